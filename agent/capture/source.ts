@@ -1,0 +1,21 @@
+// The one interface of every live capture source: it watches pod interfaces and hands over connection records.
+import type { ConnectionRecord } from '../../model/record.ts';
+
+/** A link of this node whose peer stands in a pod's network namespace. */
+export type PodInterface = { index: number; name: string; appearedUs: number };
+
+export type CaptureSource = {
+  readonly name: 'ebpf' | 'tap' | 'pcap';
+  /** Begins to watch; throws a ProblemError where the kernel refuses. */
+  watch(link: PodInterface): void;
+  /** Stops watching. What was seen there is in the next drain, every connection marked ended. */
+  forget(link: PodInterface): void;
+  /**
+   * Hands over the records due at `nowUs`: every new connection, every one whose state changed, every one that ended,
+   * and live ones at most every reportEveryUs. Counters begin at zero again for each record.
+   */
+  drain(nowUs: number, emit: (record: ConnectionRecord) => void): void;
+  /** Directions ever seen on an interface: one of them missing for long makes delivery unknown there (half-visible). */
+  visible(index: number): { fromPod: boolean; toPod: boolean };
+  close(): void;
+};

@@ -1,0 +1,54 @@
+// The one interface of every store: records as they came, connections as joined, findings as judged.
+import type { Connection } from '../../model/connection.ts';
+import type { Finding, FindingKind, Severity } from '../../model/finding.ts';
+import type { ConnectionRecord } from '../../model/record.ts';
+import type { VerdictName } from '../../model/verdict.ts';
+
+/** One batch of one agent. (instance, sequence) is stored with it, in one transaction. Record times are the agent's. */
+export type StoredBatch = {
+  node: string;
+  instance: string;
+  sequence: number;
+  /** Collector clock minus agent clock, µs. */
+  clockOffsetUs: number;
+  records: readonly ConnectionRecord[];
+};
+
+/** What a user asks for; several values of one field mean either, several fields mean both. Times in µs. */
+export type Query = {
+  namespaces?: readonly string[];
+  /** Matches the name of a pod or workload at either end. */
+  pods?: readonly string[];
+  kinds?: readonly FindingKind[];
+  severities?: readonly Severity[];
+  verdicts?: readonly VerdictName[];
+  sinceUs?: number;
+  untilUs?: number;
+  /** Newest first, at most this many. */
+  last: number;
+};
+
+export type Store = {
+  /** Resolves when the batch is on disk; false where (instance, sequence) was stored before and nothing was written. */
+  putBatch(batch: StoredBatch): Promise<boolean>;
+  /** A later version of a connection (same id) replaces the earlier one. */
+  putConnections(connections: readonly Connection[]): Promise<void>;
+  putFindings(findings: readonly Finding[]): Promise<void>;
+  removeFindings(ids: readonly string[]): Promise<void>;
+  connections(query: Query): Promise<Connection[]>;
+  findings(query: Query): Promise<Finding[]>;
+  /** Batches whose records ended at or after `sinceUs` (collector clock), oldest first: what a restart joins again. */
+  batchesSince(sinceUs: number): AsyncIterable<StoredBatch>;
+  /** Rows and packets held, for the books. */
+  totals(): Promise<{
+    batches: number;
+    records: number;
+    packets: number;
+    connections: number;
+    findings: number;
+    bytesOnDisk: number;
+  }>;
+  /** Deletes what is older than the age limit, then the oldest until the size limit is kept. */
+  retain(nowUs: number): Promise<void>;
+  close(): Promise<void>;
+};

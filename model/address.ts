@@ -1,0 +1,54 @@
+// IP addresses and prefixes in one canonical form, so that equal addresses are equal strings.
+import ipaddr from 'ipaddr.js';
+import type { Brand } from './brand.ts';
+
+/** Canonical text: dotted IPv4, RFC 5952 IPv6 (lower case, longest run of zeros folded). IPv4-mapped IPv6 is IPv4. */
+export type Address = Brand<string, 'Address'>;
+
+/** A CIDR block. `bytes` has 4 or 16 bytes with the host bits cleared; `bits` is the prefix length. */
+export type Prefix = { readonly text: string; readonly bytes: Uint8Array; readonly bits: number };
+
+/** The address in canonical form, or undefined where the text is none (zone ids are refused). */
+export function parseAddress(text: string): Address | undefined {
+  if (!ipaddr.isValid(text) || text.includes('%')) return undefined;
+  if (!text.includes(':') && !ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
+  return ipaddr.process(text).toString() as Address;
+}
+
+/** 4 or 16 bytes in network order. */
+export function addressBytes(address: Address): Uint8Array {
+  return Uint8Array.from(ipaddr.parse(address).toByteArray());
+}
+
+/** The address of 4 or 16 bytes in network order. */
+export function addressFromBytes(bytes: Uint8Array): Address {
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as Address;
+  return ipaddr.process(ipaddr.fromByteArray(Array.from(bytes)).toString()).toString() as Address;
+}
+
+export function isIpv6(address: Address): boolean {
+  return address.includes(':');
+}
+
+/** The prefix, its host bits cleared, or undefined where the text is no CIDR block. */
+export function parsePrefix(text: string): Prefix | undefined {
+  const slash = text.lastIndexOf('/');
+  if (slash < 0 || !/^\d{1,3}$/.test(text.slice(slash + 1))) return undefined;
+  const address = parseAddress(text.slice(0, slash));
+  if (address === undefined) return undefined;
+  const bytes = addressBytes(address);
+  const bits = Number(text.slice(slash + 1));
+  if (bits > bytes.length * 8) return undefined;
+  for (let i = 0; i < bytes.length; i++) bytes[i]! &= 0xff00 >> Math.min(8, Math.max(0, bits - i * 8));
+  return { text: `${addressFromBytes(bytes)}/${bits}`, bytes, bits };
+}
+
+/** Whether the prefix holds the address; a prefix of the other family never does. */
+export function prefixHolds(prefix: Prefix, bytes: Uint8Array): boolean {
+  if (bytes.length !== prefix.bytes.length) return false;
+  const whole = prefix.bits >> 3;
+  for (let i = 0; i < whole; i++) if (bytes[i] !== prefix.bytes[i]) return false;
+  const rest = prefix.bits & 7;
+  if (rest === 0) return true;
+  return ((bytes[whole]! ^ prefix.bytes[whole]!) & (0xff00 >> rest) & 0xff) === 0;
+}

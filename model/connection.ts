@@ -1,0 +1,45 @@
+// The connection: both observations of one flow, joined, with what the network did.
+import type { Endpoint, Placement } from './endpoint.ts';
+import type { Both, ObservationPoint, Tuple } from './record.ts';
+import type { VerdictName } from './verdict.ts';
+
+export type Outcome = 'established' | 'refused' | 'unanswered';
+
+export type DeliveryDoubt =
+  | 'responder-outside' // no interface of ours is where it would arrive
+  | 'not-watched' // no agent watched the responder's interface for the whole time
+  | 'losses' // the responder's agent lost packets meanwhile
+  | 'half-visible' // one direction is never seen on that interface
+  | 'backend-not-known'; // which endpoint of the Service got it is not known
+
+/** Whether the initiator's packets were seen at the responder's interface (join.md, "Delivered"). */
+export type Delivered =
+  | { delivered: 'yes'; by: 'seen' | 'answer' }
+  | { delivered: 'no' }
+  | { delivered: 'unknown'; why: DeliveryDoubt };
+
+/** One joined connection with its verdict, as stored and shown. Times in µs since the epoch on the collector's clock. */
+export type Connection = {
+  id: string;
+  startUs: number;
+  endUs: number;
+  ended: boolean;
+  initiator: Endpoint;
+  responder: Endpoint;
+  /** The tuple before translation where it differed: what the initiator asked for. */
+  translated: Tuple | undefined;
+  protocol: number;
+  port: number;
+  initiatorPort: number;
+  initiatorInferred: boolean;
+  midStream: boolean;
+  placement: Placement;
+  outcome: Outcome;
+  delivered: Delivered;
+  packets: Both<number>;
+  bytes: Both<number>;
+  rttUs: number;
+  synRetries: number;
+  observed: readonly ObservationPoint[];
+  verdict: VerdictName;
+};

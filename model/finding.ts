@@ -1,0 +1,27 @@
+// A verdict and an outcome that do not fit together, or a policy that cannot do what it says.
+import type { Connection } from './connection.ts';
+import type { Endpoint } from './endpoint.ts';
+import type { SideVerdict } from './verdict.ts';
+
+export type FindingKind = 'bypass' | 'blocked' | 'undeclared' | 'broken' | 'grandfathered' | 'inert';
+export type Severity = 'critical' | 'high' | 'medium' | 'low' | 'info';
+export const severities: readonly Severity[] = ['info', 'low', 'medium', 'high', 'critical'];
+
+/** One per (kind, initiator workload, responder workload or zone, protocol, port); connection fields are the latest's. */
+export type Finding = {
+  id: string;
+  kind: FindingKind;
+  severity: Severity;
+  initiator: Endpoint;
+  /** Missing for `inert`, which speaks of one workload. */
+  responder?: Endpoint;
+  protocol?: number;
+  port?: number;
+  connection?: Pick<Connection, 'id' | 'placement' | 'verdict' | 'outcome' | 'delivered'>;
+  connections: number;
+  firstSeenUs: number;
+  lastSeenUs: number;
+  explanation: string;
+  sides: readonly SideVerdict[];
+  evidence: Record<string, unknown>;
+};

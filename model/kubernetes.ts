@@ -1,0 +1,116 @@
+// The cluster's objects as Waybill needs them: parsed, defaulted and checked. Everything else of a manifest is left out.
+import type { Address, Prefix } from './address.ts';
+import type { Problem } from './problem.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+export type Requirement = {
+  key: string;
+  operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+  values: readonly string[];
+};
+/** All are needed (rule 16); empty selects everything. matchLabels are requirements with `In` and one value. */
+export type LabelSelector = readonly Requirement[];
+
+/** The object that made a pod: ReplicaSets of a Deployment and Jobs of a CronJob are shown as these. */
+export type WorkloadRef = { kind: string; name: string };
+
+export type ContainerPort = { name: string; port: number; protocol: number };
+
+/** The apiVersion's short form is not kept: kind, namespace and name are unique among the kinds below. */
+type Named = { name: string; namespace: string; uid: string };
+
+export type Pod = Named & {
+  kind: 'Pod';
+  labels: Labels;
+  workload: WorkloadRef;
+  /** Empty until scheduled. */
+  node: string;
+  hostNetwork: boolean;
+  /** All families (rule 15); empty until assigned, and once the pod Succeeded or Failed. */
+  addresses: readonly Address[];
+  ports: readonly ContainerPort[];
+  /** µs since the epoch, whole seconds as the API has them; 0 where not known. */
+  startedUs: number;
+  endedUs: number;
+};
+
+/** Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob, by its pod template. */
+export type Workload = Named & {
+  kind: 'Workload';
+  workload: WorkloadRef;
+  labels: Labels;
+  hostNetwork: boolean;
+  ports: readonly ContainerPort[];
+};
+
+/** `labels` always holds kubernetes.io/metadata.name (rule 16). */
+export type Namespace = Named & { kind: 'Namespace'; labels: Labels };
+
+export type Node = Named & {
+  kind: 'Node';
+  labels: Labels;
+  addresses: readonly Address[];
+  podPrefixes: readonly Prefix[];
+  zone: string;
+};
+
+export type ServicePort = { name: string; protocol: number; port: number; nodePort: number };
+/** `addresses`: cluster, external and load balancer addresses. */
+export type Service = Named & {
+  kind: 'Service';
+  addresses: readonly Address[];
+  clusterAddresses: readonly Address[];
+  ports: readonly ServicePort[];
+};
+
+export type EndpointPort = { name: string; protocol: number; port: number };
+/** Only ready endpoints are kept. */
+export type EndpointSlice = Named & {
+  kind: 'EndpointSlice';
+  service: string;
+  addresses: readonly Address[];
+  ports: readonly EndpointPort[];
+};
+
+/** Exactly one form: by address, or by identity (both selectors: both must match; rule 7). */
+export type PolicyPeer =
+  | { ipBlock: { cidr: Prefix; except: readonly Prefix[] } }
+  | { podSelector?: LabelSelector; namespaceSelector?: LabelSelector };
+
+/** `port` missing: every port of the protocol; a text is a container port's name; `endPort` closes a range (rule 10). */
+export type PolicyPort = { protocol: number; port?: number | string; endPort?: number };
+
+/** Empty `peers`: every peer; empty `ports`: every port and protocol (rule 6). */
+export type PolicyRule = { peers: readonly PolicyPeer[]; ports: readonly PolicyPort[] };
+
+/**
+ * A direction that is undefined is not isolated by the policy; an empty list isolates and allows nothing (rules 2, 6).
+ * A policy with `broken` is not evaluated (rule 17): what could be read of it says which verdicts it makes unknown
+ * (`podSelector` undefined: every pod of its namespace).
+ */
+export type NetworkPolicy = Named & { kind: 'NetworkPolicy'; createdUs: number } & (
+    | {
+        broken?: undefined;
+        podSelector: LabelSelector;
+        ingress?: readonly PolicyRule[];
+        egress?: readonly PolicyRule[];
+      }
+    | { broken: readonly Problem[]; podSelector?: LabelSelector; directions: readonly ('ingress' | 'egress')[] }
+  );
+
+export type ClusterObject = Pod | Workload | Namespace | Node | Service | EndpointSlice | NetworkPolicy;
+export type ClusterKind = ClusterObject['kind'];
+
+/** What happened to the cluster's objects, in order. `atUs` is when it was seen here, or is known to have happened. */
+export type ClusterEvent =
+  | { type: 'put'; object: ClusterObject; atUs: number }
+  | { type: 'gone'; object: ClusterObject; atUs: number }
+  | { type: 'synced'; atUs: number }
+  | { type: 'problem'; problem: Problem; atUs: number };
+
+/** Unique key of an object: kind, namespace and name; a Workload's with its own kind. */
+export function objectKey(object: ClusterObject): string {
+  const kind = object.kind === 'Workload' ? object.workload.kind : object.kind;
+  return `${kind}/${object.namespace}/${object.name}`;
+}

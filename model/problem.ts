@@ -1,0 +1,22 @@
+// What a user got wrong, as a value: the rest goes on, and one line names the thing and the mend.
+
+/**
+ * `code` is listed in docs/errors.md. `place` names the thing: an object with file, line and field, a file with
+ * offset, a setting. Both sentences are lower case, one line, in the user's words.
+ */
+export type Problem = { code: string; place: string; fault: string; mend: string };
+
+/** `end-port-below-port: NetworkPolicy shop/db (db.yaml:14, spec.ingress[0].ports[0].endPort): endPort 90 …; set …` */
+export function problemLine(problem: Problem): string {
+  return `${problem.code}: ${problem.place}: ${problem.fault}; ${problem.mend}`;
+}
+
+/** Carries a Problem out of a program that cannot go on: exit code 2 and one line on stderr. */
+export class ProblemError extends Error {
+  readonly problems: readonly Problem[];
+  constructor(...problems: Problem[]) {
+    super(problems.map(problemLine).join('\n'));
+    this.name = 'ProblemError';
+    this.problems = problems;
+  }
+}

@@ -1,0 +1,60 @@
+// What the declared policies say of initiator -> responder, with its reasons as data; policy/explain.ts tells it in words.
+import type { Address } from './address.ts';
+import type { ContainerPort, Labels } from './kubernetes.ts';
+
+/** Who a policy sees at one end. An address that is a node's (or a host-network pod's, rule 13) carries that node. */
+export type Party =
+  | {
+      kind: 'pod';
+      namespace: string;
+      name: string;
+      labels: Labels;
+      namespaceLabels: Labels;
+      addresses: readonly Address[];
+      node: string;
+      ports: readonly ContainerPort[];
+    }
+  | { kind: 'address'; address: Address; node?: string };
+
+/** What is judged: `port` is the responder's, after translation; undefined for protocols without ports. */
+export type Crossing = { initiator: Party; responder: Party; protocol: number; port?: number };
+
+export type VerdictName = 'allowed' | 'undeclared' | 'denied' | 'unknown';
+export type Direction = 'egress' | 'ingress';
+export type Tier = 'NetworkPolicy';
+
+export type PolicyRef = { kind: 'NetworkPolicy'; namespace: string; name: string };
+/** `rule` counts from 0 within the direction's list; -1 where no rule but the API itself decides (rule 12). */
+export type RuleRef =
+  | { tier: Tier; policy: PolicyRef; rule: number }
+  | { tier: 'always'; reason: 'itself' | 'own-node' };
+/** The rule that came nearest, and the first part of it that did not match; `no-rules`: the list is empty. */
+export type NearMiss = {
+  policy: PolicyRef;
+  rule: number;
+  missed: 'peer' | 'port' | 'protocol' | 'no-rules';
+  expected: string;
+};
+
+export type UnknownReason =
+  | { reason: 'broken-policy'; policies: readonly PolicyRef[] }
+  | { reason: 'backend-not-known'; service: string }
+  | { reason: 'source-translated' }
+  | { reason: 'no-owner-at-that-time'; address: Address }
+  | { reason: 'cluster-not-synced' };
+
+export type SideVerdict = { side: Direction } & (
+  | { verdict: 'allowed'; decidedBy: RuleRef }
+  | { verdict: 'undeclared' }
+  | { verdict: 'denied'; isolatedBy: readonly PolicyRef[]; nearest: readonly NearMiss[] }
+  | { verdict: 'unknown'; why: UnknownReason }
+);
+
+/** `undefinedByApi`: the protocol is none that NetworkPolicy speaks of (rule 11). Sides: egress, then ingress. */
+export type Verdict = {
+  verdict: VerdictName;
+  sides: readonly SideVerdict[];
+  undefinedByApi?: true;
+  /** Set where the whole is unknown for a reason of no one side. */
+  why?: UnknownReason;
+};
