@@ -1,0 +1,105 @@
+// Connection records into columns. Addresses stand once in a batch, so that a batch can be read on any stream, also
+// when it is sent again. Pods are not sent: the interface names them (AgentState.interfaces).
+import type { Address } from '../model/address.ts';
+import { addressBytes, isIpv6 } from '../model/address.ts';
+import type { ConnectionRecord, Tuple } from '../model/record.ts';
+import { marks, points } from './marks.ts';
+import type { WireRecords } from './wire.ts';
+
+export function encodeRecords(records: readonly ConnectionRecord[]): WireRecords {
+  const addresses = addressTable(records);
+  const count = records.length;
+  const wire: WireRecords = {
+    ipv4: addresses.ipv4,
+    ipv6: addresses.ipv6,
+    baseUs: records[0]?.firstUs ?? 0,
+    initiator: new Array(count),
+    responder: new Array(count),
+    initiatorPort: new Array(count),
+    responderPort: new Array(count),
+    protocol: new Uint8Array(count),
+    marks: new Uint8Array(count),
+    interfaceIndex: new Array(count),
+    first: new Array(count),
+    span: new Array(count),
+    age: new Array(count),
+    packetsForward: new Array(count),
+    packetsReverse: new Array(count),
+    bytesForward: new Array(count),
+    bytesReverse: new Array(count),
+    flagsForward: new Uint8Array(count),
+    flagsReverse: new Uint8Array(count),
+    synRetries: new Array(count),
+    rttUs: new Array(count),
+    translation: [],
+  };
+  for (let i = 0; i < count; i++) {
+    const record = records[i]!;
+    wire.initiator[i] = addresses.index.get(record.initiator)!;
+    wire.responder[i] = addresses.index.get(record.responder)!;
+    wire.initiatorPort[i] = record.initiatorPort;
+    wire.responderPort[i] = record.responderPort;
+    wire.protocol[i] = record.protocol;
+    wire.marks[i] = marksOf(record);
+    wire.interfaceIndex[i] = record.interfaceIndex;
+    wire.first[i] = record.firstUs - wire.baseUs;
+    wire.span[i] = record.lastUs - record.firstUs;
+    wire.age[i] = record.firstUs - record.beganUs;
+    wire.packetsForward[i] = record.packets.forward;
+    wire.packetsReverse[i] = record.packets.reverse;
+    wire.bytesForward[i] = record.bytes.forward;
+    wire.bytesReverse[i] = record.bytes.reverse;
+    wire.flagsForward[i] = record.tcpFlags.forward;
+    wire.flagsReverse[i] = record.tcpFlags.reverse;
+    wire.synRetries[i] = record.synRetries;
+    wire.rttUs[i] = record.rttUs;
+    if (record.translation !== undefined) {
+      pushTuple(wire.translation, record.translation.original, addresses.index);
+      pushTuple(wire.translation, record.translation.translated, addresses.index);
+    }
+  }
+  return wire;
+}
+
+function marksOf(record: ConnectionRecord): number {
+  return (
+    points.indexOf(record.point) |
+    (record.initiatorBy === 'handshake' ? marks.handshake : 0) |
+    (record.unreachable ? marks.unreachable : 0) |
+    (record.ended ? marks.ended : 0) |
+    (record.translation === undefined ? 0 : marks.translation)
+  );
+}
+
+function pushTuple(into: number[], tuple: Tuple, index: ReadonlyMap<Address, number>): void {
+  into.push(index.get(tuple.initiator)!, tuple.initiatorPort, index.get(tuple.responder)!, tuple.responderPort);
+}
+
+type AddressTable = { ipv4: Uint8Array; ipv6: Uint8Array; index: ReadonlyMap<Address, number> };
+
+function addressTable(records: readonly ConnectionRecord[]): AddressTable {
+  const four = new Map<Address, number>();
+  const six = new Map<Address, number>();
+  const note = (address: Address) => {
+    const family = isIpv6(address) ? six : four;
+    if (!family.has(address)) family.set(address, family.size);
+  };
+  for (const record of records) {
+    note(record.initiator);
+    note(record.responder);
+    if (record.translation === undefined) continue;
+    for (const tuple of [record.translation.original, record.translation.translated]) {
+      note(tuple.initiator);
+      note(tuple.responder);
+    }
+  }
+  const index = new Map(four);
+  for (const [address, at] of six) index.set(address, four.size + at);
+  return { ipv4: packed(four, 4), ipv6: packed(six, 16), index };
+}
+
+function packed(addresses: ReadonlyMap<Address, number>, width: number): Uint8Array {
+  const bytes = new Uint8Array(addresses.size * width);
+  for (const [address, at] of addresses) bytes.set(addressBytes(address), at * width);
+  return bytes;
+}

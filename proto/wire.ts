@@ -1,0 +1,79 @@
+// The messages of proto/waybill/v1/flow.proto as TypeScript sees them, and the service definition for gRPC.
+import { fileURLToPath } from 'node:url';
+import type { GrpcObject, MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import { loadPackageDefinition } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+
+export type WireRecords = {
+  ipv4: Uint8Array;
+  ipv6: Uint8Array;
+  baseUs: number;
+  initiator: number[];
+  responder: number[];
+  initiatorPort: number[];
+  responderPort: number[];
+  protocol: Uint8Array;
+  marks: Uint8Array;
+  interfaceIndex: number[];
+  first: number[];
+  span: number[];
+  age: number[];
+  packetsForward: number[];
+  packetsReverse: number[];
+  bytesForward: number[];
+  bytesReverse: number[];
+  flagsForward: Uint8Array;
+  flagsReverse: Uint8Array;
+  synRetries: number[];
+  rttUs: number[];
+  translation: number[];
+};
+
+export type WireInterface = {
+  index: number;
+  name: string;
+  podUid: string;
+  addresses: string[];
+  watchedSinceUs: number;
+  seesFromPod: boolean;
+  seesToPod: boolean;
+};
+
+export type WireBooks = {
+  seen: number;
+  stored: number;
+  setAside: Record<string, number>;
+  lost: Record<string, number>;
+};
+
+export type AgentState = {
+  version: string;
+  source: string;
+  sourceReason: string;
+  interfaces: WireInterface[];
+  books: WireBooks | null;
+};
+
+export type FlowBatch = {
+  node: string;
+  instance: string;
+  sequence: number;
+  sentUs: number;
+  coveredUntilUs: number;
+  state: AgentState | null;
+  records: WireRecords | null;
+};
+
+export type Ack = { sequence: number; refused: string };
+
+export type FlowIngestDefinition = { Stream: MethodDefinition<FlowBatch, Ack> } & ServiceDefinition;
+
+const protoFile = fileURLToPath(new URL('waybill/v1/flow.proto', import.meta.url));
+
+/** Times and counters are JavaScript numbers: exact below 2^53, which is µs until the year 2255. */
+export function flowIngestDefinition(): FlowIngestDefinition {
+  const loaded = loadPackageDefinition(loadSync(protoFile, { longs: Number, defaults: true }));
+  const waybill = loaded.waybill as GrpcObject;
+  const v1 = waybill.v1 as GrpcObject;
+  return (v1.FlowIngest as unknown as { service: FlowIngestDefinition }).service;
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import t from 'tap';
+import { addressFromBytes } from '../../model/address.ts';
+import type { ConnectionRecord, Tuple } from '../../model/record.ts';
+import { decodeRecords } from '../../proto/decode.ts';
+import { encodeRecords } from '../../proto/encode.ts';
+import { type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
+
+const address = fc
+  .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
+  .map(addressFromBytes);
+const port = fc.integer({ min: 0, max: 65535 });
+const tuple: fc.Arbitrary<Tuple> = fc.record({
+  initiator: address,
+  initiatorPort: port,
+  responder: address,
+  responderPort: port,
+});
+const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+const both = <T>(value: fc.Arbitrary<T>) => fc.record({ forward: value, reverse: value });
+const base = 1_790_000_000_000_000;
+
+const record: fc.Arbitrary<ConnectionRecord> = fc
+  .tuple(
+    tuple,
+    fc.record({
+      protocol: fc.integer({ min: 0, max: 255 }),
+      point: fc.constantFrom('source', 'destination', 'host'),
+      interfaceIndex: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+      podUid: fc.constant(''),
+      initiatorBy: fc.constantFrom('handshake', 'inferred'),
+      packets: both(u32),
+      bytes: both(fc.integer({ min: 0, max: 2 ** 50 })),
+      tcpFlags: both(fc.integer({ min: 0, max: 255 })),
+      synRetries: fc.integer({ min: 0, max: 100 }),
+      unreachable: fc.boolean(),
+      rttUs: u32,
+      ended: fc.boolean(),
+      translation: fc.option(fc.record({ original: tuple, translated: tuple }), { nil: undefined }),
+    }),
+    fc.tuple(
+      fc.integer({ min: 0, max: 2 ** 40 }),
+      fc.integer({ min: -1e9, max: 1e9 }),
+      fc.integer({ min: 0, max: 1e9 }),
+    ),
+  )
+  .map(([ends, rest, [age, first, span]]) => {
+    const firstUs = base + first;
+    return { ...ends, ...rest, firstUs, beganUs: firstUs - age, lastUs: firstUs + span } as ConnectionRecord;
+  });
+
+function overTheWire(batch: FlowBatch): FlowBatch {
+  const method = flowIngestDefinition().Stream;
+  return method.requestDeserialize(method.requestSerialize(batch));
+}
+
+const envelope = { node: 'n1', instance: 'i', sequence: 1, sentUs: base, coveredUntilUs: base, state: null };
+
+t.test('every record comes back from the wire as it was sent', async (t) => {
+  fc.assert(
+    fc.property(fc.array(record, { maxLength: 20 }), (records) => {
+      const received = overTheWire({ ...envelope, records: encodeRecords(records) });
+      const decoded = decodeRecords(received.records!, 100);
+      t.ok('records' in decoded);
+      t.same('records' in decoded && decoded.records, records);
+    }),
+    { numRuns: 50 },
+  );
+});
+
+t.test('a batch whose columns contradict each other is refused whole, with the column named', async (t) => {
+  const [one] = fc.sample(record, 1);
+  const wire = overTheWire({ ...envelope, records: encodeRecords([one!, one!]) }).records!;
+  t.match(decodeRecords({ ...wire, span: [1] }, 100), { fault: /column span has 1 values, not 2/ });
+  t.match(decodeRecords({ ...wire, initiator: [0, 99] }, 100), { fault: /record 1/ });
+  t.match(decodeRecords(wire, 1), { fault: /more than 1/ });
+});
+
+t.test('budget wire: at most 40 bytes a record before compression', async (t) => {
+  // A node with 100 pods and 10 peers each: three of four connections are short, the others live and are reported again.
+  const records = Array.from({ length: 1000 }, (_, i): ConnectionRecord => {
+    const firstUs = base + i * 250;
+    const live = i % 4 === 0;
+    return {
+      protocol: 6,
+      initiator: addressFromBytes(Uint8Array.of(10, 0, 0, i % 100)),
+      initiatorPort: 32768 + i,
+      responder: addressFromBytes(Uint8Array.of(10, 1, i % 10, i % 100)),
+      responderPort: 8080,
+      point: 'source',
+      interfaceIndex: i % 100,
+      podUid: '',
+      initiatorBy: 'handshake',
+      beganUs: live ? firstUs - 3_600_000_000 : firstUs,
+      firstUs,
+      lastUs: firstUs + (live ? 29_000_000 : 4_000),
+      packets: { forward: live ? 1000 + i : 6, reverse: live ? 900 + i : 5 },
+      bytes: { forward: live ? 150_000 * i : 900, reverse: live ? 3_000_000 + i : 4_000 },
+      tcpFlags: { forward: 0x1b, reverse: 0x1b },
+      synRetries: 0,
+      unreachable: false,
+      rttUs: live ? 0 : 350 + i,
+      ended: !live,
+      translation: undefined,
+    };
+  });
+  const size = flowIngestDefinition().Stream.requestSerialize({ ...envelope, records: encodeRecords(records) }).length;
+  t.ok(size / records.length <= 40, `${size / records.length} bytes a record`);
+});
+
+t.test('the service of the proto file is the one that the programs speak', async (t) => {
+  t.match(readFileSync('proto/waybill/v1/flow.proto', 'utf8'), /rpc Stream\(stream FlowBatch\) returns \(stream Ack\)/);
+  t.equal(flowIngestDefinition().Stream.path, '/waybill.v1.FlowIngest/Stream');
+});
