@@ -1,0 +1,89 @@
+// Batches that the collector has not acknowledged. Bounded in records; what overflows is counted, oldest first.
+import type { Books } from '../../books/books.ts';
+import type { ConnectionRecord } from '../../model/record.ts';
+import { encodeRecords } from '../../proto/encode.ts';
+import type { WireRecords } from '../../proto/wire.ts';
+
+export type QueuedBatch = {
+  sequence: number;
+  coveredUntilUs: number;
+  records: WireRecords;
+  count: number;
+  packets: number;
+};
+export type QueueLimits = { maxBatchRecords: number; maxQueuedRecords: number };
+
+export class BatchQueue {
+  readonly #books: Books;
+  readonly #limits: QueueLimits;
+  readonly #batches = new Map<number, QueuedBatch>();
+  #queued = 0;
+  #sequence = 0;
+  #coveredUntilUs = 0;
+
+  constructor(books: Books, limits: QueueLimits) {
+    this.#books = books;
+    this.#limits = limits;
+  }
+
+  /** All records of one drain: what was seen before `coveredUntilUs` is in them or was put before. */
+  put(records: readonly ConnectionRecord[], coveredUntilUs: number): void {
+    const size = this.#limits.maxBatchRecords;
+    for (let from = 0; from < records.length; from += size) {
+      const last = from + size >= records.length;
+      this.#add(records.slice(from, from + size), last ? coveredUntilUs : this.#coveredUntilUs);
+    }
+    this.#coveredUntilUs = coveredUntilUs;
+    while (this.#queued > this.#limits.maxQueuedRecords) this.#dropOldest();
+  }
+
+  /** Everything not acknowledged after `sequence`, oldest first. */
+  *after(sequence: number): Generator<QueuedBatch> {
+    for (const batch of this.#batches.values()) if (batch.sequence > sequence) yield batch;
+  }
+
+  acknowledge(sequence: number): void {
+    const batch = this.#take(sequence);
+    if (batch !== undefined) this.#books.stored(batch.packets);
+  }
+
+  /** The collector will never store it: it is lost, and counted. */
+  refuse(sequence: number): void {
+    const batch = this.#take(sequence);
+    if (batch !== undefined) this.#books.lost('rejected', batch.packets);
+  }
+
+  get coveredUntilUs(): number {
+    return this.#coveredUntilUs;
+  }
+
+  get unacknowledged(): { batches: number; records: number } {
+    return { batches: this.#batches.size, records: this.#queued };
+  }
+
+  #add(records: readonly ConnectionRecord[], coveredUntilUs: number): void {
+    this.#sequence += 1;
+    const packets = records.reduce((sum, record) => sum + record.packets.forward + record.packets.reverse, 0);
+    this.#batches.set(this.#sequence, {
+      sequence: this.#sequence,
+      coveredUntilUs,
+      records: encodeRecords(records),
+      count: records.length,
+      packets,
+    });
+    this.#queued += records.length;
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#take(this.#batches.keys().next().value!);
+    if (oldest !== undefined) this.#books.lost('queue-full', oldest.packets);
+  }
+
+  #take(sequence: number): QueuedBatch | undefined {
+    const batch = this.#batches.get(sequence);
+    if (batch === undefined) return undefined;
+    this.#batches.delete(sequence);
+    this.#queued -= batch.count;
+    return batch;
+  }
+}
