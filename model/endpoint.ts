@@ -3,7 +3,8 @@ import type { Address } from './address.ts';
 
 export type Endpoint = {
   kind: 'pod' | 'node' | 'service' | 'host' | 'external' | 'unknown';
-  ip: Address;
+  /** Missing only where a finding speaks of a workload and of no connection. */
+  ip?: Address;
   namespace?: string;
   workload?: string;
   workloadKind?: string;

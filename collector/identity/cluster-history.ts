@@ -1,0 +1,229 @@
+// The cluster's objects as they were: pods, namespaces and policies by version, services, endpoints and nodes as they are.
+import type { Address, Prefix } from '../../model/address.ts';
+import { addressBytes, prefixHolds } from '../../model/address.ts';
+import type {
+  ClusterEvent,
+  ClusterObject,
+  EndpointSlice,
+  Labels,
+  Namespace,
+  NetworkPolicy,
+  Node,
+  Pod,
+  Service,
+} from '../../model/kubernetes.ts';
+import { objectKey } from '../../model/kubernetes.ts';
+import { AddressOwners, type Owner } from './owners.ts';
+import { Timeline } from './timeline.ts';
+
+/** Versions kept of each pod and namespace, and of the set of policies. */
+const versionsKept = { object: 8, policies: 256 };
+/** Pods that are gone are remembered: connections are judged after their end. */
+const goneKept = 20_000;
+
+export type Backend = { address: Address; port: number };
+
+export class ClusterHistory {
+  readonly #pods = new Map<string, Timeline<Pod>>();
+  readonly #uidOfName = new Map<string, string>();
+  readonly #gone: string[] = [];
+  readonly #namespaces = new Map<string, Timeline<Namespace>>();
+  readonly #policies = new Map<string, NetworkPolicy>();
+  readonly #policySets = new Timeline<readonly NetworkPolicy[]>(versionsKept.policies);
+  readonly #nodes = new Map<string, Node>();
+  readonly #nodeOfAddress = new Map<Address, string>();
+  readonly #services = new Map<string, Service>();
+  readonly #serviceOfAddress = new Map<Address, Service>();
+  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #owners = new AddressOwners();
+  #synced = false;
+  #changedAtUs = 0;
+
+  receive(event: ClusterEvent): void {
+    if (event.type === 'synced') this.#synced = true;
+    if (event.type !== 'put' && event.type !== 'gone') return;
+    // What is there when watching begins has been there before, as far as anyone can tell.
+    const atUs = this.#synced ? event.atUs : 0;
+    if (event.type === 'put') this.#put(event.object, atUs);
+    else this.#remove(event.object, atUs);
+    this.#changedAtUs = Math.max(this.#changedAtUs, atUs);
+  }
+
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** When a pod, namespace or policy last changed: verdicts may differ before and after. */
+  get changedAtUs(): number {
+    return this.#changedAtUs;
+  }
+
+  /** The pod as it was then; for a time before it was first seen, as it was first seen. */
+  pod(uid: string, timeUs: number): Pod | undefined {
+    const timeline = this.#pods.get(uid);
+    return timeline?.at(timeUs) ?? timeline?.earliest;
+  }
+
+  /** Whether the pod was there at that time, as far as the API told. */
+  podKnownAt(uid: string, timeUs: number): boolean {
+    return this.#pods.get(uid)?.at(timeUs) !== undefined;
+  }
+
+  ownerOf(address: Address, timeUs: number): Owner {
+    return this.#owners.at(address, timeUs);
+  }
+
+  namespaceLabels(name: string, timeUs: number): Labels {
+    const timeline = this.#namespaces.get(name);
+    return (timeline?.at(timeUs) ?? timeline?.earliest)?.labels ?? { 'kubernetes.io/metadata.name': name };
+  }
+
+  /** The same array as long as no policy changed, so that what is compiled of it can be kept. */
+  policiesAt(timeUs: number): readonly NetworkPolicy[] {
+    return this.#policySets.at(timeUs) ?? this.#policySets.earliest ?? noPolicies;
+  }
+
+  nodeOf(address: Address): Node | undefined {
+    const name = this.#nodeOfAddress.get(address);
+    return name === undefined ? undefined : this.#nodes.get(name);
+  }
+
+  node(name: string): Node | undefined {
+    return this.#nodes.get(name);
+  }
+
+  get nodeNames(): readonly string[] {
+    return [...this.#nodes.keys()];
+  }
+
+  serviceOf(address: Address): Service | undefined {
+    return this.#serviceOfAddress.get(address);
+  }
+
+  /** The ready endpoints behind a Service's port; empty where it has none, or no such port. */
+  backendsOf(service: Service, protocol: number, port: number): Backend[] {
+    const servicePort = service.ports.find((one) => one.protocol === protocol && one.port === port);
+    if (servicePort === undefined) return [];
+    const backends: Backend[] = [];
+    for (const slice of this.#slices.get(`${service.namespace}/${service.name}`)?.values() ?? []) {
+      const target = slice.ports.find((one) => one.name === servicePort.name && one.protocol === protocol);
+      if (target !== undefined) for (const address of slice.addresses) backends.push({ address, port: target.port });
+    }
+    return backends;
+  }
+
+  /** Host-network pods of a node, as they are now. */
+  hostNetworkPods(node: string): Pod[] {
+    return this.livePods().filter((pod) => pod.hostNetwork && pod.node === node);
+  }
+
+  livePods(): Pod[] {
+    const live: Pod[] = [];
+    for (const uid of this.#uidOfName.values()) {
+      const pod = this.#pods.get(uid)?.latest;
+      if (pod !== undefined) live.push(pod);
+    }
+    return live;
+  }
+
+  /** Whether some node's pod range holds the address. */
+  inPodRange(address: Address): boolean {
+    const bytes = addressBytes(address);
+    return [...this.#nodes.values()].some((node) =>
+      node.podPrefixes.some((prefix: Prefix) => prefixHolds(prefix, bytes)),
+    );
+  }
+
+  #put(object: ClusterObject, atUs: number): void {
+    switch (object.kind) {
+      case 'Pod':
+        this.#putPod(object, atUs);
+        return;
+      case 'Namespace':
+        timelineOf(this.#namespaces, object.name).put(object, atUs);
+        return;
+      case 'NetworkPolicy':
+        this.#policies.set(objectKey(object), object);
+        this.#policySets.put([...this.#policies.values()], atUs);
+        return;
+      case 'Node':
+        this.#forgetAddresses(this.#nodes.get(object.name));
+        this.#nodes.set(object.name, object);
+        for (const address of object.addresses) this.#nodeOfAddress.set(address, object.name);
+        return;
+      case 'Service':
+        this.#forgetService(objectKey(object));
+        this.#services.set(objectKey(object), object);
+        for (const address of object.addresses) this.#serviceOfAddress.set(address, object);
+        return;
+      case 'EndpointSlice': {
+        const key = `${object.namespace}/${object.service}`;
+        const slices = this.#slices.get(key) ?? new Map<string, EndpointSlice>();
+        slices.set(object.name, object);
+        this.#slices.set(key, slices);
+        return;
+      }
+      case 'Workload':
+        return;
+    }
+  }
+
+  #remove(object: ClusterObject, atUs: number): void {
+    switch (object.kind) {
+      case 'Pod':
+        this.#owners.gone(object, atUs);
+        if (this.#uidOfName.get(objectKey(object)) === object.uid) this.#uidOfName.delete(objectKey(object));
+        this.#gone.push(object.uid);
+        if (this.#gone.length > goneKept) this.#pods.delete(this.#gone.shift()!);
+        return;
+      case 'Namespace':
+        this.#namespaces.delete(object.name);
+        return;
+      case 'NetworkPolicy':
+        this.#policies.delete(objectKey(object));
+        this.#policySets.put([...this.#policies.values()], atUs);
+        return;
+      case 'Node':
+        this.#forgetAddresses(this.#nodes.get(object.name));
+        this.#nodes.delete(object.name);
+        return;
+      case 'Service':
+        this.#forgetService(objectKey(object));
+        return;
+      case 'EndpointSlice':
+        this.#slices.get(`${object.namespace}/${object.service}`)?.delete(object.name);
+        return;
+      case 'Workload':
+        return;
+    }
+  }
+
+  #putPod(pod: Pod, atUs: number): void {
+    const name = objectKey(pod);
+    const formerUid = this.#uidOfName.get(name);
+    const former = formerUid === undefined || formerUid === pod.uid ? undefined : this.#pods.get(formerUid)?.latest;
+    if (former !== undefined) this.#remove(former, atUs);
+    this.#uidOfName.set(name, pod.uid);
+    this.#owners.put(pod.hostNetwork ? { ...pod, addresses: [] } : pod, atUs, this.#synced ? 'change' : 'initial');
+    timelineOf(this.#pods, pod.uid).put(pod, atUs);
+  }
+
+  #forgetAddresses(node: Node | undefined): void {
+    for (const address of node?.addresses ?? []) this.#nodeOfAddress.delete(address);
+  }
+
+  #forgetService(key: string): void {
+    for (const address of this.#services.get(key)?.addresses ?? []) this.#serviceOfAddress.delete(address);
+    this.#services.delete(key);
+  }
+}
+
+const noPolicies: readonly NetworkPolicy[] = [];
+
+function timelineOf<Value>(timelines: Map<string, Timeline<Value>>, key: string): Timeline<Value> {
+  const known = timelines.get(key);
+  if (known !== undefined) return known;
+  const fresh = new Timeline<Value>(versionsKept.object);
+  timelines.set(key, fresh);
+  return fresh;
+}

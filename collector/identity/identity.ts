@@ -1,0 +1,120 @@
+// Who an address was at that time: the endpoint that users are shown, and the party that policies judge.
+import type { Address, Prefix } from '../../model/address.ts';
+import { addressBytes, prefixHolds } from '../../model/address.ts';
+import type { Endpoint } from '../../model/endpoint.ts';
+import type { Node, Pod, Service } from '../../model/kubernetes.ts';
+import { hasPorts } from '../../model/protocol.ts';
+import type { Party, UnknownReason } from '../../model/verdict.ts';
+import type { ClusterHistory } from './cluster-history.ts';
+import type { Zones } from './zones.ts';
+
+export type Identity = { endpoint: Endpoint } & (
+  | { is: 'pod'; party: Party; uid: string; knownFromStart: boolean }
+  | { is: 'address'; party: Party }
+  | { is: 'service'; service: Service }
+  | { is: 'nobody'; why: UnknownReason }
+);
+
+/** One end of a connection: `podUid` is the pod behind the observing interface, where one saw this end. */
+export type End = { address: Address; port: number; protocol: number; podUid: string };
+
+export class Identities {
+  readonly #cluster: ClusterHistory;
+  readonly #zones: Zones;
+  readonly #clusterRanges: readonly Prefix[];
+
+  /** `clusterRanges`: pod and service ranges that node objects do not tell. */
+  constructor(cluster: ClusterHistory, zones: Zones, clusterRanges: readonly Prefix[]) {
+    this.#cluster = cluster;
+    this.#zones = zones;
+    this.#clusterRanges = clusterRanges;
+  }
+
+  at(end: End, timeUs: number): Identity {
+    if (!this.#cluster.synced) return this.#nobody(end.address, { reason: 'cluster-not-synced' });
+    const uid = end.podUid !== '' ? end.podUid : this.#ownerUid(end.address, timeUs);
+    const pod = uid === undefined ? undefined : this.#cluster.pod(uid, timeUs);
+    if (pod !== undefined) return this.#pod(pod, end.address, timeUs);
+    const node = this.#cluster.nodeOf(end.address);
+    if (node !== undefined) return this.#node(node, end);
+    const service = this.#cluster.serviceOf(end.address);
+    if (service !== undefined) return this.#service(service, end);
+    if (uid !== undefined || this.#isInside(end.address, timeUs)) {
+      return this.#nobody(end.address, { reason: 'no-owner-at-that-time', address: end.address });
+    }
+    const endpoint: Endpoint = { kind: 'external', ip: end.address, zone: this.#zones(end.address) };
+    return { endpoint, is: 'address', party: { kind: 'address', address: end.address } };
+  }
+
+  #ownerUid(address: Address, timeUs: number): string | undefined {
+    const owner = this.#cluster.ownerOf(address, timeUs);
+    return owner.owner === 'pod' ? owner.uid : undefined;
+  }
+
+  #isInside(address: Address, timeUs: number): boolean {
+    if (this.#cluster.ownerOf(address, timeUs).owner !== 'never' || this.#cluster.inPodRange(address)) return true;
+    const bytes = addressBytes(address);
+    return this.#clusterRanges.some((prefix) => prefixHolds(prefix, bytes));
+  }
+
+  #pod(pod: Pod, ip: Address, timeUs: number): Identity {
+    const endpoint = podEndpoint(pod, ip, this.#cluster.node(pod.node)?.zone);
+    const party: Party = {
+      kind: 'pod',
+      namespace: pod.namespace,
+      name: pod.name,
+      labels: pod.labels,
+      namespaceLabels: this.#cluster.namespaceLabels(pod.namespace, timeUs),
+      addresses: pod.addresses,
+      node: pod.node,
+      ports: pod.ports,
+    };
+    return { endpoint, is: 'pod', party, uid: pod.uid, knownFromStart: this.#cluster.podKnownAt(pod.uid, timeUs) };
+  }
+
+  /** A host-network pod is told from its node by the port it declares; to policies both are the node's address. */
+  #node(node: Node, end: End): Identity {
+    const party: Party = { kind: 'address', address: end.address, node: node.name };
+    const pod = hasPorts(end.protocol)
+      ? this.#cluster
+          .hostNetworkPods(node.name)
+          .find((one) => one.ports.some((port) => port.port === end.port && port.protocol === end.protocol))
+      : undefined;
+    if (pod !== undefined) {
+      return { endpoint: { ...podEndpoint(pod, end.address, node.zone), kind: 'host' }, is: 'address', party };
+    }
+    return { endpoint: { kind: 'node', ip: end.address, node: node.name, ...zoneOf(node.zone) }, is: 'address', party };
+  }
+
+  #service(service: Service, end: End): Identity {
+    const endpoint: Endpoint = {
+      kind: 'service',
+      ip: end.address,
+      namespace: service.namespace,
+      service: service.name,
+    };
+    return { endpoint, is: 'service', service };
+  }
+
+  #nobody(ip: Address, why: UnknownReason): Identity {
+    return { endpoint: { kind: 'unknown', ip }, is: 'nobody', why };
+  }
+}
+
+/** `ip` is the address that was seen; a pod may have several. */
+export function podEndpoint(pod: Pod, ip: Address | undefined, zone: string | undefined): Endpoint {
+  return {
+    kind: 'pod',
+    ...(ip === undefined ? {} : { ip }),
+    namespace: pod.namespace,
+    workload: pod.workload.name,
+    workloadKind: pod.workload.kind,
+    pod: pod.name,
+    ...(pod.node === '' ? {} : { node: pod.node }),
+    ...zoneOf(zone),
+  };
+}
+
+function zoneOf(zone: string | undefined): { zone?: string } {
+  return zone === undefined || zone === '' ? {} : { zone };
+}

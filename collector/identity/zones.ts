@@ -1,0 +1,14 @@
+// Zones: named sets of CIDRs from the config; `internet` is the rest. The longest prefix that holds an address wins.
+import { type Address, addressBytes, type Prefix, prefixHolds } from '../../model/address.ts';
+
+export type Zones = (address: Address) => string;
+
+export function zonesOf(named: Readonly<Record<string, readonly Prefix[]>>): Zones {
+  const longestFirst = Object.entries(named)
+    .flatMap(([name, prefixes]) => prefixes.map((prefix) => ({ name, prefix })))
+    .sort((a, b) => b.prefix.bits - a.prefix.bits);
+  return (address) => {
+    const bytes = addressBytes(address);
+    return longestFirst.find(({ prefix }) => prefixHolds(prefix, bytes))?.name ?? 'internet';
+  };
+}

@@ -1,0 +1,35 @@
+// Both observations of one connection, met but not yet judged: what passes from the join to the verdict.
+import type { Both, ObservationPoint, Tuple } from './record.ts';
+
+/** All records of one connection at one interface, added up. Times in µs on the collector's clock. */
+export type Observation = Tuple & {
+  point: ObservationPoint;
+  node: string;
+  interfaceIndex: number;
+  podUid: string;
+  initiatorBy: 'handshake' | 'inferred';
+  /** The first packet was no SYN: the connection is older than the watch. */
+  midStream: boolean;
+  beganUs: number;
+  lastUs: number;
+  packets: Both<number>;
+  bytes: Both<number>;
+  tcpFlags: Both<number>;
+  synRetries: number;
+  unreachable: boolean;
+  rttUs: number;
+  ended: boolean;
+};
+
+export type Joined = {
+  id: string;
+  protocol: number;
+  startUs: number;
+  lastUs: number;
+  source: Observation | undefined;
+  destination: Observation | undefined;
+  host: Observation | undefined;
+  /** What the initiator asked for, and what the responder's side saw; the same object where nothing was translated. */
+  asked: Tuple;
+  reached: Tuple;
+};
