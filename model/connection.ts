@@ -42,4 +42,8 @@ export type Connection = {
   synRetries: number;
   observed: readonly ObservationPoint[];
   verdict: VerdictName;
+  /** Why the verdict is unknown, in words; empty where it is known. */
+  unknownReason: string;
+  /** The finding that counts this connection; empty where none does. */
+  findingId: string;
 };

@@ -1,7 +1,7 @@
 // A verdict and an outcome that do not fit together, or a policy that cannot do what it says.
 import type { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
-import type { SideVerdict } from './verdict.ts';
+import type { SideJson } from './verdict.ts';
 
 export type FindingKind = 'bypass' | 'blocked' | 'undeclared' | 'broken' | 'grandfathered' | 'inert';
 export type Severity = 'critical' | 'high' | 'medium' | 'low' | 'info';
@@ -22,6 +22,6 @@ export type Finding = {
   firstSeenUs: number;
   lastSeenUs: number;
   explanation: string;
-  sides: readonly SideVerdict[];
+  sides: readonly SideJson[];
   evidence: Record<string, unknown>;
 };

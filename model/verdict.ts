@@ -58,3 +58,12 @@ export type Verdict = {
   /** Set where the whole is unknown for a reason of no one side. */
   why?: UnknownReason;
 };
+
+/** A side as scripts read it (docs/json.md); policies are texts like `NetworkPolicy shop/db`. */
+export type SideJson = {
+  side: Direction;
+  verdict: VerdictName;
+  decidedBy?: { tier: string; policy?: string; rule?: number; reason?: string };
+  isolatedBy?: readonly string[];
+  why: string;
+};

@@ -1,0 +1,308 @@
+// What a user can get wrong in the cluster's objects and where they come from. Each code is listed in docs/errors.md.
+import type { Problem } from '../model/problem.ts';
+
+export const clusterProblemCodes = [
+  'missing-field',
+  'wrong-type',
+  'unknown-field',
+  'unknown-api-version',
+  'bad-name',
+  'bad-time',
+  'bad-address',
+  'bad-cidr',
+  'except-outside-block',
+  'unknown-protocol',
+  'bad-port',
+  'bad-port-name',
+  'end-port-without-port',
+  'end-port-below-port',
+  'unknown-policy-type',
+  'empty-peer',
+  'mixed-peer',
+  'unknown-operator',
+  'operator-needs-values',
+  'operator-takes-no-values',
+  'bad-label-key',
+  'bad-label-value',
+  'bad-yaml',
+  'duplicate-object',
+  'file-too-large',
+  'cannot-read',
+  'cannot-watch-folder',
+  'no-kubeconfig',
+  'api-refused',
+  'api-failed',
+  'api-unreachable',
+  'watch-silent',
+] as const;
+
+export type ClusterProblemCode = (typeof clusterProblemCodes)[number];
+
+/** A Problem that does not know its place yet. */
+export type Fault = { code: ClusterProblemCode; fault: string; mend: string };
+
+export function at(place: string, { code, fault, mend }: Fault): Problem {
+  return { code, place, fault, mend };
+}
+
+export function missingField(name: string): Fault {
+  return { code: 'missing-field', fault: `${name} is missing`, mend: `set ${name}` };
+}
+
+export function wrongType(value: unknown, wanted: string): Fault {
+  const quoted = wanted === 'a text' && (typeof value === 'number' || typeof value === 'boolean');
+  return {
+    code: 'wrong-type',
+    fault: `${shown(value)} is not ${wanted}`,
+    mend: quoted ? `put it in quotes: "${value}"` : `write ${wanted}`,
+  };
+}
+
+export function unknownField(name: string, known: readonly string[]): Fault {
+  return {
+    code: 'unknown-field',
+    fault: `${shown(name)} is not a field here`,
+    mend: `use one of ${known.join(', ')}, or take it out`,
+  };
+}
+
+export function unknownApiVersion(apiVersion: string, wanted: string): Fault {
+  return {
+    code: 'unknown-api-version',
+    fault: `apiVersion ${shown(apiVersion)} is not served for this kind`,
+    mend: `write it as ${wanted}`,
+  };
+}
+
+export function badName(name: string): Fault {
+  return { code: 'bad-name', fault: `${shown(name)} is not a name`, mend: 'use at most 253 letters, digits, - and .' };
+}
+
+export function badTime(value: string): Fault {
+  return { code: 'bad-time', fault: `${shown(value)} is not a time`, mend: 'write it as 2026-01-31T12:00:00Z' };
+}
+
+export function badAddress(value: string): Fault {
+  return { code: 'bad-address', fault: `${shown(value)} is not an IP address`, mend: 'write an IPv4 or IPv6 address' };
+}
+
+export function badCidr(value: string): Fault {
+  return { code: 'bad-cidr', fault: `${shown(value)} is not a CIDR block`, mend: 'write it as 10.0.0.0/8 or fd00::/8' };
+}
+
+export function exceptOutsideBlock(except: string, cidr: string): Fault {
+  return {
+    code: 'except-outside-block',
+    fault: `except ${except} is not a smaller block inside ${cidr}`,
+    mend: `set a block inside ${cidr}, or take it out`,
+  };
+}
+
+export function unknownProtocol(value: string): Fault {
+  return { code: 'unknown-protocol', fault: `protocol ${shown(value)} is not known`, mend: 'set TCP, UDP or SCTP' };
+}
+
+export function badPort(name: string, value: number): Fault {
+  return {
+    code: 'bad-port',
+    fault: `${name} ${value} is not a port number`,
+    mend: 'set a whole number from 1 to 65535',
+  };
+}
+
+export function badPortName(value: string): Fault {
+  const number = /^\d+$/.test(value);
+  return {
+    code: 'bad-port-name',
+    fault: `${shown(value)} is not a port name`,
+    mend: number
+      ? `write ${value} without quotes to mean the number`
+      : 'use at most 15 lower case letters, digits and single -, with a letter among them',
+  };
+}
+
+export function endPortWithoutPort(endPort: number, port: string | undefined): Fault {
+  const fault =
+    port === undefined ? 'has no port to begin at' : `cannot close a range that begins at the name ${shown(port)}`;
+  return { code: 'end-port-without-port', fault: `endPort ${endPort} ${fault}`, mend: 'set port to a number' };
+}
+
+export function endPortBelowPort(endPort: number, port: number): Fault {
+  return {
+    code: 'end-port-below-port',
+    fault: `endPort ${endPort} is below port ${port}`,
+    mend: `set ${port} or more`,
+  };
+}
+
+export function unknownPolicyType(value: string): Fault {
+  return {
+    code: 'unknown-policy-type',
+    fault: `policy type ${shown(value)} is not known`,
+    mend: 'set Ingress, Egress or both',
+  };
+}
+
+export function emptyPeer(): Fault {
+  return {
+    code: 'empty-peer',
+    fault: 'the peer names nobody',
+    mend: 'set podSelector, namespaceSelector or ipBlock; leave the whole list out to mean everybody',
+  };
+}
+
+export function mixedPeer(): Fault {
+  return {
+    code: 'mixed-peer',
+    fault: 'the peer has ipBlock and a selector',
+    mend: 'make two peers of it',
+  };
+}
+
+export function unknownOperator(value: string): Fault {
+  return {
+    code: 'unknown-operator',
+    fault: `operator ${shown(value)} is not known`,
+    mend: 'set In, NotIn, Exists or DoesNotExist',
+  };
+}
+
+export function operatorNeedsValues(operator: string): Fault {
+  return {
+    code: 'operator-needs-values',
+    fault: `operator ${operator} has no values`,
+    mend: 'give at least one value',
+  };
+}
+
+export function operatorTakesNoValues(operator: string): Fault {
+  return { code: 'operator-takes-no-values', fault: `operator ${operator} has values`, mend: 'take the values out' };
+}
+
+export function badLabelKey(key: string): Fault {
+  return {
+    code: 'bad-label-key',
+    fault: `${shown(key)} is not a label key`,
+    mend: 'use at most 63 letters, digits, -, _ and ., after an optional domain and /',
+  };
+}
+
+export function badLabelValue(value: string): Fault {
+  return {
+    code: 'bad-label-value',
+    fault: `${shown(value)} is not a label value`,
+    mend: 'use at most 63 letters, digits, -, _ and ., with a letter or digit at both ends',
+  };
+}
+
+/** `place` is file:line. */
+export function badYaml(place: string, reason: string): Problem {
+  return at(place, {
+    code: 'bad-yaml',
+    fault: `cannot be read as YAML or JSON: ${oneLine(reason)}`,
+    mend: 'mend the syntax',
+  });
+}
+
+export function duplicateObject(place: string, former: string): Problem {
+  return at(place, {
+    code: 'duplicate-object',
+    fault: `the same object stands in ${former} too; this one counts`,
+    mend: 'keep one of them',
+  });
+}
+
+export function fileTooLarge(file: string, bytes: number, most: number): Problem {
+  return at(file, {
+    code: 'file-too-large',
+    fault: `${toMib(bytes)} MiB are more than ${toMib(most)}`,
+    mend: 'split it, one namespace a file',
+  });
+}
+
+export function cannotRead(file: string, error: unknown): Problem {
+  const missing = errorCode(error) === 'ENOENT';
+  return at(file, {
+    code: 'cannot-read',
+    fault: missing ? 'there is no such file or folder' : oneLine(reasonOf(error)),
+    mend: missing ? 'give the path of a manifest or of a folder of manifests' : 'make it readable',
+  });
+}
+
+export function cannotWatchFolder(path: string, error: unknown, rescanMs: number): Problem {
+  const full = ['ENOSPC', 'EMFILE'].includes(errorCode(error));
+  return at(path, {
+    code: 'cannot-watch-folder',
+    fault: `changes are not told by the system, so the folder is read every ${rescanMs / 1000} s: ${oneLine(reasonOf(error))}`,
+    mend: full ? 'raise sysctl fs.inotify.max_user_watches and max_user_instances' : 'make it readable',
+  });
+}
+
+export function noKubeconfig(place: string, reason: string): Problem {
+  return at(place, {
+    code: 'no-kubeconfig',
+    fault: oneLine(reason),
+    mend: 'set KUBECONFIG, run it in a pod, or give manifests instead',
+  });
+}
+
+/** The API server said no to us, and asking again will not help. */
+export function apiRefused(resource: string, status: number): Problem {
+  const mends: Record<number, string> = {
+    401: 'renew the token or certificate',
+    403: `allow list and watch of ${resource} in the service account's ClusterRole`,
+    404: 'use a cluster that serves this version of the API',
+  };
+  return at(`API server, ${resource}`, {
+    code: 'api-refused',
+    fault: `the request was refused with ${status}`,
+    mend: mends[status] ?? 'see the log of the API server',
+  });
+}
+
+export function apiFailed(resource: string, reason: string): Problem {
+  return at(`API server, ${resource}`, {
+    code: 'api-failed',
+    fault: `${oneLine(reason)}; it is asked again`,
+    mend: 'see the log of the API server if it lasts',
+  });
+}
+
+export function apiUnreachable(resource: string, error: unknown): Problem {
+  return at(`API server, ${resource}`, {
+    code: 'api-unreachable',
+    fault: `${oneLine(reasonOf(error))}; it is asked again`,
+    mend: 'check the address and the network between',
+  });
+}
+
+export function watchSilent(resource: string, silentMs: number): Problem {
+  return at(`API server, ${resource}`, {
+    code: 'watch-silent',
+    fault: `the watch told nothing for ${Math.round(silentMs / 1000)} s, not even a bookmark; all is listed again`,
+    mend: 'look for a proxy that holds streams back if it comes again',
+  });
+}
+
+/** The value as the user wrote it, short and on one line. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function oneLine(reason: string): string {
+  const line = reason.split('\n')[0]!.trim();
+  return line.length > 200 ? `${line.slice(0, 197)}...` : line;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message || errorCode(error) || error.name : String(error);
+}
+
+function errorCode(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+function toMib(bytes: number): number {
+  return Math.ceil(bytes / 2 ** 20);
+}

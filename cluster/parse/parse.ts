@@ -1,0 +1,128 @@
+// One object as it came, from a file or the API server, into the object that Waybill works with. Pure; never throws.
+import type { ClusterObject, NetworkPolicy } from '../../model/kubernetes.ts';
+import type { Problem } from '../../model/problem.ts';
+import { at, missingField, unknownApiVersion } from '../errors.ts';
+import { endpointSlice } from './endpoint-slice.ts';
+import { Field, type FieldFault, type Path, pathText } from './field.ts';
+import { type Metadata, metadata, type Scope } from './metadata.ts';
+import { namespace } from './namespace.ts';
+import { type Direction, networkPolicySpec } from './network-policy.ts';
+import { node } from './node.ts';
+import { pod } from './pod.ts';
+import { service } from './service.ts';
+import { workload } from './workload.ts';
+
+/** `not-ours`: another kind or API group. `broken`: it is left out; its problems say why. */
+export type Parsed =
+  | { is: 'object'; object: ClusterObject; problems: readonly Problem[] }
+  | { is: 'broken'; problems: readonly Problem[] }
+  | { is: 'not-ours' };
+
+/** Where a part of the object stands, as `db.yaml:14`; empty where it came from no file. */
+export type Locate = (path: Path) => string;
+
+/** A broken NetworkPolicy is an object all the same, with `broken` (rule 17); whatever else is broken is left out. */
+export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
+  if (typeof raw !== 'object' || raw === null) return { is: 'not-ours' };
+  const faults: FieldFault[] = [];
+  const field = new Field(raw, faults);
+  const kind = field.at('kind').value;
+  const known = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
+  if (known === undefined || !isOurs(field, known)) return { is: 'not-ours' };
+
+  const meta = metadata(field, kind as string, known.scope);
+  const parsed = known.parse(field, meta);
+  if (parsed === 'passed-over') return { is: 'not-ours' };
+  const subject = `${kind} ${known.scope === 'namespaced' ? `${meta.namespace}/` : ''}${meta.name || '(no name)'}`;
+  const problems = faults.map((fault) => at(placeOf(subject, fault.path, locate), fault));
+  if (isSpec(parsed)) return policy(meta, parsed, problems, locate);
+  return problems.length > 0 ? { is: 'broken', problems } : { is: 'object', object: parsed, problems };
+}
+
+type Known = {
+  group: string;
+  version: string;
+  scope: Scope;
+  parse: (field: Field, meta: Metadata) => ClusterObject | ReturnType<typeof networkPolicySpec> | 'passed-over';
+};
+
+const kinds: Record<string, Known> = {
+  Pod: { group: '', version: 'v1', scope: 'namespaced', parse: pod },
+  Namespace: { group: '', version: 'v1', scope: 'cluster', parse: namespace },
+  Node: { group: '', version: 'v1', scope: 'cluster', parse: node },
+  Service: { group: '', version: 'v1', scope: 'namespaced', parse: service },
+  EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', scope: 'namespaced', parse: endpointSlice },
+  NetworkPolicy: { group: 'networking.k8s.io', version: 'v1', scope: 'namespaced', parse: networkPolicySpec },
+  Deployment: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('Deployment') },
+  StatefulSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('StatefulSet') },
+  DaemonSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('DaemonSet') },
+  ReplicaSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('ReplicaSet', 'Deployment') },
+  Job: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('Job', 'CronJob') },
+  CronJob: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('CronJob') },
+};
+
+/** One that is made by `maker` is passed over: pods are shown as the maker's. */
+function ofKind(kind: string, maker?: string): Known['parse'] {
+  return (field, meta) => {
+    const owners = meta.field.at('ownerReferences').items();
+    if (maker !== undefined && owners.some((owner) => owner.at('kind').value === maker)) return 'passed-over';
+    return workload(field, meta, kind);
+  };
+}
+
+/** Tells a fault where the kind is ours in a version that is not. A map with a kind and neither is some other file. */
+function isOurs(field: Field, known: Known): boolean {
+  const versionField = field.at('apiVersion');
+  const version = versionField.value;
+  const wanted = known.group === '' ? known.version : `${known.group}/${known.version}`;
+  if (version === wanted) return true;
+  if (version === undefined) {
+    if (typeof field.at('metadata').value !== 'object') return false;
+    versionField.fault(missingField('apiVersion'));
+    return true;
+  }
+  const group = typeof version === 'string' && version.includes('/') ? version.slice(0, version.indexOf('/')) : '';
+  // extensions/v1beta1 held most of these kinds until Kubernetes 1.16.
+  if (group !== known.group && (group !== 'extensions' || known.group === '')) return false;
+  versionField.fault(unknownApiVersion(String(version), wanted));
+  return true;
+}
+
+function placeOf(subject: string, path: Path, locate: Locate): string {
+  const where = [locate(path), pathText(path)].filter((part) => part !== '').join(', ');
+  return where === '' ? subject : `${subject} (${where})`;
+}
+
+type Spec = ReturnType<typeof networkPolicySpec>;
+
+function isSpec(parsed: ClusterObject | Spec): parsed is Spec {
+  return 'podSelectorSound' in parsed;
+}
+
+function policy(meta: Metadata, spec: Spec, problems: readonly Problem[], locate: Locate): Parsed {
+  const { namespace: inNamespace, createdUs } = meta;
+  // A nameless one is told from the next by its place.
+  const name = meta.name || `(no name, ${locate([])})`;
+  const uid = meta.name === '' ? `NetworkPolicy/${inNamespace}/${name}` : meta.uid;
+  const named = { kind: 'NetworkPolicy' as const, name, namespace: inNamespace, uid, createdUs };
+  return { is: 'object', object: { ...named, ...body(spec, problems) }, problems };
+}
+
+type PolicyBody = NetworkPolicy extends infer Whole
+  ? Whole extends NetworkPolicy
+    ? Omit<Whole, 'kind' | 'name' | 'namespace' | 'uid' | 'createdUs'>
+    : never
+  : never;
+
+function body(spec: Spec, problems: readonly Problem[]): PolicyBody {
+  const has = (direction: Direction) => spec.directions.includes(direction);
+  if (problems.length > 0) {
+    const { podSelector, podSelectorSound, directions } = spec;
+    return { broken: problems, directions, ...(podSelectorSound && { podSelector }) };
+  }
+  return {
+    podSelector: spec.podSelector,
+    ...(has('ingress') && { ingress: spec.ingress }),
+    ...(has('egress') && { egress: spec.egress }),
+  };
+}

@@ -1,0 +1,73 @@
+// A Pod: who made it, where it runs, and which addresses are its own (rule 15).
+import type { Pod, WorkloadRef } from '../../model/kubernetes.ts';
+import type { Field } from './field.ts';
+import type { Metadata } from './metadata.ts';
+import { addresses, containerPorts, labels, timeUs } from './values.ts';
+
+export function pod(field: Field, meta: Metadata): Pod {
+  const { name, namespace, uid } = meta;
+  const spec = field.at('spec');
+  const status = field.at('status');
+  const podLabels = labels(meta.labels);
+  const phase = status.at('phase').text();
+  const ended = phase === 'Succeeded' || phase === 'Failed';
+  const ips = [
+    ...status
+      .at('podIPs')
+      .items()
+      .map((item) => item.at('ip')),
+    status.at('podIP'),
+  ];
+  const owned = addresses(ips);
+  return {
+    kind: 'Pod',
+    name,
+    namespace,
+    uid,
+    labels: podLabels,
+    workload: workloadOf(meta, podLabels['pod-template-hash']),
+    node: spec.at('nodeName').text() ?? '',
+    hostNetwork: spec.at('hostNetwork').flag() ?? false,
+    addresses: ended ? [] : owned,
+    ports: containerPorts(spec),
+    startedUs: timeUs(status.at('startTime')) || meta.createdUs,
+    endedUs: ended ? lastFinishUs(status) : 0,
+  };
+}
+
+function workloadOf(meta: Metadata, templateHash: string | undefined): WorkloadRef {
+  const owner = controller(meta.field.at('ownerReferences'));
+  // A static pod is owned by its node, which says nothing of what it is.
+  if (owner === undefined || owner.kind === 'Node') return { kind: 'Pod', name: meta.name };
+  if (owner.kind === 'ReplicaSet' && templateHash && owner.name.endsWith(`-${templateHash}`)) {
+    return { kind: 'Deployment', name: owner.name.slice(0, -templateHash.length - 1) };
+  }
+  if (owner.kind === 'Job') return cronJobOf(owner.name) ?? owner;
+  return owner;
+}
+
+function controller(references: Field): WorkloadRef | undefined {
+  const owners = references.items();
+  const owner = owners.find((item) => item.at('controller').flag() === true) ?? owners[0];
+  const kind = owner?.at('kind').text();
+  const name = owner?.at('name').text();
+  return kind && name ? { kind, name } : undefined;
+}
+
+/** The CronJob controller names a Job by the minutes since 1970 of its time; a date like 20260131 is none of those. */
+function cronJobOf(job: string): WorkloadRef | undefined {
+  const minutes = /^(.+)-(\d{8})$/.exec(job);
+  if (minutes === null || Number(minutes[2]) < minutesOf2020) return undefined;
+  return { kind: 'CronJob', name: minutes[1]! };
+}
+
+const minutesOf2020 = Date.UTC(2020, 0) / 60_000;
+
+/** 0 where the containers do not say. */
+function lastFinishUs(status: Field): number {
+  const finishes = status
+    .at('containerStatuses')
+    .items()
+    .map((item) => timeUs(item.at('state').at('terminated').at('finishedAt')));
+  return Math.max(0, ...finishes);
+}

@@ -1,0 +1,38 @@
+// A Service: every address that stands for it, and its ports.
+import type { Service, ServicePort } from '../../model/kubernetes.ts';
+import { missingField } from '../errors.ts';
+import type { Field } from './field.ts';
+import type { Metadata } from './metadata.ts';
+import { addresses, portNumber, protocol } from './values.ts';
+
+export function service(field: Field, meta: Metadata): Service {
+  const { name, namespace, uid } = meta;
+  const spec = field.at('spec');
+  // A headless Service says None; one of type ExternalName has no address at all.
+  const cluster = [...spec.at('clusterIPs').items(), spec.at('clusterIP')].filter((item) => item.value !== 'None');
+  const balancer = field.at('status').at('loadBalancer').at('ingress').items();
+  const outside = [...spec.at('externalIPs').items(), ...balancer.map((item) => item.at('ip'))];
+  const clusterAddresses = addresses(cluster);
+  return {
+    kind: 'Service',
+    name,
+    namespace,
+    uid,
+    addresses: [...new Set([...clusterAddresses, ...addresses(outside)])],
+    clusterAddresses,
+    ports: spec
+      .at('ports')
+      .items()
+      .flatMap((port) => servicePort(port) ?? []),
+  };
+}
+
+function servicePort(field: Field): ServicePort | undefined {
+  const number = field.at('port');
+  if (!number.given) number.fault(missingField('port'));
+  const port = portNumber(number, 'port');
+  // The API server writes 0 where there is none.
+  const nodePort = field.at('nodePort').value === 0 ? 0 : (portNumber(field.at('nodePort'), 'nodePort') ?? 0);
+  const read = { name: field.at('name').text() ?? '', protocol: protocol(field.at('protocol')), nodePort };
+  return port === undefined ? undefined : { ...read, port };
+}

@@ -1,0 +1,131 @@
+// The values that objects are made of: names, times, addresses, ports, protocols, label maps.
+import { type Address, type Prefix, parseAddress, parsePrefix } from '../../model/address.ts';
+import type { ContainerPort, Labels } from '../../model/kubernetes.ts';
+import { hasPorts, parseProtocol, TCP } from '../../model/protocol.ts';
+import {
+  badAddress,
+  badCidr,
+  badLabelKey,
+  badLabelValue,
+  badPort,
+  badPortName,
+  badTime,
+  missingField,
+  unknownProtocol,
+} from '../errors.ts';
+import type { Field } from './field.ts';
+
+/** µs since the epoch; 0 where it is missing. */
+export function timeUs(field: Field): number {
+  const text = field.text();
+  if (text === undefined || text === '') return 0;
+  const ms = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(ms)) return ms * 1000;
+  field.fault(badTime(text));
+  return 0;
+}
+
+/** Each address once, in order; fields that are missing or empty are left out. */
+export function addresses(fields: readonly Field[]): Address[] {
+  const found = new Set<Address>();
+  for (const field of fields) {
+    const text = field.text();
+    if (text === undefined || text === '') continue;
+    const address = parseAddress(text);
+    if (address === undefined) field.fault(badAddress(text));
+    else found.add(address);
+  }
+  return [...found];
+}
+
+export function prefix(field: Field): Prefix | undefined {
+  const text = field.text();
+  if (text === undefined) return undefined;
+  const parsed = parsePrefix(text);
+  if (parsed === undefined) field.fault(badCidr(text));
+  return parsed;
+}
+
+/** TCP where it is missing, as the API server sets it. Names are in capitals: the API server takes no others. */
+export function protocol(field: Field): number {
+  const text = field.text();
+  if (text === undefined) return TCP;
+  const parsed = /^[A-Z]+$/.test(text) ? parseProtocol(text) : undefined;
+  if (parsed !== undefined && hasPorts(parsed)) return parsed;
+  field.fault(unknownProtocol(text));
+  return TCP;
+}
+
+export function portNumber(field: Field, name: string): number | undefined {
+  const port = field.whole();
+  if (port === undefined || (port >= 1 && port <= 65535)) return port;
+  field.fault(badPort(name, port));
+  return undefined;
+}
+
+/** RFC 6335 5.1, in lower case. */
+export function portName(field: Field): string | undefined {
+  const name = field.text();
+  if (name === undefined) return undefined;
+  if (/^(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) return name;
+  field.fault(badPortName(name));
+  return undefined;
+}
+
+/** Ports of the containers and of the sidecars: init containers that keep running (restartPolicy Always). */
+export function containerPorts(podSpec: Field): ContainerPort[] {
+  const sidecars = podSpec
+    .at('initContainers')
+    .items()
+    .filter((container) => container.at('restartPolicy').value === 'Always');
+  const containers = [...podSpec.at('containers').items(), ...sidecars];
+  return containers.flatMap((container) =>
+    container
+      .at('ports')
+      .items()
+      .flatMap((port) => containerPort(port) ?? []),
+  );
+}
+
+function containerPort(field: Field): ContainerPort | undefined {
+  const number = field.at('containerPort');
+  if (!number.given) number.fault(missingField('containerPort'));
+  const port = portNumber(number, 'containerPort');
+  const read = { name: field.at('name').text() ?? '', protocol: protocol(field.at('protocol')) };
+  return port === undefined ? undefined : { ...read, port };
+}
+
+/** Without a prototype, so that no key finds anything but a label. */
+export function labels(field: Field): Labels {
+  const read: Record<string, string> = Object.create(null);
+  for (const [key, value] of field.entries()) {
+    const text = labelValue(value);
+    if (labelKey(value, key) && text !== undefined) read[key] = text;
+  }
+  return read;
+}
+
+/** Whether the key is one; told at `field` otherwise. */
+export function labelKey(field: Field, key: string): boolean {
+  const slash = key.indexOf('/');
+  const name = key.slice(slash + 1);
+  if ((slash < 0 || isSubdomain(key.slice(0, slash))) && name !== '' && labelText.test(name)) return true;
+  field.fault(badLabelKey(key));
+  return false;
+}
+
+/** A value left empty in YAML is the empty text. */
+export function labelValue(field: Field): string | undefined {
+  if (!field.given) return '';
+  const value = field.text();
+  if (value === undefined || labelText.test(value)) return value;
+  field.fault(badLabelValue(value));
+  return undefined;
+}
+
+const labelText = /^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/;
+
+/** RFC 1123 as the API server reads it: at most 253 lower case letters, digits, - and . */
+function isSubdomain(text: string): boolean {
+  return text.length <= 253 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text);
+}

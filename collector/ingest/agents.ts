@@ -1,0 +1,153 @@
+// What the collector knows of each agent: which interfaces it watches since when, how far its records reach, what it
+// lost, and how its clock stands to ours.
+import { type Address, parseAddress } from '../../model/address.ts';
+import type { AgentState, FlowBatch, WireInterface } from '../../proto/wire.ts';
+import { ClockOffset } from './clock-offset.ts';
+
+/** Without a message for this long an agent counts as away. */
+export const awayAfterUs = 5_000_000;
+
+export type WatchedInterface = {
+  node: string;
+  index: number;
+  podUid: string;
+  addresses: readonly Address[];
+  /** On the collector's clock. */
+  watchedSinceUs: number;
+  seesFromPod: boolean;
+  seesToPod: boolean;
+};
+
+export type AgentView = {
+  node: string;
+  instance: string;
+  connected: boolean;
+  lastHeardUs: number;
+  /** Collector clock: every packet the agent saw before is in batches that were taken in. */
+  coveredUntilUs: number;
+  clockOffsetUs: number;
+  /** Collector clock; 0 where nothing was ever lost. */
+  lastLossUs: number;
+  state: AgentState;
+  recordsReceived: number;
+  duplicatesDropped: number;
+};
+
+type Agent = AgentView & { offset: ClockOffset; interfaces: Map<number, WatchedInterface>; lostPackets: number };
+
+const noState: AgentState = { version: '', source: '', sourceReason: '', interfaces: [], books: null };
+
+export class Agents {
+  readonly #byNode = new Map<string, Agent>();
+  readonly #byPod = new Map<string, WatchedInterface>();
+  readonly #byAddress = new Map<Address, WatchedInterface>();
+
+  /** Called once for each message before it is stored; returns the clock offset to use for its records. */
+  heard(batch: FlowBatch, nowUs: number): number {
+    const agent = this.#agent(batch.node, batch.instance);
+    agent.lastHeardUs = nowUs;
+    agent.connected = true;
+    agent.clockOffsetUs = agent.offset.observe(nowUs - batch.sentUs, nowUs);
+    if (batch.state !== null) this.#learnState(agent, batch.state, nowUs);
+    return agent.clockOffsetUs;
+  }
+
+  /** Called when the message's records are stored and joined: only now may silence speak. */
+  covered(batch: FlowBatch): void {
+    const agent = this.#byNode.get(batch.node);
+    if (agent === undefined || agent.instance !== batch.instance || batch.coveredUntilUs === 0) return;
+    agent.coveredUntilUs = Math.max(agent.coveredUntilUs, batch.coveredUntilUs + agent.clockOffsetUs);
+  }
+
+  counted(node: string, records: number, duplicates: number): void {
+    const agent = this.#byNode.get(node);
+    if (agent === undefined) return;
+    agent.recordsReceived += records;
+    agent.duplicatesDropped += duplicates;
+  }
+
+  disconnected(node: string, instance: string): void {
+    const agent = this.#byNode.get(node);
+    if (agent !== undefined && agent.instance === instance) agent.connected = false;
+  }
+
+  /** Undefined where no agent of the node reports now. */
+  reporting(node: string, nowUs: number): AgentView | undefined {
+    const agent = this.#byNode.get(node);
+    return agent !== undefined && nowUs - agent.lastHeardUs < awayAfterUs ? agent : undefined;
+  }
+
+  podAt(node: string, interfaceIndex: number): string {
+    return this.#byNode.get(node)?.interfaces.get(interfaceIndex)?.podUid ?? '';
+  }
+
+  interfaceAt(node: string, interfaceIndex: number): WatchedInterface | undefined {
+    return this.#byNode.get(node)?.interfaces.get(interfaceIndex);
+  }
+
+  /** The interface in front of a pod, by uid where the agent knows the pod, else by address. */
+  interfaceOf(podUid: string, address: Address): WatchedInterface | undefined {
+    return this.#byPod.get(podUid) ?? this.#byAddress.get(address);
+  }
+
+  all(): readonly AgentView[] {
+    return [...this.#byNode.values()];
+  }
+
+  #agent(node: string, instance: string): Agent {
+    const known = this.#byNode.get(node);
+    if (known !== undefined && known.instance === instance) return known;
+    if (known !== undefined) this.#forgetInterfaces(known);
+    const fresh: Agent = {
+      node,
+      instance,
+      connected: true,
+      lastHeardUs: 0,
+      coveredUntilUs: 0,
+      clockOffsetUs: 0,
+      lastLossUs: 0,
+      state: noState,
+      recordsReceived: 0,
+      duplicatesDropped: 0,
+      offset: new ClockOffset(),
+      interfaces: new Map(),
+      lostPackets: 0,
+    };
+    this.#byNode.set(node, fresh);
+    return fresh;
+  }
+
+  #learnState(agent: Agent, state: AgentState, nowUs: number): void {
+    this.#forgetInterfaces(agent);
+    agent.state = state;
+    for (const link of state.interfaces) this.#learnInterface(agent, link);
+    const lost = Object.values(state.books?.lost ?? {}).reduce((sum, packets) => sum + packets, 0);
+    if (lost > agent.lostPackets) agent.lastLossUs = nowUs;
+    agent.lostPackets = lost;
+  }
+
+  #learnInterface(agent: Agent, link: WireInterface): void {
+    const watched: WatchedInterface = {
+      node: agent.node,
+      index: link.index,
+      podUid: link.podUid,
+      addresses: link.addresses.map(parseAddress).filter((address) => address !== undefined),
+      watchedSinceUs: link.watchedSinceUs + agent.clockOffsetUs,
+      seesFromPod: link.seesFromPod,
+      seesToPod: link.seesToPod,
+    };
+    agent.interfaces.set(link.index, watched);
+    if (watched.podUid !== '') this.#byPod.set(watched.podUid, watched);
+    for (const address of watched.addresses) this.#byAddress.set(address, watched);
+  }
+
+  #forgetInterfaces(agent: Agent): void {
+    for (const watched of agent.interfaces.values()) {
+      if (this.#byPod.get(watched.podUid) === watched) this.#byPod.delete(watched.podUid);
+      for (const address of watched.addresses) {
+        if (this.#byAddress.get(address) === watched) this.#byAddress.delete(address);
+      }
+    }
+    agent.interfaces.clear();
+  }
+}

@@ -1,0 +1,12 @@
+// What a user can get wrong about listening.
+import type { Problem } from '../../model/problem.ts';
+
+export function listenProblem(setting: string, listen: string, cause: string): Problem {
+  const taken = /EADDRINUSE|address already in use/i.test(cause);
+  return {
+    code: 'cannot-listen',
+    place: `${setting} ${listen}`,
+    fault: taken ? 'the port is taken by another program' : cause.split('\n')[0]!.toLowerCase(),
+    mend: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
+  };
+}

@@ -1,0 +1,186 @@
+// Takes in the agents' streams: who may speak, what was stored before, and the order of one agent's batches. A batch is
+// acknowledged once it is on disk, and joined after that.
+import {
+  type handleBidiStreamingCall,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  status,
+} from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { nodeOfCertificate } from '../../certs/node-name.ts';
+import { ProblemError } from '../../model/problem.ts';
+import type { ConnectionRecord } from '../../model/record.ts';
+import { decodeRecords } from '../../proto/decode.ts';
+import { type Ack, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
+import type { Agents } from './agents.ts';
+import { listenProblem } from './errors.ts';
+
+export type IngestedBatch = {
+  node: string;
+  instance: string;
+  sequence: number;
+  clockOffsetUs: number;
+  records: readonly ConnectionRecord[];
+};
+
+/** Where batches go: `keep` resolves once on disk, false where it was stored before; `join` comes after it. */
+export type BatchSink = {
+  keep(batch: IngestedBatch): Promise<boolean>;
+  join(batch: IngestedBatch): void;
+};
+
+export type IngestOptions = {
+  /** host:port; port 0 takes a free one. */
+  listen: string;
+  tls: { ca: Buffer; cert: Buffer; key: Buffer };
+  maxBatchRecords: number;
+  maxAgents: number;
+  nowUs: () => number;
+};
+
+export type Ingest = { port: number; refused: () => number; stop(): Promise<void> };
+
+/** Listens once it resolves; rejects with a ProblemError where the port is taken or a certificate is no good. */
+export async function ingest(options: IngestOptions, agents: Agents, sink: BatchSink, log: Logger): Promise<Ingest> {
+  const { ca, cert, key } = options.tls;
+  const server = new Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024, 'grpc.keepalive_time_ms': 10_000 });
+  let streams = 0;
+  let refused = 0;
+  const serve: handleBidiStreamingCall<FlowBatch, Ack> = (call) => {
+    const node = nodeOfCertificate(call.getAuthContext().sslPeerCertificate?.raw);
+    if (node === undefined || streams >= options.maxAgents) {
+      refused += 1;
+      const why =
+        node === undefined
+          ? 'the certificate names no node'
+          : `more than ${options.maxAgents} agents (ingest.maxAgents)`;
+      log.warn({ peer: call.getPeer(), why }, 'stream refused');
+      call.emit('error', {
+        code: node === undefined ? status.PERMISSION_DENIED : status.RESOURCE_EXHAUSTED,
+        details: why,
+      });
+      return;
+    }
+    streams += 1;
+    const stream = new AgentStream(node, call, options, agents, sink, log);
+    stream.run().then((ended) => {
+      streams -= 1;
+      if (ended === 'refused') refused += 1;
+    });
+  };
+  server.addService(flowIngestDefinition(), { Stream: serve });
+  const port = await bind(
+    server,
+    options.listen,
+    ServerCredentials.createSsl(ca, [{ private_key: key, cert_chain: cert }], true),
+  );
+  return {
+    port,
+    refused: () => refused,
+    stop: () =>
+      new Promise((resolve) => {
+        server.tryShutdown(() => resolve());
+        setTimeout(() => server.forceShutdown(), 500).unref();
+      }),
+  };
+}
+
+function bind(server: Server, listen: string, credentials: ServerCredentials): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(listen, credentials, (error, port) => {
+      if (error === null) resolve(port);
+      else reject(new ProblemError(listenProblem('ingest.listen', listen, error.message)));
+    });
+  });
+}
+
+class AgentStream {
+  readonly #node: string;
+  readonly #call: ServerDuplexStream<FlowBatch, Ack>;
+  readonly #options: IngestOptions;
+  readonly #agents: Agents;
+  readonly #sink: BatchSink;
+  readonly #log: Logger;
+  #instance = '';
+  /** Batches are kept at the same time and joined one after the other, in the order in which they came. */
+  #order: Promise<void> = Promise.resolve();
+
+  constructor(
+    node: string,
+    call: ServerDuplexStream<FlowBatch, Ack>,
+    options: IngestOptions,
+    agents: Agents,
+    sink: BatchSink,
+    log: Logger,
+  ) {
+    this.#node = node;
+    this.#call = call;
+    this.#options = options;
+    this.#agents = agents;
+    this.#sink = sink;
+    this.#log = log.child({ node });
+  }
+
+  run(): Promise<'ended' | 'refused'> {
+    return new Promise((resolve) => {
+      const end = (how: 'ended' | 'refused') => {
+        this.#agents.disconnected(this.#node, this.#instance);
+        resolve(how);
+      };
+      this.#call.on('data', (batch: FlowBatch) => {
+        if (batch.node !== this.#node) {
+          this.#log.warn({ claimed: batch.node }, 'batch refused: it claims another node than the certificate names');
+          this.#call.emit('error', {
+            code: status.PERMISSION_DENIED,
+            details: `the certificate names node ${this.#node}`,
+          });
+          end('refused');
+          return;
+        }
+        this.#take(batch);
+      });
+      this.#call.on('end', () => {
+        this.#call.end();
+        end('ended');
+      });
+      this.#call.on('cancelled', () => end('ended'));
+      this.#call.on('error', () => end('ended'));
+      this.#call.write({ sequence: 0, refused: '' });
+    });
+  }
+
+  #take(batch: FlowBatch): void {
+    const clockOffsetUs = this.#agents.heard(batch, this.#options.nowUs());
+    this.#instance = batch.instance;
+    if (batch.sequence === 0 || batch.records === null) {
+      this.#order = this.#order.then(() => this.#agents.covered(batch));
+      return;
+    }
+    const decoded = decodeRecords(batch.records, this.#options.maxBatchRecords);
+    if ('fault' in decoded) {
+      this.#call.write({ sequence: batch.sequence, refused: decoded.fault });
+      return;
+    }
+    for (const record of decoded.records) record.podUid = this.#agents.podAt(batch.node, record.interfaceIndex);
+    const { node, instance, sequence } = batch;
+    const ingested: IngestedBatch = { node, instance, sequence, clockOffsetUs, records: decoded.records };
+    const kept = this.#sink.keep(ingested);
+    kept.catch(() => undefined); // answered below, in order
+    this.#order = this.#order.then(() => this.#finish(batch, ingested, kept));
+  }
+
+  async #finish(batch: FlowBatch, ingested: IngestedBatch, kept: Promise<boolean>): Promise<void> {
+    try {
+      const fresh = await kept;
+      this.#agents.counted(this.#node, fresh ? ingested.records.length : 0, fresh ? 0 : 1);
+      if (fresh) this.#sink.join(ingested);
+      this.#agents.covered(batch);
+      this.#call.write({ sequence: batch.sequence, refused: '' });
+    } catch (error) {
+      // Not stored, so not acknowledged: the agent keeps it and sends it again on its next stream.
+      this.#log.error({ why: error instanceof Error ? error.message : String(error) }, 'batch not stored');
+      this.#call.emit('error', { code: status.UNAVAILABLE, details: 'the collector cannot store' });
+    }
+  }
+}

@@ -1,0 +1,63 @@
+// Whether the initiator's packets were seen at the responder's interface (docs/join.md, "Delivered"). Silence is a proof
+// only where someone listened the whole time, lost nothing, and can see that direction; everywhere else it is a doubt.
+import type { Address } from '../../model/address.ts';
+import type { Delivered } from '../../model/connection.ts';
+import type { Joined } from '../../model/joined.ts';
+import { TCP } from '../../model/protocol.ts';
+import { RST } from '../../model/record.ts';
+import { answered, observationsOf } from './outcome.ts';
+
+export type ResponderInterface = { node: string; watchedSinceUs: number; seesToPod: boolean };
+
+/** What the agents tell of the places where a connection should have arrived. */
+export type Coverage = {
+  interfaceOf(podUid: string, address: Address): ResponderInterface | undefined;
+  /** Undefined where no agent of the node reports now. */
+  reporting(node: string, nowUs: number): { coveredUntilUs: number; lastLossUs: number } | undefined;
+};
+
+/** Where it should have arrived: addresses of pods; `outside`: nowhere that we watch; `service`: one of these. */
+export type Expected =
+  | { at: 'pod'; podUid: string; address: Address }
+  | { at: 'service'; addresses: readonly Address[] }
+  | { at: 'outside' };
+
+/** Losses this long before a connection began may have been its own first packet. */
+const lossMarginUs = 2_000_000;
+
+export function deliveredOf(joined: Joined, expected: Expected, coverage: Coverage, nowUs: number): Delivered {
+  const { destination } = joined;
+  if (destination !== undefined && destination.packets.forward > 0) return { delivered: 'yes', by: 'seen' };
+  if (observationsOf(joined).some((seen) => answered(joined.protocol, seen))) return { delivered: 'yes', by: 'answer' };
+  // A reset that left the pod's own interface is the pod's own word.
+  if (destination !== undefined && joined.protocol === TCP && destination.tcpFlags.reverse & RST) {
+    return { delivered: 'yes', by: 'answer' };
+  }
+  switch (expected.at) {
+    case 'outside':
+      return { delivered: 'unknown', why: 'responder-outside' };
+    case 'pod':
+      return silenceAt(expected.podUid, expected.address, joined, coverage, nowUs);
+    case 'service':
+      return silenceAtAll(expected.addresses, joined, coverage, nowUs);
+  }
+}
+
+function silenceAt(podUid: string, address: Address, joined: Joined, coverage: Coverage, nowUs: number): Delivered {
+  const link = coverage.interfaceOf(podUid, address);
+  if (link === undefined || link.watchedSinceUs > joined.startUs) return { delivered: 'unknown', why: 'not-watched' };
+  const agent = coverage.reporting(link.node, nowUs);
+  if (agent === undefined || agent.coveredUntilUs < joined.startUs) return { delivered: 'unknown', why: 'not-watched' };
+  if (agent.lastLossUs > joined.startUs - lossMarginUs) return { delivered: 'unknown', why: 'losses' };
+  return link.seesToPod ? { delivered: 'no' } : { delivered: 'unknown', why: 'half-visible' };
+}
+
+/** Not delivered to a Service only if it was delivered to none of its endpoints. */
+function silenceAtAll(addresses: readonly Address[], joined: Joined, coverage: Coverage, nowUs: number): Delivered {
+  if (addresses.length === 0) return { delivered: 'unknown', why: 'backend-not-known' };
+  for (const address of addresses) {
+    const one = silenceAt('', address, joined, coverage, nowUs);
+    if (one.delivered !== 'no') return one;
+  }
+  return { delivered: 'no' };
+}

@@ -1,0 +1,317 @@
+// The join: records of both observation points and of several intervals become one connection, which is due for
+// judgement once both sides had their chance to speak (docs/join.md).
+import type { Address } from '../../model/address.ts';
+import type { Joined, Observation } from '../../model/joined.ts';
+import { TCP } from '../../model/protocol.ts';
+import type { ConnectionRecord, Tuple } from '../../model/record.ts';
+import type { Coverage } from './delivered.ts';
+import { connectionId, initiatorKey, tupleKey } from './keys.ts';
+import { addRecord, observationOf, turnedObservation, turnedRecord, turnedTuple } from './observation.ts';
+import { observationsOf, outcomeOf } from './outcome.ts';
+
+export type JoinOptions = {
+  /** A connection without an answer is judged after this, and again when one comes. */
+  answerTimeoutUs: number;
+  /** The longest wait for an agent that lags. */
+  maxLagUs: number;
+  maxLive: number;
+};
+
+/** The ready endpoints of the Service that owns the address at that port; undefined where no Service does. */
+export type ServiceBackends = (
+  protocol: number,
+  address: Address,
+  port: number,
+) => { address: Address; port: number }[] | undefined;
+
+export type RecordBatch = { node: string; clockOffsetUs: number; records: readonly ConnectionRecord[] };
+
+/** `dropped`: the connection turned out to be part of another; what was judged of it alone is void. */
+export type JoinEvents = { due(joined: Joined): void; dropped(id: string): void };
+
+type Live = Joined & { keys: string[]; beganHere: Map<Observation, number>; touchedUs: number; judged: boolean };
+
+/** Clocks of two nodes are compared with this tolerance, never exactly. */
+const toleranceUs = 500_000;
+/** A side speaks for a time once its agent's records reach this far beyond it. */
+const settledMarginUs = 100_000;
+const silenceUs = { tcp: 310_000_000, other: 70_000_000 };
+const keptAfterEndUs = 5_000_000;
+const sweptPerTick = 4_000;
+
+export class Join {
+  readonly #options: JoinOptions;
+  readonly #coverage: Coverage;
+  readonly #backends: ServiceBackends;
+  readonly #events: JoinEvents;
+  readonly #live = new Set<Live>();
+  readonly #current = new Map<string, Live>();
+  readonly #former = new Map<string, Live>();
+  readonly #unresolved = new Map<string, Live>();
+  readonly #pending = new Set<Live>();
+  #sweep: Iterator<Live> | undefined;
+  #evicted = 0;
+
+  constructor(options: JoinOptions, coverage: Coverage, backends: ServiceBackends, events: JoinEvents) {
+    this.#options = options;
+    this.#coverage = coverage;
+    this.#backends = backends;
+    this.#events = events;
+  }
+
+  receive(batch: RecordBatch, nowUs: number): void {
+    for (const record of batch.records) {
+      const live = this.#find(record, batch) ?? this.#begin(record, batch);
+      this.#add(live, record, batch);
+      live.touchedUs = nowUs;
+      this.#pending.add(live);
+    }
+    for (const oldest of this.#live) {
+      if (this.#live.size <= this.#options.maxLive) break;
+      this.#evicted += 1;
+      this.#judge(oldest);
+      this.#retire(oldest);
+    }
+  }
+
+  /** Judges what is due and forgets what ended; call it often. */
+  tick(nowUs: number): void {
+    for (const live of this.#pending) if (this.#isSettled(live, nowUs)) this.#judge(live);
+    this.#sweep ??= this.#live.values();
+    for (let i = 0; i < sweptPerTick; i++) {
+      const next = this.#sweep.next();
+      if (next.done) {
+        this.#sweep = undefined;
+        return;
+      }
+      if (this.#isOver(next.value, nowUs)) this.#retire(next.value);
+    }
+  }
+
+  /** Judges everything now, whatever is still on its way: for the end of a file or of the program. */
+  finish(): void {
+    for (const live of this.#pending) this.#judge(live);
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  get counts(): { live: number; pending: number; evicted: number } {
+    return { live: this.#live.size, pending: this.#pending.size, evicted: this.#evicted };
+  }
+
+  #judge(live: Live): void {
+    this.#pending.delete(live);
+    live.judged = true;
+    this.#events.due(live);
+  }
+
+  #isSettled(live: Live, nowUs: number): boolean {
+    const answered = outcomeOf(live) !== 'unanswered';
+    const settledUs = live.judged ? live.startUs : live.startUs + (answered ? 0 : this.#options.answerTimeoutUs);
+    if (nowUs < settledUs) return false;
+    if (nowUs > settledUs + this.#options.maxLagUs) return true;
+    return this.#awaitedNodes(live, answered).every((node) => {
+      const agent = this.#coverage.reporting(node, nowUs);
+      return agent === undefined || agent.coveredUntilUs > settledUs + settledMarginUs;
+    });
+  }
+
+  /** Nodes whose word is missing: those of sides not seen yet and, while nothing answered, of both. */
+  #awaitedNodes(live: Live, answered: boolean): string[] {
+    const nodes: string[] = [];
+    if (live.source === undefined) nodes.push(...this.#nodesAt([live.asked.initiator]));
+    else if (!answered) nodes.push(live.source.node);
+    if (live.destination !== undefined) {
+      if (!answered) nodes.push(live.destination.node);
+      return nodes;
+    }
+    const backends = live.asked === live.reached ? this.#backendsOf(live) : undefined;
+    nodes.push(...this.#nodesAt(backends?.map((one) => one.address) ?? [live.reached.responder]));
+    return nodes;
+  }
+
+  #nodesAt(addresses: readonly Address[]): string[] {
+    return addresses
+      .map((address) => this.#coverage.interfaceOf('', address)?.node)
+      .filter((node) => node !== undefined);
+  }
+
+  #backendsOf(live: Joined): { address: Address; port: number }[] | undefined {
+    return this.#backends(live.protocol, live.asked.responder, live.asked.responderPort);
+  }
+
+  #find(record: ConnectionRecord, batch: RecordBatch): Live | undefined {
+    const tuples: Tuple[] = record.translation
+      ? [record, record.translation.translated, record.translation.original]
+      : [record];
+    let best: Live | undefined;
+    let distance = Number.POSITIVE_INFINITY;
+    for (const tuple of tuples) {
+      const key = tupleKey(record.protocol, tuple);
+      for (const live of [this.#current.get(key), this.#former.get(key)]) {
+        if (live === undefined || !belongs(live, record, batch)) continue;
+        const apart = Math.abs(live.startUs - record.beganUs - batch.clockOffsetUs);
+        if (apart < distance) [best, distance] = [live, apart];
+      }
+    }
+    return best ?? this.#findThroughService(record, batch);
+  }
+
+  /** Without conntrack: same initiator and protocol, an endpoint of the Service, and times that overlap. */
+  #findThroughService(record: ConnectionRecord, batch: RecordBatch): Live | undefined {
+    if (record.translation !== undefined) return undefined;
+    if (record.point === 'destination') {
+      const waiting = this.#unresolved.get(initiatorKey(record.protocol, record));
+      if (waiting === undefined || waiting.destination !== undefined || !belongs(waiting, record, batch))
+        return undefined;
+      const fits = this.#backendsOf(waiting)?.some(
+        (one) => one.address === record.responder && one.port === record.responderPort,
+      );
+      return fits ? waiting : undefined;
+    }
+    const candidates = this.#backends(record.protocol, record.responder, record.responderPort)
+      ?.map(({ address, port }) =>
+        this.#current.get(tupleKey(record.protocol, { ...tupleOf(record), responder: address, responderPort: port })),
+      )
+      .filter((live) => live !== undefined && live.source === undefined && belongs(live, record, batch));
+    return candidates?.length === 1 ? candidates[0] : undefined;
+  }
+
+  #begin(record: ConnectionRecord, batch: RecordBatch): Live {
+    const tuple = tupleOf(record);
+    const key = tupleKey(record.protocol, tuple);
+    const startUs = record.beganUs + batch.clockOffsetUs;
+    const live: Live = {
+      id: connectionId(key, batch.node, record.beganUs),
+      protocol: record.protocol,
+      startUs,
+      lastUs: startUs,
+      source: undefined,
+      destination: undefined,
+      host: undefined,
+      asked: tuple,
+      reached: tuple,
+      keys: [],
+      beganHere: new Map(),
+      touchedUs: 0,
+      judged: false,
+    };
+    this.#live.add(live);
+    this.#keep(live, key);
+    if (record.point === 'source' && this.#backendsOf(live) !== undefined) {
+      this.#unresolved.set(initiatorKey(record.protocol, record), live);
+    }
+    return live;
+  }
+
+  #add(live: Live, seen: ConnectionRecord, batch: RecordBatch): void {
+    const record = this.#facing(live, seen);
+    const before = live[record.point];
+    if (before === undefined) {
+      const observation = observationOf(record, batch.node, batch.clockOffsetUs);
+      live[record.point] = observation;
+      live.beganHere.set(observation, record.beganUs);
+      this.#keep(live, tupleKey(record.protocol, record));
+    } else if (before.node === batch.node && before.interfaceIndex === record.interfaceIndex) {
+      addRecord(before, record, batch.clockOffsetUs);
+    } else {
+      // A second interface of the same point (files): what it saw counts, its packets do not.
+      before.tcpFlags.reverse |= record.tcpFlags.reverse;
+      before.unreachable ||= record.unreachable;
+    }
+    live.startUs = Math.min(live.startUs, record.beganUs + batch.clockOffsetUs);
+    live.lastUs = Math.max(live.lastUs, record.lastUs + batch.clockOffsetUs);
+    this.#learnTuples(live, record);
+  }
+
+  /** The record as seen from the initiator that the connection has; a handshake overrules what was inferred. */
+  #facing(live: Live, record: ConnectionRecord): ConnectionRecord {
+    const known = observationsOf(live);
+    const sameWay =
+      known.length === 0 ||
+      [live.asked, live.reached].some(
+        (one) => one.initiator === record.initiator && one.initiatorPort === record.initiatorPort,
+      ) ||
+      record.translation !== undefined;
+    if (sameWay) return record;
+    if (record.initiatorBy === 'inferred' || known.some((one) => one.initiatorBy === 'handshake'))
+      return turnedRecord(record);
+    const [source, destination] = [live.destination, live.source];
+    live.source = source && turnedObservation(source);
+    live.destination = destination && turnedObservation(destination);
+    live.host = live.host && turnedObservation(live.host);
+    live.asked = live.reached = turnedTuple(live.reached);
+    return record;
+  }
+
+  #learnTuples(live: Live, record: ConnectionRecord): void {
+    if (record.translation !== undefined) {
+      live.asked = record.translation.original;
+      live.reached = record.translation.translated;
+      for (const tuple of [live.asked, live.reached]) this.#attach(live, tupleKey(record.protocol, tuple));
+      return;
+    }
+    if (live.source !== undefined && live.destination !== undefined && live.asked === live.reached) {
+      const [asked, reached] = [tupleOf(live.source), tupleOf(live.destination)];
+      if (tupleKey(live.protocol, asked) === tupleKey(live.protocol, reached)) return;
+      live.asked = asked;
+      live.reached = reached;
+    }
+  }
+
+  /** The key leads to `live` from now on; a connection that stood there alone was its other side. */
+  #attach(live: Live, key: string): void {
+    const other = this.#current.get(key);
+    this.#keep(live, key);
+    if (other === undefined || other === live || Math.abs(other.startUs - live.startUs) > toleranceUs) return;
+    if (other.destination === undefined || other.source !== undefined || live.destination !== undefined) return;
+    live.destination = other.destination;
+    this.#retire(other);
+    if (other.judged) this.#events.dropped(other.id);
+  }
+
+  #keep(live: Live, key: string): void {
+    if (live.keys.includes(key)) return;
+    const replaced = this.#current.get(key);
+    if (replaced !== undefined && replaced !== live) this.#former.set(key, replaced);
+    this.#current.set(key, live);
+    live.keys.push(key);
+  }
+
+  #isOver(live: Live, nowUs: number): boolean {
+    if (!live.judged || this.#pending.has(live)) return false;
+    const sides = observationsOf(live);
+    if (sides.every((seen) => seen.ended) && nowUs - live.touchedUs > keptAfterEndUs) return true;
+    return nowUs - live.touchedUs > (live.protocol === TCP ? silenceUs.tcp : silenceUs.other);
+  }
+
+  #retire(live: Live): void {
+    this.#live.delete(live);
+    this.#pending.delete(live);
+    for (const key of live.keys) {
+      if (this.#current.get(key) === live) this.#current.delete(key);
+      if (this.#former.get(key) === live) this.#former.delete(key);
+    }
+    const waiting = initiatorKey(live.protocol, live.asked);
+    if (this.#unresolved.get(waiting) === live) this.#unresolved.delete(waiting);
+  }
+}
+
+/** Whether the record is of this connection and not of another with the same ends. */
+function belongs(live: Live, record: ConnectionRecord, batch: RecordBatch): boolean {
+  const before = live[record.point];
+  if (before !== undefined && before.node === batch.node && before.interfaceIndex === record.interfaceIndex) {
+    return live.beganHere.get(before) === record.beganUs;
+  }
+  const firstUs = record.firstUs + batch.clockOffsetUs;
+  const lastUs = record.lastUs + batch.clockOffsetUs;
+  const over = observationsOf(live).every((seen) => seen.ended);
+  return lastUs >= live.startUs - toleranceUs && (!over || firstUs <= live.lastUs + toleranceUs);
+}
+
+function tupleOf(tuple: Tuple): Tuple {
+  const { initiator, initiatorPort, responder, responderPort } = tuple;
+  return { initiator, initiatorPort, responder, responderPort };
+}

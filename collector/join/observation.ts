@@ -1,0 +1,93 @@
+// One side of a connection: the records of one interface added up, and turned round where the other side knows better
+// who the initiator is.
+
+import type { Observation } from '../../model/joined.ts';
+import { TCP } from '../../model/protocol.ts';
+import type { Both, ConnectionRecord, ObservationPoint, Tuple } from '../../model/record.ts';
+
+/** `clockOffsetUs` puts the record's times on the collector's clock. */
+export function observationOf(record: ConnectionRecord, node: string, clockOffsetUs: number): Observation {
+  return {
+    initiator: record.initiator,
+    initiatorPort: record.initiatorPort,
+    responder: record.responder,
+    responderPort: record.responderPort,
+    point: record.point,
+    node,
+    interfaceIndex: record.interfaceIndex,
+    podUid: record.podUid,
+    initiatorBy: record.initiatorBy,
+    midStream: record.protocol === TCP && record.initiatorBy === 'inferred',
+    beganUs: record.beganUs + clockOffsetUs,
+    lastUs: record.lastUs + clockOffsetUs,
+    packets: { ...record.packets },
+    bytes: { ...record.bytes },
+    tcpFlags: { ...record.tcpFlags },
+    synRetries: record.synRetries,
+    unreachable: record.unreachable,
+    rttUs: record.rttUs,
+    ended: record.ended,
+  };
+}
+
+/** Adds a later record of the same interface. */
+export function addRecord(to: Observation, record: ConnectionRecord, clockOffsetUs: number): void {
+  to.packets.forward += record.packets.forward;
+  to.packets.reverse += record.packets.reverse;
+  to.bytes.forward += record.bytes.forward;
+  to.bytes.reverse += record.bytes.reverse;
+  to.tcpFlags.forward |= record.tcpFlags.forward;
+  to.tcpFlags.reverse |= record.tcpFlags.reverse;
+  to.lastUs = Math.max(to.lastUs, record.lastUs + clockOffsetUs);
+  to.synRetries += record.synRetries;
+  to.unreachable ||= record.unreachable;
+  to.rttUs ||= record.rttUs;
+  to.podUid ||= record.podUid;
+  to.ended = record.ended;
+}
+
+/** The same record told from the other end: for a side that inferred the wrong initiator. */
+export function turnedRecord(record: ConnectionRecord): ConnectionRecord {
+  return {
+    ...record,
+    ...turnedTuple(record),
+    point: turnedPoint[record.point],
+    packets: turnedBoth(record.packets),
+    bytes: turnedBoth(record.bytes),
+    tcpFlags: turnedBoth(record.tcpFlags),
+    translation: record.translation && {
+      original: turnedTuple(record.translation.original),
+      translated: turnedTuple(record.translation.translated),
+    },
+  };
+}
+
+export function turnedObservation(seen: Observation): Observation {
+  return {
+    ...seen,
+    ...turnedTuple(seen),
+    point: turnedPoint[seen.point],
+    packets: turnedBoth(seen.packets),
+    bytes: turnedBoth(seen.bytes),
+    tcpFlags: turnedBoth(seen.tcpFlags),
+  };
+}
+
+export function turnedTuple(tuple: Tuple): Tuple {
+  return {
+    initiator: tuple.responder,
+    initiatorPort: tuple.responderPort,
+    responder: tuple.initiator,
+    responderPort: tuple.initiatorPort,
+  };
+}
+
+const turnedPoint: Record<ObservationPoint, ObservationPoint> = {
+  source: 'destination',
+  destination: 'source',
+  host: 'host',
+};
+
+function turnedBoth<Value>(both: Both<Value>): Both<Value> {
+  return { forward: both.reverse, reverse: both.forward };
+}

@@ -1,0 +1,103 @@
+// The drops and rejects of a topology as a CNI's enforcement would stand: rules in netfilter's forward path of a node, or
+// a TC filter on the host side of a pod's interface, which comes after any program at the head of the chain.
+import type { Address } from '../../model/address.ts';
+import { addressesOf, familyOf, type Place, type World } from '../places.ts';
+import type { Enforcement } from '../topology.ts';
+
+/** `towards-pod` is the host side's egress, `from-pod` its ingress. */
+export type TcFilter = { direction: 'towards-pod' | 'from-pod'; expression: string };
+
+const families = ['ipv4', 'ipv6'] as const;
+type FamilyName = (typeof families)[number];
+
+/** nft rules for the forward chain of the node; a place of `any`, a prefix or an address has no node, and stands on all. */
+export function forwardRules(node: string, enforcement: readonly Enforcement[], world: World): string[] {
+  return enforcement.flatMap((rule) => {
+    if (rule.where !== 'source-forward' && rule.where !== 'destination-forward') return [];
+    const home = nodeOf(rule.where === 'source-forward' ? rule.from : rule.to, world);
+    if (home !== undefined && home !== node) return [];
+    return families.flatMap((family) => forwardRule(rule, family, world));
+  });
+}
+
+/** Filters on the interface of the pod, as expressions of pcap-filter(7). */
+export function tcFilters(
+  pod: { namespace: string; name: string },
+  enforcement: readonly Enforcement[],
+  world: World,
+): TcFilter[] {
+  return enforcement.flatMap((rule): TcFilter[] => {
+    const at = rule.where === 'source-tc' ? rule.from : rule.where === 'destination-tc' ? rule.to : undefined;
+    if (at?.kind !== 'pod' || at.namespace !== pod.namespace || at.name !== pod.name) return [];
+    const direction = rule.where === 'source-tc' ? 'from-pod' : 'towards-pod';
+    return families.flatMap((family) => {
+      const expression = captureExpression(rule, family, world);
+      return expression === undefined ? [] : [{ direction, expression }];
+    });
+  });
+}
+
+/** The node on whose forward path the place stands; undefined for a place of no one node. */
+function nodeOf(place: Place, world: World): string | undefined {
+  if (place.kind !== 'pod') return place.kind === 'node' ? place.name : undefined;
+  return world.cluster.pods.find((pod) => pod.namespace === place.namespace && pod.name === place.name)?.node;
+}
+
+function forwardRule(rule: Enforcement, family: FamilyName, world: World): string[] {
+  const word = family === 'ipv4' ? 'ip' : 'ip6';
+  const parts: string[] = [`meta nfproto ${family}`];
+  for (const [side, place] of [
+    ['saddr', rule.from],
+    ['daddr', rule.to],
+  ] as const) {
+    const texts = textsOf(place, family, world);
+    if (texts === 'none') return [];
+    if (texts !== 'every') parts.push(`${word} ${side} { ${texts.join(', ')} }`);
+  }
+  if (rule.protocol === 'ICMP') parts.push(`${family === 'ipv4' ? 'icmp' : 'icmpv6'} type echo-request`);
+  else if (rule.port !== 0) parts.push(`${rule.protocol!.toLowerCase()} dport ${rule.port}`);
+  else if (rule.protocol !== undefined) parts.push(`meta l4proto ${rule.protocol.toLowerCase()}`);
+  return [`${parts.join(' ')} counter ${actionText(rule.action, family)}`];
+}
+
+function actionText(action: Enforcement['action'], family: FamilyName): string {
+  const icmp = family === 'ipv4' ? 'icmp' : 'icmpv6';
+  switch (action) {
+    case 'drop':
+      return 'drop';
+    case 'reset':
+      return 'reject with tcp reset';
+    case 'unreachable':
+      return `reject with ${icmp} type port-unreachable`;
+    case 'prohibited':
+      return `reject with ${icmp} type admin-prohibited`;
+  }
+}
+
+function captureExpression(rule: Enforcement, family: FamilyName, world: World): string | undefined {
+  const parts: string[] = [family === 'ipv4' ? 'ip' : 'ip6'];
+  for (const [side, place] of [
+    ['src', rule.from],
+    ['dst', rule.to],
+  ] as const) {
+    const texts = textsOf(place, family, world);
+    if (texts === 'none') return undefined;
+    if (texts === 'every') continue;
+    const word = place.kind === 'prefix' ? 'net' : 'host';
+    parts.push(`(${texts.map((text) => `${side} ${word} ${text}`).join(' or ')})`);
+  }
+  // Only what begins an exchange: neighbour discovery must live.
+  if (rule.protocol === 'ICMP') parts.push(family === 'ipv4' ? 'icmp[icmptype] == icmp-echo' : 'ip6[40] == 128');
+  else if (rule.port !== 0) parts.push(`${rule.protocol!.toLowerCase()} dst port ${rule.port}`);
+  else if (rule.protocol !== undefined) parts.push(rule.protocol.toLowerCase());
+  return parts.join(' and ');
+}
+
+function textsOf(place: Place, family: FamilyName, world: World): 'every' | 'none' | string[] {
+  if (place.kind === 'any') return 'every';
+  if (place.kind === 'prefix') {
+    return (place.prefix.bytes.length === 16) === (family === 'ipv6') ? [place.prefix.text] : 'none';
+  }
+  const found = (addressesOf(place, world) ?? []).filter((address: Address) => familyOf(address) === family);
+  return found.length === 0 ? 'none' : found;
+}

@@ -1,0 +1,180 @@
+// The topology: what manifests cannot say of a cluster's network. The schema of docs/lab.md, read and checked, every
+// problem told at once with its field and line.
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { type Address, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
+import { type Problem, ProblemError } from '../model/problem.ts';
+import { topologyInvalid, topologyUnreadable } from './errors.ts';
+import { placeField } from './place-field.ts';
+import type { OutsideHost, Place, PortSpec } from './places.ts';
+import { type Step, trafficSchema } from './traffic/step.ts';
+
+/** Where an enforcer stands: netfilter's forward path of a node, or a TC filter on a pod's interface behind ours. */
+export const enforcementPoints = ['source-forward', 'destination-forward', 'source-tc', 'destination-tc'] as const;
+export type EnforcementPoint = (typeof enforcementPoints)[number];
+
+/** What a CNI's enforcement stands for here: written by hand, never derived from a policy. */
+export type Enforcement = {
+  from: Place;
+  to: Place;
+  protocol: 'TCP' | 'UDP' | 'ICMP' | undefined;
+  /** 0: every port. */
+  port: number;
+  where: EnforcementPoint;
+  action: 'drop' | 'reset' | 'unreachable' | 'prohibited';
+};
+
+export type Topology = {
+  file: string;
+  name: string;
+  /** Folder of the manifests. */
+  manifests: string;
+  betweenNodes: 'routed' | 'vxlan';
+  underlay: readonly Prefix[];
+  nodesListen: readonly PortSpec[];
+  silentPods: readonly (PortSpec & { namespace: string; name: string })[];
+  /** Services whose connections are masqueraded whoever asks, as kube-proxy --masquerade-all does. */
+  masqueraded: readonly { namespace: string; name: string }[];
+  outside: readonly OutsideHost[];
+  enforcement: readonly Enforcement[];
+  traffic: readonly Step[];
+  /** Settings handed to the collector and the agents as they are, over the lab's own. */
+  waybill: { collector: Record<string, unknown>; agent: Record<string, unknown> };
+};
+
+export type ReadTopology = { topology: Topology; lineOf(path: readonly PropertyKey[]): string };
+
+const anywhere = placeField(['pod', 'service', 'node', 'outside', 'address', 'prefix', 'any']);
+const podPlace = z.string().regex(/^[^/ ]+\/[^/ ]+$/, 'must be NAMESPACE/NAME');
+const portField = z.string().regex(/^\d{1,5}\/(TCP|UDP)$/, 'must be PORT/TCP or PORT/UDP');
+const addressField = z.string().refine((text) => parseAddress(text) !== undefined, 'is no IP address');
+const prefixField = z.string().refine((text) => parsePrefix(text) !== undefined, 'is no CIDR block');
+const hostName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/, 'must be lower case letters, digits and -');
+
+const crossing = {
+  from: anywhere,
+  to: anywhere,
+  protocol: z.enum(['TCP', 'UDP', 'ICMP']).optional(),
+  port: z.int().min(1).max(65535).optional(),
+  where: z.enum(enforcementPoints),
+};
+const needsProtocol = { message: 'a port needs a protocol, TCP or UDP', path: ['protocol'] };
+const portHasProtocol = (rule: { port?: number | undefined; protocol?: string | undefined }): boolean =>
+  rule.port === undefined || rule.protocol === 'TCP' || rule.protocol === 'UDP';
+const drop = z.strictObject(crossing).refine(portHasProtocol, needsProtocol);
+const reject = z
+  .strictObject({ ...crossing, with: z.enum(['reset', 'unreachable', 'prohibited']).default('unreachable') })
+  .refine(portHasProtocol, needsProtocol)
+  .refine((rule) => !rule.where.endsWith('-tc'), { message: 'a TC filter cannot reject, only drop', path: ['where'] })
+  .refine((rule) => rule.with !== 'reset' || rule.protocol === 'TCP', {
+    message: 'only TCP is reset',
+    path: ['with'],
+  });
+
+const topologySchema = z.strictObject({
+  manifests: z.string().default('manifests'),
+  network: z.strictObject({
+    betweenNodes: z.enum(['routed', 'vxlan']).default('routed'),
+    underlay: z.array(prefixField).min(1).max(2),
+  }),
+  nodes: z.strictObject({ listen: z.array(portField).default([]) }).prefault({}),
+  pods: z.record(podPlace, z.strictObject({ silent: z.array(portField) })).default({}),
+  services: z.strictObject({ masquerade: z.array(podPlace).default([]) }).prefault({}),
+  outside: z
+    .array(
+      z.strictObject({
+        name: hostName,
+        addresses: z.array(addressField).min(1),
+        listen: z.array(portField).default([]),
+        silent: z.array(portField).default([]),
+      }),
+    )
+    .default([]),
+  drops: z.array(drop).default([]),
+  rejects: z.array(reject).default([]),
+  traffic: trafficSchema.default([]),
+  waybill: z
+    .strictObject({
+      collector: z.record(z.string(), z.unknown()).default({}),
+      agent: z.record(z.string(), z.unknown()).default({}),
+    })
+    .prefault({}),
+});
+
+/** Throws a ProblemError with everything that is wrong with the file; what it names is checked by agreement.ts. */
+export async function readTopology(file: string): Promise<ReadTopology> {
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new ProblemError(topologyUnreadable(file, error.message, 'give the path of a topology'));
+  });
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const broken = document.errors.map((error) => syntaxProblem(file, lines.linePos(error.pos[0]).line, error.message));
+  if (broken.length > 0) throw new ProblemError(...broken);
+  const lineOf = (path: readonly PropertyKey[]): string => {
+    for (let length = path.length; length >= 0; length--) {
+      const node: unknown = document.getIn(path.slice(0, length), true);
+      const range = (node as { range?: [number, number, number] | null } | undefined)?.range;
+      if (range) return `${file}:${lines.linePos(range[0]).line}, ${path.map(String).join('.')}`;
+    }
+    return `${file}, ${path.map(String).join('.')}`;
+  };
+  const parsed = topologySchema.safeParse(document.toJS());
+  if (!parsed.success) throw new ProblemError(...parsed.error.issues.map((issue) => schemaProblem(issue, lineOf)));
+  return { topology: topologyOf(file, parsed.data), lineOf };
+}
+
+function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology {
+  const rules = [...raw.drops.map((rule) => ({ ...rule, with: 'drop' as const })), ...raw.rejects];
+  return {
+    file,
+    name: resolve(file).split('/').slice(-2).join('/'),
+    manifests: resolve(dirname(file), raw.manifests),
+    betweenNodes: raw.network.betweenNodes,
+    underlay: raw.network.underlay.map((text) => parsePrefix(text)!),
+    nodesListen: raw.nodes.listen.map((text) => portOf(text, true)),
+    silentPods: Object.entries(raw.pods).flatMap(([pod, { silent }]) =>
+      silent.map((text) => ({ ...portOf(text, false), ...namespacedName(pod) })),
+    ),
+    masqueraded: raw.services.masquerade.map(namespacedName),
+    outside: raw.outside.map((host) => ({
+      name: host.name,
+      addresses: host.addresses.map((text) => parseAddress(text) as Address),
+      listen: [...host.listen.map((text) => portOf(text, true)), ...host.silent.map((text) => portOf(text, false))],
+    })),
+    enforcement: rules.map(({ from, to, protocol, port, where, with: action }) => ({
+      from,
+      to,
+      protocol,
+      port: port ?? 0,
+      where,
+      action,
+    })),
+    traffic: raw.traffic,
+    waybill: raw.waybill,
+  };
+}
+
+function portOf(text: string, answers: boolean): PortSpec {
+  const [port, protocol] = text.split('/');
+  return { port: Number(port), protocol: protocol as 'TCP' | 'UDP', answers };
+}
+
+function namespacedName(text: string): { namespace: string; name: string } {
+  const [namespace, name] = text.split('/');
+  return { namespace: namespace!, name: name! };
+}
+
+function syntaxProblem(file: string, line: number, message: string): Problem {
+  return topologyInvalid(`${file}:${line}`, message.split('\n')[0]!, 'write it as YAML');
+}
+
+function schemaProblem(issue: z.core.$ZodIssue, lineOf: (path: readonly PropertyKey[]) => string): Problem {
+  if (issue.code === 'unrecognized_keys') {
+    const fault = `no setting is called ${issue.keys.join(', ')}`;
+    return topologyInvalid(lineOf(issue.path), fault, 'docs/lab.md has the names');
+  }
+  const sentence = issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
+  return topologyInvalid(lineOf(issue.path), sentence, 'docs/lab.md says what may stand here');
+}

@@ -1,0 +1,178 @@
+// The traffic script: steps in time, each with one verb, and what the network and Waybill should say of a connection.
+import { z } from 'zod';
+import type { Outcome } from '../../model/connection.ts';
+import { placeField } from '../place-field.ts';
+import type { Family, Place } from '../places.ts';
+
+/** What Waybill should say of a connection; what is left out is not compared. */
+export type Label = { verdict?: string | undefined; delivered?: string | undefined; finding?: string | undefined };
+
+export type Dial = {
+  name: string;
+  from: Place;
+  to: Place;
+  /** 0 for ICMP. */
+  port: number;
+  protocol: 'TCP' | 'UDP' | 'ICMP';
+  family: Family;
+  bytes: number;
+  sourcePort: number | undefined;
+  timeoutMs: number;
+  /** What the network does, whatever was declared. */
+  outcome: Outcome;
+  label: Label;
+};
+
+export type Step =
+  | { do: 'connect'; dial: Dial }
+  | { do: 'open'; handle: string; dial: Dial; everyMs: number }
+  | { do: 'close'; handle: string }
+  | { do: 'parallel'; steps: readonly Step[] }
+  | { do: 'wait'; ms: number }
+  | { do: 'delete'; namespace: string; name: string }
+  | { do: 'create'; file: string; addressAfterMs: number }
+  | { do: 'apply'; file: string }
+  | { do: 'remove'; kind: string; namespace: string; name: string };
+
+const duration = z
+  .string()
+  .regex(/^\d{1,5}(ms|s)$/, 'must be a duration such as 500ms or 2s')
+  .transform((text) => (text.endsWith('ms') ? Number(text.slice(0, -2)) : Number(text.slice(0, -1)) * 1000));
+
+const initiator = placeField(['pod', 'node', 'outside']);
+const responder = placeField(['pod', 'service', 'node', 'outside', 'address']);
+
+const dialFields = {
+  name: z.string().min(1).max(200).optional(),
+  from: initiator,
+  to: responder,
+  port: z.int().min(1).max(65535).optional(),
+  protocol: z.enum(['TCP', 'UDP', 'ICMP']).default('TCP'),
+  family: z.enum(['ipv4', 'ipv6', 'both']).optional(),
+  bytes: z.int().min(0).max(1_000_000).default(100),
+  sourcePort: z.int().min(1).max(65535).optional(),
+  timeout: duration.default(2500),
+  outcome: z.enum(['established', 'refused', 'unanswered']).default('established'),
+  verdict: z.enum(['allowed', 'undeclared', 'denied', 'unknown']).optional(),
+  delivered: z.enum(['yes', 'no', 'unknown']).optional(),
+  finding: z.enum(['bypass', 'blocked', 'undeclared', 'broken', 'grandfathered', 'none']).optional(),
+};
+const dialSchema = z.strictObject(dialFields).superRefine(checkDial);
+const openSchema = z
+  .strictObject({ ...dialFields, as: z.string().min(1).max(60), every: duration.default(200) })
+  .superRefine(checkDial)
+  .refine((open) => open.family !== 'both', { message: 'one connection has one family', path: ['family'] })
+  .refine((open) => open.protocol !== 'ICMP', { message: 'only TCP and UDP stay open', path: ['protocol'] });
+
+const verbs = ['connect', 'open', 'close', 'parallel', 'wait', 'delete', 'create', 'apply', 'remove'] as const;
+const podName = z.string().regex(/^[^/ ]+\/[^/ ]+$/, 'must be NAMESPACE/NAME');
+
+const stepSchema = z
+  .strictObject({
+    connect: dialSchema.optional(),
+    open: openSchema.optional(),
+    close: z.string().optional(),
+    /** Its steps begin together; the next step begins when all are over. */
+    get parallel(): z.ZodOptional<z.ZodType<Step[]>> {
+      return trafficSchema.optional();
+    },
+    wait: duration.optional(),
+    delete: podName.optional(),
+    create: z.strictObject({ manifest: z.string(), addressAfter: duration.default(0) }).optional(),
+    apply: z.string().optional(),
+    remove: z
+      .string()
+      .regex(/^[A-Z]\w+ ([^/ ]+\/)?[^/ ]+$/, 'must be KIND NAMESPACE/NAME')
+      .optional(),
+  })
+  .transform((raw, context): Step[] => {
+    const said = verbs.filter((verb) => raw[verb] !== undefined);
+    if (said.length !== 1) {
+      context.addIssue({ code: 'custom', message: `a step has one verb of: ${verbs.join(', ')}` });
+      return z.NEVER;
+    }
+    return stepsOf(raw);
+  });
+
+/** Shared with `parallel`, which is a traffic script in itself. */
+export const trafficSchema: z.ZodType<Step[]> = z.array(stepSchema).transform((steps) => steps.flat());
+
+/** Every step, those inside a `parallel` too, in order. */
+export function allSteps(steps: readonly Step[]): Step[] {
+  return steps.flatMap((step) => (step.do === 'parallel' ? allSteps(step.steps) : [step]));
+}
+
+type RawDial = z.infer<typeof dialSchema>;
+type RawStep = Partial<{
+  connect: RawDial;
+  open: z.infer<typeof openSchema>;
+  close: string;
+  parallel: Step[];
+  wait: number;
+  delete: string;
+  create: { manifest: string; addressAfter: number };
+  apply: string;
+  remove: string;
+}>;
+
+function stepsOf(raw: { [Key in keyof RawStep]: RawStep[Key] | undefined }): Step[] {
+  if (raw.connect !== undefined) return familiesOf(raw.connect).map((family) => connectStep(raw.connect!, family));
+  if (raw.open !== undefined) {
+    const [family] = familiesOf(raw.open);
+    return [{ do: 'open', handle: raw.open.as, dial: dialOf(raw.open, family!), everyMs: raw.open.every }];
+  }
+  if (raw.close !== undefined) return [{ do: 'close', handle: raw.close }];
+  if (raw.parallel !== undefined) return [{ do: 'parallel', steps: raw.parallel }];
+  if (raw.wait !== undefined) return [{ do: 'wait', ms: raw.wait }];
+  if (raw.delete !== undefined) return [{ do: 'delete', ...namespacedName(raw.delete) }];
+  if (raw.create !== undefined) {
+    return [{ do: 'create', file: raw.create.manifest, addressAfterMs: raw.create.addressAfter }];
+  }
+  if (raw.apply !== undefined) return [{ do: 'apply', file: raw.apply }];
+  const [kind, object] = raw.remove!.split(' ');
+  return [{ do: 'remove', kind: kind!, ...namespacedName(object!) }];
+}
+
+function connectStep(raw: RawDial, family: Family): Step {
+  return { do: 'connect', dial: dialOf(raw, family) };
+}
+
+function familiesOf(raw: RawDial): Family[] {
+  if (raw.to.kind === 'address') return [raw.to.address.includes(':') ? 'ipv6' : 'ipv4'];
+  return raw.family === 'both' ? ['ipv4', 'ipv6'] : [raw.family ?? 'ipv4'];
+}
+
+function dialOf(raw: RawDial, family: Family): Dial {
+  const { from, to, protocol, bytes, sourcePort, timeout, outcome, verdict, delivered, finding } = raw;
+  return {
+    name: raw.name ?? '',
+    from,
+    to,
+    port: raw.port ?? 0,
+    protocol,
+    family,
+    bytes,
+    sourcePort,
+    timeoutMs: timeout,
+    outcome,
+    label: { verdict, delivered, finding },
+  };
+}
+
+function checkDial(
+  raw: { port?: number | undefined; protocol: string; to: Place; family?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  if ((raw.port === undefined) !== (raw.protocol === 'ICMP')) {
+    const message = raw.protocol === 'ICMP' ? 'ICMP has no port' : 'a port is needed';
+    context.addIssue({ code: 'custom', path: ['port'], message });
+  }
+  if (raw.to.kind === 'address' && raw.family !== undefined) {
+    context.addIssue({ code: 'custom', path: ['family'], message: 'the address says its family itself' });
+  }
+}
+
+function namespacedName(text: string): { namespace: string; name: string } {
+  const slash = text.indexOf('/');
+  return { namespace: text.slice(0, Math.max(0, slash)), name: text.slice(slash + 1) };
+}
