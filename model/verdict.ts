@@ -41,6 +41,7 @@ export type UnknownReason =
   | { reason: 'backend-not-known'; service: string }
   | { reason: 'source-translated' }
   | { reason: 'no-owner-at-that-time'; address: Address }
+  | { reason: 'local-scope'; address: Address }
   | { reason: 'cluster-not-synced' };
 
 export type SideVerdict = { side: Direction } & (

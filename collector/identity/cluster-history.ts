@@ -11,6 +11,7 @@ import type {
   Node,
   Pod,
   Service,
+  Workload,
 } from '../../model/kubernetes.ts';
 import { objectKey } from '../../model/kubernetes.ts';
 import { AddressOwners, type Owner } from './owners.ts';
@@ -35,9 +36,11 @@ export class ClusterHistory {
   readonly #services = new Map<string, Service>();
   readonly #serviceOfAddress = new Map<Address, Service>();
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #workloads = new Map<string, Workload>();
   readonly #owners = new AddressOwners();
   #synced = false;
   #changedAtUs = 0;
+  #revision = 0;
 
   receive(event: ClusterEvent): void {
     if (event.type === 'synced') this.#synced = true;
@@ -47,6 +50,7 @@ export class ClusterHistory {
     if (event.type === 'put') this.#put(event.object, atUs);
     else this.#remove(event.object, atUs);
     this.#changedAtUs = Math.max(this.#changedAtUs, atUs);
+    this.#revision += 1;
   }
 
   get synced(): boolean {
@@ -56,6 +60,11 @@ export class ClusterHistory {
   /** When a pod, namespace or policy last changed: verdicts may differ before and after. */
   get changedAtUs(): number {
     return this.#changedAtUs;
+  }
+
+  /** Grows with every change, so that what was worked out from the objects can be kept until it does. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** The pod as it was then; for a time before it was first seen, as it was first seen. */
@@ -126,6 +135,15 @@ export class ClusterHistory {
     return live;
   }
 
+  /** Given by their pod template, where manifests have them; an API server is not asked for them. */
+  get workloads(): Iterable<Workload> {
+    return this.#workloads.values();
+  }
+
+  get policies(): Iterable<NetworkPolicy> {
+    return this.#policies.values();
+  }
+
   /** Whether some node's pod range holds the address. */
   inPodRange(address: Address): boolean {
     const bytes = addressBytes(address);
@@ -164,6 +182,7 @@ export class ClusterHistory {
         return;
       }
       case 'Workload':
+        this.#workloads.set(objectKey(object), object);
         return;
     }
   }
@@ -194,6 +213,7 @@ export class ClusterHistory {
         this.#slices.get(`${object.namespace}/${object.service}`)?.delete(object.name);
         return;
       case 'Workload':
+        this.#workloads.delete(objectKey(object));
         return;
     }
   }

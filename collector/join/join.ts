@@ -26,8 +26,8 @@ export type ServiceBackends = (
 
 export type RecordBatch = { node: string; clockOffsetUs: number; records: readonly ConnectionRecord[] };
 
-/** `dropped`: the connection turned out to be part of another; what was judged of it alone is void. */
-export type JoinEvents = { due(joined: Joined): void; dropped(id: string): void };
+/** `dropped`: the connection turned out to be part of another; what was judged of it alone is void. `over`: no more. */
+export type JoinEvents = { due(joined: Joined): void; dropped(id: string): void; over(id: string): void };
 
 type Live = Joined & { keys: string[]; beganHere: Map<Observation, number>; touchedUs: number; judged: boolean };
 
@@ -268,8 +268,8 @@ export class Join {
     if (other === undefined || other === live || Math.abs(other.startUs - live.startUs) > toleranceUs) return;
     if (other.destination === undefined || other.source !== undefined || live.destination !== undefined) return;
     live.destination = other.destination;
-    this.#retire(other);
     if (other.judged) this.#events.dropped(other.id);
+    this.#retire(other);
   }
 
   #keep(live: Live, key: string): void {
@@ -296,6 +296,7 @@ export class Join {
     }
     const waiting = initiatorKey(live.protocol, live.asked);
     if (this.#unresolved.get(waiting) === live) this.#unresolved.delete(waiting);
+    this.#events.over(live.id);
   }
 }
 

@@ -33,6 +33,8 @@ export type Store = {
   putBatch(batch: StoredBatch): Promise<boolean>;
   /** A later version of a connection (same id) replaces the earlier one. */
   putConnections(connections: readonly Connection[]): Promise<void>;
+  /** Connections that turned out to be part of others. */
+  removeConnections(ids: readonly string[]): Promise<void>;
   putFindings(findings: readonly Finding[]): Promise<void>;
   removeFindings(ids: readonly string[]): Promise<void>;
   connections(query: Query): Promise<Connection[]>;

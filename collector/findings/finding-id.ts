@@ -1,0 +1,38 @@
+// One finding per kind, initiator workload, responder workload or zone, protocol and port: its id says so, so that
+// judging twice gives one finding, also after a restart.
+import { createHash } from 'node:crypto';
+import type { Endpoint } from '../../model/endpoint.ts';
+import type { FindingKind } from '../../model/finding.ts';
+
+export function findingId(
+  kind: FindingKind,
+  initiator: Endpoint,
+  responder: Endpoint | undefined,
+  protocol: number | undefined,
+  port: number | undefined,
+): string {
+  const parts = [
+    kind,
+    groupOf(initiator),
+    responder === undefined ? '' : groupOf(responder),
+    protocol ?? '',
+    port ?? '',
+  ];
+  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
+}
+
+function groupOf(endpoint: Endpoint): string {
+  switch (endpoint.kind) {
+    case 'pod':
+    case 'host':
+      return `${endpoint.kind} ${endpoint.namespace}/${endpoint.workloadKind}/${endpoint.workload}`;
+    case 'node':
+      return `node ${endpoint.node}`;
+    case 'service':
+      return `service ${endpoint.namespace}/${endpoint.service}`;
+    case 'external':
+      return `zone ${endpoint.zone}`;
+    case 'unknown':
+      return `unknown ${endpoint.ip}`;
+  }
+}

@@ -1,0 +1,149 @@
+// Findings from assessed connections: each connection counts for at most one, and moves when it is judged anew.
+import type { Assessed } from '../../model/assessed.ts';
+import type { Connection } from '../../model/connection.ts';
+import { type Finding, severities } from '../../model/finding.ts';
+import { hasPorts } from '../../model/protocol.ts';
+import { evidenceOf, explain, sidesOf } from './explanation.ts';
+import { findingId } from './finding-id.ts';
+import { type Held, held } from './rule.ts';
+
+/** What became of findings since it was last asked. */
+export type FindingChanges = { put: Finding[]; removed: string[] };
+
+export class Findings {
+  readonly #findings = new Map<string, Finding>();
+  readonly #countedBy = new Map<string, string>();
+  readonly #limit: number;
+  #changed = new Set<string>();
+
+  /** Keeps the `limit` findings that were last seen; those before are forgotten here, and stay stored. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** What was stored before a restart: findings, and the connections that they count. */
+  restore(findings: readonly Finding[], connections: readonly Connection[]): void {
+    for (const finding of findings) this.#findings.set(finding.id, finding);
+    for (const { id, findingId } of connections) if (findingId !== '') this.#countedBy.set(id, findingId);
+  }
+
+  /** Returns the connection as it is to be kept: with the finding that counts it. */
+  judge(assessed: Assessed): Connection {
+    const { connection } = assessed;
+    const against = held(assessed);
+    if (against === undefined) {
+      this.retract(connection.id);
+      return connection;
+    }
+    const finding = findingOf(against, assessed);
+    const countedBy = this.#countedBy.get(connection.id);
+    if (countedBy !== undefined && countedBy !== finding.id) this.retract(connection.id);
+    this.#countedBy.set(connection.id, finding.id);
+    this.#put(finding, countedBy === finding.id ? 'again' : 'first');
+    return { ...connection, findingId: finding.id };
+  }
+
+  /** Nothing is held against the connection any more. */
+  retract(connectionId: string): void {
+    const id = this.#countedBy.get(connectionId);
+    if (id === undefined) return;
+    this.#countedBy.delete(connectionId);
+    const finding = this.#findings.get(id);
+    if (finding === undefined) return;
+    if (finding.connections > 1) this.#findings.set(id, { ...finding, connections: finding.connections - 1 });
+    else this.#findings.delete(id);
+    this.#changed.add(id);
+  }
+
+  /** The connection is over: it will not be judged again. */
+  over(connectionId: string): void {
+    this.#countedBy.delete(connectionId);
+  }
+
+  /** Findings of no connection (`inert`): these are all there are now. */
+  replaceStanding(kind: Finding['kind'], findings: readonly Finding[]): void {
+    const now = new Map(findings.map((finding) => [finding.id, finding]));
+    for (const [id, finding] of this.#findings) {
+      if (finding.kind !== kind || now.has(id)) continue;
+      this.#findings.delete(id);
+      this.#changed.add(id);
+    }
+    for (const [id, finding] of now) {
+      const before = this.#findings.get(id);
+      this.#findings.set(id, { ...finding, firstSeenUs: before?.firstSeenUs ?? finding.firstSeenUs });
+      this.#changed.add(id);
+    }
+  }
+
+  changes(): FindingChanges {
+    const put: Finding[] = [];
+    const removed: string[] = [];
+    for (const id of this.#changed) {
+      const finding = this.#findings.get(id);
+      if (finding === undefined) removed.push(id);
+      else put.push(finding);
+    }
+    this.#changed = new Set();
+    return { put, removed };
+  }
+
+  all(): Finding[] {
+    return [...this.#findings.values()];
+  }
+
+  #put(finding: Finding, counted: 'first' | 'again'): void {
+    const before = this.#findings.get(finding.id);
+    // Order of last sight, so that the one that is forgotten first stands first.
+    this.#findings.delete(finding.id);
+    this.#findings.set(finding.id, before === undefined ? finding : merged(before, finding, counted));
+    this.#changed.add(finding.id);
+    if (this.#findings.size > this.#limit) this.#forgetOldest();
+  }
+
+  /** Forgotten here and kept in the store: it is no change. */
+  #forgetOldest(): void {
+    const oldest = this.#findings.keys().next().value!;
+    if (this.#changed.has(oldest)) return;
+    this.#findings.delete(oldest);
+  }
+}
+
+/** The latest connection speaks for the finding; the gravest severity stays. */
+function merged(before: Finding, latest: Finding, counted: 'first' | 'again'): Finding {
+  const graver = severities.indexOf(before.severity) > severities.indexOf(latest.severity);
+  return {
+    ...latest,
+    severity: graver ? before.severity : latest.severity,
+    connections: before.connections + (counted === 'first' ? 1 : 0),
+    firstSeenUs: Math.min(before.firstSeenUs, latest.firstSeenUs),
+    lastSeenUs: Math.max(before.lastSeenUs, latest.lastSeenUs),
+  };
+}
+
+function findingOf(against: Held, assessed: Assessed): Finding {
+  const { connection } = assessed;
+  const { initiator, responder, protocol } = connection;
+  const port = hasPorts(protocol) ? { port: connection.port } : {};
+  return {
+    id: findingId(against.kind, initiator, responder, protocol, port.port),
+    kind: against.kind,
+    severity: against.severity,
+    initiator,
+    responder,
+    protocol,
+    ...port,
+    connection: {
+      id: connection.id,
+      placement: connection.placement,
+      verdict: connection.verdict,
+      outcome: connection.outcome,
+      delivered: connection.delivered,
+    },
+    connections: 1,
+    firstSeenUs: connection.startUs,
+    lastSeenUs: connection.endUs,
+    explanation: explain(against, assessed),
+    sides: sidesOf(assessed),
+    evidence: evidenceOf(against, assessed),
+  };
+}

@@ -1,0 +1,19 @@
+// A connection with its verdict: what passes from the verdict to the findings.
+import type { Connection } from './connection.ts';
+import type { Observation } from './joined.ts';
+import type { Verdict } from './verdict.ts';
+
+/**
+ * How the verdict stands in time. `grace`: what denies it had changed so shortly before that nobody can ask the network
+ * to obey yet. `outlived`: the connection began before the change that denies it now, and still carries packets.
+ */
+export type Standing = { standing: 'in-force' } | { standing: 'grace' } | { standing: 'outlived'; deniedNow: Verdict };
+
+export type Assessed = {
+  connection: Connection;
+  verdict: Verdict;
+  standing: Standing;
+  seen: readonly Observation[];
+  /** The responder's node masqueraded the initiator: this is the address that it saw. */
+  via: string | undefined;
+};
