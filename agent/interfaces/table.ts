@@ -1,0 +1,114 @@
+// The interfaces that this agent watches, with the addresses and the pod behind each: what the collector is told, so
+// that silence at an interface can speak. What is gone stays for a while: its last records are still on their way.
+import type { Address } from '../../model/address.ts';
+import type { WireInterface } from '../../proto/wire.ts';
+import type { BindableInterface } from '../pods/pods.ts';
+
+export type Link = { index: number; name: string; netnsid: number; appearedUs: number };
+
+/** Addresses in the namespace that is known here by the id; empty where it has none yet. */
+export type AddressesOf = (netnsid: number) => Address[];
+
+/** What the capture source ever saw at an interface. */
+export type Visible = (index: number) => { fromPod: boolean; toPod: boolean };
+
+type Row = WireInterface & { netnsid: number; appearedUs: number; askedUs: number; goneUs: number };
+
+const goneKeptUs = 30_000_000;
+/** A new interface gets its addresses within milliseconds; a pod rarely gets another one later. */
+const askAgainUs = { young: 0, old: 15_000_000, youngFor: 10_000_000 };
+
+export class InterfaceTable {
+  readonly #rows = new Map<number, Row>();
+  readonly #addressesOf: AddressesOf;
+  readonly #visible: Visible;
+  #wire: WireInterface[] | undefined;
+
+  constructor(addressesOf: AddressesOf, visible: Visible) {
+    this.#addressesOf = addressesOf;
+    this.#visible = visible;
+  }
+
+  appeared(link: Link, watchedSinceUs: number): void {
+    this.#rows.set(link.index, {
+      index: link.index,
+      name: link.name,
+      netnsid: link.netnsid,
+      appearedUs: link.appearedUs,
+      podUid: '',
+      addresses: [],
+      watchedSinceUs,
+      seesFromPod: true,
+      seesToPod: true,
+      askedUs: 0,
+      goneUs: 0,
+    });
+    this.#wire = undefined;
+  }
+
+  disappeared(index: number, nowUs: number): void {
+    const row = this.#rows.get(index);
+    if (row !== undefined) row.goneUs = nowUs;
+  }
+
+  /** Asks for addresses where they are due, and drops what is long gone. */
+  refresh(nowUs: number): void {
+    for (const row of this.#rows.values()) {
+      if (row.goneUs > 0) {
+        if (nowUs - row.goneUs > goneKeptUs) this.#forget(row.index);
+        continue;
+      }
+      this.#learnAddresses(row, nowUs);
+      this.#learnVisible(row);
+    }
+  }
+
+  /** What is there now, for binding pods to it. */
+  present(): BindableInterface[] {
+    return [...this.#rows.values()].filter((row) => row.goneUs === 0) as BindableInterface[];
+  }
+
+  learnPods(podAt: (index: number) => string): void {
+    for (const row of this.#rows.values()) {
+      const uid = row.goneUs > 0 ? row.podUid : podAt(row.index);
+      if (uid === row.podUid) continue;
+      row.podUid = uid;
+      this.#wire = undefined;
+    }
+  }
+
+  /** The same array as long as nothing changed. In the order of their index: a later one has the address now. */
+  wire(): WireInterface[] {
+    this.#wire ??= [...this.#rows.values()]
+      .sort((a, b) => a.index - b.index)
+      .map(({ index, name, podUid, addresses, watchedSinceUs, seesFromPod, seesToPod }) => {
+        return { index, name, podUid, addresses, watchedSinceUs, seesFromPod, seesToPod };
+      });
+    return this.#wire;
+  }
+
+  #learnAddresses(row: Row, nowUs: number): void {
+    const young = nowUs - row.appearedUs < askAgainUs.youngFor && row.addresses.length === 0;
+    if (nowUs - row.askedUs < (young ? askAgainUs.young : askAgainUs.old)) return;
+    row.askedUs = nowUs;
+    const addresses = this.#addressesOf(row.netnsid);
+    if (addresses.join() === row.addresses.join()) return;
+    row.addresses = addresses;
+    this.#wire = undefined;
+  }
+
+  /** One direction that is never seen though the other is makes silence there mean nothing. */
+  #learnVisible(row: Row): void {
+    const { fromPod, toPod } = this.#visible(row.index);
+    const [seesFromPod, seesToPod] = [fromPod || !toPod, toPod || !fromPod];
+    if (seesFromPod === row.seesFromPod && seesToPod === row.seesToPod) return;
+    row.seesFromPod = seesFromPod;
+    row.seesToPod = seesToPod;
+    this.#wire = undefined;
+  }
+
+  #forget(index: number): void {
+    this.#rows.delete(index);
+    this.#wire = undefined;
+  }
+}

@@ -1,0 +1,45 @@
+// What the agent tells of itself: its source, its interfaces, its books. A new object only when there is news, since
+// the stream sends it then.
+import type { BooksSnapshot } from '../books/books.ts';
+import type { AgentState, WireInterface } from '../proto/wire.ts';
+
+/** Books change with every packet; they are told this often. */
+const booksEveryUs = 1_000_000;
+
+export type StateNews = {
+  source: { name: string; reason: string };
+  interfaces: () => WireInterface[];
+  books: () => BooksSnapshot;
+};
+
+export class StateTeller {
+  readonly #version: string;
+  readonly #news: StateNews;
+  #told: AgentState | undefined;
+  #booksUs = 0;
+
+  constructor(version: string, news: StateNews) {
+    this.#version = version;
+    this.#news = news;
+  }
+
+  at(nowUs: number): AgentState {
+    const interfaces = this.#news.interfaces();
+    const booksDue = nowUs - this.#booksUs >= booksEveryUs;
+    if (this.#told !== undefined && this.#told.interfaces === interfaces && !booksDue) return this.#told;
+    const { seen, stored, setAside, lost } = this.#news.books();
+    this.#booksUs = nowUs;
+    this.#told = {
+      version: this.#version,
+      source: this.#news.source.name,
+      sourceReason: this.#news.source.reason,
+      interfaces,
+      books: { seen, stored, setAside: numbers(setAside), lost: numbers(lost) },
+    };
+    return this.#told;
+  }
+}
+
+function numbers(counts: Partial<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).map(([reason, packets]) => [reason, packets ?? 0]));
+}

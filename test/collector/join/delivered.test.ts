@@ -1,0 +1,99 @@
+import t from 'tap';
+import { type Coverage, deliveredOf, type Expected } from '../../../collector/join/delivered.ts';
+import { observationOf } from '../../../collector/join/observation.ts';
+import type { Joined } from '../../../model/joined.ts';
+import { UDP } from '../../../model/protocol.ts';
+import type { ConnectionRecord } from '../../../model/record.ts';
+import { answered, atDestination, db, record, reset, second, t0 } from '../../scene/records.ts';
+
+const atDb: Expected = { at: 'pod', podUid: 'db', address: db };
+const nowUs = t0 + 2 * second;
+
+function joined(...records: ConnectionRecord[]): Joined {
+  const tuple = records[0]!;
+  const at = (point: string) => {
+    const seen = records.find((one) => one.point === point);
+    return seen && observationOf(seen, point === 'source' ? 'n1' : 'n2', 0);
+  };
+  return {
+    id: 'x',
+    protocol: tuple.protocol,
+    startUs: t0,
+    lastUs: t0,
+    source: at('source'),
+    destination: at('destination'),
+    host: undefined,
+    asked: tuple,
+    reached: tuple,
+  };
+}
+
+function coverage(change: { watchedSinceUs?: number; seesToPod?: boolean; lastLossUs?: number; away?: true }): Coverage {
+  return {
+    interfaceOf: () => ({
+      node: 'n2',
+      watchedSinceUs: change.watchedSinceUs ?? 0,
+      seesToPod: change.seesToPod ?? true,
+    }),
+    reporting: () => (change.away ? undefined : { coveredUntilUs: nowUs, lastLossUs: change.lastLossUs ?? 0 }),
+  };
+}
+
+t.test('seen at the responder: yes', async (t) => {
+  const seen = joined(record(), atDestination(record()));
+  t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'seen' });
+});
+
+t.test('an answer seen anywhere: yes', async (t) => {
+  t.same(deliveredOf(joined(answered()), { at: 'outside' }, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
+  const udp = joined(record({ protocol: UDP, packets: { forward: 1, reverse: 1 } }));
+  t.same(deliveredOf(udp, { at: 'outside' }, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
+});
+
+t.test("a reset that left the pod's own interface: yes, though the request was not visible there", async (t) => {
+  const seen = joined(reset(), atDestination(reset({ packets: { forward: 0, reverse: 1 } })));
+  t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
+});
+
+t.test('a reset seen only at the source proves nothing: an enforcer may have sent it', async (t) => {
+  t.same(deliveredOf(joined(reset()), atDb, coverage({}), nowUs), { delivered: 'no' });
+  t.same(deliveredOf(joined(reset()), atDb, coverage({ away: true }), nowUs), {
+    delivered: 'unknown',
+    why: 'not-watched',
+  });
+});
+
+t.test('an ICMP error is no answer', async (t) => {
+  const udp = joined(record({ protocol: UDP, packets: { forward: 1, reverse: 1 }, unreachable: true }));
+  t.equal(deliveredOf(udp, atDb, coverage({}), nowUs).delivered, 'no');
+});
+
+t.test('silence where someone listened all the time: no', async (t) => {
+  t.same(deliveredOf(joined(record()), atDb, coverage({}), nowUs), { delivered: 'no' });
+});
+
+t.test('silence proves nothing, with its reason, where', async (t) => {
+  const cases = [
+    ['the agent is away', { away: true }, 'not-watched'],
+    ['the interface appeared later', { watchedSinceUs: t0 + 1 }, 'not-watched'],
+    ['losses were counted', { lastLossUs: t0 + second }, 'losses'],
+    ['that direction is never seen', { seesToPod: false }, 'half-visible'],
+  ] as const;
+  for (const [name, change, why] of cases) {
+    t.same(deliveredOf(joined(record()), atDb, coverage(change), nowUs), { delivered: 'unknown', why }, name);
+  }
+  t.same(
+    deliveredOf(joined(record()), { at: 'outside' }, coverage({}), nowUs),
+    { delivered: 'unknown', why: 'responder-outside' },
+    'the responder is outside',
+  );
+  t.same(
+    deliveredOf(joined(record()), { at: 'service', addresses: [] }, coverage({}), nowUs),
+    { delivered: 'unknown', why: 'backend-not-known' },
+    'the Service has no endpoint',
+  );
+});
+
+t.test('losses long before the connection do not matter', async (t) => {
+  t.equal(deliveredOf(joined(record()), atDb, coverage({ lastLossUs: t0 - 3 * second }), nowUs).delivered, 'no');
+});

@@ -1,0 +1,203 @@
+import t from 'tap';
+import { Join, type ServiceBackends } from '../../../collector/join/join.ts';
+import { outcomeOf } from '../../../collector/join/outcome.ts';
+import type { Joined } from '../../../model/joined.ts';
+import type { ConnectionRecord } from '../../../model/record.ts';
+import { answered, atDestination, db, ip, record, reset, second, t0, web } from '../../scene/records.ts';
+
+const serviceAddress = ip('10.96.0.10');
+const noService: ServiceBackends = () => undefined;
+
+function scene(backends: ServiceBackends = noService) {
+  const covered = new Map([
+    ['n1', t0],
+    ['n2', t0],
+  ]);
+  const due: Joined[] = [];
+  const dropped: string[] = [];
+  const nodeOf = new Map([
+    [web, 'n1'],
+    [db, 'n2'],
+  ]);
+  const join = new Join(
+    { answerTimeoutUs: second, maxLagUs: 10 * second, maxLive: 1000 },
+    {
+      interfaceOf: (_, address) => {
+        const node = nodeOf.get(address);
+        return node === undefined ? undefined : { node, watchedSinceUs: 0, seesToPod: true };
+      },
+      reporting: (node) => {
+        const coveredUntilUs = covered.get(node);
+        return coveredUntilUs === undefined ? undefined : { coveredUntilUs, lastLossUs: 0 };
+      },
+    },
+    backends,
+    { due: (joined) => due.push({ ...joined }), dropped: (id) => dropped.push(id), over: () => undefined },
+  );
+  return {
+    join,
+    due,
+    dropped,
+    covered,
+    nodeOf,
+    source: (...records: ConnectionRecord[]) => join.receive({ node: 'n1', clockOffsetUs: 0, records }, t0),
+    destination: (...records: ConnectionRecord[]) => join.receive({ node: 'n2', clockOffsetUs: 0, records }, t0),
+  };
+}
+
+t.test('both observations of a connection are one', async (t) => {
+  const { join, due, source, destination } = scene();
+  source(answered());
+  destination(atDestination(answered()));
+  join.tick(t0 + 1);
+  t.equal(due.length, 1);
+  t.ok(due[0]!.source !== undefined && due[0]!.destination !== undefined);
+  t.same(due[0]!.source!.packets, { forward: 2, reverse: 1 }, 'counters never add up across points');
+});
+
+t.test('a connection without an answer waits until both agents have told of that time', async (t) => {
+  const { join, due, covered, source } = scene();
+  source(record());
+  join.tick(t0 + 2 * second);
+  t.equal(due.length, 0, 'node n2 has not reported so far');
+  covered.set('n1', t0 + 2 * second);
+  covered.set('n2', t0 + 2 * second);
+  join.tick(t0 + 2 * second);
+  t.equal(due.length, 1);
+});
+
+t.test('no agent is waited for longer than the longest lag', async (t) => {
+  const { join, due, source } = scene();
+  source(record());
+  join.tick(t0 + 10.9 * second);
+  t.equal(due.length, 0);
+  join.tick(t0 + 11.1 * second);
+  t.equal(due.length, 1);
+});
+
+t.test('an agent that does not report is not waited for', async (t) => {
+  const { join, due, covered, source } = scene();
+  covered.set('n1', t0 + 2 * second);
+  covered.delete('n2');
+  source(record());
+  join.tick(t0 + 1.2 * second);
+  t.equal(due.length, 1);
+});
+
+t.test('later records of the same interval series add up and are judged again', async (t) => {
+  const { join, due, source } = scene();
+  source(answered());
+  source(answered({ firstUs: t0 + second, lastUs: t0 + second, packets: { forward: 5, reverse: 5 } }));
+  join.finish();
+  t.equal(due.length, 1);
+  t.same(due[0]!.source!.packets, { forward: 7, reverse: 6 });
+  source(answered({ firstUs: t0 + 2 * second, lastUs: t0 + 2 * second }));
+  join.finish();
+  t.equal(due.length, 2);
+  t.equal(due[0]!.id, due[1]!.id);
+});
+
+t.test('a new SYN on the same ports is a new connection', async (t) => {
+  const { join, due, source } = scene();
+  source(reset());
+  source(reset({ beganUs: t0 + second, firstUs: t0 + second, lastUs: t0 + second }));
+  join.finish();
+  t.equal(new Set(due.map((one) => one.id)).size, 2);
+});
+
+t.test("the source's conntrack names the backend behind a Service address", async (t) => {
+  const { join, due, source, destination } = scene();
+  const original = { initiator: web, initiatorPort: 40000, responder: serviceAddress, responderPort: 80 };
+  const translated = { initiator: web, initiatorPort: 40000, responder: db, responderPort: 5432 };
+  source(answered({ ...original, translation: { original, translated } }));
+  destination(atDestination(answered()));
+  join.finish();
+  t.equal(due.length, 1);
+  t.equal(due[0]!.asked.responder, serviceAddress);
+  t.equal(due[0]!.reached.responder, db);
+});
+
+t.test('without conntrack the one ready endpoint that was reached at that time is the backend', async (t) => {
+  for (const order of ['source first', 'destination first']) {
+    const { join, due, source, destination } = scene((_, address) =>
+      address === serviceAddress ? [{ address: db, port: 5432 }, { address: ip('10.0.2.4'), port: 5432 }] : undefined,
+    );
+    const asked = answered({ responder: serviceAddress, responderPort: 80 });
+    if (order === 'source first') source(asked);
+    destination(atDestination(answered()));
+    if (order === 'destination first') source(asked);
+    join.finish();
+    t.equal(due.length, 1, order);
+    t.equal(due[0]!.reached.responder, db, order);
+  }
+});
+
+t.test('without conntrack two candidates stay two connections', async (t) => {
+  const other = ip('10.0.2.4');
+  const { join, due, source, destination } = scene((_, address) =>
+    address === serviceAddress ? [{ address: db, port: 5432 }, { address: other, port: 5432 }] : undefined,
+  );
+  destination(atDestination(answered()), { ...atDestination(answered({ responder: other })), interfaceIndex: 10 });
+  source(answered({ responder: serviceAddress, responderPort: 80 }));
+  join.finish();
+  t.equal(due.length, 3);
+});
+
+t.test('with masquerade both translated ends are known to the source', async (t) => {
+  const { join, due, dropped, source, destination } = scene();
+  const node = ip('192.0.2.1');
+  destination({ ...atDestination(answered()), initiator: node, initiatorPort: 61000 });
+  join.finish();
+  t.equal(due.length, 1, 'judged alone at first');
+  const original = { initiator: web, initiatorPort: 40000, responder: serviceAddress, responderPort: 80 };
+  const translated = { initiator: node, initiatorPort: 61000, responder: db, responderPort: 5432 };
+  source(answered({ ...original, translation: { original, translated } }));
+  join.finish();
+  const last = due.at(-1)!;
+  t.equal(last.asked.initiator, web);
+  t.equal(last.reached.initiator, node);
+  t.ok(last.destination !== undefined && last.source !== undefined);
+  t.equal(new Set(due.map((one) => one.id)).size - dropped.length, 1, 'one connection is left');
+});
+
+t.test('clocks of two nodes may differ by less than the tolerance', async (t) => {
+  const { join, due, source, destination } = scene();
+  source(answered());
+  destination(atDestination(answered({ beganUs: t0 - 300_000, firstUs: t0 - 300_000, lastUs: t0 - 200_000 })));
+  join.finish();
+  t.equal(due.length, 1);
+});
+
+t.test('a side that inferred the initiator the wrong way round is turned by one that saw the handshake', async (t) => {
+  const { join, due, source, destination } = scene();
+  const turned = {
+    initiator: db,
+    initiatorPort: 5432,
+    responder: web,
+    responderPort: 40000,
+    initiatorBy: 'inferred' as const,
+    packets: { forward: 1, reverse: 2 },
+  };
+  destination({ ...answered(turned), point: 'source', interfaceIndex: 9 });
+  source(answered());
+  join.finish();
+  t.equal(due.length, 1);
+  t.equal(due[0]!.asked.initiator, web);
+  t.same(due[0]!.destination!.packets, { forward: 2, reverse: 1 });
+});
+
+t.test('the outcome is what the side says that saw more', async (t) => {
+  const { join, due, source, destination } = scene();
+  source(record());
+  destination(atDestination(answered()));
+  join.finish();
+  t.equal(outcomeOf(due[0]!), 'established');
+});
+
+t.test('the number of live connections is bounded, and what is put out is judged and counted', async (t) => {
+  const { join, due, source } = scene();
+  for (let port = 1; port <= 1100; port++) source(answered({ initiatorPort: port }));
+  t.equal(join.counts.live, 1000);
+  t.equal(join.counts.evicted, 100);
+  t.equal(due.length, 100);
+});

@@ -1,0 +1,69 @@
+// Connection records in one line each, and the two ends that most scenes need.
+import { type Address, parseAddress } from '../../model/address.ts';
+import { TCP } from '../../model/protocol.ts';
+import { ACK, type ConnectionRecord, RST, SYN } from '../../model/record.ts';
+
+export const web = ip('10.0.1.2');
+export const db = ip('10.0.2.3');
+/** 2026-01-01T00:00:00Z in µs: where scenes begin. */
+export const t0 = 1_767_225_600_000_000;
+export const second = 1_000_000;
+
+export function ip(text: string): Address {
+  const address = parseAddress(text);
+  if (address === undefined) throw new Error(`the scene has no such address: ${text}`);
+  return address;
+}
+
+/** A SYN from web:40000 to db:5432 that nobody answered, as seen at web's interface. */
+export function record(change: Partial<ConnectionRecord> = {}): ConnectionRecord {
+  return {
+    initiator: web,
+    initiatorPort: 40000,
+    responder: db,
+    responderPort: 5432,
+    protocol: TCP,
+    point: 'source',
+    interfaceIndex: 7,
+    podUid: '',
+    initiatorBy: 'handshake',
+    beganUs: t0,
+    firstUs: t0,
+    lastUs: t0,
+    packets: { forward: 1, reverse: 0 },
+    bytes: { forward: 74, reverse: 0 },
+    tcpFlags: { forward: SYN, reverse: 0 },
+    synRetries: 0,
+    unreachable: false,
+    rttUs: 0,
+    ended: false,
+    translation: undefined,
+    ...change,
+  };
+}
+
+/** The same, answered by SYN-ACK. */
+export function answered(change: Partial<ConnectionRecord> = {}): ConnectionRecord {
+  return record({
+    packets: { forward: 2, reverse: 1 },
+    bytes: { forward: 140, reverse: 74 },
+    tcpFlags: { forward: SYN | ACK, reverse: SYN | ACK },
+    ...change,
+  });
+}
+
+/** The same, refused by RST. */
+export function reset(change: Partial<ConnectionRecord> = {}): ConnectionRecord {
+  return record({
+    packets: { forward: 1, reverse: 1 },
+    bytes: { forward: 74, reverse: 54 },
+    tcpFlags: { forward: SYN, reverse: RST | ACK },
+    ended: true,
+    ...change,
+  });
+}
+
+/** As seen at the responder's interface on the other node. */
+export function atDestination(seen: ConnectionRecord): ConnectionRecord {
+  return { ...seen, point: 'destination', interfaceIndex: 9 };
+}
