@@ -1,0 +1,45 @@
+import t from 'tap';
+import { BatchQueue } from '../../../agent/delivery/queue.ts';
+import { Books } from '../../../books/books.ts';
+import { record, t0 } from '../../scene/records.ts';
+
+function records(count: number) {
+  return Array.from({ length: count }, (_, i) => record({ initiatorPort: 1000 + i }));
+}
+
+t.test('a drain is cut into batches, and only the last of them covers its time', async (t) => {
+  const queue = new BatchQueue(new Books(), { maxBatchRecords: 4, maxQueuedRecords: 100 });
+  queue.put(records(3), t0);
+  queue.put(records(9), t0 + 5);
+  const batches = [...queue.after(0)];
+  t.same(
+    batches.map(({ sequence, count, coveredUntilUs }) => [sequence, count, coveredUntilUs - t0]),
+    [
+      [1, 3, 0],
+      [2, 4, 0],
+      [3, 4, 0],
+      [4, 1, 5],
+    ],
+  );
+});
+
+t.test('what is acknowledged is stored, what is refused is lost', async (t) => {
+  const books = new Books();
+  books.seen(5);
+  const queue = new BatchQueue(books, { maxBatchRecords: 2, maxQueuedRecords: 100 });
+  queue.put(records(5), t0);
+  queue.acknowledge(1);
+  queue.acknowledge(1);
+  queue.refuse(2);
+  t.match(books.snapshot(), { stored: 2, lost: { rejected: 2 }, held: 1 });
+  t.same(queue.unacknowledged, { batches: 1, records: 1 });
+});
+
+t.test('what overflows is counted as lost, oldest first', async (t) => {
+  const books = new Books();
+  books.seen(6);
+  const queue = new BatchQueue(books, { maxBatchRecords: 2, maxQueuedRecords: 4 });
+  queue.put(records(6), t0);
+  t.same([...queue.after(0)].map((batch) => batch.sequence), [2, 3]);
+  t.same(books.snapshot().lost, { 'queue-full': 2 });
+});

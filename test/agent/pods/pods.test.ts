@@ -1,0 +1,71 @@
+import t from 'tap';
+import { LocalPods } from '../../../agent/pods/pods.ts';
+import type { Pod } from '../../../model/kubernetes.ts';
+import { second, t0, web } from '../../scene/records.ts';
+
+function pod(uid: string, change: Partial<Pod> = {}): Pod {
+  return {
+    kind: 'Pod',
+    namespace: 'shop',
+    name: uid,
+    uid,
+    labels: {},
+    workload: { kind: 'Pod', name: uid },
+    node: 'n1',
+    hostNetwork: false,
+    addresses: [web],
+    ports: [],
+    startedUs: 0,
+    endedUs: 0,
+    ...change,
+  };
+}
+
+function link(index: number, appearedUs = t0) {
+  return { index, appearedUs, addresses: [web] };
+}
+
+function local(...pods: Pod[]): LocalPods {
+  const made = new LocalPods('n1');
+  for (const one of pods) made.receive({ type: 'put', object: one, atUs: t0 });
+  return made;
+}
+
+t.test('a pod is behind the interface that has its address', async (t) => {
+  const pods = local(pod('web-1'));
+  t.ok(pods.bind([link(7)], t0));
+  t.equal(pods.podAt(7), 'web-1');
+  t.notOk(pods.bind([link(7)], t0), 'nothing changed');
+});
+
+t.test('pods of other nodes and on the host network are behind none', async (t) => {
+  const pods = local(pod('far', { node: 'n2' }), pod('host', { hostNetwork: true }));
+  pods.bind([link(7)], t0);
+  t.equal(pods.podAt(7), '');
+});
+
+t.test('a new interface with a dead pod’s address is not that pod', async (t) => {
+  const pods = local(pod('old'));
+  pods.bind([link(7)], t0);
+  pods.bind([link(8, t0 + second)], t0 + second);
+  t.equal(pods.podAt(8), '', 'the API server has told of no other pod yet');
+  pods.receive({ type: 'put', object: pod('new'), atUs: t0 + second });
+  pods.bind([link(8, t0 + second)], t0 + second);
+  t.equal(pods.podAt(8), 'new', 'though the old one has not been told gone');
+});
+
+t.test('two pods that claim the address leave it open', async (t) => {
+  const pods = local(pod('one'), pod('two'));
+  pods.bind([link(7)], t0);
+  t.equal(pods.podAt(7), '');
+  pods.receive({ type: 'gone', object: pod('one'), atUs: t0 });
+  pods.bind([link(7)], t0);
+  t.equal(pods.podAt(7), 'two');
+});
+
+t.test('a pod whose sandbox was made anew is bound to its new interface in the end', async (t) => {
+  const pods = local(pod('web-1'));
+  pods.bind([link(7)], t0);
+  pods.bind([link(8, t0 + second)], t0 + 12 * second);
+  t.equal(pods.podAt(8), 'web-1');
+});
