@@ -10,6 +10,7 @@ export type Party =
       name: string;
       labels: Labels;
       namespaceLabels: Labels;
+      /** Those it may be seen with: one for a connection, all of a pod that is asked about; empty for a pod template. */
       addresses: readonly Address[];
       node: string;
       ports: readonly ContainerPort[];
@@ -38,6 +39,7 @@ export type NearMiss = {
 
 export type UnknownReason =
   | { reason: 'broken-policy'; policies: readonly PolicyRef[] }
+  | { reason: 'address-not-known'; policies: readonly PolicyRef[] }
   | { reason: 'backend-not-known'; service: string }
   | { reason: 'source-translated' }
   | { reason: 'no-owner-at-that-time'; address: Address }

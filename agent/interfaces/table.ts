@@ -12,7 +12,13 @@ export type AddressesOf = (netnsid: number) => Address[];
 /** What the capture source ever saw at an interface. */
 export type Visible = (index: number) => { fromPod: boolean; toPod: boolean };
 
-type Row = WireInterface & { netnsid: number; appearedUs: number; askedUs: number; goneUs: number };
+type Row = Omit<WireInterface, 'addresses'> & {
+  addresses: Address[];
+  netnsid: number;
+  appearedUs: number;
+  askedUs: number;
+  goneUs: number;
+};
 
 const goneKeptUs = 30_000_000;
 /** A new interface gets its addresses within milliseconds; a pod rarely gets another one later. */
@@ -65,7 +71,7 @@ export class InterfaceTable {
 
   /** What is there now, for binding pods to it. */
   present(): BindableInterface[] {
-    return [...this.#rows.values()].filter((row) => row.goneUs === 0) as BindableInterface[];
+    return [...this.#rows.values()].filter((row) => row.goneUs === 0);
   }
 
   learnPods(podAt: (index: number) => string): void {

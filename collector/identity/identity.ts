@@ -65,7 +65,7 @@ export class Identities {
       name: pod.name,
       labels: pod.labels,
       namespaceLabels: this.#cluster.namespaceLabels(pod.namespace, timeUs),
-      addresses: pod.addresses,
+      addresses: [ip],
       node: pod.node,
       ports: pod.ports,
     };

@@ -1,0 +1,81 @@
+// A verdict in words and as scripts read it (docs/json.md): each side with what decided it, or what would have had to
+// match.
+import type { NearMiss, PolicyRef, SideJson, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
+
+export type VerdictJson = {
+  verdict: Verdict['verdict'];
+  reason?: string;
+  undefinedByApi?: true;
+  sides: readonly SideJson[];
+};
+
+export function verdictJson(verdict: Verdict): VerdictJson {
+  const why = verdict.why ?? verdict.sides.find((side) => side.verdict === 'unknown')?.why;
+  return {
+    verdict: verdict.verdict,
+    ...(verdict.verdict === 'unknown' && why !== undefined ? { reason: reasonText(why) } : {}),
+    ...(verdict.undefinedByApi ? { undefinedByApi: true as const } : {}),
+    sides: verdict.sides.map(sideJson),
+  };
+}
+
+function sideJson(side: SideVerdict): SideJson {
+  const told = { side: side.side, verdict: side.verdict, why: sideText(side) };
+  if (side.verdict === 'denied') return { ...told, isolatedBy: side.isolatedBy.map(policyText) };
+  if (side.verdict !== 'allowed') return told;
+  const { decidedBy } = side;
+  if (decidedBy.tier === 'always') return { ...told, decidedBy: { tier: 'always', reason: decidedBy.reason } };
+  const { tier, policy, rule } = decidedBy;
+  return { ...told, decidedBy: { tier, policy: policyText(policy), rule } };
+}
+
+function sideText(side: SideVerdict): string {
+  switch (side.verdict) {
+    case 'undeclared':
+      return 'not isolated: no policy selects it';
+    case 'unknown':
+      return reasonText(side.why);
+    case 'denied':
+      return `isolated, and no rule matches: ${side.nearest.map((miss) => missText(miss, side.side)).join('; ')}`;
+    case 'allowed':
+      if (side.decidedBy.tier === 'always') return alwaysTexts[side.decidedBy.reason];
+      return `allowed by ${policyText(side.decidedBy.policy)}, spec.${side.side}[${side.decidedBy.rule}]`;
+  }
+}
+
+const alwaysTexts = {
+  itself: 'a pod may always reach itself',
+  'own-node': 'a node and the pods that run on it may always reach each other',
+};
+
+function missText({ policy, rule, missed, expected }: NearMiss, side: string): string {
+  if (missed === 'no-rules') return `${policyText(policy)} has no ${side} rule, so it allows nothing`;
+  const place = `${policyText(policy)} spec.${side}[${rule}]`;
+  if (missed === 'peer')
+    return `${place} needs ${side === 'ingress' ? 'the initiator' : 'the responder'} to be ${expected}`;
+  return `${place} fits but for the ${missed}: it needs ${expected}`;
+}
+
+/** One clause, lower case, without a full stop. */
+export function reasonText(why: UnknownReason): string {
+  switch (why.reason) {
+    case 'broken-policy':
+      return `${why.policies.map(policyText).join(' and ')} is not valid and could change it`;
+    case 'address-not-known':
+      return `${why.policies.map(policyText).join(' and ')} speaks of addresses, and the pod's is not known`;
+    case 'backend-not-known':
+      return `it is not known which endpoint of Service ${why.service} got it, and they differ`;
+    case 'source-translated':
+      return 'the source was translated, and policies may see either address';
+    case 'no-owner-at-that-time':
+      return 'no owner at that time';
+    case 'local-scope':
+      return 'not judged: multicast, broadcast, link-local or housekeeping of the network';
+    case 'cluster-not-synced':
+      return "the cluster's objects are not known yet";
+  }
+}
+
+export function policyText(policy: PolicyRef): string {
+  return `${policy.kind} ${policy.namespace}/${policy.name}`;
+}

@@ -1,0 +1,55 @@
+// Where CNIs or users differ on what a policy means: each option with its values and default (docs/policy-semantics.md).
+import type { Problem } from '../model/problem.ts';
+
+export type PolicyOptions = {
+  /** Whether ipBlock peers match the addresses of pods too (rule 9). */
+  ipBlockMatchesPods: boolean;
+  /** `any`: a rule on one side declares a connection. `every`: each side inside the cluster needs one. */
+  declaredBy: 'any' | 'every';
+};
+
+export const defaultPolicyOptions: PolicyOptions = { ipBlockMatchesPods: true, declaredBy: 'any' };
+
+/** The values that each option takes, as `--option NAME=VALUE` has them. */
+export const policyOptionValues: { [Name in keyof PolicyOptions]: readonly string[] } = {
+  ipBlockMatchesPods: ['true', 'false'],
+  declaredBy: ['any', 'every'],
+};
+
+/** `texts` are NAME=VALUE; what is not given keeps its default, and every fault is named. */
+export function parsePolicyOptions(texts: readonly string[]): { options: PolicyOptions; problems: Problem[] } {
+  const options = { ...defaultPolicyOptions };
+  const problems: Problem[] = [];
+  for (const text of texts) {
+    const equals = text.indexOf('=');
+    const name = equals < 0 ? text : text.slice(0, equals);
+    const value = equals < 0 ? '' : text.slice(equals + 1);
+    if (!isOption(name)) problems.push(unknownOption(name));
+    else if (!policyOptionValues[name].includes(value)) problems.push(badValue(name, value));
+    else if (name === 'declaredBy') options.declaredBy = value as PolicyOptions['declaredBy'];
+    else options.ipBlockMatchesPods = value === 'true';
+  }
+  return { options, problems };
+}
+
+function isOption(name: string): name is keyof PolicyOptions {
+  return Object.hasOwn(policyOptionValues, name);
+}
+
+function unknownOption(name: string): Problem {
+  return {
+    code: 'unknown-option',
+    place: `--option ${name}`,
+    fault: 'there is no such option',
+    mend: `use one of ${Object.keys(policyOptionValues).join(', ')}`,
+  };
+}
+
+function badValue(name: keyof PolicyOptions, value: string): Problem {
+  return {
+    code: 'bad-option-value',
+    place: `--option ${name}`,
+    fault: value === '' ? 'it has no value' : `${value} is none of its values`,
+    mend: `write ${policyOptionValues[name].map((one) => `${name}=${one}`).join(' or ')}`,
+  };
+}

@@ -1,0 +1,39 @@
+// Which ports a rule means (rules 6, 10 and 11). A name is a container port of the responder, in both directions.
+import type { ContainerPort, PolicyPort } from '../model/kubernetes.ts';
+import { hasPorts, protocolName } from '../model/protocol.ts';
+import type { Crossing } from '../model/verdict.ts';
+
+export type PortMatch = 'yes' | 'no-such-port' | 'no-such-protocol';
+
+export function portsMatch(ports: readonly PolicyPort[], crossing: Crossing): PortMatch {
+  if (ports.length === 0) return 'yes';
+  if (!hasPorts(crossing.protocol)) return 'no-such-protocol';
+  let nearest: PortMatch = 'no-such-protocol';
+  for (const one of ports) {
+    if (one.protocol !== crossing.protocol) continue;
+    if (portMatches(one, crossing)) return 'yes';
+    nearest = 'no-such-port';
+  }
+  return nearest;
+}
+
+function portMatches({ port, endPort }: PolicyPort, { protocol, port: asked, responder }: Crossing): boolean {
+  if (port === undefined) return true;
+  if (asked === undefined) return false;
+  if (typeof port === 'number') return endPort === undefined ? asked === port : asked >= port && asked <= endPort;
+  if (responder.kind !== 'pod') return false;
+  return responder.ports.some(
+    (one: ContainerPort) => one.name === port && one.protocol === protocol && one.port === asked,
+  );
+}
+
+export function portsText(ports: readonly PolicyPort[]): string {
+  return ports.map(portText).join(' or ');
+}
+
+function portText({ protocol, port, endPort }: PolicyPort): string {
+  const name = protocolName(protocol);
+  if (port === undefined) return `any ${name} port`;
+  if (typeof port === 'string') return `${name} port named ${port}`;
+  return endPort === undefined ? `${name} ${port}` : `${name} ${port} to ${endPort}`;
+}

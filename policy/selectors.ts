@@ -1,0 +1,41 @@
+// Label selectors: all requirements are needed (rule 16), and none at all selects everything (rule 5).
+import type { LabelSelector, Labels, Requirement } from '../model/kubernetes.ts';
+
+export function selects(selector: LabelSelector, labels: Labels): boolean {
+  for (const requirement of selector) if (!holds(requirement, labels)) return false;
+  return true;
+}
+
+/** `NotIn` and `DoesNotExist` hold where the key is missing. */
+function holds({ key, operator, values }: Requirement, labels: Labels): boolean {
+  const has = Object.hasOwn(labels, key);
+  switch (operator) {
+    case 'In':
+      return has && values.includes(labels[key]!);
+    case 'NotIn':
+      return !has || !values.includes(labels[key]!);
+    case 'Exists':
+      return has;
+    case 'DoesNotExist':
+      return !has;
+  }
+}
+
+/** `app=web, tier in (a, b), !old`, as kubectl writes selectors; `all` for the empty one. */
+export function selectorText(selector: LabelSelector): string {
+  if (selector.length === 0) return 'all';
+  return selector.map(requirementText).join(', ');
+}
+
+function requirementText({ key, operator, values }: Requirement): string {
+  switch (operator) {
+    case 'In':
+      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${values.join(', ')})`;
+    case 'NotIn':
+      return values.length === 1 ? `${key}!=${values[0]}` : `${key} notin (${values.join(', ')})`;
+    case 'Exists':
+      return key;
+    case 'DoesNotExist':
+      return `!${key}`;
+  }
+}
