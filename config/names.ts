@@ -1,0 +1,22 @@
+// What a setting is called: `findings.grace` in YAML, `--findings-grace`, `WAYBILL_FINDINGS_GRACE`.
+import type { Schema, Setting } from './setting.ts';
+
+export type Named = {
+  section: string;
+  name: string;
+  key: string;
+  /** Without the dashes before it. */
+  flag: string;
+  variable: string;
+  setting: Setting<unknown>;
+};
+
+export function namedSettings(schema: Schema): Named[] {
+  return Object.entries(schema).flatMap(([section, settings]) =>
+    Object.entries(settings).map(([name, setting]) => {
+      const words = `${section}-${name}`.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      const variable = `WAYBILL_${words.replaceAll('-', '_').toUpperCase()}`;
+      return { section, name, key: `${section}.${name}`, flag: words, variable, setting };
+    }),
+  );
+}
