@@ -2,7 +2,10 @@
 import type { Address } from './address.ts';
 import type { ContainerPort, Labels } from './kubernetes.ts';
 
-/** Who a policy sees at one end. An address that is a node's (or a host-network pod's, rule 13) carries that node. */
+/**
+ * Who a policy sees at one end. An address that is a node's (or a host-network pod's, rule 13) carries that node;
+ * `some-node` is a host-network pod that has no node yet.
+ */
 export type Party =
   | {
       kind: 'pod';
@@ -12,10 +15,14 @@ export type Party =
       namespaceLabels: Labels;
       /** Those it may be seen with: one for a connection, all of a pod that is asked about; empty for a pod template. */
       addresses: readonly Address[];
+      /** Empty where it is not known. */
       node: string;
       ports: readonly ContainerPort[];
+      /** It stands for all pods of its workload: two of one name are two pods. */
+      ofWorkload?: true;
     }
-  | { kind: 'address'; address: Address; node?: string };
+  | { kind: 'address'; address: Address; node?: string }
+  | { kind: 'some-node'; namespace: string; name: string };
 
 /** What is judged: `port` is the responder's, after translation; undefined for protocols without ports. */
 export type Crossing = { initiator: Party; responder: Party; protocol: number; port?: number };
@@ -40,6 +47,8 @@ export type NearMiss = {
 export type UnknownReason =
   | { reason: 'broken-policy'; policies: readonly PolicyRef[] }
   | { reason: 'address-not-known'; policies: readonly PolicyRef[] }
+  | { reason: 'node-not-known'; party: string }
+  | { reason: 'pods-differ'; party: string }
   | { reason: 'backend-not-known'; service: string }
   | { reason: 'source-translated' }
   | { reason: 'no-owner-at-that-time'; address: Address }

@@ -2,6 +2,10 @@
 // match.
 import type { NearMiss, PolicyRef, SideJson, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
 
+/**
+ * `reason` says why it is unknown. `undefinedByApi`: the protocol is none that the NetworkPolicy API speaks of, so what
+ * a CNI does with it is its own business (rule 11).
+ */
 export type VerdictJson = {
   verdict: Verdict['verdict'];
   reason?: string;
@@ -14,7 +18,7 @@ export function verdictJson(verdict: Verdict): VerdictJson {
   return {
     verdict: verdict.verdict,
     ...(verdict.verdict === 'unknown' && why !== undefined ? { reason: reasonText(why) } : {}),
-    ...(verdict.undefinedByApi ? { undefinedByApi: true as const } : {}),
+    ...(verdict.undefinedByApi ? { undefinedByApi: true } : {}),
     sides: verdict.sides.map(sideJson),
   };
 }
@@ -36,7 +40,10 @@ function sideText(side: SideVerdict): string {
     case 'unknown':
       return reasonText(side.why);
     case 'denied':
-      return `isolated, and no rule matches: ${side.nearest.map((miss) => missText(miss, side.side)).join('; ')}`;
+      return `isolated, and no rule matches: ${listed(
+        side.nearest.map((miss) => missText(miss, side.side)),
+        '; ',
+      )}`;
     case 'allowed':
       if (side.decidedBy.tier === 'always') return alwaysTexts[side.decidedBy.reason];
       return `allowed by ${policyText(side.decidedBy.policy)}, spec.${side.side}[${side.decidedBy.rule}]`;
@@ -56,15 +63,19 @@ function missText({ policy, rule, missed, expected }: NearMiss, side: string): s
   return `${place} fits but for the ${missed}: it needs ${expected}`;
 }
 
-/** One clause, lower case, without a full stop. */
+/** One clause without a full stop. Few different ones, so that connections can be counted by it: no addresses. */
 export function reasonText(why: UnknownReason): string {
   switch (why.reason) {
     case 'broken-policy':
-      return `${why.policies.map(policyText).join(' and ')} is not valid and could change it`;
+      return `${policiesText(why.policies)} not valid, and could change it`;
     case 'address-not-known':
-      return `${why.policies.map(policyText).join(' and ')} speaks of addresses, and the pod's is not known`;
+      return `${policiesText(why.policies)} with addresses as peers, and the pod's is not known`;
+    case 'node-not-known':
+      return `a pod and its own node may always reach each other, and the node of ${why.party} is not known`;
+    case 'pods-differ':
+      return `the pods of ${why.party} would get different verdicts`;
     case 'backend-not-known':
-      return `it is not known which endpoint of Service ${why.service} got it, and they differ`;
+      return `it is not known which endpoint of Service ${why.service} got it, and they differ or are not known`;
     case 'source-translated':
       return 'the source was translated, and policies may see either address';
     case 'no-owner-at-that-time':
@@ -78,4 +89,15 @@ export function reasonText(why: UnknownReason): string {
 
 export function policyText(policy: PolicyRef): string {
   return `${policy.kind} ${policy.namespace}/${policy.name}`;
+}
+
+function policiesText(policies: readonly PolicyRef[]): string {
+  return listed(policies.map(policyText), ' and ');
+}
+
+const toldMost = 5;
+
+function listed(texts: readonly string[], between: string): string {
+  const more = texts.length - toldMost;
+  return more > 0 ? `${texts.slice(0, toldMost).join(between)}${between}${more} more` : texts.join(between);
 }

@@ -1,5 +1,6 @@
 // Where CNIs or users differ on what a policy means: each option with its values and default (docs/policy-semantics.md).
 import type { Problem } from '../model/problem.ts';
+import { badOptionValue, unknownOption } from './errors.ts';
 
 export type PolicyOptions = {
   /** Whether ipBlock peers match the addresses of pods too (rule 9). */
@@ -24,8 +25,9 @@ export function parsePolicyOptions(texts: readonly string[]): { options: PolicyO
     const equals = text.indexOf('=');
     const name = equals < 0 ? text : text.slice(0, equals);
     const value = equals < 0 ? '' : text.slice(equals + 1);
-    if (!isOption(name)) problems.push(unknownOption(name));
-    else if (!policyOptionValues[name].includes(value)) problems.push(badValue(name, value));
+    if (!isOption(name)) problems.push(unknownOption(name, Object.keys(policyOptionValues)));
+    else if (!policyOptionValues[name].includes(value))
+      problems.push(badOptionValue(name, value, policyOptionValues[name]));
     else if (name === 'declaredBy') options.declaredBy = value as PolicyOptions['declaredBy'];
     else options.ipBlockMatchesPods = value === 'true';
   }
@@ -34,22 +36,4 @@ export function parsePolicyOptions(texts: readonly string[]): { options: PolicyO
 
 function isOption(name: string): name is keyof PolicyOptions {
   return Object.hasOwn(policyOptionValues, name);
-}
-
-function unknownOption(name: string): Problem {
-  return {
-    code: 'unknown-option',
-    place: `--option ${name}`,
-    fault: 'there is no such option',
-    mend: `use one of ${Object.keys(policyOptionValues).join(', ')}`,
-  };
-}
-
-function badValue(name: keyof PolicyOptions, value: string): Problem {
-  return {
-    code: 'bad-option-value',
-    place: `--option ${name}`,
-    fault: value === '' ? 'it has no value' : `${value} is none of its values`,
-    mend: `write ${policyOptionValues[name].map((one) => `${name}=${one}`).join(' or ')}`,
-  };
 }

@@ -1,71 +1,82 @@
-// Whom a rule's peers mean: pods by their identity, or anyone by address (rules 6 to 9, 13).
-import { type Address, addressBytes, type Prefix, prefixHolds } from '../model/address.ts';
+// Whether a peer of a rule is the other end of the connection: by identity, or by address (rules 7, 8, 9 and 13).
+import { type Address, addressBytes, isIpv6, type Prefix, prefixHolds } from '../model/address.ts';
 import type { PolicyPeer } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import type { PolicyOptions } from './options.ts';
-import { selectorText, selects } from './selectors.ts';
+import { selects } from './selectors.ts';
 
-/** `maybe`: the peer is an ipBlock, and the address of the pod is not known. */
+export type PodParty = Party & { kind: 'pod' };
+
+/** `maybe`: the peer is an ipBlock, and the address of the other end is not known. */
 export type Match = 'yes' | 'no' | 'maybe';
 
-/** Whether one of `peers` means `party`; none at all means everyone. `namespace` is the policy's. */
-export function peersMatch(
-  peers: readonly PolicyPeer[],
-  party: Party,
-  namespace: string,
-  options: PolicyOptions,
-): Match {
+/** `own` is the pod that the policy isolates: it lives in the policy's namespace. No peers: everybody (rule 6). */
+export function peersMatch(peers: readonly PolicyPeer[], own: PodParty, other: Party, options: PolicyOptions): Match {
   if (peers.length === 0) return 'yes';
-  let best: Match = 'no';
+  let maybe = false;
   for (const peer of peers) {
-    const match = peerMatches(peer, party, namespace, options);
+    const match = peerMatches(peer, own, other, options);
     if (match === 'yes') return 'yes';
-    if (match === 'maybe') best = 'maybe';
+    if (match === 'maybe') maybe = true;
   }
-  return best;
+  return maybe ? 'maybe' : 'no';
 }
 
-function peerMatches(peer: PolicyPeer, party: Party, namespace: string, options: PolicyOptions): Match {
-  if ('ipBlock' in peer) return blockMatches(peer.ipBlock, party, options);
-  if (party.kind !== 'pod') return 'no';
-  if (peer.namespaceSelector === undefined) {
-    if (party.namespace !== namespace) return 'no';
-  } else if (!selects(peer.namespaceSelector, party.namespaceLabels)) return 'no';
-  return selects(peer.podSelector ?? [], party.labels) ? 'yes' : 'no';
+function peerMatches(peer: PolicyPeer, own: PodParty, other: Party, options: PolicyOptions): Match {
+  if ('ipBlock' in peer) return blockMatches(peer.ipBlock, own, other, options);
+  if (other.kind !== 'pod') return 'no';
+  const { podSelector, namespaceSelector } = peer;
+  if (namespaceSelector === undefined) {
+    if (other.namespace !== own.namespace) return 'no';
+  } else if (!selects(namespaceSelector, other.namespaceLabels)) return 'no';
+  return podSelector === undefined || selects(podSelector, other.labels) ? 'yes' : 'no';
 }
 
-function blockMatches(block: { cidr: Prefix; except: readonly Prefix[] }, party: Party, options: PolicyOptions): Match {
-  if (party.kind === 'address') return blockHolds(block, party.address) ? 'yes' : 'no';
-  if (!options.ipBlockMatchesPods) return 'no';
-  if (party.addresses.length === 0) return 'maybe';
-  for (const address of party.addresses) if (blockHolds(block, address)) return 'yes';
-  return 'no';
+type Block = { cidr: Prefix; except: readonly Prefix[] };
+
+function blockMatches(block: Block, own: PodParty, other: Party, options: PolicyOptions): Match {
+  switch (other.kind) {
+    case 'address':
+      return holds(block, other.address) ? 'yes' : 'no';
+    case 'some-node':
+      return unplacedMatches(block, own);
+    case 'pod':
+      if (!options.ipBlockMatchesPods) return 'no';
+      if (other.addresses.length === 0) return unplacedMatches(block, own);
+      for (const address of other.addresses) if (canReach(own, isIpv6(address)) && holds(block, address)) return 'yes';
+      return 'no';
+  }
 }
 
-function blockHolds({ cidr, except }: { cidr: Prefix; except: readonly Prefix[] }, address: Address): boolean {
-  const bytes = addressBytes(address);
-  if (!prefixHolds(cidr, bytes)) return false;
-  for (const hole of except) if (prefixHolds(hole, bytes)) return false;
+/** An end without an address yet: nobody can tell, but that a block of everything will hold it. */
+function unplacedMatches(block: Block, own: PodParty): Match {
+  if (!canReach(own, block.cidr.bytes.length === 16)) return 'no';
+  return block.cidr.bits === 0 && block.except.length === 0 ? 'yes' : 'maybe';
+}
+
+/** One connection has one family: a pod's IPv6 address says nothing of what it does with an IPv4-only pod. */
+function canReach(own: PodParty, ipv6: boolean): boolean {
+  if (own.addresses.length === 0) return true;
+  for (const address of own.addresses) if (isIpv6(address) === ipv6) return true;
+  return false;
+}
+
+function holds(block: Block, address: Address): boolean {
+  const bytes = bytesOf(address);
+  if (!prefixHolds(block.cidr, bytes)) return false;
+  for (const except of block.except) if (prefixHolds(except, bytes)) return false;
   return true;
 }
 
-/** In words, for the part of a rule that did not match. */
-export function peersText(peers: readonly PolicyPeer[], namespace: string): string {
-  return peers.map((peer) => peerText(peer, namespace)).join(' or ');
-}
+/** Reading an address costs a microsecond, and the same ones come again. */
+const bytesKnown = new Map<Address, Uint8Array>();
+const bytesKnownMost = 65_536;
 
-function peerText(peer: PolicyPeer, namespace: string): string {
-  if ('ipBlock' in peer) {
-    const { cidr, except } = peer.ipBlock;
-    const holes = except.length === 0 ? '' : ` except ${except.map((hole) => hole.text).join(', ')}`;
-    return `an address in ${cidr.text}${holes}`;
-  }
-  const pods = selectorText(peer.podSelector ?? []);
-  const where =
-    peer.namespaceSelector === undefined
-      ? `namespace ${namespace}`
-      : peer.namespaceSelector.length === 0
-        ? 'any namespace'
-        : `namespaces with ${selectorText(peer.namespaceSelector)}`;
-  return pods === 'all' ? `any pod in ${where}` : `pods with ${pods} in ${where}`;
+function bytesOf(address: Address): Uint8Array {
+  const known = bytesKnown.get(address);
+  if (known !== undefined) return known;
+  if (bytesKnown.size >= bytesKnownMost) bytesKnown.clear();
+  const bytes = addressBytes(address);
+  bytesKnown.set(address, bytes);
+  return bytes;
 }

@@ -1,8 +1,9 @@
 // Which ports a rule means (rules 6, 10 and 11). A name is a container port of the responder, in both directions.
-import type { ContainerPort, PolicyPort } from '../model/kubernetes.ts';
-import { hasPorts, protocolName } from '../model/protocol.ts';
+import type { PolicyPort } from '../model/kubernetes.ts';
+import { hasPorts } from '../model/protocol.ts';
 import type { Crossing } from '../model/verdict.ts';
 
+/** What did not match: `no-such-protocol` where no entry even has the connection's protocol. */
 export type PortMatch = 'yes' | 'no-such-port' | 'no-such-protocol';
 
 export function portsMatch(ports: readonly PolicyPort[], crossing: Crossing): PortMatch {
@@ -22,18 +23,8 @@ function portMatches({ port, endPort }: PolicyPort, { protocol, port: asked, res
   if (asked === undefined) return false;
   if (typeof port === 'number') return endPort === undefined ? asked === port : asked >= port && asked <= endPort;
   if (responder.kind !== 'pod') return false;
-  return responder.ports.some(
-    (one: ContainerPort) => one.name === port && one.protocol === protocol && one.port === asked,
-  );
-}
-
-export function portsText(ports: readonly PolicyPort[]): string {
-  return ports.map(portText).join(' or ');
-}
-
-function portText({ protocol, port, endPort }: PolicyPort): string {
-  const name = protocolName(protocol);
-  if (port === undefined) return `any ${name} port`;
-  if (typeof port === 'string') return `${name} port named ${port}`;
-  return endPort === undefined ? `${name} ${port}` : `${name} ${port} to ${endPort}`;
+  for (const one of responder.ports) {
+    if (one.name === port && one.protocol === protocol && one.port === asked) return true;
+  }
+  return false;
 }

@@ -20,22 +20,3 @@ function holds({ key, operator, values }: Requirement, labels: Labels): boolean 
       return !has;
   }
 }
-
-/** `app=web, tier in (a, b), !old`, as kubectl writes selectors; `all` for the empty one. */
-export function selectorText(selector: LabelSelector): string {
-  if (selector.length === 0) return 'all';
-  return selector.map(requirementText).join(', ');
-}
-
-function requirementText({ key, operator, values }: Requirement): string {
-  switch (operator) {
-    case 'In':
-      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${values.join(', ')})`;
-    case 'NotIn':
-      return values.length === 1 ? `${key}!=${values[0]}` : `${key} notin (${values.join(', ')})`;
-    case 'Exists':
-      return key;
-    case 'DoesNotExist':
-      return `!${key}`;
-  }
-}
