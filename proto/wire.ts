@@ -37,6 +37,7 @@ export type WireInterface = {
   watchedSinceUs: number;
   seesFromPod: boolean;
   seesToPod: boolean;
+  goneUs: number;
 };
 
 export type WireBooks = {

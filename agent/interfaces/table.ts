@@ -17,7 +17,6 @@ type Row = Omit<WireInterface, 'addresses'> & {
   netnsid: number;
   appearedUs: number;
   askedUs: number;
-  goneUs: number;
 };
 
 const goneKeptUs = 30_000_000;
@@ -54,7 +53,9 @@ export class InterfaceTable {
 
   disappeared(index: number, nowUs: number): void {
     const row = this.#rows.get(index);
-    if (row !== undefined) row.goneUs = nowUs;
+    if (row === undefined) return;
+    row.goneUs = nowUs;
+    this.#wire = undefined;
   }
 
   /** Asks for addresses where they are due, and drops what is long gone. */
@@ -87,9 +88,7 @@ export class InterfaceTable {
   wire(): WireInterface[] {
     this.#wire ??= [...this.#rows.values()]
       .sort((a, b) => a.index - b.index)
-      .map(({ index, name, podUid, addresses, watchedSinceUs, seesFromPod, seesToPod }) => {
-        return { index, name, podUid, addresses, watchedSinceUs, seesFromPod, seesToPod };
-      });
+      .map(({ netnsid: _, appearedUs: __, askedUs: ___, ...told }) => told);
     return this.#wire;
   }
 

@@ -43,7 +43,7 @@ export class ClusterHistory {
   #revision = 0;
 
   receive(event: ClusterEvent): void {
-    if (event.type === 'synced') this.#synced = true;
+    if (event.type === 'synced') this.#sync();
     if (event.type !== 'put' && event.type !== 'gone') return;
     // What is there when watching begins has been there before, as far as anyone can tell.
     const atUs = this.#synced ? event.atUs : 0;
@@ -150,6 +150,12 @@ export class ClusterHistory {
     return [...this.#nodes.values()].some((node) =>
       node.podPrefixes.some((prefix: Prefix) => prefixHolds(prefix, bytes)),
     );
+  }
+
+  /** No policy at all is what was in force then, where none was told. */
+  #sync(): void {
+    if (this.#policySets.latest === undefined) this.#policySets.put([], 0);
+    this.#synced = true;
   }
 
   #put(object: ClusterObject, atUs: number): void {

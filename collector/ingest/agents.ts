@@ -16,6 +16,8 @@ export type WatchedInterface = {
   watchedSinceUs: number;
   seesFromPod: boolean;
   seesToPod: boolean;
+  /** On the collector's clock; 0 while it is there. */
+  goneUs: number;
 };
 
 export type AgentView = {
@@ -135,6 +137,7 @@ export class Agents {
       watchedSinceUs: link.watchedSinceUs + agent.clockOffsetUs,
       seesFromPod: link.seesFromPod,
       seesToPod: link.seesToPod,
+      goneUs: link.goneUs === 0 ? 0 : link.goneUs + agent.clockOffsetUs,
     };
     agent.interfaces.set(link.index, watched);
     if (watched.podUid !== '') this.#byPod.set(watched.podUid, watched);

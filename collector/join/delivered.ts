@@ -7,7 +7,7 @@ import { TCP } from '../../model/protocol.ts';
 import { RST } from '../../model/record.ts';
 import { answered, observationsOf } from './outcome.ts';
 
-export type ResponderInterface = { node: string; watchedSinceUs: number; seesToPod: boolean };
+export type ResponderInterface = { node: string; watchedSinceUs: number; goneUs: number; seesToPod: boolean };
 
 /** What the agents tell of the places where a connection should have arrived. */
 export type Coverage = {
@@ -45,7 +45,9 @@ export function deliveredOf(joined: Joined, expected: Expected, coverage: Covera
 
 function silenceAt(podUid: string, address: Address, joined: Joined, coverage: Coverage, nowUs: number): Delivered {
   const link = coverage.interfaceOf(podUid, address);
-  if (link === undefined || link.watchedSinceUs > joined.startUs) return { delivered: 'unknown', why: 'not-watched' };
+  if (link === undefined || link.watchedSinceUs > joined.startUs || link.goneUs > 0) {
+    return { delivered: 'unknown', why: 'not-watched' };
+  }
   const agent = coverage.reporting(link.node, nowUs);
   if (agent === undefined || agent.coveredUntilUs < joined.startUs) return { delivered: 'unknown', why: 'not-watched' };
   if (agent.lastLossUs > joined.startUs - lossMarginUs) return { delivered: 'unknown', why: 'losses' };

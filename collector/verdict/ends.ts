@@ -9,6 +9,8 @@ export type EndInterface = {
   podUid: string;
   addresses: readonly Address[];
   watchedSinceUs: number;
+  /** 0 while it is there. */
+  goneUs: number;
 };
 
 /** What the agents tell of interfaces and their pods. */
@@ -41,7 +43,11 @@ function podAt(
   if (seen !== undefined && seen.podUid !== '') return seen.podUid;
   const link =
     seen === undefined ? interfaces.interfaceOf('', address) : interfaces.interfaceAt(seen.node, seen.interfaceIndex);
-  if (link === undefined || (seen === undefined && link.watchedSinceUs > startUs)) return '';
+  if (link === undefined || (seen === undefined && !wasThere(link, startUs))) return '';
   if (link.podUid !== '') return link.podUid;
   return link.addresses.length > 0 ? undefined : '';
+}
+
+function wasThere(link: EndInterface, timeUs: number): boolean {
+  return link.watchedSinceUs <= timeUs && (link.goneUs === 0 || timeUs <= link.goneUs);
 }

@@ -9,7 +9,7 @@ import { hasPorts } from '../../model/protocol.ts';
 import type { Tuple } from '../../model/record.ts';
 import type { Verdict } from '../../model/verdict.ts';
 import { reasonText } from '../../policy/explain.ts';
-import { judge, together } from '../../policy/judge.ts';
+import { agreed, judge, together } from '../../policy/judge.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
 import { compilePolicies } from '../../policy/policy-set.ts';
 import type { ClusterHistory } from '../identity/cluster-history.ts';
@@ -85,9 +85,7 @@ export class Verdicts {
       const reached = { ...joined.reached, responder: backend.address, responderPort: backend.port };
       verdicts.push(this.#judgeEnds({ ...joined, reached }, initiator, identity, timeUs));
     }
-    const first = verdicts[0];
-    if (first !== undefined && verdicts.every((one) => one.verdict === first.verdict)) return first;
-    return { verdict: 'unknown', sides: [], why: { reason: 'backend-not-known', service: name } };
+    return agreed(verdicts, { reason: 'backend-not-known', service: name });
   }
 
   #judgeEnds(

@@ -40,6 +40,9 @@ t.test('what overflows is counted as lost, oldest first', async (t) => {
   books.seen(6);
   const queue = new BatchQueue(books, { maxBatchRecords: 2, maxQueuedRecords: 4 });
   queue.put(records(6), t0);
-  t.same([...queue.after(0)].map((batch) => batch.sequence), [2, 3]);
+  t.same(
+    [...queue.after(0)].map((batch) => batch.sequence),
+    [2, 3],
+  );
   t.same(books.snapshot().lost, { 'queue-full': 2 });
 });

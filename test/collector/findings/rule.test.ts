@@ -12,7 +12,13 @@ const inForce: Standing = { standing: 'in-force' };
 
 function judged(change: Partial<Connection>, standing: Standing = inForce): string {
   const made = connection(change);
-  const assessed: Assessed = { connection: made, verdict: { verdict: made.verdict, sides: [] }, standing, seen: [], via: undefined };
+  const assessed: Assessed = {
+    connection: made,
+    verdict: { verdict: made.verdict, sides: [] },
+    standing,
+    seen: [],
+    via: undefined,
+  };
   const against = held(assessed);
   return against === undefined ? 'none' : `${against.kind} ${against.severity}`;
 }

@@ -28,11 +28,17 @@ function joined(...records: ConnectionRecord[]): Joined {
   };
 }
 
-function coverage(change: { watchedSinceUs?: number; seesToPod?: boolean; lastLossUs?: number; away?: true }): Coverage {
+function coverage(change: {
+  watchedSinceUs?: number;
+  seesToPod?: boolean;
+  lastLossUs?: number;
+  away?: true;
+}): Coverage {
   return {
     interfaceOf: () => ({
       node: 'n2',
       watchedSinceUs: change.watchedSinceUs ?? 0,
+      goneUs: 0,
       seesToPod: change.seesToPod ?? true,
     }),
     reporting: () => (change.away ? undefined : { coveredUntilUs: nowUs, lastLossUs: change.lastLossUs ?? 0 }),

@@ -24,7 +24,7 @@ function scene(backends: ServiceBackends = noService) {
     {
       interfaceOf: (_, address) => {
         const node = nodeOf.get(address);
-        return node === undefined ? undefined : { node, watchedSinceUs: 0, seesToPod: true };
+        return node === undefined ? undefined : { node, watchedSinceUs: 0, goneUs: 0, seesToPod: true };
       },
       reporting: (node) => {
         const coveredUntilUs = covered.get(node);
@@ -120,7 +120,12 @@ t.test("the source's conntrack names the backend behind a Service address", asyn
 t.test('without conntrack the one ready endpoint that was reached at that time is the backend', async (t) => {
   for (const order of ['source first', 'destination first']) {
     const { join, due, source, destination } = scene((_, address) =>
-      address === serviceAddress ? [{ address: db, port: 5432 }, { address: ip('10.0.2.4'), port: 5432 }] : undefined,
+      address === serviceAddress
+        ? [
+            { address: db, port: 5432 },
+            { address: ip('10.0.2.4'), port: 5432 },
+          ]
+        : undefined,
     );
     const asked = answered({ responder: serviceAddress, responderPort: 80 });
     if (order === 'source first') source(asked);
@@ -135,7 +140,12 @@ t.test('without conntrack the one ready endpoint that was reached at that time i
 t.test('without conntrack two candidates stay two connections', async (t) => {
   const other = ip('10.0.2.4');
   const { join, due, source, destination } = scene((_, address) =>
-    address === serviceAddress ? [{ address: db, port: 5432 }, { address: other, port: 5432 }] : undefined,
+    address === serviceAddress
+      ? [
+          { address: db, port: 5432 },
+          { address: other, port: 5432 },
+        ]
+      : undefined,
   );
   destination(atDestination(answered()), { ...atDestination(answered({ responder: other })), interfaceIndex: 10 });
   source(answered({ responder: serviceAddress, responderPort: 80 }));
