@@ -67,9 +67,9 @@ function missText({ policy, rule, missed, expected }: NearMiss, side: string): s
 export function reasonText(why: UnknownReason): string {
   switch (why.reason) {
     case 'broken-policy':
-      return `${policiesText(why.policies)} not valid, and could change it`;
+      return `a broken policy could change it: ${policiesText(why.policies)}`;
     case 'address-not-known':
-      return `${policiesText(why.policies)} with addresses as peers, and the pod's is not known`;
+      return `an ipBlock could match, and the address is not known: ${policiesText(why.policies)}`;
     case 'node-not-known':
       return `a pod and its own node may always reach each other, and the node of ${why.party} is not known`;
     case 'pods-differ':

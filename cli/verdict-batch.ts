@@ -1,0 +1,111 @@
+// Many questions: one JSON object a line in, one a line out, in the same order. Holds no more than one chunk of input.
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ClusterObject } from '../model/kubernetes.ts';
+import { problemLine } from '../model/problem.ts';
+import { verdictJson } from '../policy/explain.ts';
+import type { PolicyOptions } from '../policy/options.ts';
+import { at, badQuery, type Fault } from './verdict-errors.ts';
+import { Parties } from './verdict-parties.ts';
+import { answer, readQuery } from './verdict-query.ts';
+
+/** A longer line is an error; no question needs a tenth of it. */
+export const lineCharactersMost = 65_536;
+
+/** Answers until the input ends or nobody reads the output any more. Gives the number of lines that made no sense. */
+export async function answerBatch(
+  input: Readable,
+  output: Writable,
+  objects: readonly ClusterObject[],
+  options: PolicyOptions,
+): Promise<number> {
+  const parties = new Parties(objects);
+  let faults = 0;
+  const answers = async function* (chunks: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
+    let line = 0;
+    for await (const lines of linesOf(chunks)) {
+      let text = '';
+      for (const question of lines) {
+        line += 1;
+        if (question.trim() === '') continue;
+        const reply = answerLine(question, line, parties, options);
+        if (reply.faulty) faults += 1;
+        text += `${reply.text}\n`;
+      }
+      yield text;
+    }
+  };
+  try {
+    await pipeline(input, answers, output, { end: false });
+  } catch (error) {
+    // `waybill verdict --batch | head` reads no further, and that is no fault.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  }
+  return faults;
+}
+
+function answerLine(
+  question: string,
+  line: number,
+  parties: Parties,
+  options: PolicyOptions,
+): { text: string; faulty: boolean } {
+  const raw = parsed(question);
+  const id = idOf(raw, question);
+  const head = id === undefined ? '' : `"id":${id},`;
+  const read = raw instanceof SyntaxError ? { fault: notJson(question) } : readQuery(raw);
+  const reply = 'fault' in read ? read : answer(read.query, parties, options);
+  if ('verdict' in reply) return { text: joined(head, verdictJson(reply.verdict)), faulty: false };
+  return { text: joined(head, { error: problemLine(at(`line ${line}`, reply.fault)) }), faulty: true };
+}
+
+function joined(head: string, body: object): string {
+  return `{${head}${JSON.stringify(body).slice(1)}`;
+}
+
+function notJson(question: string): Fault {
+  return badQuery(question.length > lineCharactersMost ? 'the line is too long' : 'it cannot be read as JSON');
+}
+
+function parsed(question: string): unknown {
+  if (question.length > lineCharactersMost) return new SyntaxError();
+  try {
+    return JSON.parse(question);
+  } catch (error) {
+    return error;
+  }
+}
+
+/** The id as JSON, to the digit: numbers past 2^53 are copied from the question. */
+function idOf(raw: unknown, question: string): string | undefined {
+  if (typeof raw !== 'object' || raw === null || !('id' in raw)) return undefined;
+  const { id } = raw;
+  const plain = typeof id === 'string' || typeof id === 'boolean' || id === null || Number.isSafeInteger(id);
+  if (plain) return JSON.stringify(id);
+  const exact = JSON.parse(question, (_key, value, context?: { source?: string }) =>
+    typeof value === 'number' && context?.source !== undefined ? rawJson(context.source) : value,
+  );
+  return JSON.stringify(exact.id);
+}
+
+/** In Node since 21 (TC39 JSON.parse source text access), in no TypeScript library yet. */
+const rawJson = (JSON as typeof JSON & { rawJSON(text: string): unknown }).rawJSON;
+
+/** The lines of each chunk. What is longer than a line may be is cut, and stays too long. */
+async function* linesOf(chunks: AsyncIterable<Buffer | string>): AsyncGenerator<string[]> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of chunks) {
+    const text = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
+    const lines = text.split('\n');
+    lines[0] = cut(rest + lines[0]);
+    rest = cut(lines.pop()!);
+    if (lines.length > 0) yield lines;
+  }
+  rest += decoder.decode();
+  if (rest !== '') yield [rest];
+}
+
+function cut(line: string): string {
+  return line.length > lineCharactersMost ? line.slice(0, lineCharactersMost + 1) : line;
+}

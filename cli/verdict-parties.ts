@@ -1,0 +1,229 @@
+// Who a name or an address is in the manifests: the parties that policies judge, and the endpoints behind a Service.
+import { type Address, parseAddress } from '../model/address.ts';
+import type {
+  ClusterObject,
+  ContainerPort,
+  EndpointSlice,
+  Labels,
+  NetworkPolicy,
+  Node,
+  Pod,
+  Service,
+  Workload,
+} from '../model/kubernetes.ts';
+import { hasPorts, protocolName } from '../model/protocol.ts';
+import type { Party } from '../model/verdict.ts';
+import {
+  ambiguousParty,
+  badParty,
+  type Fault,
+  serviceBeginsNothing,
+  sharedAddress,
+  unknownParty,
+  unknownServicePort,
+} from './verdict-errors.ts';
+
+/** A party with the container ports that its names are looked up in; a node's are those of the host-network pod. */
+export type Candidate = { party: Party; ports: readonly ContainerPort[] };
+
+export type Named =
+  | { is: 'one'; candidate: Candidate }
+  | { is: 'workload'; pods: readonly Candidate[] } // never empty
+  | { is: 'service'; service: Service }
+  | { is: 'fault'; fault: Fault };
+
+/** `port` is the endpoint's own; undefined for protocols without ports. */
+export type Backend = { candidate: Candidate; port: number | undefined };
+
+type MadeBy = { kind: string; name: string; template: Workload | undefined; pods: Pod[] };
+
+export class Parties {
+  readonly policies: readonly NetworkPolicy[];
+  readonly #pods = new Map<string, Pod>();
+  readonly #workloads = new Map<string, MadeBy[]>();
+  readonly #namespaces = new Map<string, Labels>();
+  readonly #nodes = new Map<string, Node>();
+  readonly #podsAt = new Map<Address, Pod[]>();
+  readonly #nodeAt = new Map<Address, string>();
+  readonly #serviceAt = new Map<Address, Service>();
+  readonly #slices = new Map<string, EndpointSlice[]>();
+
+  constructor(objects: readonly ClusterObject[]) {
+    this.policies = objects.filter((object) => object.kind === 'NetworkPolicy');
+    for (const object of objects) this.#add(object);
+  }
+
+  /** `NS/NAME`, `NS/KIND/NAME` or an address; an address that nobody has is outside the cluster. */
+  find(text: string): Named {
+    const address = parseAddress(text);
+    if (address !== undefined) return this.#at(address);
+    const parts = text.split('/');
+    if (parts.some((part) => part === '')) return { is: 'fault', fault: badParty(text) };
+    if (parts.length === 2) return this.#byName(text, parts[0]!, parts[1]!);
+    if (parts.length === 3) return this.#byKind(text, parts[0]!, parts[1]!, parts[2]!);
+    return { is: 'fault', fault: badParty(text) };
+  }
+
+  findInitiator(text: string): Exclude<Named, { is: 'service' }> {
+    const found = this.find(text);
+    return found.is === 'service' ? { is: 'fault', fault: serviceBeginsNothing(text) } : found;
+  }
+
+  /** The ready endpoints behind the Service's port, given by number or name (rule 14). */
+  backendsOf(service: Service, protocol: number, port: number | string | undefined): Backend[] | Fault {
+    const title = `${service.namespace}/${service.name}`;
+    const slices = this.#slices.get(title) ?? [];
+    if (!hasPorts(protocol)) return slices.flatMap((slice) => this.#backendsIn(slice, undefined));
+    const front = service.ports.find(
+      (one) => one.protocol === protocol && (typeof port === 'number' ? one.port === port : one.name === port),
+    );
+    if (front === undefined) return unknownServicePort(title, protocolName(protocol), String(port));
+    return slices.flatMap((slice) => {
+      const target = slice.ports.find((one) => one.name === front.name && one.protocol === protocol);
+      return target === undefined ? [] : this.#backendsIn(slice, target.port);
+    });
+  }
+
+  #backendsIn(slice: EndpointSlice, port: number | undefined): Backend[] {
+    return slice.addresses.flatMap((address) => {
+      const found = this.#at(address);
+      return found.is === 'one' ? [{ candidate: found.candidate, port }] : [];
+    });
+  }
+
+  #at(address: Address): Named {
+    const pods = this.#podsAt.get(address) ?? [];
+    if (pods.length > 1) {
+      return {
+        is: 'fault',
+        fault: sharedAddress(
+          address,
+          pods.map((pod) => `${pod.namespace}/${pod.name}`),
+        ),
+      };
+    }
+    if (pods.length === 1) return { is: 'one', candidate: this.#podCandidate({ ...pods[0]!, addresses: [address] }) };
+    const node = this.#nodeAt.get(address);
+    const service = node === undefined ? this.#serviceAt.get(address) : undefined;
+    if (service !== undefined) return { is: 'service', service };
+    return { is: 'one', candidate: { party: nodeParty(address, node ?? ''), ports: [] } };
+  }
+
+  #byName(text: string, namespace: string, name: string): Named {
+    const pod = this.#pods.get(text);
+    if (pod !== undefined) return { is: 'one', candidate: this.#podCandidate(pod) };
+    const makers = this.#workloads.get(text) ?? [];
+    if (makers.length === 1) return this.#workload(namespace, makers[0]!);
+    if (makers.length === 0) return { is: 'fault', fault: unknownParty(text) };
+    const candidates = makers.map((maker) => `${namespace}/${maker.kind}/${name}`);
+    return { is: 'fault', fault: ambiguousParty(text, candidates) };
+  }
+
+  #byKind(text: string, namespace: string, kind: string, name: string): Named {
+    const key = `${namespace}/${name}`;
+    const pod = kind.toLowerCase() === 'pod' ? this.#pods.get(key) : undefined;
+    if (pod !== undefined) return { is: 'one', candidate: this.#podCandidate(pod) };
+    const maker = this.#workloads.get(key)?.find((one) => one.kind.toLowerCase() === kind.toLowerCase());
+    return maker === undefined ? { is: 'fault', fault: unknownParty(text) } : this.#workload(namespace, maker);
+  }
+
+  /** By its pods where they have addresses, since those are what policies see; else by its pod template. */
+  #workload(namespace: string, { kind, name, template, pods }: MadeBy): Named {
+    const placed = pods.filter((pod) => pod.addresses.length > 0);
+    if (placed.length > 0 || template === undefined) {
+      const seen = placed.length > 0 ? placed : pods;
+      return { is: 'workload', pods: seen.map((pod) => ofWorkload(this.#podCandidate(pod))) };
+    }
+    const pod = { ...template, namespace, name: `${kind}/${name}`, node: '', addresses: [] };
+    return { is: 'workload', pods: [ofWorkload(this.#podCandidate(pod))] };
+  }
+
+  #podCandidate(pod: Placeable): Candidate {
+    return { party: pod.hostNetwork ? this.#hostParty(pod) : this.#podParty(pod), ports: pod.ports };
+  }
+
+  #podParty({ namespace, name, labels, addresses, node, ports }: Placeable): Party {
+    const namespaceLabels = this.#namespaceLabels(namespace);
+    return { kind: 'pod', namespace, name, labels, namespaceLabels, addresses, node, ports };
+  }
+
+  /** Rule 13: a host-network pod is its node's address. */
+  #hostParty({ namespace, name, node, addresses }: Placeable): Party {
+    const address = addresses[0] ?? this.#nodes.get(node)?.addresses[0];
+    if (address === undefined) return { kind: 'some-node', namespace, name };
+    return nodeParty(address, node || (this.#nodeAt.get(address) ?? ''));
+  }
+
+  /** A namespace without a manifest has its name as a label all the same (rule 16). */
+  #namespaceLabels(name: string): Labels {
+    const known = this.#namespaces.get(name);
+    if (known !== undefined) return known;
+    const labels: Labels = { 'kubernetes.io/metadata.name': name };
+    this.#namespaces.set(name, labels);
+    return labels;
+  }
+
+  #add(object: ClusterObject): void {
+    switch (object.kind) {
+      case 'Pod':
+        this.#addPod(object);
+        return;
+      case 'Workload':
+        this.#madeBy(object.namespace, object.workload.kind, object.workload.name).template = object;
+        return;
+      case 'Namespace':
+        this.#namespaces.set(object.name, object.labels);
+        return;
+      case 'Node':
+        this.#nodes.set(object.name, object);
+        for (const address of object.addresses) this.#nodeAt.set(address, object.name);
+        return;
+      case 'Service':
+        for (const address of object.addresses) this.#serviceAt.set(address, object);
+        return;
+      case 'EndpointSlice':
+        addTo(this.#slices, `${object.namespace}/${object.service}`, object);
+        return;
+      case 'NetworkPolicy':
+        return;
+    }
+  }
+
+  #addPod(pod: Pod): void {
+    this.#pods.set(`${pod.namespace}/${pod.name}`, pod);
+    if (pod.workload.kind !== 'Pod') {
+      this.#madeBy(pod.namespace, pod.workload.kind, pod.workload.name).pods.push(pod);
+    }
+    for (const address of pod.addresses) {
+      if (!pod.hostNetwork) addTo(this.#podsAt, address, pod);
+      else if (!this.#nodeAt.has(address)) this.#nodeAt.set(address, pod.node);
+    }
+  }
+
+  #madeBy(namespace: string, kind: string, name: string): MadeBy {
+    const key = `${namespace}/${name}`;
+    const known = this.#workloads.get(key)?.find((one) => one.kind === kind);
+    if (known !== undefined) return known;
+    const fresh: MadeBy = { kind, name, template: undefined, pods: [] };
+    addTo(this.#workloads, key, fresh);
+    return fresh;
+  }
+}
+
+/** What a Pod and a pod template have in common. */
+type Placeable = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'ports' | 'node' | 'addresses'>;
+
+function ofWorkload(candidate: Candidate): Candidate {
+  const { party } = candidate;
+  return party.kind === 'pod' ? { ...candidate, party: { ...party, ofWorkload: true } } : candidate;
+}
+
+function nodeParty(address: Address, node: string): Party {
+  return { kind: 'address', address, ...(node !== '' && { node }) };
+}
+
+function addTo<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}

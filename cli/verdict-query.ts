@@ -1,0 +1,99 @@
+// One question for a verdict: read, its ends found, judged. What makes no sense comes back as a fault.
+import { hasPorts, parseProtocol, protocolName } from '../model/protocol.ts';
+import type { UnknownReason, Verdict } from '../model/verdict.ts';
+import { agreed, judge } from '../policy/judge.ts';
+import type { PolicyOptions } from '../policy/options.ts';
+import { compilePolicies } from '../policy/policy-set.ts';
+import {
+  badPort,
+  badProtocol,
+  badQuery,
+  type Fault,
+  missingField,
+  portNeeded,
+  portNotWanted,
+  unknownPortName,
+} from './verdict-errors.ts';
+import type { Backend, Candidate, Named, Parties } from './verdict-parties.ts';
+
+/** `port` is undefined where the protocol has none. */
+export type Query = { from: string; to: string; protocol: number; port: number | string | undefined };
+
+/** `raw` is a parsed line of a batch, or the flags of the command. */
+export function readQuery(raw: unknown): { query: Query } | { fault: Fault } {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return { fault: badQuery('it is no JSON object') };
+  const { from, to, protocol: givenProtocol, port: givenPort }: Record<string, unknown> = { ...raw };
+  if (typeof from !== 'string' || from === '') return { fault: missingField('from') };
+  if (typeof to !== 'string' || to === '') return { fault: missingField('to') };
+  const protocol = readProtocol(givenProtocol ?? 'TCP');
+  if (protocol === undefined) return { fault: badProtocol(String(givenProtocol)) };
+  const port = readPort(givenPort ?? undefined, protocol);
+  if (typeof port === 'object') return { fault: port };
+  return { query: { from, to, protocol, port } };
+}
+
+export function answer(
+  query: Query,
+  parties: Parties,
+  options: PolicyOptions,
+): { verdict: Verdict } | { fault: Fault } {
+  const from = parties.findInitiator(query.from);
+  if (from.is === 'fault') return from;
+  const to = parties.find(query.to);
+  if (to.is === 'fault') return to;
+  const backends = to.is === 'service' ? parties.backendsOf(to.service, query.protocol, query.port) : ports(to, query);
+  if (!Array.isArray(backends)) return { fault: backends };
+  const policies = compilePolicies(parties.policies);
+  const verdicts: Verdict[] = [];
+  for (const { party: initiator } of candidatesOf(from)) {
+    for (const { candidate, port } of backends) {
+      const crossing = { initiator, responder: candidate.party, protocol: query.protocol };
+      verdicts.push(judge(port === undefined ? crossing : { ...crossing, port }, policies, options));
+      // Different ones make it unknown, whatever the rest would say.
+      if (verdicts.at(-1)!.verdict !== verdicts[0]!.verdict) return { verdict: agreed(verdicts, doubtOf(query, to)) };
+    }
+  }
+  return { verdict: agreed(verdicts, doubtOf(query, to)) };
+}
+
+function doubtOf({ from, to }: Query, responder: Named): UnknownReason {
+  if (responder.is === 'service') {
+    return { reason: 'backend-not-known', service: `${responder.service.namespace}/${responder.service.name}` };
+  }
+  return { reason: 'pods-differ', party: responder.is === 'workload' && responder.pods.length > 1 ? to : from };
+}
+
+function candidatesOf(named: Exclude<Named, { is: 'service' | 'fault' }>): readonly Candidate[] {
+  return named.is === 'one' ? [named.candidate] : named.pods;
+}
+
+/** A port's name stands for every port of that name; containers of one pod may share it. */
+function ports(
+  to: Exclude<Named, { is: 'service' | 'fault' }>,
+  { to: text, protocol, port }: Query,
+): Backend[] | Fault {
+  const backends: Backend[] = [];
+  for (const candidate of candidatesOf(to)) {
+    if (typeof port !== 'string') {
+      backends.push({ candidate, port });
+      continue;
+    }
+    const named = candidate.ports.filter((one) => one.name === port && one.protocol === protocol);
+    if (named.length === 0) return unknownPortName(text, protocolName(protocol), port);
+    for (const one of named) backends.push({ candidate, port: one.port });
+  }
+  return backends;
+}
+
+function readProtocol(value: unknown): number | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? parseProtocol(value) : undefined;
+}
+
+function readPort(value: unknown, protocol: number): number | string | undefined | Fault {
+  const name = protocolName(protocol);
+  if (value === undefined) return hasPorts(protocol) ? portNeeded(name) : undefined;
+  if (!hasPorts(protocol)) return portNotWanted(name);
+  const port = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  if (typeof port === 'number') return Number.isInteger(port) && port >= 1 && port <= 65535 ? port : badPort(`${port}`);
+  return typeof port === 'string' && /^[a-z0-9-]{1,15}$/.test(port) ? port : badPort(String(port));
+}

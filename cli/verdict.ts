@@ -1,0 +1,98 @@
+// `waybill verdict`: what the policies in a folder of manifests say of one connection, or of many (--batch).
+import type { Readable, Writable } from 'node:stream';
+import { Command, Option } from 'commander';
+import { stringify } from 'yaml';
+import { readManifests } from '../cluster/manifests/read.ts';
+import { ProblemError, problemLine } from '../model/problem.ts';
+import { protocolName } from '../model/protocol.ts';
+import type { Verdict } from '../model/verdict.ts';
+import { verdictJson } from '../policy/explain.ts';
+import { parsePolicyOptions, policyOptionValues } from '../policy/options.ts';
+import { answerBatch } from './verdict-batch.ts';
+import { at } from './verdict-errors.ts';
+import { Parties } from './verdict-parties.ts';
+import { answer, type Query, readQuery } from './verdict-query.ts';
+
+export type VerdictFlags = {
+  cluster: string;
+  batch?: true;
+  from?: string;
+  to?: string;
+  port?: string;
+  protocol?: string;
+  option: readonly string[];
+  output: (typeof outputs)[number];
+};
+
+export type Streams = { stdin: Readable; stdout: Writable; stderr: Writable };
+
+const outputs = ['table', 'json', 'jsonl', 'yaml'] as const;
+
+/** The exit code is set when it is done; what could not be done is thrown as a ProblemError. */
+export function verdictCommand(streams: Streams = process): Command {
+  return new Command('verdict')
+    .description('what the declared policies say of a connection, and why')
+    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
+    .option('--from <who>', 'who begins it: NS/NAME, NS/KIND/NAME or an IP address')
+    .option('--to <who>', 'who answers: the same, or the address of a Service')
+    .option('--port <port>', 'number, or name of a container port of the responder')
+    .option('--protocol <protocol>', 'TCP, UDP, SCTP, ICMP, ICMPv6 or an IP protocol number (default: TCP)')
+    .option('--batch', 'read questions as JSON lines from stdin, write verdicts as JSON lines')
+    .option('--option <name=value>', `what the API leaves open: ${optionsText()}`, collect, [])
+    .addOption(new Option('-o, --output <format>', 'how to show it').choices(outputs).default('table'))
+    .action(async (flags: VerdictFlags) => {
+      process.exitCode = await runVerdict(flags, streams);
+    });
+}
+
+/** Exit code: 1 where a line of a batch made no sense. */
+export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }: Streams): Promise<0 | 1> {
+  const { options, problems } = parsePolicyOptions(flags.option);
+  if (problems.length > 0) throw new ProblemError(...problems);
+  const read = flags.batch ? undefined : readQuery(flags);
+  if (read !== undefined && 'fault' in read) throw new ProblemError(at('the question', read.fault));
+  const manifests = await readManifests(flags.cluster);
+  for (const problem of manifests.problems) stderr.write(`${problemLine(problem)}\n`);
+  if (read === undefined) return (await answerBatch(stdin, stdout, manifests.objects, options)) > 0 ? 1 : 0;
+  const reply = answer(read.query, new Parties(manifests.objects), options);
+  if ('fault' in reply) throw new ProblemError(at('the question', reply.fault));
+  stdout.write(shown(read.query, reply.verdict, flags.output));
+  return 0;
+}
+
+function shown(query: Query, verdict: Verdict, output: VerdictFlags['output']): string {
+  const { from, to, port } = query;
+  const protocol = protocolName(query.protocol);
+  const json = { from, to, ...(port !== undefined && { port }), protocol, ...verdictJson(verdict) };
+  switch (output) {
+    case 'table':
+      return tableText(json);
+    case 'json':
+      return `${JSON.stringify(json, null, 2)}\n`;
+    case 'jsonl':
+      return `${JSON.stringify(json)}\n`;
+    case 'yaml':
+      return stringify(json);
+  }
+}
+
+type Shown = ReturnType<typeof verdictJson> & { from: string; to: string; port?: number | string; protocol: string };
+
+function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, sides }: Shown): string {
+  const asked = port === undefined ? protocol : `${protocol} ${port}`;
+  const lines = [`${from} -> ${to} ${asked}: ${verdict}${reason === undefined ? '' : ` (${reason})`}`];
+  for (const one of sides) lines.push(`  ${one.side.padEnd(7)}  ${one.verdict.padEnd(10)}  ${one.why}`);
+  if (sides.length === 0 && reason === undefined) lines.push('  neither end is a pod that policies could select');
+  if (undefinedByApi) lines.push(`  the NetworkPolicy API says nothing of ${protocol}: CNIs differ`);
+  return `${lines.join('\n')}\n`;
+}
+
+function optionsText(): string {
+  return Object.entries(policyOptionValues)
+    .map(([name, values]) => `${name}=${values.join('|')}`)
+    .join(', ');
+}
+
+function collect(value: string, former: readonly string[]): readonly string[] {
+  return [...former, value];
+}
