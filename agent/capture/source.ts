@@ -15,7 +15,7 @@ export type CaptureSource = {
    * and live ones at most every reportEveryUs. Counters begin at zero again for each record.
    */
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): void;
-  /** Directions ever seen on an interface: one of them missing for long makes delivery unknown there (half-visible). */
+  /** False for a direction that traffic proves to exist and that was never seen: that interface is half-visible. */
   visible(index: number): { fromPod: boolean; toPod: boolean };
   close(): void;
 };

@@ -1,0 +1,157 @@
+// Live connections as columns of numbers, and a hash over their keys: a packet of a known connection allocates nothing.
+
+/** Words of a key: lower end (4), higher end (4), both ports, protocol, interface. */
+export const keyWords = 11;
+
+/** What is known of a connection, as bits of `state`. */
+export const bit = {
+  used: 1,
+  initiatorIsLow: 2,
+  initiatorCertain: 4,
+  podIsLow: 8,
+  /** Something happened that is told at the next drain. */
+  news: 16,
+  ended: 32,
+  unreachable: 64,
+  answered: 128,
+  hasIsn: 256,
+  retried: 512,
+} as const;
+
+export class FlowColumns {
+  capacity = 0;
+  key = new Uint32Array(0);
+  hash = new Uint32Array(0);
+  state = new Uint16Array(0);
+  beganUs = new Float64Array(0);
+  firstUs = new Float64Array(0);
+  lastUs = new Float64Array(0);
+  reportedUs = new Float64Array(0);
+  packetsFromLow = new Float64Array(0);
+  packetsFromHigh = new Float64Array(0);
+  bytesFromLow = new Float64Array(0);
+  bytesFromHigh = new Float64Array(0);
+  flagsFromLow = new Uint8Array(0);
+  flagsFromHigh = new Uint8Array(0);
+  /** FIN seen from the lower (1) and the higher end (2), in the whole life. */
+  closed = new Uint8Array(0);
+  isn = new Uint32Array(0);
+  synRetries = new Uint16Array(0);
+  rttUs = new Float64Array(0);
+  #slots = new Int32Array(16).fill(-1);
+  readonly #free: number[] = [];
+  #used = 0;
+
+  get used(): number {
+    return this.#used;
+  }
+
+  /** hot, once a packet. The row of the key in `wanted`, or -1. */
+  find(wanted: Uint32Array, hash: number): number {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const row = slots[slot]!;
+      if (row < 0) return -1;
+      if (this.hash[row] === hash && this.#isKey(row, wanted)) return row;
+    }
+  }
+
+  /** A row with the key and everything else zero; -1 where `most` rows are in use. */
+  take(wanted: Uint32Array, hash: number, most: number): number {
+    if (this.#used >= most) return -1;
+    if (this.#free.length === 0) this.#grow(most);
+    const row = this.#free.pop()!;
+    this.key.set(wanted, row * keyWords);
+    this.hash[row] = hash;
+    this.reset(row);
+    this.#insert(row);
+    this.#used += 1;
+    return row;
+  }
+
+  /** Everything but the key begins anew. */
+  reset(row: number): void {
+    this.state[row] = bit.used;
+    this.closed[row] = 0;
+    this.isn[row] = 0;
+    this.rttUs[row] = 0;
+    this.clearInterval(row);
+  }
+
+  clearInterval(row: number): void {
+    this.packetsFromLow[row] = this.packetsFromHigh[row] = 0;
+    this.bytesFromLow[row] = this.bytesFromHigh[row] = 0;
+    this.flagsFromLow[row] = this.flagsFromHigh[row] = 0;
+    this.synRetries[row] = 0;
+  }
+
+  free(row: number): void {
+    this.#removeSlot(row);
+    this.state[row] = 0;
+    this.#free.push(row);
+    this.#used -= 1;
+  }
+
+  #isKey(row: number, wanted: Uint32Array): boolean {
+    const key = this.key;
+    const at = row * keyWords;
+    for (let i = 0; i < keyWords; i++) if (key[at + i] !== wanted[i]) return false;
+    return true;
+  }
+
+  #insert(row: number): void {
+    const mask = this.#slots.length - 1;
+    let slot = this.hash[row]! & mask;
+    while (this.#slots[slot]! >= 0) slot = (slot + 1) & mask;
+    this.#slots[slot] = row;
+  }
+
+  /** Moves what stands behind the gap forward, so that no search ends too early (Knuth, 6.4, algorithm R). */
+  #removeSlot(row: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let gap = this.hash[row]! & mask;
+    while (slots[gap] !== row) gap = (gap + 1) & mask;
+    for (let slot = (gap + 1) & mask; slots[slot]! >= 0; slot = (slot + 1) & mask) {
+      const home = this.hash[slots[slot]!]! & mask;
+      if (((slot - home) & mask) < ((slot - gap) & mask)) continue;
+      slots[gap] = slots[slot]!;
+      gap = slot;
+    }
+    slots[gap] = -1;
+  }
+
+  #grow(most: number): void {
+    const before = this.capacity;
+    const capacity = Math.min(Math.max(1024, before * 2), Math.max(most, 1));
+    this.capacity = capacity;
+    this.key = grown(this.key, new Uint32Array(capacity * keyWords));
+    this.hash = grown(this.hash, new Uint32Array(capacity));
+    this.state = grown(this.state, new Uint16Array(capacity));
+    this.beganUs = grown(this.beganUs, new Float64Array(capacity));
+    this.firstUs = grown(this.firstUs, new Float64Array(capacity));
+    this.lastUs = grown(this.lastUs, new Float64Array(capacity));
+    this.reportedUs = grown(this.reportedUs, new Float64Array(capacity));
+    this.packetsFromLow = grown(this.packetsFromLow, new Float64Array(capacity));
+    this.packetsFromHigh = grown(this.packetsFromHigh, new Float64Array(capacity));
+    this.bytesFromLow = grown(this.bytesFromLow, new Float64Array(capacity));
+    this.bytesFromHigh = grown(this.bytesFromHigh, new Float64Array(capacity));
+    this.flagsFromLow = grown(this.flagsFromLow, new Uint8Array(capacity));
+    this.flagsFromHigh = grown(this.flagsFromHigh, new Uint8Array(capacity));
+    this.closed = grown(this.closed, new Uint8Array(capacity));
+    this.isn = grown(this.isn, new Uint32Array(capacity));
+    this.synRetries = grown(this.synRetries, new Uint16Array(capacity));
+    this.rttUs = grown(this.rttUs, new Float64Array(capacity));
+    for (let row = capacity - 1; row >= before; row--) this.#free.push(row);
+    let slots = 16;
+    while (slots < capacity * 2) slots *= 2;
+    this.#slots = new Int32Array(slots).fill(-1);
+    for (let row = 0; row < before; row++) if (this.state[row] !== 0) this.#insert(row);
+  }
+}
+
+function grown<Column extends { set(from: Column): void }>(from: Column, to: Column): Column {
+  to.set(from);
+  return to;
+}

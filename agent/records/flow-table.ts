@@ -1,0 +1,302 @@
+// From packets to connection records: one row for each connection at each interface, told when something happens to it
+// and, while it lives on, from time to time (docs/join.md, "One connection").
+import type { Books } from '../../books/books.ts';
+import { type Address, addressFromBytes } from '../../model/address.ts';
+import { TCP } from '../../model/protocol.ts';
+import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../model/record.ts';
+import type { Packet } from '../capture/decode/packet.ts';
+import { bit, FlowColumns, keyWords } from './flow-columns.ts';
+import { responderByPort } from './initiator.ts';
+
+export type FlowTableOptions = { maxConnections: number; reportEveryUs: number };
+
+/** Where a packet was seen: leaving the pod, towards it, or at a point that is no pod's (a file). */
+export type Way = 'from-pod' | 'to-pod' | 'elsewhere';
+
+const silenceUs = { tcp: 300_000_000, other: 60_000_000 };
+/** A closed connection stays so long for what still comes of it: the last ACK, a retransmission. */
+const lingerUs = 2_000_000;
+/** What was there when watching began may have begun before: after this silence would have ended it. */
+const unsureForUs = silenceUs.other;
+
+export class FlowTable {
+  readonly #options: FlowTableOptions;
+  readonly #books: Books;
+  readonly #rows = new FlowColumns();
+  readonly #wanted = new Uint32Array(keyWords);
+  /** From when on the first packet seen is the first there was, by interface. */
+  readonly #sureFromUs = new Map<number, number>();
+  #finished: ConnectionRecord[] = [];
+  #sourceIsLow = true;
+
+  constructor(options: FlowTableOptions, books: Books) {
+    this.#options = options;
+    this.#books = books;
+  }
+
+  get size(): number {
+    return this.#rows.used;
+  }
+
+  /** `appearedUs` is 0 for an interface that was there before watching began. */
+  watch(link: number, sinceUs: number, appeared: 'before' | 'while-watching'): void {
+    this.#sureFromUs.set(link, appeared === 'before' ? sinceUs + unsureForUs : 0);
+  }
+
+  /** hot, once a packet: allocates nothing for a known connection; make bench-capture, budget replay-vs-nfpcapd */
+  add(packet: Packet, link: number, way: Way, timeUs: number): void {
+    const hash = this.#key(packet, link);
+    let row = this.#rows.find(this.#wanted, hash);
+    const isSyn = packet.protocol === TCP && packet.began === 'source';
+    if (row < 0) {
+      row = this.#rows.take(this.#wanted, hash, this.#options.maxConnections);
+      if (row < 0) {
+        this.#books.lost('table-full', 1);
+        return;
+      }
+      this.#begin(row, packet, link, way, timeUs);
+    } else if (isSyn && !this.#isRetry(row, packet)) {
+      this.#finish(row);
+      this.#rows.reset(row);
+      this.#begin(row, packet, link, way, timeUs);
+    } else if (isSyn) {
+      this.#rows.synRetries[row]! += 1;
+      this.#rows.state[row]! |= bit.news | bit.retried;
+    }
+    this.#count(row, packet, timeUs);
+  }
+
+  /** Ends every connection of the interface; the next drain tells them. */
+  forget(link: number): void {
+    this.#sureFromUs.delete(link);
+    for (let row = 0; row < this.#rows.capacity; row++) {
+      if (this.#rows.state[row] === 0 || this.#rows.key[row * keyWords + 10] !== link) continue;
+      this.#finish(row);
+      this.#rows.free(row);
+    }
+  }
+
+  /** Tells what is due, as agent/capture/source.ts promises it. */
+  drain(nowUs: number, emit: (record: ConnectionRecord) => void): void {
+    const rows = this.#rows;
+    for (const record of this.#finished) emit(record);
+    this.#finished = [];
+    for (let row = 0; row < rows.capacity; row++) {
+      const state = rows.state[row]!;
+      if (state === 0) continue;
+      if (nowUs - rows.lastUs[row]! > this.#patienceUs(row, state)) {
+        const told = (state & bit.ended) !== 0 && (state & bit.news) === 0 && !this.#hasCounts(row);
+        rows.state[row] = state | bit.ended;
+        if (!told) emit(this.#record(row));
+        rows.free(row);
+      } else if ((state & bit.news) !== 0 || this.#isDue(row, nowUs)) {
+        emit(this.#record(row));
+        rows.reportedUs[row] = nowUs;
+      }
+    }
+  }
+
+  /** Ends and tells everything: for the end of a file. */
+  finish(emit: (record: ConnectionRecord) => void): void {
+    for (let row = 0; row < this.#rows.capacity; row++) {
+      if (this.#rows.state[row] === 0) continue;
+      if ((this.#rows.state[row]! & bit.news) !== 0 || this.#hasCounts(row)) this.#finished.push(this.#record(row));
+      this.#rows.free(row);
+    }
+    for (const record of this.#finished) emit(record);
+    this.#finished = [];
+  }
+
+  #patienceUs(row: number, state: number): number {
+    if ((state & bit.ended) !== 0) return lingerUs;
+    return this.#rows.key[row * keyWords + 9] === TCP ? silenceUs.tcp : silenceUs.other;
+  }
+
+  #isDue(row: number, nowUs: number): boolean {
+    return nowUs - this.#rows.reportedUs[row]! >= this.#options.reportEveryUs && this.#hasCounts(row);
+  }
+
+  #hasCounts(row: number): boolean {
+    return this.#rows.packetsFromLow[row]! + this.#rows.packetsFromHigh[row]! > 0;
+  }
+
+  /** Puts the canonical key into `#wanted`: the lower end first, so that both directions are one connection. */
+  #key(packet: Packet, link: number): number {
+    const { source, destination, sourcePort, destinationPort } = packet;
+    let order = 0;
+    for (let i = 0; i < 4 && order === 0; i++) order = source[i]! - destination[i]!;
+    if (order === 0) order = sourcePort - destinationPort;
+    const sourceIsLow = order <= 0;
+    this.#sourceIsLow = sourceIsLow;
+    const low = sourceIsLow ? source : destination;
+    const high = sourceIsLow ? destination : source;
+    const wanted = this.#wanted;
+    for (let i = 0; i < 4; i++) {
+      wanted[i] = low[i]!;
+      wanted[i + 4] = high[i]!;
+    }
+    wanted[8] = sourceIsLow ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort;
+    wanted[9] = packet.protocol;
+    wanted[10] = link;
+    return hashOf(wanted);
+  }
+
+  #isRetry(row: number, packet: Packet): boolean {
+    const state = this.#rows.state[row]!;
+    if ((state & bit.ended) !== 0 || (state & bit.hasIsn) === 0) return false;
+    const fromInitiator = ((state & bit.initiatorIsLow) !== 0) === this.#sourceIsLow;
+    return fromInitiator && this.#rows.isn[row] === packet.sequence;
+  }
+
+  #begin(row: number, packet: Packet, link: number, way: Way, timeUs: number): void {
+    const rows = this.#rows;
+    rows.beganUs[row] = timeUs;
+    rows.firstUs[row] = timeUs;
+    rows.lastUs[row] = timeUs;
+    rows.reportedUs[row] = timeUs;
+    let state: number = bit.used | bit.news;
+    if ((way === 'from-pod') === this.#sourceIsLow) state |= bit.podIsLow;
+    const sure = packet.began !== 'unsaid' || (packet.protocol !== TCP && !packet.quoted && this.#isSure(link, timeUs));
+    if (this.#isInitiator(packet, sure) === this.#sourceIsLow) state |= bit.initiatorIsLow;
+    if (sure) state |= bit.initiatorCertain;
+    if (packet.protocol === TCP && packet.began === 'source') {
+      state |= bit.hasIsn;
+      rows.isn[row] = packet.sequence;
+    }
+    rows.state[row] = state;
+  }
+
+  #isSure(link: number, timeUs: number): boolean {
+    const fromUs = this.#sureFromUs.get(link);
+    return fromUs !== undefined && timeUs >= fromUs;
+  }
+
+  /** Whether the packet's source is the initiator. */
+  #isInitiator(packet: Packet, sure: boolean): boolean {
+    if (packet.began !== 'unsaid') return packet.began === 'source';
+    if (packet.quoted) return false;
+    if (sure) return true;
+    return responderByPort(packet.sourcePort, packet.destinationPort) !== 'source';
+  }
+
+  #count(row: number, packet: Packet, timeUs: number): void {
+    const rows = this.#rows;
+    let state = rows.state[row]!;
+    if (this.#isEmpty(row)) rows.firstUs[row] = timeUs;
+    if (timeUs > rows.lastUs[row]!) rows.lastUs[row] = timeUs;
+    const fromInitiator = ((state & bit.initiatorIsLow) !== 0) === this.#sourceIsLow;
+    if (this.#sourceIsLow) {
+      rows.packetsFromLow[row]! += 1;
+      rows.bytesFromLow[row]! += packet.bytes;
+      rows.flagsFromLow[row]! |= packet.tcpFlags;
+    } else {
+      rows.packetsFromHigh[row]! += 1;
+      rows.bytesFromHigh[row]! += packet.bytes;
+      rows.flagsFromHigh[row]! |= packet.tcpFlags;
+    }
+    if (!fromInitiator && (state & bit.answered) === 0 && !packet.quoted) state |= bit.answered | bit.news;
+    if (packet.unreachable) state |= bit.unreachable | bit.news;
+    if (packet.protocol === TCP) state = this.#countTcp(row, packet, state, fromInitiator, timeUs);
+    rows.state[row] = state;
+  }
+
+  #isEmpty(row: number): boolean {
+    return this.#rows.packetsFromLow[row] === 0 && this.#rows.packetsFromHigh[row] === 0;
+  }
+
+  #countTcp(row: number, packet: Packet, before: number, fromInitiator: boolean, timeUs: number): number {
+    const rows = this.#rows;
+    const flags = packet.tcpFlags;
+    let state = before;
+    if ((flags & (SYN | ACK)) === (SYN | ACK) && !fromInitiator && rows.rttUs[row] === 0) {
+      // Of a SYN that was sent again nobody knows which one is answered (Karn).
+      if ((state & (bit.hasIsn | bit.retried)) === bit.hasIsn)
+        rows.rttUs[row] = Math.max(1, timeUs - rows.beganUs[row]!);
+      state |= bit.news;
+    }
+    if ((flags & FIN) !== 0) rows.closed[row]! |= this.#sourceIsLow ? 1 : 2;
+    const ends = (flags & RST) !== 0 || rows.closed[row] === 3;
+    if (ends && (state & bit.ended) === 0) state |= bit.ended | bit.news;
+    return state;
+  }
+
+  #finish(row: number): void {
+    this.#rows.state[row]! |= bit.ended;
+    this.#finished.push(this.#record(row));
+  }
+
+  /** The record of this interval; counters begin anew. */
+  #record(row: number): ConnectionRecord {
+    const rows = this.#rows;
+    const at = row * keyWords;
+    const state = rows.state[row]!;
+    const lowIsInitiator = (state & bit.initiatorIsLow) !== 0;
+    const low = addressOf(rows.key, at);
+    const high = addressOf(rows.key, at + 4);
+    const ports = rows.key[at + 8]!;
+    const [fromLow, fromHigh] = lowIsInitiator ? (['forward', 'reverse'] as const) : (['reverse', 'forward'] as const);
+    const packets = { forward: 0, reverse: 0 };
+    packets[fromLow] = rows.packetsFromLow[row]!;
+    packets[fromHigh] = rows.packetsFromHigh[row]!;
+    const bytes = { forward: 0, reverse: 0 };
+    bytes[fromLow] = rows.bytesFromLow[row]!;
+    bytes[fromHigh] = rows.bytesFromHigh[row]!;
+    const tcpFlags = { forward: 0, reverse: 0 };
+    tcpFlags[fromLow] = rows.flagsFromLow[row]!;
+    tcpFlags[fromHigh] = rows.flagsFromHigh[row]!;
+    const record: ConnectionRecord = {
+      initiator: lowIsInitiator ? low : high,
+      initiatorPort: lowIsInitiator ? ports >>> 16 : ports & 0xffff,
+      responder: lowIsInitiator ? high : low,
+      responderPort: lowIsInitiator ? ports & 0xffff : ports >>> 16,
+      protocol: rows.key[at + 9]!,
+      point: this.#pointOf(rows.key[at + 10]!, state),
+      interfaceIndex: rows.key[at + 10]!,
+      podUid: '',
+      initiatorBy: (state & bit.initiatorCertain) !== 0 ? 'handshake' : 'inferred',
+      beganUs: rows.beganUs[row]!,
+      firstUs: this.#isEmpty(row) ? rows.lastUs[row]! : rows.firstUs[row]!,
+      lastUs: rows.lastUs[row]!,
+      packets,
+      bytes,
+      tcpFlags,
+      synRetries: rows.synRetries[row]!,
+      unreachable: (state & bit.unreachable) !== 0,
+      rttUs: rows.rttUs[row]!,
+      ended: (state & bit.ended) !== 0,
+      translation: undefined,
+    };
+    rows.clearInterval(row);
+    rows.state[row] = state & ~(bit.news | bit.unreachable);
+    return record;
+  }
+
+  #pointOf(link: number, state: number): ConnectionRecord['point'] {
+    if (link === fileLink) return 'host';
+    return ((state & bit.podIsLow) !== 0) === ((state & bit.initiatorIsLow) !== 0) ? 'source' : 'destination';
+  }
+}
+
+/** Stands for the interface where packets come from a file: no link has index 0. */
+export const fileLink = 0;
+
+function hashOf(words: Uint32Array): number {
+  let hash = 0x9e3779b9;
+  for (let i = 0; i < keyWords; i++) {
+    hash = Math.imul(hash ^ words[i]!, 0x85ebca6b);
+    hash ^= hash >>> 15;
+  }
+  hash = Math.imul(hash, 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+const scratch = new Uint8Array(16);
+
+function addressOf(key: Uint32Array, at: number): Address {
+  if (key[at] === 0 && key[at + 1] === 0 && key[at + 2] === 0xffff) {
+    const word = key[at + 3]!;
+    return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}` as Address;
+  }
+  for (let i = 0; i < 16; i++) scratch[i] = key[at + (i >> 2)]! >>> (24 - (i & 3) * 8);
+  return addressFromBytes(scratch);
+}
