@@ -55,7 +55,7 @@ export class Parties {
 
   /** `NS/NAME`, `NS/KIND/NAME` or an address; an address that nobody has is outside the cluster. */
   find(text: string): Named {
-    const address = parseAddress(text);
+    const address = text.includes('/') ? undefined : parseAddress(text);
     if (address !== undefined) return this.#at(address);
     const parts = text.split('/');
     if (parts.some((part) => part === '')) return { is: 'fault', fault: badParty(text) };

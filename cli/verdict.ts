@@ -20,7 +20,7 @@ export type VerdictFlags = {
   to?: string;
   port?: string;
   protocol?: string;
-  option: readonly string[];
+  option?: readonly string[];
   output: (typeof outputs)[number];
 };
 
@@ -38,7 +38,7 @@ export function verdictCommand(streams: Streams = process): Command {
     .option('--port <port>', 'number, or name of a container port of the responder')
     .option('--protocol <protocol>', 'TCP, UDP, SCTP, ICMP, ICMPv6 or an IP protocol number (default: TCP)')
     .option('--batch', 'read questions as JSON lines from stdin, write verdicts as JSON lines')
-    .option('--option <name=value>', `what the API leaves open: ${optionsText()}`, collect, [])
+    .option('--option <name=value>', `what the API leaves open: ${optionsText()}`, collect)
     .addOption(new Option('-o, --output <format>', 'how to show it').choices(outputs).default('table'))
     .action(async (flags: VerdictFlags) => {
       process.exitCode = await runVerdict(flags, streams);
@@ -47,7 +47,7 @@ export function verdictCommand(streams: Streams = process): Command {
 
 /** Exit code: 1 where a line of a batch made no sense. */
 export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }: Streams): Promise<0 | 1> {
-  const { options, problems } = parsePolicyOptions(flags.option);
+  const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
   const read = flags.batch ? undefined : readQuery(flags);
   if (read !== undefined && 'fault' in read) throw new ProblemError(at('the question', read.fault));
@@ -93,6 +93,6 @@ function optionsText(): string {
     .join(', ');
 }
 
-function collect(value: string, former: readonly string[]): readonly string[] {
+function collect(value: string, former: readonly string[] = []): readonly string[] {
   return [...former, value];
 }

@@ -1,0 +1,101 @@
+// What policies judge, in one line each: pods, addresses, nodes, and policies as their manifests have them.
+import { parseObject } from '../../cluster/parse/parse.ts';
+import type { Labels, NetworkPolicy } from '../../model/kubernetes.ts';
+import { parseProtocol, TCP } from '../../model/protocol.ts';
+import type { Crossing, Party, SideVerdict, Verdict } from '../../model/verdict.ts';
+import { judge } from '../../policy/judge.ts';
+import { defaultPolicyOptions, type PolicyOptions } from '../../policy/options.ts';
+import { compilePolicies } from '../../policy/policy-set.ts';
+import { ip } from './records.ts';
+
+export type PodParty = Party & { kind: 'pod' };
+
+/** `ports`: `{ sql: 5432 }` are TCP; `{ 'dns/UDP': 53 }` names another protocol. */
+export type PodTraits = {
+  ips?: readonly string[];
+  node?: string;
+  ports?: Readonly<Record<string, number>>;
+  namespaceLabels?: Labels;
+};
+
+export function pod(place: string, labels: Labels = {}, traits: PodTraits = {}): PodParty {
+  const [namespace, name] = placeOf(place);
+  return {
+    kind: 'pod',
+    namespace,
+    name,
+    labels,
+    namespaceLabels: { ...traits.namespaceLabels, 'kubernetes.io/metadata.name': namespace },
+    addresses: (traits.ips ?? ['10.0.0.1']).map(ip),
+    node: traits.node ?? 'n1',
+    ports: Object.entries(traits.ports ?? {}).map(([key, port]) => {
+      const [portName, protocol] = key.split('/') as [string, string | undefined];
+      return { name: portName, port, protocol: parseProtocol(protocol ?? 'TCP')! };
+    }),
+  };
+}
+
+/** A pod template: nobody knows where its pods run. */
+export function template(place: string, labels: Labels = {}, traits: PodTraits = {}): PodParty {
+  return { ...pod(place, labels, { ips: [], node: '', ...traits }), ofWorkload: true };
+}
+
+export function outside(text: string): Party {
+  return { kind: 'address', address: ip(text) };
+}
+
+export function nodeAddress(text: string, node: string): Party {
+  return { kind: 'address', address: ip(text), node };
+}
+
+/** A host-network pod that has no node yet. */
+export function someNode(place: string): Party {
+  const [namespace, name] = placeOf(place);
+  return { kind: 'some-node', namespace, name };
+}
+
+/** `spec` as in a manifest, defaulted and checked on the way; what is not valid gives a broken policy. */
+export function policy(place: string, spec: object): NetworkPolicy {
+  const [namespace, name] = placeOf(place);
+  const raw = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { namespace, name }, spec };
+  const parsed = parseObject(raw);
+  if (parsed.is !== 'object' || parsed.object.kind !== 'NetworkPolicy') throw new Error(`no policy: ${place}`);
+  return parsed.object;
+}
+
+/** A selector of one label: `app('web')` selects pods with app=web. */
+export function app(name: string): { matchLabels: { app: string } } {
+  return { matchLabels: { app: name } };
+}
+
+/** `port`: `TCP 80`, `UDP 53`, `ICMP`; a bare number is TCP. */
+export function verdictOf(
+  from: Party,
+  to: Party,
+  port: number | string,
+  policies: readonly NetworkPolicy[],
+  options: Partial<PolicyOptions> = {},
+): Verdict {
+  return judge(crossing(from, to, port), compilePolicies(policies), { ...defaultPolicyOptions, ...options });
+}
+
+export function crossing(from: Party, to: Party, port: number | string): Crossing {
+  if (typeof port === 'number') return { initiator: from, responder: to, protocol: TCP, port };
+  const [name, number] = port.split(' ') as [string, string | undefined];
+  const protocol = parseProtocol(name)!;
+  const ends = { initiator: from, responder: to, protocol };
+  return number === undefined ? ends : { ...ends, port: Number(number) };
+}
+
+/** The verdict of that side; throws where the side is left out. */
+export function sideOf(verdict: Verdict, side: 'egress' | 'ingress'): SideVerdict {
+  const found = verdict.sides.find((one) => one.side === side);
+  if (found === undefined) throw new Error(`the verdict has no ${side} side`);
+  return found;
+}
+
+function placeOf(place: string): [string, string] {
+  const [namespace, name] = place.split('/');
+  if (!namespace || !name) throw new Error(`write NAMESPACE/NAME: ${place}`);
+  return [namespace, name];
+}
