@@ -9,7 +9,7 @@ export type Link = { index: number; name: string; netnsid: number; appearedUs: n
 /** Addresses in the namespace that is known here by the id; empty where it has none yet. */
 export type AddressesOf = (netnsid: number) => Address[];
 
-/** What the capture source ever saw at an interface. */
+/** False for a direction that traffic proves to exist and that was never seen. */
 export type Visible = (index: number) => { fromPod: boolean; toPod: boolean };
 
 type Row = Omit<WireInterface, 'addresses'> & {
@@ -102,10 +102,9 @@ export class InterfaceTable {
     this.#wire = undefined;
   }
 
-  /** One direction that is never seen though the other is makes silence there mean nothing. */
+  /** Silence means nothing in a direction that is not seen. */
   #learnVisible(row: Row): void {
-    const { fromPod, toPod } = this.#visible(row.index);
-    const [seesFromPod, seesToPod] = [fromPod || !toPod, toPod || !fromPod];
+    const { fromPod: seesFromPod, toPod: seesToPod } = this.#visible(row.index);
     if (seesFromPod === row.seesFromPod && seesToPod === row.seesToPod) return;
     row.seesFromPod = seesFromPod;
     row.seesToPod = seesToPod;

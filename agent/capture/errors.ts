@@ -1,0 +1,70 @@
+// What can go wrong with a capture that the user can mend. Each code is listed in docs/errors.md.
+import { type Problem, ProblemError } from '../../model/problem.ts';
+
+export const captureProblemCodes = [
+  'cannot-capture',
+  'capture-file-unreadable',
+  'capture-file-unknown',
+  'capture-file-truncated',
+  'capture-file-corrupt',
+  'capture-link-type-unknown',
+] as const;
+
+type Code = (typeof captureProblemCodes)[number];
+
+function problem(code: Code, place: string, fault: string, mend: string): Problem {
+  return { code, place, fault, mend };
+}
+
+export function cannotCapture(link: string, error: unknown): ProblemError {
+  const cause = (error instanceof Error ? error.message : String(error)).toLowerCase();
+  const mend = cause.includes('permission')
+    ? 'run with the capability NET_RAW'
+    : 'see that the interface is there and up';
+  return new ProblemError(problem('cannot-capture', `interface ${link}`, cause.split('\n')[0]!, mend));
+}
+
+export function unreadable(file: string, error: NodeJS.ErrnoException): Problem {
+  return problem(
+    'capture-file-unreadable',
+    file,
+    `cannot be read (${error.code ?? error.message})`,
+    'give the path of a pcap or pcapng file',
+  );
+}
+
+export function unknownFormat(file: string): Problem {
+  return problem(
+    'capture-file-unknown',
+    file,
+    'is neither pcap nor pcapng',
+    'give a file that tcpdump -w or Wireshark wrote',
+  );
+}
+
+export function truncated(file: string, offset: number, packets: number): Problem {
+  return problem(
+    'capture-file-truncated',
+    `${file}, byte ${offset}`,
+    `the file ends within a packet; the ${packets} packets before it were read`,
+    'copy the file again, or end its writer first',
+  );
+}
+
+export function corruptFile(file: string, offset: number, what: string, packets: number): Problem {
+  return problem(
+    'capture-file-corrupt',
+    `${file}, byte ${offset}`,
+    `${what}; the ${packets} packets before it were read`,
+    'write the file again',
+  );
+}
+
+export function unknownLinkType(file: string, linkType: number): Problem {
+  return problem(
+    'capture-link-type-unknown',
+    file,
+    `link type ${linkType} cannot be decoded; its packets are set aside`,
+    'capture on Ethernet, on any, or raw IP',
+  );
+}

@@ -1,0 +1,121 @@
+// The pcapng format (draft-ietf-opsawg-pcapng): sections of blocks, each with its own byte order and interfaces.
+import type { Format, OnPacket, Step } from './file.ts';
+
+const SECTION = 0x0a0d0d0a;
+const INTERFACE = 1;
+const OLD_PACKET = 2;
+const SIMPLE_PACKET = 3;
+const ENHANCED_PACKET = 6;
+const BYTE_ORDER = 0x1a2b3c4d;
+const OPTION_RESOLUTION = 9;
+const OPTION_OFFSET = 14;
+
+type Interface = { linkType: number; snapLength: number; ticksPerSecond: number; offsetUs: number };
+
+export class PcapngFormat implements Format {
+  static readonly magic = SECTION;
+  #order: 'little' | 'big' = 'little';
+  #interfaces: Interface[] = [];
+  /** Packets that carry no time (simple packets) get that of the one before. */
+  #timeUs = 0;
+
+  read(bytes: Buffer, start: number, end: number, onPacket: OnPacket): Step {
+    let at = start;
+    while (end - at >= 12) {
+      const isSection = bytes.readUInt32LE(at) === SECTION;
+      if (isSection && !this.#beginSection(bytes.readUInt32LE(at + 8)))
+        return { at, fault: 'a section has no byte order' };
+      const type = this.#word(bytes, at);
+      const length = this.#word(bytes, at + 4);
+      if (length < 12 || length % 4 !== 0) return { at, fault: `a block claims ${length} bytes` };
+      if (at + length > end) return { at, need: length };
+      const fault = this.#block(type, bytes, at + 8, at + length - 4, onPacket);
+      if (fault !== undefined) return { at, fault };
+      at += length;
+    }
+    return { at, need: 12 };
+  }
+
+  #beginSection(mark: number): boolean {
+    if (mark !== BYTE_ORDER && mark !== 0x4d3c2b1a) return false;
+    this.#order = mark === BYTE_ORDER ? 'little' : 'big';
+    this.#interfaces = [];
+    return true;
+  }
+
+  /** Returns what is wrong with it. */
+  #block(type: number, bytes: Buffer, at: number, end: number, onPacket: OnPacket): string | undefined {
+    switch (type) {
+      case INTERFACE:
+        if (end - at < 8) return 'an interface block is too short';
+        this.#interfaces.push(this.#interface(bytes, at, end));
+        return undefined;
+      case ENHANCED_PACKET:
+        if (end - at < 20) return 'a packet block is too short';
+        return this.#packet(this.#word(bytes, at), bytes, at + 4, end, onPacket);
+      case OLD_PACKET:
+        if (end - at < 20) return 'a packet block is too short';
+        return this.#packet(this.#half(bytes, at), bytes, at + 4, end, onPacket);
+      case SIMPLE_PACKET:
+        return this.#simplePacket(bytes, at, end, onPacket);
+      default:
+        return undefined;
+    }
+  }
+
+  #interface(bytes: Buffer, at: number, end: number): Interface {
+    const made = {
+      linkType: this.#half(bytes, at),
+      snapLength: this.#word(bytes, at + 4),
+      ticksPerSecond: 1_000_000,
+      offsetUs: 0,
+    };
+    for (let option = at + 8; option + 4 <= end; ) {
+      const code = this.#half(bytes, option);
+      const length = this.#half(bytes, option + 2);
+      if (code === 0 || option + 4 + length > end) break;
+      if (code === OPTION_RESOLUTION && length === 1) {
+        const resolution = bytes[option + 4]!;
+        made.ticksPerSecond = resolution & 0x80 ? 2 ** (resolution & 0x7f) : 10 ** resolution;
+      } else if (code === OPTION_OFFSET && length === 8) {
+        made.offsetUs =
+          Number(this.#order === 'little' ? bytes.readBigInt64LE(option + 4) : bytes.readBigInt64BE(option + 4)) *
+          1_000_000;
+      }
+      option += 4 + ((length + 3) & ~3);
+    }
+    return made;
+  }
+
+  /** `at` stands before the time stamp. */
+  #packet(index: number, bytes: Buffer, at: number, end: number, onPacket: OnPacket): string | undefined {
+    const source = this.#interfaces[index];
+    if (source === undefined) return `a packet names interface ${index}, which the section does not have`;
+    const captured = this.#word(bytes, at + 8);
+    if (at + 16 + captured > end) return `a packet claims ${captured} bytes, more than its block`;
+    // Exact: whole seconds and the rest apart, since ticks may be nanoseconds and pass 2^53.
+    const ticks = (BigInt(this.#word(bytes, at)) << 32n) | BigInt(this.#word(bytes, at + 4));
+    const perSecond = BigInt(source.ticksPerSecond);
+    const restUs = Math.floor((Number(ticks % perSecond) * 1_000_000) / source.ticksPerSecond);
+    this.#timeUs = Number(ticks / perSecond) * 1_000_000 + restUs + source.offsetUs;
+    onPacket(bytes, at + 16, at + 16 + captured, this.#word(bytes, at + 12), source.linkType, this.#timeUs);
+    return undefined;
+  }
+
+  #simplePacket(bytes: Buffer, at: number, end: number, onPacket: OnPacket): string | undefined {
+    const source = this.#interfaces[0];
+    if (source === undefined || end - at < 4) return 'a simple packet has no interface';
+    const length = this.#word(bytes, at);
+    const limit = source.snapLength === 0 ? length : Math.min(length, source.snapLength);
+    onPacket(bytes, at + 4, at + 4 + Math.min(limit, end - at - 4), length, source.linkType, this.#timeUs);
+    return undefined;
+  }
+
+  #word(bytes: Buffer, at: number): number {
+    return this.#order === 'little' ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
+  }
+
+  #half(bytes: Buffer, at: number): number {
+    return this.#order === 'little' ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at);
+  }
+}

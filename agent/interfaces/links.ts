@@ -1,0 +1,160 @@
+// Which links of this node are pods': veth or netkit whose peer stands in another network namespace, whatever the CNI
+// calls them; less the uplinks, which are such links too where the node itself is a container. Told as they come and go,
+// by `ip monitor`; a slow look at all of them makes good what it missed.
+import { spawn } from 'node:child_process';
+import type { Logger } from 'pino';
+import type { Link } from './table.ts';
+
+export type LinkEvents = { appeared(link: Link): void; disappeared(index: number): void };
+
+/** JSON of `ip -d -j link show` and of `ip -j route show default` (IPv4, IPv6); `monitor` calls back on any change. */
+export type LinkReader = {
+  list(): Promise<{ links: string; defaultRoutes: readonly string[] }>;
+  monitor(changed: () => void, ended: (why: string) => void): { stop(): void };
+};
+
+const lookAgainMs = 10_000;
+const monitorAgainMs = 1_000;
+
+export class PodLinks {
+  readonly #reader: LinkReader;
+  readonly #events: LinkEvents;
+  readonly #nowUs: () => number;
+  readonly #log: Logger;
+  readonly #known = new Set<number>();
+  #monitor: { stop(): void } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> | undefined;
+  #lookAgain = false;
+  #stopped = false;
+
+  constructor(reader: LinkReader, events: LinkEvents, nowUs: () => number, log: Logger) {
+    this.#reader = reader;
+    this.#events = events;
+    this.#nowUs = nowUs;
+    this.#log = log;
+  }
+
+  /** Resolves when every link that is there was told. */
+  async start(): Promise<void> {
+    this.#follow();
+    this.#timer = setInterval(() => this.look(), lookAgainMs);
+    await this.look();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    this.#monitor?.stop();
+  }
+
+  /** Compares what is there with what was told; one look at a time, and one more where links changed meanwhile. */
+  look(): Promise<void> {
+    if (this.#looking !== undefined) {
+      this.#lookAgain = true;
+      return this.#looking;
+    }
+    this.#looking = this.#lookOnce().finally(() => {
+      this.#looking = undefined;
+      if (!this.#lookAgain || this.#stopped) return;
+      this.#lookAgain = false;
+      this.look();
+    });
+    return this.#looking;
+  }
+
+  async #lookOnce(): Promise<void> {
+    let links: Link[];
+    try {
+      const { links: shown, defaultRoutes } = await this.#reader.list();
+      links = podLinksOf(shown, defaultRoutes, this.#nowUs());
+    } catch (error) {
+      this.#log.warn({ why: String(error) }, 'links cannot be listed: new pods are not watched until they can');
+      return;
+    }
+    if (this.#stopped) return;
+    const there = new Set(links.map((link) => link.index));
+    for (const index of this.#known) {
+      if (there.has(index)) continue;
+      this.#known.delete(index);
+      this.#events.disappeared(index);
+    }
+    for (const link of links) {
+      if (this.#known.has(link.index)) continue;
+      this.#known.add(link.index);
+      this.#events.appeared(link);
+    }
+  }
+
+  #follow(): void {
+    this.#monitor = this.#reader.monitor(
+      () => this.look(),
+      (why) => {
+        if (this.#stopped) return;
+        this.#log.warn({ why }, 'ip monitor ended: links are looked at every 10 s until it is back');
+        setTimeout(() => !this.#stopped && this.#follow(), monitorAgainMs).unref();
+      },
+    );
+  }
+}
+
+type ShownLink = {
+  ifindex?: number;
+  ifname?: string;
+  link_netnsid?: number;
+  flags?: string[];
+  linkinfo?: { info_kind?: string };
+};
+
+type ShownRoute = { dev?: string; nexthops?: { dev?: string }[] };
+
+/** Links that are up and lead into another namespace, less those that a default route leaves by. */
+export function podLinksOf(links: string, defaultRoutes: readonly string[], nowUs: number): Link[] {
+  const uplinks = new Set(
+    defaultRoutes
+      .flatMap((json) => JSON.parse(json) as ShownRoute[])
+      .flatMap((route) => [route.dev, ...(route.nexthops ?? []).map((hop) => hop.dev)]),
+  );
+  return (JSON.parse(links) as ShownLink[]).flatMap(({ ifindex, ifname, link_netnsid, flags, linkinfo }) => {
+    const kind = linkinfo?.info_kind;
+    if (ifindex === undefined || ifname === undefined || link_netnsid === undefined) return [];
+    if ((kind !== 'veth' && kind !== 'netkit') || !flags?.includes('UP') || uplinks.has(ifname)) return [];
+    return [{ index: ifindex, name: ifname, netnsid: link_netnsid, appearedUs: nowUs }];
+  });
+}
+
+/** By the `ip` program of iproute2. */
+export const ipProgram: LinkReader = {
+  async list() {
+    const [links, ...defaultRoutes] = await Promise.all([
+      shown(['-d', '-j', 'link', 'show']),
+      shown(['-4', '-j', 'route', 'show', 'default']),
+      shown(['-6', '-j', 'route', 'show', 'default']),
+    ]);
+    return { links, defaultRoutes };
+  },
+  monitor(changed, ended) {
+    const child = spawn('ip', ['monitor', 'link'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    child.stdout.on('data', changed);
+    child.on('error', (error) => ended(error.message));
+    child.on('close', (code) => ended(`exit code ${code}`));
+    return { stop: () => child.kill() };
+  },
+};
+
+function shown(args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const out: Buffer[] = [];
+    let complaint = '';
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => {
+      complaint = (complaint + chunk.toString()).slice(-500);
+    });
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(out).toString().trim() || '[]');
+      else reject(new Error(complaint.trim() || `ip ${args.join(' ')}: exit code ${code}`));
+    });
+  });
+}
