@@ -1,0 +1,345 @@
+// The embedded store: one DuckDB file. A batch is one transaction with its number, and is on disk (write-ahead log,
+// synced) when its promise resolves; batches that wait for each other share one transaction.
+import { mkdirSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } from '@duckdb/node-api';
+import type { Connection } from '../../../model/connection.ts';
+import type { Finding } from '../../../model/finding.ts';
+import { ProblemError } from '../../../model/problem.ts';
+import { decodeRecords } from '../../../proto/decode.ts';
+import { encodeRecords } from '../../../proto/encode.ts';
+import { type FlowBatch, flowIngestDefinition } from '../../../proto/wire.ts';
+import type { Query, Store, StoredBatch } from '../store.ts';
+import { storeNewer, storeProblem } from './errors.ts';
+import { connectionFilter, findingFilter, namesOf, namespacesOf } from './query.ts';
+import { schemaVersion, tables } from './schema.ts';
+import { Sequences } from './sequences.ts';
+
+export type DuckdbOptions = { path: string; memoryLimitBytes: number; maxAgeMs: number; maxBytes: number };
+
+type WaitingBatch = { batch: StoredBatch; resolve(fresh: boolean): void; reject(error: unknown): void };
+
+const { requestSerialize, requestDeserialize } = flowIngestDefinition().Stream;
+/** The oldest tenth goes at once where the store is too large. */
+const shareDeleted = 0.1;
+
+/** Throws a ProblemError where the file is another program's, newer, or none of ours. */
+export async function openDuckdb(options: DuckdbOptions): Promise<Store> {
+  try {
+    mkdirSync(dirname(options.path), { recursive: true });
+    const instance = await DuckDBInstance.create(options.path, {
+      memory_limit: `${Math.floor(options.memoryLimitBytes / 2 ** 20)}MiB`,
+      threads: '1',
+      preserve_insertion_order: 'true',
+    });
+    const connection = await instance.connect();
+    for (const table of tables) await connection.run(table);
+    const rows = await rowsOf(connection, 'SELECT schema_version FROM about');
+    const version = Number(rows[0]?.schema_version ?? schemaVersion);
+    if (version > schemaVersion) throw new ProblemError(storeNewer(options.path, version, schemaVersion));
+    if (rows.length === 0) await connection.run('INSERT INTO about VALUES (?)', [schemaVersion]);
+    const store = new DuckdbStore(options, instance, connection);
+    await store.readNumbers();
+    return store;
+  } catch (error) {
+    throw error instanceof ProblemError ? error : new ProblemError(storeProblem(options.path, error));
+  }
+}
+
+class DuckdbStore implements Store {
+  readonly #options: DuckdbOptions;
+  readonly #instance: DuckDBInstance;
+  readonly #connection: DuckDBConnection;
+  readonly #stored = new Map<string, Sequences>();
+  #waiting: WaitingBatch[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
+  #version = 0;
+
+  constructor(options: DuckdbOptions, instance: DuckDBInstance, connection: DuckDBConnection) {
+    this.#options = options;
+    this.#instance = instance;
+    this.#connection = connection;
+  }
+
+  async readNumbers(): Promise<void> {
+    const ranges = await rowsOf(
+      this.#connection,
+      `SELECT instance, min(sequence) AS low, max(sequence) AS high FROM (SELECT instance, sequence,
+        sequence - row_number() OVER (PARTITION BY instance ORDER BY sequence) AS range FROM batches)
+       GROUP BY instance, range`,
+    );
+    for (const { instance, low, high } of ranges) {
+      this.#numbersOf(String(instance)).addRange(Number(low), Number(high));
+    }
+    const [row] = await rowsOf(this.#connection, 'SELECT max(version) AS version FROM connections');
+    this.#version = Number(row?.version ?? 0);
+  }
+
+  putBatch(batch: StoredBatch): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ batch, resolve, reject });
+      if (this.#waiting.length === 1) this.#inTurn(() => this.#storeWaiting());
+    });
+  }
+
+  async putConnections(connections: readonly Connection[]): Promise<void> {
+    if (connections.length === 0) return;
+    await this.#inTurn(async () => {
+      const appender = await this.#connection.createAppender('connections');
+      for (const one of connections) {
+        appender.appendVarchar(one.id);
+        this.#version += 1;
+        appender.appendBigInt(BigInt(this.#version));
+        appender.appendBoolean(false);
+        appender.appendBigInt(BigInt(Math.round(one.startUs)));
+        appender.appendBigInt(BigInt(Math.round(one.endUs)));
+        appender.appendVarchar(one.verdict);
+        appender.appendList(namespacesOf(one.initiator, one.responder));
+        appender.appendList(namesOf(one.initiator, one.responder));
+        appender.appendVarchar(JSON.stringify(one));
+        appender.endRow();
+      }
+      appender.closeSync();
+    });
+  }
+
+  async removeConnections(ids: readonly string[]): Promise<void> {
+    for (const id of ids) {
+      await this.#inTurn(async () => {
+        this.#version += 1;
+        await this.#connection.run('INSERT INTO connections (id, version, gone) VALUES (?, ?, true)', [
+          id,
+          BigInt(this.#version),
+        ]);
+      });
+    }
+  }
+
+  async putFindings(findings: readonly Finding[]): Promise<void> {
+    await this.#inTurn(async () => {
+      for (const one of findings) {
+        await this.#connection.run('INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', [
+          one.id,
+          one.kind,
+          one.severity,
+          one.connection?.verdict ?? null,
+          BigInt(Math.round(one.firstSeenUs)),
+          BigInt(Math.round(one.lastSeenUs)),
+          listValue([...namespacesOf(one.initiator, one.responder)]),
+          listValue([...namesOf(one.initiator, one.responder)]),
+          JSON.stringify(one),
+        ]);
+      }
+    });
+  }
+
+  async removeFindings(ids: readonly string[]): Promise<void> {
+    for (const id of ids) await this.#inTurn(() => this.#connection.run('DELETE FROM findings WHERE id = ?', [id]));
+  }
+
+  async connections(query: Query): Promise<Connection[]> {
+    const { where, values } = connectionFilter(query);
+    const rows = await this.#inTurn(() =>
+      rowsOf(
+        this.#connection,
+        `SELECT body FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY version DESC) AS newest FROM connections)
+         WHERE newest = 1 AND NOT gone AND ${where} ORDER BY end_us DESC, id LIMIT ?`,
+        [...values, query.last],
+      ),
+    );
+    return rows.map((row) => ({ translated: undefined, ...JSON.parse(String(row.body)) }) as Connection);
+  }
+
+  async findings(query: Query): Promise<Finding[]> {
+    const { where, values } = findingFilter(query);
+    const rows = await this.#inTurn(() =>
+      rowsOf(this.#connection, `SELECT body FROM findings WHERE ${where} ORDER BY last_us DESC, id LIMIT ?`, [
+        ...values,
+        query.last,
+      ]),
+    );
+    return rows.map((row) => JSON.parse(String(row.body)) as Finding);
+  }
+
+  async *batchesSince(sinceUs: number): AsyncIterable<StoredBatch> {
+    const numbers = await this.#inTurn(() =>
+      rowsOf(this.#connection, 'SELECT rowid AS row FROM batches WHERE end_us >= ? ORDER BY rowid', [
+        BigInt(Math.round(sinceUs)),
+      ]),
+    );
+    for (const { row } of numbers) {
+      const [stored] = await this.#inTurn(() =>
+        rowsOf(this.#connection, 'SELECT * FROM batches WHERE rowid = ?', [row as bigint]),
+      );
+      if (stored !== undefined) yield batchOf(stored);
+    }
+  }
+
+  async totals(): Promise<Awaited<ReturnType<Store['totals']>>> {
+    const [row] = await this.#inTurn(() =>
+      rowsOf(
+        this.#connection,
+        `SELECT (SELECT count(*) FROM batches) AS batches,
+          (SELECT coalesce(sum(records), 0) FROM batches) AS records,
+          (SELECT coalesce(sum(packets), 0) FROM batches) AS packets,
+          (SELECT count(DISTINCT id) FROM connections) AS connections,
+          (SELECT count(*) FROM findings) AS findings`,
+      ),
+    );
+    const of = (name: string) => Number(row![name]);
+    return {
+      batches: of('batches'),
+      records: of('records'),
+      packets: of('packets'),
+      connections: of('connections'),
+      findings: of('findings'),
+      bytesOnDisk: await this.#bytesOnDisk(),
+    };
+  }
+
+  async retain(nowUs: number): Promise<void> {
+    await this.#deleteBefore(nowUs - this.#options.maxAgeMs * 1000);
+    await this.#inTurn(() =>
+      this.#connection.run(
+        'DELETE FROM connections USING (SELECT id, max(version) AS newest FROM connections GROUP BY id) AS latest ' +
+          'WHERE connections.id = latest.id AND (connections.version < latest.newest OR connections.gone)',
+      ),
+    );
+    await this.#inTurn(() => this.#connection.run('CHECKPOINT'));
+    // Each pass deletes a share of what is left, so that this ends.
+    for (let pass = 0; pass < 20 && (await this.#bytesUsed()) > this.#options.maxBytes; pass++) {
+      const [row] = await this.#inTurn(() =>
+        rowsOf(
+          this.#connection,
+          `SELECT min(cut) AS cut FROM (SELECT quantile_disc(end_us, ${shareDeleted}) AS cut FROM batches
+            UNION ALL SELECT quantile_disc(end_us, ${shareDeleted}) FROM connections) WHERE cut IS NOT NULL`,
+        ),
+      );
+      if (row?.cut === null || row?.cut === undefined) return;
+      await this.#deleteBefore(Number(row.cut) + 1);
+      await this.#inTurn(() => this.#connection.run('CHECKPOINT'));
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#inTurn(() => this.#connection.run('CHECKPOINT'));
+    this.#connection.closeSync();
+    this.#instance.closeSync();
+  }
+
+  async #deleteBefore(us: number): Promise<void> {
+    const before = [BigInt(Math.round(us))];
+    for (const [table, column] of [
+      ['batches', 'end_us'],
+      ['connections', 'end_us'],
+      ['findings', 'last_us'],
+    ]) {
+      await this.#inTurn(() => this.#connection.run(`DELETE FROM ${table} WHERE ${column} < ?`, before));
+    }
+  }
+
+  /** One statement at a time: a connection of DuckDB is no place for two. */
+  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const mine = this.#turn.then(run);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async #storeWaiting(): Promise<void> {
+    const group = this.#waiting;
+    this.#waiting = [];
+    const fresh = new Map<string, WaitingBatch>();
+    for (const one of group) {
+      const { instance, sequence } = one.batch;
+      const key = `${instance} ${sequence}`;
+      if (!this.#numbersOf(instance).has(sequence) && !fresh.has(key)) fresh.set(key, one);
+    }
+    try {
+      await this.#connection.run('BEGIN');
+      const appender = await this.#connection.createAppender('batches');
+      for (const { batch } of fresh.values()) appendBatch(appender, batch);
+      appender.closeSync();
+      await this.#connection.run('COMMIT');
+    } catch (error) {
+      await this.#connection.run('ROLLBACK').catch(() => undefined);
+      for (const one of group) one.reject(error);
+      return;
+    }
+    const stored = new Set(fresh.values());
+    for (const { batch } of stored) this.#numbersOf(batch.instance).add(batch.sequence);
+    for (const one of group) one.resolve(stored.has(one));
+  }
+
+  #numbersOf(instance: string): Sequences {
+    const known = this.#stored.get(instance) ?? new Sequences();
+    this.#stored.set(instance, known);
+    return known;
+  }
+
+  /** Blocks in use: free ones stay in the file and are used again. */
+  async #bytesUsed(): Promise<number> {
+    const [row] = await this.#inTurn(() => rowsOf(this.#connection, 'SELECT * FROM pragma_database_size()'));
+    return Number(row!.used_blocks) * Number(row!.block_size);
+  }
+
+  async #bytesOnDisk(): Promise<number> {
+    let bytes = 0;
+    for (const path of [this.#options.path, `${this.#options.path}.wal`]) {
+      bytes += await stat(path).then(
+        (stats) => stats.size,
+        () => 0,
+      );
+    }
+    return bytes;
+  }
+}
+
+type Row = Record<string, DuckDBValue>;
+
+async function rowsOf(connection: DuckDBConnection, sql: string, values: DuckDBValue[] = []): Promise<Row[]> {
+  const reader = await connection.runAndReadAll(sql, values);
+  return reader.getRowObjects() as Row[];
+}
+
+function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppender']>>, batch: StoredBatch): void {
+  const { node, instance, sequence, clockOffsetUs, records } = batch;
+  const endUs = records.reduce((latest, record) => Math.max(latest, record.lastUs), 0) + clockOffsetUs;
+  const packets = records.reduce((sum, record) => sum + record.packets.forward + record.packets.reverse, 0);
+  const pods: Record<number, string> = {};
+  for (const record of records) if (record.podUid !== '') pods[record.interfaceIndex] = record.podUid;
+  const message: FlowBatch = {
+    node,
+    instance,
+    sequence,
+    sentUs: 0,
+    coveredUntilUs: 0,
+    state: null,
+    records: encodeRecords(records),
+  };
+  appender.appendVarchar(node);
+  appender.appendVarchar(instance);
+  appender.appendBigInt(BigInt(sequence));
+  appender.appendBigInt(BigInt(Math.round(clockOffsetUs)));
+  appender.appendBigInt(BigInt(Math.round(endUs)));
+  appender.appendInteger(records.length);
+  appender.appendBigInt(BigInt(packets));
+  appender.appendVarchar(JSON.stringify(pods));
+  appender.appendBlob(requestSerialize(message));
+  appender.endRow();
+}
+
+function batchOf(row: Row): StoredBatch {
+  const message = requestDeserialize(Buffer.from((row.body as { bytes: Uint8Array }).bytes));
+  const decoded = decodeRecords(message.records!, Number.POSITIVE_INFINITY);
+  if ('fault' in decoded) throw new Error(`a stored batch cannot be read: ${decoded.fault}`);
+  const pods = JSON.parse(String(row.pods)) as Record<number, string>;
+  for (const record of decoded.records) record.podUid = pods[record.interfaceIndex] ?? '';
+  return {
+    node: String(row.node),
+    instance: String(row.instance),
+    sequence: Number(row.sequence),
+    clockOffsetUs: Number(row.clock_offset_us),
+    records: decoded.records,
+  };
+}

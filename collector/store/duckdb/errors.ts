@@ -1,0 +1,31 @@
+// What a user can get wrong about the store's file. Each code is listed in docs/errors.md.
+import type { Problem } from '../../../model/problem.ts';
+
+export const storeProblemCodes = ['store-locked', 'store-newer', 'store-unusable'] as const;
+
+export function storeProblem(path: string, error: unknown): Problem {
+  const cause = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+  if (/lock/i.test(cause)) {
+    return {
+      code: 'store-locked',
+      place: `store.path ${path}`,
+      fault: 'another program has the file open',
+      mend: 'end it, or set another path',
+    };
+  }
+  return {
+    code: 'store-unusable',
+    place: `store.path ${path}`,
+    fault: `the file cannot be opened (${cause.toLowerCase()})`,
+    mend: 'set a path that can be written, or move the file away: a new one is made',
+  };
+}
+
+export function storeNewer(path: string, version: number, known: number): Problem {
+  return {
+    code: 'store-newer',
+    place: `store.path ${path}`,
+    fault: `the file is of schema version ${version}, this program knows ${known}`,
+    mend: 'run the version of waybill that wrote it, or set another path',
+  };
+}

@@ -1,0 +1,22 @@
+// The tables of the embedded store. A later version of Waybill raises `schemaVersion` and brings the older file up.
+export const schemaVersion = 1;
+
+/**
+ * batches: one row a batch, its records as they came (a FlowBatch message); (instance, sequence) is what makes a
+ * batch count once. connections: a later version of the same id replaces the earlier one. findings: one row each.
+ * Times in µs since the epoch.
+ */
+export const tables = [
+  'CREATE TABLE IF NOT EXISTS about (schema_version INTEGER NOT NULL)',
+  `CREATE TABLE IF NOT EXISTS batches (
+    node VARCHAR NOT NULL, instance VARCHAR NOT NULL, sequence BIGINT NOT NULL,
+    clock_offset_us BIGINT NOT NULL, end_us BIGINT NOT NULL,
+    records INTEGER NOT NULL, packets BIGINT NOT NULL,
+    pods VARCHAR NOT NULL, body BLOB NOT NULL)`,
+  `CREATE TABLE IF NOT EXISTS connections (
+    id VARCHAR NOT NULL, version BIGINT NOT NULL, gone BOOLEAN NOT NULL,
+    start_us BIGINT, end_us BIGINT, verdict VARCHAR, namespaces VARCHAR[], names VARCHAR[], body VARCHAR)`,
+  `CREATE TABLE IF NOT EXISTS findings (
+    id VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, severity VARCHAR NOT NULL, verdict VARCHAR,
+    first_us BIGINT NOT NULL, last_us BIGINT NOT NULL, namespaces VARCHAR[], names VARCHAR[], body VARCHAR NOT NULL)`,
+] as const;

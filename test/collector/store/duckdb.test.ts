@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import t, { type Test } from 'tap';
+import { openDuckdb } from '../../../collector/store/duckdb/duckdb.ts';
+import { ProblemError } from '../../../model/problem.ts';
+import { record, second, t0 } from '../../scene/records.ts';
+import { batch, storeSuite } from './store-suite.ts';
+
+const hourMs = 3_600_000;
+
+function options(t: Test, change: { maxBytes?: number } = {}) {
+  const path = `${t.testdir()}/waybill.duckdb`;
+  return { path, memoryLimitBytes: 256 * 2 ** 20, maxAgeMs: hourMs, maxBytes: change.maxBytes ?? 2 ** 34 };
+}
+
+storeSuite(t, async (t) => {
+  const same = options(t);
+  return () => openDuckdb(same);
+});
+
+t.test('every batch that was acknowledged is there after the program was killed', async (t) => {
+  const same = options(t);
+  const child = spawn(process.execPath, [new URL('put-batches.ts', import.meta.url).pathname, JSON.stringify(same)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let acknowledged = 0;
+  for await (const line of createInterface({ input: child.stdout })) {
+    acknowledged = Number(line);
+    if (acknowledged >= 50) break;
+  }
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const store = await openDuckdb(same);
+  for (let sequence = 1; sequence <= acknowledged; sequence++) {
+    t.equal(await store.putBatch(batch(sequence)), false, `batch ${sequence} was on disk`);
+  }
+  await store.close();
+});
+
+t.test('the oldest goes until the size limit is kept', async (t) => {
+  const store = await openDuckdb(options(t, { maxBytes: 3 * 2 ** 20 }));
+  for (let sequence = 1; sequence <= 60; sequence++) {
+    const records = Array.from({ length: 4000 }, (_, i) =>
+      record({ initiatorPort: i, lastUs: t0 + sequence * second, packets: { forward: i * 7919, reverse: i } }),
+    );
+    await store.putBatch(batch(sequence, { records }));
+  }
+  await store.retain(t0 + 60 * second);
+  const kept: number[] = [];
+  for await (const one of store.batchesSince(0)) kept.push(one.sequence);
+  t.ok(kept.length > 0 && kept.length < 60, `${kept.length} of 60 are kept`);
+  t.equal(kept.at(-1), 60);
+  await store.close();
+});
+
+t.test('a file that is none of ours is one clear line', async (t) => {
+  const same = options(t);
+  await writeFile(same.path, 'this is no database, it is long enough to look like one'.repeat(100));
+  const error = await openDuckdb(same).then(
+    () => undefined,
+    (failure: unknown) => failure,
+  );
+  t.ok(error instanceof ProblemError);
+  t.match(String(error), /store-unusable: store\.path .*: .*; set a path/);
+  t.notMatch(String(error), /\n/);
+});

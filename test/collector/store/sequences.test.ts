@@ -1,0 +1,22 @@
+import fc from 'fast-check';
+import t from 'tap';
+import { Sequences } from '../../../collector/store/duckdb/sequences.ts';
+
+t.test('has exactly the numbers that were added, in whatever order', async (t) => {
+  const numbers = fc.array(
+    fc.record({ from: fc.integer({ min: 1, max: 60 }), length: fc.integer({ min: 0, max: 9 }) }),
+  );
+  fc.assert(
+    fc.property(numbers, (ranges) => {
+      const sequences = new Sequences();
+      const expected = new Set<number>();
+      for (const { from, length } of ranges) {
+        sequences.addRange(from, from + length);
+        for (let i = from; i <= from + length; i++) expected.add(i);
+      }
+      for (let i = 0; i < 75; i++) if (sequences.has(i) !== expected.has(i)) return false;
+      return true;
+    }),
+  );
+  t.pass();
+});

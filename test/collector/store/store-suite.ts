@@ -1,0 +1,141 @@
+// What every store promises, whichever it is: one suite for all of them.
+import type { Test } from 'tap';
+import type { Query, Store, StoredBatch } from '../../../collector/store/store.ts';
+import type { Finding } from '../../../model/finding.ts';
+import { connection, podEnd } from '../../scene/connections.ts';
+import { answered, ip, record, second, t0 } from '../../scene/records.ts';
+
+const all: Query = { last: 100 };
+
+export function batch(sequence: number, change: Partial<StoredBatch> = {}): StoredBatch {
+  return {
+    node: 'n1',
+    instance: 'one',
+    sequence,
+    clockOffsetUs: 250,
+    records: [record(), answered({ podUid: 'uid' })],
+    ...change,
+  };
+}
+
+export function finding(change: Partial<Finding> = {}): Finding {
+  return {
+    id: 'f1',
+    kind: 'bypass',
+    severity: 'critical',
+    initiator: podEnd('shop/web'),
+    responder: podEnd('shop/db'),
+    protocol: 6,
+    port: 5432,
+    connections: 1,
+    firstSeenUs: t0,
+    lastSeenUs: t0 + second,
+    explanation: 'why',
+    sides: [],
+    evidence: {},
+    ...change,
+  };
+}
+
+/** `open` gives the same store again, as after a restart. */
+export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Store>>): void {
+  t.test('a batch is stored once, also over a restart', async (t) => {
+    const again = await open(t);
+    const store = await again();
+    t.equal(await store.putBatch(batch(1)), true);
+    t.equal(await store.putBatch(batch(1)), false);
+    const several = await Promise.all([2, 3, 3, 2].map((sequence) => store.putBatch(batch(sequence))));
+    t.equal(several.filter((fresh) => fresh).length, 2);
+    t.equal(await store.putBatch(batch(1, { instance: 'two' })), true, 'another instance begins anew');
+    await store.close();
+    const after = await again();
+    t.equal(await after.putBatch(batch(2)), false);
+    t.match(await after.totals(), { batches: 4, records: 8, packets: 16 });
+    await after.close();
+  });
+
+  t.test('records come back as they were', async (t) => {
+    const store = await (await open(t))();
+    const v6 = answered({ initiator: ip('fd00::2'), responder: ip('2001:db8::9'), podUid: 'uid6', interfaceIndex: 8 });
+    await store.putBatch(batch(1));
+    await store.putBatch(batch(2, { records: [v6] }));
+    const back: StoredBatch[] = [];
+    for await (const one of store.batchesSince(t0 - second)) back.push(one);
+    t.equal(back.length, 2);
+    t.same(back[1]!.records, [v6]);
+    t.equal(back[0]!.clockOffsetUs, 250);
+    for await (const one of store.batchesSince(t0 + second)) t.fail(`too old: ${one.sequence}`);
+    await store.close();
+  });
+
+  t.test('a later version of a connection replaces the earlier one', async (t) => {
+    const store = await (await open(t))();
+    await store.putConnections([connection({ verdict: 'unknown' }), connection({ id: 'c2' })]);
+    await store.putConnections([connection({ verdict: 'denied' })]);
+    t.same((await store.connections(all)).map((one) => one.verdict).sort(), ['allowed', 'denied']);
+    t.same(await store.connections({ ...all, verdicts: ['unknown'] }), []);
+    t.same(await store.connections({ ...all, verdicts: ['denied'] }), [connection({ verdict: 'denied' })]);
+    await store.removeConnections(['c1']);
+    t.same(
+      (await store.connections(all)).map((one) => one.id),
+      ['c2'],
+    );
+    await store.close();
+  });
+
+  t.test('several values of one field mean either, several fields mean both; the newest come first', async (t) => {
+    const store = await (await open(t))();
+    const at = (id: string, seconds: number, namespace: string) =>
+      connection({
+        id,
+        startUs: t0 + seconds * second,
+        endUs: t0 + seconds * second,
+        initiator: podEnd(`${namespace}/web`),
+        responder: { kind: 'external', zone: 'internet' },
+      });
+    await store.putConnections([at('a', 1, 'shop'), at('b', 2, 'bank'), at('c', 3, 'shop'), at('d', 4, 'blog')]);
+    const ids = async (query: Partial<Query>) => (await store.connections({ ...all, ...query })).map((one) => one.id);
+    t.same(await ids({}), ['d', 'c', 'b', 'a']);
+    t.same(await ids({ last: 2 }), ['d', 'c']);
+    t.same(await ids({ namespaces: ['shop', 'bank'] }), ['c', 'b', 'a']);
+    t.same(await ids({ namespaces: ['shop'], sinceUs: t0 + 2 * second }), ['c']);
+    t.same(await ids({ untilUs: t0 + 2 * second }), ['a']);
+    t.same(await ids({ pods: ['web-1'] }), ['d', 'c', 'b', 'a'], 'a pod by its name');
+    t.same(await ids({ pods: ['nobody'] }), []);
+    await store.close();
+  });
+
+  t.test('a finding is replaced by its id, asked for by kind and severity, and removed', async (t) => {
+    const store = await (await open(t))();
+    await store.putFindings([finding(), finding({ id: 'f2', kind: 'blocked', severity: 'medium', lastSeenUs: t0 })]);
+    await store.putFindings([finding({ connections: 7 })]);
+    t.same(
+      (await store.findings(all)).map((one) => [one.id, one.connections]),
+      [
+        ['f1', 7],
+        ['f2', 1],
+      ],
+    );
+    t.same(
+      (await store.findings({ ...all, kinds: ['blocked'] })).map((one) => one.id),
+      ['f2'],
+    );
+    t.same(await store.findings({ ...all, severities: ['critical'], kinds: ['blocked'] }), []);
+    await store.removeFindings(['f1']);
+    t.same(
+      (await store.findings(all)).map((one) => one.id),
+      ['f2'],
+    );
+    await store.close();
+  });
+
+  t.test('what is older than the age limit goes', async (t) => {
+    const store = await (await open(t))();
+    await store.putBatch(batch(1));
+    await store.putConnections([connection(), connection({ id: 'c2', endUs: t0 + 3600 * second })]);
+    await store.putFindings([finding(), finding({ id: 'f2', lastSeenUs: t0 + 3600 * second })]);
+    await store.retain(t0 + 3600 * second + 1800 * second);
+    t.match(await store.totals(), { batches: 0, connections: 1, findings: 1 });
+    await store.close();
+  });
+}
