@@ -24,6 +24,7 @@ export const clusterProblemCodes = [
   'operator-takes-no-values',
   'bad-label-key',
   'bad-label-value',
+  'more-problems',
   'bad-yaml',
   'duplicate-object',
   'file-too-large',
@@ -193,6 +194,10 @@ export function badLabelValue(value: string): Fault {
     fault: `${shown(value)} is not a label value`,
     mend: 'use at most 63 letters, digits, -, _ and ., with a letter or digit at both ends',
   };
+}
+
+export function moreProblems(count: number): Fault {
+  return { code: 'more-problems', fault: `${count} more are not shown`, mend: 'mend those above first' };
 }
 
 /** `place` is file:line. */

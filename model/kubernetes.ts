@@ -102,11 +102,15 @@ export type NetworkPolicy = Named & { kind: 'NetworkPolicy'; createdUs: number }
 export type ClusterObject = Pod | Workload | Namespace | Node | Service | EndpointSlice | NetworkPolicy;
 export type ClusterKind = ClusterObject['kind'];
 
-/** What happened to the cluster's objects, in order. `atUs` is when it was seen here, or is known to have happened. */
+/**
+ * What happened to the cluster's objects, in order. `atUs` is when it was seen here, or is known to have happened.
+ * `deaf`: changes after `sinceUs` may not have been told; the next `synced` says that all of them are.
+ */
 export type ClusterEvent =
   | { type: 'put'; object: ClusterObject; atUs: number }
   | { type: 'gone'; object: ClusterObject; atUs: number }
   | { type: 'synced'; atUs: number }
+  | { type: 'deaf'; sinceUs: number; atUs: number }
   | { type: 'problem'; problem: Problem; atUs: number };
 
 /** Unique key of an object: kind, namespace and name; a Workload's with its own kind. */

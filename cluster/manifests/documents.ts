@@ -1,6 +1,14 @@
 // The documents of one manifest file, YAML or JSON, each with the lines that its parts stand on. Bounded: nesting by
 // js-yaml (100), aliases here, size by the reader of the file.
-import { CORE_SCHEMA, constructFromEvents, defineScalarTag, mergeTag, parseEvents, YAMLException } from 'js-yaml';
+import {
+  CORE_SCHEMA,
+  constructFromEvents,
+  defineScalarTag,
+  EVENT_ID,
+  mergeTag,
+  parseEvents,
+  YAMLException,
+} from 'js-yaml';
 import type { Problem } from '../../model/problem.ts';
 import { badYaml } from '../errors.ts';
 import type { Path } from '../parse/field.ts';
@@ -35,6 +43,8 @@ type Piece = { start: number; end: number };
 type Source = { text: string; start: number; file: string; lineAt: (offset: number) => number };
 
 const mostAliases = 1000;
+/** Values that a document with aliases may have once each alias is written out. */
+const mostValues = 1_000_000;
 /** Tags of one's own (`!Ref`) say nothing to us: the text is taken as it stands. */
 const anyTag = defineScalarTag('!', { matchByTagPrefix: true, resolve: (source) => source, identify: () => false });
 const schema = CORE_SCHEMA.withTags(mergeTag, anyTag);
@@ -48,6 +58,8 @@ function readPiece(source: Source): Document | Problem | undefined {
   try {
     const events = parseEvents(text, {});
     const [raw, ...more] = constructFromEvents(events, { source: text, schema, maxAliases: mostAliases });
+    const bomb = events.some((event) => event.type === EVENT_ID.ALIAS) && sizeWithin(raw, mostValues) === undefined;
+    if (bomb) return badYaml(`${file}:${lineOf(source, 0)}`, `its aliases make more than ${mostValues} values of it`);
     if (more.length > 0) return badYaml(`${file}:${lineOf(source, 0)}`, 'a second document begins without ---');
     const positions = new Positions(events, text);
     const locate = (path: Path) => placeIn(source, positions, path);
@@ -57,6 +69,23 @@ function readPiece(source: Source): Document | Problem | undefined {
     const reason = error instanceof YAMLException ? error.reason : String(error);
     return badYaml(`${file}:${lineOf(source, Math.min(offset, text.trimEnd().length))}`, reason);
   }
+}
+
+/** How many values there are, each counted wherever an alias repeats it; undefined where more than `most`, or endless. */
+function sizeWithin(raw: unknown, most: number): number | undefined {
+  const sizes = new Map<object, number>();
+  const sizeOf = (value: unknown): number => {
+    if (typeof value !== 'object' || value === null) return 1;
+    const known = sizes.get(value);
+    if (known !== undefined) return known;
+    sizes.set(value, Number.POSITIVE_INFINITY); // it holds itself where this is met again further in
+    let size = 1;
+    for (const child of Object.values(value)) size += sizeOf(child);
+    sizes.set(value, size);
+    return size;
+  };
+  const size = sizeOf(raw);
+  return size <= most ? size : undefined;
 }
 
 function parseJson(text: string): { raw: unknown } | undefined {

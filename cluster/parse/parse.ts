@@ -1,7 +1,7 @@
 // One object as it came, from a file or the API server, into the object that Waybill works with. Pure; never throws.
 import type { ClusterObject, NetworkPolicy } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
-import { at, missingField, unknownApiVersion } from '../errors.ts';
+import { at, missingField, moreProblems, unknownApiVersion } from '../errors.ts';
 import { endpointSlice } from './endpoint-slice.ts';
 import { Field, type FieldFault, type Path, pathText } from './field.ts';
 import { type Metadata, metadata, type Scope } from './metadata.ts';
@@ -34,10 +34,14 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   const parsed = known.parse(field, meta);
   if (parsed === 'passed-over') return { is: 'not-ours' };
   const subject = `${kind} ${known.scope === 'namespaced' ? `${meta.namespace}/` : ''}${meta.name || '(no name)'}`;
-  const problems = faults.map((fault) => at(placeOf(subject, fault.path, locate), fault));
+  const problems = faults.slice(0, mostProblems).map((fault) => at(placeOf(subject, fault.path, locate), fault));
+  if (faults.length > mostProblems) problems.push(at(subject, moreProblems(faults.length - mostProblems)));
   if (isSpec(parsed)) return policy(meta, parsed, problems, locate);
   return problems.length > 0 ? { is: 'broken', problems } : { is: 'object', object: parsed, problems };
 }
+
+/** Told of one object; whoever mends these finds the rest. */
+const mostProblems = 50;
 
 type Known = {
   group: string;

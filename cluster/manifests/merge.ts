@@ -1,0 +1,30 @@
+// The objects of several files as one set: the same object twice is a problem, and the last one counts.
+import { type ClusterObject, objectKey } from '../../model/kubernetes.ts';
+import type { Problem } from '../../model/problem.ts';
+import { duplicateObject } from '../errors.ts';
+import type { Entry, Manifest } from './manifest.ts';
+
+export type Merged = { entries: ReadonlyMap<string, Entry>; problems: Problem[]; passedOver: number };
+
+/** `problems` are those of no one file; they come first. Entries are by object key. */
+export function merge(manifests: Iterable<Manifest>, problems: readonly Problem[] = []): Merged {
+  const entries = new Map<string, Entry>();
+  const all = [...problems];
+  let passedOver = 0;
+  for (const manifest of manifests) {
+    for (const problem of manifest.problems) all.push(problem);
+    passedOver += manifest.passedOver;
+    for (const entry of manifest.entries) {
+      const key = objectKey(entry.object);
+      const former = entries.get(key);
+      if (former !== undefined) all.push(duplicateObject(`${titleOf(entry.object)} (${entry.place})`, former.place));
+      entries.set(key, entry);
+    }
+  }
+  return { entries, problems: all, passedOver };
+}
+
+function titleOf(object: ClusterObject): string {
+  const kind = object.kind === 'Workload' ? object.workload.kind : object.kind;
+  return object.namespace === '' ? `${kind} ${object.name}` : `${kind} ${object.namespace}/${object.name}`;
+}
