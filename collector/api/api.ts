@@ -1,0 +1,52 @@
+// What the API is asked for, and who answers: the collector's main gives these, so that the API knows no store.
+import type { Connection } from '../../model/connection.ts';
+import type { Finding } from '../../model/finding.ts';
+import type { Query } from '../store/store.ts';
+
+export type NodeStatus = {
+  node: string;
+  /** `reporting`: heard of within the last seconds. `away`: heard of before. `missing`: in the cluster, never heard of. */
+  agent: 'reporting' | 'away' | 'missing';
+  lastHeard?: string;
+  /** How far behind the collector's clock its records reach. */
+  lagMs?: number;
+  /** The collector's clock minus the agent's, with the shortest way between them. */
+  clockOffsetMs?: number;
+  version?: string;
+  source?: string;
+  sourceReason?: string;
+  interfaces?: number;
+  recordsReceived?: number;
+  duplicatesDropped?: number;
+  books?: { seen: number; stored: number; setAside: Record<string, number>; lost: Record<string, number> };
+};
+
+export type Status = {
+  version: string;
+  started: string;
+  cluster: { synced: boolean; problems: readonly string[] };
+  nodes: { reporting: number; of: number; list: readonly NodeStatus[] };
+  ingest: { streamsRefused: number };
+  /** `pending` connections wait for the other side, for an answer or for an owner. */
+  join: { live: number; pending: number; evicted: number };
+  verdicts: Record<string, number>;
+  store: {
+    batches: number;
+    records: number;
+    packets: number;
+    connections: number;
+    findings: number;
+    bytesOnDisk: number;
+  };
+  series: { points: number; dropped: number } | null;
+};
+
+export type Change = { type: 'finding'; finding: Finding } | { type: 'connection'; connection: Connection };
+
+export type ApiAnswers = {
+  findings(query: Query): Promise<Finding[]>;
+  connections(query: Query): Promise<Connection[]>;
+  status(): Promise<Status>;
+  /** Calls back for every change until the function that is returned is called. */
+  subscribe(listener: (change: Change) => void): () => void;
+};

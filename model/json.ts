@@ -1,0 +1,124 @@
+// Findings and connections as scripts read them, from every command, the API and the store alike (docs/json.md).
+import type { Connection } from './connection.ts';
+import type { Endpoint, Placement } from './endpoint.ts';
+import type { Finding } from './finding.ts';
+import { hasPorts, protocolName } from './protocol.ts';
+import type { Both, ObservationPoint, Tuple } from './record.ts';
+import type { SideJson } from './verdict.ts';
+
+export type EndpointJson = Endpoint & { names: readonly string[] };
+
+export type FindingJson = {
+  id: string;
+  kind: string;
+  severity: string;
+  initiator: EndpointJson;
+  responder?: EndpointJson;
+  protocol?: string;
+  port?: number;
+  placement?: Placement;
+  verdict?: string;
+  outcome?: string;
+  delivered?: string;
+  connections: number;
+  firstSeen: string;
+  lastSeen: string;
+  explanation: string;
+  sides: readonly SideJson[];
+  evidence: Record<string, unknown>;
+};
+
+export type ConnectionJson = {
+  id: string;
+  start: string;
+  end: string;
+  initiator: EndpointJson;
+  responder: EndpointJson;
+  translated?: Tuple;
+  protocol: string;
+  port?: number;
+  initiatorPort?: number;
+  placement: Placement;
+  verdict: string;
+  reason?: string;
+  outcome: string;
+  delivered: string;
+  deliveredReason?: string;
+  packets: Both<number>;
+  bytes: Both<number>;
+  rttMs?: number;
+  observed: readonly ObservationPoint[];
+  names: readonly string[];
+  ended: boolean;
+  initiatorInferred: boolean;
+  midStream: boolean;
+  synRetries: number;
+  finding?: string;
+};
+
+export function findingJson(finding: Finding): FindingJson {
+  const { id, kind, severity, connection, connections, explanation, sides, evidence } = finding;
+  return {
+    id,
+    kind,
+    severity,
+    initiator: endpointJson(finding.initiator),
+    ...(finding.responder === undefined ? {} : { responder: endpointJson(finding.responder) }),
+    ...(finding.protocol === undefined ? {} : { protocol: protocolName(finding.protocol) }),
+    ...(finding.port === undefined ? {} : { port: finding.port }),
+    ...(connection === undefined
+      ? {}
+      : {
+          placement: connection.placement,
+          verdict: connection.verdict,
+          outcome: connection.outcome,
+          delivered: connection.delivered.delivered,
+        }),
+    connections,
+    firstSeen: timeText(finding.firstSeenUs),
+    lastSeen: timeText(finding.lastSeenUs),
+    explanation,
+    sides,
+    evidence,
+  };
+}
+
+export function connectionJson(connection: Connection): ConnectionJson {
+  const { id, initiator, responder, translated, protocol, delivered, rttUs, findingId, unknownReason } = connection;
+  const names = [...new Set([...(initiator.names ?? []), ...(responder.names ?? [])])];
+  return {
+    id,
+    start: timeText(connection.startUs),
+    end: timeText(connection.endUs),
+    initiator: endpointJson(initiator),
+    responder: endpointJson(responder),
+    ...(translated === undefined ? {} : { translated }),
+    protocol: protocolName(protocol),
+    ...(hasPorts(protocol) ? { port: connection.port, initiatorPort: connection.initiatorPort } : {}),
+    placement: connection.placement,
+    verdict: connection.verdict,
+    ...(unknownReason === '' ? {} : { reason: unknownReason }),
+    outcome: connection.outcome,
+    delivered: delivered.delivered,
+    ...(delivered.delivered === 'unknown' ? { deliveredReason: delivered.why } : {}),
+    packets: connection.packets,
+    bytes: connection.bytes,
+    ...(rttUs > 0 ? { rttMs: Math.round(rttUs) / 1000 } : {}),
+    observed: connection.observed,
+    names,
+    ended: connection.ended,
+    initiatorInferred: connection.initiatorInferred,
+    midStream: connection.midStream,
+    synRetries: connection.synRetries,
+    ...(findingId === '' ? {} : { finding: findingId }),
+  };
+}
+
+/** RFC 3339, UTC, milliseconds. */
+export function timeText(us: number): string {
+  return new Date(Math.floor(us / 1000)).toISOString();
+}
+
+function endpointJson(endpoint: Endpoint): EndpointJson {
+  return { ...endpoint, names: endpoint.names ?? [] };
+}
