@@ -1,0 +1,177 @@
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { runVerdict, type VerdictFlags, verdictCommand } from '../../cli/verdict.ts';
+import { lineCharactersMost } from '../../cli/verdict-batch.ts';
+import { ProblemError } from '../../model/problem.ts';
+
+const cases = fileURLToPath(new URL('../cases/', import.meta.url));
+const shop = join(cases, 'shop', 'cluster.yaml');
+
+type Ran = { code: number; stdout: string; stderr: string };
+
+async function run(flags: Partial<VerdictFlags>, stdin: Iterable<string | Buffer> = []): Promise<Ran> {
+  const [stdout, stderr] = [new Kept(), new Kept()];
+  const streams = { stdin: Readable.from(stdin, { objectMode: false }), stdout, stderr };
+  const code = await runVerdict({ cluster: shop, output: 'table', ...flags }, streams);
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+class Kept extends Writable {
+  text = '';
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+function lines(text: string): string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
+
+for (const name of readdirSync(cases)) {
+  t.test(`case ${name}: each question gets the verdict that stands beside it`, async (t) => {
+    const read = (file: string) => readFileSync(join(cases, name, file), 'utf8');
+    const ran = await run({ cluster: join(cases, name, 'cluster.yaml'), batch: true }, [read('queries.jsonl')]);
+    const [answers, expected] = [lines(ran.stdout), lines(read('expected.jsonl'))];
+    t.equal(answers.length, expected.length, 'one line for each');
+    for (const [index, line] of expected.entries()) {
+      const [answer, wanted] = [JSON.parse(answers[index] ?? '{}'), JSON.parse(line)];
+      t.equal(textOfId(answers[index] ?? ''), textOfId(line), 'the id comes back as it was');
+      t.hasStrict(answer, wanted, line);
+      t.equal(answer.sides?.length, wanted.sides?.length, 'no side more');
+      t.equal(answer.verdict === 'unknown', typeof answer.reason === 'string', 'a reason where it is unknown');
+      for (const side of answer.sides ?? []) t.ok(side.why, `${side.side} says why`);
+    }
+    t.equal(ran.code, expected.some((line) => 'error' in JSON.parse(line)) ? 1 : 0);
+  });
+}
+
+function textOfId(line: string): string | undefined {
+  return /^\{"id":(.*?),"(?:verdict|error)"/.exec(line)?.[1];
+}
+
+t.test('one question: the verdict with its explanation as a table, and exit code 0', async (t) => {
+  const ran = await run({ from: 'shop/debug', to: 'shop/carts-db', port: 'mongo' });
+  t.equal(ran.code, 0);
+  t.same(lines(ran.stdout), [
+    'shop/debug -> shop/carts-db TCP mongo: denied',
+    '  egress   denied      isolated, and no rule matches: NetworkPolicy shop/default-deny has no egress rule, ' +
+      'so it allows nothing; NetworkPolicy shop/dns spec.egress[0] needs the responder to be ' +
+      'any pod in a namespace with kubernetes.io/metadata.name=kube-system',
+    '  ingress  denied      isolated, and no rule matches: NetworkPolicy shop/default-deny has no ingress rule, ' +
+      'so it allows nothing; NetworkPolicy shop/carts-db spec.ingress[0] needs the initiator to be ' +
+      'a pod with app=carts in namespace shop',
+  ]);
+});
+
+t.test('one question: a protocol that the API does not define is said to be so', async (t) => {
+  const ran = await run({ from: 'legacy/billing', to: '203.0.113.7', protocol: 'icmp' });
+  t.match(ran.stdout, /^legacy\/billing -> 203\.0\.113\.7 ICMP: undeclared\n/);
+  t.match(ran.stdout, /the NetworkPolicy API says nothing of ICMP/);
+});
+
+t.test('one question: json, jsonl and yaml hold the same', async (t) => {
+  const question = { from: 'shop/web-5c9d', to: 'shop/carts-6d4f', port: '8080' };
+  const json = JSON.parse((await run({ ...question, output: 'json' })).stdout);
+  t.hasStrict(json, { from: 'shop/web-5c9d', to: 'shop/carts-6d4f', port: 8080, protocol: 'TCP', verdict: 'allowed' });
+  const jsonl = (await run({ ...question, output: 'jsonl' })).stdout;
+  t.equal(lines(jsonl).length, 1);
+  t.same(JSON.parse(jsonl), json);
+  t.match((await run({ ...question, output: 'yaml' })).stdout, /^from: shop\/web-5c9d\n(.*\n)*verdict: allowed\n/);
+});
+
+t.test('options change the verdict', async (t) => {
+  const question = { from: 'monitoring/prometheus-0', to: 'shop/carts-6d4f', port: '9090', output: 'jsonl' } as const;
+  t.equal(JSON.parse((await run(question)).stdout).verdict, 'allowed');
+  const every = await run({ ...question, option: ['declaredBy=every'] });
+  t.equal(JSON.parse(every.stdout).verdict, 'undeclared');
+});
+
+t.test('what could not be done is thrown as a problem, for exit code 2', async (t) => {
+  const question = { from: 'shop/debug', to: 'shop/carts-db', port: '1' };
+  await t.rejects(run({ ...question, cluster: join(cases, 'nowhere') }), ProblemError);
+  await t.rejects(run({ ...question, option: ['declaredBy=some'] }), { message: /^bad-option-value: / });
+  await t.rejects(run({ ...question, to: 'shop/nobody' }), { message: /^unknown-party: / });
+  await t.rejects(run({ from: 'shop/debug' }), {
+    problems: [{ code: 'bad-query', fault: 'to is missing or no text' }],
+  });
+  await t.rejects(run({ ...question, port: 'none' }), { message: /^unknown-port-name: / });
+});
+
+t.test('problems of manifests are told on stderr, one line each, and the rest goes on', async (t) => {
+  const ran = await run({ cluster: join(cases, 'broken-policies'), batch: true }, [
+    '{"from":"shop/web","to":"shop/db","port":80}\n',
+  ]);
+  const told = lines(ran.stderr);
+  t.ok(told.some((line) => /^end-port-below-port: NetworkPolicy shop\/end-port \(/.test(line)));
+  t.ok(told.some((line) => /^unknown-operator: NetworkPolicy other\/operator \(/.test(line)));
+  t.equal(JSON.parse(ran.stdout).verdict, 'unknown');
+});
+
+t.test('a folder of manifests is read recursively', async (t) => {
+  const ran = await run({ cluster: join(cases, 'shop'), batch: true }, [
+    '{"from":"10.0.1.2","to":"10.0.2.3","port":1}',
+  ]);
+  t.equal(JSON.parse(ran.stdout).verdict, 'denied');
+});
+
+t.test('lines may come in any pieces, in the middle of a letter too, and the last needs no end', async (t) => {
+  const text = Buffer.from('{"id":"größe","from":"shop/debug","to":"203.0.113.7","port":1}\r\n{"id":2}');
+  const pieces = Array.from(text, (byte) => Buffer.from([byte]));
+  const ran = await run({ batch: true }, pieces);
+  t.same(
+    lines(ran.stdout).map((line) => JSON.parse(line).id),
+    ['größe', 2],
+  );
+  t.equal(ran.code, 1);
+});
+
+t.test('a line without end is an error of that line, and is not kept', async (t) => {
+  const long = 'x'.repeat(lineCharactersMost);
+  const ran = await run({ batch: true }, [long, long, long, '\n{"from":"shop/debug","to":"203.0.113.7","port":1}\n']);
+  const [first, second] = lines(ran.stdout).map((line) => JSON.parse(line));
+  t.match(first.error, /^bad-query: line 1: the line is too long;/);
+  t.equal(second.verdict, 'denied');
+});
+
+t.test('a batch reads no further than its answers are read', async (t) => {
+  let asked = 0;
+  const question = `${'{"from":"shop/debug","to":"203.0.113.7","port":1}\n'.repeat(100)}`;
+  function* questions(): Generator<string> {
+    for (; asked < 10_000; asked++) yield question;
+  }
+  const waiting: (() => void)[] = [];
+  const stdout = new Writable({
+    highWaterMark: 1,
+    write: (_chunk, _encoding, done) => {
+      waiting.push(done);
+    },
+  });
+  const stdin = Readable.from(questions(), { objectMode: false });
+  const done = runVerdict({ cluster: shop, output: 'table', batch: true }, { stdin, stdout, stderr: new Kept() });
+  done.catch(() => {});
+  while (waiting.length === 0) await setImmediate();
+  for (let turn = 0; turn < 1000; turn++) await setImmediate();
+  t.ok(asked < 100, `${asked} of 10,000 chunks were read`);
+  stdout.destroy(Object.assign(new Error('nobody reads'), { code: 'EPIPE' }));
+  t.equal(await done, 0, 'and ends quietly when nobody reads any more');
+});
+
+t.test('the command reads its flags, and sets the exit code', async (t) => {
+  const file = join(mkdtempSync(join(tmpdir(), 'waybill-verdict-')), 'pod.yaml');
+  writeFileSync(
+    file,
+    'apiVersion: v1\nkind: Pod\nmetadata: { name: a, namespace: x }\nspec: { containers: [{ name: c }] }\n',
+  );
+  const [stdout, stderr] = [new Kept(), new Kept()];
+  const command = verdictCommand({ stdin: Readable.from([]), stdout, stderr });
+  const flags = '--from x/a --to 203.0.113.7 --port 53 --protocol UDP --option declaredBy=every -o jsonl';
+  await command.parseAsync(['--cluster', file, ...flags.split(' ')], { from: 'user' });
+  t.equal(process.exitCode, 0);
+  t.hasStrict(JSON.parse(stdout.text), { port: 53, protocol: 'UDP', verdict: 'undeclared' });
+});
