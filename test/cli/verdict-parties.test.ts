@@ -1,0 +1,107 @@
+import t from 'tap';
+import { Parties } from '../../cli/verdict-parties.ts';
+import { answer, readQuery } from '../../cli/verdict-query.ts';
+import { parseManifest } from '../../cluster/manifests/manifest.ts';
+import type { Party, Verdict } from '../../model/verdict.ts';
+import { defaultPolicyOptions } from '../../policy/options.ts';
+
+function parties(...documents: string[]): Parties {
+  const { entries, problems } = parseManifest(documents.join('\n---\n'), 'scene.yaml');
+  if (problems.length > 0) throw new Error(problems.map((problem) => problem.fault).join());
+  return new Parties(entries.map((entry) => entry.object));
+}
+
+function podAt(name: string, status: string, spec = 'nodeName: n1'): string {
+  const meta = `{ name: ${name}, namespace: shop, labels: { app: ${name} } }`;
+  return `{ apiVersion: v1, kind: Pod, metadata: ${meta}, spec: { ${spec}, containers: [{ name: c }] }, status: { ${status} } }`;
+}
+
+function service(...addresses: string[]): string[] {
+  const endpoints = addresses.map((address) => `{ addresses: [${address}] }`).join();
+  return [
+    '{ apiVersion: v1, kind: Service, metadata: { name: api, namespace: shop }, spec: { clusterIP: 10.96.0.1, ports: [{ port: 80 }] } }',
+    `{ apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, addressType: IPv4, metadata: { name: api-1, namespace: shop, labels: { kubernetes.io/service-name: api } }, endpoints: [${endpoints}], ports: [{ port: 8080 }] }`,
+  ];
+}
+
+const onlyDb =
+  '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: db, namespace: shop }, spec: { podSelector: { matchLabels: { app: db } } } }';
+
+function partyOf(scene: Parties, text: string): Party {
+  const found = scene.find(text);
+  if (found.is !== 'one') throw new Error(`${text} is ${found.is}`);
+  return found.candidate.party;
+}
+
+function ask(scene: Parties, from: string, to: string, port: number): Verdict {
+  const read = readQuery({ from, to, port });
+  const reply = 'fault' in read ? read : answer(read.query, scene, defaultPolicyOptions);
+  if ('fault' in reply) throw new Error(reply.fault.fault);
+  return reply.verdict;
+}
+
+t.test('rule 13: a host-network pod is its node’s address, by name and by address', async (t) => {
+  const scene = parties(podAt('proxy', 'podIP: 192.0.2.1', 'nodeName: n1, hostNetwork: true'));
+  const node = { kind: 'address', address: '192.0.2.1', node: 'n1' };
+  t.same(partyOf(scene, 'shop/proxy'), node);
+  t.same(partyOf(scene, '192.0.2.1'), node);
+});
+
+t.test('rule 13: a host-network pod without an address has that of its node, where the node is known', async (t) => {
+  const node =
+    '{ apiVersion: v1, kind: Node, metadata: { name: n1 }, status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] } }';
+  const proxy = podAt('proxy', '', 'nodeName: n1, hostNetwork: true');
+  t.same(partyOf(parties(node, proxy), 'shop/proxy'), { kind: 'address', address: '192.0.2.1', node: 'n1' });
+  t.same(partyOf(parties(proxy), 'shop/proxy'), { kind: 'some-node', namespace: 'shop', name: 'proxy' });
+});
+
+t.test('rule 14: where every ready endpoint gets the same verdict, the Service address does', async (t) => {
+  const pods = [podAt('db', 'podIP: 10.0.0.1'), podAt('web', 'podIP: 10.0.0.2'), podAt('cron', 'podIP: 10.0.0.3')];
+  const agree = parties(...pods, ...service('10.0.0.2', '10.0.0.3'), onlyDb);
+  t.equal(ask(agree, '203.0.113.7', '10.96.0.1', 80).verdict, 'undeclared');
+  const differ = parties(...pods, ...service('10.0.0.1', '10.0.0.2'), onlyDb);
+  t.same(ask(differ, '203.0.113.7', '10.96.0.1', 80), {
+    verdict: 'unknown',
+    sides: [],
+    why: { reason: 'backend-not-known', service: 'shop/api' },
+  });
+  t.equal(ask(parties(...pods, ...service()), '203.0.113.7', '10.96.0.1', 80).verdict, 'unknown', 'no endpoint');
+});
+
+t.test('rule 15: a pod that has succeeded or failed owns no address any more', async (t) => {
+  for (const phase of ['Succeeded', 'Failed']) {
+    const done = podAt('job', `phase: ${phase}, podIP: 10.0.0.1`);
+    t.same(partyOf(parties(done), '10.0.0.1'), { kind: 'address', address: '10.0.0.1' });
+    const next = partyOf(parties(done, podAt('web', 'phase: Running, podIP: 10.0.0.1')), '10.0.0.1');
+    t.match(next, { kind: 'pod', name: 'web' });
+  }
+});
+
+t.test('rule 15: each address of podIPs is the pod’s; asked about by one, only that one counts', async (t) => {
+  const scene = parties(podAt('web', 'podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }, { ip: "2001:db8::1" }]'));
+  t.match(partyOf(scene, '2001:DB8:0::1'), { kind: 'pod', name: 'web', addresses: ['2001:db8::1'] });
+  t.match(partyOf(scene, 'shop/web'), { addresses: ['10.0.0.1', '2001:db8::1'] });
+});
+
+t.test('rule 16: a namespace has its name as a label, with a manifest or without', async (t) => {
+  const label = { 'kubernetes.io/metadata.name': 'shop' };
+  t.match(partyOf(parties(podAt('web', '')), 'shop/web'), { namespaceLabels: label });
+  const namespace = '{ apiVersion: v1, kind: Namespace, metadata: { name: shop, labels: { team: a } } }';
+  t.match(partyOf(parties(namespace, podAt('web', '')), 'shop/web'), { namespaceLabels: { team: 'a', ...label } });
+});
+
+t.test('a workload is judged by its template where none of its pods has an address', async (t) => {
+  const deployment =
+    '{ apiVersion: apps/v1, kind: Deployment, metadata: { name: db, namespace: shop }, spec: { template: { metadata: { labels: { app: db } }, spec: { containers: [{ name: c }] } } } }';
+  const owned = podAt('db-x', 'podIP: 10.0.0.1').replace(
+    'labels:',
+    'ownerReferences: [{ kind: StatefulSet, name: db, controller: true }], labels:',
+  );
+  const template = parties(deployment).find('shop/db');
+  t.match(template, {
+    is: 'workload',
+    pods: [{ party: { ofWorkload: true, addresses: [], node: '', labels: { app: 'db' } } }],
+  });
+  const pods = parties(owned).find('shop/db');
+  t.match(pods, { is: 'workload', pods: [{ party: { ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] } }] });
+});
