@@ -5,7 +5,7 @@ export type ClusterSource = {
   /**
    * Calls `receive` for each object there is, then `synced`, then for each change, in order and never concurrently.
    * An object that was put before and is put again replaces it. After `deaf`, what was told stands and may be old
-   * until the next `synced`. Resolves once synced; rejects with a ProblemError where the source cannot be read at all.
+   * until the next `synced`. Resolves once synced or stopped; rejects with a ProblemError where the source cannot be read at all.
    */
   start(receive: (event: ClusterEvent) => void): Promise<void>;
   stop(): Promise<void>;

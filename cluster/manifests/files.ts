@@ -69,8 +69,8 @@ function isManifest(name: string): boolean {
 }
 
 async function folderOf(path: string): Promise<Folder> {
-  const { dev, ino } = await stat(path, { bigint: true });
-  return { path, id: `${dev}/${ino}` };
+  const { dev, ino, birthtimeNs } = await stat(path, { bigint: true });
+  return { path, id: `${dev}/${ino}/${birthtimeNs}` }; // numbers are used again
 }
 
 function fileOf(path: string, name: string, stats: BigIntStats): ManifestFile {

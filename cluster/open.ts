@@ -1,0 +1,31 @@
+// Which source the settings ask for: a folder of manifests, or the API server.
+import { systemClock } from './clock.ts';
+import { manifestSource } from './manifests/watch.ts';
+import type { ClusterSource } from './source.ts';
+import { accessByKubeconfig, accessByServiceAccount } from './watch/access.ts';
+import { apiServer } from './watch/api-server.ts';
+import { apiSource } from './watch/api-source.ts';
+
+/** Both are paths; where both are empty, the API server is asked as the service account of the pod that we run in. */
+export type ClusterPlace = { manifests: string; kubeconfig: string };
+
+/** `node`: only its pods are watched, where the objects come from an API server; undefined: everything. */
+export function openClusterSource(place: ClusterPlace, node: string | undefined): ClusterSource {
+  if (place.manifests !== '') return manifestSource(place.manifests, systemClock);
+  let source: ClusterSource | undefined;
+  let stopped = false;
+  return {
+    async start(receive) {
+      const access = place.kubeconfig === '' ? accessByServiceAccount() : accessByKubeconfig(place.kubeconfig);
+      const scope = node === undefined ? { of: 'cluster' as const } : { of: 'node' as const, node };
+      const server = apiServer(await access);
+      if (stopped) return;
+      source = apiSource({ server, scope, clock: systemClock, random: Math.random });
+      await source.start(receive);
+    },
+    async stop() {
+      stopped = true;
+      await source?.stop();
+    },
+  };
+}

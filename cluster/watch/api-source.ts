@@ -1,0 +1,60 @@
+// The cluster's objects from the API server: one reflector a resource, told as one series of events.
+import type { ClusterEvent } from '../../model/kubernetes.ts';
+import type { Clock } from '../clock.ts';
+import type { ClusterSource } from '../source.ts';
+import type { ApiServer } from './api-server.ts';
+import { Reflector } from './reflector.ts';
+import { clusterResources, nodeResources } from './resources.ts';
+
+export type ApiSourceOptions = {
+  server: ApiServer;
+  /** Everything, or (on each of thousands of nodes) the pods of that node. */
+  scope: { of: 'cluster' } | { of: 'node'; node: string };
+  clock: Clock;
+  /** From 0 to 1. */
+  random: () => number;
+};
+
+export function apiSource(options: ApiSourceOptions): ClusterSource {
+  const ending = new AbortController();
+  let running: Promise<unknown> = Promise.resolve();
+  return {
+    async start(receive) {
+      const synced = Promise.withResolvers<void>();
+      const reflectors = reflectorsOf(options, receive, synced.resolve);
+      const runs = reflectors.map((reflector) => reflector.run(ending.signal));
+      running = Promise.allSettled(runs);
+      try {
+        // A run ends before all is synced only where a first list is refused, or by `stop`.
+        await Promise.race([synced.promise, Promise.all(runs)]);
+      } catch (error) {
+        ending.abort();
+        throw error;
+      }
+    },
+    async stop() {
+      ending.abort();
+      await running;
+    },
+  };
+}
+
+function reflectorsOf(options: ApiSourceOptions, receive: (event: ClusterEvent) => void, synced: () => void) {
+  const { scope, server, clock, random } = options;
+  const resources = scope.of === 'cluster' ? clusterResources : nodeResources(scope.node);
+  const behind = new Set(resources);
+  return resources.map((resource) => {
+    const onListed = (): void => {
+      const last = behind.delete(resource) && behind.size === 0;
+      if (!last) return;
+      receive({ type: 'synced', atUs: clock.nowUs() });
+      synced();
+    };
+    const onDeaf = (sinceUs: number): void => {
+      behind.add(resource);
+      receive({ type: 'deaf', sinceUs, atUs: clock.nowUs() });
+    };
+    const listFrom = scope.of === 'cluster' ? 'etcd' : 'cache';
+    return new Reflector({ server, resource, listFrom, clock, random, receive, onListed, onDeaf });
+  });
+}

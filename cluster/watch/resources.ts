@@ -1,0 +1,33 @@
+// The kinds that are watched, and where the API server has them.
+
+export type Resource = {
+  kind: string;
+  apiVersion: string;
+  /** In the path of the request, and in a ClusterRole. */
+  name: string;
+  path: string;
+  fieldSelector?: string;
+};
+
+/** What the collector needs: everything. */
+export const clusterResources: readonly Resource[] = [
+  core('Namespace', 'namespaces'),
+  core('Node', 'nodes'),
+  core('Service', 'services'),
+  grouped('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices'),
+  grouped('NetworkPolicy', 'networking.k8s.io/v1', 'networkpolicies'),
+  core('Pod', 'pods'),
+];
+
+/** What an agent needs: the pods of its own node. */
+export function nodeResources(node: string): readonly Resource[] {
+  return [{ ...core('Pod', 'pods'), fieldSelector: `spec.nodeName=${node}` }];
+}
+
+function core(kind: string, name: string): Resource {
+  return { kind, apiVersion: 'v1', name, path: `/api/v1/${name}` };
+}
+
+function grouped(kind: string, apiVersion: string, name: string): Resource {
+  return { kind, apiVersion, name, path: `/apis/${apiVersion}/${name}` };
+}
