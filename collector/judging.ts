@@ -81,6 +81,10 @@ export class Judging {
     this.#findings.restore(findings, connections);
   }
 
+  findings(): Finding[] {
+    return this.#findings.all();
+  }
+
   /** What changed since it was last asked, each thing once. */
   changes(): Changes {
     const changes = {

@@ -1,0 +1,125 @@
+// The agent: links -> capture -> records -> translation -> batches -> the collector's stream. The whole is seen here.
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { Books } from '../books/books.ts';
+import { readTls } from '../certs/read.ts';
+import { openClusterSource } from '../cluster/open.ts';
+import { problemLine } from '../model/problem.ts';
+import type { ConnectionRecord } from '../model/record.ts';
+import { PcapSource } from './capture/pcap/live.ts';
+import { type AgentConfig, nodeName } from './config.ts';
+import { BatchQueue } from './delivery/queue.ts';
+import { CollectorStream } from './delivery/stream.ts';
+import { serveHealth } from './health.ts';
+import { ipProgram, PodLinks } from './interfaces/links.ts';
+import { peerAddresses } from './interfaces/peer-addresses.ts';
+import { InterfaceTable } from './interfaces/table.ts';
+import { LocalPods } from './pods/pods.ts';
+import { StateTeller } from './state.ts';
+import { followConntrack } from './translation/conntrack.ts';
+import { Translations } from './translation/translations.ts';
+
+/** How long the end waits for the collector to acknowledge what is left. */
+const farewellMs = 3_000;
+
+/** Runs until `signal`; rejects with a ProblemError where it cannot begin. */
+export async function runAgent(config: AgentConfig, version: string, log: Logger, signal: AbortSignal): Promise<void> {
+  const node = nodeName(config);
+  const tls = readTls(config.tls);
+  const books = new Books();
+  const source = new PcapSource(
+    {
+      bufferBytes: config.capture.bufferBytes,
+      maxConnections: config.capture.maxConnections,
+      reportEveryUs: config.capture.reportEvery * 1000,
+      nowUs,
+    },
+    books,
+  );
+  const table = new InterfaceTable(peerAddresses, (index) => source.visible(index));
+  const pods = new LocalPods(node);
+  const translations = new Translations(config.translation.maxEntries);
+  const queue = new BatchQueue(books, config.delivery);
+  const state = new StateTeller(version, {
+    source: { name: source.name, reason: config.capture.source === 'auto' ? 'the only source so far' : 'configured' },
+    interfaces: () => table.wire(),
+    books: () => books.snapshot(),
+  });
+  const links = new PodLinks(
+    ipProgram,
+    {
+      appeared(link) {
+        try {
+          source.watch(link);
+          table.appeared(link, nowUs());
+        } catch (error) {
+          log.warn({ link: link.name, why: (error as Error).message }, 'pod interface not watched');
+        }
+      },
+      disappeared(index) {
+        source.forget({ index, name: '', appearedUs: 0 });
+        table.disappeared(index, nowUs());
+      },
+    },
+    nowUs,
+    log,
+  );
+
+  const cluster = openClusterSource(config.cluster, node, log);
+  let synced = false;
+  const health = await serveHealth(config.health.listen, () =>
+    synced ? { ready: true, why: 'watching' } : { ready: false, why: "this node's pods are not known yet" },
+  );
+  await links.start();
+  const stream = new CollectorStream(
+    { node, instance: randomUUID(), address: config.collector.address, tls, nowUs, state: () => state.at(nowUs()) },
+    queue,
+    log,
+  );
+  const drain = () => {
+    table.refresh(nowUs());
+    if (pods.bind(table.present(), nowUs())) table.learnPods((index) => pods.podAt(index));
+    const coveredUntilUs = nowUs();
+    const records: ConnectionRecord[] = [];
+    source.drain(coveredUntilUs, (record) => {
+      record.translation = translations.find(record.protocol, record);
+      records.push(record);
+    });
+    queue.put(records, coveredUntilUs);
+    stream.flush();
+  };
+  const timer = setInterval(drain, config.capture.drainEvery);
+  log.info({ node, collector: config.collector.address, source: source.name }, 'agent watches');
+
+  const following =
+    config.translation.conntrack === 'auto' ? followConntrack(translations, signal, log) : Promise.resolve();
+  const started = cluster
+    .start((event) => {
+      if (event.type === 'problem') log.warn(problemLine(event.problem));
+      if (event.type === 'synced') synced = true;
+      pods.receive(event);
+    })
+    .catch((error: unknown) => {
+      log.error({ why: error instanceof Error ? error.message : String(error) }, "this node's pods are not known");
+    });
+
+  await aborted(signal);
+  clearInterval(timer);
+  links.stop();
+  source.close();
+  drain();
+  await stream.close(farewellMs);
+  await Promise.all([cluster.stop(), started, following]);
+  health.close();
+  health.closeAllConnections();
+  log.info({ books: books.snapshot() }, 'agent ended');
+}
+
+function nowUs(): number {
+  return (performance.timeOrigin + performance.now()) * 1000;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

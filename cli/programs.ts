@@ -1,0 +1,58 @@
+// `waybill agent` and `waybill collector`: settings from flags, environment and file, a log, and an orderly end.
+import { Command } from 'commander';
+import { type Logger, pino } from 'pino';
+import { agentSchema } from '../agent/config.ts';
+import { collectorSchema } from '../collector/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { namedSettings } from '../config/names.ts';
+import type { ConfigOf, Schema } from '../config/setting.ts';
+
+export function agentCommand(version: string): Command {
+  return programCommand('agent', 'run the agent of a node', agentSchema, async (config, log, signal) => {
+    const { runAgent } = await import('../agent/main.ts');
+    await runAgent(config, version, log, signal);
+  });
+}
+
+export function collectorCommand(version: string): Command {
+  return programCommand('collector', 'run the collector', collectorSchema, async (config, log, signal) => {
+    const { runCollector } = await import('../collector/main.ts');
+    await runCollector(config, version, log, signal);
+  });
+}
+
+function programCommand<Of extends Schema & { log: { level: Of['log']['level'] } }>(
+  name: string,
+  description: string,
+  schema: Of,
+  run: (config: ConfigOf<Of>, log: Logger, signal: AbortSignal) => Promise<void>,
+): Command {
+  const command = new Command(name)
+    .description(description)
+    .option('--config <file>', 'YAML file with settings (WAYBILL_CONFIG)')
+    .addHelpText('after', '\nFlags go before WAYBILL_* variables, these before the file; docs/config.md has them all.');
+  for (const { flag, variable, setting } of namedSettings(schema)) {
+    const standard = setting.defaultText === '' ? '' : `, default ${setting.defaultText}`;
+    command.option(`--${flag} <value>`, `${setting.help} (${setting.type}${standard}; ${variable})`);
+  }
+  return command.action(async (options: Record<string, string | undefined>) => {
+    const flags = Object.fromEntries(
+      namedSettings(schema).map(({ flag }) => [flag, options[camelCase(flag)]] as const),
+    );
+    const config = loadConfig(schema, {
+      file: options.config ?? process.env.WAYBILL_CONFIG,
+      flags,
+      env: process.env,
+    });
+    const ending = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+    const level = (config as { log: { level: string } }).log.level;
+    const log = pino({ level, base: { program: name }, timestamp: pino.stdTimeFunctions.isoTime });
+    await run(config, log, ending.signal);
+  });
+}
+
+/** As commander names the options: `findings-grace` is `findingsGrace`. */
+function camelCase(flag: string): string {
+  return flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,127 @@
+// `waybill replay`: capture files judged by a folder of manifests, offline: for forensics and CI.
+import { stat } from 'node:fs/promises';
+import { SingleBar } from 'cli-progress';
+import { Command, Option } from 'commander';
+import { replayFile } from '../agent/capture/pcap/replay.ts';
+import { Books } from '../books/books.ts';
+import { readManifests } from '../cluster/manifests/read.ts';
+import { ClusterHistory } from '../collector/identity/cluster-history.ts';
+import { Identities } from '../collector/identity/identity.ts';
+import { zonesOf } from '../collector/identity/zones.ts';
+import { Judging } from '../collector/judging.ts';
+import { type Severity, severities } from '../model/finding.ts';
+import { findingJson } from '../model/json.ts';
+import { type Problem, ProblemError, problemLine } from '../model/problem.ts';
+import { parsePolicyOptions } from '../policy/options.ts';
+import { failOnOption, isAtLeast } from './findings.ts';
+import { type Output, outputs, shown } from './output/format.ts';
+import { findingShape } from './output/shapes.ts';
+
+type Flags = { cluster: string; option?: string[]; failOn?: Severity; output: Output; maxConnections: string };
+
+const collectorDefaults = { answerTimeoutUs: 1_000_000, maxLagUs: 0, graceUs: 0, maxFindings: 1_000_000 };
+
+export function replayCommand(): Command {
+  return new Command('replay')
+    .description('judge capture files (pcap, pcapng) by a folder of manifests, offline')
+    .argument('<file...>', 'capture files, in the order of their time')
+    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
+    .option('--option <name=value...>', 'what the policy API leaves open (docs/policy-semantics.md)')
+    .option('--max-connections <number>', 'live connections held at once', '1000000')
+    .addOption(new Option('-o, --output <format>', 'how to show the findings').choices(outputs).default('table'))
+    .addOption(failOnOption())
+    .action(async (files: string[], flags: Flags) => {
+      await replay(files, flags);
+    });
+}
+
+async function replay(files: readonly string[], flags: Flags): Promise<void> {
+  const { options, problems } = parsePolicyOptions(flags.option ?? []);
+  if (problems.length > 0) throw new ProblemError(...problems);
+  const manifests = await readManifests(flags.cluster);
+  complain(manifests.problems);
+  const cluster = new ClusterHistory();
+  for (const object of manifests.objects) cluster.receive({ type: 'put', object, atUs: 0 });
+  cluster.receive({ type: 'synced', atUs: 0 });
+  const maxLive = Number(flags.maxConnections);
+  const judging = new Judging(
+    {
+      join: { answerTimeoutUs: collectorDefaults.answerTimeoutUs, maxLagUs: collectorDefaults.maxLagUs, maxLive },
+      verdict: { policy: options, graceUs: collectorDefaults.graceUs },
+      maxFindings: collectorDefaults.maxFindings,
+    },
+    cluster,
+    new Identities(cluster, zonesOf({}), []),
+    nobodyWatched,
+  );
+
+  const books = new Books();
+  const faults: Problem[] = [];
+  let untilUs = 0;
+  let read = 0;
+  const bar = await progressBar(files);
+  for (const file of files) {
+    const before = read;
+    faults.push(
+      ...(await replayFile(file, books, {
+        maxConnections: maxLive,
+        onProgress: (bytes) => {
+          read = before + bytes;
+          bar?.update(read);
+        },
+        onRecords: (records, until) => {
+          untilUs = Math.max(untilUs, until);
+          judging.receive({ node: '', clockOffsetUs: 0, records }, untilUs);
+          judging.tick(untilUs);
+          // Only findings are shown: connections need not be held.
+          judging.changes();
+        },
+      })),
+    );
+  }
+  bar?.stop();
+  judging.finish(untilUs);
+
+  const findings = judging.findings().sort(graverFirst).map(findingJson);
+  const width = process.stdout.isTTY ? (process.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  process.stdout.write(shown(findings, flags.output, findingShape, width));
+  complain(faults);
+  process.stderr.write(`${summary(books, judging)}\n`);
+  const { failOn } = flags;
+  if (faults.length > 0) process.exitCode = 2;
+  else if (failOn !== undefined && findings.some((one) => isAtLeast(one.severity, failOn))) process.exitCode = 1;
+}
+
+/** No agent watched the network of a file: what was not seen may have been there. */
+const nobodyWatched = { interfaceOf: () => undefined, interfaceAt: () => undefined, reporting: () => undefined };
+
+function complain(problems: readonly Problem[]): void {
+  for (const problem of problems) process.stderr.write(`${problemLine(problem)}\n`);
+}
+
+async function progressBar(files: readonly string[]): Promise<SingleBar | undefined> {
+  if (!process.stderr.isTTY) return undefined;
+  let bytes = 0;
+  for (const file of files)
+    bytes += await stat(file).then(
+      (stats) => stats.size,
+      () => 0,
+    );
+  const bar = new SingleBar({ format: 'replay [{bar}] {percentage} %, {eta_formatted} left', stream: process.stderr });
+  bar.start(bytes, 0);
+  return bar;
+}
+
+function graverFirst(a: { severity: Severity; firstSeenUs: number }, b: typeof a): number {
+  return severities.indexOf(b.severity) - severities.indexOf(a.severity) || a.firstSeenUs - b.firstSeenUs;
+}
+
+function summary(books: Books, judging: Judging): string {
+  const { seen, setAside, lost } = books.snapshot();
+  const verdicts = Object.entries(judging.counts.verdicts).map(([verdict, count]) => `${verdict} ${count}`);
+  const aside = [...Object.entries(setAside), ...Object.entries(lost)].map(([reason, count]) => `${reason} ${count}`);
+  return (
+    `${seen} packets${aside.length > 0 ? ` (not in connections: ${aside.join(', ')})` : ''}; ` +
+    `connections: ${verdicts.join(', ') || 'none'}`
+  );
+}

@@ -1,0 +1,110 @@
+#!/usr/bin/env node
+// The command line: one file a verb, each loaded only when it is asked for.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { ProblemError, problemLine } from '../model/problem.ts';
+
+type Verb = { name: string; description: string; load: () => Promise<Command> };
+
+const verbs: readonly Verb[] = [
+  {
+    name: 'verdict',
+    description: 'what the declared policies say of a connection, and why',
+    load: async () => (await import('./verdict.ts')).verdictCommand(),
+  },
+  {
+    name: 'replay',
+    description: 'judge capture files by a folder of manifests, offline',
+    load: async () => (await import('./replay.ts')).replayCommand(),
+  },
+  {
+    name: 'findings',
+    description: 'what is held against the network, from a running collector',
+    load: async () => (await import('./findings.ts')).findingsCommand(),
+  },
+  {
+    name: 'flows',
+    description: 'connections as they were seen and judged, from a running collector',
+    load: async () => (await import('./flows.ts')).flowsCommand(),
+  },
+  {
+    name: 'status',
+    description: 'nodes, lag, losses and what waits, from a running collector',
+    load: async () => (await import('./status.ts')).statusCommand(),
+  },
+  {
+    name: 'agent',
+    description: 'run the agent of a node',
+    load: async () => (await import('./programs.ts')).agentCommand(version()),
+  },
+  {
+    name: 'collector',
+    description: 'run the collector',
+    load: async () => (await import('./programs.ts')).collectorCommand(version()),
+  },
+  {
+    name: 'certs',
+    description: 'make development certificates',
+    load: async () => (await import('./certs.ts')).certsCommand(),
+  },
+];
+
+export function version(): string {
+  const file = new URL('../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
+
+/** The whole command with the one verb that is asked for loaded; all of them where none is. */
+export async function program(asked: string | undefined): Promise<Command> {
+  const whole = new Command('waybill')
+    .description('Says whether what crosses a Kubernetes network is what was declared.')
+    .version(version())
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done and nothing held against it; 1 done, and what --fail-on or a batch line asks about was ' +
+        'found;\n2 could not be done. WAYBILL_DEBUG=1 shows where an unexpected error came from.',
+    );
+  for (const verb of verbs) {
+    if (verb.name === asked || asked === 'help') whole.addCommand(await verb.load());
+    else whole.addCommand(new Command(verb.name).description(verb.description).allowUnknownOption());
+  }
+  whole.exitOverride();
+  for (const command of whole.commands) command.exitOverride().configureOutput({ outputError: () => undefined });
+  whole.configureOutput({ outputError: () => undefined });
+  return whole;
+}
+
+async function main(): Promise<void> {
+  // A reader that goes away (`| head`) ends the program, and is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
+  const asked = process.argv.slice(2).find((word) => !word.startsWith('-'));
+  const whole = await program(asked);
+  if (process.argv.length <= 2) {
+    whole.outputHelp();
+    return;
+  }
+  await whole.parseAsync();
+}
+
+function fail(error: unknown): void {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return;
+    process.stderr.write(`${usageLine(error.message)}\n`);
+  } else if (error instanceof ProblemError) {
+    process.stderr.write(`${error.problems.map(problemLine).join('\n')}\n`);
+  } else {
+    const told = error instanceof Error ? error : new Error(String(error));
+    const where = process.env.WAYBILL_DEBUG === '1' ? told.stack : told.message.split('\n')[0];
+    process.stderr.write(`unexpected-error: ${where}; set WAYBILL_DEBUG=1 to see where, and report it\n`);
+  }
+  process.exitCode = 2;
+}
+
+function usageLine(message: string): string {
+  return `bad-usage: ${message
+    .replace(/^error: /, '')
+    .split('\n')
+    .join(' ')}; --help has the flags`;
+}
+
+if (import.meta.main) main().catch(fail);

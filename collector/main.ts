@@ -1,0 +1,186 @@
+// The collector: ingest -> store -> identity -> join -> verdict -> findings -> store -> API. The whole is seen here.
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+import { readTls } from '../certs/read.ts';
+import { openClusterSource } from '../cluster/open.ts';
+import { problemLine } from '../model/problem.ts';
+import type { Change } from './api/api.ts';
+import { serveApi } from './api/server.ts';
+import type { CollectorConfig } from './config.ts';
+import { ClusterHistory } from './identity/cluster-history.ts';
+import { Identities } from './identity/identity.ts';
+import { zonesOf } from './identity/zones.ts';
+import { Agents } from './ingest/agents.ts';
+import { ingest } from './ingest/ingest.ts';
+import { Judging } from './judging.ts';
+import { statusOf } from './status.ts';
+import { openDuckdb } from './store/duckdb/duckdb.ts';
+import { Series } from './store/series/series.ts';
+
+const tickMs = 50;
+const keepMs = 250;
+const retainMs = 60_000;
+const seriesEveryMs = 10_000;
+/** Batches that may hold records of connections still open are joined again after a restart. */
+const rejoinUs = 6 * 60 * 1_000_000;
+const problemsShown = 20;
+
+/** Runs until `signal`; rejects with a ProblemError where it cannot begin. */
+export async function runCollector(
+  config: CollectorConfig,
+  version: string,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const startedUs = nowUs();
+  const tls = readTls(config.tls);
+  const store = await openDuckdb({
+    path: config.store.path,
+    memoryLimitBytes: config.store.memoryLimit,
+    maxAgeMs: config.store.maxAge,
+    maxBytes: config.store.maxBytes,
+  });
+  const series =
+    config.series.url === ''
+      ? undefined
+      : new Series({ ...config.series, password: passwordOf(config.series.passwordFile), everyMs: seriesEveryMs }, log);
+  const cluster = new ClusterHistory();
+  const agents = new Agents();
+  const identities = new Identities(cluster, zonesOf(config.cluster.zones), config.cluster.ranges);
+  const judging = new Judging(
+    {
+      join: {
+        answerTimeoutUs: config.join.answerTimeout * 1000,
+        maxLagUs: config.join.maxLag * 1000,
+        maxLive: config.join.maxLive,
+      },
+      verdict: { policy: config.policy, graceUs: config.findings.grace * 1000 },
+      maxFindings: config.findings.max,
+    },
+    cluster,
+    identities,
+    agents,
+  );
+  const listeners = new Set<(change: Change) => void>();
+  const problems: string[] = [];
+
+  /** Hands what changed to the store, the series and the followers; one at a time. */
+  let keeping: Promise<void> = Promise.resolve();
+  const keep = (): Promise<void> => {
+    keeping = keeping.then(async () => {
+      const { connections, dropped, findings } = judging.changes();
+      for (const listener of listeners) {
+        for (const finding of findings.put) listener({ type: 'finding', finding });
+        for (const connection of connections) listener({ type: 'connection', connection });
+      }
+      series?.put(connections, findings.put);
+      await store.putConnections(connections);
+      await store.removeConnections(dropped);
+      await store.putFindings(findings.put);
+      await store.removeFindings(findings.removed);
+    });
+    keeping = keeping.catch((error: unknown) => log.error({ why: String(error) }, 'not stored'));
+    return keeping;
+  };
+
+  const source = openClusterSource(config.cluster, undefined, log);
+  const synced = source.start((event) => {
+    if (event.type === 'problem') {
+      log.warn(problemLine(event.problem));
+      problems.push(problemLine(event.problem));
+      if (problems.length > problemsShown) problems.shift();
+    }
+    cluster.receive(event);
+  });
+  try {
+    await Promise.race([synced, aborted(signal)]);
+    await restore();
+    const taken = await ingest(
+      {
+        listen: config.ingest.listen,
+        tls,
+        maxBatchRecords: config.ingest.maxBatchRecords,
+        maxAgents: config.ingest.maxAgents,
+        nowUs,
+      },
+      agents,
+      { keep: (batch) => store.putBatch(batch), join: (batch) => judging.receive(batch, nowUs()) },
+      log,
+    );
+    const api = await serveApi(
+      { listen: config.api.listen, tls, healthListen: config.health.listen },
+      {
+        findings: (query) => keep().then(() => store.findings(query)),
+        connections: (query) => keep().then(() => store.connections(query)),
+        status: async () => {
+          await keep();
+          return statusOf({
+            version,
+            startedUs,
+            nowUs: nowUs(),
+            cluster,
+            problems,
+            agents,
+            streamsRefused: taken.refused(),
+            judging: judging.counts,
+            store: await store.totals(),
+            series: series?.counts() ?? null,
+          });
+        },
+        subscribe(listener) {
+          listeners.add(listener);
+          return () => listeners.delete(listener);
+        },
+      },
+      () => (cluster.synced ? { ready: true, why: 'judging' } : { ready: false, why: 'the cluster is not known yet' }),
+      log,
+    );
+    const timers = [
+      setInterval(() => judging.tick(nowUs()), tickMs),
+      setInterval(keep, keepMs),
+      setInterval(() => {
+        store.retain(nowUs()).catch((error: unknown) => log.error({ why: String(error) }, 'nothing could be deleted'));
+      }, retainMs),
+    ];
+    log.info({ ingest: taken.port, api: api.port, health: api.healthPort }, 'collector listens');
+    await aborted(signal);
+    for (const timer of timers) clearInterval(timer);
+    await taken.stop();
+    judging.tick(nowUs());
+    await api.close();
+  } finally {
+    await source.stop();
+    await keep();
+    await series?.close(2_000);
+    await store.close();
+    log.info('collector ended');
+  }
+
+  /** Findings go on counting, and connections that may still be open are joined again. */
+  async function restore(): Promise<void> {
+    const sinceUs = nowUs() - rejoinUs;
+    judging.restore(
+      await store.findings({ last: config.findings.max }),
+      await store.connections({ sinceUs, last: config.join.maxLive }),
+    );
+    let batches = 0;
+    for await (const batch of store.batchesSince(sinceUs)) {
+      judging.receive(batch, nowUs());
+      batches += 1;
+    }
+    if (batches > 0) log.info({ batches }, 'joined again what was stored before');
+  }
+}
+
+function passwordOf(file: string): string {
+  return file === '' ? '' : readFileSync(file, 'utf8').trim();
+}
+
+function nowUs(): number {
+  return (performance.timeOrigin + performance.now()) * 1000;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
