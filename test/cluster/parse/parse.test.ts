@@ -1,0 +1,161 @@
+import t from 'tap';
+import { parseObject } from '../../../cluster/parse/parse.ts';
+import { parsed, problemsOf, raw } from '../../scene/objects.ts';
+
+t.test('rule 16: a namespace carries kubernetes.io/metadata.name even where a manifest leaves it out', async (t) => {
+  t.same(
+    { ...parsed('Namespace', raw('Namespace', 'shop', { metadata: { labels: { team: 'a' } } })).labels },
+    {
+      team: 'a',
+      'kubernetes.io/metadata.name': 'shop',
+    },
+  );
+  t.same({ ...parsed('Namespace', raw('Namespace', 'shop')).labels }, { 'kubernetes.io/metadata.name': 'shop' });
+});
+
+t.test(
+  'a label named like a property of objects is a label, and none of them is found where there is none',
+  async (t) => {
+    const labels = JSON.parse('{"constructor": "x", "__proto__": "y"}');
+    const { labels: read } = parsed(
+      'Namespace',
+      raw('Namespace', 'shop', { metadata: { labels: { constructor: 'x' } } }),
+    );
+    t.equal(read.constructor, 'x');
+    t.equal(read.toString, undefined);
+    t.equal(problemsOf(raw('Namespace', 'shop', { metadata: { labels } })).length, 1, '__proto__ is no label key');
+  },
+);
+
+t.test('a node has its addresses, pod ranges and zone; a host name is no address', async (t) => {
+  const node = parsed(
+    'Node',
+    raw('Node', 'n1', {
+      metadata: { labels: { 'topology.kubernetes.io/zone': 'a' } },
+      spec: { podCIDR: '10.1.0.0/24', podCIDRs: ['10.1.0.0/24', 'fd00:1::/64'] },
+      status: {
+        addresses: [
+          { type: 'InternalIP', address: '192.168.0.1' },
+          { type: 'ExternalIP', address: '203.0.113.1' },
+          { type: 'Hostname', address: 'n1' },
+        ],
+      },
+    }),
+  );
+  t.same(node.addresses, ['192.168.0.1', '203.0.113.1']);
+  t.same(
+    node.podPrefixes.map((prefix) => prefix.text),
+    ['10.1.0.0/24', 'fd00:1::/64'],
+  );
+  t.equal(node.zone, 'a');
+});
+
+t.test('a service has its cluster, external and load balancer addresses', async (t) => {
+  const service = parsed(
+    'Service',
+    raw('Service', 'shop/db', {
+      spec: {
+        clusterIP: '10.96.0.9',
+        clusterIPs: ['10.96.0.9', 'fd00:96::9'],
+        externalIPs: ['198.51.100.7'],
+        ports: [
+          { name: 'sql', port: 5432, nodePort: 30432 },
+          { port: 53, protocol: 'UDP', nodePort: 0 },
+        ],
+      },
+      status: { loadBalancer: { ingress: [{ ip: '203.0.113.7' }, { hostname: 'lb.example' }] } },
+    }),
+  );
+  t.same(service.addresses, ['10.96.0.9', 'fd00:96::9', '198.51.100.7', '203.0.113.7']);
+  t.same(service.clusterAddresses, ['10.96.0.9', 'fd00:96::9']);
+  t.same(service.ports, [
+    { name: 'sql', protocol: 6, port: 5432, nodePort: 30432 },
+    { name: '', protocol: 17, port: 53, nodePort: 0 },
+  ]);
+});
+
+t.test('a headless service, and one that is only another name, have no address', async (t) => {
+  const headless = { clusterIP: 'None', clusterIPs: ['None'] };
+  t.same(parsed('Service', raw('Service', 'shop/db', { spec: headless })).addresses, []);
+  const external = { type: 'ExternalName', externalName: 'db.example' };
+  t.same(parsed('Service', raw('Service', 'shop/db', { spec: external })).addresses, []);
+});
+
+t.test('rule 14: only ready endpoints are kept; a condition that is not given is ready', async (t) => {
+  const slice = parsed(
+    'EndpointSlice',
+    raw('EndpointSlice', 'shop/db-x', {
+      metadata: { labels: { 'kubernetes.io/service-name': 'db' } },
+      addressType: 'IPv4',
+      endpoints: [
+        { addresses: ['10.0.0.1'], conditions: { ready: true } },
+        { addresses: ['10.0.0.2'], conditions: { ready: false, serving: true } },
+        { addresses: ['10.0.0.3'], conditions: {} },
+        { addresses: ['10.0.0.4'] },
+      ],
+      ports: [{ name: 'sql', port: 5432 }, { name: 'all' }],
+    }),
+  );
+  t.match(slice, { service: 'db', addresses: ['10.0.0.1', '10.0.0.3', '10.0.0.4'] });
+  t.same(slice.ports, [{ name: 'sql', protocol: 6, port: 5432 }]);
+});
+
+t.test('a slice of names has no addresses, and that is no fault', async (t) => {
+  const slice = raw('EndpointSlice', 'shop/x', { addressType: 'FQDN', endpoints: [{ addresses: ['db.example'] }] });
+  t.same(parsed('EndpointSlice', slice).addresses, []);
+});
+
+t.test('a workload is known by its pod template', async (t) => {
+  const template = {
+    metadata: { labels: { app: 'web' } },
+    spec: { hostNetwork: true, containers: [{ ports: [{ name: 'http', containerPort: 80 }] }] },
+  };
+  const deployment = parsed('Workload', raw('Deployment', 'shop/web', { spec: { template } }));
+  t.match(deployment, { workload: { kind: 'Deployment', name: 'web' }, labels: { app: 'web' }, hostNetwork: true });
+  t.same(deployment.ports, [{ name: 'http', port: 80, protocol: 6 }]);
+  const cron = parsed('Workload', raw('CronJob', 'shop/sweep', { spec: { jobTemplate: { spec: { template } } } }));
+  t.match(cron, { workload: { kind: 'CronJob', name: 'sweep' }, labels: { app: 'web' } });
+});
+
+t.test('what another workload made is passed over: its pods are shown as the maker’s', async (t) => {
+  const by = (kind: string) => ({ metadata: { ownerReferences: [{ kind, name: 'x' }] } });
+  t.same(parseObject(raw('ReplicaSet', 'shop/web-1', by('Deployment'))), { is: 'not-ours' });
+  t.same(parseObject(raw('Job', 'shop/sweep-1', by('CronJob'))), { is: 'not-ours' });
+  t.equal(parsed('Workload', raw('ReplicaSet', 'shop/web')).workload.kind, 'ReplicaSet');
+});
+
+t.test('other kinds, and maps that are no objects, are not ours', async (t) => {
+  const others = [
+    raw('ConfigMap', 'shop/x'),
+    { kind: 'Deployment', replicas: 2 },
+    { kind: 'toString' },
+    {},
+    [],
+    null,
+    'x',
+    1,
+  ];
+  for (const other of others) t.same(parseObject(other), { is: 'not-ours' });
+});
+
+t.test('an object of ours without apiVersion is named', async (t) => {
+  t.same(problemsOf({ kind: 'Namespace', metadata: { name: 'shop' } }), [
+    'missing-field: Namespace shop (apiVersion): apiVersion is missing; set apiVersion',
+  ]);
+});
+
+t.test('metadata that is no map is named once', async (t) => {
+  t.same(problemsOf({ apiVersion: 'v1', kind: 'Namespace', metadata: 'shop' }), [
+    'wrong-type: Namespace (no name) (metadata): "shop" is not a map; write a map',
+    'missing-field: Namespace (no name) (metadata.name): name is missing; set name',
+  ]);
+});
+
+t.test('the place of a fault names the line where one is known', async (t) => {
+  const slice = raw('EndpointSlice', 'shop/x', { endpoints: [{ addresses: ['?'] }] });
+  const result = parseObject(slice, (path) => `x.yaml:${path.length}`);
+  t.match(result, {
+    is: 'broken',
+    problems: [{ place: 'EndpointSlice shop/x (x.yaml:4, endpoints[0].addresses[0])' }],
+  });
+});

@@ -1,0 +1,48 @@
+// Objects as they come from files and API servers, in one line each, and what is told of them.
+import { type Parsed, parseObject } from '../../cluster/parse/parse.ts';
+import type { ClusterObject } from '../../model/kubernetes.ts';
+import { problemLine } from '../../model/problem.ts';
+
+export type Raw = Record<string, unknown> & { kind: string; metadata: Record<string, unknown> };
+
+/** `raw('Pod', 'shop/web', { spec: {} })`; a place without / has no namespace. */
+export function raw(kind: keyof typeof apiVersions, place: string, rest: Record<string, unknown> = {}): Raw {
+  const [name, namespace] = place.split('/').reverse();
+  const { metadata, ...body } = rest;
+  const own = namespace === undefined ? { name } : { name, namespace };
+  return { apiVersion: apiVersions[kind], kind, metadata: { ...own, ...(metadata as object) }, ...body };
+}
+
+const apiVersions = {
+  Pod: 'v1',
+  Namespace: 'v1',
+  Node: 'v1',
+  Service: 'v1',
+  ConfigMap: 'v1',
+  EndpointSlice: 'discovery.k8s.io/v1',
+  NetworkPolicy: 'networking.k8s.io/v1',
+  Deployment: 'apps/v1',
+  ReplicaSet: 'apps/v1',
+  Job: 'batch/v1',
+  CronJob: 'batch/v1',
+};
+
+/** The object of that kind; throws where it is broken or none of ours. */
+export function parsed<Kind extends ClusterObject['kind']>(
+  kind: Kind,
+  object: unknown,
+): Extract<ClusterObject, { kind: Kind }> {
+  const result = parseObject(object);
+  if (result.is !== 'object') throw new Error(`no object: ${lines(result).join('; ') || result.is}`);
+  if (result.object.kind !== kind) throw new Error(`a ${result.object.kind}`);
+  return result.object as Extract<ClusterObject, { kind: Kind }>;
+}
+
+/** Each problem as the user reads it. */
+export function problemsOf(object: unknown): string[] {
+  return lines(parseObject(object));
+}
+
+function lines(result: Parsed): string[] {
+  return result.is === 'not-ours' ? [] : result.problems.map(problemLine);
+}
