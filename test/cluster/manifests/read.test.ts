@@ -1,0 +1,170 @@
+import { symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { parseManifest } from '../../../cluster/manifests/manifest.ts';
+import { readManifests } from '../../../cluster/manifests/read.ts';
+import { type ClusterObject, objectKey } from '../../../model/kubernetes.ts';
+import { problemLine } from '../../../model/problem.ts';
+import { folder, namespace } from './folders.ts';
+
+const keys = (objects: readonly ClusterObject[]) => objects.map(objectKey);
+const read = (text: string, name = 'x.yaml') => {
+  const { entries, problems, passedOver } = parseManifest(text, name);
+  return { keys: keys(entries.map((entry) => entry.object)), lines: problems.map(problemLine), passedOver };
+};
+
+t.test('a folder is read with all that is in it, less what is hidden or no manifest', async (t) => {
+  const { path } = folder(t, {
+    'a.yaml': namespace('a'),
+    'deep/er/b.yml': namespace('b'),
+    'c.json': '{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"c"}}',
+    'README.md': namespace('no'),
+    '.git/d.yaml': namespace('no'),
+    '.hidden.yaml': namespace('no'),
+  });
+  const { objects, problems, passedOver } = await readManifests(path);
+  t.same(keys(objects).sort(), ['Namespace//a', 'Namespace//b', 'Namespace//c']);
+  t.same([problems, passedOver], [[], 0]);
+});
+
+t.test('a path that is a file is read whatever its name', async (t) => {
+  const { path } = folder(t, { dump: namespace('a') });
+  t.same(keys((await readManifests(join(path, 'dump'))).objects), ['Namespace//a']);
+});
+
+t.test('links are followed, and a link to a folder around it once', async (t) => {
+  const { path } = folder(t, { 'real/a.yaml': namespace('a') });
+  symlinkSync(join(path, 'real', 'a.yaml'), join(path, 'b.yaml'));
+  symlinkSync(path, join(path, 'real', 'loop'));
+  const { objects, problems } = await readManifests(path);
+  t.same(keys(objects), ['Namespace//a']);
+  t.match(problems, [{ code: 'duplicate-object' }]);
+});
+
+t.test('a path that is not there is a ProblemError with the mend', async (t) => {
+  await t.rejects(readManifests('/nowhere/at-all'), {
+    message:
+      'cannot-read: /nowhere/at-all: there is no such file or folder; give the path of a manifest or of a folder of manifests',
+  });
+});
+
+t.test('a link that leads nowhere is a problem, and the rest is read', async (t) => {
+  const { path } = folder(t, { 'a.yaml': namespace('a') });
+  symlinkSync('gone', join(path, 'b.yaml'));
+  const { objects, problems } = await readManifests(path);
+  t.same(keys(objects), ['Namespace//a']);
+  t.match(problems, [{ code: 'cannot-read', place: 'b.yaml' }]);
+});
+
+t.test('several documents, lists and typed lists are read; what is not ours is passed over and counted', async (t) => {
+  const text = [
+    '# only a comment',
+    namespace('a'),
+    'kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}',
+    'kind: PodList\napiVersion: v1\nitems:\n- metadata: {name: p, namespace: a}\n- metadata: {name: q, namespace: a}',
+    `kind: List\napiVersion: v1\nitems:\n- {kind: Secret, apiVersion: v1, metadata: {name: s}}\n- {kind: Node, apiVersion: v1, metadata: {name: n}}`,
+    'replicas: 3\nimage: {tag: x}',
+    '',
+  ].join('\n---\n');
+  t.same(read(text), { keys: ['Namespace//a', 'Pod/a/p', 'Pod/a/q', 'Node//n'], lines: [], passedOver: 3 });
+});
+
+t.test('JSON documents may stand one behind the other', async (t) => {
+  const one = (name: string) => `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"${name}"}}`;
+  t.same(read(`${one('a')}\n${one('b')}\n`).keys, ['Namespace//a', 'Namespace//b']);
+  t.same(read(`${one('a')}\n---\n${one('b')}\n`).keys, ['Namespace//a', 'Namespace//b']);
+});
+
+t.test('anchors and merge keys work', async (t) => {
+  const text = `kind: List
+items:
+- &web
+  apiVersion: v1
+  kind: Namespace
+  metadata: &meta {name: a, labels: {team: x}}
+- <<: *web
+  metadata: {<<: *meta, name: b}
+`;
+  const { entries } = parseManifest(text, 'x.yaml');
+  t.match(entries, [{ object: { name: 'a' } }, { object: { name: 'b', labels: { team: 'x' } } }]);
+});
+
+t.test('a fault is named with file, line and field, in every document of the file', async (t) => {
+  const policy = (port: string) => `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: db
+  namespace: shop
+spec:
+  podSelector: {}
+  ingress:
+  - ports:
+    - port: 8080
+      ${port}
+`;
+  t.same(read(`# comment\n---\n${namespace('a')}---\n${policy('endPort: 90')}`, 'db.yaml').lines, [
+    'end-port-below-port: NetworkPolicy shop/db (db.yaml:19, spec.ingress[0].ports[0].endPort): endPort 90 is below port 8080; set 8080 or more',
+  ]);
+});
+
+t.test('a fault in a list or in JSON is named with its line too', async (t) => {
+  const json = JSON.stringify(
+    { kind: 'PodList', apiVersion: 'v1', items: [{ metadata: { name: 'p' }, status: { podIP: 'x' } }] },
+    null,
+    2,
+  );
+  const line = json.split('\n').findIndex((text) => text.includes('podIP')) + 1;
+  t.same(read(json, 'pods.json').lines, [
+    `bad-address: Pod default/p (pods.json:${line}, status.podIP): "x" is not an IP address; write an IPv4 or IPv6 address`,
+  ]);
+});
+
+t.test('what is missing is placed where it should stand', async (t) => {
+  t.same(read('---\nkind: Namespace\napiVersion: v1\nmetadata:\n  labels: {}\n', 'n.yaml').lines, [
+    'missing-field: Namespace (no name) (n.yaml:4, metadata.name): name is missing; set name',
+  ]);
+});
+
+t.test('a document that is no YAML is named with its line; the others are read', async (t) => {
+  const { keys: found, lines } = read(`${namespace('a')}---\nkind: [\n---\n${namespace('b')}`);
+  t.same(found, ['Namespace//a', 'Namespace//b']);
+  t.equal(lines.length, 1);
+  t.match(lines[0], /^bad-yaml: x\.yaml:\d+: cannot be read as YAML or JSON: .+; mend the syntax$/);
+});
+
+t.test('the same object twice is a problem, and the last one counts', async (t) => {
+  const { path } = folder(t, { 'a.yaml': namespace('shop', 'one'), 'b.yaml': `---\n${namespace('shop', 'two')}` });
+  const { objects, problems } = await readManifests(path);
+  t.match(objects, [{ name: 'shop', labels: { team: 'two' } }]);
+  t.equal(objects.length, 1);
+  t.same(problems.map(problemLine), [
+    'duplicate-object: Namespace shop (b.yaml:2): the same object stands in a.yaml:1 too; this one counts; keep one of them',
+  ]);
+});
+
+t.test('aliases that would grow into millions of values are refused, also where they are few', async (t) => {
+  let text = 'a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n';
+  for (let i = 1; i < 8; i++)
+    text += `a${i}: &a${i} [${Array(10)
+      .fill(`*a${i - 1}`)
+      .join(', ')}]\n`;
+  t.match(read(text).lines, [/^bad-yaml: x\.yaml:1: .*its aliases make more than 1000000 values of it/]);
+  t.match(read(`a: &a [x]\nb: [${Array(2000).fill('*a').join(', ')}]\n`).lines, [/^bad-yaml: .*aliases exceeded/]);
+  t.match(read('a: &a [*a]\n').lines, [/^bad-yaml/]);
+});
+
+t.test('nesting without end is refused, in YAML and in JSON', async (t) => {
+  t.match(read('['.repeat(100_000)).lines, [/^bad-yaml/]);
+  t.match(read('{"a":'.repeat(100_000)).lines, [/^bad-yaml/]);
+});
+
+t.test('a file with a byte order mark, with CRLF, or with nothing in it is read', async (t) => {
+  t.same(read(`\ufeff${namespace('a')}`).keys, ['Namespace//a']);
+  t.same(read(namespace('a').replaceAll('\n', '\r\n')).keys, ['Namespace//a']);
+  t.same(read('\n# nothing\n'), { keys: [], lines: [], passedOver: 0 });
+});
+
+t.test('--- within a text that is indented begins no document', async (t) => {
+  const text = `${namespace('a')}  annotations:\n    note: |\n      ---\n      more\n---\n${namespace('b')}`;
+  t.same(read(text).keys, ['Namespace//a', 'Namespace//b']);
+});
