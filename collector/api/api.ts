@@ -41,9 +41,20 @@ export type Status = {
   series: { points: number; dropped: number } | null;
 };
 
-export type Change = { type: 'finding'; finding: Finding } | { type: 'connection'; connection: Connection };
+/** Readers that follow now, and those let go since the start because they could not keep up. */
+export type FollowerCounts = { now: number; dropped: number };
+
+/** What GET /v1/status answers. */
+export type StatusJson = Status & { followers: FollowerCounts };
+
+/** `gone`: nothing is held against anyone any more, or the connection was part of another one. */
+export type Change =
+  | { type: 'finding'; finding: Finding }
+  | { type: 'connection'; connection: Connection }
+  | { type: 'gone'; of: 'finding' | 'connection'; id: string };
 
 export type ApiAnswers = {
+  /** Newest first, both lists; what was told to listeners before is in them. */
   findings(query: Query): Promise<Finding[]>;
   connections(query: Query): Promise<Connection[]>;
   status(): Promise<Status>;

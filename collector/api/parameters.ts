@@ -1,9 +1,11 @@
-// The parameters of a request into a query; what cannot be read is a Problem that names it.
-import { type FindingKind, type Severity, severities } from '../../model/finding.ts';
+// The parameters of a request into a query. Several values of one parameter mean either; an unknown parameter and a
+// value that makes no sense are problems that name it, never passed over.
+import { type FindingKind, severities } from '../../model/finding.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 import type { Query } from '../store/store.ts';
 import { badParameter, unknownParameter } from './errors.ts';
+import { parseTimeUs, timeMend } from './times.ts';
 
 export const findingKinds: readonly FindingKind[] = [
   'bypass',
@@ -15,74 +17,112 @@ export const findingKinds: readonly FindingKind[] = [
 ];
 export const verdictNames: readonly VerdictName[] = ['allowed', 'undeclared', 'denied', 'unknown'];
 
-export const parameterNames = [
-  'namespace',
-  'pod',
-  'kind',
-  'severity',
-  'verdict',
-  'since',
-  'until',
-  'last',
-  'follow',
-] as const;
+export const parameterNames = {
+  findings: ['namespace', 'pod', 'kind', 'severity', 'verdict', 'since', 'until', 'last', 'follow'],
+  flows: ['namespace', 'pod', 'verdict', 'since', 'until', 'last', 'follow'],
+} as const;
 
-const lastMost = 10_000;
-const lastDefault = 100;
+/** What one answer may hold: it is in memory for a moment. */
+export const lastMost = 10_000;
+const lastUnasked = { findings: lastMost, flows: 100 };
+const lastOfFollow = 20;
+const valuesMost = 100;
+/** As long as a name in Kubernetes may be. */
+const nameCharactersMost = 253;
 
+/** `follow`: after the last ones of the past, new ones as they come. */
 export type Asked = { query: Query; follow: boolean };
 
-/** Times are RFC 3339. A parameter given twice means either. */
-export function readParameters(raw: Readonly<Record<string, unknown>>): Asked | Problem {
-  for (const name of Object.keys(raw)) {
-    if (!parameterNames.some((known) => known === name)) return unknownParameter(name, parameterNames);
-  }
-  const kinds = among(raw, 'kind', findingKinds);
-  const severity = among(raw, 'severity', severities);
-  const verdicts = among(raw, 'verdict', verdictNames);
-  const sinceUs = time(raw, 'since');
-  const untilUs = time(raw, 'until');
-  const last = valuesOf(raw, 'last').at(-1) ?? String(lastDefault);
-  const follow = valuesOf(raw, 'follow').at(-1) ?? 'false';
-  for (const one of [kinds, severity, verdicts, sinceUs, untilUs]) if (isProblem(one)) return one;
-  if (!/^\d{1,5}$/.test(last) || Number(last) > lastMost) return badParameter('last', last, `set 0 to ${lastMost}`);
-  if (follow !== 'true' && follow !== 'false') return badParameter('follow', follow, 'set true or false');
+/** As a query string is parsed: a text, or several where the parameter is given more than once. */
+export type RawParameters = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+export function readParameters(of: keyof typeof parameterNames, raw: RawParameters, nowUs: number): Asked | Problem {
+  const known: readonly string[] = parameterNames[of];
+  const unknown = Object.keys(raw).find((name) => !known.includes(name));
+  if (unknown !== undefined) return unknownParameter(unknown, known);
+  const read = new Reading(raw);
+  const [sinceUs, untilUs] = [read.timeUs('since', nowUs), read.timeUs('until', nowUs)];
+  const follow = read.word('follow', ['true', 'false']) === 'true';
   const query: Query = {
-    namespaces: valuesOf(raw, 'namespace'),
-    pods: valuesOf(raw, 'pod'),
-    kinds: kinds as FindingKind[],
-    severities: severity as Severity[],
-    verdicts: verdicts as VerdictName[],
-    ...(sinceUs === undefined ? {} : { sinceUs: sinceUs as number }),
-    ...(untilUs === undefined ? {} : { untilUs: untilUs as number }),
-    last: Number(last),
+    namespaces: read.names('namespace'),
+    pods: read.names('pod'),
+    kinds: read.words('kind', findingKinds),
+    severities: read.words('severity', severities),
+    verdicts: read.words('verdict', verdictNames),
+    ...(sinceUs === undefined ? {} : { sinceUs }),
+    ...(untilUs === undefined ? {} : { untilUs }),
+    last: read.last(follow ? lastOfFollow : lastUnasked[of]),
   };
-  return { query, follow: follow === 'true' };
+  if (sinceUs !== undefined && untilUs !== undefined && sinceUs >= untilUs) {
+    read.fault('until', 'is not after since', 'set a later one');
+  }
+  if (follow && untilUs !== undefined) read.fault('until', 'means nothing with follow', 'leave one of them out');
+  return read.problem ?? { query, follow };
 }
 
-export function isProblem(value: unknown): value is Problem {
-  return typeof value === 'object' && value !== null && 'mend' in value;
+export function isProblem(value: Asked | Problem): value is Problem {
+  return 'mend' in value;
 }
 
-function valuesOf(raw: Readonly<Record<string, unknown>>, name: string): string[] {
-  const value = raw[name];
-  if (value === undefined) return [];
-  return (Array.isArray(value) ? value : [value]).map(String);
-}
+/** Keeps the first problem, so that the parameters are read in a row. */
+class Reading {
+  problem: Problem | undefined;
+  readonly #raw: RawParameters;
 
-function among<Value extends string>(
-  raw: Readonly<Record<string, unknown>>,
-  name: string,
-  known: readonly Value[],
-): Value[] | Problem {
-  const wanted = valuesOf(raw, name);
-  const odd = wanted.find((one) => !known.some((value) => value === one));
-  return odd === undefined ? (wanted as Value[]) : badParameter(name, odd, `use ${known.join(', ')}`);
-}
+  constructor(raw: RawParameters) {
+    this.#raw = raw;
+  }
 
-function time(raw: Readonly<Record<string, unknown>>, name: string): number | undefined | Problem {
-  const text = valuesOf(raw, name).at(-1);
-  if (text === undefined) return undefined;
-  const ms = /^\d{4}-\d{2}-\d{2}T/.test(text) ? Date.parse(text) : Number.NaN;
-  return Number.isNaN(ms) ? badParameter(name, text, 'write it as 2026-01-31T12:00:00Z') : ms * 1000;
+  fault(name: string, fault: string, mend: string, value = this.#values(name)[0] ?? ''): void {
+    this.problem ??= badParameter(name, value, fault, mend);
+  }
+
+  names(name: string): readonly string[] {
+    const values = this.#values(name);
+    const odd = values.find((value) => value === '' || value.length > nameCharactersMost);
+    if (odd !== undefined) this.fault(name, 'is no name', 'write a name, or leave the parameter out', odd);
+    return values;
+  }
+
+  words<Value extends string>(name: string, known: readonly Value[]): readonly Value[] {
+    const values = this.#values(name);
+    const odd = values.find((value) => !known.some((word) => word === value));
+    if (odd !== undefined) this.fault(name, 'is none of its values', `use ${known.join(', ')}`, odd);
+    return values as readonly Value[];
+  }
+
+  word<Value extends string>(name: string, known: readonly Value[]): Value | undefined {
+    this.#once(name);
+    return this.words(name, known)[0];
+  }
+
+  timeUs(name: string, nowUs: number): number | undefined {
+    const text = this.#once(name);
+    if (text === undefined) return undefined;
+    const us = parseTimeUs(text, nowUs);
+    if (us === undefined) this.fault(name, 'is no time', timeMend);
+    return us;
+  }
+
+  last(unasked: number): number {
+    const text = this.#once('last');
+    if (text === undefined) return unasked;
+    const last = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+    if (last < 1 || last > lastMost) this.fault('last', 'is not in its range', `set 1 to ${lastMost}`);
+    return last;
+  }
+
+  #once(name: string): string | undefined {
+    const values = this.#values(name);
+    if (values.length > 1) this.fault(name, 'is given a second time', 'give it once', values[1]);
+    return values[0];
+  }
+
+  #values(name: string): readonly string[] {
+    const value = this.#raw[name];
+    const values = value === undefined ? [] : typeof value === 'string' ? [value] : value;
+    if (values.length <= valuesMost) return values;
+    this.problem ??= badParameter(name, values[0]!, `and ${values.length - 1} more`, `give at most ${valuesMost}`);
+    return [];
+  }
 }

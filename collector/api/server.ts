@@ -1,27 +1,37 @@
-// The HTTP API: findings, connections and status for those who hold a certificate, health for everyone.
-import { Readable } from 'node:stream';
+// The HTTP API: findings, connections and status for those who hold a client's certificate, health for everyone.
+import { createSecureContext, type TLSSocket } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { nodeUriPrefix } from '../../certs/node-name.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
-import { ProblemError, problemLine } from '../../model/problem.ts';
+import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
 import { listenProblem } from '../ingest/errors.ts';
-import type { ApiAnswers, Change } from './api.ts';
-import { followerTooSlow } from './errors.ts';
-import { matches } from './matches.ts';
-import { isProblem, readParameters } from './parameters.ts';
+import type { Query } from '../store/store.ts';
+import { jsonArray, Turns } from './answers.ts';
+import type { ApiAnswers, FollowerCounts, StatusJson } from './api.ts';
+import { agentCertificate, certificateUnusable, tooManyFollowers } from './errors.ts';
+import { Followers, followLimits } from './follow.ts';
+import { isProblem, type RawParameters, readParameters } from './parameters.ts';
 
 export type ApiOptions = {
   /** host:port; port 0 takes a free one. */
   listen: string;
   tls: { ca: Buffer; cert: Buffer; key: Buffer };
   healthListen: string;
+  /** For tests; as is set in follow.ts where it is left out. */
+  follow?: typeof followLimits;
 };
 
 export type Readiness = () => { ready: boolean; why: string };
-export type Api = { port: number; healthPort: number; followersDropped(): number; close(): Promise<void> };
+export type Api = { port: number; healthPort: number; followers(): FollowerCounts; close(): Promise<void> };
 
-/** Lines that a follower may be behind: one that reads no more is ended, so that nothing waits for it. */
-const linesBehindMost = 10_000;
+/** `true` where more would have come than `last` let through. */
+export const moreHeader = 'waybill-more';
+
+const connectionsMost = 500;
+const answersAtOnce = 4;
+const answerMostMs = 60_000;
+const idleMostMs = 60_000;
 
 /** Rejects with a ProblemError where it cannot listen. */
 export async function serveApi(
@@ -30,21 +40,20 @@ export async function serveApi(
   readiness: Readiness,
   log: Logger,
 ): Promise<Api> {
-  const { ca, cert, key } = options.tls;
-  const followers = { dropped: 0 };
-  const api = Fastify({
-    logger: false,
-    https: { ca, cert, key, requestCert: true, rejectUnauthorized: true },
-    forceCloseConnections: true,
-    bodyLimit: 1024,
-  }) as unknown as FastifyInstance;
-  for (const [path, type] of [
-    ['/v1/findings', 'finding'],
-    ['/v1/flows', 'connection'],
-  ] as const) {
-    api.get(path, (request, reply) => answerList(type, request, reply, answers, followers));
-  }
-  api.get('/v1/status', () => answers.status());
+  const followers = new Followers(answers, options.follow ?? followLimits);
+  const api = secureServer(options.tls);
+  const turns = new Turns(answersAtOnce);
+  const parts: Parts = { followers, turns };
+  api.get('/v1/findings', (request, reply) => {
+    return answerList(parts, request, reply, 'findings', (query) => answers.findings(query), findingJson);
+  });
+  api.get('/v1/flows', (request, reply) => {
+    return answerList(parts, request, reply, 'flows', (query) => answers.connections(query), connectionJson);
+  });
+  api.get(
+    '/v1/status',
+    async (): Promise<StatusJson> => ({ ...(await answers.status()), followers: followers.counts }),
+  );
   api.setErrorHandler((error, request, reply) => {
     const why = error instanceof Error ? error.message : String(error);
     log.error({ path: request.url, why }, 'a request could not be answered');
@@ -53,22 +62,52 @@ export async function serveApi(
   api.setNotFoundHandler((_, reply) => {
     reply.code(404).send({ error: 'there are /v1/findings, /v1/flows and /v1/status' });
   });
-  const health = Fastify({ logger: false, forceCloseConnections: true });
+  const health = Fastify({ logger: false, forceCloseConnections: true, requestTimeout: idleMostMs });
+  health.server.maxConnections = connectionsMost;
   health.get('/healthz', async () => 'alive\n');
   health.get('/readyz', async (_, reply) => {
     const { ready, why } = readiness();
     return reply.code(ready ? 200 : 503).send(`${why}\n`);
   });
   const port = await listenOn(api, 'api.listen', options.listen);
-  const healthPort = await listenOn(health as unknown as FastifyInstance, 'health.listen', options.healthListen);
+  const healthPort = await listenOn(health as unknown as FastifyInstance, 'health.listen', options.healthListen).catch(
+    async (error: unknown) => {
+      await api.close();
+      throw error;
+    },
+  );
   return {
     port,
     healthPort,
-    followersDropped: () => followers.dropped,
+    followers: () => followers.counts,
     close: async () => {
+      followers.end();
       await Promise.all([api.close(), health.close()]);
     },
   };
+}
+
+/** Agents hold certificates of the same authority, and have nothing to read here. */
+function secureServer({ ca, cert, key }: ApiOptions['tls']): FastifyInstance {
+  try {
+    createSecureContext({ ca, cert, key });
+  } catch (error) {
+    throw new ProblemError(certificateUnusable(error as Error));
+  }
+  const server = Fastify({
+    logger: false,
+    https: { ca, cert, key, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
+    connectionTimeout: idleMostMs,
+    requestTimeout: idleMostMs,
+    forceCloseConnections: true,
+    bodyLimit: 1024,
+  }) as unknown as FastifyInstance;
+  server.server.maxConnections = connectionsMost;
+  server.addHook('onRequest', async (request, reply) => {
+    const names = (request.raw.socket as TLSSocket).getPeerCertificate().subjectaltname ?? '';
+    if (names.includes(`URI:${nodeUriPrefix}`)) return refuse(reply, 403, agentCertificate());
+  });
+  return server;
 }
 
 async function listenOn(server: FastifyInstance, setting: string, listen: string): Promise<number> {
@@ -83,76 +122,48 @@ async function listenOn(server: FastifyInstance, setting: string, listen: string
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-async function answerList(
-  type: Change['type'],
+type Parts = { followers: Followers; turns: Turns };
+
+async function answerList<Item>(
+  { followers, turns }: Parts,
   request: FastifyRequest,
   reply: FastifyReply,
-  answers: ApiAnswers,
-  followers: { dropped: number },
+  of: 'findings' | 'flows',
+  read: (query: Query) => Promise<readonly Item[]>,
+  json: (item: Item) => object,
 ): Promise<FastifyReply> {
-  const asked = readParameters(request.query as Record<string, unknown>);
-  if (isProblem(asked)) return reply.code(400).send({ error: problemLine(asked) });
+  const asked = readParameters(of, request.query as RawParameters, Date.now() * 1000);
+  if (isProblem(asked)) return refuse(reply, 400, asked);
   const { query, follow } = asked;
-  if (!follow) {
-    const list =
-      type === 'finding'
-        ? (await answers.findings(query)).map(findingJson)
-        : (await answers.connections(query)).map(connectionJson);
-    return reply.send(list);
-  }
-  const lines = new FollowedLines(followers);
-  // Subscribed before the store is asked: what changes meanwhile is told twice rather than never.
-  const unsubscribe = answers.subscribe((change) => {
-    if (change.type === type && matches(change, query)) lines.add(lineOf(change));
-  });
-  request.raw.once('close', () => {
-    unsubscribe();
-    lines.destroy();
-  });
-  lines.once('close', unsubscribe);
-  const former: Change[] =
-    type === 'finding'
-      ? (await answers.findings(query)).map((finding) => ({ type: 'finding', finding }))
-      : (await answers.connections(query)).map((connection) => ({ type: 'connection', connection }));
-  for (const change of former.reverse()) lines.add(lineOf(change));
-  return reply.type('application/jsonl').send(lines);
+  if (follow) return answerLines(followers, request, reply, of, query);
+  const turn = await turns.take();
+  reply.raw.once('close', turn.done);
+  if (reply.raw.destroyed) turn.done();
+  // One more than is shown, to tell whether there are more.
+  const items = await read({ ...query, last: query.last + 1 });
+  if (items.length > query.last) reply.header(moreHeader, 'true');
+  return reply.type('application/json').send(jsonArray(items.slice(0, query.last), json, answerMostMs));
 }
 
-function lineOf(change: Change): string {
-  const json = change.type === 'finding' ? findingJson(change.finding) : connectionJson(change.connection);
-  return `${JSON.stringify(json)}\n`;
+function answerLines(
+  followers: Followers,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  of: 'findings' | 'flows',
+  query: Query,
+): FastifyReply {
+  if (followers.full) return refuse(reply, 503, tooManyFollowers(followers.limits.followers));
+  const lines = followers.follow(of === 'findings' ? 'finding' : 'connection', query);
+  reply.raw.once('close', () => lines.destroy());
+  // Hours without a change are no reason to hang up; who went away without a word is found out.
+  request.raw.socket.setTimeout(0);
+  request.raw.socket.setKeepAlive(true, 30_000);
+  // At once, so that the reader knows that it follows before there is anything to tell.
+  reply.raw.setHeader('content-type', 'application/jsonl');
+  reply.raw.flushHeaders();
+  return reply.send(lines);
 }
 
-/** Lines as they come, kept only so far behind. */
-class FollowedLines extends Readable {
-  readonly #waiting: string[] = [];
-  readonly #followers: { dropped: number };
-  #wanted = false;
-  #over = false;
-
-  constructor(followers: { dropped: number }) {
-    super({ encoding: 'utf8', highWaterMark: 64 * 1024 });
-    this.#followers = followers;
-  }
-
-  add(line: string): void {
-    if (this.#over) return;
-    this.#waiting.push(line);
-    if (this.#waiting.length > linesBehindMost) {
-      this.#over = true;
-      this.#followers.dropped += 1;
-      this.#waiting.push(`${JSON.stringify({ error: problemLine(followerTooSlow()) })}\n`);
-    }
-    this.#give();
-  }
-
-  override _read(): void {
-    this.#wanted = true;
-    this.#give();
-  }
-
-  #give(): void {
-    while (this.#wanted && this.#waiting.length > 0) this.#wanted = this.push(this.#waiting.shift());
-    if (this.#over && this.#waiting.length === 0) this.push(null);
-  }
+function refuse(reply: FastifyReply, code: number, problem: Problem): FastifyReply {
+  return reply.code(code).send({ error: problemLine(problem) });
 }

@@ -1,0 +1,57 @@
+// What a query asks for, of things in memory: the same answer as the store's. Several values of one field mean either,
+// several fields mean both.
+import type { Connection } from '../../model/connection.ts';
+import type { Endpoint } from '../../model/endpoint.ts';
+import type { Finding } from '../../model/finding.ts';
+import type { Query } from './store.ts';
+
+export function findingMatches(query: Query, finding: Finding): boolean {
+  return (
+    endsMatch(query, finding.initiator, finding.responder) &&
+    oneOf(query.kinds, finding.kind) &&
+    oneOf(query.severities, finding.severity) &&
+    oneOf(query.verdicts, finding.connection?.verdict) &&
+    timesMatch(query, finding.firstSeenUs, finding.lastSeenUs)
+  );
+}
+
+export function connectionMatches(query: Query, connection: Connection): boolean {
+  return (
+    endsMatch(query, connection.initiator, connection.responder) &&
+    oneOf(query.verdicts, connection.verdict) &&
+    timesMatch(query, connection.startUs, connection.endUs)
+  );
+}
+
+/** Either end. */
+export function endsMatch(
+  query: Pick<Query, 'namespaces' | 'pods'>,
+  ...ends: readonly (Endpoint | undefined)[]
+): boolean {
+  return anyOf(query.namespaces, namespacesOf(...ends)) && anyOf(query.pods, namesOf(...ends));
+}
+
+export function oneOf<Value>(wanted: readonly Value[] | undefined, value: Value | undefined): boolean {
+  return wanted === undefined || wanted.length === 0 || (value !== undefined && wanted.includes(value));
+}
+
+/** Times that overlap the query's: the end of its span is left out. */
+export function timesMatch(query: Pick<Query, 'sinceUs' | 'untilUs'>, firstUs: number, lastUs: number): boolean {
+  return (
+    (query.sinceUs === undefined || lastUs >= query.sinceUs) && (query.untilUs === undefined || firstUs < query.untilUs)
+  );
+}
+
+/** Namespaces of both ends, each once. */
+export function namespacesOf(...ends: readonly (Endpoint | undefined)[]): string[] {
+  return [...new Set(ends.flatMap((end) => end?.namespace ?? []))];
+}
+
+/** Names that a user may ask for: of pods and workloads at both ends. */
+export function namesOf(...ends: readonly (Endpoint | undefined)[]): string[] {
+  return [...new Set(ends.flatMap((end) => [end?.pod, end?.workload]).filter((name) => name !== undefined))];
+}
+
+function anyOf(wanted: readonly string[] | undefined, values: readonly string[]): boolean {
+  return wanted === undefined || wanted.length === 0 || values.some((value) => wanted.includes(value));
+}

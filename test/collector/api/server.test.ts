@@ -1,0 +1,184 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { createInterface } from 'node:readline';
+import { pino } from 'pino';
+import t from 'tap';
+import { serveApi } from '../../../collector/api/server.ts';
+import type { FindingJson } from '../../../model/json.ts';
+import { ProblemError } from '../../../model/problem.ts';
+import { apiScene, caOnly } from '../../scene/api.ts';
+import { connection, podEnd } from '../../scene/connections.ts';
+import { finding } from '../../scene/findings.ts';
+import { second, t0 } from '../../scene/records.ts';
+
+const blocked = finding({ id: 'f2', kind: 'blocked', severity: 'medium', initiator: podEnd('bank/web') });
+
+/** The next so many lines of a stream that goes on. */
+function linesOf(response: IncomingMessage): { next(): Promise<Record<string, unknown> | undefined> } {
+  const lines = createInterface({ input: response })[Symbol.asyncIterator]();
+  return {
+    async next() {
+      const { value, done } = await lines.next();
+      return done ? undefined : (JSON.parse(value) as Record<string, unknown>);
+    },
+  };
+}
+
+t.test('findings and flows come as scripts read them, filtered', async (t) => {
+  const { get } = await apiScene(t, { findings: [finding(), blocked], connections: [connection()] });
+  const all = await get('/v1/findings');
+  t.equal(all.status, 200);
+  t.match(all.body, [{ id: 'f1', protocol: 'TCP', verdict: 'denied', delivered: 'yes' }, { id: 'f2' }]);
+  t.match((await get('/v1/findings?namespace=bank&namespace=blog')).body, [{ id: 'f2' }]);
+  t.same((await get('/v1/findings?severity=low')).body, []);
+  t.match((await get('/v1/flows?pod=db-1&verdict=allowed')).body, [{ id: 'c1', port: 5432, rttMs: 0.18 }]);
+  t.same((await get('/v1/flows?since=2026-02-01T00:00:00Z')).body, []);
+});
+
+t.test('an answer that was cut says so', async (t) => {
+  const connections = Array.from({ length: 3 }, (_, i) => connection({ id: `c${i}` }));
+  const { get } = await apiScene(t, { connections });
+  t.match(await get('/v1/flows?last=2'), { more: true, body: [{ id: 'c0' }, { id: 'c1' }] });
+  t.match(await get('/v1/flows?last=3'), { more: false });
+});
+
+t.test('thousands of flows arrive whole, also several askers at once', async (t) => {
+  const connections = Array.from({ length: 5000 }, (_, i) => connection({ id: `c${i}` }));
+  const { get } = await apiScene(t, { connections });
+  const answers = await Promise.all(Array.from({ length: 10 }, () => get('/v1/flows?last=5000')));
+  for (const { body } of answers) t.equal((body as unknown[]).length, 5000);
+});
+
+t.test('a parameter that is unknown or makes no sense is refused by name', async (t) => {
+  const { get } = await apiScene(t, {});
+  const refused = async (path: string) => {
+    const { status, body } = await get(path);
+    t.equal(status, 400, path);
+    return (body as { error: string }).error;
+  };
+  t.match(await refused('/v1/findings?colour=red'), /^unknown-parameter: parameter "colour": .*; use namespace, pod/);
+  t.match(await refused('/v1/flows?kind=bypass'), /^unknown-parameter: parameter "kind"/);
+  t.match(await refused('/v1/findings?severity=worst'), /"worst" is none of its values; use info, low/);
+  t.match(await refused('/v1/findings?last=0'), /parameter last: "0" is not in its range; set 1 to/);
+  t.match(await refused('/v1/flows?since=yesterday'), /"yesterday" is no time; write it as 10m/);
+  t.match(await refused('/v1/flows?until=10m&follow=true'), /until: "10m" means nothing with follow/);
+  t.equal((await get('/v2/flows')).status, 404);
+});
+
+t.test('only clients with a certificate of the authority may read, and agents may not', async (t) => {
+  const { get, tls, folder } = await apiScene(t, { findings: [finding()] });
+  await t.rejects(get('/v1/findings', caOnly(folder)), 'no certificate');
+  const asAgent = await get('/v1/findings', tls('agent-n1'));
+  t.equal(asAgent.status, 403);
+  t.match(asAgent.body, { error: /^agent-certificate: / });
+});
+
+t.test('one who follows gets the last ones, oldest first, then new ones and what was taken back', async (t) => {
+  const scene = await apiScene(t, { findings: [finding({ id: 'new' }), finding({ id: 'old' })] });
+  const response = await scene.open('/v1/findings?follow=true&severity=critical');
+  const lines = linesOf(response);
+  t.equal((await lines.next())?.id, 'old');
+  t.equal((await lines.next())?.id, 'new');
+  scene.change({ type: 'finding', finding: finding({ id: 'low', severity: 'low' }) });
+  scene.change({ type: 'connection', connection: connection() });
+  scene.change({ type: 'finding', finding: finding({ id: 'newest' }) });
+  t.equal((await lines.next())?.id, 'newest', 'neither another severity nor a connection');
+  scene.change({ type: 'gone', of: 'finding', id: 'never told' });
+  scene.change({ type: 'gone', of: 'finding', id: 'newest' });
+  t.same(await lines.next(), { id: 'newest', gone: true });
+  response.destroy();
+});
+
+t.test('one who follows knows it before there is anything to tell, and is forgotten when gone', async (t) => {
+  const scene = await apiScene(t, {});
+  const response = await scene.open('/v1/flows?follow=true');
+  t.equal(response.statusCode, 200);
+  t.equal(scene.listeners(), 1);
+  t.match((await scene.get('/v1/status')).body, { followers: { now: 1, dropped: 0 } });
+  response.destroy();
+  while (scene.listeners() > 0) await new Promise((resolve) => setImmediate(resolve));
+  t.match((await scene.get('/v1/status')).body, { followers: { now: 0, dropped: 0 } });
+});
+
+t.test('a reader that cannot keep up gets a last line that says so, and is counted', async (t) => {
+  const limits = { followers: 2, unreadMost: 20_000, lastWordMs: 60_000 };
+  const scene = await apiScene(t, {}, limits);
+  const response = await scene.open('/v1/findings?follow=true');
+  // More than all buffers between the two ends hold, while nothing is read.
+  const explanation = 'x'.repeat(100_000);
+  let told = 0;
+  const dropped = async () => {
+    const { body } = await scene.get('/v1/status');
+    return (body as { followers: { dropped: number } }).followers.dropped;
+  };
+  while ((await dropped()) === 0 && told < 1000) {
+    scene.change({ type: 'finding', finding: finding({ id: String(told), explanation }) });
+    told += 1;
+  }
+  t.equal(await dropped(), 1);
+  const lines = linesOf(response);
+  let count = 0;
+  let last: Record<string, unknown> = {};
+  for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+    if (line.error === undefined) t.equal((line as FindingJson).id, String(count));
+    count += 1;
+    last = line;
+  }
+  t.match(last, { error: /^follower-too-slow: / });
+  t.ok(count - 1 <= told, `${count - 1} of ${told} came before it`);
+});
+
+t.test('there is room for so many followers and no more', async (t) => {
+  const scene = await apiScene(t, {}, { followers: 1, unreadMost: 1000, lastWordMs: 10 });
+  const first = await scene.open('/v1/flows?follow=true');
+  const { status, body } = await scene.get('/v1/flows?follow=true');
+  t.equal(status, 503);
+  t.match(body, { error: /^too-many-followers: follow: 1 readers/ });
+  first.destroy();
+});
+
+t.test('the end of the collector ends the streams', async (t) => {
+  const scene = await apiScene(t, {});
+  const response = await scene.open('/v1/flows?follow=true');
+  const ended = once(response.resume(), 'close');
+  await scene.close();
+  await ended;
+});
+
+t.test('health needs no certificate, and says whether the collector is ready', async (t) => {
+  const scene = await apiScene(t, {});
+  t.equal(await (await fetch(`${scene.healthUrl}/healthz`)).text(), 'alive\n');
+  t.equal((await fetch(`${scene.healthUrl}/readyz`)).status, 200);
+  scene.ready(false);
+  const response = await fetch(`${scene.healthUrl}/readyz`);
+  t.equal(response.status, 503);
+  t.equal(await response.text(), 'the cluster is not known yet\n');
+});
+
+t.test('a taken port and a key of another certificate are one clear line each', async (t) => {
+  const scene = await apiScene(t, {});
+  const answers = { findings: async () => [], connections: async () => [], status: async () => Promise.reject() };
+  const serve = (listen: string, key: Buffer) =>
+    serveApi(
+      { listen, healthListen: '127.0.0.1:0', tls: { ...scene.tls('collector'), key } },
+      { ...answers, subscribe: () => () => undefined },
+      () => ({ ready: true, why: '' }),
+      pino({ level: 'silent' }),
+    ).then(
+      () => '',
+      (error: unknown) => (error instanceof ProblemError ? error.message : 'no problem'),
+    );
+  const taken = scene.url.replace('https://', '');
+  t.match(
+    await serve(taken, scene.tls('collector').key),
+    /^cannot-listen: api\.listen localhost:\d+: the port is taken/,
+  );
+  t.match(await serve('localhost:0', scene.tls('client').key), /^api-certificate-unusable: tls\.cert, tls\.key/);
+});
+
+t.test('times of a query are of what was seen, up to the end that is left out', async (t) => {
+  const at = (id: string, s: number) => connection({ id, startUs: t0 + s * second, endUs: t0 + s * second });
+  const { get } = await apiScene(t, { connections: [at('b', 2), at('a', 1)] });
+  t.match((await get('/v1/flows?since=2026-01-01T00:00:02Z')).body, [{ id: 'b' }]);
+  t.match((await get('/v1/flows?until=2026-01-01T00:00:02Z')).body, [{ id: 'a' }]);
+});

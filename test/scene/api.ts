@@ -1,0 +1,128 @@
+// A collector's API over real TLS on loopback, with findings and connections that stand in memory.
+import { readFileSync } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
+import { request } from 'node:https';
+import { pino } from 'pino';
+import type { Test } from 'tap';
+import { makeCertificates } from '../../certs/make.ts';
+import { readTls, type Tls } from '../../certs/read.ts';
+import type { ApiAnswers, Change, Status } from '../../collector/api/api.ts';
+import type { FollowLimits } from '../../collector/api/follow.ts';
+import { serveApi } from '../../collector/api/server.ts';
+import { connectionMatches, findingMatches } from '../../collector/store/matches.ts';
+import type { Connection } from '../../model/connection.ts';
+import type { Finding } from '../../model/finding.ts';
+
+export type ApiScene = {
+  url: string;
+  healthUrl: string;
+  /** Certificates as `waybill certs` makes them. */
+  folder: string;
+  tls: (name: string) => Tls;
+  change(change: Change): void;
+  listeners(): number;
+  ready(now: boolean): void;
+  get(path: string, tls?: Partial<Tls>): Promise<{ status: number; more: boolean; body: unknown }>;
+  open(path: string): Promise<IncomingMessage>;
+  close(): Promise<void>;
+};
+
+export const status: Status = {
+  version: '0.1.0',
+  started: '2026-01-01T00:00:00.000Z',
+  cluster: { synced: true, problems: [] },
+  nodes: {
+    reporting: 1,
+    of: 2,
+    list: [
+      {
+        node: 'n1',
+        agent: 'reporting',
+        lagMs: 40,
+        clockOffsetMs: 3,
+        source: 'pcap',
+        sourceReason: 'set so',
+        interfaces: 3,
+        recordsReceived: 100,
+        books: { seen: 1000, stored: 990, setAside: {}, lost: { corrupt: 10 } },
+      },
+      { node: 'n2', agent: 'missing' },
+    ],
+  },
+  ingest: { streamsRefused: 0 },
+  join: { live: 5, pending: 2, evicted: 0 },
+  verdicts: { allowed: 4, 'unknown: no owner at that time': 1 },
+  store: { batches: 1, records: 100, packets: 1000, connections: 5, findings: 1, bytesOnDisk: 2 ** 20 },
+  series: null,
+};
+
+export async function apiScene(
+  t: Test,
+  held: { findings?: readonly Finding[]; connections?: readonly Connection[] },
+  follow?: FollowLimits,
+): Promise<ApiScene> {
+  const folder = t.testdir();
+  await makeCertificates({ folder, nodes: ['n1'], servers: ['localhost'], days: 1, overwrite: false });
+  const tls = (name: string): Tls => {
+    return readTls({ ca: `${folder}/ca.crt`, cert: `${folder}/${name}.crt`, key: `${folder}/${name}.key` });
+  };
+  const listeners = new Set<(change: Change) => void>();
+  let ready = true;
+  const answers: ApiAnswers = {
+    findings: async (query) => (held.findings ?? []).filter((one) => findingMatches(query, one)).slice(0, query.last),
+    connections: async (query) => {
+      return (held.connections ?? []).filter((one) => connectionMatches(query, one)).slice(0, query.last);
+    },
+    status: async () => status,
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+  const api = await serveApi(
+    {
+      listen: 'localhost:0',
+      healthListen: '127.0.0.1:0',
+      tls: tls('collector'),
+      ...(follow === undefined ? {} : { follow }),
+    },
+    answers,
+    () => ({ ready, why: ready ? 'judging' : 'the cluster is not known yet' }),
+    pino({ level: 'silent' }),
+  );
+  const url = `https://localhost:${api.port}`;
+  const open = (path: string, with_: Partial<Tls>) =>
+    new Promise<IncomingMessage>((resolve, reject) => {
+      request(`${url}${path}`, { ...with_, agent: false }, resolve)
+        .on('error', reject)
+        .end();
+    });
+  const scene: ApiScene = {
+    url,
+    healthUrl: `http://127.0.0.1:${api.healthPort}`,
+    folder,
+    tls,
+    change: (change) => {
+      for (const listener of listeners) listener(change);
+    },
+    listeners: () => listeners.size,
+    ready: (now) => {
+      ready = now;
+    },
+    get: async (path, with_ = tls('client')) => {
+      const response = await open(path, with_);
+      const chunks: Buffer[] = [];
+      for await (const chunk of response) chunks.push(chunk as Buffer);
+      const body = JSON.parse(Buffer.concat(chunks).toString());
+      return { status: response.statusCode ?? 0, more: response.headers['waybill-more'] === 'true', body };
+    },
+    open: (path) => open(path, tls('client')),
+    close: () => api.close(),
+  };
+  t.teardown(() => scene.close());
+  return scene;
+}
+
+export function caOnly(folder: string): Partial<Tls> {
+  return { ca: readFileSync(`${folder}/ca.crt`) };
+}
