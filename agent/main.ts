@@ -65,7 +65,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     log,
   );
 
-  const cluster = openClusterSource(config.cluster, node, log);
+  const cluster = openClusterSource(config.cluster, node);
   let synced = false;
   const health = await serveHealth(config.health.listen, () =>
     synced ? { ready: true, why: 'watching' } : { ready: false, why: "this node's pods are not known yet" },

@@ -9,6 +9,8 @@ export const setAsideReasons = {
 export const lossReasons = {
   'kernel-buffer-full': 'libpcap had no room: raise capture.bufferBytes',
   corrupt: 'the headers contradict each other or end too early',
+  'unknown-link-type': 'frames of a capture file whose link type is not decoded',
+  'capture-start': 'the first packet of a capture, which libpcap passes over where it could not be made ready',
   'fragment-without-first': 'a later fragment whose first was not seen, so that its ports are not known',
   'table-full': 'no room for another live connection: raise capture.maxConnections',
   'interface-gone': 'seen by the kernel, gone with the interface before it was read',

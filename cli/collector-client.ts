@@ -1,14 +1,30 @@
-// Asks a running collector, by TLS with the client's certificate.
-
+// Asks a running collector, by TLS with the client's certificate. What cannot be done is thrown as a ProblemError.
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { createInterface } from 'node:readline';
-import type { Command } from 'commander';
-import { Option } from 'commander';
-import { readTls, type Tls } from '../certs/read.ts';
-import { refused, unreachable } from './errors.ts';
+import { createSecureContext } from 'node:tls';
+import { type Command, Option } from 'commander';
+import { certificateUnreadable } from '../certs/errors.ts';
+import { moreHeader } from '../collector/api/api.ts';
+import { type Problem, ProblemError } from '../model/problem.ts';
+import {
+  badUrl,
+  clientCertificateUnusable,
+  collectorSaid,
+  notAnswer,
+  refused,
+  streamEnded,
+  unreachable,
+} from './errors.ts';
 
 export type ClientFlags = { collector: string; ca: string; cert: string; key: string };
+
+/** `more`: more would have come than was asked for. */
+export type Answer = { value: unknown; more: boolean };
+
+/** Until the first word of an answer; a large one may take longer. */
+const patienceMs = 30_000;
 
 export function addClientFlags(command: Command): Command {
   return command
@@ -27,48 +43,95 @@ function certificateOption(name: 'ca' | 'cert' | 'key', help: string, file: stri
 }
 
 export class CollectorClient {
-  readonly #url: string;
-  readonly #tls: Tls;
+  readonly url: string;
+  readonly #tls: { ca: Buffer; cert: Buffer; key: Buffer };
 
-  /** Throws a ProblemError where a certificate cannot be read. */
   constructor(flags: ClientFlags) {
-    this.#url = flags.collector;
-    this.#tls = readTls(flags);
+    this.url = flags.collector;
+    if (!URL.canParse(this.url) || new URL(this.url).protocol !== 'https:') throw new ProblemError(badUrl(this.url));
+    this.#tls = readCertificates(flags);
   }
 
-  async get(path: string, parameters: URLSearchParams): Promise<unknown> {
+  async get(path: string, parameters: URLSearchParams): Promise<Answer> {
     const response = await this.#request(path, parameters);
-    return JSON.parse(await bodyOf(response));
+    const body = await bodyOf(response).catch((error: unknown) => {
+      throw new ProblemError(unreachable(this.url, error));
+    });
+    return { value: this.#parsed(body), more: response.headers[moreHeader] === 'true' };
   }
 
-  /** Lines as they come, until the collector or `signal` ends it. */
-  async *follow(path: string, parameters: URLSearchParams, signal: AbortSignal): AsyncIterable<unknown> {
-    const response = await this.#request(path, parameters);
-    signal.addEventListener('abort', () => response.destroy(), { once: true });
+  /** Values as they come, until `signal` ends it; where the collector does, that is a ProblemError. */
+  async *follow(path: string, parameters: URLSearchParams, signal: AbortSignal): AsyncGenerator<unknown, void> {
     try {
-      for await (const line of createInterface({ input: response })) yield JSON.parse(line);
+      const response = await this.#request(path, parameters, signal);
+      signal.addEventListener('abort', () => response.destroy(), { once: true });
+      for await (const line of createInterface({ input: response })) {
+        const value = this.#parsed(line);
+        const said = errorOf(value);
+        if (said !== undefined) throw new ProblemError(collectorSaid(this.url, said));
+        yield value;
+      }
     } catch (error) {
-      if (!signal.aborted) throw unreachable(this.#url, error);
+      if (signal.aborted) return;
+      throw error instanceof ProblemError ? error : new ProblemError(unreachable(this.url, error));
     }
+    if (!signal.aborted) throw new ProblemError(streamEnded(this.url));
   }
 
-  #request(path: string, parameters: URLSearchParams): Promise<IncomingMessage> {
+  #request(path: string, parameters: URLSearchParams, signal?: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
-      let url: URL;
-      try {
-        url = new URL(`${path}?${parameters}`, this.#url);
-      } catch {
-        reject(unreachable(this.#url, new Error('it is no URL')));
-        return;
-      }
-      const sent = request(url, { ...this.#tls }, (response) => {
-        if (response.statusCode === 200) resolve(response);
-        else bodyOf(response).then((body) => reject(refused(this.#url, response.statusCode ?? 0, body)), reject);
+      const fail = (problem: Problem) => reject(new ProblemError(problem));
+      const url = new URL(`${path}?${parameters}`, this.url);
+      const sent = request(url, { ...this.#tls, agent: false, ...(signal !== undefined && { signal }) }, (response) => {
+        clearTimeout(patience);
+        const status = response.statusCode ?? 0;
+        if (status === 200) resolve(response);
+        else bodyOf(response).then((body) => fail(refused(this.url, status, body)), reject);
       });
-      sent.on('error', (error) => reject(unreachable(this.#url, error)));
+      const patience = setTimeout(() => {
+        sent.destroy(Object.assign(new Error('it did not answer in time'), { code: 'ETIMEDOUT' }));
+      }, patienceMs);
+      sent.on('error', (error) => {
+        clearTimeout(patience);
+        fail(unreachable(this.url, error));
+      });
       sent.end();
     });
   }
+
+  #parsed(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new ProblemError(notAnswer(this.url));
+    }
+  }
+}
+
+/** All that cannot be read, each with its flag. */
+function readCertificates(flags: ClientFlags): { ca: Buffer; cert: Buffer; key: Buffer } {
+  const problems: Problem[] = [];
+  const read = (name: 'ca' | 'cert' | 'key'): Buffer => {
+    try {
+      return readFileSync(flags[name]);
+    } catch (error) {
+      problems.push(certificateUnreadable(`--${name}`, flags[name], error as NodeJS.ErrnoException));
+      return Buffer.alloc(0);
+    }
+  };
+  const tls = { ca: read('ca'), cert: read('cert'), key: read('key') };
+  if (problems.length > 0) throw new ProblemError(...problems);
+  try {
+    createSecureContext(tls);
+  } catch (error) {
+    throw new ProblemError(clientCertificateUnusable(error));
+  }
+  return tls;
+}
+
+function errorOf(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || !('error' in value)) return undefined;
+  return typeof value.error === 'string' ? value.error : undefined;
 }
 
 async function bodyOf(response: IncomingMessage): Promise<string> {

@@ -1,69 +1,134 @@
 // What a user can get wrong about a running collector and what is asked of it. Each code is listed in docs/errors.md.
-import { type Problem, ProblemError } from '../model/problem.ts';
+import type { Problem } from '../model/problem.ts';
 
 export const cliProblemCodes = [
+  'bad-collector-url',
   'collector-unreachable',
+  'collector-not-trusted',
   'certificate-refused',
   'collector-refused',
-  'bad-time-given',
+  'collector-ended',
+  'client-certificate-unusable',
   'bad-input',
+  'bad-flag',
   'bad-usage',
   'unexpected-error',
 ] as const;
 
-export function unreachable(url: string, error: unknown): ProblemError {
-  const cause = causeOf(error);
-  if (/cert|tls|ssl|alert|self.signed|altname/i.test(`${cause.code} ${cause.message}`)) {
-    return new ProblemError({
-      code: 'certificate-refused',
-      place: `collector ${url}`,
-      fault: cause.message.split('\n')[0]!.toLowerCase(),
-      mend: 'give --ca, --cert and --key of the authority that the collector trusts',
-    });
-  }
-  return new ProblemError({
-    code: 'collector-unreachable',
-    place: `collector ${url}`,
-    fault: (cause.code ?? cause.message).toLowerCase(),
-    mend: 'see that it runs, and give its address by --collector or WAYBILL_COLLECTOR',
-  });
+type Code = (typeof cliProblemCodes)[number];
+
+function problem(code: Code, place: string, fault: string, mend: string): Problem {
+  return { code, place, fault, mend };
 }
 
-function causeOf(error: unknown): { message: string; code: string | undefined } {
-  const inner = error instanceof AggregateError ? error.errors[0] : error;
-  const { message = String(inner), code } = inner as { message?: string; code?: string };
+export function badUrl(url: string): Problem {
+  return problem('bad-collector-url', `--collector ${url}`, 'it is no https URL', 'write it as https://HOST:PORT');
+}
+
+/** What went wrong on the way to the collector, as codes of the system, of TLS and of certificates name it. */
+export function unreachable(url: string, error: unknown): Problem {
+  const { code, message } = causeOf(error);
+  const place = `--collector ${url}`;
+  if (code in distrust) {
+    return problem('collector-not-trusted', place, distrust[code]!, 'give --ca, the certificate of who signed it');
+  }
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    const mend = 'use a name that is in it, or make one for this name (waybill certs --server)';
+    return problem('collector-not-trusted', place, 'its certificate is for other names', mend);
+  }
+  const own = 'give --cert and --key that its authority signed';
+  if (/^ERR_SSL_.*ALERT/.test(code)) {
+    return problem('certificate-refused', place, 'it does not trust this client’s certificate', own);
+  }
+  if (code === 'ECONNRESET' || code === 'EPIPE') {
+    const fault = 'it hung up, as it does on a client’s certificate that it does not trust';
+    return problem('certificate-refused', place, fault, own);
+  }
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO' || /packet length|wrong version/i.test(message)) {
+    return problem('collector-unreachable', place, 'it does not speak TLS', 'give the port of its API (api.listen)');
+  }
+  const fault = silence[code] ?? `no answer (${message.split('\n')[0]})`;
+  return problem('collector-unreachable', place, fault, 'see that it runs, or give another --collector');
+}
+
+const distrust: Record<string, string> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an unknown authority',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an unknown authority',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an unknown authority',
+  UNABLE_TO_GET_ISSUER_CERT: 'its certificate is signed by an unknown authority',
+  CERT_SIGNATURE_FAILURE: 'its certificate is signed by another authority of that name',
+  CERT_HAS_EXPIRED: 'its certificate has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet by this machine’s clock',
+};
+
+const silence: Record<string, string> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'no address is known for that name',
+  EAI_AGAIN: 'the name cannot be looked up now',
+  ETIMEDOUT: 'it did not answer in time',
+  EHOSTUNREACH: 'there is no way to that address',
+  ENETUNREACH: 'there is no way to that address',
+};
+
+function causeOf(error: unknown): { message: string; code: string } {
+  // One for each address that was tried.
+  const inner: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  const message = inner instanceof Error ? inner.message : String(inner);
+  const code = inner instanceof Error && 'code' in inner ? String(inner.code) : '';
   return { message, code };
 }
 
-export function refused(url: string, status: number, body: string): ProblemError {
-  let fault = `it answered ${status}`;
-  try {
-    fault = (JSON.parse(body) as { error: string }).error;
-  } catch {
-    // Not the collector's own words: the number must do.
+/** It answered, and not what was asked for. `body` names the mend where it is the collector's own. */
+export function refused(url: string, status: number, body: string): Problem {
+  const said = errorIn(body);
+  if (said === undefined) {
+    const mend = 'see that it is the API of a Waybill collector of this version';
+    return problem('collector-refused', `--collector ${url}`, `it answered ${status}`, mend);
   }
-  return new ProblemError({
-    code: 'collector-refused',
-    place: `collector ${url}`,
-    fault,
-    mend: 'see that it is a Waybill collector of this version',
-  });
+  return collectorSaid(url, said);
 }
 
-export function badTime(flag: string, text: string): Problem {
-  return {
-    code: 'bad-time-given',
-    place: flag,
-    fault: `"${text}" is no time`,
-    mend: 'write a duration before now such as 10m or 2h, or a time such as 2026-01-31T12:00:00Z',
-  };
+/** What the collector says in its own words, in place of an answer or at the end of a stream. */
+export function collectorSaid(url: string, line: string): Problem {
+  const cut = line.lastIndexOf('; ');
+  const [fault, mend] = cut < 0 ? [line, 'its log may say more'] : [line.slice(0, cut), line.slice(cut + 2)];
+  return problem('collector-refused', `--collector ${url}`, fault, mend);
 }
 
-export function badInput(file: string, line: number): Problem {
-  return {
-    code: 'bad-input',
-    place: `${file}:${line}`,
-    fault: 'is no line of the output of this command',
-    mend: 'give what -o json or -o jsonl wrote',
-  };
+function errorIn(body: string): string | undefined {
+  try {
+    const parsed: unknown = JSON.parse(body);
+    const error = typeof parsed === 'object' && parsed !== null && 'error' in parsed ? parsed.error : undefined;
+    return typeof error === 'string' && error.length < 2000 ? error.replace(/\p{Cc}/gu, ' ') : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function streamEnded(url: string): Problem {
+  return problem('collector-ended', `--collector ${url}`, 'it ended the stream', 'ask again once it runs');
+}
+
+export function clientCertificateUnusable(error: unknown): Problem {
+  const { message } = causeOf(error);
+  const fault = `they cannot be used together (${message.split('\n')[0]})`;
+  return problem('client-certificate-unusable', '--ca, --cert and --key', fault, 'give PEM files that belong together');
+}
+
+export function notAnswer(url: string): Problem {
+  const mend = 'see that it is the API of a Waybill collector of this version';
+  return problem('collector-refused', `--collector ${url}`, 'its answer is not what was asked for', mend);
+}
+
+export function badInput(place: string): Problem {
+  return problem('bad-input', place, 'this is no output of this command', 'give what its -o json or -o jsonl wrote');
+}
+
+export function unreadableInput(file: string, error: NodeJS.ErrnoException): Problem {
+  return problem('bad-input', `--input-file ${file}`, `it cannot be read (${error.code})`, 'give a file that is there');
+}
+
+export function badFlag(flag: string, fault: string, mend: string): Problem {
+  return problem('bad-flag', flag, fault, mend);
 }

@@ -3,30 +3,32 @@ import { type Command, Option } from 'commander';
 import { findingKinds, verdictNames } from '../collector/api/parameters.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import type { FindingJson } from '../model/json.ts';
-import { type ListFlags, listCommand } from './list-command.ts';
+import { anyOfOption, type ListFlags, listCommand } from './list-command.ts';
+import { findingKind } from './output/items.ts';
 import { findingShape } from './output/shapes.ts';
 
-type Flags = ListFlags & { kind?: string[]; severity?: string[]; verdict?: string[]; failOn?: Severity };
+type Flags = ListFlags & { failOn?: Severity };
 
 export function findingsCommand(): Command {
-  return listCommand<FindingJson, Flags>(
-    'findings',
-    'what is held against the network, from a running collector',
-    '/v1/findings',
-    findingShape,
-    ({ kind, severity, verdict }) => ({ kind, severity, verdict }),
-    (finding, { failOn }) => {
-      if (failOn !== undefined && isAtLeast(finding.severity, failOn)) process.exitCode = 1;
-    },
-  )
-    .addOption(new Option('--kind <kind...>', 'kinds of findings (several: either)').choices(findingKinds))
-    .addOption(new Option('--severity <severity...>', 'severities (several: either)').choices(severities))
-    .addOption(new Option('--verdict <verdict...>', 'verdicts (several: either)').choices(verdictNames))
+  const listed = {
+    name: 'findings' as const,
+    description: 'what is held against the network, from a running collector',
+    kind: findingKind,
+    shape: findingShape,
+  };
+  return listCommand<FindingJson, Flags>(listed, (finding, { failOn }) => {
+    if (failOn !== undefined && isAtLeast(finding.severity, failOn)) process.exitCode = 1;
+  })
+    .addOption(anyOfOption('--kind <kind>', findingKinds.join(', ')))
+    .addOption(anyOfOption('--severity <severity>', severities.join(', ')))
+    .addOption(anyOfOption('--verdict <verdict>', verdictNames.join(', ')))
     .addOption(failOnOption());
 }
 
 export function failOnOption(): Option {
-  return new Option('--fail-on <severity>', 'exit code 1 where a finding is at least so severe').choices(severities);
+  return new Option('--fail-on <severity>', 'exit code 1 where a finding that is shown is at least so severe')
+    .env('WAYBILL_FAIL_ON')
+    .choices(severities);
 }
 
 export function isAtLeast(severity: string, limit: Severity): boolean {

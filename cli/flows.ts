@@ -1,19 +1,19 @@
 // `waybill flows`: connections as they were seen and judged, from a running collector.
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { verdictNames } from '../collector/api/parameters.ts';
 import type { ConnectionJson } from '../model/json.ts';
-import { type ListFlags, listCommand } from './list-command.ts';
+import { anyOfOption, type ListFlags, listCommand } from './list-command.ts';
+import { connectionKind } from './output/items.ts';
 import { connectionShape } from './output/shapes.ts';
 
-type Flags = ListFlags & { verdict?: string[] };
-
 export function flowsCommand(): Command {
-  return listCommand<ConnectionJson, Flags>(
-    'flows',
-    'connections as they were seen and judged, from a running collector',
-    '/v1/flows',
-    connectionShape,
-    ({ verdict }) => ({ verdict }),
-    () => undefined,
-  ).addOption(new Option('--verdict <verdict...>', 'verdicts (several: either)').choices(verdictNames));
+  const listed = {
+    name: 'flows' as const,
+    description: 'connections as they were seen and judged, from a running collector',
+    kind: connectionKind,
+    shape: connectionShape,
+  };
+  return listCommand<ConnectionJson, ListFlags>(listed, () => undefined).addOption(
+    anyOfOption('--verdict <verdict>', verdictNames.join(', ')),
+  );
 }

@@ -1,115 +1,193 @@
 // What `waybill findings` and `waybill flows` have in common: filters, formats, following, and reading their own output.
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { Command, Option } from 'commander';
-import { durationMs } from '../config/setting.ts';
+import {
+  isProblem,
+  lastUnasked,
+  parameterNames,
+  type RawParameters,
+  readParameters,
+} from '../collector/api/parameters.ts';
+import type { Query } from '../collector/store/store.ts';
 import { ProblemError } from '../model/problem.ts';
 import { addClientFlags, type ClientFlags, CollectorClient } from './collector-client.ts';
-import { badInput, badTime } from './errors.ts';
-import { type Output, outputs, type Shape, shown } from './output/format.ts';
+import { badFlag, badInput, notAnswer } from './errors.ts';
+import { type Output, outputs, type Shape, shown, shownAlone } from './output/format.ts';
+import { readValues } from './output/input-file.ts';
+import type { Kind } from './output/items.ts';
+import { type ColorWanted, colorOption, type Screen, screenOf } from './output/screen.ts';
 
 export type ListFlags = ClientFlags & {
-  namespace?: string[];
-  allNamespaces?: true;
-  pod?: string[];
+  namespace?: readonly string[];
+  allNamespaces?: boolean;
+  pod?: readonly string[];
+  kind?: readonly string[];
+  severity?: readonly string[];
+  verdict?: readonly string[];
   since?: string;
   until?: string;
-  last: string;
-  follow?: true;
+  last?: string;
+  follow?: boolean;
   output: Output;
+  color: ColorWanted;
   inputFile?: string;
 };
 
-/** Parameters of the API that one command has and the other has not. */
-export type MoreParameters<Flags> = (flags: Flags) => Record<string, readonly string[] | undefined>;
+export type Listed<Item> = {
+  name: 'findings' | 'flows';
+  description: string;
+  kind: Kind<Item>;
+  shape: Shape<Item>;
+};
 
-/** Called with every item that was shown, to set the exit code. */
-export type OnItem<Item, Flags> = (item: Item, flags: Flags) => void;
-
+/** `onItem` is called with every item that is shown, to set the exit code. */
 export function listCommand<Item, Flags extends ListFlags>(
-  name: string,
-  description: string,
-  path: string,
-  shape: Shape<Item>,
-  more: MoreParameters<Flags>,
-  onItem: OnItem<Item, Flags>,
+  listed: Listed<Item>,
+  onItem: (item: Item, flags: Flags) => void,
 ): Command {
+  const { name, description } = listed;
   const command = new Command(name)
     .description(description)
-    .option('-n, --namespace <name...>', 'of either end (several: either)')
-    .option('-A, --all-namespaces', 'every namespace (the default)')
-    .option('--pod <name...>', 'name of a pod or workload at either end (several: either)')
-    .option('--since <time>', 'seen since: a duration before now such as 10m, or a time (RFC 3339)')
-    .option('--until <time>', 'begun before: the same')
-    .option('--last <number>', 'at most so many, newest first', '100')
-    .option('-f, --follow', 'go on with what comes')
-    .addOption(new Option('-o, --output <format>', 'how to show them').choices(outputs).default('table'))
-    .option('--input-file <file>', 'read what -o json or jsonl wrote in place of asking a collector; - for stdin');
+    .addOption(anyOfOption('-n, --namespace <name>', 'of either end'))
+    .addOption(
+      new Option('-A, --all-namespaces', 'every namespace, whatever WAYBILL_NAMESPACE says').env('WAYBILL_ALL'),
+    )
+    .addOption(anyOfOption('--pod <name>', 'name of a pod or workload at either end'))
+    .addOption(new Option('--since <time>', 'seen since: 10m ago, or a time (RFC 3339)').env('WAYBILL_SINCE'))
+    .addOption(new Option('--until <time>', 'begun before: the same').env('WAYBILL_UNTIL'))
+    .addOption(
+      new Option('--last <number>', `at most so many, newest first (default: ${lastUnasked[name]})`).env(
+        'WAYBILL_LAST',
+      ),
+    )
+    .addOption(new Option('-f, --follow', 'go on with what comes, until it is interrupted').env('WAYBILL_FOLLOW'))
+    .addOption(outputOption())
+    .addOption(
+      new Option(
+        '--input-file <file>',
+        'read what -o json or jsonl wrote in place of asking a collector; - for stdin',
+      ).env('WAYBILL_INPUT_FILE'),
+    )
+    .addOption(colorOption());
   addClientFlags(command);
-  return command.action(async (flags: Flags) => {
-    const width = process.stdout.isTTY ? (process.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
-    const show = (items: Item[], output: Output): void => {
+  return command.action(async (given: Flags) => {
+    const flags = { ...given, ...switches(command, given) };
+    const query = queryOf(listed.name, flags);
+    const screen = screenOf(process.stdout, flags.color, process.env);
+    const show = (items: readonly Item[]): void => {
       for (const item of items) onItem(item, flags);
-      process.stdout.write(shown(items, output, shape, width));
+      process.stdout.write(shown(items, flags.output, listed.shape, screen));
     };
-    if (flags.inputFile !== undefined) {
-      show((await readInput(flags.inputFile)) as Item[], flags.output);
-      return;
-    }
-    const client = new CollectorClient(flags);
-    const parameters = parametersOf(flags, more(flags));
-    if (!flags.follow) {
-      show((await client.get(path, parameters)) as Item[], flags.output);
-      return;
-    }
-    parameters.set('follow', 'true');
-    const ending = new AbortController();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
-    // One at a time: a table would wait for its last row.
-    const output = flags.output === 'json' || flags.output === 'jsonl' ? 'jsonl' : 'compact';
-    for await (const item of client.follow(path, parameters, ending.signal)) show([item as Item], output);
+    if (flags.inputFile !== undefined) show(await itemsOf(flags.inputFile, listed, query));
+    else if (flags.follow) await follow(listed, flags, screen, (item) => onItem(item, flags));
+    else show(await ask(listed, flags));
   });
 }
 
-function parametersOf(flags: ListFlags, more: Record<string, readonly string[] | undefined>): URLSearchParams {
+export function outputOption(): Option {
+  return new Option('-o, --output <format>', 'how to show them')
+    .env('WAYBILL_OUTPUT')
+    .choices(outputs)
+    .default('table');
+}
+
+/** Given several times, or with commas, it means either. */
+export function anyOfOption(flags: string, help: string): Option {
+  const name = /--(\w+)/.exec(flags)![1]!;
+  const add = (value: string, former: readonly string[] = []): readonly string[] => [...former, ...value.split(',')];
+  return new Option(flags, `${help} (several: either)`).env(`WAYBILL_${name.toUpperCase()}`).argParser(add);
+}
+
+/** A switch in the environment may also be off: WAYBILL_FOLLOW=false. */
+function switches(command: Command, flags: ListFlags): { follow: boolean; allNamespaces: boolean } {
+  const on = (name: 'follow' | 'allNamespaces', variable: string): boolean => {
+    if (command.getOptionValueSource(name) !== 'env') return flags[name] === true;
+    return !['', '0', 'false', 'no'].includes(process.env[variable]!.toLowerCase());
+  };
+  return { follow: on('follow', 'WAYBILL_FOLLOW'), allNamespaces: on('allNamespaces', 'WAYBILL_ALL') };
+}
+
+/** The same check as the collector's, so that a mistake is found before anybody is asked. */
+function queryOf(name: 'findings' | 'flows', flags: ListFlags): Query {
+  if (flags.follow && flags.inputFile !== undefined) {
+    throw new ProblemError(badFlag('--follow', 'a file does not go on', 'leave it or --input-file out'));
+  }
+  const raw: Record<string, string | readonly string[] | undefined> = {};
+  for (const [parameter, value] of parametersOf(name, flags)) {
+    const former = raw[parameter];
+    raw[parameter] = former === undefined ? value : [...(typeof former === 'string' ? [former] : former), value];
+  }
+  const asked = readParameters(name, raw satisfies RawParameters, Date.now() * 1000);
+  if (!isProblem(asked)) return asked.query;
+  throw new ProblemError({ ...asked, place: asked.place.replace(/^parameter /, '--') });
+}
+
+function parametersOf(name: 'findings' | 'flows', flags: ListFlags): URLSearchParams {
+  const { pod, kind, severity, verdict, since, until, last } = flags;
+  const namespace = flags.allNamespaces ? undefined : flags.namespace;
+  const given = { namespace, pod, kind, severity, verdict, since, until, last, follow: flags.follow && 'true' };
   const parameters = new URLSearchParams();
-  const namespaces = flags.allNamespaces ? undefined : flags.namespace;
-  for (const [name, values] of Object.entries({ namespace: namespaces, pod: flags.pod, ...more })) {
-    for (const value of values ?? []) parameters.append(name, value);
+  for (const parameter of parameterNames[name]) {
+    const value = given[parameter] || [];
+    for (const one of typeof value === 'string' ? [value] : value) parameters.append(parameter, one);
   }
-  for (const name of ['since', 'until'] as const) {
-    const text = flags[name];
-    if (text !== undefined) parameters.set(name, timeOf(`--${name}`, text));
-  }
-  parameters.set('last', flags.last);
   return parameters;
 }
 
-function timeOf(flag: string, text: string): string {
-  const ago = durationMs(text);
-  if (ago !== undefined) return new Date(Date.now() - ago).toISOString();
-  const ms = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(ms)) throw new ProblemError(badTime(flag, text));
-  return new Date(ms).toISOString();
+async function ask<Item>({ name, kind }: Listed<Item>, flags: ListFlags): Promise<Item[]> {
+  const client = new CollectorClient(flags);
+  const { value, more } = await client.get(`/v1/${name}`, parametersOf(name, flags));
+  if (!Array.isArray(value)) throw new ProblemError(notAnswer(client.url));
+  const items = value.map((one) => {
+    const item = kind.read(one);
+    if (item === undefined) throw new ProblemError(notAnswer(client.url));
+    return item;
+  });
+  if (more) process.stderr.write(`the newest ${items.length} are shown; there are more (--last, --since)\n`);
+  return items;
 }
 
-async function readInput(file: string): Promise<unknown[]> {
-  const input = file === '-' ? process.stdin : createReadStream(file);
-  const lines: string[] = [];
-  try {
-    for await (const line of createInterface({ input })) lines.push(line);
-  } catch {
-    throw new ProblemError(badInput(file, 0));
+async function follow<Item>(
+  { name, kind, shape }: Listed<Item>,
+  flags: ListFlags,
+  screen: Screen,
+  onItem: (item: Item) => void,
+): Promise<void> {
+  const client = new CollectorClient(flags);
+  const ending = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+  for await (const value of client.follow(`/v1/${name}`, parametersOf(name, flags), ending.signal)) {
+    const item = kind.read(value);
+    if (item !== undefined) {
+      onItem(item);
+      process.stdout.write(shownAlone(item, flags.output, shape, screen));
+    } else if (isGone(value)) {
+      process.stdout.write(goneText(value.id, flags.output));
+    } else {
+      throw new ProblemError(notAnswer(client.url));
+    }
   }
-  const text = lines.join('\n').trim();
-  if (text.startsWith('[')) return parsed(file, 1, text) as unknown[];
-  return lines.flatMap((line, index) => (line.trim() === '' ? [] : [parsed(file, index + 1, line)]));
 }
 
-function parsed(file: string, line: number, text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new ProblemError(badInput(file, line));
+function isGone(value: unknown): value is { id: string; gone: true } {
+  return typeof value === 'object' && value !== null && 'gone' in value && 'id' in value && /^\S+$/.test(`${value.id}`);
+}
+
+/** Nobody counts it any more; programs are told by the same line that the API gives. */
+function goneText(id: string, output: Output): string {
+  if (output === 'json' || output === 'jsonl') return `${JSON.stringify({ id, gone: true })}\n`;
+  return output === 'yaml' ? `- id: ${JSON.stringify(id)}\n  gone: true\n` : `${JSON.stringify(id)} was taken back\n`;
+}
+
+/** As they stand in the file, but for --last: then the newest come first, as from a collector. */
+async function itemsOf<Item>(file: string, { kind }: Listed<Item>, query: Query): Promise<Item[]> {
+  const items: Item[] = [];
+  for await (const { value, place } of readValues(file, process.stdin)) {
+    if (isGone(value)) continue;
+    const item = kind.read(value);
+    if (item === undefined) throw new ProblemError(badInput(place));
+    if (kind.matches(query, item)) items.push(item);
   }
+  if (items.length <= query.last) return items;
+  process.stderr.write(`the newest ${query.last} of ${items.length} are shown (--last)\n`);
+  return items.sort((a, b) => kind.lastUs(b) - kind.lastUs(a)).slice(0, query.last);
 }

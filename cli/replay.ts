@@ -15,6 +15,7 @@ import { type Problem, ProblemError, problemLine } from '../model/problem.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
 import { failOnOption, isAtLeast } from './findings.ts';
 import { type Output, outputs, shown } from './output/format.ts';
+import { screenOf } from './output/screen.ts';
 import { findingShape } from './output/shapes.ts';
 
 type Flags = { cluster: string; option?: string[]; failOn?: Severity; output: Output; maxConnections: string };
@@ -83,8 +84,7 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
   judging.finish(untilUs);
 
   const findings = judging.findings().sort(graverFirst).map(findingJson);
-  const width = process.stdout.isTTY ? (process.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
-  process.stdout.write(shown(findings, flags.output, findingShape, width));
+  process.stdout.write(shown(findings, flags.output, findingShape, screenOf(process.stdout, 'auto', process.env)));
   complain(faults);
   process.stderr.write(`${summary(books, judging)}\n`);
   const { failOn } = flags;

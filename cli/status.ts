@@ -1,57 +1,89 @@
 // `waybill status`: nodes, lag, losses and what waits, from a running collector.
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
-import type { NodeStatus, Status } from '../collector/api/api.ts';
+import { z } from 'zod';
+import type { NodeStatus, StatusJson } from '../collector/api/api.ts';
+import { ProblemError } from '../model/problem.ts';
 import { addClientFlags, type ClientFlags, CollectorClient } from './collector-client.ts';
+import { notAnswer } from './errors.ts';
+import { jsonText, safe } from './output/safe.ts';
+import { type ColorWanted, colorOption, type Screen, screenOf } from './output/screen.ts';
 import { tableText } from './output/table.ts';
 
 const outputs = ['table', 'json', 'yaml'] as const;
-type Flags = ClientFlags & { output: (typeof outputs)[number] };
+type Flags = ClientFlags & { output: (typeof outputs)[number]; color: ColorWanted };
 
 export function statusCommand(): Command {
   const command = new Command('status')
     .description('nodes, lag, losses and what waits, from a running collector')
-    .addOption(new Option('-o, --output <format>', 'how to show it').choices(outputs).default('table'));
+    .addOption(
+      new Option('-o, --output <format>', 'how to show it').env('WAYBILL_OUTPUT').choices(outputs).default('table'),
+    )
+    .addOption(colorOption());
   return addClientFlags(command).action(async (flags: Flags) => {
-    const status = (await new CollectorClient(flags).get('/v1/status', new URLSearchParams())) as Status;
-    process.stdout.write(shown(status, flags.output));
+    const client = new CollectorClient(flags);
+    const { value } = await client.get('/v1/status', new URLSearchParams());
+    if (!looksLikeStatus(value)) throw new ProblemError(notAnswer(client.url));
+    process.stdout.write(shown(value, flags.output, screenOf(process.stdout, flags.color, process.env)));
   });
 }
 
-function shown(status: Status, output: Flags['output']): string {
-  if (output === 'json') return `${JSON.stringify(status, null, 2)}\n`;
-  return output === 'yaml' ? stringify(status) : statusText(status);
+/** What the table cannot do without. */
+const needed = z.looseObject({
+  version: z.string(),
+  cluster: z.looseObject({ synced: z.boolean(), problems: z.array(z.string()) }),
+  nodes: z.looseObject({ reporting: z.number(), of: z.number(), list: z.array(z.looseObject({ node: z.string() })) }),
+  join: z.looseObject({ live: z.number(), pending: z.number(), evicted: z.number() }),
+  verdicts: z.record(z.string(), z.number()),
+  store: z.looseObject({ bytesOnDisk: z.number() }),
+});
+
+function looksLikeStatus(value: unknown): value is StatusJson {
+  return needed.safeParse(value).success;
 }
 
-export function statusText(status: Status): string {
-  const { cluster, nodes, join, store, series } = status;
+function shown(status: StatusJson, output: Flags['output'], screen: Screen): string {
+  if (output === 'json') return `${jsonText(status, 2)}\n`;
+  return output === 'yaml' ? stringify(status) : statusText(status, screen);
+}
+
+export function statusText(status: StatusJson, screen: Screen): string {
+  const { cluster, nodes, ingest, join, store, series, followers } = status;
   const verdicts = Object.entries(status.verdicts).map(([verdict, connections]) => `${verdict} ${connections}`);
+  const stored = ['connections', 'findings', 'batches', 'records', 'packets'] as const;
   const lines = [
     `collector ${status.version}, started ${status.started}`,
     `cluster   ${cluster.synced ? 'known' : 'not known yet: every verdict is unknown'}`,
     ...cluster.problems.map((problem) => `          ${problem}`),
     `nodes     ${nodes.reporting} of ${nodes.of} report`,
+    `agents    ${ingest?.streamsRefused ?? 0} streams refused`,
     `join      ${join.live} live, ${join.pending} waiting, ${join.evicted} put out for want of room`,
     `verdicts  ${verdicts.join(', ') || 'none so far'}`,
-    `store     ${store.connections} connections, ${store.findings} findings, ${store.records} records, ${store.packets} packets, ${mebibytes(store.bytesOnDisk)} MiB`,
-    ...(series === null ? [] : [`series    ${series.points} points written, ${series.dropped} dropped`]),
-  ];
+    `store     ${stored.map((name) => `${store[name]} ${name}`).join(', ')}, ${mebibytes(store.bytesOnDisk)} MiB`,
+    ...(series ? [`series    ${series.points} points written, ${series.dropped} dropped`] : []),
+    ...(followers ? [`readers   ${followers.now} follow, ${followers.dropped} could not keep up`] : []),
+  ].map(safe);
   if (nodes.list.length === 0) return `${lines.join('\n')}\n`;
-  return `${lines.join('\n')}\n\n${tableText(nodes.list.map(nodeRow), Number.POSITIVE_INFINITY)}`;
+  return `${lines.join('\n')}\n\n${tableText(nodes.list.map(nodeRow), screen)}`;
 }
 
-function nodeRow(node: NodeStatus): Record<string, string> {
+function nodeRow(node: NodeStatus): Parameters<typeof tableText>[0][number] {
   const lost = Object.entries(node.books?.lost ?? {}).map(([reason, packets]) => `${reason} ${packets}`);
   return {
-    node: node.node,
-    agent: node.agent,
-    source: node.source ?? '',
-    interfaces: String(node.interfaces ?? ''),
-    'lag ms': String(node.lagMs ?? ''),
-    'clock ms': String(node.clockOffsetMs ?? ''),
-    records: String(node.recordsReceived ?? ''),
-    packets: String(node.books?.seen ?? ''),
-    lost: lost.join(', ') || (node.books === undefined ? '' : 'none'),
+    cells: {
+      node: node.node,
+      agent: node.agent,
+      source: node.source ?? '',
+      why: node.sourceReason ?? '',
+      interfaces: String(node.interfaces ?? ''),
+      'lag ms': String(node.lagMs ?? ''),
+      'clock ms': String(node.clockOffsetMs ?? ''),
+      records: String(node.recordsReceived ?? ''),
+      packets: String(node.books?.seen ?? ''),
+      lost: lost.join(', ') || (node.books === undefined ? '' : 'none'),
+    },
+    below: '',
+    style: node.agent === 'reporting' ? 'plain' : 'yellow',
   };
 }
 

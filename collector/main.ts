@@ -83,7 +83,7 @@ export async function runCollector(
     return keeping;
   };
 
-  const source = openClusterSource(config.cluster, undefined, log);
+  const source = openClusterSource(config.cluster, undefined);
   const synced = source.start((event) => {
     if (event.type === 'problem') {
       log.warn(problemLine(event.problem));

@@ -42,7 +42,7 @@ export function unknownFormat(file: string): Problem {
   );
 }
 
-export function truncated(file: string, offset: number, packets: number): Problem {
+export function cutShort(file: string, offset: number, packets: number): Problem {
   return problem(
     'capture-file-truncated',
     `${file}, byte ${offset}`,
@@ -51,20 +51,25 @@ export function truncated(file: string, offset: number, packets: number): Proble
   );
 }
 
-export function corruptFile(file: string, offset: number, what: string, packets: number): Problem {
+/** `passedOver`: how many bytes stand between the fault and the next packet that could be read, or the end. */
+export function faulty(file: string, offset: number, fault: string, passedOver: number, packets: number): Problem {
   return problem(
     'capture-file-corrupt',
     `${file}, byte ${offset}`,
-    `${what}; the ${packets} packets before it were read`,
-    'write the file again',
+    `${fault}; ${passedOver} bytes are passed over, the ${packets} packets before them were read`,
+    'write or copy the file again',
   );
+}
+
+export function moreFaults(file: string, faults: number): Problem {
+  return problem('capture-file-corrupt', file, `${faults} more faults of that kind`, 'write or copy the file again');
 }
 
 export function unknownLinkType(file: string, linkType: number): Problem {
   return problem(
     'capture-link-type-unknown',
     file,
-    `link type ${linkType} cannot be decoded; its packets are set aside`,
+    `link type ${linkType} cannot be decoded; its packets are lost`,
     'capture on Ethernet, on any, or raw IP',
   );
 }

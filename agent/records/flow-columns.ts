@@ -14,8 +14,14 @@ export const bit = {
   ended: 32,
   unreachable: 64,
   answered: 128,
+  /** The initial sequence number is known, from the SYN or from what the SYN-ACK acknowledges. */
   hasIsn: 256,
   retried: 512,
+  synSeen: 1024,
+  /** A record of it went out: what it says of the beginning stands. */
+  told: 2048,
+  /** Seen at no pod's interface. */
+  atHost: 4096,
 } as const;
 
 export class FlowColumns {

@@ -8,7 +8,8 @@ import type { Packet } from '../capture/decode/packet.ts';
 import { bit, FlowColumns, keyWords } from './flow-columns.ts';
 import { responderByPort } from './initiator.ts';
 
-export type FlowTableOptions = { maxConnections: number; reportEveryUs: number };
+/** `seed` makes the places of keys in the hash unknown to who sends packets. */
+export type FlowTableOptions = { maxConnections: number; reportEveryUs: number; seed?: number };
 
 /** Where a packet was seen: leaving the pod, towards it, or at a point that is no pod's (a file). */
 export type Way = 'from-pod' | 'to-pod' | 'elsewhere';
@@ -16,6 +17,8 @@ export type Way = 'from-pod' | 'to-pod' | 'elsewhere';
 const silenceUs = { tcp: 300_000_000, other: 60_000_000 };
 /** A closed connection stays so long for what still comes of it: the last ACK, a retransmission. */
 const lingerUs = 2_000_000;
+/** A SYN that comes again sooner is the same packet seen at a second interface: the first retry waits 1 s (RFC 6298 2.1). */
+const sameSynUs = 100_000;
 /** What was there when watching began may have begun before: after this silence would have ended it. */
 const unsureForUs = silenceUs.other;
 
@@ -27,18 +30,20 @@ export class FlowTable {
   /** From when on the first packet seen is the first there was, by interface. */
   readonly #sureFromUs = new Map<number, number>();
   #finished: ConnectionRecord[] = [];
+  readonly #seed: number;
   #sourceIsLow = true;
 
   constructor(options: FlowTableOptions, books: Books) {
     this.#options = options;
     this.#books = books;
+    this.#seed = options.seed ?? 0x9e3779b9;
   }
 
   get size(): number {
     return this.#rows.used;
   }
 
-  /** `appearedUs` is 0 for an interface that was there before watching began. */
+  /** What an interface that was there before carries may have begun before; of a new one the first packet is the first. */
   watch(link: number, sinceUs: number, appeared: 'before' | 'while-watching'): void {
     this.#sureFromUs.set(link, appeared === 'before' ? sinceUs + unsureForUs : 0);
   }
@@ -47,7 +52,6 @@ export class FlowTable {
   add(packet: Packet, link: number, way: Way, timeUs: number): void {
     const hash = this.#key(packet, link);
     let row = this.#rows.find(this.#wanted, hash);
-    const isSyn = packet.protocol === TCP && packet.began === 'source';
     if (row < 0) {
       row = this.#rows.take(this.#wanted, hash, this.#options.maxConnections);
       if (row < 0) {
@@ -55,13 +59,8 @@ export class FlowTable {
         return;
       }
       this.#begin(row, packet, link, way, timeUs);
-    } else if (isSyn && !this.#isRetry(row, packet)) {
-      this.#finish(row);
-      this.#rows.reset(row);
-      this.#begin(row, packet, link, way, timeUs);
-    } else if (isSyn) {
-      this.#rows.synRetries[row]! += 1;
-      this.#rows.state[row]! |= bit.news | bit.retried;
+    } else if (packet.protocol === TCP && packet.began === 'source') {
+      this.#synAgain(row, packet, link, way, timeUs);
     }
     this.#count(row, packet, timeUs);
   }
@@ -85,9 +84,9 @@ export class FlowTable {
       const state = rows.state[row]!;
       if (state === 0) continue;
       if (nowUs - rows.lastUs[row]! > this.#patienceUs(row, state)) {
-        const told = (state & bit.ended) !== 0 && (state & bit.news) === 0 && !this.#hasCounts(row);
+        const isSettled = this.#isSettled(row);
         rows.state[row] = state | bit.ended;
-        if (!told) emit(this.#record(row));
+        if (!isSettled) emit(this.#record(row));
         rows.free(row);
       } else if ((state & bit.news) !== 0 || this.#isDue(row, nowUs)) {
         emit(this.#record(row));
@@ -116,8 +115,13 @@ export class FlowTable {
     return nowUs - this.#rows.reportedUs[row]! >= this.#options.reportEveryUs && this.#hasCounts(row);
   }
 
+  /** That it ended was told, and nothing came after it. */
+  #isSettled(row: number): boolean {
+    return (this.#rows.state[row]! & (bit.ended | bit.news)) === bit.ended && !this.#hasCounts(row);
+  }
+
   #hasCounts(row: number): boolean {
-    return this.#rows.packetsFromLow[row]! + this.#rows.packetsFromHigh[row]! > 0;
+    return !this.#isEmpty(row);
   }
 
   /** Puts the canonical key into `#wanted`: the lower end first, so that both directions are one connection. */
@@ -138,14 +142,49 @@ export class FlowTable {
     wanted[8] = sourceIsLow ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort;
     wanted[9] = packet.protocol;
     wanted[10] = link;
-    return hashOf(wanted);
+    return hashOf(wanted, this.#seed);
   }
 
-  #isRetry(row: number, packet: Packet): boolean {
-    const state = this.#rows.state[row]!;
-    if ((state & bit.ended) !== 0 || (state & bit.hasIsn) === 0) return false;
-    const fromInitiator = ((state & bit.initiatorIsLow) !== 0) === this.#sourceIsLow;
-    return fromInitiator && this.#rows.isn[row] === packet.sequence;
+  /** A SYN on ports that are in use: of the same connection, or of a new one in its place. */
+  #synAgain(row: number, packet: Packet, link: number, way: Way, timeUs: number): void {
+    const rows = this.#rows;
+    const state = rows.state[row]!;
+    const sinceLastUs = timeUs - rows.lastUs[row]!;
+    const isSame = (state & bit.hasIsn) !== 0 && this.#isFromInitiator(state) && rows.isn[row] === packet.sequence;
+    if (isSame && (state & bit.synSeen) !== 0) {
+      if (sinceLastUs < sameSynUs && (state & bit.atHost) !== 0) return;
+      if ((state & bit.ended) === 0) {
+        rows.synRetries[row]! += 1;
+        rows.state[row] = state | bit.news | bit.retried;
+        return;
+      }
+    } else if (isSame || this.#isEarlier(row, state, timeUs)) {
+      this.#adoptSyn(row, packet, timeUs);
+      return;
+    }
+    this.#finish(row);
+    rows.reset(row);
+    this.#begin(row, packet, link, way, timeUs);
+  }
+
+  /** It went out before everything that is known of the connection: files are not always in order. */
+  #isEarlier(row: number, state: number, timeUs: number): boolean {
+    return (state & (bit.hasIsn | bit.synSeen | bit.told)) === 0 && timeUs <= this.#rows.beganUs[row]!;
+  }
+
+  /** The SYN of a connection whose later packets were read first. */
+  #adoptSyn(row: number, packet: Packet, timeUs: number): void {
+    const rows = this.#rows;
+    let state = rows.state[row]! & ~bit.initiatorIsLow;
+    if (this.#sourceIsLow) state |= bit.initiatorIsLow;
+    rows.state[row] = state | bit.initiatorCertain | bit.hasIsn | bit.synSeen | bit.news;
+    rows.isn[row] = packet.sequence;
+    const { beganUs } = rows;
+    if ((state & bit.hasIsn) !== 0 && beganUs[row]! > timeUs) rows.rttUs[row] = beganUs[row]! - timeUs;
+  }
+
+  #isFromInitiator(state: number): boolean {
+    return ((state & bit.initiatorIsLow) !== 0) === this.#sourceIsLow;
   }
 
   #begin(row: number, packet: Packet, link: number, way: Way, timeUs: number): void {
@@ -155,13 +194,16 @@ export class FlowTable {
     rows.lastUs[row] = timeUs;
     rows.reportedUs[row] = timeUs;
     let state: number = bit.used | bit.news;
-    if ((way === 'from-pod') === this.#sourceIsLow) state |= bit.podIsLow;
-    const sure = packet.began !== 'unsaid' || (packet.protocol !== TCP && !packet.quoted && this.#isSure(link, timeUs));
+    if (way === 'elsewhere') state |= bit.atHost;
+    else if ((way === 'from-pod') === this.#sourceIsLow) state |= bit.podIsLow;
+    const sure =
+      packet.began !== 'unsaid' ||
+      (packet.protocol !== TCP && !packet.quoted && this.#isSure(way === 'elsewhere' ? fileLink : link, timeUs));
     if (this.#isInitiator(packet, sure) === this.#sourceIsLow) state |= bit.initiatorIsLow;
     if (sure) state |= bit.initiatorCertain;
-    if (packet.protocol === TCP && packet.began === 'source') {
-      state |= bit.hasIsn;
-      rows.isn[row] = packet.sequence;
+    if (packet.protocol === TCP && packet.began !== 'unsaid') {
+      state |= packet.began === 'source' ? bit.hasIsn | bit.synSeen : bit.hasIsn;
+      rows.isn[row] = packet.began === 'source' ? packet.sequence : packet.acknowledged - 1;
     }
     rows.state[row] = state;
   }
@@ -182,9 +224,10 @@ export class FlowTable {
   #count(row: number, packet: Packet, timeUs: number): void {
     const rows = this.#rows;
     let state = rows.state[row]!;
-    if (this.#isEmpty(row)) rows.firstUs[row] = timeUs;
+    if (this.#isEmpty(row) || timeUs < rows.firstUs[row]!) rows.firstUs[row] = timeUs;
+    if (timeUs < rows.beganUs[row]! && (state & bit.told) === 0) rows.beganUs[row] = timeUs;
     if (timeUs > rows.lastUs[row]!) rows.lastUs[row] = timeUs;
-    const fromInitiator = ((state & bit.initiatorIsLow) !== 0) === this.#sourceIsLow;
+    const fromInitiator = this.#isFromInitiator(state);
     if (this.#sourceIsLow) {
       rows.packetsFromLow[row]! += 1;
       rows.bytesFromLow[row]! += packet.bytes;
@@ -210,7 +253,7 @@ export class FlowTable {
     let state = before;
     if ((flags & (SYN | ACK)) === (SYN | ACK) && !fromInitiator && rows.rttUs[row] === 0) {
       // Of a SYN that was sent again nobody knows which one is answered (Karn).
-      if ((state & (bit.hasIsn | bit.retried)) === bit.hasIsn)
+      if ((state & (bit.synSeen | bit.retried)) === bit.synSeen)
         rows.rttUs[row] = Math.max(1, timeUs - rows.beganUs[row]!);
       state |= bit.news;
     }
@@ -220,9 +263,13 @@ export class FlowTable {
     return state;
   }
 
+  /** Its last record waits for the next drain; those that wait are bounded as the table is. */
   #finish(row: number): void {
+    if (this.#isSettled(row)) return;
     this.#rows.state[row]! |= bit.ended;
-    this.#finished.push(this.#record(row));
+    const record = this.#record(row);
+    if (this.#finished.length < this.#options.maxConnections) this.#finished.push(record);
+    else this.#books.lost('table-full', record.packets.forward + record.packets.reverse);
   }
 
   /** The record of this interval; counters begin anew. */
@@ -250,7 +297,7 @@ export class FlowTable {
       responder: lowIsInitiator ? high : low,
       responderPort: lowIsInitiator ? ports & 0xffff : ports >>> 16,
       protocol: rows.key[at + 9]!,
-      point: this.#pointOf(rows.key[at + 10]!, state),
+      point: pointOf(state),
       interfaceIndex: rows.key[at + 10]!,
       podUid: '',
       initiatorBy: (state & bit.initiatorCertain) !== 0 ? 'handshake' : 'inferred',
@@ -267,21 +314,21 @@ export class FlowTable {
       translation: undefined,
     };
     rows.clearInterval(row);
-    rows.state[row] = state & ~(bit.news | bit.unreachable);
+    rows.state[row] = (state & ~(bit.news | bit.unreachable)) | bit.told;
     return record;
-  }
-
-  #pointOf(link: number, state: number): ConnectionRecord['point'] {
-    if (link === fileLink) return 'host';
-    return ((state & bit.podIsLow) !== 0) === ((state & bit.initiatorIsLow) !== 0) ? 'source' : 'destination';
   }
 }
 
-/** Stands for the interface where packets come from a file: no link has index 0. */
+/** Stands for the interface where packets come from a file that names none: no link has index 0. */
 export const fileLink = 0;
 
-function hashOf(words: Uint32Array): number {
-  let hash = 0x9e3779b9;
+function pointOf(state: number): ConnectionRecord['point'] {
+  if ((state & bit.atHost) !== 0) return 'host';
+  return ((state & bit.podIsLow) !== 0) === ((state & bit.initiatorIsLow) !== 0) ? 'source' : 'destination';
+}
+
+function hashOf(words: Uint32Array, seed: number): number {
+  let hash = seed;
   for (let i = 0; i < keyWords; i++) {
     hash = Math.imul(hash ^ words[i]!, 0x85ebca6b);
     hash ^= hash >>> 15;

@@ -1,6 +1,7 @@
 // Findings and connections as people read them.
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 import type { Shape } from './format.ts';
+import type { Style } from './table.ts';
 
 export const findingShape: Shape<FindingJson> = {
   none: 'no findings',
@@ -13,14 +14,14 @@ export const findingShape: Shape<FindingJson> = {
     placement: finding.placement ?? '',
     count: String(finding.connections),
     'last seen': finding.lastSeen,
-    ...(wide
-      ? { outcome: finding.outcome ?? '', delivered: finding.delivered ?? '', explanation: finding.explanation }
-      : {}),
+    ...(wide ? { outcome: finding.outcome ?? '', delivered: finding.delivered ?? '' } : {}),
   }),
+  below: (finding) => finding.explanation,
   compact: (finding) => {
     const to = finding.responder === undefined ? '' : ` -> ${endText(finding.responder)} ${portText(finding)}`;
     return `${finding.lastSeen} ${finding.severity} ${finding.kind} ${endText(finding.initiator)}${to}: ${finding.explanation}`;
   },
+  style: (finding) => severityStyles[finding.severity] ?? 'plain',
 };
 
 export const connectionShape: Shape<ConnectionJson> = {
@@ -38,33 +39,51 @@ export const connectionShape: Shape<ConnectionJson> = {
     bytes: `${flow.bytes.forward}/${flow.bytes.reverse}`,
     ...(wide
       ? {
-          from: `${flow.initiator.ip ?? ''}:${flow.initiatorPort ?? ''}`,
-          to: flow.responder.ip ?? '',
+          from: addressText(flow.initiator.ip, flow.initiatorPort),
+          to: addressText(flow.responder.ip, flow.port),
           observed: flow.observed.join(','),
           'rtt ms': flow.rttMs === undefined ? '' : String(flow.rttMs),
-          reason: flow.reason ?? flow.deliveredReason ?? '',
         }
       : {}),
   }),
+  below: (flow) => {
+    const doubts = [
+      flow.reason === undefined ? '' : `verdict unknown: ${flow.reason}`,
+      flow.deliveredReason === undefined ? '' : `delivery unknown: ${flow.deliveredReason}`,
+    ];
+    return doubts.filter((doubt) => doubt !== '').join('; ');
+  },
   compact: (flow) =>
     `${flow.start} ${endText(flow.initiator)} -> ${endText(flow.responder)} ${portText(flow)} ${flow.verdict} ` +
     `${flow.outcome} delivered=${flow.delivered} ${flow.packets.forward}/${flow.packets.reverse} packets`,
+  style: () => 'plain',
 };
 
+const severityStyles: Record<string, Style> = { critical: 'red', high: 'red', medium: 'yellow', low: 'blue' };
+
+/** Falls back to what is known: an end may come from a file, or from another version. */
 export function endText(end: EndpointJson): string {
+  const named = (name: string | undefined) => (end.namespace === undefined ? name : `${end.namespace}/${name ?? '?'}`);
+  const address = end.ip ?? '?';
   switch (end.kind) {
     case 'pod':
     case 'host':
-      return `${end.namespace}/${end.workload}`;
+      return named(end.workload ?? end.pod) ?? address;
     case 'node':
-      return `node ${end.node}`;
+      return `node ${end.node ?? address}`;
     case 'service':
-      return `service ${end.namespace}/${end.service}`;
+      return `service ${named(end.service) ?? address}`;
     case 'external':
-      return `${end.ip} (${end.zone})`;
+      return end.ip === undefined ? (end.zone ?? '?') : `${end.ip} (${end.zone ?? 'external'})`;
     case 'unknown':
-      return `${end.ip} (unknown)`;
+      return `${address} (unknown)`;
   }
+}
+
+function addressText(ip: string | undefined, port: number | undefined): string {
+  if (ip === undefined) return '';
+  if (port === undefined) return ip;
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
 function portText({ protocol, port }: { protocol?: string; port?: number }): string {

@@ -1,33 +1,75 @@
 // A table as kubectl writes it: no borders, two blanks between columns. Too wide for the terminal, its widest column
 // is cut.
+import { safe } from './safe.ts';
+import type { Screen } from './screen.ts';
 
-/** Rows with the same keys, in the order of the columns; `width` is the terminal's, Infinity where there is none. */
-export function tableText(rows: readonly Record<string, string>[], width: number): string {
-  const names = Object.keys(rows[0] ?? {});
-  const cells = [names.map((name) => name.toUpperCase()), ...rows.map((row) => names.map((name) => clean(row[name]!)))];
-  const widths = names.map((_, column) => Math.max(...cells.map((row) => row[column]!.length)));
-  while (sum(widths) + 2 * (widths.length - 1) > width) {
+export type Style = 'red' | 'yellow' | 'blue' | 'plain';
+
+/** Rows have the same cells, in the order of the columns. */
+export type Row = {
+  cells: Readonly<Record<string, string>>;
+  /** Said in lines of its own below the row; empty for none. */
+  below: string;
+  /** Of the first cell. */
+  style: Style;
+};
+
+const narrowest = 12;
+const codes: Record<Exclude<Style, 'plain'>, number> = { red: 31, yellow: 33, blue: 34 };
+
+export function tableText(rows: readonly Row[], screen: Screen): string {
+  const names = Object.keys(rows[0]?.cells ?? {});
+  const lines = rows.map((row) => names.map((name) => safe(row.cells[name] ?? '')));
+  const widths = fittedWidths([names, ...lines], screen.width);
+  let text = `${line(
+    names.map((name) => name.toUpperCase()),
+    widths,
+  )}\n`;
+  for (const [i, row] of rows.entries()) {
+    text += `${painted(line(lines[i]!, widths), widths[0]!, screen.color ? row.style : 'plain')}\n`;
+    if (row.below !== '') text += `${wrapped(safe(row.below), screen.width)}\n`;
+  }
+  return text;
+}
+
+function fittedWidths(cells: readonly (readonly string[])[], width: number): number[] {
+  const widths = cells[0]!.map((_, column) => cells.reduce((most, row) => Math.max(most, row[column]!.length), 0));
+  const total = () => widths.reduce((sum, one) => sum + one, 2 * (widths.length - 1));
+  while (total() > width) {
     const widest = widths.indexOf(Math.max(...widths));
-    if (widths[widest]! <= 12) break;
+    if (widths[widest]! <= narrowest) break;
     widths[widest]! -= 1;
   }
-  const lines = cells.map((row) =>
-    row
-      .map((cell, column) => fitted(cell, widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  );
-  return `${lines.join('\n')}\n`;
+  return widths;
+}
+
+function line(cells: readonly string[], widths: readonly number[]): string {
+  return cells
+    .map((cell, column) => fitted(cell, widths[column]!))
+    .join('  ')
+    .trimEnd();
 }
 
 function fitted(cell: string, width: number): string {
   return cell.length > width ? `${cell.slice(0, width - 1)}…` : cell.padEnd(width);
 }
 
-function clean(cell: string): string {
-  return cell.replace(/\p{Cc}/gu, '?');
+function painted(text: string, width: number, style: Style): string {
+  if (style === 'plain') return text;
+  const cell = text.slice(0, width).trimEnd();
+  return `\x1b[${codes[style]}m${cell}\x1b[0m${text.slice(cell.length)}`;
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, one) => total + one, 0);
+/** Words in lines of the screen, each four blanks in. */
+function wrapped(text: string, width: number): string {
+  const lines: string[] = [];
+  let current = '   ';
+  for (const word of text.split(' ')) {
+    if (current.trim() !== '' && current.length + 1 + word.length > width) {
+      lines.push(current);
+      current = '   ';
+    }
+    current += ` ${word}`;
+  }
+  return [...lines, current].join('\n');
 }

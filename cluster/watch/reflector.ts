@@ -139,7 +139,8 @@ export class Reflector {
       this.#watch = undefined;
     }
     // The server ends a watch in its time. One that was given up, or ended at once or without a word, is a failure.
-    if (this.#heardUs >= beganUs && clock.nowUs() - beganUs >= shortWatchUs) return 0;
+    const toldUntilItsTime = !watch.signal.aborted && this.#heardUs >= beganUs;
+    if (toldUntilItsTime && clock.nowUs() - beganUs >= shortWatchUs) return 0;
     this.#failures += 1;
     return backoffMs(this.#failures, 0, random());
   }

@@ -61,3 +61,6 @@ export type ApiAnswers = {
   /** Calls back for every change until the function that is returned is called. */
   subscribe(listener: (change: Change) => void): () => void;
 };
+
+/** Header of an answer, `true` where more would have come than `last` let through. */
+export const moreHeader = 'waybill-more';

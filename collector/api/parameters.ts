@@ -24,7 +24,7 @@ export const parameterNames = {
 
 /** What one answer may hold: it is in memory for a moment. */
 export const lastMost = 10_000;
-const lastUnasked = { findings: lastMost, flows: 100 };
+export const lastUnasked = { findings: lastMost, flows: 100 };
 const lastOfFollow = 20;
 const valuesMost = 100;
 /** As long as a name in Kubernetes may be. */

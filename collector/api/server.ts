@@ -8,7 +8,7 @@ import { type Problem, ProblemError, problemLine } from '../../model/problem.ts'
 import { listenProblem } from '../ingest/errors.ts';
 import type { Query } from '../store/store.ts';
 import { jsonArray, Turns } from './answers.ts';
-import type { ApiAnswers, FollowerCounts, StatusJson } from './api.ts';
+import { type ApiAnswers, type FollowerCounts, moreHeader, type StatusJson } from './api.ts';
 import { agentCertificate, certificateUnusable, tooManyFollowers } from './errors.ts';
 import { Followers, followLimits } from './follow.ts';
 import { isProblem, type RawParameters, readParameters } from './parameters.ts';
@@ -24,9 +24,6 @@ export type ApiOptions = {
 
 export type Readiness = () => { ready: boolean; why: string };
 export type Api = { port: number; healthPort: number; followers(): FollowerCounts; close(): Promise<void> };
-
-/** `true` where more would have come than `last` let through. */
-export const moreHeader = 'waybill-more';
 
 const connectionsMost = 500;
 const answersAtOnce = 4;

@@ -1,10 +1,10 @@
-// Later fragments carry no ports: they are those of the first fragment with the same addresses, protocol and id.
+// Later fragments carry no ports: they are those of the first fragment with the same addresses and id.
 import type { Decoded, Packet } from './packet.ts';
 
-type Ports = { source: number; destination: number };
+type First = { protocol: number; sourcePort: number; destinationPort: number; decoded: 'packet' | 'carrier' };
 
 export class Fragments {
-  readonly #ports = new Map<string, Ports>();
+  readonly #firsts = new Map<string, First>();
   readonly #limit: number;
 
   /** Remembers the newest `limit` first fragments. */
@@ -12,22 +12,27 @@ export class Fragments {
     this.#limit = limit;
   }
 
-  first(id: number, packet: Packet): void {
-    const key = keyOf(id, packet);
-    this.#ports.delete(key);
-    this.#ports.set(key, { source: packet.sourcePort, destination: packet.destinationPort });
-    if (this.#ports.size > this.#limit) this.#ports.delete(this.#ports.keys().next().value!);
+  /** Remembers what the first fragment was; returns `decoded`. */
+  first(id: number, protocol: number, packet: Packet, decoded: Decoded): Decoded {
+    if (decoded !== 'packet' && decoded !== 'carrier') return decoded;
+    const { sourcePort, destinationPort } = packet;
+    const key = keyOf(id, protocol, packet);
+    this.#firsts.delete(key);
+    this.#firsts.set(key, { protocol: packet.protocol, sourcePort, destinationPort, decoded });
+    if (this.#firsts.size > this.#limit) this.#firsts.delete(this.#firsts.keys().next().value!);
+    return decoded;
   }
 
-  later(id: number, packet: Packet): Decoded {
-    const ports = this.#ports.get(keyOf(id, packet));
-    if (ports === undefined) return 'fragment-without-first';
-    packet.sourcePort = ports.source;
-    packet.destinationPort = ports.destination;
-    return 'packet';
+  later(id: number, protocol: number, packet: Packet): Decoded {
+    const first = this.#firsts.get(keyOf(id, protocol, packet));
+    if (first === undefined) return 'fragment-without-first';
+    packet.protocol = first.protocol;
+    packet.sourcePort = first.sourcePort;
+    packet.destinationPort = first.destinationPort;
+    return first.decoded;
   }
 }
 
-function keyOf(id: number, { protocol, source, destination }: Packet): string {
+function keyOf(id: number, protocol: number, { source, destination }: Packet): string {
   return `${id} ${protocol} ${source.join()} ${destination.join()}`;
 }

@@ -1,28 +1,17 @@
-// From a frame of any link type to a packet of a connection (link types: https://www.tcpdump.org/linktypes.html).
+// From a frame of any link type to a packet of a connection.
 // hot, once a packet: allocates nothing but for fragments; make bench-capture, budget replay-vs-nfpcapd
+import { cooked, cooked2 } from './cooked.ts';
+import { ethernet } from './ethernet.ts';
 import type { Fragments } from './fragments.ts';
 import { ip4 } from './ip4.ts';
 import { ip6 } from './ip6.ts';
-import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
+import { linkTypes } from './link-type.ts';
+import type { Bytes, Decoded, Packet } from './packet.ts';
 
-export const linkTypes = {
-  null: 0,
-  ethernet: 1,
-  rawBsd: 12,
-  rawOpenBsd: 14,
-  raw: 101,
-  loop: 108,
-  cooked: 113,
-  ipv4: 228,
-  ipv6: 229,
-  cooked2: 276,
-} as const;
-
-export function isKnownLinkType(linkType: number): boolean {
-  return Object.values(linkTypes).some((one) => one === linkType);
-}
-
-/** `start` to `end` is what was captured of the frame, `length` what it was on the wire. Never throws. */
+/**
+ * `start` to `end` is what was captured of the frame, `length` what it was on the wire. A link type that link-type.ts
+ * does not know is `unknown-link-type`. Never throws.
+ */
 export function decodeFrame(
   linkType: number,
   bytes: Bytes,
@@ -33,47 +22,55 @@ export function decodeFrame(
   into: Packet,
 ): Decoded {
   into.clear(length);
-  switch (linkType) {
-    case linkTypes.ethernet:
-      return end - start < 14
-        ? 'corrupt'
-        : etherType(word16(bytes, start + 12), bytes, start + 14, end, fragments, into);
-    case linkTypes.cooked:
-      return end - start < 16
-        ? 'corrupt'
-        : etherType(word16(bytes, start + 14), bytes, start + 16, end, fragments, into);
-    case linkTypes.cooked2:
-      return end - start < 20 ? 'corrupt' : etherType(word16(bytes, start), bytes, start + 20, end, fragments, into);
-    case linkTypes.null:
-    case linkTypes.loop:
-      return end - start < 4 ? 'corrupt' : byVersion(bytes, start + 4, end, fragments, into);
-    default:
-      return byVersion(bytes, start, end, fragments, into);
-  }
+  const decoded = outer(linkType, bytes, start, end, fragments, into);
+  if (decoded !== 'carrier' || into.inner === 'nothing') return decoded;
+  return carried(bytes, start, end, length, fragments, into);
 }
 
-const IPV4 = 0x0800;
-const IPV6 = 0x86dd;
-/** 802.1Q, 802.1ad (QinQ) and the older tag of stacked VLANs. */
-const tags: ReadonlySet<number> = new Set([0x8100, 0x88a8, 0x9100]);
-
-function etherType(
-  type: number,
+function outer(
+  linkType: number,
   bytes: Bytes,
   start: number,
   end: number,
   fragments: Fragments,
   into: Packet,
 ): Decoded {
-  let inner = type;
-  let at = start;
-  while (inner !== IPV4 && inner !== IPV6) {
-    if (!tags.has(inner)) return 'not-ip';
-    if (end - at < 4) return 'corrupt';
-    inner = word16(bytes, at + 2);
-    at += 4;
+  switch (linkType) {
+    case linkTypes.ethernet:
+      return ethernet(bytes, start, end, fragments, into);
+    case linkTypes.cooked:
+      return cooked(bytes, start, end, fragments, into);
+    case linkTypes.cooked2:
+      return cooked2(bytes, start, end, fragments, into);
+    case linkTypes.null:
+    case linkTypes.loop:
+      return byVersion(bytes, start + 4, end, fragments, into);
+    case linkTypes.raw:
+    case linkTypes.rawBsd:
+    case linkTypes.rawOpenBsd:
+    case linkTypes.ipv4:
+    case linkTypes.ipv6:
+      return byVersion(bytes, start, end, fragments, into);
+    default:
+      return 'unknown-link-type';
   }
-  return inner === IPV4 ? ip4(bytes, at, end, fragments, into) : ip6(bytes, at, end, fragments, into);
+}
+
+/** What the tunnel carries, counted without the tunnel's own headers; a tunnel in a tunnel stays a carrier. */
+function carried(
+  bytes: Bytes,
+  start: number,
+  end: number,
+  length: number,
+  fragments: Fragments,
+  into: Packet,
+): Decoded {
+  const { inner, innerAt, interfaceIndex } = into;
+  into.clear(length - (innerAt - start));
+  into.interfaceIndex = interfaceIndex;
+  return inner === 'ethernet'
+    ? ethernet(bytes, innerAt, end, fragments, into)
+    : byVersion(bytes, innerAt, end, fragments, into);
 }
 
 function byVersion(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): Decoded {

@@ -1,68 +1,69 @@
 // ICMP and ICMPv6 (RFC 792, RFC 4443): an echo is a connection of its own, an error belongs to what it quotes.
-import { ICMP } from '../../../model/protocol.ts';
-import { ends4 } from './ip4.ts';
-import { ends6, quotedBody6 } from './ip6.ts';
+import { hasPorts, ICMP, ICMPV6 } from '../../../model/protocol.ts';
+import { FRAGMENT_OFFSET, header4 } from './ip4-header.ts';
+import { chain, header6 } from './ip6-header.ts';
 import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
-import { transport } from './transport.ts';
+import { ports } from './ports.ts';
 
-const v4 = {
-  echoReply: 0,
-  unreachable: 3,
-  sourceQuench: 4,
-  echo: 8,
-  timeExceeded: 11,
-  parameterProblem: 12,
-  tooBig: 4,
-};
-const v6 = { unreachable: 1, tooBig: 2, lastError: 4, echo: 128, echoReply: 129 };
-const errors4: ReadonlySet<number> = new Set([v4.unreachable, v4.sourceQuench, v4.timeExceeded, v4.parameterProblem]);
+const headerBytes = 8;
+const v4 = { echoReply: 0, unreachable: 3, sourceQuench: 4, echo: 8, timeExceeded: 11, parameterProblem: 12 };
+const codeTooBig4 = 4;
+const v6 = { unreachable: 1, lastError: 4, echo: 128, echoReply: 129 };
 
-export function icmp(
-  protocol: number,
-  bytes: Bytes,
-  at: number,
-  end: number,
-  into: Packet,
-  where: 'outer' | 'quoted',
-): Decoded {
-  if (end - at < 8) return 'corrupt';
+export function icmp(protocol: number, bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+  if (end - at < headerBytes) return 'corrupt';
   const type = bytes[at]!;
-  const echo = protocol === ICMP ? v4.echo : v6.echo;
-  const echoReply = protocol === ICMP ? v4.echoReply : v6.echoReply;
-  if (type === echo || type === echoReply) {
-    // The identifier stands for the initiator's port, so that request and reply meet.
-    const identifier = word16(bytes, at + 4);
-    into.sourcePort = type === echo ? identifier : 0;
-    into.destinationPort = type === echo ? 0 : identifier;
-    into.began = type === echo ? 'source' : 'destination';
-    return 'packet';
-  }
-  const isError = protocol === ICMP ? errors4.has(type) : type >= v6.unreachable && type <= v6.lastError;
-  if (!isError || where === 'quoted') return 'packet';
-  return quoted(protocol, type, bytes[at + 1]!, bytes, at + 8, end, into);
+  echo(protocol, type, bytes, at, into);
+  if (!isError(protocol, type)) return 'packet';
+  if (protocol === ICMP) return quoted4(bytes, at + headerBytes, end, into, isUnreachable4(type, bytes[at + 1]!));
+  return quoted6(bytes, at + headerBytes, end, into, type === v6.unreachable);
 }
 
-/** The packet becomes a reply of the connection whose header the error carries. */
-function quoted(
-  protocol: number,
-  type: number,
-  code: number,
-  bytes: Bytes,
-  at: number,
-  end: number,
-  into: Packet,
-): Decoded {
-  let body = -1;
-  if (protocol === ICMP) {
-    const headerLength = ends4(bytes, at, end, into);
-    if (headerLength > 0) body = at + headerLength;
-  } else if (ends6(bytes, at, end, into)) body = quotedBody6(bytes, at, end, into);
-  if (body < 0) return 'corrupt';
-  const decoded = transport(into.protocol, bytes, body, end, into, 'quoted');
+/** The identifier stands for the initiator's port, so that request and reply meet. */
+function echo(protocol: number, type: number, bytes: Bytes, at: number, into: Packet): void {
+  const isRequest = type === (protocol === ICMP ? v4.echo : v6.echo);
+  if (!isRequest && type !== (protocol === ICMP ? v4.echoReply : v6.echoReply)) return;
+  const identifier = word16(bytes, at + 4);
+  into.sourcePort = isRequest ? identifier : 0;
+  into.destinationPort = isRequest ? 0 : identifier;
+  into.began = isRequest ? 'source' : 'destination';
+}
+
+function isError(protocol: number, type: number): boolean {
+  if (protocol !== ICMP) return type >= v6.unreachable && type <= v6.lastError;
+  return (
+    type === v4.unreachable || type === v4.sourceQuench || type === v4.timeExceeded || type === v4.parameterProblem
+  );
+}
+
+/** Too big says that a smaller packet would get there. */
+function isUnreachable4(type: number, code: number): boolean {
+  return type === v4.unreachable && code !== codeTooBig4;
+}
+
+function quoted4(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): Decoded {
+  const length = header4(bytes, at, end, into);
+  if (length === 0) return 'corrupt';
+  if ((word16(bytes, at + 6) & FRAGMENT_OFFSET) !== 0) return 'fragment-without-first';
+  return quotedBody(bytes, at + length, end, into, unreachable);
+}
+
+function quoted6(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): Decoded {
+  if (!header6(bytes, at, end, into)) return 'corrupt';
+  if (chain.fragment === 'later') return 'fragment-without-first';
+  return quotedBody(bytes, chain.at, end, into, unreachable);
+}
+
+/** The packet becomes a reply of the connection whose header the error carries: 8 bytes of it are enough. */
+function quotedBody(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): Decoded {
+  const { protocol } = into;
+  const isIcmp = protocol === ICMP || protocol === ICMPV6;
+  if ((hasPorts(protocol) || isIcmp) && end - at < headerBytes) return 'corrupt';
+  if (hasPorts(protocol)) ports(bytes, at, into);
+  if (isIcmp) echo(protocol, bytes[at]!, bytes, at, into);
   into.began = 'unsaid';
-  if (decoded !== 'packet') return decoded;
   into.turn();
   into.quoted = true;
-  into.unreachable = protocol === ICMP ? type === v4.unreachable && code !== v4.tooBig : type === v6.unreachable;
+  into.unreachable = unreachable;
   return 'packet';
 }

@@ -17,12 +17,25 @@ export class Packet {
   tcpFlags = 0;
   /** TCP sequence number: of a SYN it tells a new connection from a retry. */
   sequence = 0;
+  /** What a TCP answer acknowledges: of a SYN-ACK or an RST it tells the SYN that it answers. */
+  acknowledged = 0;
+  /** Where the frame itself names the interface that it was seen at; else 0. */
+  interfaceIndex = 0;
   /** The packet itself says who began: its source, its destination, or nothing. */
   began: 'source' | 'destination' | 'unsaid' = 'unsaid';
   /** It is an ICMP error, which stands as a reply of the connection whose header it quotes. */
   quoted = false;
   /** That error says that the connection cannot get there. */
   unreachable = false;
+  /** What a tunnel's packet carries, and where that begins. */
+  inner: 'nothing' | 'ethernet' | 'ip' = 'nothing';
+  innerAt = 0;
+  /** `open`: a tunnel's packet stands for what it carries. `closed`: it is a flow like any other (a pod's own). */
+  readonly tunnels: 'open' | 'closed';
+
+  constructor(tunnels: 'open' | 'closed') {
+    this.tunnels = tunnels;
+  }
 
   clear(bytes: number): void {
     this.protocol = 0;
@@ -31,9 +44,12 @@ export class Packet {
     this.bytes = bytes;
     this.tcpFlags = 0;
     this.sequence = 0;
+    this.acknowledged = 0;
+    this.interfaceIndex = 0;
     this.began = 'unsaid';
     this.quoted = false;
     this.unreachable = false;
+    this.inner = 'nothing';
   }
 
   /** The packet as a reply to what was decoded into it: both ends change places. */

@@ -1,33 +1,45 @@
 // Capture files, packet by packet: pcap and pcapng in both byte orders, micro- and nanoseconds. Reads in pieces, so that
-// a file may be larger than memory. What stands before a fault is kept, and the fault is one Problem.
+// a file may be larger than memory. A fault is one Problem; what stands before it is kept, and what stands behind it is
+// looked for.
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Problem } from '../../../model/problem.ts';
-import { corruptFile, truncated, unknownFormat, unreadable } from '../errors.ts';
+import { cutShort, faulty, moreFaults, unknownFormat, unreadable } from '../errors.ts';
 import { PcapFormat } from './pcap-format.ts';
 import { PcapngFormat } from './pcapng-format.ts';
 
-/** Called for each packet; `bytes` holds it from `start` to `end` and is valid until it returns. `timeUs` since 1970. */
+/**
+ * Called for each packet; `bytes` holds it from `start` to `end` and is valid until it returns. `source` is the number
+ * of the interface in a file that has several. `timeUs` since 1970.
+ */
 export type OnPacket = (
   bytes: Uint8Array,
   start: number,
   end: number,
   length: number,
   linkType: number,
+  source: number,
   timeUs: number,
 ) => void;
 
 /**
- * A format reads whole blocks from a piece of the file. `need`: the block at `at` wants so many bytes in all; `fault`
- * says what is wrong with it.
+ * Where reading a piece of the file came to. `need`: the block at `at` wants so many bytes in all; `fault` says what is
+ * wrong with it.
  */
 export type Step = { at: number; need: number } | { at: number; fault: string };
-export type Format = { read(bytes: Buffer, at: number, end: number, onPacket: OnPacket): Step };
+
+export type Format = {
+  readonly packets: number;
+  /** Reads whole blocks from the piece that begins at `at`. */
+  read(bytes: Buffer, at: number, end: number, onPacket: OnPacket): Step;
+  /** Where a sound block may begin, at or behind `at`; `place` is the file's last byte, or more is to come. */
+  resume(bytes: Buffer, at: number, end: number, place: 'last' | 'more'): { at: number; found: boolean };
+};
 
 export type FileRead = { packets: number; bytes: number; problems: Problem[] };
 
 const pieceBytes = 4 * 1024 * 1024;
-/** A block that claims more is no block. */
-const mostBlockBytes = 64 * 1024 * 1024;
+/** Faults that are told one by one; the rest is told in one line. */
+const mostProblems = 10;
 
 /** Never throws for what is in the file. `onProgress` gets the bytes read so far, once a piece. */
 export async function readCaptureFile(
@@ -35,61 +47,103 @@ export async function readCaptureFile(
   onPacket: OnPacket,
   onProgress: (bytes: number) => void = () => undefined,
 ): Promise<FileRead> {
-  let handle: FileHandle;
+  const reading = new Reading(path, onPacket, onProgress);
+  let handle: FileHandle | undefined;
   try {
     handle = await open(path);
+    await reading.all(handle);
   } catch (error) {
-    return { packets: 0, bytes: 0, problems: [unreadable(path, error as NodeJS.ErrnoException)] };
-  }
-  try {
-    return await readPieces(path, handle, onPacket, onProgress);
-  } catch (error) {
-    return { packets: 0, bytes: 0, problems: [unreadable(path, error as NodeJS.ErrnoException)] };
+    reading.faults.push(unreadable(path, error as NodeJS.ErrnoException));
   } finally {
-    await handle.close();
+    await handle?.close();
   }
+  return reading.result();
 }
 
-async function readPieces(
-  path: string,
-  handle: FileHandle,
-  onPacket: OnPacket,
-  onProgress: (bytes: number) => void,
-): Promise<FileRead> {
-  let packets = 0;
-  const counted: OnPacket = (...packet) => {
-    packets += 1;
-    onPacket(...packet);
-  };
-  let piece = Buffer.allocUnsafe(pieceBytes);
-  let held = 0;
-  let offset = 0;
-  let format: Format | undefined;
-  for (;;) {
-    const { bytesRead } = await handle.read(piece, held, piece.length - held);
-    held += bytesRead;
-    if (format === undefined) {
-      format = formatOf(piece.subarray(0, held));
-      if (format === undefined) return { packets, bytes: held, problems: [unknownFormat(path)] };
+class Reading {
+  readonly faults: Problem[] = [];
+  readonly #path: string;
+  readonly #onPacket: OnPacket;
+  readonly #onProgress: (bytes: number) => void;
+  #format: Format | undefined;
+  #piece = Buffer.allocUnsafe(pieceBytes);
+  /** Bytes of the piece that hold something, and the place of its first in the file. */
+  #held = 0;
+  #offset = 0;
+  /** Where the fault stands behind which a sound block is looked for. */
+  #lost: { offset: number; fault: string } | undefined;
+  #untold = 0;
+
+  constructor(path: string, onPacket: OnPacket, onProgress: (bytes: number) => void) {
+    this.#path = path;
+    this.#onPacket = onPacket;
+    this.#onProgress = onProgress;
+  }
+
+  async all(handle: FileHandle): Promise<void> {
+    for (;;) {
+      const { bytesRead } = await handle.read(this.#piece, this.#held, this.#piece.length - this.#held);
+      this.#held += bytesRead;
+      this.#format ??= formatOf(this.#piece.subarray(0, this.#held));
+      if (this.#format === undefined) {
+        this.faults.push(unknownFormat(this.#path));
+        return;
+      }
+      const need = this.#blocks(this.#format, bytesRead === 0 ? 'last' : 'more');
+      this.#onProgress(this.#offset);
+      if (bytesRead === 0) return this.#end(this.#format);
+      this.#makeRoom(need);
     }
-    const step = format.read(piece, 0, held, counted);
-    offset += step.at;
-    if ('fault' in step) return { packets, bytes: offset, problems: [corruptFile(path, offset, step.fault, packets)] };
-    if (step.need > mostBlockBytes) {
-      const fault = `a block claims ${step.need} bytes`;
-      return { packets, bytes: offset, problems: [corruptFile(path, offset, fault, packets)] };
+  }
+
+  result(): FileRead {
+    const problems = this.#untold === 0 ? this.faults : [...this.faults, moreFaults(this.#path, this.#untold)];
+    return { packets: this.#format?.packets ?? 0, bytes: this.#offset, problems };
+  }
+
+  /** Reads what the piece holds and leaves the rest at its beginning; returns how many bytes the next block needs. */
+  #blocks(format: Format, place: 'last' | 'more'): number {
+    let at = 0;
+    let need = 0;
+    for (;;) {
+      if (this.#lost !== undefined) {
+        const resumed = format.resume(this.#piece, at, this.#held, place);
+        at = resumed.at;
+        if (!resumed.found) break;
+        this.#tell(this.#lost, this.#offset + at - this.#lost.offset, format);
+      }
+      const step = format.read(this.#piece, at, this.#held, this.#onPacket);
+      at = step.at;
+      if (!('fault' in step)) {
+        need = step.need;
+        break;
+      }
+      this.#lost = { offset: this.#offset + at, fault: step.fault };
+      at += 1;
     }
-    const rest = held - step.at;
-    if (bytesRead === 0) {
-      return { packets, bytes: offset, problems: rest > 0 ? [truncated(path, offset, packets)] : [] };
-    }
-    if (step.need > piece.length) {
-      const larger = Buffer.allocUnsafe(step.need);
-      piece.copy(larger, 0, step.at, held);
-      piece = larger;
-    } else piece.copyWithin(0, step.at, held);
-    held = rest;
-    onProgress(offset);
+    at = Math.min(at, this.#held);
+    this.#piece.copyWithin(0, at, this.#held);
+    this.#held -= at;
+    this.#offset += at;
+    return need;
+  }
+
+  #tell({ offset, fault }: { offset: number; fault: string }, passedOver: number, format: Format): void {
+    this.#lost = undefined;
+    if (this.faults.length >= mostProblems) this.#untold += 1;
+    else this.faults.push(faulty(this.#path, offset, fault, passedOver, format.packets));
+  }
+
+  #makeRoom(need: number): void {
+    if (need <= this.#piece.length) return;
+    const larger = Buffer.allocUnsafe(need);
+    this.#piece.copy(larger, 0, 0, this.#held);
+    this.#piece = larger;
+  }
+
+  #end(format: Format): void {
+    if (this.#lost !== undefined) this.#tell(this.#lost, this.#offset + this.#held - this.#lost.offset, format);
+    else if (this.#held > 0) this.faults.push(cutShort(this.#path, this.#offset, format.packets));
   }
 }
 

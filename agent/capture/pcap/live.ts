@@ -1,27 +1,28 @@
 // Live capture by libpcap (npm `pcap`): two captures on each pod interface, one for each direction, since libpcap tells
 // the direction of a packet only by what its filter lets through. Seen from the host side of the veth, inbound is what
 // leaves the pod.
-import pcap, { type Session } from 'pcap';
 import type { Books } from '../../../books/books.ts';
 import { TCP } from '../../../model/protocol.ts';
-import type { ConnectionRecord } from '../../../model/record.ts';
-import { ACK, RST } from '../../../model/record.ts';
+import { ACK, type ConnectionRecord, RST } from '../../../model/record.ts';
 import { FlowTable, type FlowTableOptions } from '../../records/flow-table.ts';
 import { Fragments } from '../decode/fragments.ts';
-import { decodeFrame, linkTypes } from '../decode/frame.ts';
+import { decodeFrame } from '../decode/frame.ts';
 import { Packet } from '../decode/packet.ts';
-import { cannotCapture } from '../errors.ts';
 import type { CaptureSource, PodInterface } from '../source.ts';
+import { mergeRuns, Run } from './in-order.ts';
+import { PcapSession } from './session.ts';
 
+/** `bufferBytes` is of each interface, for both directions together. */
 export type LiveOptions = FlowTableOptions & { bufferBytes: number; nowUs: () => number };
 
-/** Headers only: Ethernet with two tags, IPv6 with extensions, and what an ICMP error quotes. */
-const snapLength = 256;
-
 type Way = 'from-pod' | 'to-pod';
-type Watched = { link: PodInterface; captures: { session: Session; delivered: number; dropped: number }[] } & Seen;
-/** `proven`: traffic the other way shows that this direction carries packets too. */
-type Seen = Record<Way, { seen: boolean; proven: boolean }>;
+type Side = { session: PcapSession; run: Run; packets: number; answers: number };
+type Watched = { link: PodInterface } & Record<Way, Side>;
+
+/** So many packets of a direction wait at most for the other direction to be read. */
+const mostWaiting = 4096;
+/** So many TCP packets that acknowledge others prove that there are others. */
+const answersThatProve = 16;
 
 export class PcapSource implements CaptureSource {
   readonly name = 'pcap';
@@ -29,117 +30,139 @@ export class PcapSource implements CaptureSource {
   readonly #books: Books;
   readonly #table: FlowTable;
   readonly #watched = new Map<number, Watched>();
-  readonly #packet = new Packet();
   readonly #fragments = new Fragments();
-  readonly #startedUs: number;
+  /** Packets that wait for nothing, to be used again. */
+  readonly #spare: Packet[] = [];
+  #leaving: PcapSession[] = [];
 
   constructor(options: LiveOptions, books: Books) {
     this.#options = options;
     this.#books = books;
     this.#table = new FlowTable(options, books);
-    this.#startedUs = options.nowUs();
-    pcap.warningHandler = () => undefined; // it warns of every interface that has no IPv4 address
   }
 
   watch(link: PodInterface): void {
-    const watched: Watched = {
-      link,
-      captures: [],
-      'from-pod': { seen: false, proven: false },
-      'to-pod': { seen: false, proven: false },
-    };
-    const nowUs = this.#options.nowUs();
-    this.#table.watch(link.index, nowUs, link.appearedUs > this.#startedUs ? 'while-watching' : 'before');
+    if (this.#watched.has(link.index)) return;
+    this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
+    const fromPod = this.#open(link, 'from-pod');
     try {
-      this.#open(watched, 'from-pod', 'inbound');
-      this.#open(watched, 'to-pod', 'outbound');
+      this.#watched.set(link.index, { link, 'from-pod': fromPod, 'to-pod': this.#open(link, 'to-pod') });
     } catch (error) {
-      for (const { session } of watched.captures) session.close();
-      throw cannotCapture(link.name, error);
+      this.#leave(fromPod.session);
+      throw error;
     }
-    this.#watched.set(link.index, watched);
   }
 
   forget(link: PodInterface): void {
     const watched = this.#watched.get(link.index);
     if (watched === undefined) return;
-    this.#read(watched);
+    this.#readCounted(watched);
+    this.#handOver(watched, Number.POSITIVE_INFINITY);
     this.#watched.delete(link.index);
-    for (const { session } of watched.captures) session.close();
+    this.#leave(watched['from-pod'].session);
+    this.#leave(watched['to-pod'].session);
     this.#table.forget(link.index);
   }
 
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): void {
-    for (const watched of this.#watched.values()) this.#read(watched);
+    for (const watched of this.#watched.values()) this.#readCounted(watched);
     this.#table.drain(nowUs, emit);
+    this.#leaving = this.#leaving.filter((session) => !session.giveBack());
   }
 
   visible(index: number): { fromPod: boolean; toPod: boolean } {
     const watched = this.#watched.get(index);
     if (watched === undefined) return { fromPod: true, toPod: true };
-    const of = ({ seen, proven }: { seen: boolean; proven: boolean }) => seen || !proven;
-    return { fromPod: of(watched['from-pod']), toPod: of(watched['to-pod']) };
+    const { 'from-pod': fromPod, 'to-pod': toPod } = watched;
+    return {
+      fromPod: fromPod.packets > 0 || toPod.answers < answersThatProve,
+      toPod: toPod.packets > 0 || fromPod.answers < answersThatProve,
+    };
   }
 
   close(): void {
     for (const { link } of [...this.#watched.values()]) this.forget(link);
   }
 
-  #open(watched: Watched, way: Way, filter: 'inbound' | 'outbound'): void {
-    const session = pcap.createSession(watched.link.name, {
-      filter,
-      promiscuous: false,
-      snap_length: snapLength,
-      buffer_size: this.#options.bufferBytes,
-      buffer_timeout: 0, // immediate: what the kernel saw can be read at once
-    });
-    const capture = { session, delivered: 0, dropped: 0 };
-    const linkType = session.link_type === 'LINKTYPE_ETHERNET' ? linkTypes.ethernet : linkTypes.raw;
-    session.on('packet', () => {
-      capture.delivered += 1;
-      this.#take(watched, way, linkType, session);
-    });
-    watched.captures.push(capture);
+  #open(link: PodInterface, way: Way): Side {
+    const { index } = link;
+    const run = new Run();
+    const session = new PcapSession(
+      link,
+      way === 'from-pod' ? 'inbound' : 'outbound',
+      Math.floor(this.#options.bufferBytes / 2),
+      (bytes, captured, length, timeUs) => this.#take(side, index, bytes, captured, length, timeUs),
+      () => this.#readNow(index),
+    );
+    const side: Side = { session, run, packets: 0, answers: 0 };
+    return side;
+  }
+
+  #readNow(index: number): void {
+    const watched = this.#watched.get(index);
+    if (watched !== undefined) this.#read(watched);
+  }
+
+  #leave(session: PcapSession): void {
+    if (!session.giveBack()) this.#leaving.push(session);
   }
 
   /** hot, once a packet */
-  #take(watched: Watched, way: Way, linkType: number, { buf, header }: Session): void {
-    const packet = this.#packet;
-    const captured = Math.min(header.readUInt32LE(8), buf.length);
-    const timeUs = header.readUInt32LE(0) * 1_000_000 + header.readUInt32LE(4);
+  #take(side: Side, index: number, bytes: Uint8Array, captured: number, length: number, timeUs: number): void {
     this.#books.seen(1);
-    const decoded = decodeFrame(linkType, buf, 0, captured, header.readUInt32LE(12), this.#fragments, packet);
-    switch (decoded) {
-      case 'packet':
-        this.#table.add(packet, watched.link.index, way, timeUs);
-        this.#learn(watched, way, packet);
-        return;
-      case 'not-ip':
-      case 'carrier':
-        this.#books.setAside(decoded, 1);
-        return;
-      default:
-        this.#books.lost(decoded, 1);
+    const packet = this.#spare.pop() ?? new Packet('closed');
+    const decoded = decodeFrame(side.session.linkType, bytes, 0, captured, length, this.#fragments, packet);
+    side.packets += 1;
+    if (decoded === 'packet') {
+      if (packet.protocol === TCP && (packet.tcpFlags & (ACK | RST)) === ACK) side.answers += 1;
+      side.run.packets.push(packet);
+      side.run.timesUs.push(timeUs);
+      const watched = side.run.packets.length < mostWaiting ? undefined : this.#watched.get(index);
+      if (watched !== undefined) this.#handOver(watched, Number.POSITIVE_INFINITY);
+      return;
     }
+    this.#spare.push(packet);
+    if (decoded === 'not-ip' || decoded === 'carrier') this.#books.setAside(decoded, 1);
+    else this.#books.lost(decoded, 1);
   }
 
-  #learn(watched: Watched, way: Way, packet: Packet): void {
-    watched[way].seen = true;
-    if (packet.protocol !== TCP || (packet.tcpFlags & (ACK | RST)) !== ACK) return;
-    watched[way === 'from-pod' ? 'to-pod' : 'from-pod'].proven = true;
-  }
-
-  /** Everything that the kernel holds for us, so that what was seen before now is in the next drain. */
+  /**
+   * Both directions, and the first once more: nothing that came before the last packet of the second reading is unread
+   * then. What the third reading brings after that waits for the next time.
+   */
   #read(watched: Watched): void {
-    for (const capture of watched.captures) {
-      const { session } = capture;
-      session.session.dispatch(session.buf, session.header);
-      const dropped = session.stats().ps_drop;
-      const fresh = dropped - capture.dropped;
-      capture.dropped = dropped;
-      if (fresh <= 0) continue;
-      this.#books.seen(fresh);
-      this.#books.lost('kernel-buffer-full', fresh);
+    const { 'from-pod': fromPod, 'to-pod': toPod } = watched;
+    fromPod.session.read();
+    const fromPodUs = fromPod.run.lastUs();
+    toPod.session.read();
+    fromPod.session.read();
+    this.#handOver(watched, Math.max(fromPodUs, toPod.run.lastUs()));
+  }
+
+  #readCounted(watched: Watched): void {
+    const sides = [watched['from-pod'], watched['to-pod']];
+    const before = sides.map(({ session }) => session.counted());
+    this.#read(watched);
+    for (const [i, { session }] of sides.entries()) {
+      const { dropped, passedOver } = session.settle(before[i]!);
+      this.#books.seen(dropped + passedOver);
+      this.#books.lost('kernel-buffer-full', dropped);
+      this.#books.lost('capture-start', passedOver);
     }
+  }
+
+  #handOver({ link, 'from-pod': fromPod, 'to-pod': toPod }: Watched, untilUs: number): void {
+    mergeRuns(
+      fromPod.run,
+      toPod.run,
+      untilUs,
+      (packet, timeUs) => this.#add(packet, link.index, 'from-pod', timeUs),
+      (packet, timeUs) => this.#add(packet, link.index, 'to-pod', timeUs),
+    );
+  }
+
+  #add(packet: Packet, index: number, way: Way, timeUs: number): void {
+    this.#table.add(packet, index, way, timeUs);
+    this.#spare.push(packet);
   }
 }

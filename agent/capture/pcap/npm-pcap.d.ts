@@ -1,14 +1,21 @@
-// The part of npm `pcap` that is used; the package brings no types.
+// The part of npm `pcap` that is used; the package brings no types for it.
 declare module 'pcap' {
-  export type RawPacket = { buf: Buffer; header: Buffer; link_type: string };
+  export type Binding = {
+    /**
+     * Hands over everything that the kernel holds, and returns what libpcap returned last: 0 where nothing is left, a
+     * negative number on error, -2 once a closed capture is given back to the kernel. After that it may not be called.
+     */
+    dispatch(buf: Buffer, header: Buffer): number;
+    /** Called whenever there is something to read. */
+    read_callback: (() => void) | undefined;
+  };
   export type Session = {
     link_type: string;
     buf: Buffer;
     header: Buffer;
-    /** The binding: `dispatch` hands over everything that the kernel holds, and returns a negative number on error. */
-    session: { dispatch(buf: Buffer, header: Buffer): number };
-    on(event: 'packet', listener: (packet: RawPacket) => void): void;
-    stats(): { ps_recv: number; ps_drop: number; ps_ifdrop: number };
+    session: Binding;
+    on(event: 'packet', listener: () => void): void;
+    stats(): { ps_recv: number; ps_drop: number };
     close(): void;
   };
   const pcap: {

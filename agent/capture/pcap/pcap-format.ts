@@ -3,50 +3,89 @@ import type { Format, OnPacket, Step } from './file.ts';
 
 const headerBytes = 24;
 const recordBytes = 16;
-/** More than any capture length of libpcap: a record that claims more is none. */
-const mostCaptured = 256 * 1024 * 1024;
+/** libpcap's own greatest capture length; a file may name a greater one. */
+const usualSnapLength = 262_144;
+const mostSnapLength = 8 * 1024 * 1024;
+/** A frame is no longer than that, with segmentation offload and a large window of it. */
+const mostFrameBytes = 16 * 1024 * 1024;
+/** A record that is looked for behind a fault is not further than that from the last one. */
+const nearbySeconds = 86_400;
 
-/** By the first four bytes, read as little-endian: byte order, and how many µs the fraction's unit is. */
+/** By the first four bytes, read as little-endian: byte order, and fractions of a second. */
 const magics = new Map([
-  [0xa1b2c3d4, { order: 'little', unitUs: 1 }],
-  [0xd4c3b2a1, { order: 'big', unitUs: 1 }],
-  [0xa1b23c4d, { order: 'little', unitUs: 0.001 }],
-  [0x4d3cb2a1, { order: 'big', unitUs: 0.001 }],
+  [0xa1b2c3d4, { order: 'little', fractions: 1_000_000 }],
+  [0xd4c3b2a1, { order: 'big', fractions: 1_000_000 }],
+  [0xa1b23c4d, { order: 'little', fractions: 1_000_000_000 }],
+  [0x4d3cb2a1, { order: 'big', fractions: 1_000_000_000 }],
 ] as const);
 
 export class PcapFormat implements Format {
-  readonly #word: (bytes: Buffer, at: number) => number;
-  readonly #unitUs: number;
+  packets = 0;
+  readonly #isLittle: boolean;
+  readonly #fractions: number;
   #linkType = -1;
+  #mostCaptured = usualSnapLength;
+  #lastSeconds = 0;
 
-  private constructor(order: 'little' | 'big', unitUs: number) {
-    this.#word = order === 'little' ? (bytes, at) => bytes.readUInt32LE(at) : (bytes, at) => bytes.readUInt32BE(at);
-    this.#unitUs = unitUs;
+  private constructor(order: 'little' | 'big', fractions: number) {
+    this.#isLittle = order === 'little';
+    this.#fractions = fractions;
   }
 
   static of(magic: number): PcapFormat | undefined {
     const known = magics.get(magic as 0xa1b2c3d4);
-    return known && new PcapFormat(known.order, known.unitUs);
+    return known && new PcapFormat(known.order, known.fractions);
   }
 
   read(bytes: Buffer, start: number, end: number, onPacket: OnPacket): Step {
-    const word = this.#word;
     let at = start;
     if (this.#linkType < 0) {
       if (end - at < headerBytes) return { at, need: headerBytes };
-      // The upper bits tell whether a frame check sequence follows.
-      this.#linkType = word(bytes, at + 20) & 0x0fffffff;
+      this.#readHeader(bytes, at);
       at += headerBytes;
     }
+    const unit = this.#fractions / 1_000_000;
+    // hot, once a packet
     while (end - at >= recordBytes) {
-      const captured = word(bytes, at + 8);
-      if (captured > mostCaptured) return { at, fault: `a packet claims ${captured} bytes` };
+      const captured = this.#word(bytes, at + 8);
+      if (captured > this.#mostCaptured) return { at, fault: `a packet claims ${captured} bytes` };
       const next = at + recordBytes + captured;
       if (next > end) return { at, need: recordBytes + captured };
-      const timeUs = word(bytes, at) * 1_000_000 + Math.floor(word(bytes, at + 4) * this.#unitUs);
-      onPacket(bytes, at + recordBytes, next, word(bytes, at + 12), this.#linkType, timeUs);
+      const seconds = this.#word(bytes, at);
+      const timeUs = seconds * 1_000_000 + Math.floor(this.#word(bytes, at + 4) / unit);
+      this.#lastSeconds = seconds;
+      this.packets += 1;
+      onPacket(bytes, at + recordBytes, next, this.#word(bytes, at + 12), this.#linkType, 0, timeUs);
       at = next;
     }
     return { at, need: recordBytes };
+  }
+
+  resume(bytes: Buffer, start: number, end: number, place: 'last' | 'more'): { at: number; found: boolean } {
+    for (let at = start; at + recordBytes <= end; at++) {
+      if (!this.#isPlausible(bytes, at)) continue;
+      const next = at + recordBytes + this.#word(bytes, at + 8);
+      if (next + recordBytes > end && place === 'more') return { at, found: false };
+      if (next === end || (next + recordBytes <= end && this.#isPlausible(bytes, next))) return { at, found: true };
+    }
+    return { at: Math.max(start, end - recordBytes + 1), found: false };
+  }
+
+  #readHeader(bytes: Buffer, at: number): void {
+    this.#mostCaptured = Math.max(usualSnapLength, Math.min(this.#word(bytes, at + 16), mostSnapLength));
+    // The upper bits tell whether a frame check sequence follows.
+    this.#linkType = this.#word(bytes, at + 20) & 0x0fffffff;
+  }
+
+  #isPlausible(bytes: Buffer, at: number): boolean {
+    const captured = this.#word(bytes, at + 8);
+    const length = this.#word(bytes, at + 12);
+    if (captured === 0 || captured > this.#mostCaptured || length < captured || length > mostFrameBytes) return false;
+    if (this.#word(bytes, at + 4) >= this.#fractions) return false;
+    return this.#lastSeconds === 0 || Math.abs(this.#word(bytes, at) - this.#lastSeconds) < nearbySeconds;
+  }
+
+  #word(bytes: Buffer, at: number): number {
+    return this.#isLittle ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
   }
 }

@@ -7,6 +7,8 @@ const OLD_PACKET = 2;
 const SIMPLE_PACKET = 3;
 const ENHANCED_PACKET = 6;
 const BYTE_ORDER = 0x1a2b3c4d;
+/** A block that claims more is no block. */
+const mostBlockBytes = 16 * 1024 * 1024;
 const OPTION_RESOLUTION = 9;
 const OPTION_OFFSET = 14;
 
@@ -14,6 +16,7 @@ type Interface = { linkType: number; snapLength: number; ticksPerSecond: number;
 
 export class PcapngFormat implements Format {
   static readonly magic = SECTION;
+  packets = 0;
   #order: 'little' | 'big' = 'little';
   #interfaces: Interface[] = [];
   /** Packets that carry no time (simple packets) get that of the one before. */
@@ -27,13 +30,27 @@ export class PcapngFormat implements Format {
         return { at, fault: 'a section has no byte order' };
       const type = this.#word(bytes, at);
       const length = this.#word(bytes, at + 4);
-      if (length < 12 || length % 4 !== 0) return { at, fault: `a block claims ${length} bytes` };
+      if (!isBlockLength(length)) return { at, fault: `a block claims ${length} bytes` };
       if (at + length > end) return { at, need: length };
+      if (this.#word(bytes, at + length - 4) !== length) return { at, fault: 'a block tells two lengths' };
       const fault = this.#block(type, bytes, at + 8, at + length - 4, onPacket);
       if (fault !== undefined) return { at, fault };
       at += length;
     }
     return { at, need: 12 };
+  }
+
+  /** Blocks begin at multiples of four within the file, but a fault may have moved them. */
+  resume(bytes: Buffer, start: number, end: number, place: 'last' | 'more'): { at: number; found: boolean } {
+    for (let at = start; at + 12 <= end; at++) {
+      const type = this.#word(bytes, at);
+      if (type !== SECTION && (type < INTERFACE || type > ENHANCED_PACKET)) continue;
+      const length = this.#word(bytes, at + 4);
+      if (!isBlockLength(length)) continue;
+      if (at + length > end && place === 'more') return { at, found: false };
+      if (at + length <= end && this.#word(bytes, at + length - 4) === length) return { at, found: true };
+    }
+    return { at: Math.max(start, end - 11), found: false };
   }
 
   #beginSection(mark: number): boolean {
@@ -93,12 +110,9 @@ export class PcapngFormat implements Format {
     if (source === undefined) return `a packet names interface ${index}, which the section does not have`;
     const captured = this.#word(bytes, at + 8);
     if (at + 16 + captured > end) return `a packet claims ${captured} bytes, more than its block`;
-    // Exact: whole seconds and the rest apart, since ticks may be nanoseconds and pass 2^53.
-    const ticks = (BigInt(this.#word(bytes, at)) << 32n) | BigInt(this.#word(bytes, at + 4));
-    const perSecond = BigInt(source.ticksPerSecond);
-    const restUs = Math.floor((Number(ticks % perSecond) * 1_000_000) / source.ticksPerSecond);
-    this.#timeUs = Number(ticks / perSecond) * 1_000_000 + restUs + source.offsetUs;
-    onPacket(bytes, at + 16, at + 16 + captured, this.#word(bytes, at + 12), source.linkType, this.#timeUs);
+    this.#timeUs = timeUsOf(this.#word(bytes, at), this.#word(bytes, at + 4), source.ticksPerSecond) + source.offsetUs;
+    this.packets += 1;
+    onPacket(bytes, at + 16, at + 16 + captured, this.#word(bytes, at + 12), source.linkType, index, this.#timeUs);
     return undefined;
   }
 
@@ -107,7 +121,8 @@ export class PcapngFormat implements Format {
     if (source === undefined || end - at < 4) return 'a simple packet has no interface';
     const length = this.#word(bytes, at);
     const limit = source.snapLength === 0 ? length : Math.min(length, source.snapLength);
-    onPacket(bytes, at + 4, at + 4 + Math.min(limit, end - at - 4), length, source.linkType, this.#timeUs);
+    this.packets += 1;
+    onPacket(bytes, at + 4, at + 4 + Math.min(limit, end - at - 4), length, source.linkType, 0, this.#timeUs);
     return undefined;
   }
 
@@ -118,4 +133,18 @@ export class PcapngFormat implements Format {
   #half(bytes: Buffer, at: number): number {
     return this.#order === 'little' ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at);
   }
+}
+
+function isBlockLength(length: number): boolean {
+  return length >= 12 && length % 4 === 0 && length <= mostBlockBytes;
+}
+
+/** Exact, and without a bigint for the units that are usual: ticks may be nanoseconds and pass 2^53. */
+function timeUsOf(high: number, low: number, ticksPerSecond: number): number {
+  if (ticksPerSecond === 1_000_000) return high * 4_294_967_296 + low;
+  // 2^32 ns are 4,294,967 µs and 296 ns.
+  if (ticksPerSecond === 1_000_000_000) return high * 4_294_967 + Math.floor((high * 296 + low) / 1000);
+  const ticks = (BigInt(high) << 32n) | BigInt(low);
+  const perSecond = BigInt(ticksPerSecond);
+  return Number((ticks * 1_000_000n) / perSecond);
 }

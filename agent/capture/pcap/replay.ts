@@ -4,7 +4,7 @@ import type { Problem } from '../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { FlowTable, fileLink } from '../../records/flow-table.ts';
 import { Fragments } from '../decode/fragments.ts';
-import { decodeFrame, isKnownLinkType } from '../decode/frame.ts';
+import { decodeFrame } from '../decode/frame.ts';
 import { Packet } from '../decode/packet.ts';
 import { unknownLinkType } from '../errors.ts';
 import { readCaptureFile } from './file.ts';
@@ -19,16 +19,17 @@ export type ReplayOptions = {
 /** Of the file's time. */
 const drainEveryUs = 5_000_000;
 
+/** Every packet of the file is in the books; a packet of a tunnel stands for what it carries. */
 export async function replayFile(path: string, books: Books, options: ReplayOptions): Promise<Problem[]> {
   const table = new FlowTable(
     { maxConnections: options.maxConnections, reportEveryUs: Number.POSITIVE_INFINITY },
     books,
   );
   const fragments = new Fragments();
-  const packet = new Packet();
-  const unknown = new Set<number>();
+  const packet = new Packet('open');
+  const unknownLinkTypes = new Set<number>();
   let records: ConnectionRecord[] = [];
-  let drainedUs = 0;
+  let drainedUs = Number.NaN;
   let latestUs = 0;
   const drain = (untilUs: number) => {
     table.drain(untilUs, (record) => records.push(record));
@@ -39,23 +40,34 @@ export async function replayFile(path: string, books: Books, options: ReplayOpti
   // hot, once a packet
   const read = await readCaptureFile(
     path,
-    (bytes, start, end, length, linkType, timeUs) => {
+    (bytes, start, end, length, linkType, source, timeUs) => {
       books.seen(1);
       if (timeUs > latestUs) latestUs = timeUs;
-      if (drainedUs === 0) {
+      if (timeUs - drainedUs > drainEveryUs) drain(timeUs);
+      else if (Number.isNaN(drainedUs)) {
         drainedUs = timeUs;
         table.watch(fileLink, timeUs, 'before');
       }
       const decoded = decodeFrame(linkType, bytes, start, end, length, fragments, packet);
-      if (decoded === 'packet') table.add(packet, fileLink, 'elsewhere', timeUs);
-      else if (decoded === 'not-ip' || decoded === 'carrier') books.setAside(decoded, 1);
-      else books.lost(decoded, 1);
-      if (!isKnownLinkType(linkType)) unknown.add(linkType);
-      if (timeUs - drainedUs > drainEveryUs) drain(timeUs);
+      switch (decoded) {
+        case 'packet':
+          table.add(packet, packet.interfaceIndex === 0 ? source : packet.interfaceIndex, 'elsewhere', timeUs);
+          return;
+        case 'not-ip':
+        case 'carrier':
+          books.setAside(decoded, 1);
+          return;
+        case 'unknown-link-type':
+          unknownLinkTypes.add(linkType);
+          books.lost(decoded, 1);
+          return;
+        default:
+          books.lost(decoded, 1);
+      }
     },
     options.onProgress,
   );
   table.finish((record) => records.push(record));
   options.onRecords(records, latestUs);
-  return [...read.problems, ...[...unknown].map((linkType) => unknownLinkType(path, linkType))];
+  return [...read.problems, ...[...unknownLinkTypes].map((linkType) => unknownLinkType(path, linkType))];
 }

@@ -1,0 +1,19 @@
+// The IPv4 header with options (RFC 791 3.1), of a packet or of one that an ICMP error quotes.
+import { type Bytes, type Packet, word32 } from './packet.ts';
+
+const MAPPED = 0xffff;
+export const MORE_FRAGMENTS = 0x2000;
+export const FRAGMENT_OFFSET = 0x1fff;
+
+/** Reads addresses and protocol; returns the header's length, 0 where it is none. */
+export function header4(bytes: Bytes, at: number, end: number, into: Packet): number {
+  if (end - at < 20 || bytes[at]! >> 4 !== 4) return 0;
+  const length = (bytes[at]! & 15) * 4;
+  if (length < 20 || end - at < length) return 0;
+  into.protocol = bytes[at + 9]!;
+  into.source[0] = into.source[1] = into.destination[0] = into.destination[1] = 0;
+  into.source[2] = into.destination[2] = MAPPED;
+  into.source[3] = word32(bytes, at + 12);
+  into.destination[3] = word32(bytes, at + 16);
+  return length;
+}

@@ -1,0 +1,66 @@
+// The IPv6 header and the chain of extension headers behind it (RFC 8200), of a packet or of one that an ICMP error quotes.
+import { type Bytes, type Packet, word16, word32 } from './packet.ts';
+
+const HOP_BY_HOP = 0;
+const ROUTING = 43;
+const FRAGMENT = 44;
+const AUTHENTICATION = 51;
+const DESTINATION = 60;
+const MOBILITY = 135;
+/** More than any sound packet has: a chain that goes on longer is not followed. */
+const mostHeaders = 16;
+
+/** Where the chain ended; one object is used again for every packet. `at` is -1 where the chain breaks off. */
+export const chain = { at: 0, next: 0, fragment: 'none' as 'none' | 'first' | 'later', fragmentId: 0 };
+
+/** Reads addresses and protocol and fills `chain`; false where it is no IPv6 header, or its chain breaks off. */
+export function header6(bytes: Bytes, at: number, end: number, into: Packet): boolean {
+  if (end - at < 40 || bytes[at]! >> 4 !== 6) return false;
+  for (let i = 0; i < 4; i++) {
+    into.source[i] = word32(bytes, at + 8 + i * 4);
+    into.destination[i] = word32(bytes, at + 24 + i * 4);
+  }
+  follow(bytes, bytes[at + 6]!, at + 40, end);
+  into.protocol = chain.next;
+  return chain.at >= 0;
+}
+
+function follow(bytes: Bytes, first: number, start: number, end: number): void {
+  let next = first;
+  let at = start;
+  chain.fragment = 'none';
+  for (let headers = 0; isExtension(next); headers++) {
+    if (end - at < 8 || headers >= mostHeaders) {
+      chain.at = -1;
+      return;
+    }
+    let length = 8;
+    if (next === FRAGMENT) {
+      const field = word16(bytes, at + 2);
+      chain.fragmentId = word32(bytes, at + 4);
+      // Neither an offset nor more to come: an atomic fragment is whole (RFC 6946).
+      chain.fragment = field >> 3 !== 0 ? 'later' : (field & 1) !== 0 ? 'first' : 'none';
+    } else if (next === AUTHENTICATION) length = (bytes[at + 1]! + 2) * 4;
+    else length = (bytes[at + 1]! + 1) * 8;
+    next = bytes[at]!;
+    at += length;
+    // RFC 8200 4.5: what follows the header of a later fragment is no header.
+    if (chain.fragment === 'later') break;
+  }
+  chain.next = next;
+  chain.at = at;
+}
+
+function isExtension(next: number): boolean {
+  switch (next) {
+    case HOP_BY_HOP:
+    case ROUTING:
+    case FRAGMENT:
+    case AUTHENTICATION:
+    case DESTINATION:
+    case MOBILITY:
+      return true;
+    default:
+      return false;
+  }
+}

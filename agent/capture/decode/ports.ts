@@ -1,0 +1,7 @@
+// Ports stand at the same place in TCP, UDP and SCTP (RFC 9293, 768, 9260).
+import { type Bytes, type Packet, word16 } from './packet.ts';
+
+export function ports(bytes: Bytes, at: number, into: Packet): void {
+  into.sourcePort = word16(bytes, at);
+  into.destinationPort = word16(bytes, at + 2);
+}

@@ -1,0 +1,38 @@
+// The UDP header (RFC 768), and the tunnels over it: their packet is the carrier of another one.
+import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
+import { ports } from './ports.ts';
+
+const headerBytes = 8;
+/** VXLAN (RFC 7348) and Linux's own port for it; Geneve (RFC 8926). */
+const vxlanPorts: ReadonlySet<number> = new Set([4789, 8472]);
+const genevePort = 6081;
+const VXLAN_HAS_ID = 0x08;
+const TRANSPARENT_ETHERNET = 0x6558;
+const IPV4 = 0x0800;
+const IPV6 = 0x86dd;
+
+export function udp(bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+  if (end - at < headerBytes) return 'corrupt';
+  ports(bytes, at, into);
+  if (into.tunnels === 'closed') return 'packet';
+  if (vxlanPorts.has(into.destinationPort)) return vxlan(bytes, at + headerBytes, end, into);
+  return into.destinationPort === genevePort ? geneve(bytes, at + headerBytes, end, into) : 'packet';
+}
+
+/** What does not look like the tunnel of the port is a flow like any other. */
+function vxlan(bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+  if (end - at < 8 || (bytes[at]! & VXLAN_HAS_ID) === 0) return 'packet';
+  into.inner = 'ethernet';
+  into.innerAt = at + 8;
+  return 'carrier';
+}
+
+function geneve(bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+  if (end - at < 8 || bytes[at]! >> 6 !== 0) return 'packet';
+  const type = word16(bytes, at + 2);
+  if (type === TRANSPARENT_ETHERNET) into.inner = 'ethernet';
+  else if (type === IPV4 || type === IPV6) into.inner = 'ip';
+  else return 'carrier';
+  into.innerAt = at + 8 + (bytes[at]! & 0x3f) * 4;
+  return 'carrier';
+}

@@ -1,0 +1,42 @@
+// Two captures of one interface, one for each direction, in the order of time: who sent first is the initiator.
+import type { Packet } from '../decode/packet.ts';
+
+/** Packets of one direction, in order. Those that were handed over are used again. */
+export class Run {
+  packets: Packet[] = [];
+  timesUs: number[] = [];
+
+  /** 0 where there is none. */
+  lastUs(): number {
+    return this.timesUs.at(-1) ?? 0;
+  }
+}
+
+/**
+ * Hands over the packets of both runs up to `untilUs`, in order; later ones stay. Of the same time, `first` comes first.
+ */
+export function mergeRuns(
+  first: Run,
+  second: Run,
+  untilUs: number,
+  fromFirst: (packet: Packet, timeUs: number) => void,
+  fromSecond: (packet: Packet, timeUs: number) => void,
+): void {
+  let a = 0;
+  let b = 0;
+  for (;;) {
+    const aUs = first.timesUs[a] ?? Number.POSITIVE_INFINITY;
+    const bUs = second.timesUs[b] ?? Number.POSITIVE_INFINITY;
+    if (Math.min(aUs, bUs) > untilUs || (aUs === Number.POSITIVE_INFINITY && bUs === aUs)) break;
+    if (aUs <= bUs) fromFirst(first.packets[a++]!, aUs);
+    else fromSecond(second.packets[b++]!, bUs);
+  }
+  drop(first, a);
+  drop(second, b);
+}
+
+function drop(run: Run, count: number): void {
+  if (count === 0) return;
+  run.packets.splice(0, count);
+  run.timesUs.splice(0, count);
+}

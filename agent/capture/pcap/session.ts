@@ -1,0 +1,127 @@
+// One capture of npm `pcap`: one interface, one direction. Makes it ready so that its first packet is not lost, reads it,
+// keeps its books, and gives it back to the kernel (docs/decisions/0011-npm-pcap.md has the reasons).
+import pcap, { type Binding, type Session } from 'pcap';
+import { linkTypes } from '../decode/link-type.ts';
+import { cannotCapture } from '../errors.ts';
+import type { PodInterface } from '../source.ts';
+import { bindSocket, bindToLoopback, openedSocket, sendThroughLoopback } from './packet-socket.ts';
+
+/** `bytes` holds `captured` bytes of a frame that was `length` long, and is valid until it returns. */
+export type OnCaptured = (bytes: Uint8Array, captured: number, length: number, timeUs: number) => void;
+
+/** What the kernel counted since this was asked last: packets that it had no room for, and that libpcap passed over. */
+export type Uncaptured = { dropped: number; passedOver: number };
+
+/** Headers only: Ethernet with two tags, IPv6 with extensions, and what an ICMP error quotes. */
+const snapLength = 256;
+const BROKEN_OFF = -2;
+
+/** npm `pcap` leaves its poll handle in libuv's list of handles: were it collected, the list would break. */
+const givenBack: Binding[] = [];
+
+pcap.warningHandler = () => undefined; // it warns of every interface that has no IPv4 address
+
+export class PcapSession {
+  readonly linkType: number;
+  readonly #session: Session;
+  readonly #socket: number;
+  #delivered = 0;
+  #told = { received: 0, dropped: 0, passedOver: 0 };
+  #listening = false;
+
+  /** `readable` is called whenever there is something to read. Throws a ProblemError where the kernel refuses. */
+  constructor(
+    link: PodInterface,
+    filter: 'inbound' | 'outbound',
+    bufferBytes: number,
+    onCaptured: OnCaptured,
+    readable: () => void,
+  ) {
+    const { made, socket } = open(link, filter, bufferBytes);
+    if (socket === undefined) throw cannotCapture(link.name, 'the socket of the capture is not found');
+    this.#session = made;
+    this.#socket = socket;
+    this.linkType = made.link_type === 'LINKTYPE_ETHERNET' ? linkTypes.ethernet : linkTypes.raw;
+    // hot, once a packet
+    made.on('packet', () => {
+      if (!this.#listening) return;
+      this.#delivered += 1;
+      const { buf, header } = made;
+      const captured = Math.min(header.readUInt32LE(8), buf.length);
+      const timeUs = header.readUInt32LE(0) * 1_000_000 + header.readUInt32LE(4);
+      onCaptured(buf, captured, header.readUInt32LE(12), timeUs);
+    });
+    if (!this.#makeReady(link.index)) {
+      this.giveBack();
+      throw cannotCapture(link.name, 'the interface is gone');
+    }
+    made.session.read_callback = readable;
+    this.#listening = true;
+    this.#told.received = made.stats().ps_recv;
+  }
+
+  /** Hands over everything that the kernel holds. */
+  read(): void {
+    const { session, buf, header } = this.#session;
+    session.dispatch(buf, header);
+  }
+
+  /** To be asked before reading and settled after it, so that what came in meanwhile is not taken for lost. */
+  counted(): { received: number; dropped: number } {
+    const { ps_recv: received, ps_drop: dropped } = this.#session.stats();
+    return { received, dropped };
+  }
+
+  settle({ received, dropped }: { received: number; dropped: number }): Uncaptured {
+    const told = this.#told;
+    // libpcap's counters are of 32 bits, and what was received holds what was dropped.
+    const sinceStart = (received - told.received) >>> 0;
+    const fresh = (dropped - told.dropped) >>> 0;
+    told.dropped = dropped;
+    const passedOver = Math.max(0, (sinceStart - dropped - this.#delivered - told.passedOver) | 0);
+    told.passedOver += passedOver;
+    return { dropped: fresh, passedOver };
+  }
+
+  /** False where it could not be done yet; else the capture may not be used any more. */
+  giveBack(): boolean {
+    const { session, buf, header } = this.#session;
+    this.#listening = false;
+    this.#session.close();
+    bindToLoopback(this.#socket);
+    sendThroughLoopback();
+    if (session.dispatch(buf, header) !== BROKEN_OFF) return false;
+    session.read_callback = undefined;
+    givenBack.push(session);
+    // What npm `pcap` still calls once after opening must not reach what is closed.
+    this.#session.session = { dispatch: () => 0, read_callback: undefined };
+    return true;
+  }
+
+  /**
+   * libpcap filters the first packet of a capture by itself, where it does not know its direction, and passes it over.
+   * So the first is one of ours. False where the interface is gone.
+   */
+  #makeReady(index: number): boolean {
+    if (bindToLoopback(this.#socket)) sendThroughLoopback();
+    if (!bindSocket(this.#socket, index)) return false;
+    this.read();
+    return true;
+  }
+}
+
+function open(link: PodInterface, filter: string, bufferBytes: number) {
+  try {
+    return openedSocket(link.index, () =>
+      pcap.createSession(link.name, {
+        filter,
+        promiscuous: false,
+        snap_length: snapLength,
+        buffer_size: bufferBytes,
+        buffer_timeout: 0, // immediate: what the kernel saw can be read at once
+      }),
+    );
+  } catch (error) {
+    throw cannotCapture(link.name, error);
+  }
+}

@@ -1,0 +1,43 @@
+// What -o json or -o jsonl wrote, value by value: an array, or one value a line.
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { ProblemError } from '../../model/problem.ts';
+import { badInput, unreadableInput } from '../errors.ts';
+
+/** `file` is a path, or `-` for stdin. Rejects with a ProblemError that names file and line. */
+export async function* readValues(
+  file: string,
+  stdin: Readable,
+): AsyncGenerator<{ value: unknown; place: string }, void, undefined> {
+  const array: string[] = [];
+  let number = 0;
+  for await (const line of linesOf(file, file === '-' ? stdin : createReadStream(file))) {
+    number += 1;
+    if (array.length > 0 || line.trimStart().startsWith('[')) array.push(line);
+    else if (line.trim() !== '') yield { value: parsed(file, number, line), place: `${file}:${number}` };
+  }
+  if (array.length === 0) return;
+  const values = parsed(file, number - array.length + 1, array.join('\n')) as unknown[];
+  for (const [i, value] of values.entries()) yield { value, place: `${file}, item ${i + 1}` };
+}
+
+async function* linesOf(file: string, input: Readable): AsyncGenerator<string, void, undefined> {
+  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  // readline passes on no error of its input: without this a file that is not there would be an empty one.
+  let failure: NodeJS.ErrnoException | undefined;
+  input.once('error', (error: NodeJS.ErrnoException) => {
+    failure = error;
+    lines.close();
+  });
+  yield* lines;
+  if (failure !== undefined) throw new ProblemError(unreadableInput(file, failure));
+}
+
+function parsed(file: string, line: number, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new ProblemError(badInput(`${file}:${line}`));
+  }
+}

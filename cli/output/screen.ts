@@ -1,0 +1,32 @@
+// Where output goes: how wide it is, and whether it shows colours.
+import { Option } from 'commander';
+
+export type Screen = {
+  /** Characters; Infinity where it is no terminal, so that nothing is cut. */
+  width: number;
+  color: boolean;
+};
+
+export type ColorWanted = 'auto' | 'always' | 'never';
+
+export function colorOption(): Option {
+  return new Option('--color <when>', 'colours; auto: on a terminal, unless NO_COLOR is set (https://no-color.org)')
+    .env('WAYBILL_COLOR')
+    .choices(['auto', 'always', 'never'] satisfies ColorWanted[])
+    .default('auto');
+}
+
+type Stream = { isTTY?: boolean; columns?: number };
+
+export function screenOf(
+  stream: Stream,
+  color: ColorWanted,
+  env: Readonly<Record<string, string | undefined>>,
+): Screen {
+  const terminal = stream.isTTY === true;
+  const colorless = (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb';
+  return {
+    width: terminal ? (stream.columns ?? 80) : Number.POSITIVE_INFINITY,
+    color: color === 'always' || (color === 'auto' && terminal && !colorless),
+  };
+}

@@ -1,0 +1,233 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
+import t, { type Test } from 'tap';
+import { makeCertificates } from '../../certs/make.ts';
+import type { Finding } from '../../model/finding.ts';
+import { type ApiScene, apiScene } from '../scene/api.ts';
+import { connection, podEnd } from '../scene/connections.ts';
+import { finding } from '../scene/findings.ts';
+
+const waybill = new URL('../../cli/waybill.ts', import.meta.url).pathname;
+const blocked = finding({ id: 'f2', kind: 'blocked', severity: 'medium', initiator: podEnd('bank/web') });
+
+type Result = { code: number | null; out: string; err: string };
+
+/** As a user of the scene's collector, with nothing set in the environment but `env`. */
+function start(
+  scene: Pick<ApiScene, 'url' | 'folder'>,
+  args: string[],
+  env: Record<string, string> = {},
+): ChildProcess {
+  const own = {
+    PATH: process.env.PATH,
+    WAYBILL_COLLECTOR: scene.url,
+    WAYBILL_TLS_CA: `${scene.folder}/ca.crt`,
+    WAYBILL_TLS_CERT: `${scene.folder}/client.crt`,
+    WAYBILL_TLS_KEY: `${scene.folder}/client.key`,
+  };
+  return spawn(process.execPath, [waybill, ...args], { env: { ...own, ...env }, stdio: 'pipe' });
+}
+
+async function run(
+  scene: Pick<ApiScene, 'url' | 'folder'>,
+  args: string[],
+  { env = {}, input = '' }: { env?: Record<string, string>; input?: string } = {},
+): Promise<Result> {
+  const child = start(scene, args, env);
+  child.stdin!.end(input);
+  const [out, err, [code]] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, 'close')]);
+  return { code, out, err };
+}
+
+/** What could not be done is one line that names the thing and the mend, and exit code 2. */
+function oneLine(t: Test, { code, out, err }: Result, expected: RegExp): void {
+  t.equal(code, 2);
+  t.equal(out, '');
+  t.match(err, expected);
+  t.match(err, /^[^\n]+; [^\n]+\n$/, 'one line with its mend');
+}
+
+t.test('findings and flows in every format', async (t) => {
+  const scene = await apiScene(t, { findings: [finding(), blocked], connections: [connection()] });
+  const table = await run(scene, ['findings']);
+  t.match(table, { code: 0, err: '' });
+  t.match(
+    table.out,
+    /^SEVERITY +KIND +INITIATOR .*\ncritical +bypass +shop\/web +shop\/db +TCP 5432 .*\nmedium +blocked/,
+  );
+  const wide = await run(scene, ['findings', '-o', 'wide', '--kind', 'bypass']);
+  t.match(wide.out, /\n {4}shop\/web -> shop\/db TCP 5432 is denied by policy, and the network carried it\.\n$/);
+  const json = await run(scene, ['findings', '-o', 'json']);
+  t.match(JSON.parse(json.out), [{ id: 'f1', severity: 'critical' }, { id: 'f2' }]);
+  const jsonl = await run(scene, ['flows', '-o', 'jsonl']);
+  t.match(JSON.parse(jsonl.out), { id: 'c1', protocol: 'TCP' });
+  t.match((await run(scene, ['flows', '-o', 'yaml'])).out, /^- id: c1\n {2}start: 2026-01-01T00:00:00\.000Z\n/);
+  t.match(
+    (await run(scene, ['flows', '-o', 'compact'])).out,
+    /^\S+ shop\/web -> shop\/db TCP 5432 allowed established/,
+  );
+  t.match((await run(scene, ['flows', '-n', 'nowhere'])).out, /^no flows\n$/);
+});
+
+t.test('a flag given twice means either, different flags mean both, and each has a variable', async (t) => {
+  const scene = await apiScene(t, { findings: [finding(), blocked] });
+  const ids = async (args: string[], env?: Record<string, string>) => {
+    const { out } = await run(scene, ['findings', '-o', 'json', ...args], { env: env ?? {} });
+    return (JSON.parse(out) as Finding[]).map((one) => one.id);
+  };
+  t.same(await ids(['--kind', 'bypass', '--kind', 'blocked']), ['f1', 'f2']);
+  t.same(await ids(['--kind', 'bypass,blocked', '-n', 'bank']), ['f2']);
+  t.same(await ids([], { WAYBILL_NAMESPACE: 'bank,blog' }), ['f2']);
+  t.same(await ids(['-A'], { WAYBILL_NAMESPACE: 'bank' }), ['f1', 'f2']);
+  t.same(await ids([], { WAYBILL_NAMESPACE: 'bank', WAYBILL_ALL: 'false' }), ['f2']);
+  t.same(await ids(['--severity', 'critical'], { WAYBILL_SEVERITY: 'medium' }), ['f1'], 'a flag goes before');
+});
+
+t.test('--fail-on sets the exit code', async (t) => {
+  const scene = await apiScene(t, { findings: [blocked] });
+  t.equal((await run(scene, ['findings', '--fail-on', 'medium'])).code, 1);
+  t.equal((await run(scene, ['findings', '--fail-on', 'high'])).code, 0);
+});
+
+t.test('where more would have come, it says so', async (t) => {
+  const scene = await apiScene(t, { findings: [finding(), blocked] });
+  const { code, out, err } = await run(scene, ['findings', '--last', '1', '-o', 'jsonl']);
+  t.equal(code, 0);
+  t.equal(out.split('\n').length, 2);
+  t.match(err, /the newest 1 are shown; there are more/);
+});
+
+t.test('--follow goes on until it is interrupted, also before anything came', async (t) => {
+  const scene = await apiScene(t, { findings: [finding()] });
+  const child = start(scene, ['findings', '--follow', '-o', 'jsonl']);
+  const lines: string[] = [];
+  child.stdout!.setEncoding('utf8').on('data', (chunk: string) => lines.push(...chunk.trim().split('\n')));
+  while (lines.length < 1) await once(child.stdout!, 'data');
+  scene.change({ type: 'finding', finding: blocked });
+  while (lines.length < 2) await once(child.stdout!, 'data');
+  t.same(
+    lines.map((line) => JSON.parse(line).id),
+    ['f1', 'f2'],
+  );
+  child.kill('SIGINT');
+  t.same(await once(child, 'close'), [0, null]);
+
+  const silent = start(scene, ['flows', '--follow']);
+  while (scene.listeners() === 0) await new Promise((resolve) => setImmediate(resolve));
+  silent.kill('SIGINT');
+  t.same(await once(silent, 'close'), [0, null]);
+});
+
+t.test('a collector that ends while it is followed is no quiet end', async (t) => {
+  const scene = await apiScene(t, {});
+  const child = start(scene, ['flows', '--follow']);
+  while (scene.listeners() === 0) await new Promise((resolve) => setImmediate(resolve));
+  await scene.close();
+  const [err, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
+  t.equal(code, 2);
+  t.match(err, /^(collector-ended|certificate-refused|collector-unreachable): --collector https:.*; .*\n$/);
+});
+
+t.test('it reads its own output again, with the same filters', async (t) => {
+  const scene = await apiScene(t, { findings: [finding(), blocked], connections: [connection()] });
+  for (const format of ['json', 'jsonl']) {
+    const { out } = await run(scene, ['findings', '-o', format]);
+    const again = await run(scene, ['findings', '--input-file', '-', '-o', format], { input: out });
+    t.equal(again.out, out, format);
+    const some = await run(scene, ['findings', '--input-file', '-', '-n', 'bank', '-o', 'jsonl'], { input: out });
+    t.match(some.out, /^\{"id":"f2"[^\n]*\n$/);
+    const last = await run(scene, ['findings', '--input-file', '-', '--last', '1', '-o', 'jsonl'], { input: out });
+    t.match(last, { out: /^[^\n]+\n$/, err: /the newest 1 of 2 are shown/ });
+  }
+  const flows = await run(scene, ['flows', '-o', 'jsonl']);
+  const wrong = await run(scene, ['findings', '--input-file', '-'], { input: `\n${flows.out}` });
+  oneLine(t, wrong, /^bad-input: -:2: this is no output of this command; /);
+  oneLine(t, await run(scene, ['flows', '--input-file', '-'], { input: '{"id":' }), /^bad-input: -:1: /);
+  const gone = `${scene.folder}/none.json`;
+  oneLine(t, await run(scene, ['flows', '--input-file', gone]), /^bad-input: --input-file .*none\.json: .*ENOENT/);
+});
+
+t.test('a mistake in a flag is one line that names the flag', async (t) => {
+  const nobody = { url: 'https://localhost:9', folder: t.testdir() };
+  oneLine(t, await run(nobody, ['findings', '--last', 'all']), /^bad-parameter: --last: "all" is not in its range/);
+  oneLine(t, await run(nobody, ['findings', '--kind', 'odd']), /^bad-parameter: --kind: "odd" is none of its values/);
+  oneLine(
+    t,
+    await run(nobody, ['flows', '--since', 'noon']),
+    /^bad-parameter: --since: "noon" is no time; write it as/,
+  );
+  oneLine(t, await run(nobody, ['flows', '--kind', 'bypass']), /^bad-usage: .*--kind/);
+  oneLine(
+    t,
+    await run(nobody, ['status', '--collector', 'localhost:7444']),
+    /^bad-collector-url: --collector localhost/,
+  );
+});
+
+t.test('a collector that cannot be asked is one line: away, not trusted, not trusting', async (t) => {
+  const scene = await apiScene(t, {});
+  const server = createServer((socket) => socket.end('220 a mail server\r\n'));
+  await once(server.listen(0, 'localhost'), 'listening');
+  const address = server.address() as { port: number };
+  const away = await run(scene, ['status', '--collector', 'https://localhost:9']);
+  oneLine(t, away, /^collector-unreachable: --collector https:\/\/localhost:9: nothing listens there; /);
+  const plain = await run(scene, ['status', '--collector', `https://localhost:${address.port}`]);
+  oneLine(t, plain, /^collector-unreachable: .*: it does not speak TLS; /);
+  server.close();
+
+  const other = `${t.testdir()}/other`;
+  await makeCertificates({ folder: other, nodes: [], servers: [], days: 1, overwrite: false });
+  const distrust = await run(scene, ['status', '--ca', `${other}/ca.crt`]);
+  oneLine(t, distrust, /^collector-not-trusted: .*its certificate is signed by .*; give --ca/);
+  const refused = await run(scene, ['status', '--cert', `${other}/client.crt`, '--key', `${other}/client.key`]);
+  oneLine(t, refused, /^certificate-refused: .*certificate.*; give --cert and --key/);
+  const name = await run(scene, ['status', '--collector', scene.url.replace('localhost', '127.0.0.1')]);
+  oneLine(t, name, /^collector-(not-trusted|unreachable): /);
+  const agent = [`--cert`, `${scene.folder}/agent-n1.crt`, `--key`, `${scene.folder}/agent-n1.key`];
+  oneLine(t, await run(scene, ['status', ...agent]), /^collector-refused: .*agent-certificate: /);
+  const mixed = await run(scene, ['status', '--key', `${other}/client.key`]);
+  oneLine(t, mixed, /^client-certificate-unusable: --ca, --cert and --key: /);
+  const missing = await run(scene, ['status', '--ca', '/nowhere/ca.crt']);
+  oneLine(t, missing, /^certificate-unreadable: --ca \/nowhere\/ca\.crt: .*ENOENT/);
+});
+
+t.test('nothing from the network steers the terminal', async (t) => {
+  const nasty = '\x1b]0;owned\x07\u009b31m\u202eevil\nline';
+  const scene = await apiScene(t, { findings: [finding({ explanation: nasty, initiator: podEnd(`shop/${nasty}`) })] });
+  for (const format of ['table', 'wide', 'compact', 'json', 'jsonl', 'yaml']) {
+    const { out } = await run(scene, ['findings', '-o', format]);
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    t.notMatch(out, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/, format);
+    if (format === 'jsonl') t.equal(JSON.parse(out).explanation, nasty, 'the value is the same');
+  }
+  t.equal((await run(scene, ['findings', '-o', 'compact'])).out.split('\n').length, 2, 'one line a finding');
+});
+
+t.test('colours are shown where they are wanted', async (t) => {
+  const scene = await apiScene(t, { findings: [finding()] });
+  t.notMatch((await run(scene, ['findings'])).out, /\x1b/, 'no terminal');
+  t.match((await run(scene, ['findings', '--color', 'always'])).out, /\x1b\[31mcritical\x1b\[0m +bypass/);
+});
+
+t.test('status says nodes n of m, lag and losses', async (t) => {
+  const scene = await apiScene(t, {});
+  const { code, out } = await run(scene, ['status']);
+  t.equal(code, 0);
+  t.match(out, /^nodes +1 of 2 report$/m);
+  t.match(out, /^n1 +reporting +pcap .* 40 +3 +100 +1000 +corrupt 10$/m);
+  t.match(out, /^n2 +missing/m);
+  t.match(out, /^readers +0 follow, 0 could not keep up$/m);
+  t.match(JSON.parse((await run(scene, ['status', '-o', 'json'])).out), { nodes: { reporting: 1, of: 2 } });
+});
+
+t.test('a file of many lines is read whole', async (t) => {
+  const scene = await apiScene(t, { findings: [finding()] });
+  const { out } = await run(scene, ['findings', '-o', 'jsonl']);
+  const file = `${scene.folder}/many.jsonl`;
+  writeFileSync(file, out.repeat(3000));
+  const again = await run(scene, ['findings', '--input-file', file, '-o', 'jsonl']);
+  t.equal(again.out.split('\n').length, 3001);
+});
