@@ -1,0 +1,171 @@
+// A node: forwards for its pods, masquerades what leaves the cluster, translates Services, enforces what the topology
+// says. And its pods, each behind a veth pair.
+import { type Address, isIpv6 } from '../../model/address.ts';
+import type { LabCluster, LabNode, LabPod } from '../cluster.ts';
+import type { World } from '../places.ts';
+import type { Topology } from '../topology.ts';
+import { forwardRules, tcFilters } from './enforcement.ts';
+import { fabricAddress, onUnderlay } from './fabric.ts';
+import { type LabId, nodeNamespace, podLink, podNamespace } from './names.ts';
+import {
+  addAddress,
+  gatewayOn,
+  hostPrefix,
+  type LinkPlan,
+  leafPlan,
+  mtuOf,
+  type NamespacePlan,
+  routerSettings,
+} from './plan.ts';
+import { serviceRuleset } from './services.ts';
+
+export type LabWorld = World & { topology: Topology; id: LabId };
+
+export function podsOn(node: string, cluster: LabCluster): LabPod[] {
+  return cluster.pods.filter((pod) => pod.node === node && !pod.hostNetwork);
+}
+
+export function podLinkPlan(id: LabId, pod: LabPod): LinkPlan {
+  return {
+    namespace: nodeNamespace(id, pod.node),
+    name: podLink(pod),
+    peerNamespace: podNamespace(id, pod),
+    peerName: 'eth0',
+  };
+}
+
+export function podPlan(world: LabWorld, pod: LabPod): NamespacePlan {
+  return leafPlan(podNamespace(world.id, pod), pod.addresses, mtuOf(world.topology.betweenNodes));
+}
+
+/** What the node sets up for one pod: also when the pod comes later. */
+export function podSidePlan(world: LabWorld, pod: LabPod): NamespacePlan {
+  const link = podLink(pod);
+  const filters = tcFilters(pod, world.topology.enforcement, world);
+  return {
+    namespace: nodeNamespace(world.id, pod.node),
+    settings: [
+      `echo 0 > /proc/sys/net/ipv4/conf/${link}/rp_filter`,
+      `echo 0 > /proc/sys/net/ipv4/conf/${link}/send_redirects`,
+      `echo 0 > /proc/sys/net/ipv6/conf/${link}/accept_ra`,
+    ],
+    ip: [
+      `link set ${link} mtu ${mtuOf(world.topology.betweenNodes)}`,
+      ...gatewayOn(link),
+      ...pod.addresses.map((address) => `route replace ${hostPrefix(address)} dev ${link}`),
+    ],
+    bridge: [],
+    nft: [],
+    after: [
+      ...(filters.length > 0 ? [`tc qdisc add dev ${link} clsact`] : []),
+      ...filters.map(({ direction, expression }, index) => {
+        // A match returns 2, which is TC_ACT_SHOT, a miss 0, which goes on: that is what the snap length of 2 is for.
+        const code = `"$(tcpdump -y EN10MB -s 2 -ddd '${expression}' | tr '\\n' ',')"`;
+        const hook = direction === 'from-pod' ? 'ingress' : 'egress';
+        return `tc filter add dev ${link} ${hook} prio ${100 + index} bpf bytecode ${code} direct-action`;
+      }),
+    ],
+  };
+}
+
+export function nodePlan(world: LabWorld, node: LabNode): NamespacePlan {
+  const { topology, cluster } = world;
+  const others = cluster.nodes.filter((one) => one.name !== node.name);
+  return {
+    namespace: nodeNamespace(world.id, node.name),
+    settings: routerSettings,
+    ip: [
+      'link set lo up',
+      'link set eth0 addrgenmode none',
+      'link set eth0 up',
+      ...node.addresses.map((address) => addAddress(onUnderlay(address, topology.underlay), 'eth0')),
+      ...topology.underlay.map((block) => `route add default via ${fabricAddress(block)} dev eth0`),
+      ...(topology.betweenNodes === 'vxlan' ? vxlan(node, cluster) : others.flatMap((one) => routesTo(one))),
+    ],
+    bridge:
+      topology.betweenNodes === 'vxlan'
+        ? others.map((one) => `fdb append 00:00:00:00:00:00 dev vxlan0 dst ${underlayOf(one)}`)
+        : [],
+    nft: nodeRules(world, node),
+    after: [],
+  };
+}
+
+/** Every rule of the node, replaced at once: also when pods or Services change. */
+export function nodeRules(world: LabWorld, node: LabNode): string[] {
+  const { topology, cluster } = world;
+  const masqueraded = new Set(topology.masqueraded.map((one) => `${one.namespace}/${one.name}`));
+  const local = podsOn(node.name, cluster).flatMap((pod) => pod.addresses);
+  const localAddresses = new Set<Address>([...local, ...node.addresses]);
+  return [
+    'table inet lab',
+    'delete table inet lab',
+    'table inet lab {',
+    'chain forward {',
+    'type filter hook forward priority 0;',
+    // What is on its way already goes on: an enforcer decides at the first packet.
+    'ct state established,related accept',
+    ...forwardRules(node.name, topology.enforcement, world),
+    '}',
+    'chain leaving {',
+    'type nat hook postrouting priority 110;',
+    ...masqueradeRules(world),
+    '}',
+    '}',
+    ...serviceRuleset(cluster.services, { localAddresses }, (service) =>
+      masqueraded.has(`${service.namespace}/${service.name}`),
+    ),
+  ];
+}
+
+/** What leaves the cluster from a pod gets the node's address, as usual CNIs do it. */
+function masqueradeRules({ cluster, topology }: LabWorld): string[] {
+  const inside = [...cluster.nodes.flatMap((node) => node.podPrefixes), ...topology.underlay];
+  return (['ip', 'ip6'] as const).flatMap((family) => {
+    const blocks = inside.filter((block) => (block.bytes.length === 16) === (family === 'ip6'));
+    const pods = cluster.nodes
+      .flatMap((node) => node.podPrefixes)
+      .filter((block) => (block.bytes.length === 16) === (family === 'ip6'));
+    if (pods.length === 0) return [];
+    const from = pods.map((block) => block.text).join(', ');
+    const within = blocks.map((block) => block.text).join(', ');
+    return [`${family} saddr { ${from} } ${family} daddr != { ${within} } masquerade`];
+  });
+}
+
+function routesTo(node: LabNode): string[] {
+  return node.podPrefixes.flatMap((block) => {
+    const isV6 = block.bytes.length === 16;
+    const via = node.addresses.find((address) => isIpv6(address) === isV6);
+    return via === undefined ? [] : [`route add ${block.text} via ${via}`];
+  });
+}
+
+const vxlanAddress = {
+  ipv4: (index: number) => `169.254.2.${index + 1}`,
+  ipv6: (index: number) => `fe80::2:${index + 1}`,
+};
+
+/** One VXLAN over the underlay; the other nodes' ends of it are the next hops to their pods. */
+function vxlan(node: LabNode, cluster: LabCluster): string[] {
+  const own = cluster.nodes.indexOf(node);
+  const lines = [
+    `link add vxlan0 type vxlan id 42 dstport 4789 local ${underlayOf(node)} dev eth0 nolearning`,
+    'link set vxlan0 mtu 1430 addrgenmode none',
+    'link set vxlan0 up',
+    `addr add ${vxlanAddress.ipv4(own)}/24 dev vxlan0 scope link`,
+    `addr add ${vxlanAddress.ipv6(own)}/64 dev vxlan0 nodad`,
+  ];
+  for (const [index, other] of cluster.nodes.entries()) {
+    if (index === own) continue;
+    for (const block of other.podPrefixes) {
+      const via = block.bytes.length === 16 ? vxlanAddress.ipv6(index) : vxlanAddress.ipv4(index);
+      lines.push(`route add ${block.text} via ${via} dev vxlan0`);
+    }
+  }
+  return lines;
+}
+
+function underlayOf(node: LabNode): Address {
+  return node.addresses.find((address) => !isIpv6(address)) ?? node.addresses[0]!;
+}

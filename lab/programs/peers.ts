@@ -1,0 +1,108 @@
+// The programs in pods and outside hosts, as the lab holds them: started in their namespace, told what to do by lines.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { ProblemError } from '../../model/problem.ts';
+import { stepFailed } from '../errors.ts';
+import type { PeerCommand, PeerDial, PeerListen, PeerReply } from './peer.ts';
+
+export type PeerOutcome = 'established' | 'refused' | 'unanswered';
+
+const program = new URL('peer.ts', import.meta.url).pathname;
+const pingSeconds = 2;
+
+export class Peer {
+  readonly #namespace: string;
+  readonly #child: ChildProcess;
+  readonly #waiting = new Map<number, (outcome: PeerOutcome) => void>();
+  #listening: (() => void) | undefined;
+  #last = 0;
+  #complaint = '';
+
+  constructor(namespace: string) {
+    this.#namespace = namespace;
+    this.#child = spawn('nsenter', [`--net=/run/netns/${namespace}`, process.execPath, program], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#child.stderr!.on('data', (chunk: Buffer) => {
+      this.#complaint = (this.#complaint + chunk.toString()).slice(-500);
+    });
+    this.#child.stdin!.on('error', () => undefined);
+    createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#received(JSON.parse(line) as PeerReply));
+  }
+
+  /** Resolves when every port is open. */
+  listen(ports: readonly PeerListen[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#listening = resolve;
+      this.#child.once('exit', () =>
+        reject(
+          new ProblemError(stepFailed(this.#namespace, this.#complaint.trim() || 'its program ended', 'see the ports')),
+        ),
+      );
+      this.#tell({ listen: ports });
+    });
+  }
+
+  dial(wanted: PeerDial): Promise<PeerOutcome> {
+    return this.#ask((id) => ({ id, dial: wanted })).outcome;
+  }
+
+  open(wanted: PeerDial, everyMs: number): { id: number; outcome: Promise<PeerOutcome> } {
+    return this.#ask((id) => ({ id, open: wanted, everyMs }));
+  }
+
+  close(id: number): Promise<PeerOutcome> {
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#tell({ id, close: true });
+    });
+  }
+
+  /** One echo request by `ping`. */
+  ping(address: string): Promise<PeerOutcome> {
+    return new Promise((resolve) => {
+      const args = [`--net=/run/netns/${this.#namespace}`, 'ping', '-c', '1', '-W', String(pingSeconds), address];
+      const child = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+      let out = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        out += chunk.toString();
+      });
+      child.on('close', (code) => {
+        if (code === 0) resolve('established');
+        else resolve(/unreachable|prohibited|filtered/i.test(out) ? 'refused' : 'unanswered');
+      });
+    });
+  }
+
+  /** Resolves when it is gone. */
+  kill(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#child.exitCode !== null || this.#child.signalCode !== null) return resolve();
+      this.#child.once('exit', () => resolve());
+      this.#child.kill('SIGKILL');
+    });
+  }
+
+  #ask(command: (id: number) => PeerCommand): { id: number; outcome: Promise<PeerOutcome> } {
+    this.#last += 1;
+    const id = this.#last;
+    const outcome = new Promise<PeerOutcome>((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.#tell(command(id));
+    });
+    return { id, outcome };
+  }
+
+  #tell(command: PeerCommand): void {
+    this.#child.stdin!.write(`${JSON.stringify(command)}\n`);
+  }
+
+  #received(reply: PeerReply): void {
+    if ('listening' in reply) {
+      this.#listening?.();
+      return;
+    }
+    this.#waiting.get(reply.id)?.(reply.outcome);
+    this.#waiting.delete(reply.id);
+  }
+}

@@ -1,0 +1,42 @@
+// Runs one of the system's programs to its end.
+import { spawn } from 'node:child_process';
+import { ProblemError } from '../model/problem.ts';
+import { programMissing, stepFailed } from './errors.ts';
+
+/** The Debian package of each program that the lab uses. */
+export const packages: Readonly<Record<string, string>> = {
+  ip: 'iproute2',
+  tc: 'iproute2',
+  nft: 'nftables',
+  nsenter: 'util-linux',
+  unshare: 'util-linux',
+  tcpdump: 'tcpdump',
+  conntrack: 'conntrack',
+  ping: 'iputils-ping',
+};
+
+/** Resolves with its output; rejects with a ProblemError that has the program's own complaint. */
+export function run(program: string, args: readonly string[], input = ''): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const out: Buffer[] = [];
+    let complaint = '';
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => {
+      complaint = (complaint + chunk.toString()).slice(-2000);
+    });
+    child.stdin.on('error', () => undefined); // it ended before it read everything: its exit code says why
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      const missing = error.code === 'ENOENT';
+      reject(missing ? new ProblemError(programMissing(program, packages[program] ?? program)) : error);
+    });
+    child.on('close', (code) => {
+      if (code === 0) resolve(Buffer.concat(out).toString());
+      else {
+        const said = complaint.trim().split('\n').join(' ') || `exit code ${code}`;
+        reject(new ProblemError(stepFailed(`${program} ${args.join(' ')}`, said, 'see what the program says')));
+      }
+    });
+    child.stdin.end(input);
+  });
+}

@@ -1,0 +1,68 @@
+// One run of a topology: up, traffic, judged, down, whatever happened.
+import type { ConnectionJson, FindingJson } from '../model/json.ts';
+import { ClusterNetwork } from './cluster-network.ts';
+import { removeLeftovers } from './leftovers.ts';
+import type { BooksSeen } from './programs/waybill.ts';
+import { WaybillPrograms } from './programs/waybill.ts';
+import { readTopology } from './topology.ts';
+import { type Played, TrafficPlayer } from './traffic/play.ts';
+
+export type RunResult = {
+  findings: FindingJson[];
+  connections: ConnectionJson[];
+  /** By node. */
+  books: Record<string, BooksSeen>;
+  traffic: readonly Played[];
+};
+
+const judgedWithinMs = 30_000;
+
+export type LabSession = { network: ClusterNetwork; waybill: WaybillPrograms };
+
+/** Brings the topology up with Waybill, calls `use`, and takes all down, whatever happened. */
+export async function withLab<Result>(
+  file: string,
+  source: string,
+  use: (session: LabSession) => Promise<Result>,
+): Promise<Result> {
+  await removeLeftovers();
+  const { topology } = await readTopology(file);
+  const network = new ClusterNetwork(topology);
+  const ending = (signal: NodeJS.Signals) => {
+    network.down().finally(() => process.exit(signal === 'SIGINT' ? 130 : 143));
+  };
+  process.once('SIGINT', ending);
+  process.once('SIGTERM', ending);
+  try {
+    await network.up();
+    const waybill = new WaybillPrograms(network, source);
+    try {
+      await waybill.start();
+      return await use({ network, waybill });
+    } finally {
+      await waybill.stop();
+    }
+  } finally {
+    await network.down();
+    process.removeListener('SIGINT', ending);
+    process.removeListener('SIGTERM', ending);
+  }
+}
+
+/** Plays the whole traffic script and returns what was seen of it. */
+export async function playAll({ network, waybill }: LabSession): Promise<RunResult> {
+  const player = new TrafficPlayer(network);
+  await player.play(network.topology.traffic);
+  await network.settled();
+  await waybill.judged(judgedWithinMs);
+  const status = await waybill.status();
+  const books = status.nodes.list.flatMap(({ node, books: seen }) =>
+    seen === undefined ? [] : [[node, seen] as const],
+  );
+  return {
+    findings: await waybill.findings(),
+    connections: await waybill.connections(),
+    books: Object.fromEntries(books),
+    traffic: player.played,
+  };
+}

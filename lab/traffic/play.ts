@@ -1,0 +1,111 @@
+// Plays a traffic script and keeps what the network did with each connection.
+import type { Outcome } from '../../model/connection.ts';
+import { ProblemError } from '../../model/problem.ts';
+import type { ClusterNetwork } from '../cluster-network.ts';
+import { stepFailed } from '../errors.ts';
+import { addressesOf, familyOf, placeText } from '../places.ts';
+import type { Peer } from '../programs/peers.ts';
+import type { Dial, Step } from './step.ts';
+
+/** `from` and `to` are addresses; `outcome` is what the network did, `expected` what the script says it does. */
+export type Played = {
+  name: string;
+  from: readonly string[];
+  to: string;
+  port: number;
+  protocol: string;
+  outcome: Outcome;
+  expected: Outcome;
+  label: Dial['label'];
+};
+
+type Open = { peer: Peer; id: number };
+
+export class TrafficPlayer {
+  readonly #network: ClusterNetwork;
+  readonly #played: Played[] = [];
+  readonly #open = new Map<string, Open>();
+
+  constructor(network: ClusterNetwork) {
+    this.#network = network;
+  }
+
+  get played(): readonly Played[] {
+    return this.#played;
+  }
+
+  async play(steps: readonly Step[]): Promise<void> {
+    for (const step of steps) await this.#step(step);
+  }
+
+  async #step(step: Step): Promise<void> {
+    switch (step.do) {
+      case 'connect':
+        return this.#connect(step.dial);
+      case 'open':
+        return this.#openOne(step.handle, step.dial, step.everyMs);
+      case 'close': {
+        const open = this.#open.get(step.handle);
+        if (open === undefined)
+          throw new ProblemError(stepFailed(step.handle, 'nothing is open by that name', 'open it'));
+        await open.peer.close(open.id);
+        return;
+      }
+      case 'parallel':
+        await Promise.all(step.steps.map((one) => this.#step(one)));
+        return;
+      case 'wait':
+        return new Promise((resolve) => setTimeout(resolve, step.ms));
+      case 'delete':
+        return this.#network.deletePod(step.namespace, step.name);
+      case 'create':
+        return this.#network.createPod(step.file, step.addressAfterMs);
+      case 'apply':
+        return this.#network.apply(step.file);
+      case 'remove':
+        return this.#network.remove(step.kind, step.namespace, step.name);
+    }
+  }
+
+  async #connect(dial: Dial): Promise<void> {
+    const peer = this.#network.peerAt(dial.from);
+    const address = this.#addressOf(dial);
+    const outcome = dial.protocol === 'ICMP' ? await peer.ping(address) : await peer.dial(dialOf(dial, address));
+    this.#keep(dial, address, outcome);
+  }
+
+  async #openOne(handle: string, dial: Dial, everyMs: number): Promise<void> {
+    const peer = this.#network.peerAt(dial.from);
+    const address = this.#addressOf(dial);
+    const { id, outcome } = peer.open(dialOf(dial, address), everyMs);
+    this.#open.set(handle, { peer, id });
+    this.#keep(dial, address, await outcome);
+  }
+
+  #addressOf(dial: Dial): string {
+    const address = addressesOf(dial.to, this.#network.world)?.find((one) => familyOf(one) === dial.family);
+    if (address !== undefined) return address;
+    throw new ProblemError(
+      stepFailed(placeText(dial.to), `it has no ${dial.family} address now`, 'name what is there'),
+    );
+  }
+
+  #keep(dial: Dial, to: string, outcome: Outcome): void {
+    const from = addressesOf(dial.from, this.#network.world) ?? [];
+    const asked = dial.port === 0 ? dial.protocol : `${dial.protocol} ${dial.port}`;
+    const name = dial.name || `${placeText(dial.from)} -> ${placeText(dial.to)} ${asked} ${dial.family}`;
+    const { port, protocol, label } = dial;
+    this.#played.push({ name, from, to, port, protocol, outcome, expected: dial.outcome, label });
+  }
+}
+
+function dialOf(dial: Dial, address: string) {
+  return {
+    address,
+    port: dial.port,
+    protocol: dial.protocol as 'TCP' | 'UDP',
+    bytes: dial.bytes,
+    timeoutMs: dial.timeoutMs,
+    ...(dial.sourcePort === undefined ? {} : { sourcePort: dial.sourcePort }),
+  };
+}
