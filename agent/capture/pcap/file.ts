@@ -31,9 +31,12 @@ export type Format = {
   readonly packets: number;
   /** Reads whole blocks from the piece that begins at `at`. */
   read(bytes: Buffer, at: number, end: number, onPacket: OnPacket): Step;
-  /** Where a sound block may begin, at or behind `at`; `place` is the file's last byte, or more is to come. */
-  resume(bytes: Buffer, at: number, end: number, place: 'last' | 'more'): { at: number; found: boolean };
+  /** The next sound block at or behind `at`; `place`: whether more of the file is to come. */
+  resume(bytes: Buffer, at: number, end: number, place: 'last' | 'more'): Resumed;
 };
+
+/** `at` is where the sound block begins, or how far was looked; to go on from there, `need` bytes are wanted. */
+export type Resumed = { found: true; at: number } | { found: false; at: number; need: number };
 
 export type FileRead = { packets: number; bytes: number; problems: Problem[] };
 
@@ -109,7 +112,10 @@ class Reading {
       if (this.#lost !== undefined) {
         const resumed = format.resume(this.#piece, at, this.#held, place);
         at = resumed.at;
-        if (!resumed.found) break;
+        if (!resumed.found) {
+          need = resumed.need;
+          break;
+        }
         this.#tell(this.#lost, this.#offset + at - this.#lost.offset, format);
       }
       const step = format.read(this.#piece, at, this.#held, this.#onPacket);

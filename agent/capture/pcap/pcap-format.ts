@@ -1,5 +1,5 @@
 // The classic format of libpcap (draft-ietf-opsawg-pcap): a header of 24 bytes, then records.
-import type { Format, OnPacket, Step } from './file.ts';
+import type { Format, OnPacket, Resumed, Step } from './file.ts';
 
 const headerBytes = 24;
 const recordBytes = 16;
@@ -61,14 +61,14 @@ export class PcapFormat implements Format {
     return { at, need: recordBytes };
   }
 
-  resume(bytes: Buffer, start: number, end: number, place: 'last' | 'more'): { at: number; found: boolean } {
+  resume(bytes: Buffer, start: number, end: number, place: 'last' | 'more'): Resumed {
     for (let at = start; at + recordBytes <= end; at++) {
       if (!this.#isPlausible(bytes, at)) continue;
       const next = at + recordBytes + this.#word(bytes, at + 8);
-      if (next + recordBytes > end && place === 'more') return { at, found: false };
-      if (next === end || (next + recordBytes <= end && this.#isPlausible(bytes, next))) return { at, found: true };
+      if (next + recordBytes > end && place === 'more') return { found: false, at, need: next + recordBytes - at };
+      if (next === end || (next + recordBytes <= end && this.#isPlausible(bytes, next))) return { found: true, at };
     }
-    return { at: Math.max(start, end - recordBytes + 1), found: false };
+    return { found: false, at: Math.max(start, end - recordBytes + 1), need: recordBytes };
   }
 
   #readHeader(bytes: Buffer, at: number): void {

@@ -1,5 +1,5 @@
 // The pcapng format (draft-ietf-opsawg-pcapng): sections of blocks, each with its own byte order and interfaces.
-import type { Format, OnPacket, Step } from './file.ts';
+import type { Format, OnPacket, Resumed, Step } from './file.ts';
 
 const SECTION = 0x0a0d0d0a;
 const INTERFACE = 1;
@@ -41,16 +41,16 @@ export class PcapngFormat implements Format {
   }
 
   /** Blocks begin at multiples of four within the file, but a fault may have moved them. */
-  resume(bytes: Buffer, start: number, end: number, place: 'last' | 'more'): { at: number; found: boolean } {
+  resume(bytes: Buffer, start: number, end: number, place: 'last' | 'more'): Resumed {
     for (let at = start; at + 12 <= end; at++) {
       const type = this.#word(bytes, at);
       if (type !== SECTION && (type < INTERFACE || type > ENHANCED_PACKET)) continue;
       const length = this.#word(bytes, at + 4);
       if (!isBlockLength(length)) continue;
-      if (at + length > end && place === 'more') return { at, found: false };
-      if (at + length <= end && this.#word(bytes, at + length - 4) === length) return { at, found: true };
+      if (at + length > end && place === 'more') return { found: false, at, need: length };
+      if (at + length <= end && this.#word(bytes, at + length - 4) === length) return { found: true, at };
     }
-    return { at: Math.max(start, end - 11), found: false };
+    return { found: false, at: Math.max(start, end - 11), need: 12 };
   }
 
   #beginSection(mark: number): boolean {
