@@ -18,6 +18,8 @@ const IFA_ADDRESS = 1;
 const IFA_LOCAL = 2;
 const IFA_TARGET_NETNSID = 10;
 const SCOPE_UNIVERSE = 0;
+/** Without it the kernel passes over IFA_TARGET_NETNSID in a dump, and gives our own addresses (Linux 4.20). */
+const STRICT_CHECK = { SOL_NETLINK: 270, NETLINK_GET_STRICT_CHK: 12 };
 const RECEIVE_TIMEOUT = { SOL_SOCKET: 1, SO_RCVTIMEO: 20, seconds: 1 };
 
 type Libc = {
@@ -53,6 +55,9 @@ export function peerAddresses(netnsid: number): Address[] {
     const patience = Buffer.alloc(16);
     patience.writeBigInt64LE(BigInt(RECEIVE_TIMEOUT.seconds), 0);
     libc.setsockopt(fd, RECEIVE_TIMEOUT.SOL_SOCKET, RECEIVE_TIMEOUT.SO_RCVTIMEO, patience, patience.length);
+    const one = Buffer.from(Uint32Array.of(1).buffer);
+    const strict = libc.setsockopt(fd, STRICT_CHECK.SOL_NETLINK, STRICT_CHECK.NETLINK_GET_STRICT_CHK, one, one.length);
+    if (strict !== 0) return [];
     const request = addressRequest(netnsid);
     libc.send(fd, request, request.length, 0);
     return receiveDump(libc, fd);
