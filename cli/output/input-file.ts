@@ -23,15 +23,11 @@ export async function* readValues(
 }
 
 async function* linesOf(file: string, input: Readable): AsyncGenerator<string, void, undefined> {
-  const lines = createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
-  // readline passes on no error of its input: without this a file that is not there would be an empty one.
-  let failure: NodeJS.ErrnoException | undefined;
-  input.once('error', (error: NodeJS.ErrnoException) => {
-    failure = error;
-    lines.close();
-  });
-  yield* lines;
-  if (failure !== undefined) throw new ProblemError(unreadableInput(file, failure));
+  try {
+    yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+  } catch (error) {
+    throw new ProblemError(unreadableInput(file, error as NodeJS.ErrnoException));
+  }
 }
 
 function parsed(file: string, line: number, text: string): unknown {

@@ -178,7 +178,7 @@ t.test('a collector that cannot be asked is one line: away, not trusted, not tru
   oneLine(t, plain, /^collector-unreachable: .*: it does not speak TLS; /);
   server.close();
 
-  const other = `${t.testdir()}/other`;
+  const other = `${scene.folder}/other`;
   await makeCertificates({ folder: other, nodes: [], servers: [], days: 1, overwrite: false });
   const distrust = await run(scene, ['status', '--ca', `${other}/ca.crt`]);
   oneLine(t, distrust, /^collector-not-trusted: .*its certificate is signed by .*; give --ca/);
@@ -208,8 +208,8 @@ t.test('nothing from the network steers the terminal', async (t) => {
 
 t.test('colours are shown where they are wanted', async (t) => {
   const scene = await apiScene(t, { findings: [finding()] });
-  t.notMatch((await run(scene, ['findings'])).out, /\x1b/, 'no terminal');
-  t.match((await run(scene, ['findings', '--color', 'always'])).out, /\x1b\[31mcritical\x1b\[0m +bypass/);
+  t.notOk((await run(scene, ['findings'])).out.includes('\x1b'), 'no terminal');
+  t.ok((await run(scene, ['findings', '--color', 'always'])).out.includes('\x1b[31mcritical\x1b[0m  bypass'));
 });
 
 t.test('status says nodes n of m, lag and losses', async (t) => {

@@ -1,0 +1,38 @@
+# Each target sets up what it needs: make help.
+SHELL := /bin/bash
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+JOBS ?= 2
+
+.PHONY: help build packages demo test lint format bench clean
+
+help: ## say what each target does
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
+
+build: packages node_modules/.built ## set up everything; after it, npx waybill is the command line
+
+packages:
+	@sh setup/packages.sh
+
+node_modules/.built: package.json package-lock.json setup/native.sh .taprc
+	@echo 'installing npm packages and building pcap for the pinned Node'
+	@sh setup/native.sh
+	@touch $@
+
+demo: build ## a two-node lab, real traffic, and the findings with their explanations
+	@node lab/demo.ts
+
+test: build lint ## every test; ends with a line of counts
+	@set -o pipefail; tap run --disable-coverage --jobs=$(JOBS) --timeout=300 --reporter=tap $$(find test -name '*.test.ts' | sort) | node setup/count-tests.ts
+
+lint: build ## formatter, linter and types
+	@biome check . --reporter=summary
+	@tsc -p .
+
+format: build ## write every file as the formatter wants it
+	@biome check --write .
+
+bench: build ## every benchmark; the last lines are one a budget
+	@node bench/first-packet-to-finding.ts
+
+clean: ## remove what was built, and what a crashed lab left
+	@rm -rf node_modules .tap
