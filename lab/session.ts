@@ -1,6 +1,7 @@
 // One run of a topology: up, traffic, judged, down, whatever happened.
 import type { ConnectionJson, FindingJson } from '../model/json.ts';
 import { ClusterNetwork } from './cluster-network.ts';
+import { labelDifferences } from './labels.ts';
 import { removeLeftovers } from './leftovers.ts';
 import type { BooksSeen } from './programs/waybill.ts';
 import { WaybillPrograms } from './programs/waybill.ts';
@@ -13,6 +14,8 @@ export type RunResult = {
   /** By node. */
   books: Record<string, BooksSeen>;
   traffic: readonly Played[];
+  /** What is not as the topology says: Waybill's fault, or the topology's. */
+  differences: readonly string[];
 };
 
 const judgedWithinMs = 30_000;
@@ -59,10 +62,13 @@ export async function playAll({ network, waybill }: LabSession): Promise<RunResu
   const books = status.nodes.list.flatMap(({ node, books: seen }) =>
     seen === undefined ? [] : [[node, seen] as const],
   );
+  const findings = await waybill.findings();
+  const connections = await waybill.connections();
   return {
-    findings: await waybill.findings(),
-    connections: await waybill.connections(),
+    findings,
+    connections,
     books: Object.fromEntries(books),
     traffic: player.played,
+    differences: labelDifferences({ traffic: player.played, inert: network.topology.inert, connections, findings }),
   };
 }

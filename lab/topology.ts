@@ -40,6 +40,8 @@ export type Topology = {
   outside: readonly OutsideHost[];
   enforcement: readonly Enforcement[];
   traffic: readonly Step[];
+  /** Workloads, or policies that select nothing, of which Waybill should say `inert`. */
+  inert: readonly { namespace: string; name: string }[];
   /** Settings handed to the collector and the agents as they are, over the lab's own. */
   waybill: { collector: Record<string, unknown>; agent: Record<string, unknown> };
 };
@@ -95,6 +97,7 @@ const topologySchema = z.strictObject({
   drops: z.array(drop).default([]),
   rejects: z.array(reject).default([]),
   traffic: trafficSchema.default([]),
+  inert: z.array(podPlace).default([]),
   waybill: z
     .strictObject({
       collector: z.record(z.string(), z.unknown()).default({}),
@@ -152,6 +155,7 @@ function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology
       action,
     })),
     traffic: raw.traffic,
+    inert: raw.inert.map(namespacedName),
     waybill: raw.waybill,
   };
 }

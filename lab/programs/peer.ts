@@ -1,7 +1,7 @@
 // The program in every pod and outside host: real sockets that listen, answer and dial. Takes JSON lines on stdin,
 // tells JSON lines on stdout.
 //   {"listen":[{"port":80,"protocol":"TCP","answers":true}]}
-//   {"id":1,"dial":{"address":"10.0.1.2","port":80,"protocol":"TCP","bytes":100,"timeoutMs":2500}}
+//   {"id":1,"dial":{"address":"10.0.1.2","port":80,"protocol":"TCP","bytes":100,"timeoutMs":2500,"sourcePort":20001}}
 //   {"id":2,"open":{…},"everyMs":200}   {"id":2,"close":true}
 import { createSocket } from 'node:dgram';
 import { connect, createServer, type Socket } from 'node:net';
@@ -14,7 +14,7 @@ export type PeerDial = {
   protocol: 'TCP' | 'UDP';
   bytes: number;
   timeoutMs: number;
-  sourcePort?: number;
+  sourcePort: number;
 };
 export type PeerCommand =
   | { listen: readonly PeerListen[] }
@@ -102,7 +102,7 @@ function dialTcp(wanted: PeerDial): Promise<'established' | 'refused' | 'unanswe
 }
 
 function tcpTo({ address, port, sourcePort }: PeerDial): Socket {
-  return connect({ host: address, port, ...(sourcePort === undefined ? {} : { localPort: sourcePort }) });
+  return connect({ host: address, port, localPort: sourcePort });
 }
 
 function dialUdp({
@@ -123,7 +123,7 @@ function dialUdp({
     socket.on('message', () => done('established'));
     socket.on('error', () => done('refused'));
     // Connected, so that an ICMP error comes back as one.
-    socket.bind(sourcePort ?? 0, () => {
+    socket.bind(sourcePort, () => {
       socket.connect(port, address, () => socket.send(Buffer.alloc(bytes, 'w')));
     });
   });
@@ -160,7 +160,7 @@ function open(id: number, wanted: PeerDial, everyMs: number): Promise<'establish
       clearTimeout(timer);
       resolve('established');
     });
-    socket.bind(wanted.sourcePort ?? 0, speak);
+    socket.bind(wanted.sourcePort, speak);
     closers.set(id, () => {
       clearInterval(speaking);
       socket.close();

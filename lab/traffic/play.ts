@@ -12,7 +12,10 @@ export type Played = {
   name: string;
   from: readonly string[];
   to: string;
+  /** 0 for ICMP, as is `sourcePort`. */
   port: number;
+  /** No two connections of a lab have the same, unless the script says so: by it they are found again. */
+  sourcePort: number;
   protocol: string;
   outcome: Outcome;
   expected: Outcome;
@@ -21,10 +24,14 @@ export type Played = {
 
 type Open = { peer: Peer; id: number };
 
+/** Below what the kernel gives by itself (ip_local_port_range), above what anybody listens on. */
+const firstSourcePort = 20_000;
+
 export class TrafficPlayer {
   readonly #network: ClusterNetwork;
   readonly #played: Played[] = [];
   readonly #open = new Map<string, Open>();
+  #nextSourcePort = firstSourcePort;
 
   constructor(network: ClusterNetwork) {
     this.#network = network;
@@ -70,16 +77,26 @@ export class TrafficPlayer {
   async #connect(dial: Dial): Promise<void> {
     const peer = this.#network.peerAt(dial.from);
     const address = this.#addressOf(dial);
-    const outcome = dial.protocol === 'ICMP' ? await peer.ping(address) : await peer.dial(dialOf(dial, address));
-    this.#keep(dial, address, outcome);
+    const sourcePort = this.#sourcePortOf(dial);
+    const outcome =
+      dial.protocol === 'ICMP' ? await peer.ping(address) : await peer.dial(dialOf(dial, address, sourcePort));
+    this.#keep(dial, address, sourcePort, outcome);
   }
 
   async #openOne(handle: string, dial: Dial, everyMs: number): Promise<void> {
     const peer = this.#network.peerAt(dial.from);
     const address = this.#addressOf(dial);
-    const { id, outcome } = peer.open(dialOf(dial, address), everyMs);
+    const sourcePort = this.#sourcePortOf(dial);
+    const { id, outcome } = peer.open(dialOf(dial, address, sourcePort), everyMs);
     this.#open.set(handle, { peer, id });
-    this.#keep(dial, address, await outcome);
+    this.#keep(dial, address, sourcePort, await outcome);
+  }
+
+  #sourcePortOf(dial: Dial): number {
+    if (dial.protocol === 'ICMP') return 0;
+    if (dial.sourcePort !== undefined) return dial.sourcePort;
+    this.#nextSourcePort += 1;
+    return this.#nextSourcePort;
   }
 
   #addressOf(dial: Dial): string {
@@ -90,22 +107,22 @@ export class TrafficPlayer {
     );
   }
 
-  #keep(dial: Dial, to: string, outcome: Outcome): void {
+  #keep(dial: Dial, to: string, sourcePort: number, outcome: Outcome): void {
     const from = addressesOf(dial.from, this.#network.world) ?? [];
     const asked = dial.port === 0 ? dial.protocol : `${dial.protocol} ${dial.port}`;
     const name = dial.name || `${placeText(dial.from)} -> ${placeText(dial.to)} ${asked} ${dial.family}`;
     const { port, protocol, label } = dial;
-    this.#played.push({ name, from, to, port, protocol, outcome, expected: dial.outcome, label });
+    this.#played.push({ name, from, to, port, sourcePort, protocol, outcome, expected: dial.outcome, label });
   }
 }
 
-function dialOf(dial: Dial, address: string) {
+function dialOf(dial: Dial, address: string, sourcePort: number) {
   return {
     address,
     port: dial.port,
     protocol: dial.protocol as 'TCP' | 'UDP',
     bytes: dial.bytes,
     timeoutMs: dial.timeoutMs,
-    ...(dial.sourcePort === undefined ? {} : { sourcePort: dial.sourcePort }),
+    sourcePort,
   };
 }

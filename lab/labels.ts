@@ -1,0 +1,64 @@
+// What a topology says of its connections, against what the network did and what Waybill said of it.
+import type { ConnectionJson, FindingJson } from '../model/json.ts';
+import type { Played } from './traffic/play.ts';
+
+export type Labelled = {
+  traffic: readonly Played[];
+  inert: readonly { namespace: string; name: string }[];
+  connections: readonly ConnectionJson[];
+  findings: readonly FindingJson[];
+};
+
+/** One sentence a difference; none where every connection, every finding, and no other, is as it was labelled. */
+export function labelDifferences({ traffic, inert, connections, findings }: Labelled): string[] {
+  const differences: string[] = [];
+  const explained = new Set<string>();
+  const matched = new Set<string>();
+  for (const played of traffic) {
+    const found = connections.filter((connection) => isOf(played, connection));
+    for (const connection of found) matched.add(connection.id);
+    for (const { finding } of found) if (finding !== undefined) explained.add(finding);
+    for (const fault of faultsOf(played, found, findings)) differences.push(`${played.name}: ${fault}`);
+  }
+  for (const { namespace, name } of inert) {
+    const said = findings.filter((finding) => finding.kind === 'inert' && isAt(finding, namespace, name));
+    if (said.length === 0) differences.push(`${namespace}/${name}: no inert finding`);
+    for (const finding of said) explained.add(finding.id);
+  }
+  for (const finding of findings) {
+    if (!explained.has(finding.id)) differences.push(`a finding that nothing explains: ${JSON.stringify(finding)}`);
+  }
+  for (const connection of connections) {
+    if (!matched.has(connection.id)) differences.push(`a connection that nobody made: ${JSON.stringify(connection)}`);
+  }
+  return differences;
+}
+
+function isOf(played: Played, { protocol, initiatorPort, initiator, responder, translated }: ConnectionJson): boolean {
+  if (played.sourcePort !== 0) return protocol === played.protocol && initiatorPort === played.sourcePort;
+  const to: readonly (string | undefined)[] = [responder.ip, translated?.responder];
+  return protocol.startsWith('ICMP') && played.from.includes(initiator.ip ?? '') && to.includes(played.to);
+}
+
+function faultsOf(played: Played, found: readonly ConnectionJson[], findings: readonly FindingJson[]): string[] {
+  const faults: string[] = [];
+  const compare = (what: string, said: string, expected: string | undefined) => {
+    if (expected !== undefined && said !== expected) faults.push(`${what} ${said}, not ${expected}`);
+  };
+  compare('the network did', played.outcome, played.expected);
+  const [connection] = found;
+  if (connection === undefined || found.length > 1) {
+    const seen = found.map((one) => `${one.initiator.ip} -> ${one.responder.ip}:${one.port}`).join(', ');
+    return [...faults, `${found.length} connections, not 1${seen === '' ? '' : ` (${seen})`}`];
+  }
+  const finding = findings.find((one) => one.id === connection.finding)?.kind ?? 'none';
+  compare('outcome', connection.outcome, played.expected);
+  compare('verdict', connection.verdict, played.label.verdict);
+  compare('delivered', connection.delivered, played.label.delivered);
+  compare('finding', finding, played.label.finding);
+  return faults;
+}
+
+function isAt({ initiator }: FindingJson, namespace: string, name: string): boolean {
+  return initiator.namespace === namespace && initiator.workload === name;
+}
