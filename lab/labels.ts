@@ -15,7 +15,8 @@ export function labelDifferences({ traffic, inert, connections, findings }: Labe
   const explained = new Set<string>();
   const matched = new Set<string>();
   for (const played of traffic) {
-    const found = connections.filter((connection) => isOf(played, connection));
+    let found = connections.filter((connection) => isOf(played, connection));
+    if (found.length === 0) found = connections.filter((one) => !matched.has(one.id) && isByNodePort(played, one));
     for (const connection of found) matched.add(connection.id);
     for (const { finding } of found) if (finding !== undefined) explained.add(finding);
     for (const fault of faultsOf(played, found, findings)) differences.push(`${played.name}: ${fault}`);
@@ -29,6 +30,8 @@ export function labelDifferences({ traffic, inert, connections, findings }: Labe
     if (!explained.has(finding.id)) differences.push(`a finding that nothing explains: ${JSON.stringify(finding)}`);
   }
   for (const connection of connections) {
+    // Neighbour discovery and the like go on by themselves.
+    if (connection.reason?.startsWith('not judged')) continue;
     if (!matched.has(connection.id)) differences.push(`a connection that nobody made: ${JSON.stringify(connection)}`);
   }
   return differences;
@@ -38,6 +41,11 @@ function isOf(played: Played, { protocol, initiatorPort, initiator, responder, t
   if (played.sourcePort !== 0) return protocol === played.protocol && initiatorPort === played.sourcePort;
   const to: readonly (string | undefined)[] = [responder.ip, translated?.responder];
   return protocol.startsWith('ICMP') && played.from.includes(initiator.ip ?? '') && to.includes(played.to);
+}
+
+/** A node port that masquerades: the node is seen to begin the connection, from a port of its own. */
+function isByNodePort({ protocol, to }: Played, connection: ConnectionJson): boolean {
+  return connection.protocol === protocol && connection.initiator.ip === to;
 }
 
 function faultsOf(played: Played, found: readonly ConnectionJson[], findings: readonly FindingJson[]): string[] {

@@ -9,6 +9,7 @@ import {
   hostPrefix,
   type LinkPlan,
   leafPlan,
+  linkLocal,
   type NamespacePlan,
   routerSettings,
   underlayMtu,
@@ -59,10 +60,11 @@ export function fabricPlan(
     settings: routerSettings,
     ip: [
       'link set lo up',
-      'link add underlay type bridge',
+      'link add underlay type bridge mcast_snooping 0',
       'link set underlay addrgenmode none',
       'link set underlay up',
       ...ports.flatMap((port) => [`link set ${port} master underlay addrgenmode none`, `link set ${port} up`]),
+      addAddress(`${linkLocal('underlay', cluster.nodes.length)}/64`, 'underlay'),
       ...underlay.map((block) => addAddress(`${fabricAddress(block)}/${block.bits}`, 'underlay')),
       ...outside.flatMap((host, index) => [
         ...gatewayOn(`outside${index}`),

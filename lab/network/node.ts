@@ -13,6 +13,7 @@ import {
   hostPrefix,
   type LinkPlan,
   leafPlan,
+  linkLocal,
   mtuOf,
   type NamespacePlan,
   routerSettings,
@@ -42,6 +43,7 @@ export function podPlan(world: LabWorld, pod: LabPod): NamespacePlan {
 export function podSidePlan(world: LabWorld, pod: LabPod): NamespacePlan {
   const link = podLink(pod);
   const filters = tcFilters(pod, world.topology.enforcement, world);
+  const node = world.cluster.nodes.find((one) => one.name === pod.node);
   return {
     namespace: nodeNamespace(world.id, pod.node),
     settings: [
@@ -52,20 +54,28 @@ export function podSidePlan(world: LabWorld, pod: LabPod): NamespacePlan {
     ip: [
       `link set ${link} mtu ${mtuOf(world.topology.betweenNodes)}`,
       ...gatewayOn(link),
-      ...pod.addresses.map((address) => `route replace ${hostPrefix(address)} dev ${link}`),
+      ...pod.addresses.map((address) => `route replace ${hostPrefix(address)} dev ${link}${sourceOf(address, node)}`),
     ],
     bridge: [],
     nft: [],
     after: [
       ...(filters.length > 0 ? [`tc qdisc add dev ${link} clsact`] : []),
       ...filters.map(({ direction, expression }, index) => {
-        // A match returns 2, which is TC_ACT_SHOT, a miss 0, which goes on: that is what the snap length of 2 is for.
-        const code = `"$(tcpdump -y EN10MB -s 2 -ddd '${expression}' | tr '\\n' ',')"`;
+        // A match returns the snap length of 2, which is TC_ACT_SHOT; a miss would return 0, which ends the chain, so it
+        // is made to return -1, TC_ACT_UNSPEC, which goes on to the next filter.
+        const goesOn = "sed 's/^6 0 0 0$/6 0 0 4294967295/'";
+        const code = `"$(tcpdump -y EN10MB -s 2 -ddd '${expression}' | ${goesOn} | tr '\\n' ',')"`;
         const hook = direction === 'from-pod' ? 'ingress' : 'egress';
         return `tc filter add dev ${link} ${hook} prio ${100 + index} bpf bytecode ${code} direct-action`;
       }),
     ],
   };
+}
+
+/** The node speaks to its pods from its own address, not from the gateway's. */
+function sourceOf(podAddress: Address, node: LabNode | undefined): string {
+  const own = node?.addresses.find((address) => isIpv6(address) === isIpv6(podAddress));
+  return own === undefined ? '' : ` src ${own}`;
 }
 
 export function nodePlan(world: LabWorld, node: LabNode): NamespacePlan {
@@ -78,6 +88,7 @@ export function nodePlan(world: LabWorld, node: LabNode): NamespacePlan {
       'link set lo up',
       'link set eth0 addrgenmode none',
       'link set eth0 up',
+      addAddress(`${linkLocal('underlay', cluster.nodes.indexOf(node))}/64`, 'eth0'),
       ...node.addresses.map((address) => addAddress(onUnderlay(address, topology.underlay), 'eth0')),
       ...topology.underlay.map((block) => `route add default via ${fabricAddress(block)} dev eth0`),
       ...(topology.betweenNodes === 'vxlan' ? vxlan(node, cluster) : others.flatMap((one) => routesTo(one))),
@@ -143,7 +154,7 @@ function routesTo(node: LabNode): string[] {
 
 const vxlanAddress = {
   ipv4: (index: number) => `169.254.2.${index + 1}`,
-  ipv6: (index: number) => `fe80::2:${index + 1}`,
+  ipv6: (index: number) => linkLocal('vxlan', index),
 };
 
 /** One VXLAN over the underlay; the other nodes' ends of it are the next hops to their pods. */

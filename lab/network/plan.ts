@@ -26,6 +26,14 @@ export type NetworkPlan = {
 /** The next hop that a node is to its pods, and the fabric to outside hosts: the same on every link, as some CNIs do. */
 export const linkGateway = { ipv4: '169.254.1.1', ipv6: 'fe80::1' } as const;
 
+/**
+ * The link-local address of the nth party on a shared link. A router that has none there cannot ask for the neighbour of
+ * a packet that it forwards: Linux solicits from a link-local address then (RFC 4861, 7.2.2).
+ */
+export function linkLocal(link: 'underlay' | 'vxlan', index: number): string {
+  return `fe80::${link === 'underlay' ? 'a' : 'b'}:${(index + 1).toString(16)}`;
+}
+
 /** VXLAN over IPv4 adds 50 bytes, over IPv6 70. */
 export const underlayMtu = 1500;
 export const vxlanMtu = 1430;
