@@ -1,5 +1,7 @@
-// Zones: named sets of CIDRs from the config; `internet` is the rest. The longest prefix that holds an address wins.
+// Zones: named sets of CIDRs from the config, then what is local to a link; `internet` is the rest. The longest prefix
+// of the config that holds an address wins.
 import { type Address, addressBytes, type Prefix, prefixHolds } from '../../model/address.ts';
+import { localZoneOf } from './local-addresses.ts';
 
 export type Zones = (address: Address) => string;
 
@@ -9,6 +11,6 @@ export function zonesOf(named: Readonly<Record<string, readonly Prefix[]>>): Zon
     .sort((a, b) => b.prefix.bits - a.prefix.bits);
   return (address) => {
     const bytes = addressBytes(address);
-    return longestFirst.find(({ prefix }) => prefixHolds(prefix, bytes))?.name ?? 'internet';
+    return longestFirst.find(({ prefix }) => prefixHolds(prefix, bytes))?.name ?? localZoneOf(address) ?? 'internet';
   };
 }

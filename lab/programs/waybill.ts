@@ -32,6 +32,12 @@ export type BooksSeen = {
   lost: Record<string, number>;
 };
 
+/** Each packet that was seen is stored, was set aside, or is lost and said so. */
+export function balances({ seen, stored, setAside, lost }: BooksSeen): boolean {
+  const packets = (byReason: Record<string, number>) => Object.values(byReason).reduce((sum, one) => sum + one, 0);
+  return seen === stored + packets(setAside) + packets(lost);
+}
+
 export class WaybillPrograms {
   readonly #network: ClusterNetwork;
   readonly #source: string;
@@ -93,13 +99,14 @@ export class WaybillPrograms {
     await this.#until((status) => status.cluster.synced && status.nodes.reporting === status.nodes.of, startsWithinMs);
   }
 
-  /** Resolves when what was sent until now is judged; at most `withinMs`. */
+  /** Resolves when what was sent until now is judged, and no packet is on its way any more; at most `withinMs`. */
   async judged(withinMs: number): Promise<void> {
     const sentMs = Date.now();
     let before = false;
     await this.#until((status) => {
       const covered = status.nodes.list.every((node) => Date.now() - (node.lagMs ?? Date.now()) > sentMs);
-      const now = covered && status.join.pending === 0;
+      const balanced = status.nodes.list.every((node) => node.books !== undefined && balances(node.books));
+      const now = covered && balanced && status.join.pending === 0;
       const settled = before && now;
       before = now;
       return settled;

@@ -1,0 +1,46 @@
+// Addresses that mean something on one link only, or many receivers: they have a zone of their own.
+import {
+  type Address,
+  addressBytes,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+  prefixHolds,
+} from '../../model/address.ts';
+
+const localZones: readonly { zone: string; prefixes: readonly Prefix[] }[] = Object.entries({
+  multicast: [
+    '224.0.0.0/4', // RFC 5771
+    'ff00::/8', // RFC 4291
+    '255.255.255.255/32', // broadcast, RFC 919
+  ],
+  'link-local': [
+    '169.254.0.0/16', // RFC 3927
+    'fe80::/10', // RFC 4291
+    '0.0.0.0/32', // no address yet
+    '::/128',
+  ],
+}).map(([zone, texts]) => ({ zone, prefixes: texts.map((text) => parsePrefix(text)!) }));
+
+/** Cloud metadata stands on link-local and unique-local addresses, and who reaches it is worth knowing. */
+const metadata: ReadonlySet<Address> = new Set(
+  [
+    '169.254.169.254', // AWS, Azure, Google, OpenStack
+    '169.254.170.2', // AWS task credentials
+    '169.254.170.23', // AWS pod identity
+    'fd00:ec2::254',
+    'fd00:ec2::23',
+    'fd20:ce::254', // Google
+  ].map((text) => parseAddress(text)!),
+);
+
+export function isMetadata(address: Address): boolean {
+  return metadata.has(address);
+}
+
+/** `multicast` or `link-local`; undefined for every other address, and for those of cloud metadata. */
+export function localZoneOf(address: Address): string | undefined {
+  if (isMetadata(address)) return undefined;
+  const bytes = addressBytes(address);
+  return localZones.find(({ prefixes }) => prefixes.some((prefix) => prefixHolds(prefix, bytes)))?.zone;
+}
