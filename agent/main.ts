@@ -82,9 +82,10 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     const coveredUntilUs = nowUs();
     const records: ConnectionRecord[] = [];
     source.drain(coveredUntilUs, (record) => {
-      record.translation = translations.find(record.protocol, record);
+      if (config.translation.conntrack === 'auto') translations.translate(record);
       records.push(record);
     });
+    records.push(...translations.late(coveredUntilUs));
     queue.put(records, coveredUntilUs);
     stream.flush();
   };

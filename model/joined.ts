@@ -11,6 +11,8 @@ export type Observation = Tuple & {
   /** The first packet was no SYN: the connection is older than the watch. */
   midStream: boolean;
   beganUs: number;
+  /** On the agent's own clock, as every record of the connection repeats it: with the interface it names the connection. */
+  toldBeganUs: number;
   lastUs: number;
   packets: Both<number>;
   bytes: Both<number>;

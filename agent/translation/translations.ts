@@ -2,15 +2,22 @@
 // address, and which address the other side saw (join.md).
 import { parseAddress } from '../../model/address.ts';
 import { parseProtocol } from '../../model/protocol.ts';
-import type { Translation, Tuple } from '../../model/record.ts';
+import type { ConnectionRecord, Translation, Tuple } from '../../model/record.ts';
+
+/** What conntrack tells later than this after a record speaks of another connection with the same ends. */
+const lateUs = 3_000_000;
+const zero = { forward: 0, reverse: 0 };
 
 export class Translations {
   readonly #byTuple = new Map<string, Translation>();
+  /** Records that went out, the latest of each connection, oldest first. */
+  readonly #sent = new Map<string, ConnectionRecord>();
   readonly #limit: number;
+  #late: ConnectionRecord[] = [];
 
-  /** Keeps the newest `limit` translations. */
+  /** Keeps the newest `limit` translations, and as many records that may still get one. */
   constructor(limit: number) {
-    this.#limit = limit * 2;
+    this.#limit = limit;
   }
 
   learn(protocol: number, translation: Translation): void {
@@ -18,16 +25,42 @@ export class Translations {
     this.#keep(tupleKey(protocol, translation.translated), translation);
   }
 
-  /** The translation of which `tuple` is either side. */
-  find(protocol: number, tuple: Tuple): Translation | undefined {
-    return this.#byTuple.size === 0 ? undefined : this.#byTuple.get(tupleKey(protocol, tuple));
+  /** Sets the record's translation, where it is either side of one, and remembers it: conntrack may speak late. */
+  translate(record: ConnectionRecord): void {
+    const key = tupleKey(record.protocol, record);
+    record.translation = this.#byTuple.get(key);
+    this.#sent.delete(key);
+    this.#sent.set(key, record);
+    if (this.#sent.size > this.#limit) this.#sent.delete(this.#sent.keys().next().value!);
+  }
+
+  /** Since it was last asked: records sent before, now with their translation and with nothing counted anew. */
+  late(nowUs: number): ConnectionRecord[] {
+    const late = this.#late;
+    this.#late = [];
+    for (const [key, record] of this.#sent) {
+      if (record.lastUs > nowUs - lateUs) break;
+      this.#sent.delete(key);
+    }
+    return late;
   }
 
   #keep(key: string, translation: Translation): void {
     this.#byTuple.delete(key);
     this.#byTuple.set(key, translation);
-    if (this.#byTuple.size > this.#limit) this.#byTuple.delete(this.#byTuple.keys().next().value!);
+    if (this.#byTuple.size > this.#limit * 2) this.#byTuple.delete(this.#byTuple.keys().next().value!);
+    const sent = this.#sent.get(key);
+    if (sent === undefined || isSame(sent.translation, translation)) return;
+    this.#sent.delete(key);
+    this.#late.push({ ...sent, packets: zero, bytes: zero, tcpFlags: zero, synRetries: 0, translation });
   }
+}
+
+function isSame(told: Translation | undefined, { original, translated }: Translation): boolean {
+  if (told === undefined) return false;
+  return (
+    tupleKey(0, told.original) === tupleKey(0, original) && tupleKey(0, told.translated) === tupleKey(0, translated)
+  );
 }
 
 function tupleKey(protocol: number, tuple: Tuple): string {

@@ -1,7 +1,7 @@
 // The join: records of both observation points and of several intervals become one connection, which is due for
 // judgement once both sides had their chance to speak (docs/join.md).
 import type { Address } from '../../model/address.ts';
-import type { Joined, Observation } from '../../model/joined.ts';
+import type { Joined } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord, Tuple } from '../../model/record.ts';
 import type { Coverage } from './delivered.ts';
@@ -29,7 +29,7 @@ export type RecordBatch = { node: string; clockOffsetUs: number; records: readon
 /** `dropped`: the connection turned out to be part of another; what was judged of it alone is void. `over`: no more. */
 export type JoinEvents = { due(joined: Joined): void; dropped(id: string): void; over(id: string): void };
 
-type Live = Joined & { keys: string[]; beganHere: Map<Observation, number>; touchedUs: number; judged: boolean };
+type Live = Joined & { keys: string[]; touchedUs: number; judged: boolean };
 
 /** Clocks of two nodes are compared with this tolerance, never exactly. */
 const toleranceUs = 500_000;
@@ -194,7 +194,6 @@ export class Join {
       asked: tuple,
       reached: tuple,
       keys: [],
-      beganHere: new Map(),
       touchedUs: 0,
       judged: false,
     };
@@ -210,9 +209,7 @@ export class Join {
     const record = this.#facing(live, seen);
     const before = live[record.point];
     if (before === undefined) {
-      const observation = observationOf(record, batch.node, batch.clockOffsetUs);
-      live[record.point] = observation;
-      live.beganHere.set(observation, record.beganUs);
+      live[record.point] = observationOf(record, batch.node, batch.clockOffsetUs);
       this.#keep(live, tupleKey(record.protocol, record));
     } else if (before.node === batch.node && before.interfaceIndex === record.interfaceIndex) {
       addRecord(before, record, batch.clockOffsetUs);
@@ -304,7 +301,7 @@ export class Join {
 function belongs(live: Live, record: ConnectionRecord, batch: RecordBatch): boolean {
   const before = live[record.point];
   if (before !== undefined && before.node === batch.node && before.interfaceIndex === record.interfaceIndex) {
-    return live.beganHere.get(before) === record.beganUs;
+    return before.toldBeganUs === record.beganUs;
   }
   const firstUs = record.firstUs + batch.clockOffsetUs;
   const lastUs = record.lastUs + batch.clockOffsetUs;

@@ -19,6 +19,7 @@ export function observationOf(record: ConnectionRecord, node: string, clockOffse
     initiatorBy: record.initiatorBy,
     midStream: record.protocol === TCP && record.initiatorBy === 'inferred',
     beganUs: record.beganUs + clockOffsetUs,
+    toldBeganUs: record.beganUs,
     lastUs: record.lastUs + clockOffsetUs,
     packets: { ...record.packets },
     bytes: { ...record.bytes },

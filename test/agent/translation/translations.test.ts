@@ -1,7 +1,8 @@
 import t from 'tap';
 import { parseConntrackLine, Translations } from '../../../agent/translation/translations.ts';
 import { TCP, UDP } from '../../../model/protocol.ts';
-import { db, ip, web } from '../../scene/records.ts';
+import type { ConnectionRecord, Translation } from '../../../model/record.ts';
+import { answered, db, ip, record, second, t0, web } from '../../scene/records.ts';
 
 t.test('a connection to a Service address: the reply tuple names the backend', async (t) => {
   const entry = parseConntrackLine(
@@ -39,15 +40,55 @@ t.test('what was not translated, and what is no entry, is passed over', async (t
   for (const line of lines) t.equal(parseConntrackLine(line), undefined, line);
 });
 
+const throughService = (port: number, backend = db): Translation => ({
+  original: { initiator: web, initiatorPort: port, responder: ip('10.96.0.10'), responderPort: 80 },
+  translated: { initiator: web, initiatorPort: port, responder: backend, responderPort: 5432 },
+});
+const translationOf = (translations: Translations, change: Partial<ConnectionRecord>) => {
+  const sent = record(change);
+  translations.translate(sent);
+  return sent.translation;
+};
+
 t.test('a translation is found by either of its tuples, and the newest are kept', async (t) => {
   const translations = new Translations(2);
-  const made = [1, 2, 3].map((port) => ({
-    original: { initiator: web, initiatorPort: port, responder: ip('10.96.0.10'), responderPort: 80 },
-    translated: { initiator: web, initiatorPort: port, responder: db, responderPort: 5432 },
-  }));
+  const made = [1, 2, 3].map((port) => throughService(port));
   for (const one of made) translations.learn(TCP, one);
-  t.equal(translations.find(TCP, made[2]!.original), made[2]);
-  t.equal(translations.find(TCP, made[2]!.translated), made[2]);
-  t.equal(translations.find(UDP, made[2]!.original), undefined);
-  t.equal(translations.find(TCP, made[0]!.original), undefined);
+  t.equal(translationOf(translations, made[2]!.original), made[2]);
+  t.equal(translationOf(translations, made[2]!.translated), made[2]);
+  t.equal(translationOf(translations, { ...made[2]!.original, protocol: UDP }), undefined);
+  t.equal(translationOf(translations, made[0]!.original), undefined);
+});
+
+t.test('what conntrack tells late is told after the record, which counts nothing anew', async (t) => {
+  const translations = new Translations(10);
+  const translation = throughService(40000);
+  const sent = answered({ ...translation.original, ended: true, synRetries: 1 });
+  translations.translate(sent);
+  t.same(translations.late(t0), []);
+  translations.learn(TCP, translation);
+  const nothing = { forward: 0, reverse: 0 };
+  t.same(translations.late(t0), [
+    { ...sent, packets: nothing, bytes: nothing, tcpFlags: nothing, synRetries: 0, translation },
+  ]);
+  translations.learn(TCP, translation);
+  t.same(translations.late(t0), [], 'once');
+});
+
+t.test('another backend for the same ends is told as well: a port was used again', async (t) => {
+  const translations = new Translations(10);
+  translations.learn(TCP, throughService(40000));
+  const other = throughService(40000, ip('10.0.2.4'));
+  t.same(translationOf(translations, other.original), throughService(40000));
+  translations.learn(TCP, other);
+  t.match(translations.late(t0), [{ translation: other }]);
+});
+
+t.test('a record is too old to be meant after a while', async (t) => {
+  const translations = new Translations(10);
+  const translation = throughService(40000);
+  translations.translate(record({ ...translation.original }));
+  translations.late(t0 + 3 * second);
+  translations.learn(TCP, translation);
+  t.same(translations.late(t0 + 3 * second), []);
 });

@@ -211,3 +211,28 @@ t.test('the number of live connections is bounded, and what is put out is judged
   t.equal(join.counts.evicted, 100);
   t.equal(due.length, 100);
 });
+
+t.test('a translation that comes late joins what both sides told before, and what they tell after it', async (t) => {
+  const { join, due, dropped, source, destination } = scene();
+  const node = ip('192.0.2.1');
+  const asked = { initiator: web, initiatorPort: 40000, responder: serviceAddress, responderPort: 80 };
+  const reached = { initiator: node, initiatorPort: 61000, responder: db, responderPort: 5432 };
+  const atDb = atDestination(answered({ ...reached }));
+  destination(atDb);
+  source(answered({ ...asked }));
+  join.tick(t0 + 1);
+  t.equal(due.length, 2, 'nobody knows yet that they are one');
+  const zero = { forward: 0, reverse: 0 };
+  source(record({ ...asked, packets: zero, bytes: zero, translation: { original: asked, translated: reached } }));
+  destination({ ...atDb, firstUs: t0 + second, lastUs: t0 + second, ended: true });
+  join.tick(t0 + 2 * second);
+  t.same(dropped, [due[0]!.id]);
+  t.equal(due.length, 3);
+  t.match(due[2], {
+    id: due[1]!.id,
+    asked,
+    reached,
+    destination: { ended: true, packets: { forward: 4, reverse: 2 } },
+  });
+  t.same(due[2]!.source!.packets, { forward: 2, reverse: 1 });
+});
