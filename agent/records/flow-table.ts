@@ -19,8 +19,11 @@ const silenceUs = { tcp: 300_000_000, other: 60_000_000 };
 const lingerUs = 2_000_000;
 /** A SYN that comes again sooner is the same packet seen at a second interface: the first retry waits 1 s (RFC 6298 2.1). */
 const sameSynUs = 100_000;
-/** What was there when watching began may have begun before: after this silence would have ended it. */
-const unsureForUs = silenceUs.other;
+/**
+ * For so long the first packet that is seen may be an answer: at an interface that was there before, until silence would
+ * have ended what began before; at a new one, while what was meant for the pod before it still comes.
+ */
+const unsureUs = { before: silenceUs.other, 'while-watching': 1_000_000 };
 
 export class FlowTable {
   readonly #options: FlowTableOptions;
@@ -43,9 +46,9 @@ export class FlowTable {
     return this.#rows.used;
   }
 
-  /** What an interface that was there before carries may have begun before; of a new one the first packet is the first. */
+  /** Whether the interface was there before says how far its first packets are to be trusted. */
   watch(link: number, sinceUs: number, appeared: 'before' | 'while-watching'): void {
-    this.#sureFromUs.set(link, appeared === 'before' ? sinceUs + unsureForUs : 0);
+    this.#sureFromUs.set(link, sinceUs + unsureUs[appeared]);
   }
 
   /** hot, once a packet: allocates nothing for a known connection; make bench-capture, budget replay-vs-nfpcapd */

@@ -1,12 +1,12 @@
 // The join: records of both observation points and of several intervals become one connection, which is due for
 // judgement once both sides had their chance to speak (docs/join.md).
 import type { Address } from '../../model/address.ts';
-import type { Joined } from '../../model/joined.ts';
+import type { Joined, Observation } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord, Tuple } from '../../model/record.ts';
 import type { Coverage } from './delivered.ts';
 import { connectionId, initiatorKey, tupleKey } from './keys.ts';
-import { addRecord, observationOf, turnedObservation, turnedRecord, turnedTuple } from './observation.ts';
+import { addRecord, observationOf, turnedObservation, turnedPoint, turnedRecord, turnedTuple } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
 
 export type JoinOptions = {
@@ -146,14 +146,13 @@ export class Join {
     const tuples: Tuple[] = record.translation
       ? [record, record.translation.translated, record.translation.original]
       : [record];
+    const firstUs = record.firstUs + batch.clockOffsetUs;
     let best: Live | undefined;
-    let distance = Number.POSITIVE_INFINITY;
     for (const tuple of tuples) {
       const key = tupleKey(record.protocol, tuple);
       for (const live of [this.#current.get(key), this.#former.get(key)]) {
-        if (live === undefined || !belongs(live, record, batch)) continue;
-        const apart = Math.abs(live.startUs - record.beganUs - batch.clockOffsetUs);
-        if (apart < distance) [best, distance] = [live, apart];
+        if (live === undefined || live === best || !belongs(live, record, batch)) continue;
+        if (best === undefined || isNearer(live, best, record, batch, firstUs)) best = live;
       }
     }
     return best ?? this.#findThroughService(record, batch);
@@ -180,8 +179,8 @@ export class Join {
   }
 
   #begin(record: ConnectionRecord, batch: RecordBatch): Live {
-    const tuple = tupleOf(record);
-    const key = tupleKey(record.protocol, tuple);
+    const key = tupleKey(record.protocol, record);
+    const tuple = tupleOf(asBefore(this.#current.get(key), record));
     const startUs = record.beganUs + batch.clockOffsetUs;
     const live: Live = {
       id: connectionId(key, batch.node, record.beganUs),
@@ -208,17 +207,19 @@ export class Join {
   #add(live: Live, seen: ConnectionRecord, batch: RecordBatch): void {
     const record = this.#facing(live, seen);
     const before = live[record.point];
+    // What was before may belong to the connection whose place this one took at the other side.
+    const sinceUs = observationsOf(live).length > 0 ? record.firstUs : record.beganUs;
     if (before === undefined) {
       live[record.point] = observationOf(record, batch.node, batch.clockOffsetUs);
       this.#keep(live, tupleKey(record.protocol, record));
-    } else if (before.node === batch.node && before.interfaceIndex === record.interfaceIndex) {
+    } else if (isThere(before, record, batch)) {
       addRecord(before, record, batch.clockOffsetUs);
     } else {
       // A second interface of the same point (files): what it saw counts, its packets do not.
       before.tcpFlags.reverse |= record.tcpFlags.reverse;
       before.unreachable ||= record.unreachable;
     }
-    live.startUs = Math.min(live.startUs, record.beganUs + batch.clockOffsetUs);
+    live.startUs = Math.min(live.startUs, sinceUs + batch.clockOffsetUs);
     live.lastUs = Math.max(live.lastUs, record.lastUs + batch.clockOffsetUs);
     this.#learnTuples(live, record);
   }
@@ -226,13 +227,8 @@ export class Join {
   /** The record as seen from the initiator that the connection has; a handshake overrules what was inferred. */
   #facing(live: Live, record: ConnectionRecord): ConnectionRecord {
     const known = observationsOf(live);
-    const sameWay =
-      known.length === 0 ||
-      [live.asked, live.reached].some(
-        (one) => one.initiator === record.initiator && one.initiatorPort === record.initiatorPort,
-      ) ||
-      record.translation !== undefined;
-    if (sameWay) return record;
+    if (isSameWay(live, record)) return record;
+    if (known.length === 0) return turnedRecord(record);
     if (record.initiatorBy === 'inferred' || known.some((one) => one.initiatorBy === 'handshake'))
       return turnedRecord(record);
     const [source, destination] = [live.destination, live.source];
@@ -297,11 +293,48 @@ export class Join {
   }
 }
 
+/**
+ * Which of two connections with the same ends a record goes on with: the one whose records came from there before, unless
+ * the other took its place since (a pod that has the address now); else the one that began nearer to it.
+ */
+function isNearer(live: Live, than: Live, record: ConnectionRecord, batch: RecordBatch, firstUs: number): boolean {
+  const [isOfLive, isOfThan] = [live, than].map((one) => goesOn(one, record, batch));
+  if (isOfThan && !isOfLive) return live.startUs > than.startUs && live.startUs <= firstUs;
+  if (isOfLive && !isOfThan) return !(than.startUs > live.startUs && than.startUs <= firstUs);
+  return Math.abs(live.startUs - firstUs) < Math.abs(than.startUs - firstUs);
+}
+
+/** Whether the connection has earlier records of the same interface. */
+function goesOn(live: Live, record: ConnectionRecord, batch: RecordBatch): boolean {
+  return observationsOf(live).some((seen) => isThere(seen, record, batch) && seen.toldBeganUs === record.beganUs);
+}
+
+function isThere(seen: Observation, record: ConnectionRecord, batch: RecordBatch): boolean {
+  return seen.node === batch.node && seen.interfaceIndex === record.interfaceIndex;
+}
+
+/** Where the initiator is inferred, the connection before it between the same ends knows better who speaks first. */
+function asBefore(before: Live | undefined, record: ConnectionRecord): ConnectionRecord {
+  if (before === undefined || record.initiatorBy === 'handshake' || isSameWay(before, record)) return record;
+  return turnedRecord(record);
+}
+
+/** Whether both name the same initiator. */
+function isSameWay(live: Live, record: ConnectionRecord): boolean {
+  if (record.translation !== undefined) return true;
+  return [live.asked, live.reached].some(
+    (one) => one.initiator === record.initiator && one.initiatorPort === record.initiatorPort,
+  );
+}
+
 /** Whether the record is of this connection and not of another with the same ends. */
 function belongs(live: Live, record: ConnectionRecord, batch: RecordBatch): boolean {
-  const before = live[record.point];
-  if (before !== undefined && before.node === batch.node && before.interfaceIndex === record.interfaceIndex) {
-    return before.toldBeganUs === record.beganUs;
+  const point = isSameWay(live, record) ? record.point : turnedPoint[record.point];
+  const before = live[point];
+  if (before !== undefined) {
+    if (isThere(before, record, batch)) return before.toldBeganUs === record.beganUs;
+    // An interface has one pod for life: behind another one is another pod, whatever its address. Files have no pods.
+    if (record.point !== 'host') return false;
   }
   const firstUs = record.firstUs + batch.clockOffsetUs;
   const lastUs = record.lastUs + batch.clockOffsetUs;

@@ -26,6 +26,7 @@ export function observationOf(record: ConnectionRecord, node: string, clockOffse
     tcpFlags: { ...record.tcpFlags },
     synRetries: record.synRetries,
     unreachable: record.unreachable,
+    repliedTo: repliedTo(record),
     rttUs: record.rttUs,
     ended: record.ended,
   };
@@ -42,9 +43,14 @@ export function addRecord(to: Observation, record: ConnectionRecord, clockOffset
   to.lastUs = Math.max(to.lastUs, record.lastUs + clockOffsetUs);
   to.synRetries += record.synRetries;
   to.unreachable ||= record.unreachable;
+  to.repliedTo ||= repliedTo(record);
   to.rttUs ||= record.rttUs;
   to.podUid ||= record.podUid;
   to.ended = record.ended;
+}
+
+function repliedTo({ packets, unreachable }: ConnectionRecord): boolean {
+  return packets.reverse > 0 && !unreachable;
 }
 
 /** The same record told from the other end: for a side that inferred the wrong initiator. */
@@ -71,6 +77,7 @@ export function turnedObservation(seen: Observation): Observation {
     packets: turnedBoth(seen.packets),
     bytes: turnedBoth(seen.bytes),
     tcpFlags: turnedBoth(seen.tcpFlags),
+    repliedTo: seen.packets.forward > 0 && !seen.unreachable,
   };
 }
 
@@ -83,7 +90,7 @@ export function turnedTuple(tuple: Tuple): Tuple {
   };
 }
 
-const turnedPoint: Record<ObservationPoint, ObservationPoint> = {
+export const turnedPoint: Record<ObservationPoint, ObservationPoint> = {
   source: 'destination',
   destination: 'source',
   host: 'host',

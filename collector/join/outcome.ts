@@ -18,7 +18,7 @@ export function observationsOf(joined: Joined): Observation[] {
 /** TCP: a SYN-ACK, or anything but a reset in mid-stream. Others: any packet back that is no ICMP error. */
 export function answered(protocol: number, seen: Observation): boolean {
   if (seen.packets.reverse === 0) return false;
-  if (protocol !== TCP) return !seen.unreachable;
+  if (protocol !== TCP) return seen.repliedTo;
   const flags = seen.tcpFlags.reverse;
   if ((flags & (SYN | ACK)) === (SYN | ACK) && flags & SYN) return true;
   return seen.midStream && (flags & ACK) !== 0 && (flags & RST) === 0;

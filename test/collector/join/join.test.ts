@@ -1,7 +1,9 @@
 import t from 'tap';
 import { Join, type ServiceBackends } from '../../../collector/join/join.ts';
+import { turnedRecord } from '../../../collector/join/observation.ts';
 import { outcomeOf } from '../../../collector/join/outcome.ts';
 import type { Joined } from '../../../model/joined.ts';
+import { UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { answered, atDestination, db, ip, record, reset, second, t0, web } from '../../scene/records.ts';
 
@@ -235,4 +237,32 @@ t.test('a translation that comes late joins what both sides told before, and wha
     destination: { ended: true, packets: { forward: 4, reverse: 2 } },
   });
   t.same(due[2]!.source!.packets, { forward: 2, reverse: 1 });
+});
+
+t.test('a pod that takes the address of another in mid-flow: from then on it is a connection of its own', async (t) => {
+  const { join, due, source, destination } = scene();
+  const at = (s: number) => t0 + s * second;
+  const udp = { protocol: UDP, tcpFlags: { forward: 0, reverse: 0 }, packets: { forward: 2, reverse: 2 } };
+  const interval = (beganUs: number, fromUs: number, toUs: number, change: Partial<ConnectionRecord> = {}) =>
+    record({ ...udp, beganUs, firstUs: fromUs, lastUs: toUs, ...change });
+  source(interval(at(0), at(0), at(0.01)));
+  destination(atDestination(interval(at(0), at(0), at(0.01))));
+  destination(atDestination(interval(at(0), at(0.05), at(0.1), { ended: true })));
+  // Behind another interface: its first packet there was an answer, so that it took the wrong end for the initiator.
+  const turned = turnedRecord(atDestination(interval(at(0.2), at(0.2), at(0.2), { initiatorBy: 'inferred' })));
+  destination({ ...turned, interfaceIndex: 10 });
+  source(interval(at(0), at(0.05), at(1)));
+  source(interval(at(0), at(1.05), at(2)));
+  source(interval(at(0), at(2.05), at(2.1)));
+  join.finish();
+  const [first, second_] = due.slice(-2);
+  t.match(first, { startUs: at(0), lastUs: at(1), destination: { interfaceIndex: 9 } });
+  t.same(first!.source!.packets, { forward: 4, reverse: 4 });
+  t.match(second_, {
+    asked: { initiator: web },
+    startUs: at(0.2),
+    lastUs: at(2.1),
+    destination: { interfaceIndex: 10 },
+    source: { packets: { forward: 4, reverse: 4 } },
+  });
 });
