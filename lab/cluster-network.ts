@@ -24,7 +24,8 @@ export class ClusterNetwork {
   #manifests: Manifest[] = [];
   #cluster: LabCluster = { nodes: [], pods: [], services: [] };
   #folder = '';
-  #later: Promise<void>[] = [];
+  /** Addresses that the API server has not told yet, by pod. */
+  readonly #untold = new Map<string, Promise<void>>();
 
   constructor(topology: Topology) {
     this.topology = topology;
@@ -73,9 +74,10 @@ export class ClusterNetwork {
     return peer;
   }
 
-  /** The pod, its interface and its manifest go; its address is free. */
+  /** The pod, its interface and its manifest go, once its address was told; then its address is free. */
   async deletePod(namespace: string, name: string): Promise<void> {
     const netns = podNamespace(this.id, { namespace, name });
+    await this.#untold.get(`${namespace}/${name}`);
     await this.#peers.get(netns)?.kill();
     this.#peers.delete(netns);
     await run('ip', ['netns', 'delete', netns]);
@@ -97,7 +99,8 @@ export class ClusterNetwork {
     await this.#startPod(pod);
     const { status: _, ...withoutStatus } = manifest.object;
     await this.#copy.put({ ...manifest, object: withoutStatus });
-    this.#later.push(
+    this.#untold.set(
+      `${pod.namespace}/${pod.name}`,
       new Promise((resolve, reject) => {
         setTimeout(() => this.#copy.put(manifest).then(resolve, reject), addressAfterMs);
       }),
@@ -121,7 +124,7 @@ export class ClusterNetwork {
 
   /** Resolves when nothing that a step promised for later is left. */
   async settled(): Promise<void> {
-    await Promise.all(this.#later);
+    await Promise.all(this.#untold.values());
   }
 
   get #copy(): WorkingCopy {

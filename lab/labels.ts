@@ -50,20 +50,23 @@ function isByNodePort({ protocol, to }: Played, connection: ConnectionJson): boo
 
 function faultsOf(played: Played, found: readonly ConnectionJson[], findings: readonly FindingJson[]): string[] {
   const faults: string[] = [];
-  const compare = (what: string, said: string, expected: string | undefined) => {
+  const compare = (what: string, said: string | undefined, expected: string | undefined) => {
     if (expected !== undefined && said !== expected) faults.push(`${what} ${said}, not ${expected}`);
   };
+  const { label, pods } = played;
   compare('the network did', played.outcome, played.expected);
-  const [connection] = found;
-  if (connection === undefined || found.length > 1) {
+  for (const { initiator } of found) if (initiator.kind !== 'node') compare('initiator', initiator.pod, pods.initiator);
+  const [connection] = found.toSorted((a, b) => (a.start < b.start ? -1 : 1));
+  if (connection === undefined || found.length !== label.connections) {
     const seen = found.map((one) => `${one.initiator.ip} -> ${one.responder.ip}:${one.port}`).join(', ');
-    return [...faults, `${found.length} connections, not 1${seen === '' ? '' : ` (${seen})`}`];
+    return [...faults, `${found.length} connections, not ${label.connections}${seen === '' ? '' : ` (${seen})`}`];
   }
   const finding = findings.find((one) => one.id === connection.finding)?.kind ?? 'none';
+  compare('responder', connection.responder.pod, pods.responder);
   compare('outcome', connection.outcome, played.expected);
-  compare('verdict', connection.verdict, played.label.verdict);
-  compare('delivered', connection.delivered, played.label.delivered);
-  compare('finding', finding, played.label.finding);
+  compare('verdict', connection.verdict, label.verdict);
+  compare('delivered', connection.delivered, label.delivered);
+  compare('finding', finding, label.finding);
   return faults;
 }
 

@@ -56,6 +56,7 @@ export async function withLab<Result>(
 export async function playAll({ network, waybill }: LabSession): Promise<RunResult> {
   const player = new TrafficPlayer(network);
   await player.play(network.topology.traffic);
+  await player.end();
   await network.settled();
   await waybill.judged(judgedWithinMs);
   const status = await waybill.status();

@@ -27,6 +27,7 @@ export class Peer {
       this.#complaint = (this.#complaint + chunk.toString()).slice(-500);
     });
     this.#child.stdin!.on('error', () => undefined);
+    this.#child.once('exit', () => this.#fallSilent());
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#received(JSON.parse(line) as PeerReply));
   }
 
@@ -51,10 +52,12 @@ export class Peer {
     return this.#ask((id) => ({ id, open: wanted, everyMs }));
   }
 
+  /** Resolves when it is closed, or its program is gone. */
   close(id: number): Promise<PeerOutcome> {
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);
-      this.#tell({ id, close: true });
+      if (this.#isGone) this.#fallSilent();
+      else this.#tell({ id, close: true });
     });
   }
 
@@ -77,10 +80,19 @@ export class Peer {
   /** Resolves when it is gone. */
   kill(): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#child.exitCode !== null || this.#child.signalCode !== null) return resolve();
+      if (this.#isGone) return resolve();
       this.#child.once('exit', () => resolve());
       this.#child.kill('SIGKILL');
     });
+  }
+
+  get #isGone(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  #fallSilent(): void {
+    for (const resolve of this.#waiting.values()) resolve('unanswered');
+    this.#waiting.clear();
   }
 
   #ask(command: (id: number) => PeerCommand): { id: number; outcome: Promise<PeerOutcome> } {

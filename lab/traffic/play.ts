@@ -3,7 +3,7 @@ import type { Outcome } from '../../model/connection.ts';
 import { ProblemError } from '../../model/problem.ts';
 import type { ClusterNetwork } from '../cluster-network.ts';
 import { stepFailed } from '../errors.ts';
-import { addressesOf, familyOf, placeText } from '../places.ts';
+import { addressesOf, familyOf, type Place, placeText } from '../places.ts';
 import type { Peer } from '../programs/peers.ts';
 import type { Dial, Step } from './step.ts';
 
@@ -12,6 +12,8 @@ export type Played = {
   name: string;
   from: readonly string[];
   to: string;
+  /** Names of the pods at the ends, where they are pods. */
+  pods: { initiator: string | undefined; responder: string | undefined };
   /** 0 for ICMP, as is `sourcePort`. */
   port: number;
   /** No two connections of a lab have the same, unless the script says so: by it they are found again. */
@@ -45,6 +47,12 @@ export class TrafficPlayer {
     for (const step of steps) await this.#step(step);
   }
 
+  /** Closes what the script left open: a connection that goes on is never judged for the last time. */
+  async end(): Promise<void> {
+    await Promise.all([...this.#open.values()].map(({ peer, id }) => peer.close(id)));
+    this.#open.clear();
+  }
+
   async #step(step: Step): Promise<void> {
     switch (step.do) {
       case 'connect':
@@ -56,6 +64,7 @@ export class TrafficPlayer {
         if (open === undefined)
           throw new ProblemError(stepFailed(step.handle, 'nothing is open by that name', 'open it'));
         await open.peer.close(open.id);
+        this.#open.delete(step.handle);
         return;
       }
       case 'parallel':
@@ -112,8 +121,13 @@ export class TrafficPlayer {
     const asked = dial.port === 0 ? dial.protocol : `${dial.protocol} ${dial.port}`;
     const name = dial.name || `${placeText(dial.from)} -> ${placeText(dial.to)} ${asked} ${dial.family}`;
     const { port, protocol, label } = dial;
-    this.#played.push({ name, from, to, port, sourcePort, protocol, outcome, expected: dial.outcome, label });
+    const pods = { initiator: podName(dial.from), responder: podName(dial.to) };
+    this.#played.push({ name, from, to, pods, port, sourcePort, protocol, outcome, expected: dial.outcome, label });
   }
+}
+
+function podName(place: Place): string | undefined {
+  return place.kind === 'pod' ? place.name : undefined;
 }
 
 function dialOf(dial: Dial, address: string, sourcePort: number) {

@@ -5,7 +5,13 @@ import { placeField } from '../place-field.ts';
 import type { Family, Place } from '../places.ts';
 
 /** What Waybill should say of a connection; what is left out is not compared. */
-export type Label = { verdict?: string | undefined; delivered?: string | undefined; finding?: string | undefined };
+export type Label = {
+  verdict?: string | undefined;
+  delivered?: string | undefined;
+  finding?: string | undefined;
+  /** As how many it is seen: more than one where a pod takes the address of another meanwhile. */
+  connections: number;
+};
 
 export type Dial = {
   name: string;
@@ -56,6 +62,7 @@ const dialFields = {
   verdict: z.enum(['allowed', 'undeclared', 'denied', 'unknown']).optional(),
   delivered: z.enum(['yes', 'no', 'unknown']).optional(),
   finding: z.enum(['bypass', 'blocked', 'undeclared', 'broken', 'grandfathered', 'none']).optional(),
+  connections: z.int().min(1).max(10).default(1),
 };
 const dialSchema = z.strictObject(dialFields).superRefine(checkDial);
 const openSchema = z
@@ -143,7 +150,7 @@ function familiesOf(raw: RawDial): Family[] {
 }
 
 function dialOf(raw: RawDial, family: Family): Dial {
-  const { from, to, protocol, bytes, sourcePort, timeout, outcome, verdict, delivered, finding } = raw;
+  const { from, to, protocol, bytes, sourcePort, timeout, outcome, verdict, delivered, finding, connections } = raw;
   return {
     name: raw.name ?? '',
     from,
@@ -155,7 +162,7 @@ function dialOf(raw: RawDial, family: Family): Dial {
     sourcePort,
     timeoutMs: timeout,
     outcome,
-    label: { verdict, delivered, finding },
+    label: { verdict, delivered, finding, connections },
   };
 }
 
