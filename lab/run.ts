@@ -13,6 +13,7 @@ export const packages: Readonly<Record<string, string>> = {
   tcpdump: 'tcpdump',
   conntrack: 'conntrack',
   ping: 'iputils-ping',
+  trafgen: 'netsniff-ng',
 };
 
 /** Resolves with its output; rejects with a ProblemError that has the program's own complaint. */

@@ -24,6 +24,7 @@ export type StatusSeen = {
   cluster: { synced: boolean };
   nodes: { reporting: number; of: number; list: { node: string; lagMs?: number; books?: BooksSeen }[] };
   join: { pending: number };
+  store: { packets: number };
 };
 export type BooksSeen = {
   seen: number;

@@ -1,0 +1,78 @@
+// The books: what the kernel counted at the pods' interfaces is what is stored, set aside or counted as lost.
+import t from 'tap';
+import { kernelPackets } from '../../lab/network/counters.ts';
+import { flood } from '../../lab/programs/flood.ts';
+import { type BooksSeen, balances } from '../../lab/programs/waybill.ts';
+import { type LabSession, withLab } from '../../lab/session.ts';
+import type { Address } from '../../model/address.ts';
+
+const topology = new URL('../../lab/topologies/labelled/topology.yaml', import.meta.url).pathname;
+const nodes = ['node-a', 'node-b'];
+const sender = { namespace: 'shop', name: 'batch-0' };
+const patienceMs = 60_000;
+
+type Count = { kernel: number; books: BooksSeen };
+
+t.test('at least 200,000 packets: the kernel’s count is the count of what is stored and what is lost', async (t) => {
+  const result = await withLab(topology, 'pcap', async (session) => {
+    const before = await settled(session);
+    const [four, six] = addressesOf(session, 'batch-0');
+    const [four2, six2] = addressesOf(session, 'open-0');
+    await flood(session.network, {
+      from: sender,
+      source: four!,
+      destination: four2!,
+      port: 514,
+      packets: 80_000,
+      gapUs: 10,
+    });
+    await flood(session.network, {
+      from: sender,
+      source: six!,
+      destination: six2!,
+      port: 514,
+      packets: 40_000,
+      gapUs: 0,
+    });
+    return { before, after: await settled(session), stored: (await session.waybill.status()).store.packets };
+  });
+  let kernel = 0;
+  for (const node of nodes) {
+    const [before, after] = [result.before.get(node)!, result.after.get(node)!];
+    kernel += after.kernel - before.kernel;
+    t.equal(after.books.seen - before.books.seen, after.kernel - before.kernel, `${node}: every packet was seen`);
+    t.ok(balances(after.books), `${node}: what was seen is stored, set aside or lost`);
+    t.comment(`${node}: ${after.kernel - before.kernel} packets, ${JSON.stringify(after.books)}`);
+  }
+  t.ok(kernel >= 200_000, `${kernel} packets`);
+  const stored = nodes.reduce((sum, node) => sum + result.after.get(node)!.books.stored, 0);
+  t.equal(result.stored, stored, 'what the agents say is stored is in the store');
+});
+
+function addressesOf({ network }: LabSession, name: string): readonly Address[] {
+  return network.world.cluster.pods.find((pod) => pod.name === name)!.addresses;
+}
+
+/** Counts that did not move between two looks, with books that balance: nothing is on its way any more. */
+async function settled(session: LabSession): Promise<Map<string, Count>> {
+  const deadline = Date.now() + patienceMs;
+  let before = '';
+  for (;;) {
+    const counts = await look(session);
+    const now = JSON.stringify([...counts]);
+    if (now === before && [...counts.values()].every(({ books }) => balances(books))) return counts;
+    if (Date.now() > deadline) throw new Error(`the counts do not settle: ${now}`);
+    before = now;
+    // Longer than agents take to tell their books again.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+  }
+}
+
+async function look({ network, waybill }: LabSession): Promise<Map<string, Count>> {
+  const { nodes: told } = await waybill.status();
+  const counts = new Map<string, Count>();
+  for (const { node, books } of told.list) {
+    counts.set(node, { kernel: await kernelPackets(network.world, node), books: books! });
+  }
+  return counts;
+}
