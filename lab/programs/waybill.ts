@@ -17,7 +17,7 @@ import { run } from '../run.ts';
 const commandLine = new URL('../../cli/waybill.ts', import.meta.url).pathname;
 const ports = { ingest: 7443, api: 7444, health: 7445, agentHealth: 7446 };
 const startsWithinMs = 15_000;
-const endsWithinMs = 8_000;
+const endsWithinMs = 20_000;
 
 /** The part of `waybill status -o json` that the lab waits by. */
 export type StatusSeen = {
