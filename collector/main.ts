@@ -1,5 +1,4 @@
 // The collector: ingest -> store -> identity -> join -> verdict -> findings -> store -> API. The whole is seen here.
-import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { readTls } from '../certs/read.ts';
 import { openClusterSource } from '../cluster/open.ts';
@@ -15,6 +14,7 @@ import { ingest } from './ingest/ingest.ts';
 import { Judging } from './judging.ts';
 import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
+import { readPassword } from './store/series/password.ts';
 import { Series } from './store/series/series.ts';
 
 const tickMs = 50;
@@ -43,7 +43,16 @@ export async function runCollector(
   const series =
     config.series.url === ''
       ? undefined
-      : new Series({ ...config.series, password: passwordOf(config.series.passwordFile), everyMs: seriesEveryMs }, log);
+      : new Series(
+          {
+            ...config.series,
+            password: readPassword(config.series.passwordFile),
+            maxConnections: config.join.maxLive,
+            maxFindings: config.findings.max,
+            everyMs: seriesEveryMs,
+          },
+          log,
+        );
   const cluster = new ClusterHistory();
   const agents = new Agents();
   const identities = new Identities(cluster, zonesOf(config.cluster.zones), config.cluster.ranges);
@@ -68,12 +77,13 @@ export async function runCollector(
   let keeping: Promise<void> = Promise.resolve();
   const keep = (): Promise<void> => {
     keeping = keeping.then(async () => {
-      const { connections, dropped, findings } = judging.changes();
+      const changes = judging.changes();
+      const { connections, dropped, findings } = changes;
       for (const listener of listeners) {
         for (const finding of findings.put) listener({ type: 'finding', finding });
         for (const connection of connections) listener({ type: 'connection', connection });
       }
-      series?.put(connections, findings.put);
+      series?.put(changes);
       await store.putConnections(connections);
       await store.removeConnections(dropped);
       await store.putFindings(findings.put);
@@ -159,10 +169,10 @@ export async function runCollector(
   /** Findings go on counting, and connections that may still be open are joined again. */
   async function restore(): Promise<void> {
     const sinceUs = nowUs() - rejoinUs;
-    judging.restore(
-      await store.findings({ last: config.findings.max }),
-      await store.connections({ sinceUs, last: config.join.maxLive }),
-    );
+    const findings = await store.findings({ last: config.findings.max });
+    const connections = await store.connections({ sinceUs, last: config.join.maxLive });
+    judging.restore(findings, connections);
+    series?.restore(connections, findings);
     let batches = 0;
     for await (const batch of store.batchesSince(sinceUs)) {
       judging.receive(batch, nowUs());
@@ -170,10 +180,6 @@ export async function runCollector(
     }
     if (batches > 0) log.info({ batches }, 'joined again what was stored before');
   }
-}
-
-function passwordOf(file: string): string {
-  return file === '' ? '' : readFileSync(file, 'utf8').trim();
 }
 
 function nowUs(): number {

@@ -1,96 +1,124 @@
-// What happened in one interval, summed by workload pair, verdict and placement: as many points as there are such
-// groups, not as there are connections. Addresses and pods are no tags: there are too many of them.
+// What changed in one interval, summed by workload pair, verdict and placement: as many points as there are such
+// groups, not as there are connections. Addresses and pods are no tags: there are too many of them. All points of a
+// time added up give what is stored: where a verdict changes, one group loses what another gains.
 import type { IPoint } from 'influx';
 import type { Connection } from '../../../model/connection.ts';
 import type { Endpoint } from '../../../model/endpoint.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { protocolName } from '../../../model/protocol.ts';
+import { type Fields, type Group, Shares } from './shares.ts';
 
-type Counters = { packets: number; bytes: number };
-
-/** Connections and findings whose former version is remembered, so that a later one adds only its growth. */
-const remembered = 200_000;
+export type SumsLimits = { groups: number; connections: number; findings: number };
 
 export class Sums {
-  readonly #limit: number;
-  #points = new Map<string, IPoint>();
-  readonly #connections = new Map<string, Counters>();
-  readonly #findings = new Map<string, number>();
+  readonly #mostGroups: number;
+  readonly #connections: Shares;
+  readonly #findings: Shares;
+  #points = new Map<string, Group & { fields: Fields }>();
   #dropped = 0;
 
-  /** Holds at most `limit` groups in one interval. */
-  constructor(limit: number) {
-    this.#limit = limit;
+  /** Holds at most so many groups in one interval, and remembers so many connections and findings. */
+  constructor(limits: SumsLimits) {
+    const add = (group: Group, fields: Fields) => this.#add(group, fields);
+    this.#mostGroups = limits.groups;
+    this.#connections = new Shares(limits.connections, add);
+    this.#findings = new Shares(limits.findings, add);
   }
 
   addConnection(connection: Connection): void {
-    const packets = connection.packets.forward + connection.packets.reverse;
-    const bytes = connection.bytes.forward + connection.bytes.reverse;
-    const before = this.#connections.get(connection.id);
-    remember(this.#connections, connection.id, { packets, bytes });
-    const tags = {
-      ...pairTags(connection.initiator, connection.responder),
-      protocol: protocolName(connection.protocol),
-      verdict: connection.verdict,
-      placement: connection.placement,
-      outcome: connection.outcome,
-    };
-    this.#add('waybill_connections', tags, {
-      connections: before === undefined ? 1 : 0,
-      packets: Math.max(0, packets - (before?.packets ?? 0)),
-      bytes: Math.max(0, bytes - (before?.bytes ?? 0)),
-    });
+    this.#connections.put(
+      connection.id,
+      stateOf(connection),
+      connectionGroup(connection),
+      connectionFields(connection),
+    );
   }
 
   addFinding(finding: Finding): void {
-    const before = this.#findings.get(finding.id);
-    remember(this.#findings, finding.id, finding.connections);
-    const tags = {
-      ...pairTags(finding.initiator, finding.responder),
-      kind: finding.kind,
-      severity: finding.severity,
-      verdict: finding.connection?.verdict ?? 'none',
-      placement: finding.connection?.placement ?? 'none',
-    };
-    this.#add('waybill_findings', tags, {
-      findings: before === undefined ? 1 : 0,
-      connections: Math.max(0, finding.connections - (before ?? 0)),
-    });
+    this.#findings.put(finding.id, 'living', findingGroup(finding), findingFields(finding));
+  }
+
+  takeBackConnection(id: string): void {
+    this.#connections.takeBack(id);
+  }
+
+  takeBackFinding(id: string): void {
+    this.#findings.takeBack(id);
+  }
+
+  /** They were added before the program started. */
+  know(connections: readonly Connection[], findings: readonly Finding[]): void {
+    for (const one of connections) {
+      this.#connections.know(one.id, stateOf(one), connectionGroup(one), connectionFields(one));
+    }
+    for (const one of findings) this.#findings.know(one.id, 'living', findingGroup(one), findingFields(one));
   }
 
   /** The points of the interval that ends now; the next one begins empty. */
   take(atMs: number): { points: IPoint[]; dropped: number } {
-    const points = [...this.#points.values()].map((point) => ({ ...point, timestamp: new Date(atMs) }));
+    const timestamp = new Date(atMs);
+    const points = [...this.#points.values()]
+      .filter(({ fields }) => Object.values(fields).some((value) => value !== 0))
+      .map(({ measurement, tags, fields }) => ({ measurement, tags, fields, timestamp }));
     const dropped = this.#dropped;
     this.#points = new Map();
     this.#dropped = 0;
     return { points, dropped };
   }
 
-  #add(measurement: string, tags: Record<string, string>, fields: Record<string, number>): void {
-    const key = `${measurement}\n${Object.values(tags).join('\n')}`;
-    const point = this.#points.get(key);
-    if (point === undefined) {
-      if (this.#points.size >= this.#limit) this.#dropped += 1;
-      else this.#points.set(key, { measurement, tags, fields });
-      return;
+  #add(group: Group, fields: Fields): void {
+    const point = this.#points.get(group.key);
+    if (point !== undefined) {
+      for (const [name, value] of Object.entries(fields)) point.fields[name]! += value;
+    } else if (this.#points.size < this.#mostGroups) {
+      this.#points.set(group.key, { ...group, fields: { ...fields } });
+    } else {
+      this.#dropped += 1;
     }
-    const sums = point.fields as Record<string, number>;
-    for (const [name, value] of Object.entries(fields)) sums[name]! += value;
   }
 }
 
-function remember<Value>(map: Map<string, Value>, id: string, value: Value): void {
-  map.delete(id);
-  map.set(id, value);
-  if (map.size > remembered) map.delete(map.keys().next().value!);
+function stateOf({ ended }: Connection): 'living' | 'ended' {
+  return ended ? 'ended' : 'living';
+}
+
+function connectionGroup(connection: Connection): Group {
+  return group('waybill_connections', {
+    ...pairTags(connection.initiator, connection.responder),
+    protocol: protocolName(connection.protocol),
+    verdict: connection.verdict,
+    placement: connection.placement,
+    outcome: connection.outcome,
+  });
+}
+
+function connectionFields({ packets, bytes }: Connection): Fields {
+  return { connections: 1, packets: packets.forward + packets.reverse, bytes: bytes.forward + bytes.reverse };
+}
+
+function findingGroup(finding: Finding): Group {
+  return group('waybill_findings', {
+    ...pairTags(finding.initiator, finding.responder),
+    kind: finding.kind,
+    severity: finding.severity,
+    verdict: finding.connection?.verdict ?? 'none',
+    placement: finding.connection?.placement ?? 'none',
+  });
+}
+
+function findingFields({ connections }: Finding): Fields {
+  return { findings: 1, connections };
+}
+
+function group(measurement: string, tags: Record<string, string>): Group {
+  return { key: `${measurement}\n${Object.values(tags).join('\n')}`, measurement, tags };
 }
 
 function pairTags(initiator: Endpoint, responder: Endpoint | undefined): Record<string, string> {
-  return { initiator: groupOf(initiator), responder: responder === undefined ? 'none' : groupOf(responder) };
+  return { initiator: nameOf(initiator), responder: responder === undefined ? 'none' : nameOf(responder) };
 }
 
-function groupOf(endpoint: Endpoint): string {
+function nameOf(endpoint: Endpoint): string {
   switch (endpoint.kind) {
     case 'pod':
     case 'host':
