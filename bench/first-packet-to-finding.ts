@@ -1,0 +1,91 @@
+// From the first packet of a connection to its finding in the hands of who follows: in the lab, with real programs, over
+// connections that are carried and connections that are dropped. The clock starts before the packet is sent and stops
+// when the finding's line is read from `waybill findings --follow`.
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { checkPrograms } from '../lab/privilege.ts';
+import { type LabSession, withLab } from '../lab/session.ts';
+import type { FindingJson } from '../model/json.ts';
+import { budgetLine, percentile } from './budget.ts';
+
+const topology = new URL('topology.yaml', import.meta.url).pathname;
+/** Of each kind. */
+const probes = 50;
+const firstPort = 20_000;
+/** What is later than this is said to be lost. */
+const patienceMs = 20_000;
+const limitS = 2;
+
+type Kind = { name: string; from: string; to: string; outcome: string };
+/** Of the topology: web -> db is denied and nothing enforces it; batch -> vault is denied and dropped. */
+const kinds: readonly Kind[] = [
+  { name: 'carried (bypass)', from: 'web-0', to: 'db-0', outcome: 'bypass' },
+  { name: 'dropped (blocked)', from: 'batch-0', to: 'vault-0', outcome: 'blocked' },
+];
+
+async function measure(session: LabSession): Promise<Map<string, number[]>> {
+  const arrivals = new Map<string, (finding: FindingJson) => void>();
+  const follower = follow(session, (finding) => arrivals.get(`${finding.initiator.pod} ${finding.port}`)?.(finding));
+  const seconds = new Map<string, number[]>(kinds.map(({ name }) => [name, []]));
+  try {
+    await follower.ready;
+    for (let i = 0; i < probes; i++) {
+      await Promise.all(
+        kinds.map(async ({ name, from, to, outcome }) => {
+          const port = firstPort + i;
+          const arrived = new Promise<number>((resolve, reject) => {
+            const timer = setTimeout(() => reject(new Error(`no finding for ${from} -> ${to} ${port}`)), patienceMs);
+            arrivals.set(`${from} ${port}`, ({ kind }) => {
+              if (kind !== outcome) return;
+              clearTimeout(timer);
+              resolve(performance.now());
+            });
+          });
+          const sent = performance.now();
+          const dialled = dial(session, from, to, port);
+          seconds.get(name)!.push(((await arrived) - sent) / 1000);
+          await dialled;
+        }),
+      );
+      if (process.stderr.isTTY) process.stderr.write(`\r${i + 1} of ${probes} probes`);
+    }
+  } finally {
+    follower.end();
+  }
+  return seconds;
+}
+
+function dial({ network }: LabSession, from: string, to: string, port: number): Promise<unknown> {
+  const pod = network.world.cluster.pods.find(({ name }) => name === to)!;
+  const peer = network.peerAt({ kind: 'pod', namespace: 'shop', name: from });
+  return peer.dial({ address: pod.addresses[0]!, port, protocol: 'TCP', bytes: 0, timeoutMs: 1_500, sourcePort: 0 });
+}
+
+function follow({ waybill }: LabSession, arrived: (finding: FindingJson) => void) {
+  const [program, ...args] = waybill.clientCommand(['findings', '--follow', '-o', 'jsonl']);
+  const child = spawn(program!, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let ready: () => void = () => undefined;
+  createInterface({ input: child.stdout }).on('line', (line) => {
+    ready();
+    arrived(JSON.parse(line) as FindingJson);
+  });
+  return {
+    /** The topology has a finding from the start (inert): once it came, the follower follows. */
+    ready: new Promise<void>((resolve) => {
+      ready = resolve;
+    }),
+    end: () => child.kill(),
+  };
+}
+
+checkPrograms();
+const seconds = await withLab(topology, 'pcap', measure);
+for (const [name, figures] of seconds) {
+  const [p50, p99] = [percentile(figures, 0.5), percentile(figures, 0.99)];
+  process.stdout.write(`first packet to finding, ${name}: p50 ${p50.toFixed(2)} s, p99 ${p99.toFixed(2)} s\n`);
+}
+const all = [...seconds.values()].flat();
+process.stdout.write(`first packet to finding, all ${all.length}: p50 ${percentile(all, 0.5).toFixed(2)} s\n`);
+process.stdout.write(
+  `${budgetLine({ name: 'first-packet-to-finding-p99', figure: percentile(all, 0.99), unit: 's', limit: limitS, better: 'lower' })}\n`,
+);
