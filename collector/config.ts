@@ -1,17 +1,6 @@
 // The collector's settings, each declared once (docs/config.md).
-import {
-  bytes,
-  type ConfigOf,
-  choice,
-  duration,
-  flag,
-  hostPort,
-  integer,
-  namedPrefixes,
-  path,
-  prefixes,
-  text,
-} from '../config/setting.ts';
+import { namedPrefixes, prefixes } from '../config/prefixes.ts';
+import { bytes, type ConfigOf, choice, duration, flag, hostPort, integer, path, text, url } from '../config/setting.ts';
 
 export const collectorSchema = {
   cluster: {
@@ -68,12 +57,7 @@ export const collectorSchema = {
     memoryLimit: bytes({ default: '256MiB', min: '64MiB', help: 'memory that the store may use' }),
   },
   series: {
-    url: text({
-      default: '',
-      type: 'URL',
-      matches: /^https?:\/\/[^\s]+$/,
-      help: 'InfluxDB to write time series to; empty: none',
-    }),
+    url: url({ default: '', help: 'InfluxDB to write time series to; empty: none' }),
     database: text({ default: 'waybill', help: 'database of the time series' }),
     username: text({ default: '', help: 'user of InfluxDB' }),
     passwordFile: path({ default: '', help: 'file that holds the password' }),

@@ -11,11 +11,27 @@ export function unknownSetting(place: string, key: string, nearest: string | und
   return {
     code: 'unknown-setting',
     place,
-    fault: `no setting is called ${key}`,
+    fault: `no setting is called ${shown(key)}`,
     mend: nearest === undefined ? 'docs/config.md has the names' : `did you mean ${nearest}`,
   };
 }
 
+/** A section that holds one value, `findings: 10s`. */
+export function sectionNotMap(place: string, section: string, example: string): Problem {
+  return badSetting(place, `${section} is a section and holds settings`, `write ${section}: {${example}: …}`);
+}
+
+/** `findings.grace: 10s` in one word. */
+export function flatSetting(place: string, section: string, name: string): Problem {
+  return badSetting(place, 'a setting stands in its section', `write ${section}: {${name}: …}`);
+}
+
 export function badConfigFile(place: string, fault: string, mend: string): Problem {
   return { code: 'bad-config-file', place, fault, mend };
+}
+
+/** On one line, and short. */
+function shown(key: string): string {
+  const quoted = /^[\w.-]+$/.test(key) ? key : JSON.stringify(key);
+  return quoted.length > 60 ? `${quoted.slice(0, 57)}…` : quoted;
 }

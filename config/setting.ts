@@ -1,11 +1,10 @@
 // One setting, declared once: its type, default, help and check. Names follow from where it stands in the schema.
-import { type Prefix, parsePrefix } from '../model/address.ts';
 
 /** `fault` and `mend` are clauses of a Problem. */
 export type Read<Value> = { value: Value } | { fault: string; mend: string };
 
 export type Setting<Value> = {
-  /** What the docs call its values: `duration`, `host:port`. */
+  /** What the docs call its values, with their range: `duration, 1s to 5m`, `host:port`. */
   type: string;
   /** As a user would write it; empty where there is none. */
   defaultText: string;
@@ -30,7 +29,7 @@ type Told<Default = string> = { default: Default; help: string };
 export function duration(told: Told & { min?: string; max?: string }): Setting<number> {
   const [min, max] = [durationMs(told.min ?? '0s')!, durationMs(told.max ?? '10000d')!];
   return {
-    type: 'duration',
+    type: `duration${rangeText(told.min, told.max)}`,
     defaultText: told.default,
     help: told.help,
     read(raw) {
@@ -45,11 +44,11 @@ export function duration(told: Told & { min?: string; max?: string }): Setting<n
 /** Bytes. Written as a number, or with KiB, MiB, GiB, TiB. */
 export function bytes(told: Told & { min?: string }): Setting<number> {
   return {
-    type: 'size',
+    type: `size${rangeText(told.min, undefined)}`,
     defaultText: told.default,
     help: told.help,
     read(raw) {
-      const value = sizeBytes(String(raw));
+      const value = typeof raw === 'string' || typeof raw === 'number' ? sizeBytes(String(raw)) : undefined;
       if (value === undefined) return no(raw, 'a size', 'write it as 64MiB or 10GiB');
       if (value < (sizeBytes(told.min ?? '0') ?? 0)) return no(raw, 'large enough', `set ${told.min} or more`);
       return { value };
@@ -59,7 +58,7 @@ export function bytes(told: Told & { min?: string }): Setting<number> {
 
 export function integer(told: Told<number> & { min: number; max: number }): Setting<number> {
   return {
-    type: 'integer',
+    type: `integer${rangeText(String(told.min), String(told.max))}`,
     defaultText: String(told.default),
     help: told.help,
     read(raw) {
@@ -99,83 +98,46 @@ export function choice<const Values extends readonly string[]>(
   };
 }
 
-export function text(told: Told & { type?: string; matches?: RegExp; secret?: true }): Setting<string> {
-  return {
-    type: told.type ?? 'text',
-    defaultText: told.default,
-    help: told.help,
-    ...(told.secret ? { secret: true as const } : {}),
-    read(raw) {
-      if (typeof raw !== 'string') return no(raw, 'a text', 'put it in quotes');
-      if (raw !== '' && told.matches !== undefined && !told.matches.test(raw)) {
-        return no(raw, `a ${told.type ?? 'text'}`, `write a ${told.type ?? 'text'}`);
-      }
-      return { value: raw };
-    },
-  };
+/** Empty only where that is the default. */
+export function text(told: Told & { secret?: true }): Setting<string> {
+  return written({ ...told, type: 'text', isOne: () => true, mend: 'write some text' });
 }
 
 export function path(told: Told): Setting<string> {
-  return text({ ...told, type: 'path' });
+  return written({ ...told, type: 'path', isOne: () => true, mend: 'write the path of a file or folder' });
 }
 
 /** `host:port`, `[::1]:port`. */
 export function hostPort(told: Told): Setting<string> {
-  return text({ ...told, type: 'host:port', matches: /^([^\s:[\]]+|\[[0-9a-fA-F:]+\]):\d{1,5}$/ });
-}
-
-export function prefixes(told: { help: string }): Setting<readonly Prefix[]> {
-  return {
-    type: 'list of CIDRs',
-    defaultText: '',
-    help: told.help,
-    read: (raw) => readPrefixes(typeof raw === 'string' ? raw.split(',').filter((one) => one.trim() !== '') : raw),
+  const isOne = (raw: string) => {
+    const match = /^(?:[^\s:[\]]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/.exec(raw);
+    return match !== null && Number(match[1]) <= 65_535;
   };
+  return written({ ...told, type: 'host:port', isOne, mend: 'write it as 0.0.0.0:7443, [::1]:7443 or name:7443' });
 }
 
-/** In YAML a map of lists; as a text `vpc=10.0.0.0/8,10.9.0.0/16;office=192.0.2.0/24`. */
-export function namedPrefixes(told: { help: string }): Setting<Readonly<Record<string, readonly Prefix[]>>> {
+/** Of http or https. */
+export function url(told: Told): Setting<string> {
+  const isOne = (raw: string) => /^https?:\/\/\S+$/.test(raw) && URL.canParse(raw);
+  return written({ ...told, type: 'URL', isOne, mend: 'write it as https://HOST:PORT' });
+}
+
+/** What is a text of some form. */
+function written(
+  told: Told & { type: string; isOne: (raw: string) => boolean; mend: string; secret?: true },
+): Setting<string> {
   return {
-    type: 'map of names to lists of CIDRs',
-    defaultText: '',
+    type: told.type,
+    defaultText: told.default,
     help: told.help,
+    ...(told.secret ? { secret: true as const } : {}),
     read(raw) {
-      const entries = typeof raw === 'string' ? entriesOf(raw) : raw;
-      if (typeof entries !== 'object' || entries === null || Array.isArray(entries)) {
-        return no(raw, 'a map', 'write NAME: [CIDR, …]');
-      }
-      const value: Record<string, readonly Prefix[]> = {};
-      for (const [name, list] of Object.entries(entries)) {
-        if (!/^[a-z][a-z0-9-]{0,62}$/.test(name))
-          return no(name, 'a zone’s name', 'use lower case letters, digits and -');
-        const read = readPrefixes(list);
-        if ('fault' in read) return read;
-        value[name] = read.value;
-      }
-      return { value };
+      if (typeof raw !== 'string')
+        return no(raw, `a ${told.type}`, told.type === 'text' ? 'put it in quotes' : told.mend);
+      if (raw === '' ? told.default !== '' : !told.isOne(raw)) return no(raw, `a ${told.type}`, told.mend);
+      return { value: raw };
     },
   };
-}
-
-function entriesOf(raw: string): Record<string, string[]> {
-  const parts = raw.split(';').filter((part) => part.trim() !== '');
-  return Object.fromEntries(
-    parts.map((part) => {
-      const equals = part.indexOf('=');
-      return [part.slice(0, Math.max(equals, 0)).trim(), part.slice(equals + 1).split(',')];
-    }),
-  );
-}
-
-function readPrefixes(raw: unknown): Read<readonly Prefix[]> {
-  if (!Array.isArray(raw)) return no(raw, 'a list of CIDRs', 'write [10.0.0.0/8, fd00::/8]');
-  const value: Prefix[] = [];
-  for (const one of raw) {
-    const prefix = typeof one === 'string' ? parsePrefix(one.trim()) : undefined;
-    if (prefix === undefined) return no(one, 'a CIDR', 'write it as 10.0.0.0/8 or fd00::/8');
-    value.push(prefix);
-  }
-  return { value };
 }
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -189,10 +151,17 @@ export function durationMs(written: string): number | undefined {
 function sizeBytes(written: string): number | undefined {
   const match = /^(\d{1,12})(KiB|MiB|GiB|TiB)?$/.exec(written);
   if (match === null) return undefined;
-  return Number(match[1]) * 1024 ** ['', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(match[2] ?? '');
+  const bytes = Number(match[1]) * 1024 ** ['', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(match[2] ?? '');
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-function no(raw: unknown, wanted: string, mend: string): { fault: string; mend: string } {
-  const shown = typeof raw === 'string' ? `"${raw}"` : (JSON.stringify(raw) ?? 'nothing');
+function rangeText(min: string | undefined, max: string | undefined): string {
+  if (max !== undefined) return `, ${min === undefined ? 'at most' : `${min} to`} ${max}`;
+  return min === undefined ? '' : `, at least ${min}`;
+}
+
+/** Shows the value on one line, short, and without the credentials of a URL. */
+export function no(raw: unknown, wanted: string, mend: string): { fault: string; mend: string } {
+  const shown = (JSON.stringify(raw) ?? 'nothing').replace(/\/\/[^/\s]*@/, '//…@');
   return { fault: `${shown.length > 60 ? `${shown.slice(0, 57)}…` : shown} is not ${wanted}`, mend };
 }

@@ -1,0 +1,81 @@
+// The YAML file of a program's settings: sections of settings, each with its line.
+import { readFileSync } from 'node:fs';
+import { type Document, LineCounter, parseDocument } from 'yaml';
+import type { Problem } from '../model/problem.ts';
+import { badConfigFile } from './errors.ts';
+import type { Named } from './names.ts';
+
+export type ConfigFile = {
+  /** What stands there and is no setting: `SECTION.NAME`, or what stands where a section is wanted. */
+  unread(named: readonly Named[]): string[];
+  /** Undefined where it is left out or empty. */
+  valueOf(setting: Named): unknown;
+  placeOf(key: string): string;
+};
+
+export const emptyFile: ConfigFile = { unread: () => [], valueOf: () => undefined, placeOf: (key) => key };
+
+type Settings = Record<string, unknown>;
+
+/** Adds what is wrong with the file as a whole to `problems`; it is empty then. */
+export function readConfigFile(path: string, problems: Problem[]): ConfigFile {
+  let body: string;
+  try {
+    body = readFileSync(path, 'utf8');
+  } catch (error) {
+    problems.push(badConfigFile(path, `cannot be read (${(error as NodeJS.ErrnoException).code})`, 'give its path'));
+    return emptyFile;
+  }
+  const lines = new LineCounter();
+  const document = parseDocument(body, { lineCounter: lines, prettyErrors: false });
+  const broken = document.errors[0];
+  if (broken !== undefined) {
+    const line = lines.linePos(broken.pos[0]).line;
+    problems.push(badConfigFile(`${path}:${line}`, broken.message.split('\n')[0]!.toLowerCase(), 'write it as YAML'));
+    return emptyFile;
+  }
+  try {
+    const whole: unknown = document.toJS() ?? {};
+    if (isMap(whole)) return settingsOf(path, whole, document, lines);
+    problems.push(badConfigFile(path, 'holds no map', 'write SECTION: {NAME: VALUE}'));
+  } catch (error) {
+    // Anchors that are not there, or that make a small file a huge one.
+    problems.push(badConfigFile(path, (error as Error).message.toLowerCase(), 'write the values out'));
+  }
+  return emptyFile;
+}
+
+function settingsOf(path: string, whole: Settings, document: Document, lines: LineCounter): ConfigFile {
+  return {
+    unread(named) {
+      return Object.entries(whole).flatMap(([section, settings]) => {
+        const there = named.filter((one) => one.section === section);
+        // A section of comments only is empty.
+        if (settings === null && there.length > 0) return [];
+        if (!isMap(settings)) return [section];
+        const names = Object.keys(settings).filter((name) => !there.some((one) => one.name === name));
+        return names.map((name) => `${section}.${name}`);
+      });
+    },
+    valueOf({ section, name }) {
+      const settings = whole[section];
+      if (!isMap(settings) || !Object.hasOwn(settings, name)) return undefined;
+      return settings[name] ?? undefined;
+    },
+    placeOf(key) {
+      const dot = key.indexOf('.');
+      const ways = [[key], [key.slice(0, dot), key.slice(dot + 1)]];
+      const node = ways.map((way) => document.getIn(way, true)).find((one) => one !== undefined);
+      const range = (node as { range?: [number, number, number] | null } | undefined)?.range;
+      return range ? `${path}:${lines.linePos(range[0]).line}, ${oneLine(key)}` : `${path}, ${oneLine(key)}`;
+    },
+  };
+}
+
+function isMap(value: unknown): value is Settings {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function oneLine(key: string): string {
+  return key.replace(/\p{Cc}/gu, ' ').slice(0, 80);
+}

@@ -1,0 +1,141 @@
+import { writeFileSync } from 'node:fs';
+import t, { type Test } from 'tap';
+import { type Given, loadConfig } from '../../config/load.ts';
+import { duration, hostPort, integer, path, text } from '../../config/setting.ts';
+import { ProblemError } from '../../model/problem.ts';
+
+const schema = {
+  ingest: {
+    listen: hostPort({ default: '0.0.0.0:7443', help: '' }),
+    maxAgents: integer({ default: 10, min: 1, max: 100, help: '' }),
+  },
+  findings: { grace: duration({ default: '10s', max: '10m', help: '' }) },
+  store: {
+    path: path({ default: '/var/lib/waybill', help: '' }),
+    token: text({ default: '', help: '', secret: true }),
+  },
+};
+
+function given(t: Test, { yaml, ...rest }: Partial<Given> & { yaml?: string }): Given {
+  const file = yaml === undefined ? undefined : `${t.testdir()}/waybill.yaml`;
+  if (file !== undefined) writeFileSync(file, yaml!);
+  return { file, flags: {}, env: {}, ...rest };
+}
+
+/** The lines that a user reads, without the folder of the test. */
+function faults(t: Test, wrong: Partial<Given> & { yaml?: string }): string[] {
+  try {
+    loadConfig(schema, given(t, wrong));
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    return error.message.replaceAll(`${t.testdirName}/`, '').split('\n');
+  }
+  return [];
+}
+
+t.test('a flag goes before a variable, a variable before the file, the file before the default', async (t) => {
+  const flags = { 'findings-grace': '1s' };
+  const env = { WAYBILL_FINDINGS_GRACE: '2s', WAYBILL_INGEST_MAX_AGENTS: '2' };
+  const yaml = 'findings: {grace: 3s}\ningest: {maxAgents: 3, listen: "[::1]:1"}\n';
+  t.same(loadConfig(schema, given(t, { flags, env, yaml })), {
+    ingest: { listen: '[::1]:1', maxAgents: 2 },
+    findings: { grace: 1000 },
+    store: { path: '/var/lib/waybill', token: '' },
+  });
+  t.match(loadConfig(schema, given(t, { yaml })), { ingest: { maxAgents: 3 }, findings: { grace: 3000 } });
+  t.match(loadConfig(schema, given(t, {})), { ingest: { maxAgents: 10 }, findings: { grace: 10_000 } });
+});
+
+t.test('what is empty in the file keeps its default', async (t) => {
+  for (const yaml of ['', '# nothing\n', '{}', 'findings:\n', 'findings:\n  # grace: 1s\n', 'findings: {grace: }']) {
+    t.match(loadConfig(schema, given(t, { yaml })), { findings: { grace: 10_000 } }, JSON.stringify(yaml));
+  }
+});
+
+t.test('every fault is told at once, each with its place', async (t) => {
+  const wrong = {
+    flags: { 'ingest-listen': '7443' },
+    env: { WAYBILL_INGEST_MAX_AGENTS: 'many' },
+    yaml: 'findings:\n  grace: 1h\nstore:\n  path: 5\n  colour: red\n',
+  };
+  t.same(faults(t, wrong), [
+    'unknown-setting: waybill.yaml:5, store.colour: no setting is called store.colour; docs/config.md has the names',
+    'bad-setting: --ingest-listen: "7443" is not a host:port; write it as 0.0.0.0:7443, [::1]:7443 or name:7443',
+    'bad-setting: WAYBILL_INGEST_MAX_AGENTS: "many" is not a whole number; write digits only',
+    'bad-setting: waybill.yaml:2, findings.grace: "1h" is not in its range; set 0s to 10m',
+    'bad-setting: waybill.yaml:4, store.path: 5 is not a path; write the path of a file or folder',
+  ]);
+});
+
+t.test('a value that goes before does not hide what is wrong with its name in the file', async (t) => {
+  const flags = { 'findings-grace': '1s' };
+  t.match(faults(t, { flags, yaml: 'findings: {grase: 1s}' }), [
+    /^unknown-setting: waybill\.yaml:1, findings\.grase: /,
+  ]);
+});
+
+t.test('the nearest name is suggested, where one is near', async (t) => {
+  const suggested: [yaml: string, mend: string][] = [
+    ['findings: {grase: 1s}', 'did you mean findings.grace'],
+    ['finding: {grace: 1s}', 'did you mean findings.grace'],
+    ['ingest: {grace: 1s}', 'did you mean findings.grace'],
+    ['grace: 1s', 'did you mean findings.grace'],
+    ['ingest: {maxagents: 1}', 'did you mean ingest.maxAgents'],
+    ['x: {y: 1}', 'docs/config.md has the names'],
+    ['observability: true', 'docs/config.md has the names'],
+  ];
+  for (const [yaml, mend] of suggested) t.match(faults(t, { yaml }), [new RegExp(`; ${mend}$`)], yaml);
+});
+
+t.test('a setting outside its section, and a section that is a value, are never passed over', async (t) => {
+  t.same(faults(t, { yaml: 'findings.grace: 1s' }), [
+    'bad-setting: waybill.yaml:1, findings.grace: a setting stands in its section; write findings: {grace: …}',
+  ]);
+  for (const yaml of ['findings: 1s', 'findings: [grace]', 'findings: true']) {
+    t.match(faults(t, { yaml }), [/^bad-setting: waybill\.yaml:1, findings: .*; write findings: \{grace: …\}$/], yaml);
+  }
+});
+
+t.test('a file that is no YAML, or holds no map, is one line', async (t) => {
+  const broken: [yaml: string, fault: RegExp][] = [
+    ['findings:\n  grace: [1s\n', /^bad-config-file: waybill\.yaml:3: flow sequence.*; write it as YAML$/],
+    ['findings: {}\nfindings: {}\n', /^bad-config-file: waybill\.yaml:2: map keys must be unique; write it as YAML$/],
+    ['a: 1\n---\nb: 2\n', /^bad-config-file: waybill\.yaml:2: .*; write it as YAML$/],
+    ['- findings\n', /^bad-config-file: waybill\.yaml: holds no map; write SECTION: \{NAME: VALUE\}$/],
+    ['grace', /^bad-config-file: waybill\.yaml: holds no map; /],
+    ['findings: {grace: *none}', /^bad-config-file: waybill\.yaml: .*alias.*; write the values out$/],
+    [bomb(), /^bad-config-file: waybill\.yaml: .*alias.*; write the values out$/],
+  ];
+  for (const [yaml, fault] of broken) t.match(faults(t, { yaml }), [fault], yaml.slice(0, 40));
+});
+
+t.test('a file that cannot be read is one line', async (t) => {
+  t.same(faults(t, { file: '/nowhere/waybill.yaml' }), [
+    'bad-config-file: /nowhere/waybill.yaml: cannot be read (ENOENT); give its path',
+  ]);
+  t.match(faults(t, { file: t.testdir() }), [/^bad-config-file: .*: cannot be read \(EISDIR\); /]);
+});
+
+t.test('names in the file that would steer a terminal are shown on one line', async (t) => {
+  const [line, ...more] = faults(t, { yaml: '"a\\nb\\e[31m": {c: 1}' });
+  t.same(more, []);
+  t.match(line, /^unknown-setting: waybill\.yaml.*: no setting is called "a\\nb\\u001b\[31m\.c"; /);
+});
+
+t.test('names that every object has are no settings', async (t) => {
+  t.match(faults(t, { yaml: 'findings: {constructor: 1}\ntoString: {x: 1}' }), [
+    /findings\.constructor/,
+    /toString\.x/,
+  ]);
+});
+
+t.test('a secret is not shown where it cannot be used', async (t) => {
+  const [line] = faults(t, { yaml: 'store: {token: 12345}' });
+  t.match(line, /^bad-setting: waybill\.yaml:1, store\.token: the value cannot be used; put it in quotes$/);
+});
+
+function bomb(): string {
+  const lines = ['a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]'];
+  for (const [now, before] of ['ba', 'cb', 'dc', 'ed']) lines.push(`${now}: &${now} [${`*${before}, `.repeat(10)}1]`);
+  return lines.join('\n');
+}

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import t from 'tap';
+import { agentSchema } from '../../agent/config.ts';
+import { collectorSchema } from '../../collector/config.ts';
+import { namedSettings } from '../../config/names.ts';
+import { configTable, withTables } from '../../config/page.ts';
+import { duration, path } from '../../config/setting.ts';
+
+const page = readFileSync(new URL('../../docs/config.md', import.meta.url), 'utf8');
+
+t.test('docs/config.md says what the declarations say; node setup/config-page.ts writes it anew', async (t) => {
+  t.equal(page, withTables(page, { collector: collectorSchema, agent: agentSchema }));
+});
+
+t.test('a row for each section and each setting, in the order of the declaration', async (t) => {
+  const schema = {
+    join: { lag: duration({ default: '10s', max: '5m', help: 'the wait' }) },
+    tls: { ca: path({ default: '', help: 'who signed' }), key: path({ default: '/k', help: 'its key' }) },
+  };
+  t.equal(
+    configTable(schema),
+    `| setting | values | default | what it does | flag, variable |
+| --- | --- | --- | --- | --- |
+| **join** | | | | |
+| \`join.lag\` | duration, at most 5m | \`10s\` | the wait | \`--join-lag\` \`WAYBILL_JOIN_LAG\` |
+| **tls** | | | | |
+| \`tls.ca\` | path | none | who signed | \`--tls-ca\` \`WAYBILL_TLS_CA\` |
+| \`tls.key\` | path | \`/k\` | its key | \`--tls-key\` \`WAYBILL_TLS_KEY\` |
+`,
+  );
+});
+
+for (const [program, schema] of Object.entries({ agent: agentSchema, collector: collectorSchema })) {
+  t.test(`every setting of the ${program} has a help that fits a table, and a default that can be used`, async (t) => {
+    for (const { key, setting } of namedSettings(schema)) {
+      t.match(setting.help, /^[^|\n]{8,120}[^|\n.]$/, key);
+      t.ok('value' in setting.read(setting.defaultText), key);
+    }
+  });
+}
