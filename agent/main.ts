@@ -12,6 +12,7 @@ import { BatchQueue } from './delivery/queue.ts';
 import { CollectorStream } from './delivery/stream.ts';
 import { serveHealth } from './health.ts';
 import { ipProgram, PodLinks } from './interfaces/links.ts';
+import { nodeAddresses } from './interfaces/node-addresses.ts';
 import { peerAddresses } from './interfaces/peer-addresses.ts';
 import { InterfaceTable } from './interfaces/table.ts';
 import { LocalPods } from './pods/pods.ts';
@@ -43,6 +44,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const state = new StateTeller(version, {
     source: { name: source.name, reason: config.capture.source === 'auto' ? 'the only source so far' : 'configured' },
     interfaces: () => table.wire(),
+    nodeAddresses,
     books: () => books.snapshot(),
   });
   const links = new PodLinks(

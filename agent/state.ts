@@ -9,6 +9,7 @@ const booksEveryUs = 1_000_000;
 export type StateNews = {
   source: { name: string; reason: string };
   interfaces: () => WireInterface[];
+  nodeAddresses: () => string[];
   books: () => BooksSnapshot;
 };
 
@@ -17,6 +18,7 @@ export class StateTeller {
   readonly #news: StateNews;
   #told: AgentState | undefined;
   #booksUs = 0;
+  #nodeAddresses: string[] = [];
 
   constructor(version: string, news: StateNews) {
     this.#version = version;
@@ -29,12 +31,14 @@ export class StateTeller {
     if (this.#told !== undefined && this.#told.interfaces === interfaces && !booksDue) return this.#told;
     const { seen, stored, setAside, lost } = this.#news.books();
     this.#booksUs = nowUs;
+    if (booksDue) this.#nodeAddresses = this.#news.nodeAddresses();
     this.#told = {
       version: this.#version,
       source: this.#news.source.name,
       sourceReason: this.#news.source.reason,
       interfaces,
       books: { seen, stored, setAside: numbers(setAside), lost: numbers(lost) },
+      nodeAddresses: this.#nodeAddresses,
     };
     return this.#told;
   }

@@ -52,7 +52,7 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
       maxFindings: collectorDefaults.maxFindings,
     },
     cluster,
-    new Identities(cluster, zonesOf({}), []),
+    new Identities(cluster, zonesOf({}), [], nobodyWatched),
     nobodyWatched,
   );
 
@@ -93,7 +93,7 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
 }
 
 /** No agent watched the network of a file: what was not seen may have been there. */
-const nobodyWatched = { interfaceOf: () => undefined, interfaceAt: () => undefined, reporting: () => undefined };
+const nobodyWatched = { nodeOf: () => undefined, interfaceOf: () => undefined, interfaceAt: () => undefined, reporting: () => undefined };
 
 function complain(problems: readonly Problem[]): void {
   for (const problem of problems) process.stderr.write(`${problemLine(problem)}\n`);

@@ -55,7 +55,7 @@ export async function runCollector(
         );
   const cluster = new ClusterHistory();
   const agents = new Agents();
-  const identities = new Identities(cluster, zonesOf(config.cluster.zones), config.cluster.ranges);
+  const identities = new Identities(cluster, zonesOf(config.cluster.zones), config.cluster.ranges, agents);
   const judging = new Judging(
     {
       join: {

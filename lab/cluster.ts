@@ -4,7 +4,9 @@ import { type Address, type Prefix, parseAddress, parsePrefix } from '../model/a
 import type { Problem } from '../model/problem.ts';
 import { manifestInvalid } from './errors.ts';
 import { type Manifest, manifestName } from './manifests.ts';
-import type { PortSpec } from './places.ts';
+
+/** `answers` false: the program reads and keeps silent (one-way UDP). */
+export type PortSpec = { port: number; protocol: 'TCP' | 'UDP'; answers: boolean };
 
 export type LabNode = { name: string; addresses: readonly Address[]; podPrefixes: readonly Prefix[] };
 

@@ -1,6 +1,6 @@
 // Who a topology speaks of: the words of a reference, as users write them, and the addresses behind it.
 import { type Address, isIpv6, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
-import type { LabCluster } from './cluster.ts';
+import type { LabCluster, PortSpec } from './cluster.ts';
 
 export type Family = 'ipv4' | 'ipv6';
 
@@ -15,9 +15,6 @@ export type Place =
   | { kind: 'any' };
 
 export type OutsideHost = { name: string; addresses: readonly Address[]; listen: readonly PortSpec[] };
-
-/** `answers` false: the program reads and keeps silent (one-way UDP). */
-export type PortSpec = { port: number; protocol: 'TCP' | 'UDP'; answers: boolean };
 
 export type World = { cluster: LabCluster; outside: readonly OutsideHost[] };
 

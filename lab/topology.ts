@@ -6,9 +6,10 @@ import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type Address, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
+import type { PortSpec } from './cluster.ts';
 import { topologyInvalid, topologyUnreadable } from './errors.ts';
 import { placeField } from './place-field.ts';
-import type { OutsideHost, Place, PortSpec } from './places.ts';
+import type { OutsideHost, Place } from './places.ts';
 import { type Step, trafficSchema } from './traffic/step.ts';
 
 /** Where an enforcer stands: netfilter's forward path of a node, or a TC filter on a pod's interface behind ours. */
@@ -32,6 +33,8 @@ export type Topology = {
   /** Folder of the manifests. */
   manifests: string;
   betweenNodes: 'routed' | 'vxlan';
+  /** `bridge`: the pods of a node share one, and reach each other without the node's forward path. */
+  onNode: 'routed' | 'bridge';
   underlay: readonly Prefix[];
   nodesListen: readonly PortSpec[];
   silentPods: readonly (PortSpec & { namespace: string; name: string })[];
@@ -79,6 +82,7 @@ const topologySchema = z.strictObject({
   manifests: z.string().default('manifests'),
   network: z.strictObject({
     betweenNodes: z.enum(['routed', 'vxlan']).default('routed'),
+    onNode: z.enum(['routed', 'bridge']).default('routed'),
     underlay: z.array(prefixField).min(1).max(2),
   }),
   nodes: z.strictObject({ listen: z.array(portField).default([]) }).prefault({}),
@@ -135,6 +139,7 @@ function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology
     name: resolve(file).split('/').slice(-2).join('/'),
     manifests: resolve(dirname(file), raw.manifests),
     betweenNodes: raw.network.betweenNodes,
+    onNode: raw.network.onNode,
     underlay: raw.network.underlay.map((text) => parsePrefix(text)!),
     nodesListen: raw.nodes.listen.map((text) => portOf(text, true)),
     silentPods: Object.entries(raw.pods).flatMap(([pod, { silent }]) =>

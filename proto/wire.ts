@@ -53,6 +53,7 @@ export type AgentState = {
   sourceReason: string;
   interfaces: WireInterface[];
   books: WireBooks | null;
+  nodeAddresses: string[];
 };
 
 export type FlowBatch = {

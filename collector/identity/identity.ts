@@ -18,14 +18,19 @@ export type Identity = { endpoint: Endpoint } & (
 /** One end of a connection: `podUid` is the pod behind the observing interface, where one saw this end. */
 export type End = { address: Address; port: number; protocol: number; podUid: string };
 
+/** What agents say of their nodes' addresses: of bridges and tunnels, which Node objects do not tell. */
+export type ToldNodes = { nodeOf(address: Address): string | undefined };
+
 export class Identities {
   readonly #cluster: ClusterHistory;
   readonly #zones: Zones;
   readonly #clusterRanges: readonly Prefix[];
+  readonly #told: ToldNodes;
 
   /** `clusterRanges`: pod and service ranges that node objects do not tell. */
-  constructor(cluster: ClusterHistory, zones: Zones, clusterRanges: readonly Prefix[]) {
+  constructor(cluster: ClusterHistory, zones: Zones, clusterRanges: readonly Prefix[], told: ToldNodes) {
     this.#cluster = cluster;
+    this.#told = told;
     this.#zones = zones;
     this.#clusterRanges = clusterRanges;
   }
@@ -39,6 +44,9 @@ export class Identities {
     if (node !== undefined) return this.#node(node, end);
     const service = this.#cluster.serviceOf(end.address);
     if (service !== undefined) return this.#service(service, end);
+    const told = this.#told.nodeOf(end.address);
+    const toldNode = told === undefined ? undefined : this.#cluster.node(told);
+    if (toldNode !== undefined) return this.#node(toldNode, end);
     if (uid !== undefined || this.#isInside(end.address, timeUs)) {
       return this.#nobody(end.address, { reason: 'no-owner-at-that-time', address: end.address });
     }

@@ -7,6 +7,8 @@ import { ClockOffset } from './clock-offset.ts';
 /** Without a message for this long an agent counts as away. */
 export const awayAfterUs = 5_000_000;
 
+const nodeAddressesMost = 1_000;
+
 export type WatchedInterface = {
   node: string;
   index: number;
@@ -37,12 +39,20 @@ export type AgentView = {
 
 type Agent = AgentView & { offset: ClockOffset; interfaces: Map<number, WatchedInterface>; lostPackets: number };
 
-const noState: AgentState = { version: '', source: '', sourceReason: '', interfaces: [], books: null };
+const noState: AgentState = {
+  version: '',
+  source: '',
+  sourceReason: '',
+  interfaces: [],
+  books: null,
+  nodeAddresses: [],
+};
 
 export class Agents {
   readonly #byNode = new Map<string, Agent>();
   readonly #byPod = new Map<string, WatchedInterface>();
   readonly #byAddress = new Map<Address, WatchedInterface>();
+  readonly #nodesOf = new Map<Address, Set<string>>();
 
   /** Called once for each message before it is stored; returns the clock offset to use for its records. */
   heard(batch: FlowBatch, nowUs: number): number {
@@ -92,6 +102,12 @@ export class Agents {
     return this.#byPod.get(podUid) ?? this.#byAddress.get(address);
   }
 
+  /** The node that says an address is its own; none where several say so, as of a bridge that is alike on all of them. */
+  nodeOf(address: Address): string | undefined {
+    const nodes = this.#nodesOf.get(address);
+    return nodes?.size === 1 ? nodes.values().next().value : undefined;
+  }
+
   all(): readonly AgentView[] {
     return [...this.#byNode.values()];
   }
@@ -99,7 +115,10 @@ export class Agents {
   #agent(node: string, instance: string): Agent {
     const known = this.#byNode.get(node);
     if (known !== undefined && known.instance === instance) return known;
-    if (known !== undefined) this.#forgetInterfaces(known);
+    if (known !== undefined) {
+      this.#forgetInterfaces(known);
+      this.#learnNodeAddresses(known, []);
+    }
     const fresh: Agent = {
       node,
       instance,
@@ -121,6 +140,7 @@ export class Agents {
 
   #learnState(agent: Agent, state: AgentState, nowUs: number): void {
     this.#forgetInterfaces(agent);
+    this.#learnNodeAddresses(agent, state.nodeAddresses);
     agent.state = state;
     for (const link of state.interfaces) this.#learnInterface(agent, link);
     const lost = Object.values(state.books?.lost ?? {}).reduce((sum, packets) => sum + packets, 0);
@@ -128,12 +148,21 @@ export class Agents {
     agent.lostPackets = lost;
   }
 
+  #learnNodeAddresses(agent: Agent, told: readonly string[]): void {
+    if (told.join() === agent.state.nodeAddresses.join()) return;
+    for (const address of parsed(agent.state.nodeAddresses)) this.#nodesOf.get(address)?.delete(agent.node);
+    for (const address of parsed(told.slice(0, nodeAddressesMost))) {
+      const nodes = this.#nodesOf.get(address) ?? new Set();
+      this.#nodesOf.set(address, nodes.add(agent.node));
+    }
+  }
+
   #learnInterface(agent: Agent, link: WireInterface): void {
     const watched: WatchedInterface = {
       node: agent.node,
       index: link.index,
       podUid: link.podUid,
-      addresses: link.addresses.map(parseAddress).filter((address) => address !== undefined),
+      addresses: parsed(link.addresses),
       watchedSinceUs: link.watchedSinceUs + agent.clockOffsetUs,
       seesFromPod: link.seesFromPod,
       seesToPod: link.seesToPod,
@@ -153,4 +182,8 @@ export class Agents {
     }
     agent.interfaces.clear();
   }
+}
+
+function parsed(addresses: readonly string[]): Address[] {
+  return addresses.map(parseAddress).filter((address) => address !== undefined);
 }

@@ -105,8 +105,9 @@ export class Verdicts {
     const verdict = judge(crossing, policies, this.#options.policy);
     if (joined.asked.initiator === joined.reached.initiator) return verdict;
     return this.#judgeMasqueraded(verdict, () => {
-      const node = this.#cluster.nodeOf(joined.reached.initiator)?.name;
-      const party = { kind: 'address' as const, address: joined.reached.initiator, ...(node && { node }) };
+      const { initiator: address, initiatorPort } = joined.reached;
+      const seen = this.#identities.at({ address, port: initiatorPort, protocol: joined.protocol, podUid: '' }, timeUs);
+      const party = seen.is === 'address' ? seen.party : { kind: 'address' as const, address };
       return judge({ ...crossing, initiator: party }, policies, this.#options.policy);
     });
   }

@@ -4,6 +4,7 @@ import { type Address, isIpv6 } from '../../model/address.ts';
 import type { LabCluster, LabNode, LabPod } from '../cluster.ts';
 import type { World } from '../places.ts';
 import type { Topology } from '../topology.ts';
+import { bridgedPodPlan, bridgedSide, nodeBridge } from './bridge.ts';
 import { forwardRules, tcFilters } from './enforcement.ts';
 import { fabricAddress, onUnderlay } from './fabric.ts';
 import { type LabId, nodeNamespace, podLink, podNamespace } from './names.ts';
@@ -36,7 +37,11 @@ export function podLinkPlan(id: LabId, pod: LabPod): LinkPlan {
 }
 
 export function podPlan(world: LabWorld, pod: LabPod): NamespacePlan {
-  return leafPlan(podNamespace(world.id, pod), pod.addresses, mtuOf(world.topology.betweenNodes));
+  const { betweenNodes, onNode } = world.topology;
+  const namespace = podNamespace(world.id, pod);
+  const node = world.cluster.nodes.find((one) => one.name === pod.node);
+  if (onNode === 'bridge' && node !== undefined) return bridgedPodPlan(namespace, pod, node, mtuOf(betweenNodes));
+  return leafPlan(namespace, pod.addresses, mtuOf(betweenNodes));
 }
 
 /** What the node sets up for one pod: also when the pod comes later. */
@@ -53,8 +58,7 @@ export function podSidePlan(world: LabWorld, pod: LabPod): NamespacePlan {
     ],
     ip: [
       `link set ${link} mtu ${mtuOf(world.topology.betweenNodes)}`,
-      ...gatewayOn(link),
-      ...pod.addresses.map((address) => `route replace ${hostPrefix(address)} dev ${link}${sourceOf(address, node)}`),
+      ...(world.topology.onNode === 'bridge' ? bridgedSide(link) : routedSide(link, pod, node)),
     ],
     bridge: [],
     nft: [],
@@ -70,6 +74,13 @@ export function podSidePlan(world: LabWorld, pod: LabPod): NamespacePlan {
       }),
     ],
   };
+}
+
+function routedSide(link: string, pod: LabPod, node: LabNode | undefined): string[] {
+  return [
+    ...gatewayOn(link),
+    ...pod.addresses.map((address) => `route replace ${hostPrefix(address)} dev ${link}${sourceOf(address, node)}`),
+  ];
 }
 
 /** The node speaks to its pods from its own address, not from the gateway's. */
@@ -91,6 +102,7 @@ export function nodePlan(world: LabWorld, node: LabNode): NamespacePlan {
       addAddress(`${linkLocal('underlay', cluster.nodes.indexOf(node))}/64`, 'eth0'),
       ...node.addresses.map((address) => addAddress(onUnderlay(address, topology.underlay), 'eth0')),
       ...topology.underlay.map((block) => `route add default via ${fabricAddress(block)} dev eth0`),
+      ...(topology.onNode === 'bridge' ? nodeBridge(node) : []),
       ...(topology.betweenNodes === 'vxlan' ? vxlan(node, cluster) : others.flatMap((one) => routesTo(one))),
     ],
     bridge:

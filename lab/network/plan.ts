@@ -1,6 +1,6 @@
 // A lab's network as data: which namespaces and links there are, and what is set inside each. Pure; carried out by
-// apply.ts. Every packet of a pod crosses its node's forward path: pods have /32 and /128 addresses and reach all
-// others by their node, those on the same node too.
+// apply.ts. Routed, every packet of a pod crosses its node's forward path: pods have /32 and /128 addresses and reach
+// all others by their node, those on the same node too. With a bridge (bridge.ts) those on the same node share a link.
 import type { Address } from '../../model/address.ts';
 import { isIpv6 } from '../../model/address.ts';
 

@@ -223,3 +223,26 @@ t.test('node to its own pod is host traffic and no finding', async (t) => {
   t.match([...scene.connections.values()][0], { placement: 'host', verdict: 'allowed' });
   t.same(scene.kinds(), []);
 });
+
+t.test(
+  'a node that speaks from its bridge’s address is that node; an address that two nodes claim is nobody’s',
+  async (t) => {
+    const fromBridge = atDestination(answered({ initiator: ip('10.0.2.1') }));
+    const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
+    scene.hear('n2', [dbLink], ['192.0.2.2', '10.0.2.1']);
+    scene.see('n2', fromBridge);
+    scene.pass(second);
+    t.match([...scene.connections.values()], [{ initiator: { kind: 'node', node: 'n2' }, verdict: 'allowed' }]);
+    t.same(scene.kinds(), []);
+
+    const alike = watched(shop);
+    for (const [node, link] of [
+      ['n1', webLink],
+      ['n2', dbLink],
+    ] as const)
+      alike.hear(node, [link], ['10.0.2.1']);
+    alike.see('n2', fromBridge);
+    alike.pass(second);
+    t.match([...alike.connections.values()], [{ initiator: { kind: 'unknown' }, verdict: 'unknown' }]);
+  },
+);

@@ -70,7 +70,7 @@ export class Scene {
   readonly findings = new Map<string, Finding>();
 
   constructor(manifests: string) {
-    const identities = new Identities(this.cluster, zonesOf({}), []);
+    const identities = new Identities(this.cluster, zonesOf({}), [], this.agents);
     this.judging = new Judging(
       {
         join: { answerTimeoutUs: second, maxLagUs: 10 * second, maxLive: 10_000 },
@@ -94,7 +94,7 @@ export class Scene {
   }
 
   /** The agent of a node tells its interfaces, and that it has seen everything until now. */
-  hear(node: string, interfaces: Partial<WireInterface>[]): void {
+  hear(node: string, interfaces: Partial<WireInterface>[], nodeAddresses: string[] = []): void {
     const told = interfaces.map((one) => ({
       index: 0,
       name: '',
@@ -106,7 +106,7 @@ export class Scene {
       goneUs: 0,
       ...one,
     }));
-    const state = { version: '', source: 'pcap', sourceReason: '', interfaces: told, books: null };
+    const state = { version: '', source: 'pcap', sourceReason: '', interfaces: told, books: null, nodeAddresses };
     const batch = {
       node,
       instance: node,
@@ -129,7 +129,7 @@ export class Scene {
     const until = this.nowUs + us;
     while (this.nowUs < until) {
       this.nowUs = Math.min(this.nowUs + second / 4, until);
-      for (const { node, state } of this.agents.all()) this.hear(node, state.interfaces);
+      for (const { node, state } of this.agents.all()) this.hear(node, state.interfaces, state.nodeAddresses);
       this.judging.tick(this.nowUs);
     }
     this.#collect();

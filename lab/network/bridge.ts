@@ -1,0 +1,54 @@
+// Pods behind a bridge of their node, as the bridge CNI plugin sets them up: one subnet a node, whose first address is the
+// bridge's own and the pods' gateway. What stays on the node is switched and never crosses its forward path.
+import { type Address, addressBytes, addressFromBytes, type Prefix, prefixHolds } from '../../model/address.ts';
+import type { LabNode, LabPod } from '../cluster.ts';
+import { addAddress, linkGateway, type NamespacePlan } from './plan.ts';
+
+const bridge = 'cni0';
+
+export function nodeBridge(node: LabNode): string[] {
+  return [
+    `link add ${bridge} type bridge mcast_snooping 0`,
+    `link set ${bridge} addrgenmode none`,
+    `link set ${bridge} up`,
+    addAddress(`${linkGateway.ipv6}/64`, bridge),
+    ...node.podPrefixes.map((block) => addAddress(`${gatewayOf(block)}/${block.bits}`, bridge)),
+  ];
+}
+
+/** The host side of the pod's veth pair. Hairpin: a pod that asks its own Service gets its own packet back. */
+export function bridgedSide(link: string): string[] {
+  return [
+    `link set ${link} master ${bridge} addrgenmode none`,
+    `link set ${link} type bridge_slave hairpin on`,
+    `link set ${link} up`,
+  ];
+}
+
+export function bridgedPodPlan(namespace: string, pod: LabPod, node: LabNode, mtu: number): NamespacePlan {
+  const blocks = pod.addresses.map((address) => ({ address, block: blockOf(address, node) }));
+  return {
+    namespace,
+    settings: ['echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_ra', 'echo 0 > /proc/sys/net/ipv4/conf/eth0/rp_filter'],
+    ip: [
+      'link set lo up',
+      `link set eth0 mtu ${mtu} addrgenmode none`,
+      'link set eth0 up',
+      ...blocks.map(({ address, block }) => addAddress(`${address}/${block.bits}`, 'eth0')),
+      ...blocks.map(({ block }) => `route add default via ${gatewayOf(block)} dev eth0`),
+    ],
+    bridge: [],
+    nft: [],
+    after: [],
+  };
+}
+
+function blockOf(address: Address, node: LabNode): Prefix {
+  return node.podPrefixes.find((block) => prefixHolds(block, addressBytes(address)))!;
+}
+
+function gatewayOf(block: Prefix): Address {
+  const bytes = Uint8Array.from(block.bytes);
+  bytes[bytes.length - 1]! += 1;
+  return addressFromBytes(bytes);
+}
