@@ -14,7 +14,8 @@ export class Fragments {
 
   /** Remembers what the first fragment was; returns `decoded`. */
   first(id: number, protocol: number, packet: Packet, decoded: Decoded): Decoded {
-    if (decoded !== 'packet' && decoded !== 'carrier') return decoded;
+    // An ICMP error stands for what it quotes, so that its later fragments would pass for answers of that.
+    if ((decoded !== 'packet' && decoded !== 'carrier') || packet.quoted) return decoded;
     const { sourcePort, destinationPort } = packet;
     const key = keyOf(id, protocol, packet);
     this.#firsts.delete(key);

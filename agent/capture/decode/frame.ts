@@ -21,10 +21,12 @@ export function decodeFrame(
   fragments: Fragments,
   into: Packet,
 ): Decoded {
-  into.clear(length);
+  // A file may claim that less was on the wire than it holds.
+  const onWire = Math.max(length, end - start);
+  into.clear(onWire);
   const decoded = outer(linkType, bytes, start, end, fragments, into);
   if (decoded !== 'carrier' || into.inner === 'nothing') return decoded;
-  return carried(bytes, start, end, length, fragments, into);
+  return carried(bytes, start, end, onWire, fragments, into);
 }
 
 function outer(

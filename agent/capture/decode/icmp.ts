@@ -4,6 +4,7 @@ import { FRAGMENT_OFFSET, header4 } from './ip4-header.ts';
 import { chain, header6 } from './ip6-header.ts';
 import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
 import { ports } from './ports.ts';
+import { isTunnel } from './tunnel.ts';
 
 const headerBytes = 8;
 const v4 = { echoReply: 0, unreachable: 3, sourceQuench: 4, echo: 8, timeExceeded: 11, parameterProblem: 12 };
@@ -61,6 +62,8 @@ function quotedBody(bytes: Bytes, at: number, end: number, into: Packet, unreach
   if ((hasPorts(protocol) || isIcmp) && end - at < headerBytes) return 'corrupt';
   if (hasPorts(protocol)) ports(bytes, at, into);
   if (isIcmp) echo(protocol, bytes[at]!, bytes, at, into);
+  // The carrier's own trouble: what it carried is not quoted far enough to name it.
+  if (into.tunnels === 'open' && isTunnel(into)) return 'carrier';
   into.began = 'unsaid';
   into.turn();
   into.quoted = true;

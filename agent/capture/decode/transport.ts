@@ -4,11 +4,8 @@ import { icmp } from './icmp.ts';
 import type { Bytes, Decoded, Packet } from './packet.ts';
 import { sctp } from './sctp.ts';
 import { tcp } from './tcp.ts';
+import { IP_IN_IP, IPV6_IN_IP } from './tunnel.ts';
 import { udp } from './udp.ts';
-
-/** Tunnels without a header of their own (RFC 2003, RFC 4213). */
-const IP_IN_IP = 4;
-const IPV6_IN_IP = 41;
 
 export function transport(protocol: number, bytes: Bytes, at: number, end: number, into: Packet): Decoded {
   switch (protocol) {

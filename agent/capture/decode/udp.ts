@@ -1,11 +1,9 @@
 // The UDP header (RFC 768), and the tunnels over it: their packet is the carrier of another one.
 import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
 import { ports } from './ports.ts';
+import { genevePort, vxlanPorts } from './tunnel.ts';
 
 const headerBytes = 8;
-/** VXLAN (RFC 7348) and Linux's own port for it; Geneve (RFC 8926). */
-const vxlanPorts: ReadonlySet<number> = new Set([4789, 8472]);
-const genevePort = 6081;
 const VXLAN_HAS_ID = 0x08;
 const TRANSPARENT_ETHERNET = 0x6558;
 const IPV4 = 0x0800;

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import fc from 'fast-check';
+import t from 'tap';
+
+import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
+import { decodeFrame } from '../../../../agent/capture/decode/frame.ts';
+import { isKnownLinkType, linkTypes } from '../../../../agent/capture/decode/link-type.ts';
+import { Packet } from '../../../../agent/capture/decode/packet.ts';
+import { lossReasons, setAsideReasons } from '../../../../books/reasons.ts';
+import { decoded } from '../../../scene/decoded.ts';
+import {
+  authentication,
+  echoOf,
+  ethernet,
+  extension,
+  fragment6,
+  geneve,
+  icmp,
+  icmp6,
+  ip4,
+  ip6,
+  join,
+  sctp,
+  tagged,
+  tcp,
+  u8,
+  udp,
+  vxlan,
+} from '../../../scene/packets.ts';
+
+const four = ip4('10.0.1.2', '10.0.2.3', tcp(40000, 80));
+const six = ip6('fd00::2', 'fd00::3', tcp(40000, 80));
+const fourWay = 'TCP 10.0.1.2:40000 -> 10.0.2.3:80';
+const sixWay = 'TCP [fd00::2]:40000 -> [fd00::3]:80';
+const declared: ReadonlySet<string> = new Set(['packet', ...Object.keys(setAsideReasons), ...Object.keys(lossReasons)]);
+
+const samples = [
+  four,
+  tagged(tagged(six), 0x88a8),
+  ip4('10.0.1.2', '10.0.2.3', udp(40000, 53, 20), { options: 12 }),
+  ip4('10.0.1.2', '10.0.2.3', udp(40000, 53, 64), { more: true }),
+  ip4('10.0.2.3', '10.0.1.2', icmp(3, 3, 4, ip4('10.0.1.2', '10.0.2.3', udp(40000, 53)).bytes)),
+  ip6('fd00::2', 'fd00::3', extension(0, extension(43, authentication(sctp(40000, 3868, 1)), 2))),
+  ip6('fd00::2', 'fd00::3', fragment6(extension(60, udp(40000, 53, 64)), { more: true })),
+  ip6('fd00::3', 'fd00::2', icmp6(1, 4, 4, ip6('fd00::2', 'fd00::3', extension(60, udp(40000, 53))).bytes)),
+  ip6('fd00::2', 'fd00::3', icmp6(128, 0, echoOf(7))),
+].map(ethernet);
+const tunnelled = [
+  ip4('192.0.2.1', '192.0.2.2', udp(1, 4789, vxlan(ethernet(six)))),
+  ip4('192.0.2.1', '192.0.2.2', udp(1, 6081, geneve(0x6558, ethernet(four), 8))),
+  ip4('192.0.2.1', '192.0.2.2', six),
+].map(ethernet);
+
+t.test('raw IP: the version tells which, whatever the link type claims', async (t) => {
+  for (const linkType of [linkTypes.raw, linkTypes.rawBsd, linkTypes.rawOpenBsd, linkTypes.ipv4, linkTypes.ipv6]) {
+    t.match(decoded(four.bytes, { linkType }), { as: 'packet', way: fourWay }, `link type ${linkType}`);
+    t.match(decoded(six.bytes, { linkType }), { as: 'packet', way: sixWay }, `link type ${linkType}`);
+    t.equal(decoded(u8(0x50), { linkType }).as, 'not-ip');
+    t.equal(decoded(Buffer.alloc(0), { linkType }).as, 'corrupt');
+  }
+});
+
+t.test('BSD loopback: a family in either byte order stands before the packet', async (t) => {
+  for (const linkType of [linkTypes.null, linkTypes.loop]) {
+    t.match(decoded(join(u8(2, 0, 0, 0), four.bytes), { linkType }), { as: 'packet', way: fourWay });
+    t.match(decoded(join(u8(0, 0, 0, 30), six.bytes), { linkType }), { as: 'packet', way: sixWay });
+    t.equal(decoded(u8(2, 0), { linkType }).as, 'corrupt');
+  }
+});
+
+t.test('a link type that is not known is a reason of its own', async (t) => {
+  for (const linkType of [105, 127, -1, 65535]) {
+    t.notOk(isKnownLinkType(linkType));
+    t.equal(decoded(ethernet(four), { linkType }).as, 'unknown-link-type');
+  }
+});
+
+t.test('cut at any byte, a frame is the same connection or corrupt', async (t) => {
+  for (const frame of samples) {
+    const whole = decoded(frame);
+    t.equal(whole.as, 'packet');
+    for (let length = 0; length < frame.length; length++) {
+      const cut = decoded(frame.subarray(0, length), { length: frame.length });
+      if (cut.as === 'corrupt') continue;
+      if (cut.as !== 'packet' || cut.way !== whole.way) t.fail(`cut at ${length}: ${cut.as} ${cut.way}`);
+    }
+  }
+  for (const frame of tunnelled) {
+    const whole = decoded(frame, { tunnels: 'open' });
+    const outer = decoded(frame, { tunnels: 'closed' });
+    for (let length = 0; length < frame.length; length++) {
+      const cut = decoded(frame.subarray(0, length), { tunnels: 'open', length: frame.length });
+      if (cut.as === 'corrupt' || cut.way === whole.way || cut.way === outer.way) continue;
+      t.fail(`cut at ${length}: ${cut.as} ${cut.way}`);
+    }
+  }
+});
+
+const linkType = fc.constantFrom(...Object.values(linkTypes), 105);
+/** Bytes of any kind, and sound frames of which some bytes are changed and the end is cut. */
+const frame = fc.oneof(
+  fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
+  fc
+    .record({
+      sample: fc.constantFrom(...samples, ...tunnelled),
+      changes: fc.array(fc.tuple(fc.nat(160), fc.nat(255)), { maxLength: 6 }),
+      length: fc.nat(200),
+    })
+    .map(({ sample, changes, length }) => {
+      const bytes = Buffer.from(sample);
+      for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+      return bytes.subarray(0, Math.max(20, length));
+    }),
+);
+
+t.test('whatever the bytes: a declared reason, never an error, and nothing around the frame is read', async () => {
+  const ways = fc.constantFrom<Packet['tunnels'][]>('open', 'closed');
+  fc.assert(
+    fc.property(linkType, ways, frame, fc.nat(300), (type, tunnels, bytes, length) => {
+      const around = (filler: number) => {
+        const buffer = Buffer.alloc(bytes.length + 128, filler);
+        buffer.set(bytes, 64);
+        const packet = new Packet(tunnels);
+        const as = decodeFrame(type, buffer, 64, 64 + bytes.length, length, new Fragments(), packet);
+        return { as, ...packet };
+      };
+      const seen = around(0xff);
+      assert(declared.has(seen.as), seen.as);
+      assert.deepEqual(around(0x01), seen);
+      assert(seen.as !== 'packet' || seen.bytes > 0, 'a file may claim less than it holds');
+    }),
+    { numRuns: 20_000 },
+  );
+});

@@ -1,0 +1,44 @@
+import t from 'tap';
+import { ACK, FIN, PSH, RST, SYN } from '../../../../model/record.ts';
+import { decoded } from '../../../scene/decoded.ts';
+import { type Body, ethernet, ip4, join, sctp, tcp, udp } from '../../../scene/packets.ts';
+
+function seen(body: Body) {
+  return decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', body)));
+}
+
+t.test('TCP: who began is told by SYN and SYN-ACK, and by nothing else', async (t) => {
+  t.match(seen(tcp(40000, 80, 'S')), { as: 'packet', began: 'source', tcpFlags: SYN });
+  t.match(seen(tcp(80, 40000, 'SA')), { as: 'packet', began: 'destination', tcpFlags: SYN | ACK });
+  t.match(seen(tcp(40000, 80, 'PA')), { as: 'packet', began: 'unsaid', tcpFlags: PSH | ACK });
+  t.match(seen(tcp(40000, 80, 'FA')), { as: 'packet', began: 'unsaid', tcpFlags: FIN | ACK });
+  t.match(seen(tcp(80, 40000, 'SR')), { as: 'packet', began: 'unsaid', tcpFlags: SYN | RST });
+});
+
+t.test('TCP: sequence numbers fill 32 bits, and what is acknowledged counts only with ACK', async (t) => {
+  const numbers = { sequence: 0xfffffffe, acknowledged: 0xffffffff };
+  t.match(seen(tcp(1, 2, 'SA', numbers)), { sequence: 0xfffffffe, acknowledged: 0xffffffff });
+  t.match(seen(tcp(1, 2, 'S', numbers)), { sequence: 0xfffffffe, acknowledged: 0 });
+});
+
+t.test('TCP: a header that ends early, or claims less than its 20 bytes, is corrupt', async (t) => {
+  const { bytes } = tcp(40000, 80);
+  t.equal(seen({ protocol: 6, bytes: bytes.subarray(0, 19) }).as, 'corrupt');
+  const small = Buffer.from(bytes);
+  small[12] = 0x40;
+  t.equal(seen({ protocol: 6, bytes: small }).as, 'corrupt');
+});
+
+t.test('UDP: ports, and no word of who began', async (t) => {
+  t.match(seen(udp(40000, 53, 30)), { as: 'packet', way: 'UDP 10.0.1.2:40000 -> 10.0.2.3:53', began: 'unsaid' });
+  t.match(seen(udp(65535, 0)), { as: 'packet', way: 'UDP 10.0.1.2:65535 -> 10.0.2.3:0' });
+  t.equal(seen({ protocol: 17, bytes: udp(1, 2).bytes.subarray(0, 7) }).as, 'corrupt');
+});
+
+t.test('SCTP: INIT and INIT-ACK tell who began', async (t) => {
+  t.match(seen(sctp(40000, 3868, 1)), { way: 'SCTP 10.0.1.2:40000 -> 10.0.2.3:3868', began: 'source' });
+  t.match(seen(sctp(3868, 40000, 2)), { way: 'SCTP 10.0.1.2:3868 -> 10.0.2.3:40000', began: 'destination' });
+  t.match(seen(sctp(40000, 3868, 0)), { as: 'packet', began: 'unsaid' });
+  t.match(seen({ protocol: 132, bytes: join(sctp(1, 2).bytes.subarray(0, 12)) }), { as: 'packet', began: 'unsaid' });
+  t.equal(seen({ protocol: 132, bytes: sctp(1, 2).bytes.subarray(0, 11) }).as, 'corrupt');
+});

@@ -1,0 +1,41 @@
+// A frame decoded into what a test compares: ends as text.
+import { Fragments } from '../../agent/capture/decode/fragments.ts';
+import { decodeFrame } from '../../agent/capture/decode/frame.ts';
+import { linkTypes } from '../../agent/capture/decode/link-type.ts';
+import { type Decoded, Packet } from '../../agent/capture/decode/packet.ts';
+import { addressFromBytes } from '../../model/address.ts';
+import { protocolName } from '../../model/protocol.ts';
+
+export type DecodedPacket = {
+  as: Decoded;
+  /** `TCP 10.0.1.2:40000 -> 10.0.2.3:80`, in the direction in which it stands for a connection. */
+  way: string;
+} & Pick<Packet, 'bytes' | 'began' | 'quoted' | 'unreachable' | 'tcpFlags' | 'sequence' | 'acknowledged'> &
+  Pick<Packet, 'interfaceIndex'>;
+
+/** `length` is what it was on the wire; without it, all of the frame was captured. */
+export type Seen = {
+  linkType?: number;
+  tunnels?: 'open' | 'closed';
+  fragments?: Fragments;
+  length?: number;
+};
+
+export function decoded(frame: Buffer, seen: Seen = {}): DecodedPacket {
+  const { linkType = linkTypes.ethernet, tunnels = 'closed', fragments = new Fragments() } = seen;
+  const packet = new Packet(tunnels);
+  const as = decodeFrame(linkType, frame, 0, frame.length, seen.length ?? frame.length, fragments, packet);
+  return { as, ...packet, way: wayOf(packet) };
+}
+
+export function wayOf(packet: Packet): string {
+  const { protocol, source, sourcePort, destination, destinationPort } = packet;
+  return `${protocolName(protocol)} ${endOf(source, sourcePort)} -> ${endOf(destination, destinationPort)}`;
+}
+
+function endOf(words: Uint32Array, port: number): string {
+  const bytes = Buffer.alloc(16);
+  for (const [i, word] of words.entries()) bytes.writeUInt32BE(word, i * 4);
+  const address = addressFromBytes(bytes);
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
