@@ -1,12 +1,22 @@
 // The join: records of both observation points and of several intervals become one connection, which is due for
 // judgement once both sides had their chance to speak (docs/join.md).
 import type { Address } from '../../model/address.ts';
-import type { Joined, Observation } from '../../model/joined.ts';
+import type { Joined } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord, Tuple } from '../../model/record.ts';
+import {
+  asBefore,
+  belongs,
+  isNearer,
+  isSameWay,
+  isThere,
+  type RecordBatch,
+  toleranceUs,
+  tupleOf,
+} from './belonging.ts';
 import type { Coverage } from './delivered.ts';
 import { connectionId, initiatorKey, tupleKey } from './keys.ts';
-import { addRecord, observationOf, turnedObservation, turnedPoint, turnedRecord, turnedTuple } from './observation.ts';
+import { addRecord, observationOf, turnedObservation, turnedRecord, turnedTuple } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
 
 export type JoinOptions = {
@@ -24,15 +34,11 @@ export type ServiceBackends = (
   port: number,
 ) => { address: Address; port: number }[] | undefined;
 
-export type RecordBatch = { node: string; clockOffsetUs: number; records: readonly ConnectionRecord[] };
-
 /** `dropped`: the connection turned out to be part of another; what was judged of it alone is void. `over`: no more. */
 export type JoinEvents = { due(joined: Joined): void; dropped(id: string): void; over(id: string): void };
 
 type Live = Joined & { keys: string[]; touchedUs: number; judged: boolean };
 
-/** Clocks of two nodes are compared with this tolerance, never exactly. */
-const toleranceUs = 500_000;
 /** A side speaks for a time once its agent's records reach this far beyond it. */
 const settledMarginUs = 100_000;
 const silenceUs = { tcp: 310_000_000, other: 70_000_000 };
@@ -158,24 +164,36 @@ export class Join {
     return best ?? this.#findThroughService(record, batch);
   }
 
-  /** Without conntrack: same initiator and protocol, an endpoint of the Service, and times that overlap. */
+  /**
+   * Without conntrack: same initiator and protocol, an endpoint of the Service, and times that overlap. A file has no
+   * sides: what it holds may be either.
+   */
   #findThroughService(record: ConnectionRecord, batch: RecordBatch): Live | undefined {
     if (record.translation !== undefined) return undefined;
-    if (record.point === 'destination') {
-      const waiting = this.#unresolved.get(initiatorKey(record.protocol, record));
-      if (waiting === undefined || waiting.destination !== undefined || !belongs(waiting, record, batch))
-        return undefined;
-      const fits = this.#backendsOf(waiting)?.some(
-        (one) => one.address === record.responder && one.port === record.responderPort,
-      );
-      return fits ? waiting : undefined;
-    }
+    const waiting = record.point === 'source' ? undefined : this.#findAsker(record, batch);
+    if (waiting !== undefined || record.point === 'destination') return waiting;
     const candidates = this.#backends(record.protocol, record.responder, record.responderPort)
       ?.map(({ address, port }) =>
         this.#current.get(tupleKey(record.protocol, { ...tupleOf(record), responder: address, responderPort: port })),
       )
-      .filter((live) => live !== undefined && live.source === undefined && belongs(live, record, batch));
+      .filter((live) => live !== undefined && this.#isAnswerer(live, record) && belongs(live, record, batch));
     return candidates?.length === 1 ? candidates[0] : undefined;
+  }
+
+  /** The connection to a Service that the record, of one of its endpoints, is the other side of. */
+  #findAsker(record: ConnectionRecord, batch: RecordBatch): Live | undefined {
+    const waiting = this.#unresolved.get(initiatorKey(record.protocol, record));
+    if (waiting === undefined || waiting.destination !== undefined || !belongs(waiting, record, batch))
+      return undefined;
+    const fits = this.#backendsOf(waiting)?.some(
+      (one) => one.address === record.responder && one.port === record.responderPort,
+    );
+    return fits ? waiting : undefined;
+  }
+
+  /** Whether the connection, to an endpoint, may be the other side of the record, to its Service. */
+  #isAnswerer(live: Live, record: ConnectionRecord): boolean {
+    return record.point === 'host' ? live.host !== undefined && live.asked === live.reached : live.source === undefined;
   }
 
   #begin(record: ConnectionRecord, batch: RecordBatch): Live {
@@ -198,7 +216,7 @@ export class Join {
     };
     this.#live.add(live);
     this.#keep(live, key);
-    if (record.point === 'source' && this.#backendsOf(live) !== undefined) {
+    if (record.point !== 'destination' && this.#backendsOf(live) !== undefined) {
       this.#unresolved.set(initiatorKey(record.protocol, record), live);
     }
     return live;
@@ -218,6 +236,7 @@ export class Join {
       // A second interface of the same point (files): what it saw counts, its packets do not.
       before.tcpFlags.reverse |= record.tcpFlags.reverse;
       before.unreachable ||= record.unreachable;
+      this.#keep(live, tupleKey(record.protocol, record));
     }
     live.startUs = Math.min(live.startUs, sinceUs + batch.clockOffsetUs);
     live.lastUs = Math.max(live.lastUs, record.lastUs + batch.clockOffsetUs);
@@ -246,12 +265,22 @@ export class Join {
       for (const tuple of [live.asked, live.reached]) this.#attach(live, tupleKey(record.protocol, tuple));
       return;
     }
-    if (live.source !== undefined && live.destination !== undefined && live.asked === live.reached) {
-      const [asked, reached] = [tupleOf(live.source), tupleOf(live.destination)];
-      if (tupleKey(live.protocol, asked) === tupleKey(live.protocol, reached)) return;
-      live.asked = asked;
-      live.reached = reached;
+    if (live.asked !== live.reached) return;
+    const [asked, reached] = this.#bothTuples(live, record);
+    if (tupleKey(live.protocol, asked) === tupleKey(live.protocol, reached)) return;
+    live.asked = asked;
+    live.reached = reached;
+  }
+
+  /** What the initiator asked for and what was reached, as far as both sides, or both interfaces of a file, tell. */
+  #bothTuples(live: Live, record: ConnectionRecord): [Tuple, Tuple] {
+    if (live.source !== undefined && live.destination !== undefined) {
+      return [tupleOf(live.source), tupleOf(live.destination)];
     }
+    if (live.host === undefined || record.point !== 'host') return [live.asked, live.reached];
+    const [one, other] = [tupleOf(live.host), tupleOf(record)];
+    const isAsked = this.#backends(live.protocol, one.responder, one.responderPort) !== undefined;
+    return isAsked ? [one, other] : [other, one];
   }
 
   /** The key leads to `live` from now on; a connection that stood there alone was its other side. */
@@ -291,58 +320,4 @@ export class Join {
     if (this.#unresolved.get(waiting) === live) this.#unresolved.delete(waiting);
     this.#events.over(live.id);
   }
-}
-
-/**
- * Which of two connections with the same ends a record goes on with: the one whose records came from there before, unless
- * the other took its place since (a pod that has the address now); else the one that began nearer to it.
- */
-function isNearer(live: Live, than: Live, record: ConnectionRecord, batch: RecordBatch, firstUs: number): boolean {
-  const [isOfLive, isOfThan] = [live, than].map((one) => goesOn(one, record, batch));
-  if (isOfThan && !isOfLive) return live.startUs > than.startUs && live.startUs <= firstUs;
-  if (isOfLive && !isOfThan) return !(than.startUs > live.startUs && than.startUs <= firstUs);
-  return Math.abs(live.startUs - firstUs) < Math.abs(than.startUs - firstUs);
-}
-
-/** Whether the connection has earlier records of the same interface. */
-function goesOn(live: Live, record: ConnectionRecord, batch: RecordBatch): boolean {
-  return observationsOf(live).some((seen) => isThere(seen, record, batch) && seen.toldBeganUs === record.beganUs);
-}
-
-function isThere(seen: Observation, record: ConnectionRecord, batch: RecordBatch): boolean {
-  return seen.node === batch.node && seen.interfaceIndex === record.interfaceIndex;
-}
-
-/** Where the initiator is inferred, the connection before it between the same ends knows better who speaks first. */
-function asBefore(before: Live | undefined, record: ConnectionRecord): ConnectionRecord {
-  if (before === undefined || record.initiatorBy === 'handshake' || isSameWay(before, record)) return record;
-  return turnedRecord(record);
-}
-
-/** Whether both name the same initiator. */
-function isSameWay(live: Live, record: ConnectionRecord): boolean {
-  if (record.translation !== undefined) return true;
-  return [live.asked, live.reached].some(
-    (one) => one.initiator === record.initiator && one.initiatorPort === record.initiatorPort,
-  );
-}
-
-/** Whether the record is of this connection and not of another with the same ends. */
-function belongs(live: Live, record: ConnectionRecord, batch: RecordBatch): boolean {
-  const point = isSameWay(live, record) ? record.point : turnedPoint[record.point];
-  const before = live[point];
-  if (before !== undefined) {
-    if (isThere(before, record, batch)) return before.toldBeganUs === record.beganUs;
-    // An interface has one pod for life: behind another one is another pod, whatever its address. Files have no pods.
-    if (record.point !== 'host') return false;
-  }
-  const firstUs = record.firstUs + batch.clockOffsetUs;
-  const lastUs = record.lastUs + batch.clockOffsetUs;
-  const over = observationsOf(live).every((seen) => seen.ended);
-  return lastUs >= live.startUs - toleranceUs && (!over || firstUs <= live.lastUs + toleranceUs);
-}
-
-function tupleOf(tuple: Tuple): Tuple {
-  const { initiator, initiatorPort, responder, responderPort } = tuple;
-  return { initiator, initiatorPort, responder, responderPort };
 }

@@ -139,6 +139,27 @@ t.test('without conntrack the one ready endpoint that was reached at that time i
   }
 });
 
+t.test(
+  'a file that saw a connection before and behind the translation holds one connection, whichever came first',
+  async (t) => {
+    const asked = answered({ point: 'host', interfaceIndex: 3, responder: serviceAddress, responderPort: 80 });
+    const reached = answered({ point: 'host', interfaceIndex: 4 });
+    for (const records of [
+      [asked, reached],
+      [reached, asked],
+    ]) {
+      const { join, due } = scene((_, address) =>
+        address === serviceAddress ? [{ address: db, port: 5432 }] : undefined,
+      );
+      join.receive({ node: '', clockOffsetUs: 0, records }, t0);
+      join.finish();
+      t.match(due, [{ asked: { responder: serviceAddress, responderPort: 80 }, reached: { responder: db } }]);
+      t.equal(due.length, 1);
+      t.same(due[0]!.host!.packets, { forward: 2, reverse: 1 }, 'its packets are counted at one interface');
+    }
+  },
+);
+
 t.test('without conntrack two candidates stay two connections', async (t) => {
   const other = ip('10.0.2.4');
   const { join, due, source, destination } = scene((_, address) =>
