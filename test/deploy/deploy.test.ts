@@ -1,0 +1,278 @@
+import type { AddressInfo } from 'node:net';
+import { Readable, Writable } from 'node:stream';
+import t from 'tap';
+import { serveHealth } from '../../agent/health.ts';
+import { runVerdict } from '../../cli/verdict.ts';
+import { apiScene } from '../scene/api.ts';
+import { checks, configOf, exampleNode, probesOf, programs } from './faults.ts';
+import { Deploy, deployFolder } from './manifests.ts';
+
+for (const [name, check] of Object.entries(checks)) {
+  t.test(`deploy/: ${name}`, async (t) => t.same(await check(new Deploy()), []));
+}
+
+/** One change each, that the check of that name must see. */
+const mutations: [keyof typeof checks, what: string, (deploy: Deploy) => void][] = [
+  ['flags and variables are the programs’ own', 'a flag', ({ agent }) => container(agent).args.push('--colour', 'red')],
+  [
+    'flags and variables are the programs’ own',
+    'a variable',
+    ({ agent }) => container(agent).env!.push({ name: 'WAYBILL_COLOUR', value: 'red' }),
+  ],
+  ['flags and variables are the programs’ own', 'order of variables', ({ agent }) => container(agent).env!.reverse()],
+  [
+    'the settings are understood, those that are shown as comments too',
+    'a setting',
+    (deploy) => replace(deploy, 'waybill-collector', 'maxBytes: 8GiB', 'maxByte: 8GiB'),
+  ],
+  [
+    'the settings are understood, those that are shown as comments too',
+    'a value',
+    (deploy) => replace(deploy, 'waybill-agent', 'bufferBytes: 4MiB', 'bufferBytes: 4MB'),
+  ],
+  [
+    'the settings are understood, those that are shown as comments too',
+    'a name in a comment',
+    (deploy) => replace(deploy, 'waybill-agent', '#maxConnections:', '#maxConnection:'),
+  ],
+  [
+    'the settings are understood, those that are shown as comments too',
+    'a default in a comment',
+    (deploy) => replace(deploy, 'waybill-collector', '#memoryLimit: 256MiB', '#memoryLimit: 128MiB'),
+  ],
+  [
+    'each port is one that the program listens on',
+    'a port of the container',
+    ({ collector }) => (container(collector).ports[0]!.containerPort = 7447),
+  ],
+  [
+    'each port is one that the program listens on',
+    'a port of the settings',
+    (deploy) => replace(deploy, 'waybill-agent', '127.0.0.1:7446', '127.0.0.1:7447'),
+  ],
+  [
+    'each port is one that the program listens on',
+    'a port of the host',
+    ({ agent }) => (container(agent).ports[0]!.hostPort = 7447),
+  ],
+  [
+    'the agent finds the collector by its Service',
+    'a port of the Service',
+    (deploy) => (deploy.one('Service', 'waybill-collector').spec.ports[0]!.port = 7447),
+  ],
+  [
+    'the agent finds the collector by its Service',
+    'a name of a port',
+    (deploy) => (deploy.one('Service', 'waybill-collector').spec.ports[1]!.targetPort = 'http'),
+  ],
+  [
+    'the agent finds the collector by its Service',
+    'the name of the Service',
+    (deploy) => (deploy.one('Service', 'waybill-collector').metadata.name = 'collector'),
+  ],
+  [
+    'probes ask where health is answered',
+    'the port of a probe',
+    ({ collector }) => (container(collector).livenessProbe.httpGet.port = 'api'),
+  ],
+  [
+    'probes ask where health is answered',
+    'the host of a probe',
+    ({ agent }) => delete container(agent).readinessProbe.httpGet.host,
+  ],
+  [
+    'each path that a program reads or writes is mounted',
+    'a mount',
+    ({ agent }) => (container(agent).volumeMounts[1]!.mountPath = '/etc/waybill/certs'),
+  ],
+  [
+    'each path that a program reads or writes is mounted',
+    'a file of a Secret',
+    ({ agent }) => (container(agent).env![1]!.value = '/etc/waybill/tls/tls.crt'),
+  ],
+  [
+    'each path that a program reads or writes is mounted',
+    'a volume that cannot be written',
+    ({ collector }) => (container(collector).volumeMounts[2]!.readOnly = true),
+  ],
+  [
+    'each name that is referred to is there',
+    'a service account',
+    ({ agent }) => (agent.spec.template.spec.serviceAccountName = 'agent'),
+  ],
+  [
+    'each name that is referred to is there',
+    'a ConfigMap',
+    ({ agent }) => (agent.spec.template.spec.volumes[0]!.configMap!.name = 'agent'),
+  ],
+  [
+    'each name that is referred to is there',
+    'a Secret',
+    ({ agent }) => (agent.spec.template.spec.volumes[1]!.secret!.secretName = 'agent'),
+  ],
+  [
+    'each name that is referred to is there',
+    'a volume',
+    ({ collector }) => (container(collector).volumeMounts[2]!.name = 'data'),
+  ],
+  [
+    'each name that is referred to is there',
+    'a role',
+    (deploy) => (deploy.one('ClusterRoleBinding', 'waybill-agent').roleRef.name = 'agent'),
+  ],
+  [
+    'each name that is referred to is there',
+    'a label of the pods',
+    ({ collector }) => (collector.spec.template.metadata.labels['app.kubernetes.io/component'] = 'middle'),
+  ],
+  [
+    'each name that is referred to is there',
+    'a port of the policy',
+    (deploy) => (deploy.one('NetworkPolicy', 'waybill-collector').spec.ingress[0]!.ports[0]!.port = 'grpc'),
+  ],
+  [
+    'each name that is referred to is there',
+    'the priority of the quota',
+    ({ agent }) => (agent.spec.template.spec.priorityClassName = 'system-cluster-critical'),
+  ],
+  [
+    'all is labelled, in the namespace, and of the version of package.json',
+    'a version',
+    (deploy) => (deploy.one('Service', 'waybill-collector').metadata.labels['app.kubernetes.io/version'] = '0.0.9'),
+  ],
+  [
+    'all is labelled, in the namespace, and of the version of package.json',
+    'a namespace',
+    (deploy) => delete deploy.one('ConfigMap', 'waybill-agent').metadata.namespace,
+  ],
+  [
+    'all is labelled, in the namespace, and of the version of package.json',
+    'an image',
+    ({ agent }) => (container(agent).image = 'waybill-agent:latest'),
+  ],
+  ['the kustomization names every file', 'a file', (deploy) => deploy.kustomization.resources.pop()],
+  [
+    'RBAC lets each program do what it does, and no more',
+    'a verb too many',
+    (deploy) => deploy.one('ClusterRole', 'waybill-agent').rules[0]!.verbs.push('get'),
+  ],
+  [
+    'RBAC lets each program do what it does, and no more',
+    'a resource too few',
+    (deploy) => deploy.one('ClusterRole', 'waybill-collector').rules[0]!.resources.pop(),
+  ],
+  [
+    'the agent has two capabilities of root and nothing else of it',
+    'privileged',
+    ({ agent }) => (container(agent).securityContext.privileged = true),
+  ],
+  [
+    'the agent has two capabilities of root and nothing else of it',
+    'a capability too many',
+    ({ agent }) => container(agent).securityContext.capabilities!.add!.push('SYS_ADMIN'),
+  ],
+  [
+    'the agent has two capabilities of root and nothing else of it',
+    'files of the host',
+    ({ agent }) => agent.spec.template.spec.volumes.push({ name: 'host', hostPath: { path: '/' } }),
+  ],
+  [
+    'the collector is what Pod Security calls restricted',
+    'a capability',
+    ({ collector }) => (container(collector).securityContext.capabilities!.add = ['NET_BIND_SERVICE']),
+  ],
+  [
+    'the collector is what Pod Security calls restricted',
+    'root',
+    ({ collector }) => (collector.spec.template.spec.securityContext.runAsUser = 0),
+  ],
+  [
+    'there is room for what the settings allow',
+    'a small volume',
+    ({ collector }) => (collector.spec.volumeClaimTemplates![0]!.spec.resources.requests.storage = '8Gi'),
+  ],
+  [
+    'there is room for what the settings allow',
+    'little memory',
+    ({ collector }) => (container(collector).resources.limits.memory = '512Mi'),
+  ],
+];
+
+t.test('each check sees what it is there for', async (t) => {
+  for (const [name, what, change] of mutations) {
+    const deploy = new Deploy();
+    change(deploy);
+    t.not((await checks[name]!(deploy)).length, 0, `${name}: ${what}`);
+  }
+  const tried = new Set(mutations.map(([name]) => name));
+  t.same(
+    Object.keys(checks).filter((name) => !tried.has(name)),
+    [],
+    'none is left out',
+  );
+});
+
+t.test('both programs answer the paths that the probes ask', async (t) => {
+  const [agent, collector] = programs(new Deploy());
+  const health = await serveHealth('127.0.0.1:0', () => ({ ready: true, why: 'watching' }));
+  t.teardown(() => health.close());
+  const { healthUrl } = await apiScene(t, {});
+  for (const [program, url] of [
+    [agent!, `http://127.0.0.1:${(health.address() as AddressInfo).port}`],
+    [collector!, healthUrl],
+  ] as const) {
+    for (const { httpGet } of probesOf(program.container)) {
+      const { status } = await fetch(`${url}${httpGet.path}`);
+      t.equal(status, 200, `${program.name} ${httpGet.path}`);
+    }
+  }
+});
+
+t.test('the agent’s certificate is the one of its node', async (t) => {
+  const [agent] = programs(new Deploy());
+  const { node, tls } = configOf(new Deploy(), agent!) as Record<string, Record<string, string>>;
+  t.equal(node!.name, exampleNode);
+  t.match(tls, { cert: `/etc/waybill/tls/agent-${exampleNode}.crt`, key: `/etc/waybill/tls/agent-${exampleNode}.key` });
+});
+
+t.test('the collector’s own policy lets in agents and out to the API server, and no more', async (t) => {
+  const collector = 'waybill/StatefulSet/waybill-collector';
+  const [aNode, theApiServer] = ['192.0.2.9', '192.0.2.1'];
+  const questions = [
+    { id: 'allowed', from: aNode, to: collector, port: 7443 },
+    { id: 'denied', from: aNode, to: collector, port: 7444 },
+    { id: 'allowed', from: collector, to: theApiServer, port: 443 },
+    { id: 'allowed', from: collector, to: theApiServer, port: 6443 },
+    { id: 'denied', from: collector, to: theApiServer, port: 22 },
+    { id: 'denied', from: collector, to: theApiServer, port: 53, protocol: 'UDP' },
+  ];
+  const answers: string[] = [];
+  const stdout = new Writable({
+    write(chunk, _, done) {
+      answers.push(
+        ...String(chunk)
+          .split('\n')
+          .filter((line) => line !== ''),
+      );
+      done();
+    },
+  });
+  const stdin = Readable.from(questions.map((question) => `${JSON.stringify(question)}\n`));
+  await runVerdict({ cluster: deployFolder, batch: true, output: 'table' }, { stdin, stdout, stderr: process.stderr });
+  t.equal(answers.length, questions.length);
+  for (const [at, line] of answers.entries()) {
+    const { id, verdict } = JSON.parse(line) as { id: string; verdict: string };
+    t.equal(verdict, id, JSON.stringify(questions[at]));
+  }
+});
+
+function container(workload: Deploy['agent']) {
+  return workload.spec.template.spec.containers[0]!;
+}
+
+function replace(deploy: Deploy, map: string, from: string, to: string): void {
+  const { data } = deploy.one('ConfigMap', map);
+  const [file] = Object.keys(data);
+  if (!data[file!]!.includes(from)) throw new Error(`${map} has no ${from}`);
+  data[file!] = data[file!]!.replace(from, to);
+}
