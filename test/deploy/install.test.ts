@@ -1,0 +1,107 @@
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, delimiter, join } from 'node:path';
+import t from 'tap';
+import { nodeOfCertificate } from '../../certs/node-name.ts';
+import { program } from '../../cli/waybill.ts';
+import { configOf, exampleNode, programs, secretFiles } from './faults.ts';
+import { Deploy, root } from './manifests.ts';
+
+const page = readFileSync(join(root, 'docs', 'install.md'), 'utf8');
+
+t.test('the certificates’ commands make each file that the pods mount', async (t) => {
+  const { folder, secrets } = runSection(t.testdir(), 'Certificates');
+  for (const [name, wanted] of Object.entries(secretFiles)) {
+    const files = secrets.findLast((secret) => secret.name === name)?.files ?? {};
+    for (const file of wanted) t.ok(existsSync(join(folder, files[file] ?? 'missing')), `${name}: ${file}`);
+    for (const file of Object.keys(files)) t.notMatch(file, /^(ca\.key|client)/, `${name}: ${file} stays at home`);
+  }
+  const agents = secrets.findLast(({ name }) => name === 'waybill-agent-tls')!.files;
+  for (const node of ['node-2', exampleNode, 'node-3.example']) {
+    t.equal(nodeOfCertificate(readFileSync(join(folder, agents[`agent-${node}.crt`]!))), node);
+  }
+});
+
+t.test('the collector’s certificate has the name that agents ask for', async (t) => {
+  const [agent] = programs(new Deploy());
+  const host = String(configOf(new Deploy(), agent!).collector!.address).replace(/:\d+$/, '');
+  const servers = / --server ([^\\\n]+)/.exec(page)?.[1]?.trim().split(' ');
+  t.same(servers, [host, 'localhost']);
+});
+
+t.test('each command of Waybill on the page has its flags', async (t) => {
+  const commands = [...page.replace(/\\\n/g, ' ').matchAll(/npx waybill ([a-z]+)([^\n`|]*)/g)];
+  t.ok(commands.length >= 5, 'there are some');
+  for (const [whole, verb, rest] of commands) {
+    const command = (await program(verb)).commands.find((one) => one.name() === verb);
+    for (const [flag] of rest!.matchAll(/--[a-z-]+/g)) {
+      t.ok(
+        command?.options.some((option) => option.long === flag),
+        `${flag} of ${whole!.slice(0, 60)}`,
+      );
+    }
+    t.ok(command?.description(), verb);
+  }
+});
+
+t.test('what the page names is there', async (t) => {
+  const deploy = new Deploy();
+  for (const [, path] of page.matchAll(/`?(deploy\/[a-z-]+\.yaml)`?/g)) t.ok(existsSync(join(root, path!)), path!);
+  const kinds: Record<string, string> = { statefulset: 'StatefulSet', daemonset: 'DaemonSet', service: 'Service' };
+  for (const [, kind, name] of page.matchAll(/\b(statefulset|daemonset|service)\/([a-z-]+)/g)) {
+    t.ok(deploy.has(kinds[kind!]!, name!), `${kind}/${name}`);
+  }
+  const settings = programs(deploy).flatMap(({ schema }) =>
+    Object.entries(schema).flatMap(([section, of]) => Object.keys(of).map((name) => `${section}.${name}`)),
+  );
+  for (const [, key] of page.matchAll(/`((?:cluster|capture|join|findings|store|policy)\.[a-zA-Z]+)`/g)) {
+    t.ok(settings.includes(key!), key!);
+  }
+});
+
+t.test('the table of capabilities is the agent’s', async (t) => {
+  const added = new Deploy().agent.spec.template.spec.containers[0]!.securityContext.capabilities!.add!;
+  t.same([...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(), added.toSorted());
+});
+
+type Secret = { name: string; files: Record<string, string> };
+
+/** Runs the commands of a section, with a kubectl that knows two nodes and writes down what it is asked. */
+function runSection(folder: string, title: string): { folder: string; secrets: Secret[] } {
+  const section = page.split(/^## /m).find((one) => one.startsWith(`${title}\n`)) ?? '';
+  const script = [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, commands]) => commands).join('\n');
+  const [bin, log] = [join(folder, 'bin'), join(folder, 'asked')];
+  mkdirSync(bin);
+  const stub = (name: string, lines: string) => {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${lines}\n`);
+    chmodSync(join(bin, name), 0o755);
+  };
+  stub('npx', `shift; exec "${process.execPath}" "${join(root, 'cli', 'waybill.ts')}" "$@"`);
+  stub(
+    'kubectl',
+    `echo "$*" >>"${log}"
+case "$*" in
+  'get nodes'*) echo 'node-2 ${exampleNode}' ;;
+  *' -f -') cat >/dev/null ;;
+esac`,
+  );
+  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
+  const ran = spawnSync('sh', ['-euc', script], { cwd: folder, env, encoding: 'utf8' });
+  if (ran.status !== 0) throw new Error(`the commands of "${title}" fail: ${ran.stderr}`);
+  const secrets = readFileSync(log, 'utf8')
+    .split('\n')
+    .flatMap((line) => {
+      const name = /create secret generic (\S+)/.exec(line)?.[1];
+      return name === undefined ? [] : [{ name, files: Object.fromEntries(filesOf(folder, line)) }];
+    });
+  return { folder, secrets };
+}
+
+/** As kubectl reads --from-file: NAME=PATH, or each file of a folder. */
+function filesOf(folder: string, line: string): [string, string][] {
+  return [...line.matchAll(/--from-file=(\S+)/g)].flatMap(([, from]): [string, string][] => {
+    const [name, path] = from!.split('=') as [string, string | undefined];
+    if (path !== undefined) return [[name, path]];
+    return readdirSync(join(folder, name)).map((file) => [basename(file), join(name, file)]);
+  });
+}
