@@ -27,12 +27,15 @@ export type OnPacket = (
  */
 export type Step = { at: number; need: number } | { at: number; fault: string };
 
+/** Whether more of the file is to come behind the piece. */
+export type Place = 'last' | 'more';
+
 export type Format = {
   readonly packets: number;
   /** Reads whole blocks from the piece that begins at `at`. */
-  read(bytes: Buffer, at: number, end: number, onPacket: OnPacket): Step;
-  /** The next sound block at or behind `at`; `place`: whether more of the file is to come. */
-  resume(bytes: Buffer, at: number, end: number, place: 'last' | 'more'): Resumed;
+  read(bytes: Buffer, at: number, end: number, place: Place, onPacket: OnPacket): Step;
+  /** The next sound block at or behind `at`. */
+  resume(bytes: Buffer, at: number, end: number, place: Place): Resumed;
 };
 
 /** `at` is where the sound block begins, or how far was looked; to go on from there, `need` bytes are wanted. */
@@ -56,6 +59,8 @@ export async function readCaptureFile(
     handle = await open(path);
     await reading.all(handle);
   } catch (error) {
+    // What a receiver throws is a fault of ours, not of the file.
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
     reading.faults.push(unreadable(path, error as NodeJS.ErrnoException));
   } finally {
     await handle?.close();
@@ -105,7 +110,7 @@ class Reading {
   }
 
   /** Reads what the piece holds and leaves the rest at its beginning; returns how many bytes the next block needs. */
-  #blocks(format: Format, place: 'last' | 'more'): number {
+  #blocks(format: Format, place: Place): number {
     let at = 0;
     let need = 0;
     for (;;) {
@@ -118,13 +123,14 @@ class Reading {
         }
         this.#tell(this.#lost, this.#offset + at - this.#lost.offset, format);
       }
-      const step = format.read(this.#piece, at, this.#held, this.#onPacket);
+      const step = format.read(this.#piece, at, this.#held, place, this.#onPacket);
       at = step.at;
-      if (!('fault' in step)) {
-        need = step.need;
+      const fault = 'fault' in step ? step.fault : this.#beyondEnd(format, at, place);
+      if (fault === undefined) {
+        need = 'need' in step ? step.need : 0;
         break;
       }
-      this.#lost = { offset: this.#offset + at, fault: step.fault };
+      this.#lost = { offset: this.#offset + at, fault };
       at += 1;
     }
     at = Math.min(at, this.#held);
@@ -132,6 +138,13 @@ class Reading {
     this.#held -= at;
     this.#offset += at;
     return need;
+  }
+
+  /** A block that ends beyond the file is cut, but where others stand behind its beginning: then its length is wrong. */
+  #beyondEnd(format: Format, at: number, place: Place): string | undefined {
+    if (place === 'more' || at >= this.#held) return undefined;
+    const { found } = format.resume(this.#piece, at + 1, this.#held, place);
+    return found ? 'a packet claims more bytes than the file has' : undefined;
   }
 
   #tell({ offset, fault }: { offset: number; fault: string }, passedOver: number, format: Format): void {

@@ -1,5 +1,5 @@
 // The classic format of libpcap (draft-ietf-opsawg-pcap): a header of 24 bytes, then records.
-import type { Format, OnPacket, Resumed, Step } from './file.ts';
+import type { Format, OnPacket, Place, Resumed, Step } from './file.ts';
 
 const headerBytes = 24;
 const recordBytes = 16;
@@ -8,7 +8,7 @@ const usualSnapLength = 262_144;
 const mostSnapLength = 8 * 1024 * 1024;
 /** A frame is no longer than that, with segmentation offload and a large window of it. */
 const mostFrameBytes = 16 * 1024 * 1024;
-/** A record that is looked for behind a fault is not further than that from the last one. */
+/** A record that is further than that from the one before is odd. */
 const nearbySeconds = 86_400;
 
 /** By the first four bytes, read as little-endian: byte order, and fractions of a second. */
@@ -37,7 +37,7 @@ export class PcapFormat implements Format {
     return known && new PcapFormat(known.order, known.fractions);
   }
 
-  read(bytes: Buffer, start: number, end: number, onPacket: OnPacket): Step {
+  read(bytes: Buffer, start: number, end: number, place: Place, onPacket: OnPacket): Step {
     let at = start;
     if (this.#linkType < 0) {
       if (end - at < headerBytes) return { at, need: headerBytes };
@@ -52,6 +52,12 @@ export class PcapFormat implements Format {
       const next = at + recordBytes + captured;
       if (next > end) return { at, need: recordBytes + captured };
       const seconds = this.#word(bytes, at);
+      // It may be odd in a way, as whole files are; but a wrong length leads to where nothing looks like a record.
+      if (this.#oddities(bytes, at, this.#lastSeconds) > 0) {
+        const isLast = next + recordBytes > end;
+        if (isLast && place === 'more') return { at, need: next + recordBytes - at };
+        if (!isLast && this.#oddities(bytes, next, seconds) > 1) return { at, fault: 'what stands there is no packet' };
+      }
       const timeUs = seconds * 1_000_000 + Math.floor(this.#word(bytes, at + 4) / unit);
       this.#lastSeconds = seconds;
       this.packets += 1;
@@ -61,12 +67,17 @@ export class PcapFormat implements Format {
     return { at, need: recordBytes };
   }
 
-  resume(bytes: Buffer, start: number, end: number, place: 'last' | 'more'): Resumed {
+  /** A record of about the time of those before it, or, where there was none, one that another record follows. */
+  resume(bytes: Buffer, start: number, end: number, place: Place): Resumed {
     for (let at = start; at + recordBytes <= end; at++) {
-      if (!this.#isPlausible(bytes, at)) continue;
-      const next = at + recordBytes + this.#word(bytes, at + 8);
-      if (next + recordBytes > end && place === 'more') return { found: false, at, need: next + recordBytes - at };
-      if (next === end || (next + recordBytes <= end && this.#isPlausible(bytes, next))) return { found: true, at };
+      if (this.#oddities(bytes, at, this.#lastSeconds) > 0) continue;
+      const captured = this.#word(bytes, at + 8);
+      const wanted = recordBytes + captured + (this.#lastSeconds === 0 ? recordBytes : 0);
+      if (at + wanted > end && place === 'more') return { found: false, at, need: wanted };
+      if (at + wanted > end) continue;
+      if (this.#lastSeconds !== 0) return { found: true, at };
+      const next = at + recordBytes + captured;
+      if (this.#oddities(bytes, next, this.#word(bytes, at)) === 0) return { found: true, at };
     }
     return { found: false, at: Math.max(start, end - recordBytes + 1), need: recordBytes };
   }
@@ -77,12 +88,14 @@ export class PcapFormat implements Format {
     this.#linkType = this.#word(bytes, at + 20) & 0x0fffffff;
   }
 
-  #isPlausible(bytes: Buffer, at: number): boolean {
+  /** In how many ways what stands there is unlike a record of about the time `nearSeconds` (0 where none is known). */
+  #oddities(bytes: Buffer, at: number, nearSeconds: number): number {
     const captured = this.#word(bytes, at + 8);
     const length = this.#word(bytes, at + 12);
-    if (captured === 0 || captured > this.#mostCaptured || length < captured || length > mostFrameBytes) return false;
-    if (this.#word(bytes, at + 4) >= this.#fractions) return false;
-    return this.#lastSeconds === 0 || Math.abs(this.#word(bytes, at) - this.#lastSeconds) < nearbySeconds;
+    let odd = captured === 0 || captured > this.#mostCaptured || length < captured || length > mostFrameBytes ? 1 : 0;
+    if (this.#word(bytes, at + 4) >= this.#fractions) odd += 1;
+    if (nearSeconds !== 0 && Math.abs(this.#word(bytes, at) - nearSeconds) >= nearbySeconds) odd += 1;
+    return odd;
   }
 
   #word(bytes: Buffer, at: number): number {

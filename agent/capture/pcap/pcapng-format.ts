@@ -1,5 +1,5 @@
 // The pcapng format (draft-ietf-opsawg-pcapng): sections of blocks, each with its own byte order and interfaces.
-import type { Format, OnPacket, Resumed, Step } from './file.ts';
+import type { Format, OnPacket, Place, Resumed, Step } from './file.ts';
 
 const SECTION = 0x0a0d0d0a;
 const INTERFACE = 1;
@@ -7,22 +7,24 @@ const OLD_PACKET = 2;
 const SIMPLE_PACKET = 3;
 const ENHANCED_PACKET = 6;
 const BYTE_ORDER = 0x1a2b3c4d;
+const BYTE_ORDER_TURNED = 0x4d3c2b1a;
 /** A block that claims more is no block. */
 const mostBlockBytes = 16 * 1024 * 1024;
 const OPTION_RESOLUTION = 9;
 const OPTION_OFFSET = 14;
 
+type Order = 'little' | 'big';
 type Interface = { linkType: number; snapLength: number; ticksPerSecond: number; offsetUs: number };
 
 export class PcapngFormat implements Format {
   static readonly magic = SECTION;
   packets = 0;
-  #order: 'little' | 'big' = 'little';
+  #order: Order = 'little';
   #interfaces: Interface[] = [];
   /** Packets that carry no time (simple packets) get that of the one before. */
   #timeUs = 0;
 
-  read(bytes: Buffer, start: number, end: number, onPacket: OnPacket): Step {
+  read(bytes: Buffer, start: number, end: number, _place: Place, onPacket: OnPacket): Step {
     let at = start;
     while (end - at >= 12) {
       const isSection = bytes.readUInt32LE(at) === SECTION;
@@ -41,21 +43,24 @@ export class PcapngFormat implements Format {
   }
 
   /** Blocks begin at multiples of four within the file, but a fault may have moved them. */
-  resume(bytes: Buffer, start: number, end: number, place: 'last' | 'more'): Resumed {
+  resume(bytes: Buffer, start: number, end: number, place: Place): Resumed {
     for (let at = start; at + 12 <= end; at++) {
       const type = this.#word(bytes, at);
       if (type !== SECTION && (type < INTERFACE || type > ENHANCED_PACKET)) continue;
-      const length = this.#word(bytes, at + 4);
+      const order = type === SECTION ? orderOf(bytes.readUInt32LE(at + 8)) : this.#order;
+      if (order === undefined) continue;
+      const length = wordOf(order, bytes, at + 4);
       if (!isBlockLength(length)) continue;
       if (at + length > end && place === 'more') return { found: false, at, need: length };
-      if (at + length <= end && this.#word(bytes, at + length - 4) === length) return { found: true, at };
+      if (at + length <= end && wordOf(order, bytes, at + length - 4) === length) return { found: true, at };
     }
     return { found: false, at: Math.max(start, end - 11), need: 12 };
   }
 
   #beginSection(mark: number): boolean {
-    if (mark !== BYTE_ORDER && mark !== 0x4d3c2b1a) return false;
-    this.#order = mark === BYTE_ORDER ? 'little' : 'big';
+    const order = orderOf(mark);
+    if (order === undefined) return false;
+    this.#order = order;
     this.#interfaces = [];
     return true;
   }
@@ -127,12 +132,22 @@ export class PcapngFormat implements Format {
   }
 
   #word(bytes: Buffer, at: number): number {
-    return this.#order === 'little' ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
+    return wordOf(this.#order, bytes, at);
   }
 
   #half(bytes: Buffer, at: number): number {
     return this.#order === 'little' ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at);
   }
+}
+
+/** `mark` as read in little-endian; undefined where it is no mark. */
+function orderOf(mark: number): Order | undefined {
+  if (mark === BYTE_ORDER) return 'little';
+  return mark === BYTE_ORDER_TURNED ? 'big' : undefined;
+}
+
+function wordOf(order: Order, bytes: Buffer, at: number): number {
+  return order === 'little' ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at);
 }
 
 function isBlockLength(length: number): boolean {

@@ -1,0 +1,150 @@
+import t from 'tap';
+import { type Order, pcapFile, pcapRecord } from '../../../scene/captures.ts';
+import { readBytes } from '../../../scene/file-read.ts';
+import { ethernet, ip4, join, tcp } from '../../../scene/packets.ts';
+import { second, t0 } from '../../../scene/records.ts';
+
+/** `count` packets, told apart by their source port. */
+function packets(count: number) {
+  return Array.from({ length: count }, (_, i) => ({
+    frame: ethernet(ip4('10.0.1.2', '10.0.2.3', tcp(40_000 + i, 80, 'A', { payload: 20 + i }))),
+    timeUs: t0 + i * second + 123_456,
+  }));
+}
+
+const recordBytes = 16;
+
+t.test('both byte orders, micro- and nanoseconds, read the same', async (t) => {
+  const written = packets(3);
+  for (const order of ['little', 'big'] satisfies Order[]) {
+    for (const unit of ['us', 'ns'] as const) {
+      const file = pcapFile(written, { order, unit, linkType: 113 });
+      const { packets, read } = await readBytes(t, file);
+      const expected = written.map(({ frame, timeUs }) => ({
+        frame,
+        timeUs,
+        length: frame.length,
+        linkType: 113,
+        source: 0,
+      }));
+      t.same(packets, expected, `${order} ${unit}`);
+      t.same(read, { packets: 3, bytes: file.length, problems: [] });
+    }
+  }
+});
+
+t.test('a packet of which less was captured has its length on the wire', async (t) => {
+  const frame = packets(1)[0]!.frame.subarray(0, 60);
+  const { packets: got } = await readBytes(t, pcapFile([{ frame, length: 1514 }]));
+  t.match(got, [{ frame, length: 1514 }]);
+});
+
+t.test('the upper bits of the link type speak of a check sequence, not of the link', async (t) => {
+  const { packets: got } = await readBytes(t, pcapFile(packets(1), { linkType: 0xf000_0001 }));
+  t.equal(got[0]!.linkType, 1);
+});
+
+t.test('a file without packets is sound', async (t) => {
+  const { read } = await readBytes(t, pcapFile([]));
+  t.match(read, { packets: 0, problems: [] });
+});
+
+t.test('a file cut at any byte: what stands before the cut is read, and one line names it', async (t) => {
+  const written = packets(3);
+  const file = pcapFile(written);
+  const ends = written.map((_, i) => pcapFile(written.slice(0, i + 1)).length);
+  for (let cut = 4; cut < file.length; cut++) {
+    const { packets, lines } = await readBytes(t, file.subarray(0, cut));
+    const before = ends.filter((end) => end <= cut).length;
+    t.equal(packets.length, before, `${cut} bytes`);
+    if (cut === 24 || ends.includes(cut)) t.same(lines, []);
+    else {
+      t.same(lines, [
+        `capture-file-truncated: FILE, byte ${cut < 24 ? 0 : (ends[before - 1] ?? 24)}: the file ends within a packet; ` +
+          `the ${before} packets before it were read; copy the file again, or end its writer first`,
+      ]);
+    }
+  }
+});
+
+t.test(
+  'a record that claims too much or too little: what stands before and behind it is read, with one line',
+  async (t) => {
+    const written = packets(40);
+    const sound = pcapFile(written);
+    const at = pcapFile(written.slice(0, 20)).length;
+    const claimed = written[20]!.frame.length;
+    for (const wrong of [0xffffffff, 5_000_000, 200_000, 2_000, claimed + 50, claimed + 1, claimed - 1, claimed - 30]) {
+      const file = Buffer.from(sound);
+      file.writeUInt32LE(wrong, at + 8);
+      const { packets, lines } = await readBytes(t, file);
+      const behind = packets.slice(-19).map(({ frame }) => String(frame.readUInt16BE(34)));
+      t.same(
+        behind,
+        written.slice(21).map(({ frame }) => String(frame.readUInt16BE(34))),
+        `${wrong}: all that stand behind`,
+      );
+      t.ok(packets.length >= 39 && packets.length <= 41, `${wrong}: ${packets.length} packets`);
+      t.equal(lines.length, 1, `${wrong}: ${lines}`);
+      t.match(lines[0], /^capture-file-corrupt: FILE, byte \d+: /);
+    }
+  },
+);
+
+t.test(
+  'what is odd in one way is no fault: days between packets, or a whole file that some writer got wrong',
+  async (t) => {
+    const written = packets(5);
+    const days = written.map((packet, i) => ({ ...packet, timeUs: t0 + i * 3 * 86_400 * second }));
+    const shorter = written.map((packet) => ({ ...packet, length: 0 }));
+    const nanoseconds = written.map((packet) => {
+      const record = pcapRecord(packet);
+      record.writeUInt32LE(123_456_789, 4);
+      return record;
+    });
+    for (const file of [pcapFile(days), pcapFile(shorter), join(pcapFile([]), ...nanoseconds)]) {
+      const { packets: got, lines } = await readBytes(t, file);
+      t.equal(got.length, 5);
+      t.same(lines, []);
+    }
+  },
+);
+
+t.test('bytes that are no record between two are passed over, and their number is told', async (t) => {
+  const [a, b] = packets(2);
+  const rubbish = Buffer.alloc(333, 0xab);
+  const { packets: got, lines } = await readBytes(t, join(pcapFile([a!]), rubbish, pcapRecord(b!)));
+  t.equal(got.length, 2);
+  t.same(lines, [
+    `capture-file-corrupt: FILE, byte ${pcapFile([a!]).length}: a packet claims 2880154539 bytes; 333 bytes are passed over, ` +
+      'the 1 packets before them were read; write or copy the file again',
+  ]);
+});
+
+t.test('a rest that is no record is told once, also where the file is cut within it', async (t) => {
+  const { packets: got, lines } = await readBytes(t, join(pcapFile(packets(2)), Buffer.alloc(100, 0xff)));
+  t.equal(got.length, 2);
+  t.equal(lines.length, 1);
+  t.match(lines[0], /^capture-file-corrupt: .*; 100 bytes are passed over, the 2 packets before them were read/);
+});
+
+t.test('of many faults ten are told, and the rest in one line', async (t) => {
+  const parts = packets(15).flatMap((packet) => [pcapRecord(packet), Buffer.alloc(50, 0xff)]);
+  const { packets: got, lines } = await readBytes(t, join(pcapFile([]), ...parts));
+  t.equal(got.length, 15);
+  t.equal(lines.length, 11);
+  t.match(lines[10], /^capture-file-corrupt: FILE: 5 more faults of that kind; /);
+});
+
+t.test('a file larger than a piece is read piece by piece, also across a fault and with large packets', async (t) => {
+  const large = { frame: Buffer.alloc(250_000, 1), timeUs: t0 };
+  const records = Buffer.concat(Array.from({ length: 20 }, () => pcapRecord(large)));
+  const { packets: got, lines } = await readBytes(t, join(pcapFile([]), records, Buffer.alloc(99, 0xff), records));
+  t.equal(got.length, 40);
+  t.ok(got.every(({ frame }) => frame.equals(large.frame)));
+  t.equal(lines.length, 1);
+  t.match(
+    lines[0],
+    new RegExp(`byte ${24 + 20 * (250_000 + recordBytes)}: .*; 99 bytes are passed over, the 20 packets`),
+  );
+});

@@ -1,0 +1,196 @@
+import t from 'tap';
+import { type Order, section } from '../../../scene/captures.ts';
+import { readBytes } from '../../../scene/file-read.ts';
+import { ethernet, ip4, join, tcp } from '../../../scene/packets.ts';
+import { t0 } from '../../../scene/records.ts';
+
+const frame = ethernet(ip4('10.0.1.2', '10.0.2.3', tcp(40000, 80, 'A', { payload: 3 })));
+const other = ethernet(ip4('10.0.2.3', '10.0.1.2', tcp(80, 40000, 'A')));
+
+for (const order of ['little', 'big'] satisfies Order[]) {
+  const { head, interface: link, packet, oldPacket, simplePacket, option, block } = section(order);
+
+  t.test(`${order} endian: enhanced, old and simple packets`, async (t) => {
+    const file = join(head, link(1), packet(t0, frame, 0, 1514), oldPacket(t0 + 1, other), simplePacket(frame));
+    const { packets, read } = await readBytes(t, file);
+    t.same(packets, [
+      { frame, length: 1514, linkType: 1, source: 0, timeUs: t0 },
+      { frame: other, length: other.length, linkType: 1, source: 0, timeUs: t0 + 1 },
+      { frame, length: frame.length, linkType: 1, source: 0, timeUs: t0 + 1 },
+    ]);
+    t.same(read, { packets: 3, bytes: file.length, problems: [] });
+  });
+
+  t.test(`${order} endian: each interface has its link type, resolution and offset`, async (t) => {
+    const resolution = (value: number) => option(9, Buffer.from([value]));
+    const offset = Buffer.alloc(8);
+    if (order === 'little') offset.writeBigInt64LE(1_767_225_600n);
+    else offset.writeBigInt64BE(1_767_225_600n);
+    const us = BigInt(t0) + 7n;
+    const { packets } = await readBytes(
+      t,
+      join(
+        head,
+        link(1),
+        link(276, resolution(9)),
+        link(101, resolution(3)),
+        link(1, resolution(0x80 | 20)),
+        link(1, join(option(2, Buffer.from('eth0')), resolution(6), option(14, offset), option(0, Buffer.alloc(0)))),
+        link(1, resolution(0)),
+        packet(us, frame, 0),
+        packet(us * 1000n + 999n, frame, 1),
+        packet(us / 1000n, frame, 2),
+        packet((us * 2n ** 20n) / 1_000_000n, frame, 3),
+        packet(7, frame, 4),
+        packet(us / 1_000_000n, frame, 5),
+      ),
+    );
+    t.same(
+      packets.map(({ linkType, source, timeUs }) => [source, linkType, timeUs - t0]),
+      [
+        [0, 1, 7],
+        [1, 276, 7],
+        [2, 101, 0],
+        [3, 1, 6],
+        [4, 1, 7],
+        [5, 1, 0],
+      ],
+    );
+  });
+
+  t.test(`${order} endian: nanoseconds are exact to the microsecond, whatever the low word`, async (t) => {
+    const times = Array.from({ length: 200 }, (_, i) => BigInt(t0) * 1000n + BigInt(i) * 48_611_111n + 999n);
+    const { packets } = await readBytes(
+      t,
+      join(head, link(1, option(9, Buffer.from([9]))), ...times.map((ns) => packet(ns, frame))),
+    );
+    t.same(
+      packets.map(({ timeUs }) => timeUs),
+      times.map((ns) => Number(ns / 1000n)),
+    );
+  });
+
+  t.test(`${order} endian: a simple packet is no longer than the interface's snap length`, async (t) => {
+    const cut = simplePacket(frame.subarray(0, 32), frame.length);
+    const { packets } = await readBytes(t, join(head, link(1, Buffer.alloc(0), 30), cut));
+    t.match(packets, [{ frame: frame.subarray(0, 30), length: frame.length }]);
+  });
+
+  t.test(`${order} endian: blocks that hold no packet are passed over`, async (t) => {
+    const { packets, lines } = await readBytes(
+      t,
+      join(head, link(1), block(4, 40), block(5, 20), block(0x0bad, 8), packet(t0, frame)),
+    );
+    t.equal(packets.length, 1);
+    t.same(lines, []);
+  });
+}
+
+t.test('sections follow one another, each with its own byte order and interfaces', async (t) => {
+  const [little, big] = [section('little'), section('big')];
+  const { packets, read } = await readBytes(
+    t,
+    join(
+      little.head,
+      little.interface(1),
+      little.interface(101),
+      little.packet(t0, frame, 1),
+      big.head,
+      big.interface(276),
+      big.packet(t0, other, 0),
+      little.head,
+      little.interface(113),
+      little.packet(t0, frame, 0),
+    ),
+  );
+  t.same(
+    packets.map(({ linkType }) => linkType),
+    [101, 276, 113],
+  );
+  t.same(read.problems, []);
+});
+
+t.test('a file cut at any byte: what stands before the cut is read, and one line names it', async (t) => {
+  const { head, interface: link, packet } = section();
+  const blocks = [head, link(), packet(t0, frame), packet(t0, other)];
+  const file = join(...blocks);
+  const ends = blocks.map((_, i) => join(...blocks.slice(0, i + 1)).length);
+  for (let cut = 4; cut < file.length; cut++) {
+    const { packets, lines } = await readBytes(t, file.subarray(0, cut));
+    t.equal(packets.length, ends.slice(2).filter((end) => end <= cut).length, `${cut} bytes`);
+    t.equal(lines.length, ends.includes(cut) ? 0 : 1, `${cut} bytes: ${lines}`);
+    if (lines.length > 0) t.match(lines[0], /^capture-file-truncated: FILE, byte \d+: /);
+  }
+});
+
+t.test('a corrupt block: what stands before and behind it is read, with one line', async (t) => {
+  const { head, interface: link, packet, block } = section();
+  const sound = packet(t0, frame);
+  const changed = (at: number, value: number) => {
+    const bytes = Buffer.from(sound);
+    bytes.writeUInt32LE(value, at);
+    return bytes;
+  };
+  const faults: [name: string, bytes: Buffer, told: RegExp][] = [
+    ['a length that is none', changed(4, 13), /a block claims 13 bytes/],
+    ['a length beyond reason', changed(4, 0x7ffffffc), /a block claims 2147483644 bytes/],
+    ['a length beyond the file', changed(4, 100_000), /a packet claims more bytes than the file has/],
+    ['a length that takes in other blocks', changed(4, sound.length + 8), /a block tells two lengths/],
+    ['another length at its end', changed(sound.length - 4, 16), /a block tells two lengths/],
+    ['an interface that is not there', changed(8, 3), /a packet names interface 3, which the section does not have/],
+    ['more captured than the block holds', changed(20, 5000), /a packet claims 5000 bytes, more than its block/],
+    ['a packet block without room for a packet', block(6, 16), /a packet block is too short/],
+    ['an interface block without room for one', block(1, 4), /an interface block is too short/],
+    ['rubbish', Buffer.alloc(64, 0xee), /a block claims 4008636142 bytes/],
+    ['rubbish that moves what follows', Buffer.alloc(63, 0xee), /a block claims 4008636142 bytes/],
+  ];
+  for (const [name, bytes, told] of faults) {
+    const { packets, lines } = await readBytes(
+      t,
+      join(head, link(), packet(t0, other), bytes, packet(t0, other), packet(t0, other)),
+    );
+    t.same(
+      packets.map((one) => one.frame.equals(other)),
+      [true, true, true],
+      name,
+    );
+    t.equal(lines.length, 1, name);
+    t.match(lines[0], told, name);
+    t.match(
+      lines[0],
+      /^capture-file-corrupt: FILE, byte \d+: .* passed over, the 1 packets before them were read; /,
+      name,
+    );
+  }
+});
+
+t.test('behind a fault a section of the other byte order is found', async (t) => {
+  const [little, big] = [section('little'), section('big')];
+  const { packets, lines } = await readBytes(
+    t,
+    join(
+      little.head,
+      little.interface(),
+      little.packet(t0, frame),
+      Buffer.alloc(40, 0xee),
+      big.head,
+      big.interface(113),
+      big.packet(t0, other),
+    ),
+  );
+  t.same(
+    packets.map(({ linkType }) => linkType),
+    [1, 113],
+  );
+  t.equal(lines.length, 1);
+});
+
+t.test('a section without a byte order, and a simple packet without an interface, are faults', async (t) => {
+  const { head, interface: link, packet, simplePacket, block } = section();
+  const none = await readBytes(t, join(block(0x0a0d0d0a, 16), head, link(), packet(t0, frame)));
+  t.equal(none.packets.length, 1);
+  t.match(none.lines, [/a section has no byte order/]);
+  const orphan = await readBytes(t, join(head, simplePacket(frame), link(), packet(t0, frame)));
+  t.equal(orphan.packets.length, 1);
+  t.match(orphan.lines, [/a simple packet has no interface/]);
+});

@@ -1,0 +1,105 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
+import { Books } from '../../../../books/books.ts';
+import { problemLine } from '../../../../model/problem.ts';
+import type { ConnectionRecord } from '../../../../model/record.ts';
+import { type Captured, pcapFile, section } from '../../../scene/captures.ts';
+import { folderFor } from '../../../scene/file-read.ts';
+import * as packets from '../../../scene/packets.ts';
+import { arp, cooked2, ethernet, ip4, middle, tcp, udp, vxlan } from '../../../scene/packets.ts';
+import { second, t0 } from '../../../scene/records.ts';
+
+async function replayed(t: Test, file: Buffer, maxConnections = 1000) {
+  const path = join(folderFor(t), 'some.pcap');
+  writeFileSync(path, file);
+  const books = new Books();
+  const batches: { records: ConnectionRecord[]; untilUs: number }[] = [];
+  const problems = await replayFile(path, books, {
+    maxConnections,
+    onProgress: () => undefined,
+    onRecords: (records, untilUs) => batches.push({ records, untilUs }),
+  });
+  const records = batches.flatMap((batch) => batch.records);
+  return { batches, records, books: books.snapshot(), lines: problems.map(problemLine) };
+}
+
+function between(body: packets.Body, reply: packets.Body): Captured[] {
+  return [
+    { frame: ethernet(ip4('10.0.1.2', '10.0.2.3', body)), timeUs: t0 },
+    { frame: ethernet(ip4('10.0.2.3', '10.0.1.2', reply)), timeUs: t0 + 500 },
+  ];
+}
+
+t.test('a file becomes connection records at a point that is no pod’s', async (t) => {
+  const handshake = between(tcp(40000, 80, 'S'), tcp(80, 40000, 'SA', { acknowledged: 1001 }));
+  const { records, books, lines } = await replayed(t, pcapFile(handshake));
+  t.match(records, [
+    {
+      initiator: '10.0.1.2',
+      initiatorPort: 40000,
+      responder: '10.0.2.3',
+      responderPort: 80,
+      point: 'host',
+      rttUs: 500,
+    },
+  ]);
+  t.same(books.seen, 2);
+  t.same(lines, []);
+});
+
+t.test('every packet of the file is in a record, set aside, or lost by its reason', async (t) => {
+  const frames = [
+    ...between(udp(40000, 53), udp(53, 40000)).map(({ frame }) => frame),
+    ethernet(arp()),
+    ethernet(ip4('10.0.1.2', '10.0.2.3', middle(17), { offset: 800 })),
+    ethernet(ip4('10.0.1.2', '10.0.2.3', tcp(1, 2))).subarray(0, 40),
+    ethernet(ip4('192.0.2.1', '192.0.2.2', udp(1, 4789, vxlan(ethernet(ip4('10.0.1.2', '10.0.2.3', udp(40000, 53))))))),
+    ethernet(ip4('10.0.1.9', '10.0.2.3', udp(40000, 53))),
+  ];
+  const { records, books } = await replayed(t, pcapFile(frames.map((frame) => ({ frame }))), 1);
+  t.match(books, {
+    seen: 7,
+    setAside: { 'not-ip': 1 },
+    lost: { 'fragment-without-first': 1, corrupt: 1, 'table-full': 1 },
+  });
+  t.match(records, [{ packets: { forward: 2, reverse: 1 } }], 'what the tunnel carries is of the same connection');
+});
+
+t.test('a packet at two interfaces is seen at both, whether the file or the frame names them', async (t) => {
+  const content = ip4('10.0.1.2', '10.0.2.3', udp(40000, 53));
+  const cooked = [3, 4].map((index) => ({ frame: cooked2(content, index) }));
+  t.match((await replayed(t, pcapFile(cooked, { linkType: 276 }))).records, [
+    { interfaceIndex: 3, packets: { forward: 1 } },
+    { interfaceIndex: 4, packets: { forward: 1 } },
+  ]);
+  const { head, interface: link, packet } = section();
+  const ng = packets.join(head, link(), link(), packet(t0, ethernet(content), 0), packet(t0, ethernet(content), 1));
+  t.match((await replayed(t, ng)).records, [{ interfaceIndex: 0 }, { interfaceIndex: 1 }]);
+});
+
+t.test('records are told as the file’s time goes on, what is left at its end', async (t) => {
+  const at = (s: number, from: number) => ({
+    frame: ethernet(ip4('10.0.1.2', '10.0.2.3', udp(from, 53))),
+    timeUs: t0 + s * second,
+  });
+  const { batches } = await replayed(t, pcapFile([at(0, 1), at(1, 2), at(7, 3), at(8, 1)]));
+  t.same(
+    batches.map(({ records, untilUs }) => [(untilUs - t0) / second, records.map((one) => one.initiatorPort)]),
+    [
+      [7, [1, 2]],
+      [8, [1, 3]],
+    ],
+  );
+});
+
+t.test('a link type that is not decoded is told once, and its packets are lost', async (t) => {
+  const { books, lines } = await replayed(
+    t,
+    pcapFile([{ frame: Buffer.alloc(60) }, { frame: Buffer.alloc(60) }], { linkType: 105 }),
+  );
+  t.same(books.lost, { 'unknown-link-type': 2 });
+  t.equal(lines.length, 1);
+  t.match(lines[0], /^capture-link-type-unknown: .*: link type 105 cannot be decoded; /);
+});

@@ -1,0 +1,67 @@
+// A file that tcpdump itself wrote, in a network namespace that lives as long as the program in it.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
+import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
+import { Books } from '../../../../books/books.ts';
+import { UDP } from '../../../../model/protocol.ts';
+import { ACK, type ConnectionRecord, FIN, SYN } from '../../../../model/record.ts';
+import { folderFor, readPath } from '../../../scene/file-read.ts';
+import { marker } from './loopback-traffic.ts';
+
+const traffic = new URL('loopback-traffic.ts', import.meta.url).pathname;
+const mostMs = 20_000;
+
+/** The bytes of the file, once the last packet stands in it. */
+async function captured(): Promise<Buffer> {
+  const namespace = process.getuid?.() === 0 ? '-n' : '-rn';
+  const child = spawn('unshare', [namespace, '--kill-child', process.execPath, traffic], { timeout: mostMs });
+  const complaints: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
+  let bytes = Buffer.alloc(0);
+  child.stdout.on('data', (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk]);
+    if (bytes.includes(marker)) child.stdin.end();
+  });
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new Error(`exit code ${code}: ${Buffer.concat(complaints)}`);
+  return bytes;
+}
+
+t.test(
+  'what `tcpdump -i any -w` wrote on loopback: every packet in a record, every connection with its answer',
+  async (t) => {
+    const path = join(folderFor(t), 'any.pcap');
+    writeFileSync(path, await captured());
+    const { packets } = await readPath(path);
+    t.ok(packets.every(({ linkType }) => linkType === linkTypes.cooked2));
+
+    const books = new Books();
+    const records: ConnectionRecord[] = [];
+    const problems = await replayFile(path, books, {
+      maxConnections: 100,
+      onProgress: () => undefined,
+      onRecords: (some) => records.push(...some),
+    });
+    t.same(problems, []);
+    t.match(books.snapshot(), { seen: packets.length, lost: {} });
+    const counted = records.reduce((sum, one) => sum + one.packets.forward + one.packets.reverse, 0);
+    t.equal(counted, packets.length - (books.snapshot().setAside['not-ip'] ?? 0));
+
+    const closed = SYN | ACK | FIN;
+    const of = (protocol: number, address: string) =>
+      records.filter((one) => one.protocol === protocol && one.initiator === address && one.responder === address);
+    for (const loopback of ['127.0.0.1', '::1']) {
+      const [tcp, ...more] = of(6, loopback);
+      t.match(tcp, { responderPort: 8080, interfaceIndex: 1, initiatorBy: 'handshake', ended: true, synRetries: 0 });
+      t.equal(tcp!.tcpFlags.forward & closed, closed);
+      t.equal(tcp!.tcpFlags.reverse & closed, closed);
+      t.ok(tcp!.rttUs > 0 && tcp!.rttUs < 1_000_000, `${tcp!.rttUs} µs`);
+      t.same(more, [], 'one connection');
+      t.match(of(UDP, loopback), [{ responderPort: 8125, packets: { forward: 1, reverse: 1 } }]);
+    }
+  },
+);
