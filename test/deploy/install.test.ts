@@ -40,7 +40,7 @@ t.test('each command of Waybill on the page has its flags', async (t) => {
         `${flag} of ${whole!.slice(0, 60)}`,
       );
     }
-    t.ok(command?.description(), verb);
+    t.ok(command?.description(), verb!);
   }
 });
 
