@@ -1,22 +1,48 @@
-// Certificates and keys as the programs read them, every one that cannot be read named at once.
+// Certificates and keys as the programs read them, everything that is wrong with them named at once.
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Problem, ProblemError } from '../model/problem.ts';
-import { certificateUnreadable } from './errors.ts';
+import { certificateUnreadable, keyOfAnother, noCertificate, noKey } from './errors.ts';
 
 export type Tls = { ca: Buffer; cert: Buffer; key: Buffer };
 
+type Paths = { ca: string; cert: string; key: string };
+
 /** Throws a ProblemError; `paths` by setting, as `tls.ca`. */
-export function readTls(paths: { ca: string; cert: string; key: string }): Tls {
+export function readTls(paths: Paths): Tls {
   const problems: Problem[] = [];
-  const read = (name: 'ca' | 'cert' | 'key'): Buffer => {
+  const read = <Read>(name: keyof Paths, check: (pem: Buffer) => Read, unusable: typeof noKey) => {
+    let pem: Buffer;
     try {
-      return readFileSync(paths[name]);
+      pem = readFileSync(paths[name]);
     } catch (error) {
       problems.push(certificateUnreadable(`tls.${name}`, paths[name], error as NodeJS.ErrnoException));
-      return Buffer.alloc(0);
+      return undefined;
+    }
+    try {
+      return { pem, is: check(pem) };
+    } catch {
+      problems.push(unusable(`tls.${name}`, paths[name]));
+      return undefined;
     }
   };
-  const tls = { ca: read('ca'), cert: read('cert'), key: read('key') };
-  if (problems.length > 0) throw new ProblemError(...problems);
-  return tls;
+  const ca = read('ca', certificateOf, noCertificate);
+  const cert = read('cert', certificateOf, noCertificate);
+  const key = read('key', keyOf, noKey);
+  if (cert !== undefined && key !== undefined && !cert.is.checkPrivateKey(key.is)) {
+    problems.push(keyOfAnother('tls.key', paths.key, paths.cert));
+  }
+  if (ca === undefined || cert === undefined || key === undefined || problems.length > 0) {
+    throw new ProblemError(...problems);
+  }
+  return { ca: ca.pem, cert: cert.pem, key: key.pem };
+}
+
+/** The first of the file; throws where it holds none. */
+function certificateOf(pem: Buffer): X509Certificate {
+  return new X509Certificate(pem);
+}
+
+function keyOf(pem: Buffer): KeyObject {
+  return createPrivateKey(pem);
 }

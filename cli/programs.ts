@@ -1,11 +1,14 @@
 // `waybill agent` and `waybill collector`: settings from flags, environment and file, a log, and an orderly end.
+import { access, constants } from 'node:fs/promises';
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
 import { agentSchema } from '../agent/config.ts';
+import { cannotRead, noKubeconfig } from '../cluster/errors.ts';
 import { collectorSchema } from '../collector/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { namedSettings } from '../config/names.ts';
 import type { ConfigOf, Schema } from '../config/setting.ts';
+import { type Problem, ProblemError } from '../model/problem.ts';
 
 export function agentCommand(version: string): Command {
   return programCommand('agent', 'run the agent of a node', agentSchema, async (config, log, signal) => {
@@ -44,12 +47,29 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
       flags,
       env: process.env,
     });
+    // What gRPC has to say of itself, a Problem says with its mend; a user who wants it sets the variable.
+    process.env.GRPC_VERBOSITY ??= 'NONE';
+    await checkPaths(config as unknown as Paths);
     const ending = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
     const level = (config as { log: { level: string } }).log.level;
     const log = pino({ level, base: { program: name }, timestamp: pino.stdTimeFunctions.isoTime });
     await run(config, log, ending.signal);
   });
+}
+
+type Paths = { cluster: { manifests: string; kubeconfig: string } };
+
+/** What is not there now is a slip of the pen; what goes away later may come back. */
+async function checkPaths({ cluster }: Paths): Promise<void> {
+  const problems: Problem[] = [];
+  const check = async (path: string, fault: (error: unknown) => Problem) => {
+    if (path !== '') await access(path, constants.R_OK).catch((error: unknown) => problems.push(fault(error)));
+  };
+  const { manifests, kubeconfig } = cluster;
+  await check(manifests, (error) => cannotRead(`cluster.manifests ${manifests}`, error));
+  await check(kubeconfig, (error) => noKubeconfig(`cluster.kubeconfig ${kubeconfig}`, (error as Error).message));
+  if (problems.length > 0) throw new ProblemError(...problems);
 }
 
 /** As commander names the options: `findings-grace` is `findingsGrace`. */

@@ -144,7 +144,10 @@ export async function runCollector(
       },
       () => (cluster.synced ? { ready: true, why: 'judging' } : { ready: false, why: 'the cluster is not known yet' }),
       log,
-    );
+    ).catch(async (error: unknown) => {
+      await taken.stop();
+      throw error;
+    });
     const timers = [
       setInterval(() => judging.tick(nowUs()), tickMs),
       setInterval(keep, keepMs),
