@@ -1,0 +1,50 @@
+// No page leads nowhere: links, and the files that docs/architecture.md follows a connection through.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+
+const root = new URL('../..', import.meta.url).pathname;
+const pages = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.md'], { cwd: root })
+  .toString()
+  .trim()
+  .split('\n');
+
+t.test('every link between pages leads to a file', async (t) => {
+  for (const page of pages) {
+    for (const [, to] of readFileSync(join(root, page), 'utf8').matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)) {
+      t.ok(existsSync(join(root, dirname(page), to!)), `${page} -> ${to}`);
+    }
+  }
+});
+
+t.test('docs/architecture.md names files that are there, and fits one page', async (t) => {
+  const text = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
+  const files = [...text.matchAll(/`([a-z-]+\/[a-z0-9./-]+\.ts)`/g)].map((found) => found[1]!);
+  t.ok(files.length > 20, `${files.length} files`);
+  for (const file of files) t.ok(existsSync(join(root, file)), file);
+  t.ok(text.split('\n').length <= 60, 'at most a page');
+});
+
+t.test('every page that the code names is there', async (t) => {
+  const found = execFileSync(
+    'git',
+    ['grep', '-noE', 'docs/[a-z0-9/-]+\\.md', '--', '*.ts', '*.proto', 'Makefile', '*.yaml'],
+    {
+      cwd: root,
+    },
+  );
+  for (const line of found.toString().trim().split('\n')) {
+    const page = line.split(':').at(-1)!;
+    t.ok(existsSync(join(root, page)), line);
+  }
+});
+
+t.test('decisions are numbered without a gap, and dated', async (t) => {
+  const names = readdirSync(join(root, 'docs/decisions')).sort();
+  for (const [at, name] of names.entries()) {
+    t.equal(Number(name.slice(0, 4)), at + 1, name);
+    const text = readFileSync(join(root, 'docs/decisions', name), 'utf8');
+    t.match(text, new RegExp(`^# ${at + 1}\\. .+\\n\\n20\\d\\d-\\d\\d-\\d\\d\\n`), name);
+  }
+});

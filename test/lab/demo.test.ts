@@ -1,0 +1,31 @@
+// What `make demo` runs: it shows a finding of each kind with its explanation, none for what was declared, and leaves
+// nothing behind.
+import { execFile } from 'node:child_process';
+import t from 'tap';
+import { removeLeftovers } from '../../lab/leftovers.ts';
+
+const demo = new URL('../../lab/demo.ts', import.meta.url).pathname;
+
+t.test('the demo shows one of each, each explained', async (t) => {
+  const { code, out } = await new Promise<{ code: number | null; out: string }>((resolve) => {
+    const child = execFile(process.execPath, [demo], (_, stdout, stderr) =>
+      resolve({ code: child.exitCode, out: stdout + stderr }),
+    );
+  });
+  t.equal(code, 0, out);
+  for (const [kind, explanation] of [
+    ['critical +bypass +shop/web +shop/db', 'is denied by policy, and the network carried it'],
+    ['medium +blocked +shop/batch +shop/vault', "never came to the responder's interface"],
+    [
+      'high +undeclared +shop/batch .*internet.* egress',
+      'leaves the cluster to zone internet, and no policy speaks of it',
+    ],
+    ['medium +undeclared +shop/batch +shop/cart .* cross-node', 'crosses from node node-a to node node-b'],
+    ['low +broken +shop/web +shop/payments', 'is declared, but the network does not carry it'],
+  ] as const) {
+    t.match(out, new RegExp(`^${kind}.*\\n.*${explanation}`, 'm'), kind);
+  }
+  t.match(out, 'no finding for: declared');
+  t.match(out, 'Nothing is left running.');
+  t.same(await removeLeftovers(), [], 'nothing is left');
+});
