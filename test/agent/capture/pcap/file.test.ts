@@ -5,6 +5,7 @@ import t from 'tap';
 import { readCaptureFile } from '../../../../agent/capture/pcap/file.ts';
 import { pcapFile, section } from '../../../scene/captures.ts';
 import { folderFor, readBytes, readPath } from '../../../scene/file-read.ts';
+import { matchEach } from '../../../scene/match-each.ts';
 import * as packets from '../../../scene/packets.ts';
 import { t0 } from '../../../scene/records.ts';
 
@@ -39,7 +40,7 @@ t.test(
     const path = join(folderFor(t), 'secret.pcap');
     writeFileSync(path, pcapFile([]));
     chmodSync(path, 0);
-    t.match((await readPath(path)).lines, [/^capture-file-unreadable: FILE: cannot be read \(EACCES\); /]);
+    matchEach(t, (await readPath(path)).lines, [/^capture-file-unreadable: FILE: cannot be read \(EACCES\); /]);
   },
 );
 

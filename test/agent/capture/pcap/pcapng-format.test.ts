@@ -1,6 +1,7 @@
 import t from 'tap';
 import { type Order, section } from '../../../scene/captures.ts';
 import { readBytes } from '../../../scene/file-read.ts';
+import { matchEach } from '../../../scene/match-each.ts';
 import { ethernet, ip4, join, tcp } from '../../../scene/packets.ts';
 import { t0 } from '../../../scene/records.ts';
 
@@ -73,7 +74,7 @@ for (const order of ['little', 'big'] satisfies Order[]) {
   t.test(`${order} endian: a simple packet is no longer than the interface's snap length`, async (t) => {
     const cut = simplePacket(frame.subarray(0, 32), frame.length);
     const { packets } = await readBytes(t, join(head, link(1, Buffer.alloc(0), 30), cut));
-    t.match(packets, [{ frame: frame.subarray(0, 30), length: frame.length }]);
+    matchEach(t, packets, [{ frame: frame.subarray(0, 30), length: frame.length }]);
   });
 
   t.test(`${order} endian: blocks that hold no packet are passed over`, async (t) => {
@@ -189,8 +190,8 @@ t.test('a section without a byte order, and a simple packet without an interface
   const { head, interface: link, packet, simplePacket, block } = section();
   const none = await readBytes(t, join(block(0x0a0d0d0a, 16), head, link(), packet(t0, frame)));
   t.equal(none.packets.length, 1);
-  t.match(none.lines, [/a section has no byte order/]);
+  matchEach(t, none.lines, [/a section has no byte order/]);
   const orphan = await readBytes(t, join(head, simplePacket(frame), link(), packet(t0, frame)));
   t.equal(orphan.packets.length, 1);
-  t.match(orphan.lines, [/a simple packet has no interface/]);
+  matchEach(t, orphan.lines, [/a simple packet has no interface/]);
 });

@@ -7,6 +7,7 @@ import { problemLine } from '../../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
 import { type Captured, pcapFile, section } from '../../../scene/captures.ts';
 import { folderFor } from '../../../scene/file-read.ts';
+import { matchEach } from '../../../scene/match-each.ts';
 import * as packets from '../../../scene/packets.ts';
 import { arp, cooked2, ethernet, ip4, middle, tcp, udp, vxlan } from '../../../scene/packets.ts';
 import { second, t0 } from '../../../scene/records.ts';
@@ -35,7 +36,7 @@ function between(body: packets.Body, reply: packets.Body): Captured[] {
 t.test('a file becomes connection records at a point that is no pod’s', async (t) => {
   const handshake = between(tcp(40000, 80, 'S'), tcp(80, 40000, 'SA', { acknowledged: 1001 }));
   const { records, books, lines } = await replayed(t, pcapFile(handshake));
-  t.match(records, [
+  matchEach(t, records, [
     {
       initiator: '10.0.1.2',
       initiatorPort: 40000,
@@ -64,19 +65,19 @@ t.test('every packet of the file is in a record, set aside, or lost by its reaso
     setAside: { 'not-ip': 1 },
     lost: { 'fragment-without-first': 1, corrupt: 1, 'table-full': 1 },
   });
-  t.match(records, [{ packets: { forward: 2, reverse: 1 } }], 'what the tunnel carries is of the same connection');
+  matchEach(t, records, [{ packets: { forward: 2, reverse: 1 } }], 'what the tunnel carries is of the same connection');
 });
 
 t.test('a packet at two interfaces is seen at both, whether the file or the frame names them', async (t) => {
   const content = ip4('10.0.1.2', '10.0.2.3', udp(40000, 53));
   const cooked = [3, 4].map((index) => ({ frame: cooked2(content, index) }));
-  t.match((await replayed(t, pcapFile(cooked, { linkType: 276 }))).records, [
+  matchEach(t, (await replayed(t, pcapFile(cooked, { linkType: 276 }))).records, [
     { interfaceIndex: 3, packets: { forward: 1 } },
     { interfaceIndex: 4, packets: { forward: 1 } },
   ]);
   const { head, interface: link, packet } = section();
   const ng = packets.join(head, link(), link(), packet(t0, ethernet(content), 0), packet(t0, ethernet(content), 1));
-  t.match((await replayed(t, ng)).records, [{ interfaceIndex: 0 }, { interfaceIndex: 1 }]);
+  matchEach(t, (await replayed(t, ng)).records, [{ interfaceIndex: 0 }, { interfaceIndex: 1 }]);
 });
 
 t.test('records are told as the file’s time goes on, what is left at its end', async (t) => {

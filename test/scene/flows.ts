@@ -1,0 +1,53 @@
+// Packets between web and db as a flow table at web's interface sees them, and what it tells.
+import { Fragments } from '../../agent/capture/decode/fragments.ts';
+import { decodeFrame } from '../../agent/capture/decode/frame.ts';
+import { linkTypes } from '../../agent/capture/decode/link-type.ts';
+import { Packet } from '../../agent/capture/decode/packet.ts';
+import { FlowTable, type FlowTableOptions, type Way } from '../../agent/records/flow-table.ts';
+import { Books } from '../../books/books.ts';
+import type { ConnectionRecord } from '../../model/record.ts';
+import { type Body, type Content, ip4 } from './packets.ts';
+import { db, second, t0, web } from './records.ts';
+
+export const webLink = 7;
+
+/** Times are seconds since t0. */
+export class Flows {
+  readonly books = new Books();
+  readonly table: FlowTable;
+  readonly #fragments = new Fragments();
+  readonly #packet = new Packet('closed');
+
+  constructor(options: Partial<FlowTableOptions> = {}) {
+    this.table = new FlowTable({ maxConnections: 1000, reportEveryUs: 10 * second, ...options }, this.books);
+  }
+
+  /** From web to db. */
+  out(s: number, body: Body): void {
+    this.see(s, ip4(web, db, body), 'from-pod');
+  }
+
+  /** From db to web. */
+  back(s: number, body: Body): void {
+    this.see(s, ip4(db, web, body), 'to-pod');
+  }
+
+  see(s: number, { bytes }: Content, way: Way, link = webLink): void {
+    this.books.seen(1);
+    const decoded = decodeFrame(linkTypes.raw, bytes, 0, bytes.length, bytes.length, this.#fragments, this.#packet);
+    if (decoded !== 'packet') throw new Error(`the scene has a packet that is ${decoded}`);
+    this.table.add(this.#packet, link, way, t0 + Math.round(s * second));
+  }
+
+  drain(s: number): ConnectionRecord[] {
+    const records: ConnectionRecord[] = [];
+    this.table.drain(t0 + Math.round(s * second), (record) => records.push(record));
+    return records;
+  }
+
+  finish(): ConnectionRecord[] {
+    const records: ConnectionRecord[] = [];
+    this.table.finish((record) => records.push(record));
+    return records;
+  }
+}
