@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Books } from '../books/books.ts';
 import { readTls } from '../certs/read.ts';
+import { systemClock } from '../cluster/clock.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { problemLine } from '../model/problem.ts';
 import type { ConnectionRecord } from '../model/record.ts';
@@ -63,7 +64,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
         table.disappeared(index, nowUs());
       },
     },
-    nowUs,
+    { ...systemClock, nowUs },
     log,
   );
 

@@ -1,7 +1,7 @@
 // The one interface of every live capture source: it watches pod interfaces and hands over connection records.
 import type { ConnectionRecord } from '../../model/record.ts';
 
-/** A link of this node whose peer stands in a pod's network namespace. */
+/** A link of this node whose peer stands in a pod's network namespace. `appearedUs` is 0 where it was there before us. */
 export type PodInterface = { index: number; name: string; appearedUs: number };
 
 export type CaptureSource = {

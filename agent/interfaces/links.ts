@@ -3,6 +3,7 @@
 // by `ip monitor`; a slow look at all of them makes good what it missed.
 import { spawn } from 'node:child_process';
 import type { Logger } from 'pino';
+import type { Clock } from '../../cluster/clock.ts';
 import type { Link } from './table.ts';
 
 export type LinkEvents = { appeared(link: Link): void; disappeared(index: number): void };
@@ -19,32 +20,35 @@ const monitorAgainMs = 1_000;
 export class PodLinks {
   readonly #reader: LinkReader;
   readonly #events: LinkEvents;
-  readonly #nowUs: () => number;
-  readonly #log: Logger;
+  readonly #clock: Clock;
+  readonly #log: Pick<Logger, 'warn'>;
   readonly #known = new Set<number>();
   #monitor: { stop(): void } | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #takeBackLook = () => {};
+  #takeBackMonitor = () => {};
+  #hasLooked = false;
   #looking: Promise<void> | undefined;
   #lookAgain = false;
   #stopped = false;
 
-  constructor(reader: LinkReader, events: LinkEvents, nowUs: () => number, log: Logger) {
+  constructor(reader: LinkReader, events: LinkEvents, clock: Clock, log: Pick<Logger, 'warn'>) {
     this.#reader = reader;
     this.#events = events;
-    this.#nowUs = nowUs;
+    this.#clock = clock;
     this.#log = log;
   }
 
   /** Resolves when every link that is there was told. */
   async start(): Promise<void> {
     this.#follow();
-    this.#timer = setInterval(() => this.look(), lookAgainMs);
+    this.#lookLater();
     await this.look();
   }
 
   stop(): void {
     this.#stopped = true;
-    clearInterval(this.#timer);
+    this.#takeBackLook();
+    this.#takeBackMonitor();
     this.#monitor?.stop();
   }
 
@@ -67,12 +71,13 @@ export class PodLinks {
     let links: Link[];
     try {
       const { links: shown, defaultRoutes } = await this.#reader.list();
-      links = podLinksOf(shown, defaultRoutes, this.#nowUs());
+      links = podLinksOf(shown, defaultRoutes, this.#hasLooked ? this.#clock.nowUs() : 0);
     } catch (error) {
       this.#log.warn({ why: String(error) }, 'links cannot be listed: new pods are not watched until they can');
       return;
     }
     if (this.#stopped) return;
+    this.#hasLooked = true;
     const there = new Set(links.map((link) => link.index));
     for (const index of this.#known) {
       if (there.has(index)) continue;
@@ -86,13 +91,23 @@ export class PodLinks {
     }
   }
 
+  #lookLater(): void {
+    this.#takeBackLook = this.#clock.after(lookAgainMs, () => {
+      this.#lookLater();
+      this.look();
+    });
+  }
+
   #follow(): void {
+    let isOver = false;
     this.#monitor = this.#reader.monitor(
       () => this.look(),
       (why) => {
-        if (this.#stopped) return;
+        // A program that cannot be started tells it twice: that it failed, and that it ended.
+        if (isOver || this.#stopped) return;
+        isOver = true;
         this.#log.warn({ why }, 'ip monitor ended: links are looked at every 10 s until it is back');
-        setTimeout(() => !this.#stopped && this.#follow(), monitorAgainMs).unref();
+        this.#takeBackMonitor = this.#clock.after(monitorAgainMs, () => this.#follow());
       },
     );
   }
@@ -109,7 +124,7 @@ type ShownLink = {
 type ShownRoute = { dev?: string; nexthops?: { dev?: string }[] };
 
 /** Links that are up and lead into another namespace, less those that a default route leaves by. */
-export function podLinksOf(links: string, defaultRoutes: readonly string[], nowUs: number): Link[] {
+export function podLinksOf(links: string, defaultRoutes: readonly string[], appearedUs: number): Link[] {
   const uplinks = new Set(
     defaultRoutes
       .flatMap((json) => JSON.parse(json) as ShownRoute[])
@@ -119,7 +134,7 @@ export function podLinksOf(links: string, defaultRoutes: readonly string[], nowU
     const kind = linkinfo?.info_kind;
     if (ifindex === undefined || ifname === undefined || link_netnsid === undefined) return [];
     if ((kind !== 'veth' && kind !== 'netkit') || !flags?.includes('UP') || uplinks.has(ifname)) return [];
-    return [{ index: ifindex, name: ifname, netnsid: link_netnsid, appearedUs: nowUs }];
+    return [{ index: ifindex, name: ifname, netnsid: link_netnsid, appearedUs }];
   });
 }
 

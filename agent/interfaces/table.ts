@@ -4,6 +4,7 @@ import type { Address } from '../../model/address.ts';
 import type { WireInterface } from '../../proto/wire.ts';
 import type { BindableInterface } from '../pods/pods.ts';
 
+/** `appearedUs` is 0 where it was there before the agent. */
 export type Link = { index: number; name: string; netnsid: number; appearedUs: number };
 
 /** Addresses in the namespace that is known here by the id; empty where it has none yet. */
@@ -93,7 +94,7 @@ export class InterfaceTable {
   }
 
   #learnAddresses(row: Row, nowUs: number): void {
-    const young = nowUs - row.appearedUs < askAgainUs.youngFor && row.addresses.length === 0;
+    const young = nowUs - row.watchedSinceUs < askAgainUs.youngFor && row.addresses.length === 0;
     if (nowUs - row.askedUs < (young ? askAgainUs.young : askAgainUs.old)) return;
     row.askedUs = nowUs;
     const addresses = this.#addressesOf(row.netnsid);

@@ -1,0 +1,165 @@
+import t from 'tap';
+import { podLinksOf } from '../../../agent/interfaces/links.ts';
+import { linkScene, veth } from '../../scene/links.ts';
+import { matchEach } from '../../scene/match-each.ts';
+
+function names(links: readonly object[], ...routes: object[][]): string[] {
+  const shown = routes.map((list) => JSON.stringify(list));
+  return podLinksOf(JSON.stringify(links), shown, 5).map((link) => link.name);
+}
+
+t.test('a veth or netkit that is up and whose peer stands in another namespace leads to a pod', async (t) => {
+  t.same(podLinksOf(JSON.stringify([veth(7)]), ['[]', '[]'], 5), [
+    { index: 7, name: 'veth7', netnsid: 7, appearedUs: 5 },
+  ]);
+  t.same(names([veth(7, { link_netnsid: 0 })]), ['veth7'], 'the namespace that is known as 0 is one too');
+  t.same(names([veth(7, { ifname: 'lxc1234', linkinfo: { info_kind: 'netkit' } })]), ['lxc1234'], 'whatever its name');
+});
+
+t.test('other links lead to none', async (t) => {
+  const { link_netnsid: _, ...here } = veth(8);
+  const { linkinfo: __, ...physical } = veth(9);
+  t.same(names([here]), [], 'its peer stands in our own namespace');
+  t.same(names([physical]), [], 'no kind');
+  t.same(names([veth(7, { linkinfo: { info_kind: 'macvlan' } })]), []);
+  t.same(names([veth(7, { flags: ['BROADCAST'] })]), [], 'down');
+  t.same(names([{}, { ifindex: 3 }]), [], 'what ip leaves out of a list');
+});
+
+t.test('an uplink leads to no pod, though it may be a veth where the node itself is a container', async (t) => {
+  const links = [veth(7), veth(8), veth(9), veth(10)];
+  const route = (dev: string) => ({ dst: 'default', gateway: '192.0.2.1', dev });
+  t.same(names(links, [route('veth8')], []), ['veth7', 'veth9', 'veth10']);
+  const several = { dst: 'default', nexthops: [{ dev: 'veth9' }, { dev: 'veth10' }] };
+  t.same(names(links, [route('veth8')], [several]), ['veth7'], 'IPv6 by two ways');
+});
+
+t.test('start resolves when every link that is there was told, as one that was there before', async (t) => {
+  const { pods, told, appeared } = linkScene(veth(7), veth(8));
+  await pods.start();
+  t.same(told, ['+7', '+8']);
+  t.same(
+    appeared.map((link) => link.appearedUs),
+    [0, 0],
+  );
+  pods.stop();
+});
+
+t.test('a change that the monitor tells is looked at: what came and what went is told once', async (t) => {
+  const { pods, reader, clock, told, appeared, settled } = linkScene(veth(7));
+  await pods.start();
+  reader.links = [veth(8)];
+  reader.monitors[0]!.changed();
+  await settled();
+  t.same(told, ['+7', '-7', '+8']);
+  t.equal(appeared[1]!.appearedUs, clock.nowUs());
+  pods.stop();
+});
+
+t.test('a link that is not up yet is told when it is, and one that goes down is gone', async (t) => {
+  const { pods, reader, told, settled } = linkScene(veth(7, { flags: [] }));
+  await pods.start();
+  t.same(told, []);
+  for (const flags of [['UP'], []]) {
+    reader.links = [veth(7, { flags })];
+    reader.monitors[0]!.changed();
+    await settled();
+  }
+  t.same(told, ['+7', '-7']);
+  pods.stop();
+});
+
+t.test('changes during a look are looked at once more, however many there were', async (t) => {
+  const { pods, reader, told, settled } = linkScene(veth(7));
+  const { promise, resolve } = Promise.withResolvers<void>();
+  reader.gates = [promise];
+  const started = pods.start();
+  reader.links = [veth(7), veth(8)];
+  for (let i = 0; i < 100; i++) reader.monitors[0]!.changed();
+  t.equal(reader.listings, 1);
+  resolve();
+  await started;
+  await settled();
+  t.same(told, ['+7', '+8']);
+  t.ok(reader.listings <= 4, `${reader.listings} listings`);
+  pods.stop();
+});
+
+t.test('what the monitor missed is found by a look every 10 s', async (t) => {
+  const { pods, reader, clock, told, settled } = linkScene(veth(7));
+  await pods.start();
+  reader.links = [];
+  clock.advance(9_999);
+  t.equal(reader.listings, 1);
+  clock.advance(1);
+  t.equal(reader.listings, 2);
+  await settled();
+  t.same(told, ['+7', '-7']);
+  reader.listings = 0;
+  clock.advance(10_000);
+  t.equal(reader.listings, 1, 'and again');
+  pods.stop();
+});
+
+t.test('a listing that fails is warned of and changes nothing; the next one goes on', async (t) => {
+  const { pods, reader, told, warned, settled } = linkScene(veth(7));
+  await pods.start();
+  reader.links = [];
+  reader.gates = [Promise.reject(new Error('ip is gone'))];
+  await pods.look();
+  t.same(told, ['+7']);
+  matchEach(t, warned, [/^links cannot be listed/]);
+  await settled();
+  t.same(told, ['+7', '-7']);
+  pods.stop();
+});
+
+t.test('links of the first listing that works were there before, also where one failed', async (t) => {
+  const { pods, reader, appeared } = linkScene(veth(7));
+  reader.gates = [Promise.reject(new Error('not yet'))];
+  await pods.start();
+  t.same(appeared, []);
+  await pods.look();
+  t.equal(appeared[0]!.appearedUs, 0);
+  pods.stop();
+});
+
+t.test('a monitor that ends is warned of and begun again after a second, one for one', async (t) => {
+  const { pods, reader, clock, warned, told, settled } = linkScene(veth(7));
+  await pods.start();
+  for (let round = 1; round <= 4; round++) {
+    const { ended } = reader.monitors.at(-1)!;
+    ended('spawn ip ENOENT');
+    ended('exit code -2');
+    t.equal(warned.length, round, 'a program that cannot be started tells it twice');
+    clock.advance(999);
+    t.equal(reader.monitors.length, round);
+    clock.advance(1);
+    t.equal(reader.monitors.length, round + 1);
+  }
+  reader.links = [];
+  reader.monitors.at(-1)!.changed();
+  await settled();
+  t.same(told, ['+7', '-7']);
+  pods.stop();
+});
+
+t.test('nothing is told or begun after stop', async (t) => {
+  const { pods, reader, clock, told, warned, settled } = linkScene(veth(7));
+  await pods.start();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  reader.gates = [promise];
+  reader.links = [];
+  reader.monitors[0]!.changed();
+  pods.stop();
+  t.ok(reader.monitors[0]!.stopped);
+  resolve();
+  await settled();
+  reader.monitors[0]!.ended('exit code null');
+  const { listings } = reader;
+  clock.advance(60_000);
+  t.same(told, ['+7']);
+  t.same(warned, []);
+  t.equal(reader.listings, listings);
+  t.equal(reader.monitors.length, 1);
+});
