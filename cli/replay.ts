@@ -9,10 +9,12 @@ import { ClusterHistory } from '../collector/identity/cluster-history.ts';
 import { Identities } from '../collector/identity/identity.ts';
 import { zonesOf } from '../collector/identity/zones.ts';
 import { Judging } from '../collector/judging.ts';
+import { integer } from '../config/setting.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import { findingJson } from '../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../model/problem.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
+import { badFlag } from './errors.ts';
 import { failOnOption, isAtLeast } from './findings.ts';
 import { type Output, outputs, shown } from './output/format.ts';
 import { screenOf } from './output/screen.ts';
@@ -22,13 +24,20 @@ type Flags = { cluster: string; option?: string[]; failOn?: Severity; output: Ou
 
 const collectorDefaults = { answerTimeoutUs: 1_000_000, maxLagUs: 0, graceUs: 0, maxFindings: 1_000_000 };
 
+const mostConnections = integer({
+  default: 1_000_000,
+  min: 1,
+  max: 10_000_000,
+  help: 'live connections held at once',
+});
+
 export function replayCommand(): Command {
   return new Command('replay')
     .description('judge capture files (pcap, pcapng) by a folder of manifests, offline')
     .argument('<file...>', 'capture files, in the order of their time')
     .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
     .option('--option <name=value...>', 'what the policy API leaves open (docs/policy-semantics.md)')
-    .option('--max-connections <number>', 'live connections held at once', '1000000')
+    .option('--max-connections <number>', mostConnections.help, mostConnections.defaultText)
     .addOption(new Option('-o, --output <format>', 'how to show the findings').choices(outputs).default('table'))
     .addOption(failOnOption())
     .action(async (files: string[], flags: Flags) => {
@@ -39,12 +48,14 @@ export function replayCommand(): Command {
 async function replay(files: readonly string[], flags: Flags): Promise<void> {
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
+  const most = mostConnections.read(flags.maxConnections);
+  if ('fault' in most) throw new ProblemError(badFlag('--max-connections', most.fault, most.mend));
+  const maxLive = most.value;
   const manifests = await readManifests(flags.cluster);
   complain(manifests.problems);
   const cluster = new ClusterHistory();
   for (const object of manifests.objects) cluster.receive({ type: 'put', object, atUs: 0 });
   cluster.receive({ type: 'synced', atUs: 0 });
-  const maxLive = Number(flags.maxConnections);
   const judging = new Judging(
     {
       join: { answerTimeoutUs: collectorDefaults.answerTimeoutUs, maxLagUs: collectorDefaults.maxLagUs, maxLive },
@@ -93,7 +104,12 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
 }
 
 /** No agent watched the network of a file: what was not seen may have been there. */
-const nobodyWatched = { nodeOf: () => undefined, interfaceOf: () => undefined, interfaceAt: () => undefined, reporting: () => undefined };
+const nobodyWatched = {
+  nodeOf: () => undefined,
+  interfaceOf: () => undefined,
+  interfaceAt: () => undefined,
+  reporting: () => undefined,
+};
 
 function complain(problems: readonly Problem[]): void {
   for (const problem of problems) process.stderr.write(`${problemLine(problem)}\n`);

@@ -1,0 +1,159 @@
+import t from 'tap';
+import { parse } from 'yaml';
+import { pcapFile } from '../scene/captures.ts';
+import { ingressPolicy, shop } from '../scene/judging.ts';
+import { all, bypass, internet, replayScene, run, undeclared } from '../scene/replay.ts';
+
+const found = '5 packets; connections: denied 1, undeclared 1';
+
+t.test('the findings of a capture, the gravest first, and what was read', async (t) => {
+  const { args } = replayScene(t);
+  const ran = await run(...args);
+  const [head, first, second, ...more] = ran.out.trimEnd().split('\n');
+  t.match(head, /^SEVERITY +KIND +INITIATOR +RESPONDER +PORT /);
+  t.match(first, /^critical +bypass +shop\/web +shop\/db +TCP 5432 +cross-node +1 /);
+  t.match(second, /^high +undeclared +shop\/db +203\.0\.113\.7 \(internet\) +UDP 443 +egress +1 /);
+  t.same(more, []);
+  t.same(ran.err, [found]);
+  t.equal(ran.code, 0);
+});
+
+t.test('json is one list, jsonl one finding a line, yaml and json the same', async (t) => {
+  const { args } = replayScene(t);
+  const [json, jsonl, yaml] = await Promise.all(
+    ['json', 'jsonl', 'yaml'].map(async (output) => (await run(...args, '-o', output)).out),
+  );
+  const list = JSON.parse(json!);
+  t.hasStrict(list, [
+    {
+      kind: 'bypass',
+      severity: 'critical',
+      initiator: { kind: 'pod', namespace: 'shop', workload: 'web' },
+      responder: { kind: 'pod', namespace: 'shop', workload: 'db' },
+      protocol: 'TCP',
+      port: 5432,
+      placement: 'cross-node',
+      verdict: 'denied',
+      outcome: 'established',
+      delivered: 'yes',
+      connections: 1,
+      firstSeen: '2026-01-01T00:00:00.000Z',
+      lastSeen: '2026-01-01T00:00:00.002Z',
+    },
+    {
+      kind: 'undeclared',
+      severity: 'high',
+      initiator: { kind: 'pod', namespace: 'shop', workload: 'db' },
+      responder: { kind: 'external', ip: internet, zone: 'internet' },
+      protocol: 'UDP',
+      port: 443,
+      placement: 'egress',
+    },
+  ]);
+  t.equal(list.length, 2);
+  for (const one of list) t.ok(one.id && one.explanation && one.sides.length > 0 && one.evidence);
+  t.same(
+    jsonl!
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line)),
+    list,
+  );
+  t.same(parse(yaml!), list);
+});
+
+t.test('--fail-on: 1 where a finding is at least so severe, else 0', async (t) => {
+  const { file, args, cluster } = replayScene(t);
+  const only = file('only.pcap', pcapFile(undeclared()));
+  const codes = await Promise.all([
+    run(...args, '--fail-on', 'critical'),
+    run(...args, '--fail-on', 'low'),
+    run(only, ...cluster, '--fail-on', 'critical'),
+    run(only, ...cluster, '--fail-on', 'high'),
+  ]);
+  t.same(
+    codes.map(({ code }) => code),
+    [1, 1, 0, 1],
+  );
+});
+
+t.test('a truncated file: one line, and what stands before the cut is judged', async (t) => {
+  const { args, some } = replayScene(t, pcapFile([...all, ...bypass(40_001)]).subarray(0, -10));
+  const ran = await run(...args, '-o', 'jsonl', '--fail-on', 'critical');
+  t.match(ran.out, /^\{.*"kind":"bypass".*"connections":2.*\}\n\{.*"kind":"undeclared".*\}\n$/);
+  t.equal(ran.err.length, 2, String(ran.err));
+  t.match(
+    ran.err[0],
+    new RegExp(
+      `^capture-file-truncated: ${some}, byte \\d+: the file ends within a packet; the 7 packets before it were read; `,
+    ),
+  );
+  t.match(ran.err[1], /^7 packets; connections: /);
+  t.equal(ran.code, 2, 'that it could not all be read is graver than what was found');
+});
+
+t.test('a corrupt packet in the middle: one line, and what stands before and behind it is judged', async (t) => {
+  const bytes = pcapFile(all);
+  const at = pcapFile(all.slice(0, 3)).length;
+  const fault = Buffer.concat([bytes.subarray(0, at), Buffer.alloc(77, 0xff), bytes.subarray(at)]);
+  const { args, some } = replayScene(t, fault);
+  const ran = await run(...args, '-o', 'jsonl');
+  t.equal(ran.out.trimEnd().split('\n').length, 2);
+  t.same(ran.err, [
+    `capture-file-corrupt: ${some}, byte ${at}: a packet claims 4294967295 bytes; 77 bytes are passed over, ` +
+      'the 3 packets before them were read; write or copy the file again',
+    found,
+  ]);
+  t.equal(ran.code, 2);
+});
+
+t.test('packets without a connection are counted by their reason, and are no fault of the file', async (t) => {
+  const broken = { frame: Buffer.from(all[0]!.frame) };
+  broken.frame[14] = 0x41;
+  const { args } = replayScene(t, pcapFile([broken, ...all, { frame: Buffer.alloc(60) }]));
+  const ran = await run(...args, '--fail-on', 'critical');
+  t.same(ran.err, ['7 packets (not in connections: not-ip 1, corrupt 1); connections: denied 1, undeclared 1']);
+  t.equal(ran.code, 1);
+});
+
+t.test('files that cannot be read: one line each, and the others are judged', async (t) => {
+  const { file, cluster, some } = replayScene(t);
+  const [text, odd] = [
+    file('notes.txt', 'no capture'),
+    file('odd.pcap', pcapFile([{ frame: Buffer.alloc(60) }], { linkType: 105 })),
+  ];
+  const ran = await run(`${some}.not`, text, some, odd, ...cluster, '-o', 'jsonl');
+  t.equal(ran.out.trimEnd().split('\n').length, 2);
+  t.same(ran.err, [
+    `capture-file-unreadable: ${some}.not: cannot be read (ENOENT); give the path of a pcap or pcapng file`,
+    `capture-file-unknown: ${text}: is neither pcap nor pcapng; give a file that tcpdump -w or Wireshark wrote`,
+    `capture-link-type-unknown: ${odd}: link type 105 cannot be decoded; its packets are lost; ` +
+      'capture on Ethernet, on any, or raw IP',
+    '6 packets (not in connections: unknown-link-type 1); connections: denied 1, undeclared 1',
+  ]);
+  t.equal(ran.code, 2);
+});
+
+t.test('a manifest with a mistake: one line, and the rest is judged', async (t) => {
+  const { file, some } = replayScene(t);
+  const manifests = file('broken.yaml', `${shop}---${ingressPolicy('db', '')}---\nkind: [oops\n`);
+  const ran = await run(some, '--cluster', manifests, '-o', 'jsonl');
+  t.equal(ran.out.trimEnd().split('\n').length, 2);
+  t.equal(ran.err.length, 2, String(ran.err));
+  t.match(ran.err[0], /^bad-yaml: .*broken\.yaml.*; /);
+  t.equal(ran.err[1], found);
+});
+
+t.test('several files are one capture: what they hold adds up', async (t) => {
+  const { file, cluster } = replayScene(t);
+  const files = [40_000, 40_001].map((port) => file(`${port}.pcap`, pcapFile(bypass(port))));
+  const [finding, ...more] = JSON.parse((await run(...files, ...cluster, '-o', 'json')).out);
+  t.equal(finding.connections, 2);
+  t.same(more, []);
+});
+
+t.test('--max-connections bounds what is held, and what had no room is counted', async (t) => {
+  const { args } = replayScene(t);
+  const ran = await run(...args, '--max-connections', '1');
+  t.match(ran.err, [/^5 packets \(not in connections: table-full 2\); connections: denied 1$/]);
+});

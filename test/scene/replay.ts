@@ -1,0 +1,77 @@
+// `waybill replay` as a user runs it: a capture of web, db and the internet, and manifests that close db to all.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { Test } from 'tap';
+import { type Captured, pcapFile } from './captures.ts';
+import { folderFor } from './file-read.ts';
+import { ingressPolicy, shop } from './judging.ts';
+import { type Body, ethernet, ip4, tcp, udp } from './packets.ts';
+import { db, second, t0, web } from './records.ts';
+
+const waybill = new URL('../../cli/waybill.ts', import.meta.url).pathname;
+export const internet = '203.0.113.7';
+
+export type Ran = { code: number; out: string; err: string[] };
+
+export async function run(...args: string[]): Promise<Ran> {
+  const child = spawn(process.execPath, [waybill, 'replay', ...args], {
+    env: { PATH: process.env.PATH },
+    stdio: 'pipe',
+  });
+  child.stdin.end();
+  const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code: code as number, out, err: err.split('\n').slice(0, -1) };
+}
+
+function conversation(
+  from: string,
+  to: string,
+  atUs: number,
+  ...bodies: [from: 'initiator' | 'responder', body: Body][]
+) {
+  return bodies.map(([who, body], i): Captured => {
+    const ends = who === 'initiator' ? ([from, to] as const) : ([to, from] as const);
+    return { frame: ethernet(ip4(...ends, body)), timeUs: atUs + i * 1000 };
+  });
+}
+
+/** web to db on a port that nobody may reach, carried: a bypass. */
+export function bypass(fromPort = 40_000): Captured[] {
+  return conversation(
+    web,
+    db,
+    t0,
+    ['initiator', tcp(fromPort, 5432, 'S')],
+    ['responder', tcp(5432, fromPort, 'SA', { acknowledged: 1001 })],
+    ['initiator', tcp(fromPort, 5432, 'A')],
+  );
+}
+
+/** db to the internet, of which no policy speaks. */
+export function undeclared(): Captured[] {
+  return conversation(
+    db,
+    internet,
+    t0 + second,
+    ['initiator', udp(50_000, 443, 100)],
+    ['responder', udp(443, 50_000, 100)],
+  );
+}
+
+export const all = [...bypass(), ...undeclared()];
+
+/** `manifests.yaml` with db closed to all, and the capture; returns the arguments that judge it. */
+export function replayScene(t: Test, capture: Buffer = pcapFile(all)) {
+  const folder = folderFor(t);
+  const file = (name: string, bytes: Buffer | string) => {
+    const path = join(folder, name);
+    writeFileSync(path, bytes);
+    return path;
+  };
+  const cluster = ['--cluster', file('manifests.yaml', `${shop}---${ingressPolicy('db', '')}`)];
+  const some = file('some.pcap', capture);
+  return { file, cluster, some, args: [some, ...cluster] };
+}
