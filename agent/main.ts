@@ -17,9 +17,9 @@ import { nodeAddresses } from './interfaces/node-addresses.ts';
 import { peerAddresses } from './interfaces/peer-addresses.ts';
 import { InterfaceTable } from './interfaces/table.ts';
 import { LocalPods } from './pods/pods.ts';
+import { followConntrack } from './records/conntrack.ts';
+import { Translations } from './records/translations.ts';
 import { StateTeller } from './state.ts';
-import { followConntrack } from './translation/conntrack.ts';
-import { Translations } from './translation/translations.ts';
 
 /** How long the end waits for the collector to acknowledge what is left. */
 const farewellMs = 3_000;

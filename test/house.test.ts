@@ -27,7 +27,7 @@ const rooms: Record<string, readonly string[]> = {
   agent: ['books', 'certs', 'cluster', 'config', 'model', 'policy', 'proto'],
   collector: ['books', 'certs', 'cluster', 'config', 'model', 'policy', 'proto'],
   cli: ['agent', 'books', 'certs', 'cluster', 'collector', 'config', 'model', 'policy', 'proto'],
-  setup: [],
+  setup: ['agent', 'collector', 'config'],
 };
 
 /** The stages of each program in the order of the data: an earlier one never imports a later one. */
@@ -36,7 +36,7 @@ const stages: Record<string, readonly string[]> = {
   collector: ['ingest', 'identity', 'join', 'verdict', 'findings', 'store', 'api'],
 };
 
-const unpleasantNames = /(^|\/)(utils?|helpers?|common|misc|manager|service|base|index)(\/|\.ts$)/;
+const unpleasantNames = /(^|\/)(utils?|helpers?|common|misc|manager|base|index)(\/|\.ts$)/;
 
 t.test('rules 1 and 2: a room imports only the rooms below it', async (t) => {
   for (const { from, line, to } of imports) {
@@ -89,7 +89,7 @@ t.test('rule 4: no file imports itself by way of others', async (t) => {
 t.test('every room is known to these rules, and every file has a name that says what is in it', async (t) => {
   for (const file of files) {
     t.ok(['bench', 'lab', 'test', ...Object.keys(rooms)].includes(roomOf(file)), `${file}: a room without a rule`);
-    t.notMatch(file, unpleasantNames);
+    t.notMatch(file, unpleasantNames, file);
   }
 });
 

@@ -2,7 +2,6 @@
 // that silence at an interface can speak. What is gone stays for a while: its last records are still on their way.
 import type { Address } from '../../model/address.ts';
 import type { WireInterface } from '../../proto/wire.ts';
-import type { BindableInterface } from '../pods/pods.ts';
 
 /** `appearedUs` is 0 where it was there before the agent. */
 export type Link = { index: number; name: string; netnsid: number; appearedUs: number };
@@ -12,6 +11,9 @@ export type AddressesOf = (netnsid: number) => Address[];
 
 /** False for a direction that traffic proves to exist and that was never seen. */
 export type Visible = (index: number) => { fromPod: boolean; toPod: boolean };
+
+/** What tells which pod stands behind it. */
+export type PresentInterface = { index: number; appearedUs: number; addresses: readonly Address[] };
 
 type Row = Omit<WireInterface, 'addresses'> & {
   addresses: Address[];
@@ -72,7 +74,7 @@ export class InterfaceTable {
   }
 
   /** What is there now, for binding pods to it. */
-  present(): BindableInterface[] {
+  present(): PresentInterface[] {
     return [...this.#rows.values()].filter((row) => row.goneUs === 0);
   }
 

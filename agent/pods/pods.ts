@@ -1,9 +1,7 @@
 // Which pod of this node is behind which interface. An interface index is never used again, so a pod that takes a dead
 // pod's address is told from it by its new interface, whatever the API server knows by then.
-import type { Address } from '../../model/address.ts';
 import type { ClusterEvent, Pod } from '../../model/kubernetes.ts';
-
-export type BindableInterface = { index: number; appearedUs: number; addresses: readonly Address[] };
+import type { PresentInterface } from '../interfaces/table.ts';
 
 /** After this a pod whose interface is gone may be bound to a new one: its sandbox was made anew. */
 const rebindAfterUs = 10_000_000;
@@ -30,7 +28,7 @@ export class LocalPods {
   }
 
   /** Binds what can be bound now; `interfaces` are all that are there. Returns whether anything changed. */
-  bind(interfaces: readonly BindableInterface[], nowUs: number): boolean {
+  bind(interfaces: readonly PresentInterface[], nowUs: number): boolean {
     let changed = false;
     const present = new Set(interfaces.map((link) => link.index));
     for (const index of this.#podOf.keys()) {
@@ -55,7 +53,7 @@ export class LocalPods {
   }
 
   /** The one pod that claims an address of the interface and is bound to no other; none where two do. */
-  #ownerOf(link: BindableInterface, present: ReadonlySet<number>, nowUs: number): Pod | undefined {
+  #ownerOf(link: PresentInterface, present: ReadonlySet<number>, nowUs: number): Pod | undefined {
     const claimants = [...this.#pods.values()].filter(
       (pod) =>
         pod.addresses.some((address) => link.addresses.includes(address)) && this.#isFree(pod, link, present, nowUs),
@@ -63,7 +61,7 @@ export class LocalPods {
     return claimants.length === 1 ? claimants[0] : undefined;
   }
 
-  #isFree(pod: Pod, link: BindableInterface, present: ReadonlySet<number>, nowUs: number): boolean {
+  #isFree(pod: Pod, link: PresentInterface, present: ReadonlySet<number>, nowUs: number): boolean {
     const bound = this.#interfaceOf.get(pod.uid);
     if (bound === undefined) return true;
     return !present.has(bound) && nowUs - link.appearedUs > rebindAfterUs;

@@ -3,7 +3,7 @@ import { Fragments } from '../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../agent/capture/decode/frame.ts';
 import { linkTypes } from '../../agent/capture/decode/link-type.ts';
 import { Packet } from '../../agent/capture/decode/packet.ts';
-import { FlowTable, type FlowTableOptions, type Way } from '../../agent/records/flow-table.ts';
+import { FlowTable, type FlowTableOptions, type Way } from '../../agent/capture/flows/flow-table.ts';
 import { Books } from '../../books/books.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { type Body, type Content, ip4 } from './packets.ts';

@@ -4,42 +4,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Problem } from '../../../model/problem.ts';
 import { cutShort, faulty, moreFaults, unknownFormat, unreadable } from '../errors.ts';
+import type { Format, OnPacket, Place } from './format.ts';
 import { PcapFormat } from './pcap-format.ts';
 import { PcapngFormat } from './pcapng-format.ts';
-
-/**
- * Called for each packet; `bytes` holds it from `start` to `end` and is valid until it returns. `source` is the number
- * of the interface in a file that has several. `timeUs` since 1970.
- */
-export type OnPacket = (
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  length: number,
-  linkType: number,
-  source: number,
-  timeUs: number,
-) => void;
-
-/**
- * Where reading a piece of the file came to. `need`: the block at `at` wants so many bytes in all; `fault` says what is
- * wrong with it.
- */
-export type Step = { at: number; need: number } | { at: number; fault: string };
-
-/** Whether more of the file is to come behind the piece. */
-export type Place = 'last' | 'more';
-
-export type Format = {
-  readonly packets: number;
-  /** Reads whole blocks from the piece that begins at `at`. */
-  read(bytes: Buffer, at: number, end: number, place: Place, onPacket: OnPacket): Step;
-  /** The next sound block at or behind `at`. */
-  resume(bytes: Buffer, at: number, end: number, place: Place): Resumed;
-};
-
-/** `at` is where the sound block begins, or how far was looked; to go on from there, `need` bytes are wanted. */
-export type Resumed = { found: true; at: number } | { found: false; at: number; need: number };
 
 export type FileRead = { packets: number; bytes: number; problems: Problem[] };
 

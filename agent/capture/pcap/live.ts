@@ -4,10 +4,10 @@
 import type { Books } from '../../../books/books.ts';
 import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, RST } from '../../../model/record.ts';
-import { FlowTable, type FlowTableOptions } from '../../records/flow-table.ts';
 import { Fragments } from '../decode/fragments.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import { Packet } from '../decode/packet.ts';
+import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
 import type { CaptureSource, PodInterface } from '../source.ts';
 import { mergeRuns, Run } from './in-order.ts';
 import { PcapSession } from './session.ts';

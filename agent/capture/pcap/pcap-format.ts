@@ -1,5 +1,5 @@
 // The classic format of libpcap (draft-ietf-opsawg-pcap): a header of 24 bytes, then records.
-import type { Format, OnPacket, Place, Resumed, Step } from './file.ts';
+import type { Format, OnPacket, Place, Resumed, Step } from './format.ts';
 
 const headerBytes = 24;
 const recordBytes = 16;

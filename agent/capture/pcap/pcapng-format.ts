@@ -1,5 +1,5 @@
 // The pcapng format (draft-ietf-opsawg-pcapng): sections of blocks, each with its own byte order and interfaces.
-import type { Format, OnPacket, Place, Resumed, Step } from './file.ts';
+import type { Format, OnPacket, Place, Resumed, Step } from './format.ts';
 
 const SECTION = 0x0a0d0d0a;
 const INTERFACE = 1;

@@ -2,11 +2,11 @@
 import type { Books } from '../../../books/books.ts';
 import type { Problem } from '../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
-import { FlowTable, fileLink } from '../../records/flow-table.ts';
 import { Fragments } from '../decode/fragments.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import { Packet } from '../decode/packet.ts';
 import { unknownLinkType } from '../errors.ts';
+import { FlowTable, fileLink } from '../flows/flow-table.ts';
 import { readCaptureFile } from './file.ts';
 
 export type ReplayOptions = {

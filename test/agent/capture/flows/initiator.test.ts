@@ -1,10 +1,10 @@
 // Who began, as the flow table tells it.
 import t from 'tap';
-import { ICMP, SCTP } from '../../../model/protocol.ts';
-import { Flows, webLink } from '../../scene/flows.ts';
-import { matchEach } from '../../scene/match-each.ts';
-import { type Body, echoOf, icmp, ip4, sctp, tcp, udp } from '../../scene/packets.ts';
-import { db, second, t0, web } from '../../scene/records.ts';
+import { ICMP, SCTP } from '../../../../model/protocol.ts';
+import { Flows, webLink } from '../../../scene/flows.ts';
+import { matchEach } from '../../../scene/match-each.ts';
+import { type Body, echoOf, icmp, ip4, sctp, tcp, udp } from '../../../scene/packets.ts';
+import { db, second, t0, web } from '../../../scene/records.ts';
 
 const fromWeb = (flags: string, numbers: Parameters<typeof tcp>[3] = {}) => tcp(40000, 5432, flags, numbers);
 const fromDb = (flags: string, numbers: Parameters<typeof tcp>[3] = {}) => tcp(5432, 40000, flags, numbers);

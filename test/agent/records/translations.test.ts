@@ -1,5 +1,5 @@
 import t from 'tap';
-import { parseConntrackLine, Translations } from '../../../agent/translation/translations.ts';
+import { parseConntrackLine, Translations } from '../../../agent/records/translations.ts';
 import { TCP, UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord, Translation } from '../../../model/record.ts';
 import { answered, db, ip, record, second, t0, web } from '../../scene/records.ts';

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import type { ConnectionRecord } from '../../../model/record.ts';
-import { Flows, webLink } from '../../scene/flows.ts';
-import { matchEach } from '../../scene/match-each.ts';
-import { ip4, tcp, udp } from '../../scene/packets.ts';
-import { db, second, t0, web } from '../../scene/records.ts';
+import type { ConnectionRecord } from '../../../../model/record.ts';
+import { Flows, webLink } from '../../../scene/flows.ts';
+import { matchEach } from '../../../scene/match-each.ts';
+import { ip4, tcp, udp } from '../../../scene/packets.ts';
+import { db, second, t0, web } from '../../../scene/records.ts';
 
 function packetsIn(records: readonly ConnectionRecord[]): number {
   return records.reduce((sum, one) => sum + one.packets.forward + one.packets.reverse, 0);

@@ -1,8 +1,8 @@
 import t from 'tap';
-import type { ConnectionRecord } from '../../../model/record.ts';
-import { Flows } from '../../scene/flows.ts';
-import { ip4, udp } from '../../scene/packets.ts';
-import { db } from '../../scene/records.ts';
+import type { ConnectionRecord } from '../../../../model/record.ts';
+import { Flows } from '../../../scene/flows.ts';
+import { ip4, udp } from '../../../scene/packets.ts';
+import { db } from '../../../scene/records.ts';
 
 function packetsIn(records: readonly ConnectionRecord[]): number {
   return records.reduce((sum, one) => sum + one.packets.forward + one.packets.reverse, 0);

@@ -1,11 +1,11 @@
 // What is told of one connection; test/agent/records/drain.test.ts has when.
 import t from 'tap';
-import { TCP, UDP } from '../../../model/protocol.ts';
-import { ACK, FIN, RST, SYN } from '../../../model/record.ts';
-import { Flows, webLink } from '../../scene/flows.ts';
-import { matchEach } from '../../scene/match-each.ts';
-import { type Body, icmp, ip4, ip6, middle, tcp, udp } from '../../scene/packets.ts';
-import { db, second, t0, web } from '../../scene/records.ts';
+import { TCP, UDP } from '../../../../model/protocol.ts';
+import { ACK, FIN, RST, SYN } from '../../../../model/record.ts';
+import { Flows, webLink } from '../../../scene/flows.ts';
+import { matchEach } from '../../../scene/match-each.ts';
+import { type Body, icmp, ip4, ip6, middle, tcp, udp } from '../../../scene/packets.ts';
+import { db, second, t0, web } from '../../../scene/records.ts';
 
 const fromWeb = (flags: string, numbers: Parameters<typeof tcp>[3] = {}) => tcp(40000, 5432, flags, numbers);
 const fromDb = (flags: string, numbers: Parameters<typeof tcp>[3] = {}) => tcp(5432, 40000, flags, numbers);
