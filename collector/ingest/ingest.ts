@@ -128,16 +128,22 @@ class AgentStream {
         this.#agents.disconnected(this.#node, this.#instance);
         resolve(how);
       };
+      let state: 'new' | 'heard' | 'refused' = 'new';
       this.#call.on('data', (batch: FlowBatch) => {
+        if (state === 'refused') return; // what was on its way already
         if (batch.node !== this.#node) {
-          this.#log.warn({ claimed: batch.node }, 'batch refused: it claims another node than the certificate names');
+          state = 'refused';
+          this.#log.warn({ claimed: batch.node }, 'stream refused: it claims another node than the certificate names');
+          end('refused');
           this.#call.emit('error', {
             code: status.PERMISSION_DENIED,
             details: `the certificate names node ${this.#node}`,
           });
-          end('refused');
           return;
         }
+        // The first word back says that the stream is taken in: an agent that is refused must not think that it was.
+        if (state === 'new') this.#call.write({ sequence: 0, refused: '' });
+        state = 'heard';
         this.#take(batch);
       });
       this.#call.on('end', () => {
@@ -146,7 +152,6 @@ class AgentStream {
       });
       this.#call.on('cancelled', () => end('ended'));
       this.#call.on('error', () => end('ended'));
-      this.#call.write({ sequence: 0, refused: '' });
     });
   }
 
