@@ -49,6 +49,8 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
     });
     // What gRPC has to say of itself, a Problem says with its mend; a user who wants it sets the variable.
     process.env.GRPC_VERBOSITY ??= 'NONE';
+    // What libraries should do otherwise in later versions of Node is no business of who runs the program.
+    process.noDeprecation = true;
     await checkPaths(config as unknown as Paths);
     const ending = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());

@@ -1,0 +1,145 @@
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import t, { type Test } from 'tap';
+import { makeCertificates } from '../../certs/make.ts';
+import { freePort } from '../scene/free-port.ts';
+import { type Ended, type Place, runWaybill } from '../scene/programs.ts';
+
+type Kind = 'agent' | 'collector';
+
+const folder = t.testdir();
+await makeCertificates({ folder, nodes: ['n1'], servers: ['localhost'], days: 1, overwrite: false });
+mkdirSync(`${folder}/manifests`);
+const taken = await listening();
+
+/** A port that another program has. */
+async function listening(): Promise<string> {
+  const server = createServer();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.teardown(() => server.close());
+  return `127.0.0.1:${(server.address() as { port: number }).port}`;
+}
+
+/** All that a program needs, with `changed` in place of some of it. */
+async function run(kind: Kind, changed: Record<string, string>, place?: Place): Promise<Ended> {
+  const name = kind === 'collector' ? 'collector' : 'agent-n1';
+  const listen = async () => `127.0.0.1:${await freePort()}`;
+  const own: Record<string, string> =
+    kind === 'collector'
+      ? {
+          'ingest-listen': await listen(),
+          'api-listen': await listen(),
+          'store-path': `${folder}/store-${process.hrtime.bigint()}/waybill.duckdb`,
+        }
+      : { 'node-name': 'n1', 'collector-address': await listen() };
+  const settings = {
+    'tls-ca': `${folder}/ca.crt`,
+    'tls-cert': `${folder}/${name}.crt`,
+    'tls-key': `${folder}/${name}.key`,
+    'cluster-manifests': `${folder}/manifests`,
+    'health-listen': await listen(),
+    ...own,
+    ...changed,
+  };
+  return runWaybill([kind, ...Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value])], place);
+}
+
+/** It ended by itself, with one line for each fault (`expected` in their alphabet) and nothing else. */
+function told(t: Test, { code, err }: Ended, expected: readonly RegExp[]): void {
+  t.equal(code, 2);
+  const lines = err.split('\n').slice(0, -1).sort();
+  t.match(lines, expected);
+  t.equal(lines.length, expected.length, err);
+  for (const line of lines) t.match(line, /^[a-z]+(-[a-z]+)+: [^;]+: .+; .+$/);
+}
+
+t.jobs = 2;
+t.test('a port that is taken is named with its setting', { buffered: true }, async (t) => {
+  for (const setting of ['ingest', 'api', 'health']) {
+    told(t, await run('collector', { [`${setting}-listen`]: taken }), [
+      new RegExp(
+        `^cannot-listen: ${setting}\\.listen ${taken}: the port is taken by another program; end that program`,
+      ),
+    ]);
+  }
+  told(t, await run('agent', { 'health-listen': taken }), [
+    new RegExp(`^cannot-listen: health\\.listen ${taken}: the port is taken by another program; end that program`),
+  ]);
+});
+
+t.test('an address that this machine does not have is named with its setting', { buffered: true }, async (t) => {
+  told(t, await run('collector', { 'ingest-listen': '192.0.2.77:7443' }), [
+    /^cannot-listen: ingest\.listen 192\.0\.2\.77:7443: this machine has no such address; set an address of this/,
+  ]);
+});
+
+for (const kind of ['agent', 'collector'] as const) {
+  t.test(`${kind}: certificate files that are missing are all named`, { buffered: true }, async (t) => {
+    const none = { 'tls-ca': '/nowhere/ca.crt', 'tls-cert': '/nowhere/tls.crt', 'tls-key': '/nowhere/tls.key' };
+    told(t, await run(kind, none), [
+      /^certificate-unreadable: tls\.ca \/nowhere\/ca\.crt: cannot be read \(ENOENT\); /,
+      /^certificate-unreadable: tls\.cert \/nowhere\/tls\.crt: /,
+      /^certificate-unreadable: tls\.key \/nowhere\/tls\.key: /,
+    ]);
+  });
+
+  t.test(`${kind}: a key that does not belong to the certificate is named with it`, { buffered: true }, async (t) => {
+    told(t, await run(kind, { 'tls-key': `${folder}/client.key` }), [
+      /^certificate-unusable: tls\.key .*\/client\.key: it does not belong to the certificate in .*\.crt; give /,
+    ]);
+  });
+
+  t.test(`${kind}: manifests that are not there are named`, { buffered: true }, async (t) => {
+    told(t, await run(kind, { 'cluster-manifests': '/nowhere/manifests' }), [
+      /^cannot-read: cluster\.manifests \/nowhere\/manifests: there is no such file or folder; give the path/,
+    ]);
+  });
+
+  t.test(
+    `${kind}: every setting that is wrong is named, with its line, variable or flag`,
+    { buffered: true },
+    async (t) => {
+      const file = `${folder}/${kind}.yaml`;
+      writeFileSync(file, 'tls:\n  cert: 7\nhealth:\n  listne: 0.0.0.0:1\nlog: {level: loud}\n');
+      const env = { WAYBILL_CONFIG: file, WAYBILL_HEALTH_LISTEN: '7446' };
+      told(t, await runWaybill([kind, '--cluster-manifests', ''], { env }), [
+        /^bad-setting: .*\.yaml:2, tls\.cert: 7 is not a path; write the path of a file or folder$/,
+        /^bad-setting: .*\.yaml:5, log\.level: "loud" is not one of its values; set debug or info or warn or error$/,
+        /^bad-setting: WAYBILL_HEALTH_LISTEN: "7446" is not a host:port; write it as 0\.0\.0\.0:7443, /,
+        /^unknown-setting: .*\.yaml:4, health\.listne: no setting is called health\.listne; did you mean health\.listen$/,
+      ]);
+    },
+  );
+}
+
+t.test('a store that cannot be written, or is another program’s file, is named', { buffered: true }, async (t) => {
+  told(t, await run('collector', { 'store-path': `${folder}/ca.crt/waybill.duckdb` }), [
+    /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a path that can be written, or move /,
+  ]);
+  told(t, await run('collector', { 'store-path': `${folder}/ca.crt` }), [
+    /^store-unusable: store\.path .*\/ca\.crt: .*not a valid duckdb database file.*; set a path/,
+  ]);
+});
+
+t.test('what the time series need is looked at before anything runs', { buffered: true }, async (t) => {
+  const missing = { 'series-url': 'http://127.0.0.1:8086', 'series-password-file': '/nowhere/password' };
+  told(t, await run('collector', missing), [
+    /^series-password-unreadable: series\.passwordFile \/nowhere\/password: cannot be read \(ENOENT\); give the path/,
+  ]);
+});
+
+t.test('a kubeconfig that is not there is named', { buffered: true }, async (t) => {
+  for (const kind of ['agent', 'collector'] as const) {
+    told(t, await run(kind, { 'cluster-manifests': '', 'cluster-kubeconfig': '/nowhere/config' }), [
+      /^no-kubeconfig: cluster\.kubeconfig \/nowhere\/config: .*; /,
+    ]);
+  }
+});
+
+t.test('a flag that there is not, and a word too many, are named', { buffered: true }, async (t) => {
+  const flag = await runWaybill(['agent', '--colour', 'red']);
+  t.match(flag, { code: 2, out: '', err: /^bad-usage: unknown option '--colour'.*; --help has the flags\n$/ });
+  const word = await runWaybill(['collector', 'now']);
+  t.match(word, { code: 2, out: '', err: /^bad-usage: [^\n]*; --help has the flags\n$/ });
+});

@@ -1,0 +1,45 @@
+// A node and one of its pods as two network namespaces with a veth pair between them, removed with the test.
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import type { Test } from 'tap';
+
+export const nodeAddress = '10.99.0.1';
+export const podAddress = '10.99.0.2';
+
+/** A reason to skip, as tap wants it; false where namespaces can be made. */
+export const withoutNamespaces: string | false =
+  process.getuid?.() === 0 ? false : 'making network namespaces needs root';
+
+export type PodLink = {
+  /** The words before a program that runs on the node. */
+  onNode: readonly string[];
+  /** The node asks the pod, so many times; each is a packet there and one back. */
+  ping(times: number): void;
+};
+
+export function podLink(t: Test): PodLink {
+  const id = `wbtest-${randomBytes(3).toString('hex')}`;
+  const [node, pod] = [`${id}-node`, `${id}-pod`];
+  const ip = (words: string) => execFileSync('ip', words.split(' '), { timeout: 10_000 });
+  t.teardown(() => {
+    for (const name of [node, pod]) ip(`netns del ${name}`);
+  });
+  for (const name of [node, pod]) ip(`netns add ${name}`);
+  ip(`-n ${node} link add veth0 type veth peer name eth0 netns ${pod}`);
+  for (const [name, link, address] of [
+    [node, 'veth0', nodeAddress],
+    [pod, 'eth0', podAddress],
+  ] as const) {
+    ip(`-n ${name} link set lo up`);
+    ip(`-n ${name} address add ${address}/24 dev ${link}`);
+    ip(`-n ${name} link set ${link} up`);
+  }
+  const onNode = ['nsenter', `--net=/run/netns/${node}`];
+  return {
+    onNode,
+    ping(times) {
+      const [program, ...words] = [...onNode, 'ping', '-q', '-i', '0.01', '-c', String(times), '-W', '2', podAddress];
+      execFileSync(program!, words, { timeout: 10_000 });
+    },
+  };
+}
