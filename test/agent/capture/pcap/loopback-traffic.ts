@@ -35,7 +35,8 @@ async function udp(type: SocketType, host: string, question: string): Promise<vo
 
 if (import.meta.main) {
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
-  const args = ['-i', 'any', '-Z', 'root', '-U', '--immediate-mode', '-n', '-w', '-'];
+  // A slot of its ring is as large as what is captured of a packet: at full length there are eight.
+  const args = ['-i', 'any', '-Z', 'root', '-U', '--immediate-mode', '-n', '-s', '256', '-w', '-'];
   const tcpdump = spawn('tcpdump', args, { stdio: ['ignore', 'inherit', 'pipe'] });
   await listening(tcpdump.stderr);
   await tcp('127.0.0.1');
