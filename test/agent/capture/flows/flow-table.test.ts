@@ -1,4 +1,4 @@
-// What is told of one connection; test/agent/records/drain.test.ts has when.
+// What is told of one connection; drain.test.ts has when.
 import t from 'tap';
 import { TCP, UDP } from '../../../../model/protocol.ts';
 import { ACK, FIN, RST, SYN } from '../../../../model/record.ts';
