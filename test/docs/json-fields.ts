@@ -1,0 +1,96 @@
+// The fields of what scripts read, by the types: the compiler finds the one that is forgotten here, and the test of the
+// page the one that is forgotten there.
+import type { NodeStatus } from '../../collector/api/api.ts';
+import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
+import type { SideJson } from '../../model/verdict.ts';
+import type { VerdictJson } from '../../policy/explain.ts';
+
+/** One key for each field of the type, so that the compiler finds the forgotten one. */
+type Fields<Of> = Record<keyof Of, true>;
+
+export const endpointFields: Fields<EndpointJson> = {
+  kind: true,
+  ip: true,
+  namespace: true,
+  workload: true,
+  workloadKind: true,
+  pod: true,
+  node: true,
+  service: true,
+  zone: true,
+  names: true,
+};
+
+export const findingFields: Fields<FindingJson> = {
+  id: true,
+  kind: true,
+  severity: true,
+  initiator: true,
+  responder: true,
+  protocol: true,
+  port: true,
+  placement: true,
+  verdict: true,
+  outcome: true,
+  delivered: true,
+  connections: true,
+  firstSeen: true,
+  lastSeen: true,
+  explanation: true,
+  sides: true,
+  evidence: true,
+};
+
+export const connectionFields: Fields<ConnectionJson> = {
+  id: true,
+  start: true,
+  end: true,
+  initiator: true,
+  responder: true,
+  translated: true,
+  protocol: true,
+  port: true,
+  initiatorPort: true,
+  placement: true,
+  verdict: true,
+  reason: true,
+  outcome: true,
+  delivered: true,
+  deliveredReason: true,
+  packets: true,
+  bytes: true,
+  rttMs: true,
+  observed: true,
+  names: true,
+  ended: true,
+  initiatorInferred: true,
+  midStream: true,
+  synRetries: true,
+  finding: true,
+};
+
+export const sideFields: Fields<SideJson> = { side: true, verdict: true, decidedBy: true, isolatedBy: true, why: true };
+
+export const answerFields: Fields<VerdictJson & { id: unknown; error: string }> = {
+  id: true,
+  verdict: true,
+  reason: true,
+  undefinedByApi: true,
+  sides: true,
+  error: true,
+};
+
+export const nodeFields: Fields<NodeStatus> = {
+  node: true,
+  agent: true,
+  lastHeard: true,
+  lagMs: true,
+  clockOffsetMs: true,
+  version: true,
+  source: true,
+  sourceReason: true,
+  interfaces: true,
+  recordsReceived: true,
+  duplicatesDropped: true,
+  books: true,
+};

@@ -1,0 +1,159 @@
+// docs/json.md against the types and against what is written: every field stands in the page, and no other.
+import { readFileSync } from 'node:fs';
+import { PassThrough, Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import t from 'tap';
+import { answerBatch } from '../../cli/verdict-batch.ts';
+import { readManifests } from '../../cluster/manifests/read.ts';
+import type { StatusJson } from '../../collector/api/api.ts';
+import type { Connection } from '../../model/connection.ts';
+import type { Endpoint } from '../../model/endpoint.ts';
+import type { Finding } from '../../model/finding.ts';
+import { connectionJson, findingJson } from '../../model/json.ts';
+import { ICMP } from '../../model/protocol.ts';
+import { defaultPolicyOptions } from '../../policy/options.ts';
+import { status } from '../scene/api.ts';
+import { connection } from '../scene/connections.ts';
+import { finding } from '../scene/findings.ts';
+import { db, ip } from '../scene/records.ts';
+import {
+  answerFields,
+  connectionFields,
+  endpointFields,
+  findingFields,
+  nodeFields,
+  sideFields,
+} from './json-fields.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+const page = readFileSync(`${root}/docs/json.md`, 'utf8');
+
+/** The first cells of the table whose head begins so, below the heading. */
+function tableOf(heading: string, head: string): string[] {
+  const begin = page.indexOf(`\n## ${heading}\n`);
+  if (begin < 0) throw new Error(`docs/json.md has no heading ${heading}`);
+  const after = page.indexOf('\n## ', begin + 1);
+  const lines = page.slice(begin, after < 0 ? undefined : after).split('\n');
+  const from = lines.findIndex((line) => line.startsWith(`| ${head} |`));
+  if (from < 0) throw new Error(`docs/json.md has no table "${head}" below ${heading}`);
+  const rows = lines.slice(from + 2);
+  const end = rows.findIndex((line) => !line.startsWith('|'));
+  return rows.slice(0, end < 0 ? undefined : end).map((line) => /^\| `([^`]+)` \|/.exec(line)?.[1] ?? line);
+}
+
+const tables: [heading: string, head: string, fields: object][] = [
+  ['Endpoint', 'field', endpointFields],
+  ['Finding', 'field', findingFields],
+  ['Connection', 'field', connectionFields],
+  ['Side', 'field', sideFields],
+  ['`waybill verdict --cluster PATH --batch`', 'answer', answerFields],
+  ['`waybill status -o json`', 'field of a node', nodeFields],
+];
+
+for (const [heading, head, fields] of tables) {
+  t.test(`${heading}: the table "${head}" has every field of the type, once`, async (t) => {
+    t.same(tableOf(heading, head).sort(), Object.keys(fields).sort());
+  });
+}
+
+t.test('the status has every field of the type, once', async (t) => {
+  const whole: StatusJson = { ...status, series: { points: 1, dropped: 0 }, followers: { now: 0, dropped: 0 } };
+  const paths = Object.entries(whole).flatMap(([name, value]) => {
+    const inner = name === 'verdicts' || typeof value !== 'object' || value === null ? [] : Object.keys(value);
+    return inner.length === 0 ? [name] : inner.map((field) => `${name}.${field}`);
+  });
+  t.same(tableOf('`waybill status -o json`', 'field').sort(), [...paths, 'series'].sort());
+});
+
+const everyEnd: Endpoint = {
+  kind: 'service',
+  ip: db,
+  namespace: 'shop',
+  workload: 'db',
+  workloadKind: 'Deployment',
+  pod: 'db-1',
+  node: 'n2',
+  service: 'db',
+  zone: 'vpc',
+  names: ['db.example.org'],
+};
+
+/** With all that can stand there, and with as little as can. */
+const connections: readonly Connection[] = [
+  connection({
+    responder: everyEnd,
+    translated: { initiator: ip('10.0.1.2'), initiatorPort: 40_000, responder: ip('10.96.0.1'), responderPort: 80 },
+    delivered: { delivered: 'unknown', why: 'half-visible' },
+    verdict: 'unknown',
+    unknownReason: 'no owner at that time',
+    findingId: 'f1',
+  }),
+  connection({ protocol: ICMP, rttUs: 0 }),
+];
+const { responder: _, protocol: __, port: ___, connection: ____, ...alone } = finding({ kind: 'inert' });
+const findings: readonly Finding[] = [finding({ responder: everyEnd }), alone];
+
+t.test('what is written of a connection has the fields of the page, and can have each of them', async (t) => {
+  const [most, least] = connections.map(connectionJson);
+  t.same(Object.keys(most!).sort(), Object.keys(connectionFields).sort());
+  t.same(Object.keys(most!.responder).sort(), Object.keys(endpointFields).sort());
+  const optional = ['translated', 'port', 'initiatorPort', 'reason', 'deliveredReason', 'rttMs', 'finding'];
+  t.same(
+    Object.keys(connectionFields).filter((field) => !(field in least!)),
+    optional,
+  );
+  for (const field of optional) t.match(rowOf('Connection', field), /missing|where|why/, field);
+  t.match(most, { rttMs: 0.18, packets: { forward: 5 }, start: '2026-01-01T00:00:00.000Z', names: ['db.example.org'] });
+});
+
+t.test('what is written of a finding has the fields of the page, and can have each of them', async (t) => {
+  const [most, least] = findings.map(findingJson);
+  t.same(Object.keys(most!).sort(), Object.keys(findingFields).sort());
+  t.same(Object.keys(most!.responder!).sort(), Object.keys(endpointFields).sort());
+  const optional = ['responder', 'protocol', 'port', 'placement', 'verdict', 'outcome', 'delivered'];
+  t.same(
+    Object.keys(findingFields).filter((field) => !(field in least!)),
+    optional,
+  );
+});
+
+t.test('no field that was promised is gone', async (t) => {
+  const promised: [fields: object, names: string][] = [
+    [endpointFields, 'kind namespace workload workloadKind pod ip node zone names'],
+    [
+      findingFields,
+      'id kind severity initiator responder protocol port placement verdict outcome delivered connections ' +
+        'firstSeen lastSeen explanation evidence sides',
+    ],
+    [
+      connectionFields,
+      'id start end initiator responder translated protocol port initiatorPort placement verdict outcome delivered ' +
+        'packets bytes rttMs observed names',
+    ],
+    [sideFields, 'side verdict decidedBy isolatedBy why'],
+    [answerFields, 'id verdict reason sides error'],
+  ];
+  for (const [fields, names] of promised) for (const name of names.split(' ')) t.ok(name in fields, name);
+});
+
+t.test('the questions of the page get the answers of the page', async (t) => {
+  const [questions, answers] = [...page.matchAll(/^```jsonl\n((?:.*\n)*?)```/gm)].map(([, lines]) => lines!);
+  const { objects } = await readManifests(`${root}/test/cases/shop/cluster.yaml`);
+  const output = new PassThrough();
+  const faults = await answerBatch(Readable.from([questions!]), output, objects, defaultPolicyOptions);
+  output.end();
+  t.equal(await text(output), answers);
+  t.equal(faults, 1, 'the last of them makes no sense');
+  const asked = questions!.split('\n').flatMap((line) => (line === '' ? [] : Object.keys(JSON.parse(line) as object)));
+  t.same([...new Set(asked)].sort(), tableOf('`waybill verdict --cluster PATH --batch`', 'question').sort());
+});
+
+function rowOf(heading: string, field: string): string {
+  const begin = page.indexOf(`\n## ${heading}\n`);
+  return (
+    page
+      .slice(begin)
+      .split('\n')
+      .find((line) => line.startsWith(`| \`${field}\` |`)) ?? ''
+  );
+}
