@@ -22,12 +22,12 @@ async function tcp(host: string): Promise<void> {
   await once(server, 'close');
 }
 
-async function udp(type: SocketType, host: string, question: string): Promise<void> {
+async function udp(type: SocketType, host: string, answer: string): Promise<void> {
   const [server, client] = [createSocket(type), createSocket(type)];
-  server.on('message', (_, from) => server.send('answer', from.port, from.address));
+  server.on('message', (_, from) => server.send(answer, from.port, from.address));
   server.bind(8125, host);
   await once(server, 'listening');
-  client.send(question, 8125, host);
+  client.send('question', 8125, host);
   await once(client, 'message');
   client.close();
   server.close();
@@ -41,7 +41,7 @@ if (import.meta.main) {
   await listening(tcpdump.stderr);
   await tcp('127.0.0.1');
   await tcp('::1');
-  await udp('udp4', '127.0.0.1', 'question');
+  await udp('udp4', '127.0.0.1', 'answer');
   await udp('udp6', '::1', marker);
   process.stdin.resume().on('end', () => tcpdump.kill('SIGINT'));
 }
