@@ -207,7 +207,7 @@ function* worlds(side: Side, own: RawPod, other: RawEnd, policies: RawPolicy[]):
 function ipsOf(other: RawEnd, policies: RawPolicy[]): string[][] {
   if (other.is === 'address') return [[other.ip]];
   if (other.is === 'pod' && other.ips.length > 0) return [other.ips];
-  const edges = new Set(['198.51.100.77', '2001:db8:ffff::77']);
+  const edges = new Set(['198.51.100.77', '3fff::77']);
   for (const { spec, fault } of policies) {
     if (fault !== undefined) continue;
     const peers = [...(spec.ingress ?? []).map((rule) => rule.from), ...(spec.egress ?? []).map((rule) => rule.to)];
