@@ -8,7 +8,7 @@ JOBS ?= 2
 help: ## say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
 
-build: packages node_modules/.built ## set up everything; after it, npx waybill is the command line
+build: packages node_modules/.built agent/capture/ebpf/flows.bpf.o ## set up everything; after it, npx waybill is the command line
 
 packages:
 	@sh setup/packages.sh
@@ -17,6 +17,10 @@ node_modules/.built: package.json package-lock.json setup/native.sh .taprc
 	@echo 'installing npm packages and building pcap for the pinned Node'
 	@sh setup/native.sh
 	@touch $@
+
+agent/capture/ebpf/flows.bpf.o: agent/capture/ebpf/flows.bpf.c setup/ebpf.sh
+	@echo 'compiling the program for the kernel'
+	@sh setup/ebpf.sh
 
 demo: build ## a two-node lab, real traffic, and the findings with their explanations
 	@node lab/demo.ts

@@ -19,7 +19,10 @@ export const agentSchema = {
     key: path({ default: '/etc/waybill/tls/tls.key', help: 'private key of the certificate' }),
   },
   capture: {
-    source: choice(['auto', 'pcap'], { default: 'auto', help: 'how packets are seen' }),
+    source: choice(['auto', 'ebpf', 'tap', 'pcap'], {
+      default: 'auto',
+      help: 'how packets are seen; by itself it is ebpf, else tap, else pcap, as the kernel lets it',
+    }),
     bufferBytes: bytes({ default: '4MiB', min: '64KiB', help: "kernel buffer of each interface's two captures" }),
     maxConnections: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'live connections held at once' }),
     drainEvery: duration({ default: '200ms', min: '20ms', max: '10s', help: 'how often records are handed over' }),

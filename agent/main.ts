@@ -1,13 +1,18 @@
 // The agent: links -> capture -> records -> translation -> batches -> the collector's stream. The whole is seen here.
-import { randomUUID } from 'node:crypto';
+import { randomInt, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Books } from '../books/books.ts';
 import { readTls } from '../certs/read.ts';
 import { systemClock } from '../cluster/clock.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { problemLine } from '../model/problem.ts';
-import type { ConnectionRecord } from '../model/record.ts';
+import type { ConnectionRecord, Translation } from '../model/record.ts';
+import { chooseSource } from './capture/choose.ts';
+import { loadProgram } from './capture/ebpf/program.ts';
+import { KernelSource } from './capture/ebpf/source.ts';
+import { sourceRefused } from './capture/errors.ts';
 import { PcapSource } from './capture/pcap/live.ts';
+import type { CaptureSource } from './capture/source.ts';
 import { type AgentConfig, nodeName } from './config.ts';
 import { BatchQueue } from './delivery/queue.ts';
 import { CollectorStream } from './delivery/stream.ts';
@@ -29,21 +34,13 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const node = nodeName(config);
   const tls = readTls(config.tls);
   const books = new Books();
-  const source = new PcapSource(
-    {
-      bufferBytes: config.capture.bufferBytes,
-      maxConnections: config.capture.maxConnections,
-      reportEveryUs: config.capture.reportEvery * 1000,
-      nowUs,
-    },
-    books,
-  );
+  const translations = new Translations(config.translation.maxEntries);
+  const { source, reason, asksConntrack } = openSource(config, books, translations, log);
   const table = new InterfaceTable(peerAddresses, (index) => source.visible(index));
   const pods = new LocalPods(node);
-  const translations = new Translations(config.translation.maxEntries);
   const queue = new BatchQueue(books, config.delivery);
   const state = new StateTeller(version, {
-    source: { name: source.name, reason: config.capture.source === 'auto' ? 'the only source so far' : 'configured' },
+    source: () => ({ name: source.name, reason: source.ways === '' ? reason : `${reason}; to pods by ${source.ways}` }),
     interfaces: () => table.wire(),
     nodeAddresses,
     books: () => books.snapshot(),
@@ -79,24 +76,29 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     queue,
     log,
   );
+  const records: ConnectionRecord[] = [];
+  const take = (record: ConnectionRecord) => {
+    if (config.translation.conntrack === 'auto') translations.translate(record);
+    records.push(record);
+  };
+  const handOver = (coveredUntilUs: number) => {
+    records.push(...translations.late(nowUs()));
+    queue.put(records, coveredUntilUs || queue.coveredUntilUs);
+    records.length = 0;
+    stream.flush();
+  };
   const drain = () => {
     table.refresh(nowUs());
     if (pods.bind(table.present(), nowUs())) table.learnPods((index) => pods.podAt(index));
-    const coveredUntilUs = nowUs();
-    const records: ConnectionRecord[] = [];
-    source.drain(coveredUntilUs, (record) => {
-      if (config.translation.conntrack === 'auto') translations.translate(record);
-      records.push(record);
-    });
-    records.push(...translations.late(coveredUntilUs));
-    queue.put(records, coveredUntilUs);
-    stream.flush();
+    handOver(source.drain(nowUs(), take));
   };
   const timer = setInterval(drain, config.capture.drainEvery);
-  log.info({ node, collector: config.collector.address, source: source.name }, 'agent watches');
+  log.info({ node, collector: config.collector.address, source: source.name, reason }, 'agent watches');
 
   const following =
-    config.translation.conntrack === 'auto' ? followConntrack(translations, signal, log) : Promise.resolve();
+    config.translation.conntrack === 'auto' && !asksConntrack
+      ? followConntrack(translations, signal, log)
+      : Promise.resolve();
   const started = cluster
     .start((event) => {
       if (event.type === 'problem') log.warn(problemLine(event.problem));
@@ -110,13 +112,37 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   await aborted(signal);
   clearInterval(timer);
   links.stop();
-  source.close();
-  drain();
+  await source.close(take);
+  handOver(nowUs());
   await stream.close(farewellMs);
   await Promise.all([cluster.stop(), started, following]);
   health.close();
   health.closeAllConnections();
   log.info({ books: books.snapshot() }, 'agent ended');
+}
+
+type Opened = { source: CaptureSource; reason: string; asksConntrack: boolean };
+
+function openSource(config: AgentConfig, books: Books, translations: Translations, log: Logger): Opened {
+  const { bufferBytes, maxConnections, reportEvery } = config.capture;
+  const options = { bufferBytes, maxConnections, reportEveryUs: reportEvery * 1000, nowUs, seed: randomInt(2 ** 32) };
+  const beside = {
+    translation: (protocol: number, translation: Translation) => translations.learn(protocol, translation),
+    dns: () => undefined,
+  };
+  const { source, reason } = chooseSource<Omit<Opened, 'reason'>>(
+    config.capture.source,
+    (name) => {
+      if (name === 'pcap') return { source: new PcapSource(options, books), asksConntrack: false };
+      const program = loadProgram(name, maxConnections);
+      const { conntrack } = program;
+      if (name === 'ebpf' && !conntrack.asked) log.info({ why: conntrack.why }, 'the program cannot ask conntrack');
+      const source = new KernelSource(name, program, options, books, beside, log);
+      return { source, asksConntrack: conntrack.asked };
+    },
+    sourceRefused,
+  );
+  return { ...source, reason };
 }
 
 function nowUs(): number {

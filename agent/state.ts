@@ -7,7 +7,7 @@ import type { AgentState, WireInterface } from '../proto/wire.ts';
 const booksEveryUs = 1_000_000;
 
 export type StateNews = {
-  source: { name: string; reason: string };
+  source: () => { name: string; reason: string };
   interfaces: () => WireInterface[];
   nodeAddresses: () => string[];
   books: () => BooksSnapshot;
@@ -31,11 +31,12 @@ export class StateTeller {
     if (this.#told !== undefined && this.#told.interfaces === interfaces && !booksDue) return this.#told;
     const { seen, stored, setAside, lost } = this.#news.books();
     this.#booksUs = nowUs;
+    const source = this.#news.source();
     if (booksDue) this.#nodeAddresses = this.#news.nodeAddresses();
     this.#told = {
       version: this.#version,
-      source: this.#news.source.name,
-      sourceReason: this.#news.source.reason,
+      source: source.name,
+      sourceReason: source.reason,
       interfaces,
       books: { seen, stored, setAside: numbers(setAside), lost: numbers(lost) },
       nodeAddresses: this.#nodeAddresses,

@@ -8,7 +8,7 @@ import { liveLabs, removeLeftovers } from './leftovers.ts';
 import { checkPrograms, elsewhere } from './privilege.ts';
 import { playAll, withLab } from './session.ts';
 
-const sources = ['pcap'] as const;
+const sources = ['auto', 'ebpf', 'tap', 'pcap'] as const;
 const sourceOption = () =>
   new Option('--source <source>', 'capture source of the agents').choices(sources).default('pcap');
 

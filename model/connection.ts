@@ -9,6 +9,7 @@ export type DeliveryDoubt =
   | 'responder-outside' // no interface of ours is where it would arrive
   | 'not-watched' // no agent watched the responder's interface for the whole time
   | 'losses' // the responder's agent lost packets meanwhile
+  | 'filters-changed' // seen, while who else filters on that interface changed
   | 'half-visible' // one direction is never seen on that interface
   | 'backend-not-known'; // which endpoint of the Service got it is not known
 

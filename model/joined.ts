@@ -19,6 +19,8 @@ export type Observation = Tuple & {
   tcpFlags: Both<number>;
   synRetries: number;
   unreachable: boolean;
+  /** A packet of the initiator was seen that nobody behind us can have dropped. */
+  arrived: boolean;
   /** Some interval had packets back, and no ICMP error among them. */
   repliedTo: boolean;
   rttUs: number;

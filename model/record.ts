@@ -37,7 +37,10 @@ export type ConnectionRecord = Tuple & {
   beganUs: number;
   firstUs: number;
   lastUs: number;
+  /** On the wire: with segmentation offload, a frame that the interface counts once holds several. */
   packets: Both<number>;
+  /** As the interface counts them, of both directions. */
+  frames: number;
   bytes: Both<number>;
   /** Flags seen in this interval, or-ed, for each direction. */
   tcpFlags: Both<number>;
@@ -45,6 +48,8 @@ export type ConnectionRecord = Tuple & {
   synRetries: number;
   /** An ICMP error quoting the connection said that it cannot get there (unreachable, other than too big). */
   unreachable: boolean;
+  /** What was seen on its way into the pod may have been dropped behind us: who else filters there changed meanwhile. */
+  unproven: boolean;
   /** Handshake round trip in µs; 0 where it was not seen. */
   rttUs: number;
   /** True in the record that ends the connection: FIN from both sides, RST, or silence. */

@@ -36,6 +36,8 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): Decoded {
       return { fault: `column ${column} has ${wire[column].length} values, not ${count}` };
   }
   if (wire.ipv4.length % 4 !== 0 || wire.ipv6.length % 16 !== 0) return { fault: 'the address table is cut off' };
+  if (wire.moreSegments.length !== 0 && wire.moreSegments.length !== count)
+    return { fault: `column moreSegments has ${wire.moreSegments.length} values, not ${count}` };
   const addresses = addressTable(wire);
   const records: ConnectionRecord[] = new Array(count);
   let translation = 0;
@@ -69,10 +71,12 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): Decoded {
       firstUs,
       lastUs: firstUs + wire.span[i]!,
       packets: { forward: wire.packetsForward[i]!, reverse: wire.packetsReverse[i]! },
+      frames: wire.packetsForward[i]! + wire.packetsReverse[i]! - (wire.moreSegments[i] ?? 0),
       bytes: { forward: wire.bytesForward[i]!, reverse: wire.bytesReverse[i]! },
       tcpFlags: { forward: wire.flagsForward[i]!, reverse: wire.flagsReverse[i]! },
       synRetries: wire.synRetries[i]!,
       unreachable: (mark & marks.unreachable) !== 0,
+      unproven: (mark & marks.unproven) !== 0,
       rttUs: wire.rttUs[i]!,
       ended: (mark & marks.ended) !== 0,
       translation: original && translated ? { original, translated } : undefined,

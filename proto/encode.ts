@@ -31,6 +31,7 @@ export function encodeRecords(records: readonly ConnectionRecord[]): WireRecords
     flagsReverse: new Uint8Array(count),
     synRetries: new Array(count),
     rttUs: new Array(count),
+    moreSegments: [],
     translation: [],
   };
   for (let i = 0; i < count; i++) {
@@ -53,6 +54,9 @@ export function encodeRecords(records: readonly ConnectionRecord[]): WireRecords
     wire.flagsReverse[i] = record.tcpFlags.reverse;
     wire.synRetries[i] = record.synRetries;
     wire.rttUs[i] = record.rttUs;
+    const moreSegments = record.packets.forward + record.packets.reverse - record.frames;
+    if (moreSegments > 0 && wire.moreSegments.length === 0) wire.moreSegments = new Array(count).fill(0);
+    if (moreSegments > 0) wire.moreSegments[i] = moreSegments;
     if (record.translation !== undefined) {
       pushTuple(wire.translation, record.translation.original, addresses.index);
       pushTuple(wire.translation, record.translation.translated, addresses.index);
@@ -67,6 +71,7 @@ function marksOf(record: ConnectionRecord): number {
     (record.initiatorBy === 'handshake' ? marks.handshake : 0) |
     (record.unreachable ? marks.unreachable : 0) |
     (record.ended ? marks.ended : 0) |
+    (record.unproven ? marks.unproven : 0) |
     (record.translation === undefined ? 0 : marks.translation)
   );
 }

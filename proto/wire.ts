@@ -26,6 +26,7 @@ export type WireRecords = {
   flagsReverse: Uint8Array;
   synRetries: number[];
   rttUs: number[];
+  moreSegments: number[];
   translation: number[];
 };
 

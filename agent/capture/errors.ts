@@ -3,6 +3,7 @@ import { type Problem, ProblemError } from '../../model/problem.ts';
 
 export const captureProblemCodes = [
   'cannot-capture',
+  'source-refused',
   'capture-file-unreadable',
   'capture-file-unknown',
   'capture-file-truncated',
@@ -22,6 +23,17 @@ export function cannotCapture(link: string, error: unknown): ProblemError {
     ? 'run with the capability NET_RAW'
     : 'see that the interface is there and up';
   return new ProblemError(problem('cannot-capture', `interface ${link}`, cause.split('\n')[0]!, mend));
+}
+
+/** Each source has its own needs; the fault is the kernel's word. */
+export function sourceRefused(source: string, error: unknown): Problem {
+  const fault = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+  return problem(
+    'source-refused',
+    source,
+    fault,
+    'give the agent what it needs (docs/install.md), or set capture.source',
+  );
 }
 
 export function unreadable(file: string, error: NodeJS.ErrnoException): Problem {

@@ -8,14 +8,18 @@ export type CaptureSource = {
   readonly name: 'ebpf' | 'tap' | 'pcap';
   /** Begins to watch; throws a ProblemError where the kernel refuses. */
   watch(link: PodInterface): void;
-  /** Stops watching. What was seen there is in the next drain, every connection marked ended. */
+  /** Stops watching. What was seen there is in one of the next drains, every connection marked ended. */
   forget(link: PodInterface): void;
   /**
    * Hands over the records due at `nowUs`: every new connection, every one whose state changed, every one that ended,
-   * and live ones at most every reportEveryUs. Counters begin at zero again for each record.
+   * and live ones at most every reportEveryUs. Counters begin at zero again for each record. Returns until when all that
+   * was seen is handed over; 0 where that did not change.
    */
-  drain(nowUs: number, emit: (record: ConnectionRecord) => void): void;
+  drain(nowUs: number, emit: (record: ConnectionRecord) => void): number;
   /** False for a direction that traffic proves to exist and that was never seen: that interface is half-visible. */
   visible(index: number): { fromPod: boolean; toPod: boolean };
-  close(): void;
+  /** Stops watching everything, hands over the rest, and gives back what it holds of the kernel. */
+  close(emit: (record: ConnectionRecord) => void): Promise<void>;
+  /** How packets are seen, where that is not the same everywhere; empty else. */
+  readonly ways: string;
 };

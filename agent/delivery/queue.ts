@@ -9,7 +9,8 @@ export type QueuedBatch = {
   coveredUntilUs: number;
   records: WireRecords;
   count: number;
-  packets: number;
+  /** The books count as interfaces do. */
+  frames: number;
 };
 export type QueueLimits = { maxBatchRecords: number; maxQueuedRecords: number };
 
@@ -44,13 +45,13 @@ export class BatchQueue {
 
   acknowledge(sequence: number): void {
     const batch = this.#take(sequence);
-    if (batch !== undefined) this.#books.stored(batch.packets);
+    if (batch !== undefined) this.#books.stored(batch.frames);
   }
 
   /** The collector will never store it: it is lost, and counted. */
   refuse(sequence: number): void {
     const batch = this.#take(sequence);
-    if (batch !== undefined) this.#books.lost('rejected', batch.packets);
+    if (batch !== undefined) this.#books.lost('rejected', batch.frames);
   }
 
   get coveredUntilUs(): number {
@@ -63,20 +64,20 @@ export class BatchQueue {
 
   #add(records: readonly ConnectionRecord[], coveredUntilUs: number): void {
     this.#sequence += 1;
-    const packets = records.reduce((sum, record) => sum + record.packets.forward + record.packets.reverse, 0);
+    const frames = records.reduce((sum, record) => sum + record.frames, 0);
     this.#batches.set(this.#sequence, {
       sequence: this.#sequence,
       coveredUntilUs,
       records: encodeRecords(records),
       count: records.length,
-      packets,
+      frames,
     });
     this.#queued += records.length;
   }
 
   #dropOldest(): void {
     const oldest = this.#take(this.#batches.keys().next().value!);
-    if (oldest !== undefined) this.#books.lost('queue-full', oldest.packets);
+    if (oldest !== undefined) this.#books.lost('queue-full', oldest.frames);
   }
 
   #take(sequence: number): QueuedBatch | undefined {

@@ -52,7 +52,7 @@ export class Translations {
     const sent = this.#sent.get(key);
     if (sent === undefined || isSame(sent.translation, translation)) return;
     this.#sent.delete(key);
-    this.#late.push({ ...sent, packets: zero, bytes: zero, tcpFlags: zero, synRetries: 0, translation });
+    this.#late.push({ ...sent, packets: zero, frames: 0, bytes: zero, tcpFlags: zero, synRetries: 0, translation });
   }
 }
 

@@ -123,6 +123,8 @@ function doubtText(why: DeliveryDoubt): string {
       return "no agent watched the responder's interface for the whole time";
     case 'losses':
       return "the responder's agent lost packets meanwhile";
+    case 'filters-changed':
+      return "it was seen at the responder's interface while who else filters there changed, and may have been dropped behind";
     case 'half-visible':
       return "that direction is never seen at the responder's interface";
     case 'backend-not-known':

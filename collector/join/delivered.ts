@@ -27,11 +27,14 @@ const lossMarginUs = 2_000_000;
 
 export function deliveredOf(joined: Joined, expected: Expected, coverage: Coverage, nowUs: number): Delivered {
   const { destination } = joined;
-  if (destination !== undefined && destination.packets.forward > 0) return { delivered: 'yes', by: 'seen' };
+  if (destination?.arrived) return { delivered: 'yes', by: 'seen' };
   if (observationsOf(joined).some((seen) => answered(joined.protocol, seen))) return { delivered: 'yes', by: 'answer' };
   // A reset that left the pod's own interface is the pod's own word.
   if (destination !== undefined && joined.protocol === TCP && destination.tcpFlags.reverse & RST) {
     return { delivered: 'yes', by: 'answer' };
+  }
+  if (destination !== undefined && destination.packets.forward > 0) {
+    return { delivered: 'unknown', why: 'filters-changed' };
   }
   switch (expected.at) {
     case 'outside':

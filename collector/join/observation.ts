@@ -26,6 +26,7 @@ export function observationOf(record: ConnectionRecord, node: string, clockOffse
     tcpFlags: { ...record.tcpFlags },
     synRetries: record.synRetries,
     unreachable: record.unreachable,
+    arrived: arrived(record),
     repliedTo: repliedTo(record),
     rttUs: record.rttUs,
     ended: record.ended,
@@ -43,10 +44,15 @@ export function addRecord(to: Observation, record: ConnectionRecord, clockOffset
   to.lastUs = Math.max(to.lastUs, record.lastUs + clockOffsetUs);
   to.synRetries += record.synRetries;
   to.unreachable ||= record.unreachable;
+  to.arrived ||= arrived(record);
   to.repliedTo ||= repliedTo(record);
   to.rttUs ||= record.rttUs;
   to.podUid ||= record.podUid;
   to.ended = record.ended;
+}
+
+function arrived({ packets, unproven }: ConnectionRecord): boolean {
+  return packets.forward > 0 && !unproven;
 }
 
 function repliedTo({ packets, unreachable }: ConnectionRecord): boolean {
@@ -78,6 +84,7 @@ export function turnedObservation(seen: Observation): Observation {
     bytes: turnedBoth(seen.bytes),
     tcpFlags: turnedBoth(seen.tcpFlags),
     repliedTo: seen.packets.forward > 0 && !seen.unreachable,
+    arrived: seen.packets.reverse > 0,
   };
 }
 

@@ -41,7 +41,7 @@ export type Store = {
   findings(query: Query): Promise<Finding[]>;
   /** Batches whose records ended at or after `sinceUs` (collector clock), oldest first: what a restart joins again. */
   batchesSince(sinceUs: number): AsyncIterable<StoredBatch>;
-  /** Rows and packets held, for the books. */
+  /** Rows held, and packets as the interfaces count them, for the books. */
   totals(): Promise<{
     batches: number;
     records: number;

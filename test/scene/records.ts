@@ -17,6 +17,7 @@ export function ip(text: string): Address {
 
 /** A SYN from web:40000 to db:5432 that nobody answered, as seen at web's interface. */
 export function record(change: Partial<ConnectionRecord> = {}): ConnectionRecord {
+  const { forward, reverse } = change.packets ?? { forward: 1, reverse: 0 };
   return {
     initiator: web,
     initiatorPort: 40000,
@@ -31,10 +32,12 @@ export function record(change: Partial<ConnectionRecord> = {}): ConnectionRecord
     firstUs: t0,
     lastUs: t0,
     packets: { forward: 1, reverse: 0 },
+    frames: forward + reverse,
     bytes: { forward: 74, reverse: 0 },
     tcpFlags: { forward: SYN, reverse: 0 },
     synRetries: 0,
     unreachable: false,
+    unproven: false,
     rttUs: 0,
     ended: false,
     translation: undefined,

@@ -22,6 +22,7 @@ export const bit = {
   told: 2048,
   /** Seen at no pod's interface. */
   atHost: 4096,
+  unproven: 8192,
 } as const;
 
 export class FlowColumns {
@@ -35,6 +36,7 @@ export class FlowColumns {
   reportedUs = new Float64Array(0);
   packetsFromLow = new Float64Array(0);
   packetsFromHigh = new Float64Array(0);
+  frames = new Float64Array(0);
   bytesFromLow = new Float64Array(0);
   bytesFromHigh = new Float64Array(0);
   flagsFromLow = new Uint8Array(0);
@@ -87,6 +89,7 @@ export class FlowColumns {
 
   clearInterval(row: number): void {
     this.packetsFromLow[row] = this.packetsFromHigh[row] = 0;
+    this.frames[row] = 0;
     this.bytesFromLow[row] = this.bytesFromHigh[row] = 0;
     this.flagsFromLow[row] = this.flagsFromHigh[row] = 0;
     this.synRetries[row] = 0;
@@ -141,6 +144,7 @@ export class FlowColumns {
     this.reportedUs = grown(this.reportedUs, new Float64Array(capacity));
     this.packetsFromLow = grown(this.packetsFromLow, new Float64Array(capacity));
     this.packetsFromHigh = grown(this.packetsFromHigh, new Float64Array(capacity));
+    this.frames = grown(this.frames, new Float64Array(capacity));
     this.bytesFromLow = grown(this.bytesFromLow, new Float64Array(capacity));
     this.bytesFromHigh = grown(this.bytesFromHigh, new Float64Array(capacity));
     this.flagsFromLow = grown(this.flagsFromLow, new Uint8Array(capacity));

@@ -7,6 +7,7 @@ import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record
 import type { Packet } from '../decode/packet.ts';
 import { bit, FlowColumns, keyWords } from './flow-columns.ts';
 import { responderByPort } from './initiator.ts';
+import type { Interval } from './interval.ts';
 
 /** `seed` makes the places of keys in the hash unknown to who sends packets. */
 export type FlowTableOptions = { maxConnections: number; reportEveryUs: number; seed?: number };
@@ -66,6 +67,27 @@ export class FlowTable {
       this.#synAgain(row, packet, link, way, timeUs);
     }
     this.#count(row, packet, timeUs);
+  }
+
+  /**
+   * hot, once a row: what the kernel counted of one connection in one interval (capture/ebpf/layout.ts); of the SYNs in it
+   * all have the same number. make bench-capture, budget drain
+   */
+  merge(interval: Interval): void {
+    const rows = this.#rows;
+    const wanted = this.#wanted;
+    interval.key(wanted);
+    const hash = hashOf(wanted, this.#seed);
+    let row = rows.find(wanted, hash);
+    if (row < 0) {
+      row = rows.take(wanted, hash, this.#options.maxConnections);
+      if (row < 0) {
+        this.#books.lost('table-full', interval.frames);
+        return;
+      }
+      this.#beginWith(row, interval);
+    } else if (interval.syns > 0) this.#synsAgain(row, interval);
+    this.#countAll(row, interval);
   }
 
   /** Ends every connection of the interface; the next drain tells them. */
@@ -231,6 +253,7 @@ export class FlowTable {
     if (timeUs < rows.beganUs[row]! && (state & bit.told) === 0) rows.beganUs[row] = timeUs;
     if (timeUs > rows.lastUs[row]!) rows.lastUs[row] = timeUs;
     const fromInitiator = this.#isFromInitiator(state);
+    rows.frames[row]! += 1;
     if (this.#sourceIsLow) {
       rows.packetsFromLow[row]! += 1;
       rows.bytesFromLow[row]! += packet.bytes;
@@ -244,6 +267,87 @@ export class FlowTable {
     if (packet.unreachable) state |= bit.unreachable | bit.news;
     if (packet.protocol === TCP) state = this.#countTcp(row, packet, state, fromInitiator, timeUs);
     rows.state[row] = state;
+  }
+
+  #synsAgain(row: number, interval: Interval): void {
+    const rows = this.#rows;
+    const state = rows.state[row]!;
+    const fromInitiator = ((state & bit.initiatorIsLow) !== 0) === interval.lowBegan;
+    const isSame = (state & bit.hasIsn) !== 0 && fromInitiator && rows.isn[row] === interval.isn;
+    if (isSame && (state & (bit.synSeen | bit.ended)) === bit.synSeen) {
+      rows.synRetries[row]! += interval.syns;
+      rows.state[row] = state | bit.news | bit.retried;
+      return;
+    }
+    this.#finish(row);
+    rows.reset(row);
+    this.#beginWith(row, interval);
+  }
+
+  #beginWith(row: number, interval: Interval): void {
+    const rows = this.#rows;
+    const { firstUs, firstFromLow, protocol } = interval;
+    rows.beganUs[row] = rows.firstUs[row] = rows.lastUs[row] = rows.reportedUs[row] = firstUs;
+    let state: number = bit.used | bit.news;
+    if (interval.podIsLow) state |= bit.podIsLow;
+    const said = interval.lowBegan || interval.highBegan;
+    const sure = said || (protocol !== TCP && !interval.firstQuoted && this.#isSure(interval.link, firstUs));
+    if (sure) state |= bit.initiatorCertain;
+    if (this.#lowIsInitiator(interval, said, sure, firstFromLow)) state |= bit.initiatorIsLow;
+    if (protocol === TCP && said) {
+      state |= interval.syns > 0 ? bit.hasIsn | bit.synSeen : bit.hasIsn;
+      rows.isn[row] = interval.isn;
+    }
+    if (interval.syns > 1) {
+      rows.synRetries[row] = interval.syns - 1;
+      state |= bit.retried;
+    }
+    rows.state[row] = state;
+  }
+
+  #lowIsInitiator(interval: Interval, said: boolean, sure: boolean, firstFromLow: boolean): boolean {
+    if (said) return interval.lowBegan;
+    if (interval.firstQuoted) return !firstFromLow;
+    if (sure) return firstFromLow;
+    const { lowPort, highPort } = interval;
+    const responder = firstFromLow ? responderByPort(lowPort, highPort) : responderByPort(highPort, lowPort);
+    return (responder !== 'source') === firstFromLow;
+  }
+
+  #countAll(row: number, interval: Interval): void {
+    const rows = this.#rows;
+    let state = rows.state[row]!;
+    const { firstUs, lastUs } = interval;
+    if (this.#isEmpty(row) || firstUs < rows.firstUs[row]!) rows.firstUs[row] = firstUs;
+    if (lastUs > rows.lastUs[row]!) rows.lastUs[row] = lastUs;
+    rows.frames[row]! += interval.frames;
+    rows.packetsFromLow[row]! += interval.packetsFromLow;
+    rows.packetsFromHigh[row]! += interval.packetsFromHigh;
+    rows.bytesFromLow[row]! += interval.bytesFromLow;
+    rows.bytesFromHigh[row]! += interval.bytesFromHigh;
+    rows.flagsFromLow[row]! |= interval.flagsFromLow;
+    rows.flagsFromHigh[row]! |= interval.flagsFromHigh;
+    const responderSpoke = (state & bit.initiatorIsLow) !== 0 ? interval.highSpoke : interval.lowSpoke;
+    if (responderSpoke && (state & bit.answered) === 0) state |= bit.answered | bit.news;
+    if (interval.unreachable) state |= bit.unreachable | bit.news;
+    if (interval.unproven) state |= bit.unproven;
+    if (interval.protocol === TCP) state = this.#countAllTcp(row, interval, state);
+    rows.state[row] = state;
+  }
+
+  #countAllTcp(row: number, interval: Interval, before: number): number {
+    const rows = this.#rows;
+    let state = before;
+    if (interval.synackUs > 0 && rows.rttUs[row] === 0) {
+      if ((state & (bit.synSeen | bit.retried)) === bit.synSeen) {
+        rows.rttUs[row] = Math.max(1, interval.synackUs - rows.beganUs[row]!);
+      }
+      state |= bit.news;
+    }
+    if ((interval.flagsFromLow & FIN) !== 0) rows.closed[row]! |= 1;
+    if ((interval.flagsFromHigh & FIN) !== 0) rows.closed[row]! |= 2;
+    const ends = ((interval.flagsFromLow | interval.flagsFromHigh) & RST) !== 0 || rows.closed[row] === 3;
+    return ends && (state & bit.ended) === 0 ? state | bit.ended | bit.news : state;
   }
 
   #isEmpty(row: number): boolean {
@@ -272,7 +376,7 @@ export class FlowTable {
     this.#rows.state[row]! |= bit.ended;
     const record = this.#record(row);
     if (this.#finished.length < this.#options.maxConnections) this.#finished.push(record);
-    else this.#books.lost('table-full', record.packets.forward + record.packets.reverse);
+    else this.#books.lost('table-full', record.frames);
   }
 
   /** The record of this interval; counters begin anew. */
@@ -308,16 +412,18 @@ export class FlowTable {
       firstUs: this.#isEmpty(row) ? rows.lastUs[row]! : rows.firstUs[row]!,
       lastUs: rows.lastUs[row]!,
       packets,
+      frames: rows.frames[row]!,
       bytes,
       tcpFlags,
       synRetries: rows.synRetries[row]!,
       unreachable: (state & bit.unreachable) !== 0,
+      unproven: (state & bit.unproven) !== 0,
       rttUs: rows.rttUs[row]!,
       ended: (state & bit.ended) !== 0,
       translation: undefined,
     };
     rows.clearInterval(row);
-    rows.state[row] = (state & ~(bit.news | bit.unreachable)) | bit.told;
+    rows.state[row] = (state & ~(bit.news | bit.unreachable | bit.unproven)) | bit.told;
     return record;
   }
 }

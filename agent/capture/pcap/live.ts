@@ -26,6 +26,7 @@ const answersThatProve = 16;
 
 export class PcapSource implements CaptureSource {
   readonly name = 'pcap';
+  readonly ways = '';
   readonly #options: LiveOptions;
   readonly #books: Books;
   readonly #table: FlowTable;
@@ -64,10 +65,11 @@ export class PcapSource implements CaptureSource {
     this.#table.forget(link.index);
   }
 
-  drain(nowUs: number, emit: (record: ConnectionRecord) => void): void {
+  drain(nowUs: number, emit: (record: ConnectionRecord) => void): number {
     for (const watched of this.#watched.values()) this.#readCounted(watched);
     this.#table.drain(nowUs, emit);
     this.#leaving = this.#leaving.filter((session) => !session.giveBack());
+    return nowUs;
   }
 
   visible(index: number): { fromPod: boolean; toPod: boolean } {
@@ -80,8 +82,9 @@ export class PcapSource implements CaptureSource {
     };
   }
 
-  close(): void {
+  async close(emit: (record: ConnectionRecord) => void): Promise<void> {
     for (const { link } of [...this.#watched.values()]) this.forget(link);
+    this.drain(this.#options.nowUs(), emit);
   }
 
   #open(link: PodInterface, way: Way): Side {

@@ -305,7 +305,7 @@ async function rowsOf(connection: DuckDBConnection, sql: string, values: DuckDBV
 function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppender']>>, batch: StoredBatch): void {
   const { node, instance, sequence, clockOffsetUs, records } = batch;
   const endUs = records.reduce((latest, record) => Math.max(latest, record.lastUs), 0) + clockOffsetUs;
-  const packets = records.reduce((sum, record) => sum + record.packets.forward + record.packets.reverse, 0);
+  const packets = records.reduce((sum, record) => sum + record.frames, 0);
   const pods: Record<number, string> = {};
   for (const record of records) if (record.podUid !== '') pods[record.interfaceIndex] = record.podUid;
   const message: FlowBatch = {

@@ -50,6 +50,13 @@ t.test('seen at the responder: yes', async (t) => {
   t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'seen' });
 });
 
+t.test('seen while who else filters there changed: unknown, unless an answer proves it', async (t) => {
+  const seen = joined(record(), atDestination(record({ unproven: true })));
+  t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'unknown', why: 'filters-changed' });
+  const proven = joined(answered(), atDestination(record({ unproven: true })));
+  t.same(deliveredOf(proven, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
+});
+
 t.test('an answer seen anywhere: yes', async (t) => {
   t.same(deliveredOf(joined(answered()), { at: 'outside' }, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
   const udp = joined(record({ protocol: UDP, packets: { forward: 1, reverse: 1 } }));

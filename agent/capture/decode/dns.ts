@@ -1,0 +1,138 @@
+// DNS answers (RFC 1035 4): which addresses the name that was asked for has, and for how long. Everything is bounded, since
+// anybody may have written it; a message that is cut off gives what it holds.
+import { type Address, addressFromBytes } from '../../../model/address.ts';
+import { TCP } from '../../../model/protocol.ts';
+import { type Bytes, word16, word32 } from './packet.ts';
+
+/** `name` is the one that was asked for, through aliases too: lower case, without the last dot. */
+export type OnAnswer = (name: string, address: Address, ttlSeconds: number) => void;
+
+export const DNS = 53;
+
+const headerBytes = 12;
+const RESPONSE = 0x8000;
+/** Response, kind of query, and response code: an answer without error to a standard query has only the first set. */
+const DECISIVE = 0xf80f;
+const IN = 1;
+const types = { a: 1, cname: 5, aaaa: 28 };
+const mostRecords = 64;
+const mostAliases = 16;
+const mostNameBytes = 253;
+const longestLabel = 63;
+
+/** What one datagram, or one segment, holds. Over TCP a length stands before each message (RFC 1035 4.2.2). Never throws. */
+export function dnsAnswers(protocol: number, bytes: Bytes, at: number, end: number, emit: OnAnswer): void {
+  if (protocol !== TCP) {
+    message(bytes, at, end, emit);
+    return;
+  }
+  let start = at;
+  while (end - start >= 2 + headerBytes) {
+    const length = word16(bytes, start);
+    if (length < headerBytes) return; // the middle of a message
+    message(bytes, start + 2, Math.min(end, start + 2 + length), emit);
+    start += 2 + length;
+  }
+}
+
+function message(bytes: Bytes, start: number, end: number, emit: OnAnswer): void {
+  if (end - start < headerBytes || (word16(bytes, start + 2) & DECISIVE) !== RESPONSE) return;
+  if (word16(bytes, start + 4) !== 1) return;
+  const question = nameAt(bytes, start, start + headerBytes, end);
+  if (question.name === undefined || end - question.next < 4 || word16(bytes, question.next + 2) !== IN) return;
+  const asked = question.name;
+  const answers = answerRecords(bytes, start, question.next + 4, end, word16(bytes, start + 6));
+  const ttls = aliasesOf(asked, answers);
+  for (const answer of answers) {
+    const ttl = ttls.get(answer.owner);
+    if (answer.address !== undefined && ttl !== undefined) emit(asked, answer.address, Math.min(ttl, answer.ttl));
+  }
+}
+
+type Answer = { owner: string; ttl: number; address: Address | undefined; alias: string | undefined };
+
+/** Those that are whole; others than addresses and aliases are passed over. */
+function answerRecords(bytes: Bytes, start: number, first: number, end: number, count: number): Answer[] {
+  const answers: Answer[] = [];
+  let at = first;
+  for (let i = 0; i < Math.min(count, mostRecords); i++) {
+    const owner = nameAt(bytes, start, at, end);
+    if (owner.next < 0 || end - owner.next < 10) break;
+    const data = owner.next + 10;
+    const dataEnd = data + word16(bytes, owner.next + 8);
+    if (dataEnd > end) break;
+    at = dataEnd;
+    if (owner.name === undefined || word16(bytes, owner.next + 2) !== IN) continue;
+    const type = word16(bytes, owner.next);
+    const ttl = word32(bytes, owner.next + 4);
+    answers.push({
+      owner: owner.name,
+      ttl: ttl > 0x7fffffff ? 0 : ttl, // RFC 2181 8
+      address: addressAt(bytes, data, dataEnd, type),
+      alias: type === types.cname ? nameAt(bytes, start, data, dataEnd).name : undefined,
+    });
+  }
+  return answers;
+}
+
+/** The name that was asked for and what it is an alias of, each with how long it is that. */
+function aliasesOf(asked: string, answers: readonly Answer[]): Map<string, number> {
+  const ttls = new Map([[asked, Number.POSITIVE_INFINITY]]);
+  let name = asked;
+  while (ttls.size <= mostAliases) {
+    const next = answers.find((one) => one.owner === name && one.alias !== undefined);
+    if (next === undefined || ttls.has(next.alias!)) break;
+    ttls.set(next.alias!, Math.min(ttls.get(name)!, next.ttl));
+    name = next.alias!;
+  }
+  return ttls;
+}
+
+function addressAt(bytes: Bytes, at: number, end: number, type: number): Address | undefined {
+  const length = type === types.a ? 4 : type === types.aaaa ? 16 : 0;
+  return length > 0 && end - at === length ? addressFromBytes(bytes.subarray(at, end)) : undefined;
+}
+
+/** Behind the name, -1 where it breaks off; undefined for a name that breaks off or cannot be shown. */
+type ReadName = { name: string | undefined; next: number };
+const broken: ReadName = { name: undefined, next: -1 };
+
+/** A pointer must lead to before everything that was read, so that none can loop. */
+function nameAt(bytes: Bytes, start: number, first: number, end: number): ReadName {
+  let text = '';
+  let isShown = true;
+  let next = -1;
+  let at = first;
+  let earliest = first;
+  for (;;) {
+    if (at >= end) return broken;
+    const length = bytes[at]!;
+    if (length === 0) {
+      return { name: isShown && text !== '' ? text : undefined, next: next < 0 ? at + 1 : next };
+    }
+    if (length > longestLabel) {
+      if (length < 0xc0 || end - at < 2) return broken;
+      if (next < 0) next = at + 2;
+      at = start + (word16(bytes, at) & 0x3fff);
+      if (at >= earliest) return broken;
+      earliest = at;
+      continue;
+    }
+    const label = labelAt(bytes, at + 1, Math.min(end, at + 1 + length));
+    isShown &&= label !== undefined;
+    text += text === '' ? label : `.${label}`;
+    at += 1 + length;
+    if (text.length > mostNameBytes) return broken;
+  }
+}
+
+/** Lower case; undefined where it holds anything that is not printable or that reads as two labels. */
+function labelAt(bytes: Bytes, at: number, end: number): string | undefined {
+  let text = '';
+  for (let i = at; i < end; i++) {
+    const code = bytes[i]!;
+    if (code <= 0x20 || code >= 0x7f || code === 0x2e || code === 0x5c) return undefined;
+    text += String.fromCharCode(code >= 0x41 && code <= 0x5a ? code + 0x20 : code);
+  }
+  return text;
+}

@@ -1,0 +1,56 @@
+// What flows.bpf.c and user space share, by place: a test compares with the compiled program's own description (BTF).
+
+/** `struct flow`, in words of 32 bits: the key comes first, as flows/flow-columns.ts has it. */
+export const row = {
+  bytes: 128,
+  words: 32,
+  ports: 8,
+  protocol: 9,
+  interfaceIndex: 10,
+  marks: 11,
+  /** Flags from the low end, from the high end, and the number of SYNs, in 8, 8 and 16 bits. */
+  flags: 12,
+  isn: 13,
+  firstBack: 14,
+  /** Segments from the low end, its frames, then those of the high one. */
+  packets: 16,
+  bytesFromLow: 20,
+  bytesFromHigh: 22,
+  lastFromLow: 24,
+  lastFromHigh: 25,
+  firstNs: 26,
+  synNs: 28,
+  synackNs: 30,
+} as const;
+
+export const mark = {
+  firstFromHigh: 1,
+  podIsLow: 2,
+  lowBegan: 4,
+  highBegan: 8,
+  firstQuoted: 16,
+  unreachable: 32,
+  lowSpoke: 64,
+  highSpoke: 128,
+} as const;
+
+/** Events of the ring, by their first word. */
+export const event = { flow: 1, translation: 2, dns: 3 } as const;
+
+export const flowEvent = { epoch: 4, row: 64, bytes: 192 } as const;
+
+export const translationEvent = { protocol: 4, addresses: 8, ports: 72, bytes: 80 } as const;
+/** In `protocol`, for addresses of 16 bytes. */
+export const isIpv6Bit = 0x100;
+
+export const dnsEvent = { interfaceIndex: 4, protocol: 8, length: 12, message: 16 } as const;
+
+/** `enum counter`, as reasons of the books. */
+export const counters = ['not-ip', 'corrupt', 'fragment-without-first', 'table-full'] as const;
+export const countBytes = 16;
+
+export const controlBytes = 16;
+export const usedBytes = 64;
+export const momentBytes = 16;
+/** Slots of a bucket. */
+export const slots = 8;

@@ -1,0 +1,120 @@
+// A row of the kernel's table as an interval: one object that is turned to row after row.
+
+import { keyWords } from '../flows/flow-columns.ts';
+import type { Interval } from '../flows/interval.ts';
+import { mark, row } from './layout.ts';
+
+/** µs of our clock for the kernel's times. */
+export type RowClock = {
+  timeOfNs(words: Uint32Array, at: number): number;
+  timeOfTick(tick: number): number;
+};
+
+export class Row implements Interval {
+  readonly #clock: RowClock;
+  #words: Uint32Array = new Uint32Array(row.words);
+  #at = 0;
+  #marks = 0;
+  unproven = false;
+  frames = 0;
+  firstUs = 0;
+  lastUs = 0;
+
+  constructor(clock: RowClock) {
+    this.#clock = clock;
+  }
+
+  /** `words` must not change until the interval was used. */
+  turnTo(words: Uint32Array, at: number): void {
+    this.#words = words;
+    this.#at = at;
+    this.#marks = words[at + row.marks]!;
+    this.frames = words[at + row.packets + 1]! + words[at + row.packets + 3]!;
+    this.firstUs = this.#clock.timeOfNs(words, at + row.firstNs);
+    let lastUs = this.firstUs;
+    if (this.packetsFromLow > 0) lastUs = Math.max(lastUs, this.#clock.timeOfTick(words[at + row.lastFromLow]!));
+    if (this.packetsFromHigh > 0) lastUs = Math.max(lastUs, this.#clock.timeOfTick(words[at + row.lastFromHigh]!));
+    this.lastUs = lastUs;
+  }
+
+  key(into: Uint32Array): void {
+    for (let i = 0; i < keyWords; i++) into[i] = this.#words[this.#at + i]!;
+  }
+
+  get link(): number {
+    return this.#word(row.interfaceIndex);
+  }
+  get protocol(): number {
+    return this.#word(row.protocol);
+  }
+  get lowPort(): number {
+    return this.#word(row.ports) >>> 16;
+  }
+  get highPort(): number {
+    return this.#word(row.ports) & 0xffff;
+  }
+  get packetsFromLow(): number {
+    return this.#word(row.packets);
+  }
+  get packetsFromHigh(): number {
+    return this.#word(row.packets + 2);
+  }
+  get bytesFromLow(): number {
+    return this.#long(row.bytesFromLow);
+  }
+  get bytesFromHigh(): number {
+    return this.#long(row.bytesFromHigh);
+  }
+  get flagsFromLow(): number {
+    return this.#word(row.flags) & 0xff;
+  }
+  get flagsFromHigh(): number {
+    return (this.#word(row.flags) >>> 8) & 0xff;
+  }
+  get syns(): number {
+    return this.#word(row.flags) >>> 16;
+  }
+  get isn(): number {
+    return this.#word(row.isn);
+  }
+  get synackUs(): number {
+    const none = this.#word(row.synackNs) === 0 && this.#word(row.synackNs + 1) === 0;
+    return none ? 0 : this.#clock.timeOfNs(this.#words, this.#at + row.synackNs);
+  }
+  get firstFromLow(): boolean {
+    return !this.#has(mark.firstFromHigh);
+  }
+  get podIsLow(): boolean {
+    return this.#has(mark.podIsLow);
+  }
+  get lowBegan(): boolean {
+    return this.#has(mark.lowBegan);
+  }
+  get highBegan(): boolean {
+    return this.#has(mark.highBegan);
+  }
+  get lowSpoke(): boolean {
+    return this.#has(mark.lowSpoke);
+  }
+  get highSpoke(): boolean {
+    return this.#has(mark.highSpoke);
+  }
+  get firstQuoted(): boolean {
+    return this.#has(mark.firstQuoted);
+  }
+  get unreachable(): boolean {
+    return this.#has(mark.unreachable);
+  }
+
+  #has(one: number): boolean {
+    return (this.#marks & one) !== 0;
+  }
+
+  #word(place: number): number {
+    return this.#words[this.#at + place]!;
+  }
+
+  #long(place: number): number {
+    return this.#words[this.#at + place + 1]! * 2 ** 32 + this.#words[this.#at + place]!;
+  }
+}

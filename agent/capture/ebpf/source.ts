@@ -1,0 +1,250 @@
+// Capture by our program in the kernel: rows of its tables become intervals of live connections. `ebpf` stands at TC, and
+// at a packet tap towards a pod where somebody else filters there; `tap` stands at packet taps alone.
+import type { Logger } from 'pino';
+import type { Books } from '../../../books/books.ts';
+import { addressFromBytes } from '../../../model/address.ts';
+import { TCP } from '../../../model/protocol.ts';
+import { ACK, type ConnectionRecord, RST, type Translation } from '../../../model/record.ts';
+import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
+import type { CaptureSource, PodInterface } from '../source.ts';
+import type { Direction } from './attach.ts';
+import { dnsEvent, event, flowEvent, isIpv6Bit, row, translationEvent } from './layout.ts';
+import { type Places, type Stand, tapPlaces, tcPlaces } from './places.ts';
+import type { LoadedProgram } from './program.ts';
+import { Ring } from './ring.ts';
+import { Row } from './row.ts';
+import { Tables } from './tables.ts';
+
+export type KernelOptions = FlowTableOptions & { nowUs: () => number };
+
+/** What the program sees besides connections. */
+export type SeenBeside = {
+  translation(protocol: number, translation: Translation): void;
+  /** A DNS message to a pod; `bytes` is valid until it returns. */
+  dns(protocol: number, bytes: Uint8Array, timeUs: number): void;
+};
+
+type Watched = {
+  link: PodInterface;
+  stand: Stand;
+  /** Rows up to this epoch hold what was seen while who else filters changed. */
+  unprovenUntil: number;
+  /** The epoch whose rows are the last ones; undefined while it is watched. */
+  lastEpoch: number | undefined;
+  packets: Record<Direction, number>;
+  answers: Record<Direction, number>;
+};
+
+export const ringBytes = 8 << 20;
+/** So many TCP packets that acknowledge others prove that there are others. */
+const answersThatProve = 16;
+
+export class KernelSource implements CaptureSource {
+  readonly name: 'ebpf' | 'tap';
+  readonly #program: LoadedProgram;
+  readonly #options: KernelOptions;
+  readonly #books: Books;
+  readonly #beside: SeenBeside;
+  readonly #log: Logger;
+  readonly #table: FlowTable;
+  readonly #tables: Tables;
+  readonly #ring: Ring;
+  readonly #row: Row;
+  readonly #places: Places;
+  readonly #watched = new Map<number, Watched>();
+  /** A row that came over the ring, in words. */
+  readonly #words = new Uint32Array(row.words);
+  readonly #wordBytes = new Uint8Array(this.#words.buffer);
+
+  /** `program` is this source's from now on. */
+  constructor(
+    name: 'ebpf' | 'tap',
+    program: LoadedProgram,
+    options: KernelOptions,
+    books: Books,
+    beside: SeenBeside,
+    log: Logger,
+  ) {
+    this.name = name;
+    this.#program = program;
+    this.#options = options;
+    this.#books = books;
+    this.#beside = beside;
+    this.#log = log;
+    this.#table = new FlowTable(options, books);
+    this.#tables = new Tables(program, options.nowUs, options.seed ?? 0);
+    this.#row = new Row(this.#tables);
+    this.#ring = new Ring(program.map('events'), ringBytes);
+    this.#places = name === 'ebpf' ? tcPlaces(program) : tapPlaces(program);
+  }
+
+  watch(link: PodInterface): void {
+    if (this.#watched.has(link.index)) return;
+    this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
+    this.#watched.set(link.index, {
+      link,
+      stand: this.#places.attach(link.index),
+      unprovenUntil: 0,
+      lastEpoch: undefined,
+      packets: { 'from-pod': 0, 'to-pod': 0 },
+      answers: { 'from-pod': 0, 'to-pod': 0 },
+    });
+  }
+
+  forget(link: PodInterface): void {
+    const watched = this.#watched.get(link.index);
+    if (watched === undefined || watched.lastEpoch !== undefined) return;
+    detach(watched.stand);
+    watched.lastEpoch = this.#tables.epoch;
+    this.#places.forget(link.index);
+  }
+
+  drain(nowUs: number, emit: (record: ConnectionRecord) => void): number {
+    this.#move();
+    const readable = this.#tables.readable;
+    if (readable === undefined) {
+      this.#tables.turn();
+      return 0;
+    }
+    this.#read(readable.epoch);
+    this.#tables.turn();
+    this.#forgetLeft(readable.epoch);
+    this.#table.drain(nowUs, emit);
+    return readable.untilUs;
+  }
+
+  visible(index: number): { fromPod: boolean; toPod: boolean } {
+    const watched = this.#watched.get(index);
+    if (watched === undefined) return { fromPod: true, toPod: true };
+    const { packets, answers } = watched;
+    return {
+      fromPod: packets['from-pod'] > 0 || answers['to-pod'] < answersThatProve,
+      toPod: packets['to-pod'] > 0 || answers['from-pod'] < answersThatProve,
+    };
+  }
+
+  get ways(): string {
+    const ways = [...this.#watched.values()].map(({ stand }) => stand.toPod?.way).filter((way) => way !== undefined);
+    const counts = Map.groupBy(ways, (way) => way);
+    return [...counts].map(([way, some]) => `${way} ${some.length}`).join(', ');
+  }
+
+  async close(emit: (record: ConnectionRecord) => void): Promise<void> {
+    for (const { link } of [...this.#watched.values()]) this.forget(link);
+    while (this.#watched.size > 0) {
+      await this.#tables.settled();
+      this.drain(this.#options.nowUs(), emit);
+    }
+    this.drain(this.#options.nowUs(), emit);
+    this.#places.close();
+    this.#ring.close();
+    this.#program.close();
+  }
+
+  /** Where somebody else came or went, ours moves; what was seen since the last look is no proof of delivery. */
+  #move(): void {
+    this.#places.look();
+    for (const watched of this.#watched.values()) {
+      if (watched.lastEpoch !== undefined) continue;
+      const { index, name } = watched.link;
+      try {
+        const moved = this.#places.move(index, watched.stand);
+        if (moved === undefined) continue;
+        watched.unprovenUntil = this.#tables.epoch;
+        this.#log.info({ link: name, by: moved.way }, 'who else filters towards the pod changed');
+      } catch (error) {
+        watched.unprovenUntil = this.#tables.epoch;
+        this.#log.warn({ link: name, why: (error as Error).message }, 'packets towards the pod are not seen');
+      }
+    }
+  }
+
+  #read(epoch: number): void {
+    this.#ring.read((bytes) => this.#readEvent(bytes, epoch));
+    this.#tables.read((words, at) => this.#merge(words, at, epoch));
+    this.#tables.uncounted((reason, frames) => {
+      this.#books.seen(frames);
+      if (reason === 'not-ip' || reason === 'carrier') this.#books.setAside(reason, frames);
+      else this.#books.lost(reason, frames);
+    });
+  }
+
+  #merge(words: Uint32Array, at: number, epoch: number): void {
+    const interval = this.#row;
+    interval.turnTo(words, at);
+    this.#books.seen(interval.frames);
+    const watched = this.#watched.get(interval.link);
+    interval.unproven = watched !== undefined && epoch <= watched.unprovenUntil;
+    if (watched !== undefined) notice(watched, interval);
+    this.#table.merge(interval);
+  }
+
+  #readEvent(bytes: Uint8Array, epoch: number): 'done' | 'later' {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    switch (view.getUint32(0, true)) {
+      case event.flow: {
+        const of = view.getUint32(flowEvent.epoch, true);
+        if (of > epoch) return 'later';
+        this.#wordBytes.set(bytes.subarray(flowEvent.row, flowEvent.bytes));
+        this.#merge(this.#words, 0, of);
+        return 'done';
+      }
+      case event.translation:
+        this.#readTranslation(bytes, view);
+        return 'done';
+      case event.dns: {
+        const length = view.getUint32(dnsEvent.length, true);
+        const message = bytes.subarray(dnsEvent.message, dnsEvent.message + length);
+        this.#beside.dns(view.getUint32(dnsEvent.protocol, true), message, this.#options.nowUs());
+        return 'done';
+      }
+      default:
+        return 'done';
+    }
+  }
+
+  #readTranslation(bytes: Uint8Array, view: DataView): void {
+    const protocol = view.getUint32(translationEvent.protocol, true);
+    const width = (protocol & isIpv6Bit) !== 0 ? 16 : 4;
+    const address = (n: number) => {
+      const at = translationEvent.addresses + n * 16;
+      return addressFromBytes(bytes.subarray(at, at + width));
+    };
+    const port = (n: number) => view.getUint16(translationEvent.ports + n * 2, true);
+    const tuple = (n: number) => ({
+      initiator: address(n),
+      initiatorPort: port(n),
+      responder: address(n + 1),
+      responderPort: port(n + 1),
+    });
+    this.#beside.translation(protocol & 0xff, { original: tuple(0), translated: tuple(2) });
+  }
+
+  #forgetLeft(epoch: number): void {
+    for (const [index, { lastEpoch }] of this.#watched) {
+      if (lastEpoch === undefined || lastEpoch > epoch) continue;
+      this.#table.forget(index);
+      this.#watched.delete(index);
+    }
+  }
+}
+
+function detach(stand: Stand): void {
+  stand.fromPod?.detach();
+  stand.toPod?.detach();
+  stand.fromPod = stand.toPod = undefined;
+}
+
+/** Whether both directions are seen at the interface. */
+function notice({ packets, answers }: Watched, interval: Row): void {
+  const fromPod = interval.podIsLow ? interval.packetsFromLow : interval.packetsFromHigh;
+  const toPod = interval.podIsLow ? interval.packetsFromHigh : interval.packetsFromLow;
+  packets['from-pod'] += fromPod;
+  packets['to-pod'] += toPod;
+  if (interval.protocol !== TCP) return;
+  const [podFlags, otherFlags] = interval.podIsLow
+    ? [interval.flagsFromLow, interval.flagsFromHigh]
+    : [interval.flagsFromHigh, interval.flagsFromLow];
+  if ((podFlags & (ACK | RST)) === ACK) answers['from-pod'] += fromPod;
+  if ((otherFlags & (ACK | RST)) === ACK) answers['to-pod'] += toPod;
+}

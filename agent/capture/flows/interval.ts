@@ -1,0 +1,37 @@
+// What was counted of one connection at one interface in one interval: how a source in the kernel hands it over. `low` is
+// the end with the lower address, as in the key.
+
+export type Interval = {
+  /** Writes the words of the key (flow-columns.ts). */
+  key(into: Uint32Array): void;
+  readonly link: number;
+  readonly protocol: number;
+  readonly lowPort: number;
+  readonly highPort: number;
+  readonly frames: number;
+  readonly packetsFromLow: number;
+  readonly packetsFromHigh: number;
+  readonly bytesFromLow: number;
+  readonly bytesFromHigh: number;
+  readonly flagsFromLow: number;
+  readonly flagsFromHigh: number;
+  readonly firstUs: number;
+  readonly lastUs: number;
+  readonly firstFromLow: boolean;
+  readonly podIsLow: boolean;
+  /** A packet said so: SYN, INIT, echo request, or the answer to one. */
+  readonly lowBegan: boolean;
+  readonly highBegan: boolean;
+  /** A packet that is no ICMP error came from that end. */
+  readonly lowSpoke: boolean;
+  readonly highSpoke: boolean;
+  /** The first packet was an ICMP error that quotes the connection. */
+  readonly firstQuoted: boolean;
+  readonly unreachable: boolean;
+  readonly unproven: boolean;
+  /** SYNs without ACK, all with the same number; the number is also known from what a SYN-ACK acknowledges. */
+  readonly syns: number;
+  readonly isn: number;
+  /** Of the first SYN-ACK; 0 where there was none. */
+  readonly synackUs: number;
+};

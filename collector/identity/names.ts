@@ -1,0 +1,62 @@
+// What an address was called at a time, as pods were told by DNS. Nobody vouches for it: names are shown, never judged by.
+import type { Address } from '../../model/address.ts';
+import type { NameAnswer } from '../../model/name-answer.ts';
+
+/** From the first answer to the end of what the latest allows. */
+type Span = { name: string; fromUs: number; toldUs: number; untilUs: number };
+
+/**
+ * Programs go on with an address after its time to live: pools open connections again to what they resolved once, runtimes
+ * cache longer than they should, and an agent does not tell every renewal.
+ */
+const lingerUs = 600_000_000;
+/** An answer and the connection that follows it may be seen by two nodes' clocks. */
+const toleranceUs = 1_000_000;
+/** Names kept for one address, and shown of them: content networks serve thousands from one. */
+const namesKept = 16;
+const namesShown = 5;
+
+export class Names {
+  readonly #spans = new Map<Address, Span[]>();
+  readonly #limit: number;
+
+  /**
+   * Remembers the names of `limit` addresses, those that were told last. They are not forgotten by age: a connection is
+   * judged again as long as it lives, by the time at which it began.
+   */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Adding the offset puts the answers' times on the collector's clock. */
+  learn(answers: readonly NameAnswer[], clockOffsetUs: number): void {
+    for (const answer of answers) this.#learn(answer, answer.atUs + clockOffsetUs);
+  }
+
+  /** Newest first. */
+  at(address: Address, timeUs: number): readonly string[] {
+    const then = (this.#spans.get(address) ?? []).filter(
+      ({ fromUs, untilUs }) => fromUs <= timeUs + toleranceUs && timeUs <= untilUs + lingerUs,
+    );
+    return then
+      .slice(-namesShown)
+      .reverse()
+      .map(({ name }) => name);
+  }
+
+  /** Spans stand in the order in which they were told last. */
+  #learn({ name, address, ttlSeconds }: NameAnswer, atUs: number): void {
+    const spans = this.#spans.get(address) ?? [];
+    const before = spans.find((span) => span.name === name);
+    const span = before ?? { name, fromUs: atUs, toldUs: atUs, untilUs: atUs };
+    span.fromUs = Math.min(span.fromUs, atUs);
+    span.toldUs = Math.max(span.toldUs, atUs);
+    span.untilUs = Math.max(span.untilUs, atUs + ttlSeconds * 1_000_000);
+    const others = spans.filter((one) => one !== span);
+    const later = others.findIndex((one) => one.toldUs > span.toldUs);
+    others.splice(later < 0 ? others.length : later, 0, span);
+    this.#spans.delete(address);
+    this.#spans.set(address, others.slice(-namesKept));
+    if (this.#spans.size > this.#limit) this.#spans.delete(this.#spans.keys().next().value!);
+  }
+}

@@ -1,0 +1,12 @@
+// What DNS told a pod: for how long a name has an address.
+import type { Address } from './address.ts';
+
+/** `name` is the one that was asked for, lower case, without the last dot. `atUs` is when the answer came to the pod. */
+export type NameAnswer = { name: string; address: Address; atUs: number; ttlSeconds: number };
+
+const longestName = 253;
+
+/** Whether the text is a name as it may be kept and shown: whoever answers may write anything. */
+export function isShownName(text: string): boolean {
+  return text.length <= longestName && /^[!-[\]-~]+$/.test(text) && text === text.toLowerCase();
+}

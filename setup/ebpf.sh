@@ -1,0 +1,11 @@
+#!/bin/sh
+# Compiles the program of agent/capture/ebpf for the kernel: once with conntrack, for kernels that let programs ask it, and
+# once without.
+set -eu
+cd "$(dirname "$0")/../agent/capture/ebpf"
+multiarch=$(dpkg-architecture -q DEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
+compile() {
+  clang -O2 -g -Wall -Wextra -Wno-unused-parameter -Werror -target bpf -mcpu=v3 "-I/usr/include/$multiarch" "$@"
+}
+compile -c flows.bpf.c -o flows.bpf.o
+compile -DWITH_CONNTRACK -c flows.bpf.c -o flows-conntrack.bpf.o
