@@ -1,0 +1,138 @@
+// Runs in a network namespace of its own: a veth pair into another one, our program on the host side, traffic through it,
+// and what the interface counted beside what the records hold. Tells it as JSON.
+//   node count.ts SOURCE ROOM TRAFFIC
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { pino } from 'pino';
+import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
+import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
+import { Books } from '../../../../books/books.ts';
+import type { ConnectionRecord } from '../../../../model/record.ts';
+
+const run = promisify(execFile);
+const link = 'vh';
+const podAddress = '10.0.0.2';
+
+export type Counted = {
+  interface: { packets: number; bytes: number };
+  records: { frames: number; packets: number; bytes: number; count: number };
+  books: ReturnType<Books['snapshot']>;
+  /** What the receiving program says that it got; 0 where none tells. */
+  received: number;
+};
+
+type Traffic = (node: (program: string, ...args: string[]) => Promise<string>, inPod: string[]) => Promise<number>;
+
+const traffics: Record<string, Traffic> = {
+  /** From addresses and ports by chance: more connections than there is room for. */
+  'many connections': (_, inPod) => flood(inPod, '10, drnd(3)'),
+  /** From one address. */
+  'few connections': (_, inPod) => flood(inPod, '10, 0, 0, 2'),
+  'segmentation offload': iperf3,
+};
+
+/** Two million UDP datagrams, byte by byte as trafgen wants them; checksums are left out, as nobody reads them here. */
+async function flood(inPod: string[], sourceAddress: string): Promise<number> {
+  const [{ address }] = JSON.parse(execFileSync('ip', ['-j', 'link', 'show', link]).toString()) as [
+    { address: string },
+  ];
+  const hardware = address.split(':').map((byte) => `0x${byte}`);
+  const ethernet = `${hardware.join(', ')}, 2, 0, 0, 0, 0, 2, 0x08, 0x00`;
+  const ip = `0x45, 0, const16(46), 0, 0, 0, 0, 64, 17, 0, 0, ${sourceAddress}, 10, 0, 0, 1`;
+  const file = join(tmpdir(), `count-${process.pid}.trafgen`);
+  writeFileSync(file, `{ ${ethernet}, ${ip}, drnd(2), const16(9), const16(26), 0, 0, fill('w', 18) }\n`);
+  const words = ['-c', file, '-o', 'eth0', '-n', '2000000', '--cpus', '1', '--no-sock-mem', '-q'];
+  await run(inPod[0]!, [...inPod.slice(1), 'trafgen', ...words]);
+  rmSync(file);
+  return 0;
+}
+
+async function iperf3(node: Parameters<Traffic>[0], inPod: string[]): Promise<number> {
+  const server = spawn(inPod[0]!, [...inPod.slice(1), 'iperf3', '-s', '-1', '-J'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let told = '';
+  server.stdout.on('data', (chunk: Buffer) => {
+    told += chunk.toString();
+  });
+  await until(async () => (await run(inPod[0]!, [...inPod.slice(1), 'ss', '-Hltn'])).stdout.includes(':5201'));
+  await node('iperf3', '-c', podAddress, '-n', '500M');
+  await new Promise((resolve) => (server.exitCode === null ? server.once('close', resolve) : resolve(undefined)));
+  return (JSON.parse(told) as { end: { sum_received: { bytes: number } } }).end.sum_received.bytes;
+}
+
+async function until(reached: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await reached()); tries++) {
+    if (tries > 200) throw new Error('it did not come about');
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+async function main(source: 'ebpf' | 'tap', room: number, traffic: string): Promise<Counted> {
+  const other = spawn('unshare', ['-n', 'sleep', '300'], { stdio: 'ignore' });
+  const inPod = ['nsenter', '-t', String(other.pid), '-n'];
+  try {
+    await until(
+      async () => (await run(inPod[0]!, [...inPod.slice(1), 'ip', '-br', 'link'])).stdout.split('\n').length === 2,
+    );
+    const ip = (line: string) => execFileSync('ip', line.split(' '));
+    ip('link set lo up');
+    ip(`link add ${link} type veth peer name eth0 netns ${other.pid}`);
+    ip(`link set ${link} addrgenmode none`);
+    ip(`addr add 10.0.0.1/24 dev ${link}`);
+    ip(`link set ${link} up`);
+    for (const line of [`link set eth0 addrgenmode none`, `addr add ${podAddress}/24 dev eth0`, 'link set eth0 up']) {
+      execFileSync(inPod[0]!, [...inPod.slice(1), 'ip', ...line.split(' ')]);
+    }
+    return await count(source, room, traffics[traffic]!, inPod);
+  } finally {
+    other.kill('SIGKILL');
+  }
+}
+
+async function count(name: 'ebpf' | 'tap', room: number, traffic: Traffic, inPod: string[]): Promise<Counted> {
+  const books = new Books();
+  const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;
+  const options = { maxConnections: room, reportEveryUs: 1_000_000, nowUs, seed: 7 };
+  const beside = { translation: () => undefined, dns: () => undefined };
+  const source = new KernelSource(name, loadProgram(name, room), options, books, beside, pino({ level: 'silent' }));
+  const { ifindex } = linkStats();
+  source.watch({ index: ifindex, name: link, appearedUs: 0 });
+  const before = linkStats();
+  const records = { frames: 0, packets: 0, bytes: 0, count: 0 };
+  const take = (record: ConnectionRecord) => {
+    records.frames += record.frames;
+    records.packets += record.packets.forward + record.packets.reverse;
+    records.bytes += record.bytes.forward + record.bytes.reverse;
+    records.count += 1;
+  };
+  const timer = setInterval(() => source.drain(nowUs(), take), 100);
+  const node = async (program: string, ...args: string[]) => (await run(program, args)).stdout;
+  const received = await traffic(node, inPod);
+  clearInterval(timer);
+  await source.close(take);
+  const after = linkStats();
+  return {
+    interface: { packets: after.packets - before.packets, bytes: after.bytes - before.bytes },
+    records,
+    books: books.snapshot(),
+    received,
+  };
+}
+
+function linkStats(): { ifindex: number; packets: number; bytes: number } {
+  const shown = JSON.parse(execFileSync('ip', ['-s', '-j', 'link', 'show', link]).toString()) as [
+    { ifindex: number; stats64: Record<'rx' | 'tx', { packets: number; bytes: number }> },
+  ];
+  const { ifindex, stats64 } = shown[0];
+  const { rx, tx } = stats64;
+  return { ifindex, packets: rx.packets + tx.packets, bytes: rx.bytes + tx.bytes };
+}
+
+if (import.meta.main) {
+  const [source, room, traffic] = process.argv.slice(2);
+  process.stdout.write(`${JSON.stringify(await main(source as 'ebpf' | 'tap', Number(room), traffic!))}\n`);
+}
