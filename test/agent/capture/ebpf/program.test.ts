@@ -1,0 +1,112 @@
+// The program only looks: what it may return and what it may call stand in its source. And what user space reads of it
+// lies where layout.ts says.
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import {
+  counters,
+  dnsEvent,
+  flowEvent,
+  mark,
+  row,
+  slots,
+  translationEvent,
+} from '../../../../agent/capture/ebpf/layout.ts';
+
+const path = new URL('../../../../agent/capture/ebpf/flows.bpf.c', import.meta.url).pathname;
+const source = readFileSync(path, 'utf8');
+const code = source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*/g, '');
+
+/** Helpers that read, count and tell time. Whatever alters, redirects, clones or drops a packet is not among them. */
+const harmless = [
+  'bpf_map_lookup_elem',
+  'bpf_map_update_elem',
+  'bpf_skb_load_bytes',
+  'bpf_ringbuf_reserve',
+  'bpf_ringbuf_submit',
+  'bpf_ringbuf_output',
+  'bpf_ktime_get_ns',
+  'bpf_jiffies64',
+  'bpf_skb_ct_lookup',
+  'bpf_ct_release',
+  'bpf_ntohl',
+  'bpf_ntohs',
+  'bpf_htonl',
+  'bpf_htons',
+];
+
+t.test('a program at TC always returns NEXT, one at a packet socket NOTHING', async (t) => {
+  t.match(source, /^#define NEXT TC_ACT_UNSPEC\b/m);
+  t.match(source, /^#define NOTHING 0\b/m);
+  const programs = [...code.matchAll(/SEC\("(tc|socket)"\)\nint (\w+)\(struct __sk_buff \*skb\)\n\{([\s\S]*?)\n\}/g)];
+  t.equal(programs.length, [...code.matchAll(/SEC\("(?:tc|socket)/g)].length, 'every program was found');
+  for (const [, section, name, body] of programs) {
+    const returns = [...body!.matchAll(/return ([^;]+);/g)].map((found) => found[1]);
+    t.ok(returns.length > 0, name);
+    for (const value of returns) t.equal(value, section === 'tc' ? 'NEXT' : 'NOTHING', `${name} returns ${value}`);
+  }
+});
+
+t.test('no program calls what could alter, redirect or drop a packet', async (t) => {
+  const called = new Set([...code.matchAll(/\b(bpf_\w+)\(/g)].map((found) => found[1]!));
+  for (const name of called) t.ok(harmless.includes(name), name);
+});
+
+t.test('rows and events lie where layout.ts says', async (t) => {
+  const offsets: [string, string, number][] = [
+    ['flow', 'key', 0],
+    ['flow', 'key.ports', row.ports * 4],
+    ['flow', 'key.protocol', row.protocol * 4],
+    ['flow', 'key.ifindex', row.interfaceIndex * 4],
+    ['flow', 'marks', row.marks * 4],
+    ['flow', 'flags', row.flags * 4],
+    ['flow', 'syns', row.flags * 4 + 2],
+    ['flow', 'isn', row.isn * 4],
+    ['flow', 'first_back', row.firstBack * 4],
+    ['flow', 'packets', row.packets * 4],
+    ['flow', 'bytes[0]', row.bytesFromLow * 4],
+    ['flow', 'bytes[1]', row.bytesFromHigh * 4],
+    ['flow', 'last[0]', row.lastFromLow * 4],
+    ['flow', 'last[1]', row.lastFromHigh * 4],
+    ['flow', 'first_ns', row.firstNs * 4],
+    ['flow', 'syn_ns', row.synNs * 4],
+    ['flow', 'synack_ns', row.synackNs * 4],
+    ['flow_event', 'epoch', flowEvent.epoch],
+    ['flow_event', 'flow', flowEvent.row],
+    ['translation_event', 'protocol', translationEvent.protocol],
+    ['translation_event', 'original_initiator', translationEvent.addresses],
+    ['translation_event', 'ports', translationEvent.ports],
+    ['dns_event', 'ifindex', dnsEvent.interfaceIndex],
+    ['dns_event', 'protocol', dnsEvent.protocol],
+    ['dns_event', 'length', dnsEvent.length],
+    ['dns_event', 'message', dnsEvent.message],
+  ];
+  const marks = {
+    FIRST_FROM_HIGH: mark.firstFromHigh,
+    POD_IS_LOW: mark.podIsLow,
+    LOW_BEGAN: mark.lowBegan,
+    HIGH_BEGAN: mark.highBegan,
+    FIRST_QUOTED: mark.firstQuoted,
+    UNREACHABLE: mark.unreachable,
+    LOW_SPOKE: mark.lowSpoke,
+    HIGH_SPOKE: mark.highSpoke,
+  };
+  const reasons = counters.map((reason, index) => [reason.toUpperCase().replaceAll('-', '_'), index] as const);
+  const asserted = [
+    ...offsets.map(([type, field, offset]) => [`__builtin_offsetof(struct ${type}, ${field})`, offset] as const),
+    ['sizeof(struct flow)', row.bytes] as const,
+    ['sizeof(struct flow_event)', flowEvent.bytes] as const,
+    ['sizeof(struct translation_event)', translationEvent.bytes] as const,
+    ['SLOTS', slots] as const,
+    ...Object.entries(marks),
+    ...reasons,
+    ['COUNTERS', counters.length] as const,
+  ];
+  const probe = asserted.map(([what, value]) => `_Static_assert(${what} == ${value}, "${what.replaceAll('"', '')}");`);
+  const file = join(t.testdir({}), 'probe.c');
+  writeFileSync(file, `#include "${path}"\n${probe.join('\n')}\n`);
+  const multiarch = execFileSync('sh', ['-c', 'dpkg-architecture -q DEB_HOST_MULTIARCH']).toString().trim();
+  execFileSync('clang', ['-target', 'bpf', '-fsyntax-only', `-I/usr/include/${multiarch}`, file]);
+  t.ok(asserted.length > 40, `${asserted.length} places hold`);
+});
