@@ -40,6 +40,13 @@ export const agentSchema = {
     }),
     maxEntries: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'translations remembered' }),
   },
+  names: {
+    dns: choice(['auto', 'off'], {
+      default: 'auto',
+      help: 'whether DNS answers to pods are read, so that addresses outside have names; off: nothing but headers is read',
+    }),
+    maxEntries: integer({ default: 20_000, min: 100, max: 1_000_000, help: 'answers remembered' }),
+  },
   delivery: {
     maxBatchRecords: integer({ default: 5_000, min: 1, max: 50_000, help: 'records in one batch' }),
     maxQueuedRecords: integer({

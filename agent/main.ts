@@ -7,10 +7,12 @@ import { systemClock } from '../cluster/clock.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { problemLine } from '../model/problem.ts';
 import type { ConnectionRecord, Translation } from '../model/record.ts';
+import { mostNames } from '../proto/names.ts';
 import { chooseSource } from './capture/choose.ts';
 import { loadProgram } from './capture/ebpf/program.ts';
 import { KernelSource } from './capture/ebpf/source.ts';
 import { sourceRefused } from './capture/errors.ts';
+import { Names } from './capture/names.ts';
 import { PcapSource } from './capture/pcap/live.ts';
 import type { CaptureSource } from './capture/source.ts';
 import { type AgentConfig, nodeName } from './config.ts';
@@ -35,7 +37,8 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const tls = readTls(config.tls);
   const books = new Books();
   const translations = new Translations(config.translation.maxEntries);
-  const { source, reason, asksConntrack } = openSource(config, books, translations, log);
+  const names = config.names.dns === 'auto' ? new Names(config.names.maxEntries) : undefined;
+  const { source, reason, asksConntrack } = openSource(config, books, { translations, names }, log);
   const table = new InterfaceTable(peerAddresses, (index) => source.visible(index));
   const pods = new LocalPods(node);
   const queue = new BatchQueue(books, config.delivery);
@@ -72,7 +75,15 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   );
   await links.start();
   const stream = new CollectorStream(
-    { node, instance: randomUUID(), address: config.collector.address, tls, nowUs, state: () => state.at(nowUs()) },
+    {
+      node,
+      instance: randomUUID(),
+      address: config.collector.address,
+      tls,
+      nowUs,
+      state: () => state.at(nowUs()),
+      taken: () => names?.tellAgain(nowUs()),
+    },
     queue,
     log,
   );
@@ -83,7 +94,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   };
   const handOver = (coveredUntilUs: number) => {
     records.push(...translations.late(nowUs()));
-    queue.put(records, coveredUntilUs || queue.coveredUntilUs);
+    queue.put(records, names?.drain(mostNames) ?? [], coveredUntilUs || queue.coveredUntilUs);
     records.length = 0;
     stream.flush();
   };
@@ -123,17 +134,20 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
 
 type Opened = { source: CaptureSource; reason: string; asksConntrack: boolean };
 
-function openSource(config: AgentConfig, books: Books, translations: Translations, log: Logger): Opened {
+/** What a source learns beside records. */
+type Beside = { translations: Translations; names: Names | undefined };
+
+function openSource(config: AgentConfig, books: Books, { translations, names }: Beside, log: Logger): Opened {
   const { bufferBytes, maxConnections, reportEvery } = config.capture;
   const options = { bufferBytes, maxConnections, reportEveryUs: reportEvery * 1000, nowUs, seed: randomInt(2 ** 32) };
   const beside = {
     translation: (protocol: number, translation: Translation) => translations.learn(protocol, translation),
-    dns: () => undefined,
+    dns: (protocol: number, bytes: Uint8Array, timeUs: number) => names?.take(protocol, bytes, timeUs),
   };
   const { source, reason } = chooseSource<Omit<Opened, 'reason'>>(
     config.capture.source,
     (name) => {
-      if (name === 'pcap') return { source: new PcapSource(options, books), asksConntrack: false };
+      if (name === 'pcap') return { source: new PcapSource(options, books, names), asksConntrack: false };
       const program = loadProgram(name, maxConnections);
       const { conntrack } = program;
       if (name === 'ebpf' && !conntrack.asked) log.info({ why: conntrack.why }, 'the program cannot ask conntrack');

@@ -2,11 +2,13 @@
 import { stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
+import { Names as AnsweredNames } from '../agent/capture/names.ts';
 import { replayFile } from '../agent/capture/pcap/replay.ts';
 import { Books } from '../books/books.ts';
 import { readManifests } from '../cluster/manifests/read.ts';
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
 import { Identities } from '../collector/identity/identity.ts';
+import { Names } from '../collector/identity/names.ts';
 import { zonesOf } from '../collector/identity/zones.ts';
 import { Judging } from '../collector/judging.ts';
 import { integer } from '../config/setting.ts';
@@ -23,6 +25,8 @@ import { findingShape } from './output/shapes.ts';
 type Flags = { cluster: string; option?: string[]; failOn?: Severity; output: Output; maxConnections: string };
 
 const collectorDefaults = { answerTimeoutUs: 1_000_000, maxLagUs: 0, graceUs: 0, maxFindings: 1_000_000 };
+
+const maxNamedAddresses = 100_000;
 
 const mostConnections = integer({
   default: 1_000_000,
@@ -56,6 +60,8 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
   const cluster = new ClusterHistory();
   for (const object of manifests.objects) cluster.receive({ type: 'put', object, atUs: 0 });
   cluster.receive({ type: 'synced', atUs: 0 });
+  const names = new Names(maxNamedAddresses);
+  const answers = new AnsweredNames(maxNamedAddresses);
   const judging = new Judging(
     {
       join: { answerTimeoutUs: collectorDefaults.answerTimeoutUs, maxLagUs: collectorDefaults.maxLagUs, maxLive },
@@ -63,7 +69,7 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
       maxFindings: collectorDefaults.maxFindings,
     },
     cluster,
-    new Identities(cluster, zonesOf({}), [], nobodyWatched),
+    new Identities(cluster, zonesOf({}), [], nobodyWatched, names),
     nobodyWatched,
   );
 
@@ -77,12 +83,14 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
     faults.push(
       ...(await replayFile(file, books, {
         maxConnections: maxLive,
+        names: answers,
         onProgress: (bytes) => {
           read = before + bytes;
           bar?.update(read);
         },
         onRecords: (records, until) => {
           untilUs = Math.max(untilUs, until);
+          names.learn(answers.drain(Number.POSITIVE_INFINITY), 0);
           judging.receive({ node: '', clockOffsetUs: 0, records }, untilUs);
           judging.tick(untilUs);
           // Only findings are shown: connections need not be held.

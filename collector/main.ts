@@ -8,9 +8,10 @@ import { serveApi } from './api/server.ts';
 import type { CollectorConfig } from './config.ts';
 import { ClusterHistory } from './identity/cluster-history.ts';
 import { Identities } from './identity/identity.ts';
+import { Names } from './identity/names.ts';
 import { zonesOf } from './identity/zones.ts';
 import { Agents } from './ingest/agents.ts';
-import { ingest } from './ingest/ingest.ts';
+import { type IngestedBatch, ingest } from './ingest/ingest.ts';
 import { Judging } from './judging.ts';
 import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
@@ -24,6 +25,8 @@ const seriesEveryMs = 10_000;
 /** Batches that may hold records of connections still open are joined again after a restart. */
 const rejoinUs = 6 * 60 * 1_000_000;
 const problemsShown = 20;
+/** Some 500 bytes each. */
+const maxNamedAddresses = 50_000;
 
 /** Runs until `signal`; rejects with a ProblemError where it cannot begin. */
 export async function runCollector(
@@ -55,7 +58,8 @@ export async function runCollector(
         );
   const cluster = new ClusterHistory();
   const agents = new Agents();
-  const identities = new Identities(cluster, zonesOf(config.cluster.zones), config.cluster.ranges, agents);
+  const names = new Names(maxNamedAddresses);
+  const identities = new Identities(cluster, zonesOf(config.cluster.zones), config.cluster.ranges, agents, names);
   const judging = new Judging(
     {
       join: {
@@ -93,6 +97,11 @@ export async function runCollector(
     return keeping;
   };
 
+  const join = (batch: IngestedBatch) => {
+    names.learn(batch.names, batch.clockOffsetUs);
+    judging.receive(batch, nowUs());
+  };
+
   const source = openClusterSource(config.cluster, undefined);
   const synced = source.start((event) => {
     if (event.type === 'problem') {
@@ -114,7 +123,7 @@ export async function runCollector(
         nowUs,
       },
       agents,
-      { keep: (batch) => store.putBatch(batch), join: (batch) => judging.receive(batch, nowUs()) },
+      { keep: (batch) => store.putBatch(batch), join },
       log,
     );
     const api = await serveApi(
@@ -175,10 +184,15 @@ export async function runCollector(
     const findings = await store.findings({ last: config.findings.max });
     const connections = await store.connections({ sinceUs, last: config.join.maxLive });
     judging.restore(findings, connections);
+    // What is joined again keeps its names, also those that were told long before.
+    for (const { initiator, responder, startUs } of connections.toReversed()) {
+      names.restore(initiator, startUs);
+      names.restore(responder, startUs);
+    }
     series?.restore(connections, findings);
     let batches = 0;
     for await (const batch of store.batchesSince(sinceUs)) {
-      judging.receive(batch, nowUs());
+      join(batch);
       batches += 1;
     }
     if (batches > 0) log.info({ batches }, 'joined again what was stored before');

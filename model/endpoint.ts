@@ -14,7 +14,14 @@ export type Endpoint = {
   service?: string;
   /** Named set of CIDRs; external endpoints always have one. */
   zone?: string;
+  /** What DNS told pods that the address is, newest first; of external endpoints only. Nobody vouches for it. */
   names?: readonly string[];
 };
+
+/** Beside an address: `example.com`, `example.com +2` where it is known by two more; empty where by none. */
+export function namesText({ names = [] }: Pick<Endpoint, 'names'>): string {
+  const [newest = '', ...others] = names;
+  return others.length === 0 ? newest : `${newest} +${others.length}`;
+}
 
 export type Placement = 'same-node' | 'cross-node' | 'egress' | 'ingress' | 'host';

@@ -30,6 +30,14 @@ export type WireRecords = {
   translation: number[];
 };
 
+export type WireNames = {
+  ipv4: Uint8Array;
+  ipv6: Uint8Array;
+  name: string[];
+  atUs: number[];
+  ttlSeconds: number[];
+};
+
 export type WireInterface = {
   index: number;
   name: string;
@@ -65,6 +73,8 @@ export type FlowBatch = {
   coveredUntilUs: number;
   state: AgentState | null;
   records: WireRecords | null;
+  /** Null where there are none, as of an agent that does not know them. */
+  names: WireNames | null;
 };
 
 export type Ack = { sequence: number; refused: string };

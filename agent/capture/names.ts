@@ -23,8 +23,8 @@ export class Names implements NameSink {
     this.#limit = limit;
   }
 
-  take(protocol: number, bytes: Uint8Array, start: number, end: number, timeUs: number): void {
-    dnsAnswers(protocol, bytes, start, end, (name, address, ttl) => {
+  take(protocol: number, bytes: Uint8Array, timeUs: number): void {
+    dnsAnswers(protocol, bytes, (name, address, ttl) => {
       this.#learn({ name, address, atUs: timeUs, ttlSeconds: Math.min(ttl, mostTtlSeconds) });
     });
   }

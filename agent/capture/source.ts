@@ -4,6 +4,12 @@ import type { ConnectionRecord } from '../../model/record.ts';
 /** A link of this node whose peer stands in a pod's network namespace. `appearedUs` is 0 where it was there before us. */
 export type PodInterface = { index: number; name: string; appearedUs: number };
 
+/**
+ * Takes what DNS servers told pods, of every source alike: `bytes` is a datagram or segment from port 53 on its way to a
+ * pod, without the headers before it, whole or its beginning, and is read before it returns. Times in µs since the epoch.
+ */
+export type NameSink = { take(protocol: number, bytes: Uint8Array, timeUs: number): void };
+
 export type CaptureSource = {
   readonly name: 'ebpf' | 'tap' | 'pcap';
   /** Begins to watch; throws a ProblemError where the kernel refuses. */

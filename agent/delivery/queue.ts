@@ -1,13 +1,17 @@
-// Batches that the collector has not acknowledged. Bounded in records; what overflows is counted, oldest first.
+// Batches that the collector has not acknowledged. Bounded in records and names; what overflows is counted, oldest first.
 import type { Books } from '../../books/books.ts';
+import type { NameAnswer } from '../../model/name-answer.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { encodeRecords } from '../../proto/encode.ts';
-import type { WireRecords } from '../../proto/wire.ts';
+import { encodeNames } from '../../proto/names.ts';
+import type { WireNames, WireRecords } from '../../proto/wire.ts';
 
 export type QueuedBatch = {
   sequence: number;
   coveredUntilUs: number;
   records: WireRecords;
+  names: WireNames | null;
+  /** Records and names. */
   count: number;
   /** The books count as interfaces do. */
   frames: number;
@@ -27,12 +31,16 @@ export class BatchQueue {
     this.#limits = limits;
   }
 
-  /** All records of one drain: what was seen before `coveredUntilUs` is in them or was put before. */
-  put(records: readonly ConnectionRecord[], coveredUntilUs: number): void {
+  /**
+   * All records of one drain, and names of the same time (at most proto's mostNames): what was seen before `coveredUntilUs`
+   * is in them or was put before. Names go ahead, so that they are known when the connections that follow them are judged.
+   */
+  put(records: readonly ConnectionRecord[], names: readonly NameAnswer[], coveredUntilUs: number): void {
     const size = this.#limits.maxBatchRecords;
-    for (let from = 0; from < records.length; from += size) {
+    for (let from = 0; from < records.length || (from === 0 && names.length > 0); from += size) {
       const last = from + size >= records.length;
-      this.#add(records.slice(from, from + size), last ? coveredUntilUs : this.#coveredUntilUs);
+      const until = last ? coveredUntilUs : this.#coveredUntilUs;
+      this.#add(records.slice(from, from + size), from === 0 ? names : [], until);
     }
     this.#coveredUntilUs = coveredUntilUs;
     while (this.#queued > this.#limits.maxQueuedRecords) this.#dropOldest();
@@ -62,17 +70,18 @@ export class BatchQueue {
     return { batches: this.#batches.size, records: this.#queued };
   }
 
-  #add(records: readonly ConnectionRecord[], coveredUntilUs: number): void {
+  #add(records: readonly ConnectionRecord[], names: readonly NameAnswer[], coveredUntilUs: number): void {
     this.#sequence += 1;
     const frames = records.reduce((sum, record) => sum + record.frames, 0);
     this.#batches.set(this.#sequence, {
       sequence: this.#sequence,
       coveredUntilUs,
       records: encodeRecords(records),
-      count: records.length,
+      names: encodeNames(names),
+      count: records.length + names.length,
       frames,
     });
-    this.#queued += records.length;
+    this.#queued += records.length + names.length;
   }
 
   #dropOldest(): void {

@@ -3,7 +3,7 @@
 import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { type Ack, type AgentState, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
-import type { BatchQueue } from './queue.ts';
+import type { BatchQueue, QueuedBatch } from './queue.ts';
 
 export type Tls = { ca: Buffer; cert: Buffer; key: Buffer };
 export type StreamOptions = {
@@ -15,7 +15,11 @@ export type StreamOptions = {
   nowUs: () => number;
   /** What is told of the agent; a new object whenever something changed. */
   state: () => AgentState;
+  /** The collector answers on a new stream: it may have begun anew. */
+  taken: () => void;
 };
+
+type Sent = Pick<QueuedBatch, 'sequence' | 'coveredUntilUs' | 'names'> & Pick<FlowBatch, 'records'>;
 
 /** Batches sent and not acknowledged, at most: the collector's memory is bounded by it. */
 const maxInFlight = 16;
@@ -58,11 +62,11 @@ export class CollectorStream {
     if (this.#call === undefined) return;
     for (const batch of this.#queue.after(this.#sentUpTo)) {
       if (this.#inFlight >= maxInFlight) return;
-      this.#send(batch.sequence, batch.coveredUntilUs, batch.records);
+      this.#send(batch);
       this.#sentUpTo = batch.sequence;
       this.#inFlight += 1;
     }
-    this.#send(0, this.#queue.coveredUntilUs, null);
+    this.#send({ sequence: 0, coveredUntilUs: this.#queue.coveredUntilUs, records: null, names: null });
   }
 
   /** Waits until everything is acknowledged, at most `patienceMs`; then ends the stream. */
@@ -78,7 +82,7 @@ export class CollectorStream {
     this.#client.close();
   }
 
-  #send(sequence: number, coveredUntilUs: number, records: FlowBatch['records']): void {
+  #send({ sequence, coveredUntilUs, records, names }: Sent): void {
     const { node, instance, nowUs } = this.#options;
     const state = this.#options.state();
     const changed = state !== this.#sentState;
@@ -91,6 +95,7 @@ export class CollectorStream {
       coveredUntilUs,
       state: changed ? state : null,
       records,
+      names,
     });
   }
 
@@ -112,7 +117,10 @@ export class CollectorStream {
     this.#complained = '';
     this.#retryMs = backoffMs.first;
     // An acknowledgement of sequence 0 says only that the collector listens.
-    if (ack.sequence === 0) return;
+    if (ack.sequence === 0) {
+      this.#options.taken();
+      return;
+    }
     this.#inFlight -= 1;
     if (ack.refused === '') {
       this.#queue.acknowledge(ack.sequence);

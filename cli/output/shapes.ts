@@ -1,4 +1,5 @@
 // Findings and connections as people read them.
+import { namesText } from '../../model/endpoint.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 import type { Shape } from './format.ts';
 import type { Style } from './table.ts';
@@ -74,10 +75,14 @@ export function endText(end: EndpointJson): string {
     case 'service':
       return `service ${named(end.service) ?? address}`;
     case 'external':
-      return end.ip === undefined ? (end.zone ?? '?') : `${end.ip} (${end.zone ?? 'external'})`;
+      return end.ip === undefined ? (end.zone ?? '?') : `${end.ip} (${known(end)})`;
     case 'unknown':
       return `${address} (unknown)`;
   }
+}
+
+function known(end: EndpointJson): string {
+  return [namesText(end), end.zone ?? 'external'].filter((text) => text !== '').join(', ');
 }
 
 function addressText(ip: string | undefined, port: number | undefined): string {

@@ -1,7 +1,7 @@
 // A finding in words for a person: what happened, what the policies say of it, and what that rests on.
 import type { Assessed } from '../../model/assessed.ts';
 import type { Connection, DeliveryDoubt } from '../../model/connection.ts';
-import type { Endpoint } from '../../model/endpoint.ts';
+import { type Endpoint, namesText } from '../../model/endpoint.ts';
 import type { Observation } from '../../model/joined.ts';
 import { hasPorts, protocolName } from '../../model/protocol.ts';
 import type { SideJson, Verdict } from '../../model/verdict.ts';
@@ -142,7 +142,7 @@ export function nameOf(endpoint: Endpoint): string {
     case 'service':
       return `service ${endpoint.namespace}/${endpoint.service}`;
     case 'external':
-      return `${endpoint.ip} (${endpoint.zone})`;
+      return `${endpoint.ip} (${[namesText(endpoint), endpoint.zone].filter((text) => text !== '').join(', ')})`;
     case 'unknown':
       return `${endpoint.ip} (nobody known)`;
   }

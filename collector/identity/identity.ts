@@ -6,6 +6,7 @@ import type { Node, Pod, Service } from '../../model/kubernetes.ts';
 import { hasPorts } from '../../model/protocol.ts';
 import type { Party, UnknownReason } from '../../model/verdict.ts';
 import type { ClusterHistory } from './cluster-history.ts';
+import type { Names } from './names.ts';
 import type { Zones } from './zones.ts';
 
 export type Identity = { endpoint: Endpoint } & (
@@ -26,11 +27,13 @@ export class Identities {
   readonly #zones: Zones;
   readonly #clusterRanges: readonly Prefix[];
   readonly #told: ToldNodes;
+  readonly #names: Names;
 
   /** `clusterRanges`: pod and service ranges that node objects do not tell. */
-  constructor(cluster: ClusterHistory, zones: Zones, clusterRanges: readonly Prefix[], told: ToldNodes) {
+  constructor(cluster: ClusterHistory, zones: Zones, clusterRanges: readonly Prefix[], told: ToldNodes, names: Names) {
     this.#cluster = cluster;
     this.#told = told;
+    this.#names = names;
     this.#zones = zones;
     this.#clusterRanges = clusterRanges;
   }
@@ -50,7 +53,13 @@ export class Identities {
     if (uid !== undefined || this.#isInside(end.address, timeUs)) {
       return this.#nobody(end.address, { reason: 'no-owner-at-that-time', address: end.address });
     }
-    const endpoint: Endpoint = { kind: 'external', ip: end.address, zone: this.#zones(end.address) };
+    const names = this.#names.at(end.address, timeUs);
+    const endpoint: Endpoint = {
+      kind: 'external',
+      ip: end.address,
+      zone: this.#zones(end.address),
+      ...(names.length === 0 ? {} : { names }),
+    };
     return { endpoint, is: 'address', party: { kind: 'address', address: end.address } };
   }
 

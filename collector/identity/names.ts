@@ -1,5 +1,6 @@
 // What an address was called at a time, as pods were told by DNS. Nobody vouches for it: names are shown, never judged by.
 import type { Address } from '../../model/address.ts';
+import type { Endpoint } from '../../model/endpoint.ts';
 import type { NameAnswer } from '../../model/name-answer.ts';
 
 /** From the first answer to the end of what the latest allows. */
@@ -31,6 +32,12 @@ export class Names {
   /** Adding the offset puts the answers' times on the collector's clock. */
   learn(answers: readonly NameAnswer[], clockOffsetUs: number): void {
     for (const answer of answers) this.#learn(answer, answer.atUs + clockOffsetUs);
+  }
+
+  /** What an endpoint was called before a restart, for connections that began then. */
+  restore({ ip, names = [] }: Endpoint, atUs: number): void {
+    if (ip === undefined) return;
+    for (const name of names.toReversed()) this.#learn({ name, address: ip, atUs, ttlSeconds: 0 }, atUs);
   }
 
   /** Newest first. */

@@ -9,9 +9,11 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { nodeOfCertificate } from '../../certs/node-name.ts';
+import type { NameAnswer } from '../../model/name-answer.ts';
 import { ProblemError } from '../../model/problem.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { decodeRecords } from '../../proto/decode.ts';
+import { decodeNames } from '../../proto/names.ts';
 import { type Ack, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 import type { Agents } from './agents.ts';
 import { listenProblem } from './errors.ts';
@@ -22,6 +24,7 @@ export type IngestedBatch = {
   sequence: number;
   clockOffsetUs: number;
   records: readonly ConnectionRecord[];
+  names: readonly NameAnswer[];
 };
 
 /** Where batches go: `keep` resolves once on disk, false where it was stored before; `join` comes after it. */
@@ -163,13 +166,22 @@ class AgentStream {
       return;
     }
     const decoded = decodeRecords(batch.records, this.#options.maxBatchRecords);
-    if ('fault' in decoded) {
-      this.#call.write({ sequence: batch.sequence, refused: decoded.fault });
+    const told = decodeNames(batch.names);
+    if ('fault' in decoded || 'fault' in told) {
+      const refused = 'fault' in decoded ? decoded.fault : 'fault' in told ? told.fault : '';
+      this.#call.write({ sequence: batch.sequence, refused });
       return;
     }
     for (const record of decoded.records) record.podUid = this.#agents.podAt(batch.node, record.interfaceIndex);
     const { node, instance, sequence } = batch;
-    const ingested: IngestedBatch = { node, instance, sequence, clockOffsetUs, records: decoded.records };
+    const ingested: IngestedBatch = {
+      node,
+      instance,
+      sequence,
+      clockOffsetUs,
+      records: decoded.records,
+      names: told.names,
+    };
     const kept = this.#sink.keep(ingested);
     kept.catch(() => undefined); // answered below, in order
     this.#order = this.#order.then(() => this.#finish(batch, ingested, kept));

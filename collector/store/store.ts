@@ -1,6 +1,7 @@
 // The one interface of every store: records as they came, connections as joined, findings as judged.
 import type { Connection } from '../../model/connection.ts';
 import type { Finding, FindingKind, Severity } from '../../model/finding.ts';
+import type { NameAnswer } from '../../model/name-answer.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 
@@ -12,6 +13,8 @@ export type StoredBatch = {
   /** Collector clock minus agent clock, µs. */
   clockOffsetUs: number;
   records: readonly ConnectionRecord[];
+  /** Their times are the agent's too. */
+  names: readonly NameAnswer[];
 };
 
 /** What a user asks for; several values of one field mean either, several fields mean both. Times in µs. */
@@ -39,7 +42,7 @@ export type Store = {
   removeFindings(ids: readonly string[]): Promise<void>;
   connections(query: Query): Promise<Connection[]>;
   findings(query: Query): Promise<Finding[]>;
-  /** Batches whose records ended at or after `sinceUs` (collector clock), oldest first: what a restart joins again. */
+  /** Batches whose records or names ended at or after `sinceUs` (collector clock), oldest first: what a restart joins again. */
   batchesSince(sinceUs: number): AsyncIterable<StoredBatch>;
   /** Rows held, and packets as the interfaces count them, for the books. */
   totals(): Promise<{

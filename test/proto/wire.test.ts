@@ -55,7 +55,15 @@ function overTheWire(batch: FlowBatch): FlowBatch {
   return method.requestDeserialize(method.requestSerialize(batch));
 }
 
-const envelope = { node: 'n1', instance: 'i', sequence: 1, sentUs: base, coveredUntilUs: base, state: null };
+const envelope = {
+  node: 'n1',
+  instance: 'i',
+  sequence: 1,
+  sentUs: base,
+  coveredUntilUs: base,
+  state: null,
+  names: null,
+};
 
 t.test('every record comes back from the wire as it was sent', async (t) => {
   fc.assert(

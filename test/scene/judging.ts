@@ -2,6 +2,7 @@
 import { parseManifest } from '../../cluster/manifests/manifest.ts';
 import { ClusterHistory } from '../../collector/identity/cluster-history.ts';
 import { Identities } from '../../collector/identity/identity.ts';
+import { Names } from '../../collector/identity/names.ts';
 import { zonesOf } from '../../collector/identity/zones.ts';
 import { Agents } from '../../collector/ingest/agents.ts';
 import { Judging } from '../../collector/judging.ts';
@@ -11,7 +12,7 @@ import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
 import type { WireInterface } from '../../proto/wire.ts';
-import { second, t0 } from './records.ts';
+import { ip, second, t0 } from './records.ts';
 
 export const graceUs = 10 * second;
 
@@ -68,9 +69,10 @@ export class Scene {
   readonly judging: Judging;
   readonly connections = new Map<string, Connection>();
   readonly findings = new Map<string, Finding>();
+  readonly #names = new Names(1000);
 
   constructor(manifests: string) {
-    const identities = new Identities(this.cluster, zonesOf({}), [], this.agents);
+    const identities = new Identities(this.cluster, zonesOf({}), [], this.agents, this.#names);
     this.judging = new Judging(
       {
         join: { answerTimeoutUs: second, maxLagUs: 10 * second, maxLive: 10_000 },
@@ -115,9 +117,15 @@ export class Scene {
       coveredUntilUs: this.nowUs,
       state,
       records: null,
+      names: null,
     };
     this.agents.heard(batch, this.nowUs);
     this.agents.covered(batch);
+  }
+
+  /** DNS tells a pod that the name has the address, now. */
+  named(name: string, address: string, ttlSeconds: number): void {
+    this.#names.learn([{ name, address: ip(address), atUs: this.nowUs, ttlSeconds }], 0);
   }
 
   see(node: string, ...records: ConnectionRecord[]): void {

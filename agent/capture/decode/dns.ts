@@ -20,17 +20,20 @@ const mostAliases = 16;
 const mostNameBytes = 253;
 const longestLabel = 63;
 
-/** What one datagram, or one segment, holds. Over TCP a length stands before each message (RFC 1035 4.2.2). Never throws. */
-export function dnsAnswers(protocol: number, bytes: Bytes, at: number, end: number, emit: OnAnswer): void {
+/**
+ * `bytes` is what one datagram or one segment holds, or the beginning of it. Over TCP a length stands before each message
+ * (RFC 1035 4.2.2); what begins within one is passed over. Never throws.
+ */
+export function dnsAnswers(protocol: number, bytes: Bytes, emit: OnAnswer): void {
   if (protocol !== TCP) {
-    message(bytes, at, end, emit);
+    message(bytes, 0, bytes.length, emit);
     return;
   }
-  let start = at;
-  while (end - start >= 2 + headerBytes) {
+  let start = 0;
+  while (bytes.length - start >= 2 + headerBytes) {
     const length = word16(bytes, start);
-    if (length < headerBytes) return; // the middle of a message
-    message(bytes, start + 2, Math.min(end, start + 2 + length), emit);
+    if (length < headerBytes) return;
+    message(bytes, start + 2, Math.min(bytes.length, start + 2 + length), emit);
     start += 2 + length;
   }
 }

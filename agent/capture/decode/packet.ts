@@ -30,6 +30,9 @@ export class Packet {
   /** What a tunnel's packet carries, and where that begins. */
   inner: 'nothing' | 'ethernet' | 'ip' = 'nothing';
   innerAt = 0;
+  /** Where what a DNS server wrote begins and ends; 0 of everything else. */
+  answerAt = 0;
+  answerEnd = 0;
   /** `open`: a tunnel's packet stands for what it carries. `closed`: it is a flow like any other (a pod's own). */
   readonly tunnels: 'open' | 'closed';
 
@@ -50,6 +53,7 @@ export class Packet {
     this.quoted = false;
     this.unreachable = false;
     this.inner = 'nothing';
+    this.answerAt = 0;
   }
 
   /** The packet as a reply to what was decoded into it: both ends change places. */

@@ -1,5 +1,6 @@
 // The TCP header (RFC 9293 3.1): ports, flags, and the sequence number that tells one connection from the next.
 import { ACK, RST, SYN } from '../../../model/record.ts';
+import { DNS } from './dns.ts';
 import { type Bytes, type Decoded, type Packet, word32 } from './packet.ts';
 import { ports } from './ports.ts';
 
@@ -9,6 +10,10 @@ const fewestWords = 5;
 export function tcp(bytes: Bytes, at: number, end: number, into: Packet): Decoded {
   if (end - at < headerBytes || bytes[at + 12]! >> 4 < fewestWords) return 'corrupt';
   ports(bytes, at, into);
+  if (into.sourcePort === DNS) {
+    into.answerAt = Math.min(end, at + (bytes[at + 12]! >> 4) * 4);
+    into.answerEnd = end;
+  }
   into.tcpFlags = bytes[at + 13]!;
   into.sequence = word32(bytes, at + 4);
   if ((into.tcpFlags & (SYN | RST)) === SYN) into.began = (into.tcpFlags & ACK) === 0 ? 'source' : 'destination';

@@ -1,4 +1,5 @@
 // The UDP header (RFC 768), and the tunnels over it: their packet is the carrier of another one.
+import { DNS } from './dns.ts';
 import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
 import { ports } from './ports.ts';
 import { genevePort, vxlanPorts } from './tunnel.ts';
@@ -12,6 +13,10 @@ const IPV6 = 0x86dd;
 export function udp(bytes: Bytes, at: number, end: number, into: Packet): Decoded {
   if (end - at < headerBytes) return 'corrupt';
   ports(bytes, at, into);
+  if (into.sourcePort === DNS) {
+    into.answerAt = at + headerBytes;
+    into.answerEnd = Math.max(into.answerAt, Math.min(end, at + word16(bytes, at + 4)));
+  }
   if (into.tunnels === 'closed') return 'packet';
   if (vxlanPorts.has(into.destinationPort)) return vxlan(bytes, at + headerBytes, end, into);
   return into.destinationPort === genevePort ? geneve(bytes, at + headerBytes, end, into) : 'packet';

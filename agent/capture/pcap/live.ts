@@ -1,23 +1,36 @@
 // Live capture by libpcap (npm `pcap`): two captures on each pod interface, one for each direction, since libpcap tells
 // the direction of a packet only by what its filter lets through. Seen from the host side of the veth, inbound is what
-// leaves the pod.
+// leaves the pod. A third capture is for what DNS servers told the pod, which is longer than headers.
 import type { Books } from '../../../books/books.ts';
 import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, RST } from '../../../model/record.ts';
 import { Fragments } from '../decode/fragments.ts';
 import { decodeFrame } from '../decode/frame.ts';
+import { linkTypes } from '../decode/link-type.ts';
 import { Packet } from '../decode/packet.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
-import type { CaptureSource, PodInterface } from '../source.ts';
+import type { CaptureSource, NameSink, PodInterface } from '../source.ts';
 import { mergeRuns, Run } from './in-order.ts';
-import { PcapSession } from './session.ts';
+import { PcapSession, type Wanted } from './session.ts';
 
 /** `bufferBytes` is of each interface, for both directions together. */
 export type LiveOptions = FlowTableOptions & { bufferBytes: number; nowUs: () => number };
 
 type Way = 'from-pod' | 'to-pod';
 type Side = { session: PcapSession; run: Run; packets: number; answers: number };
-type Watched = { link: PodInterface } & Record<Way, Side>;
+type Watched = { link: PodInterface; names: PcapSession | undefined } & Record<Way, Side>;
+
+/** Ethernet with two tags, IPv6 with extensions, and what an ICMP error quotes. */
+const headerBytes = 256;
+/**
+ * What DNS over UDP fits in without fragments, and then some. The frame of ours by which a capture is begun and ended
+ * (packet-socket.ts) must come through too.
+ */
+const dnsWanted: Wanted = {
+  filter: 'outbound and (src port 53 or ether proto 0x88b5)',
+  snapLength: 2048,
+  bufferBytes: 256 * 1024,
+};
 
 /** So many packets of a direction wait at most for the other direction to be read. */
 const mostWaiting = 4096;
@@ -32,24 +45,35 @@ export class PcapSource implements CaptureSource {
   readonly #table: FlowTable;
   readonly #watched = new Map<number, Watched>();
   readonly #fragments = new Fragments();
+  readonly #names: NameSink | undefined;
+  /** Of the third capture, whose packets the others have counted: of its own, so that nothing of them is disturbed. */
+  readonly #answer = new Packet('closed');
+  readonly #answerFragments = new Fragments(0);
   /** Packets that wait for nothing, to be used again. */
   readonly #spare: Packet[] = [];
   #leaving: PcapSession[] = [];
 
-  constructor(options: LiveOptions, books: Books) {
+  /** Without `names` nothing but headers is ever read. */
+  constructor(options: LiveOptions, books: Books, names?: NameSink) {
     this.#options = options;
     this.#books = books;
+    this.#names = names;
     this.#table = new FlowTable(options, books);
   }
 
   watch(link: PodInterface): void {
     if (this.#watched.has(link.index)) return;
     this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
-    const fromPod = this.#open(link, 'from-pod');
+    const opened: PcapSession[] = [];
     try {
-      this.#watched.set(link.index, { link, 'from-pod': fromPod, 'to-pod': this.#open(link, 'to-pod') });
+      const fromPod = this.#open(link, 'from-pod');
+      opened.push(fromPod.session);
+      const toPod = this.#open(link, 'to-pod');
+      opened.push(toPod.session);
+      const names = this.#openNames(link, toPod.session.linkType);
+      this.#watched.set(link.index, { link, 'from-pod': fromPod, 'to-pod': toPod, names });
     } catch (error) {
-      this.#leave(fromPod.session);
+      for (const session of opened) this.#leave(session);
       throw error;
     }
   }
@@ -62,11 +86,17 @@ export class PcapSource implements CaptureSource {
     this.#watched.delete(link.index);
     this.#leave(watched['from-pod'].session);
     this.#leave(watched['to-pod'].session);
+    watched.names?.read();
+    if (watched.names !== undefined) this.#leave(watched.names);
     this.#table.forget(link.index);
   }
 
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): number {
-    for (const watched of this.#watched.values()) this.#readCounted(watched);
+    for (const watched of this.#watched.values()) {
+      this.#readCounted(watched);
+      // After them: an answer is read before the connection that follows it is told.
+      watched.names?.read();
+    }
     this.#table.drain(nowUs, emit);
     this.#leaving = this.#leaving.filter((session) => !session.giveBack());
     return nowUs;
@@ -92,13 +122,37 @@ export class PcapSource implements CaptureSource {
     const run = new Run();
     const session = new PcapSession(
       link,
-      way === 'from-pod' ? 'inbound' : 'outbound',
-      Math.floor(this.#options.bufferBytes / 2),
+      {
+        filter: way === 'from-pod' ? 'inbound' : 'outbound',
+        snapLength: headerBytes,
+        bufferBytes: Math.floor(this.#options.bufferBytes / 2),
+      },
       (bytes, captured, length, timeUs) => this.#take(side, index, bytes, captured, length, timeUs),
       () => this.#readNow(index),
     );
     const side: Side = { session, run, packets: 0, answers: 0 };
     return side;
+  }
+
+  /** On other links than Ethernet no frame of ours would come through. */
+  #openNames(link: PodInterface, linkType: number): PcapSession | undefined {
+    const names = this.#names;
+    if (names === undefined || linkType !== linkTypes.ethernet) return undefined;
+    const session: PcapSession = new PcapSession(
+      link,
+      dnsWanted,
+      (bytes, captured, length, timeUs) =>
+        this.#takeAnswer(names, linkType, bytes.subarray(0, captured), length, timeUs),
+      () => session.read(),
+    );
+    return session;
+  }
+
+  #takeAnswer(names: NameSink, linkType: number, bytes: Uint8Array, length: number, timeUs: number): void {
+    const answer = this.#answer;
+    const decoded = decodeFrame(linkType, bytes, 0, bytes.length, length, this.#answerFragments, answer);
+    if (decoded !== 'packet' || answer.answerAt === 0) return;
+    names.take(answer.protocol, bytes.subarray(answer.answerAt, answer.answerEnd), timeUs);
   }
 
   #readNow(index: number): void {

@@ -7,10 +7,13 @@ import { decodeFrame } from '../decode/frame.ts';
 import { Packet } from '../decode/packet.ts';
 import { unknownLinkType } from '../errors.ts';
 import { FlowTable, fileLink } from '../flows/flow-table.ts';
+import type { NameSink } from '../source.ts';
 import { readCaptureFile } from './file.ts';
 
 export type ReplayOptions = {
   maxConnections: number;
+  /** What DNS servers told whoever asked them; always before the records of the same time. */
+  names: NameSink;
   onProgress(bytes: number): void;
   /** Records up to a time of the file; called every so often, and once at its end. */
   onRecords(records: ConnectionRecord[], untilUs: number): void;
@@ -51,6 +54,9 @@ export async function replayFile(path: string, books: Books, options: ReplayOpti
       const decoded = decodeFrame(linkType, bytes, start, end, length, fragments, packet);
       switch (decoded) {
         case 'packet':
+          if (packet.answerAt !== 0) {
+            options.names.take(packet.protocol, bytes.subarray(packet.answerAt, packet.answerEnd), timeUs);
+          }
           table.add(packet, packet.interfaceIndex === 0 ? source : packet.interfaceIndex, 'elsewhere', timeUs);
           return;
         case 'not-ip':

@@ -12,8 +12,9 @@ export type OnCaptured = (bytes: Uint8Array, captured: number, length: number, t
 /** What the kernel counted since this was asked last: packets that it had no room for, and that libpcap passed over. */
 export type Uncaptured = { dropped: number; passedOver: number };
 
-/** Headers only: Ethernet with two tags, IPv6 with extensions, and what an ICMP error quotes. */
-const snapLength = 256;
+/** What is let through, as pcap-filter(7) has it, with its direction; how much of a packet is kept, and room for how many. */
+export type Wanted = { filter: string; snapLength: number; bufferBytes: number };
+
 const BROKEN_OFF = -2;
 
 /** npm `pcap` leaves its poll handle in libuv's list of handles: were it collected, the list would break. */
@@ -30,14 +31,8 @@ export class PcapSession {
   #listening = false;
 
   /** `readable` is called whenever there is something to read. Throws a ProblemError where the kernel refuses. */
-  constructor(
-    link: PodInterface,
-    filter: 'inbound' | 'outbound',
-    bufferBytes: number,
-    onCaptured: OnCaptured,
-    readable: () => void,
-  ) {
-    const { made, socket } = open(link, filter, bufferBytes);
+  constructor(link: PodInterface, wanted: Wanted, onCaptured: OnCaptured, readable: () => void) {
+    const { made, socket } = open(link, wanted);
     if (socket === undefined) throw cannotCapture(link.name, 'the socket of the capture is not found');
     this.#session = made;
     this.#socket = socket;
@@ -110,7 +105,7 @@ export class PcapSession {
   }
 }
 
-function open(link: PodInterface, filter: string, bufferBytes: number) {
+function open(link: PodInterface, { filter, snapLength, bufferBytes }: Wanted) {
   try {
     return openedSocket(link.index, () =>
       pcap.createSession(link.name, {

@@ -9,6 +9,7 @@ import type { Finding } from '../../../model/finding.ts';
 import { ProblemError } from '../../../model/problem.ts';
 import { decodeRecords } from '../../../proto/decode.ts';
 import { encodeRecords } from '../../../proto/encode.ts';
+import { decodeNames, encodeNames } from '../../../proto/names.ts';
 import { type FlowBatch, flowIngestDefinition } from '../../../proto/wire.ts';
 import type { Query, Store, StoredBatch } from '../store.ts';
 import { storeNewer, storeProblem } from './errors.ts';
@@ -303,8 +304,9 @@ async function rowsOf(connection: DuckDBConnection, sql: string, values: DuckDBV
 }
 
 function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppender']>>, batch: StoredBatch): void {
-  const { node, instance, sequence, clockOffsetUs, records } = batch;
-  const endUs = records.reduce((latest, record) => Math.max(latest, record.lastUs), 0) + clockOffsetUs;
+  const { node, instance, sequence, clockOffsetUs, records, names } = batch;
+  const lastUs = records.reduce((latest, record) => Math.max(latest, record.lastUs), 0);
+  const endUs = names.reduce((latest, { atUs }) => Math.max(latest, atUs), lastUs) + clockOffsetUs;
   const packets = records.reduce((sum, record) => sum + record.frames, 0);
   const pods: Record<number, string> = {};
   for (const record of records) if (record.podUid !== '') pods[record.interfaceIndex] = record.podUid;
@@ -316,6 +318,7 @@ function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppend
     coveredUntilUs: 0,
     state: null,
     records: encodeRecords(records),
+    names: encodeNames(names),
   };
   appender.appendVarchar(node);
   appender.appendVarchar(instance);
@@ -332,6 +335,7 @@ function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppend
 function batchOf(row: Row): StoredBatch {
   const message = requestDeserialize(Buffer.from((row.body as { bytes: Uint8Array }).bytes));
   const decoded = decodeRecords(message.records!, Number.POSITIVE_INFINITY);
+  const told = decodeNames(message.names);
   if ('fault' in decoded) throw new Error(`a stored batch cannot be read: ${decoded.fault}`);
   const pods = JSON.parse(String(row.pods)) as Record<number, string>;
   for (const record of decoded.records) record.podUid = pods[record.interfaceIndex] ?? '';
@@ -341,5 +345,6 @@ function batchOf(row: Row): StoredBatch {
     sequence: Number(row.sequence),
     clockOffsetUs: Number(row.clock_offset_us),
     records: decoded.records,
+    names: 'names' in told ? told.names : [],
   };
 }

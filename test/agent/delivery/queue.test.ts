@@ -9,8 +9,8 @@ function records(count: number) {
 
 t.test('a drain is cut into batches, and only the last of them covers its time', async (t) => {
   const queue = new BatchQueue(new Books(), { maxBatchRecords: 4, maxQueuedRecords: 100 });
-  queue.put(records(3), t0);
-  queue.put(records(9), t0 + 5);
+  queue.put(records(3), [], t0);
+  queue.put(records(9), [], t0 + 5);
   const batches = [...queue.after(0)];
   t.same(
     batches.map(({ sequence, count, coveredUntilUs }) => [sequence, count, coveredUntilUs - t0]),
@@ -27,7 +27,7 @@ t.test('what is acknowledged is stored, what is refused is lost', async (t) => {
   const books = new Books();
   books.seen(5);
   const queue = new BatchQueue(books, { maxBatchRecords: 2, maxQueuedRecords: 100 });
-  queue.put(records(5), t0);
+  queue.put(records(5), [], t0);
   queue.acknowledge(1);
   queue.acknowledge(1);
   queue.refuse(2);
@@ -39,7 +39,7 @@ t.test('what overflows is counted as lost, oldest first', async (t) => {
   const books = new Books();
   books.seen(6);
   const queue = new BatchQueue(books, { maxBatchRecords: 2, maxQueuedRecords: 4 });
-  queue.put(records(6), t0);
+  queue.put(records(6), [], t0);
   t.same(
     [...queue.after(0)].map((batch) => batch.sequence),
     [2, 3],

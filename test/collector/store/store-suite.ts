@@ -14,6 +14,7 @@ export function batch(sequence: number, change: Partial<StoredBatch> = {}): Stor
     sequence,
     clockOffsetUs: 250,
     records: [record(), answered({ podUid: 'uid' })],
+    names: [],
     ...change,
   };
 }
