@@ -168,7 +168,7 @@ export class ClusterNetwork {
   async #startPeer(namespace: string, ports: readonly PortSpec[]): Promise<void> {
     const peer = new Peer(namespace);
     this.#peers.set(namespace, peer);
-    await peer.listen(ports.map(({ port, protocol, answers }) => ({ port, protocol, answers })));
+    await peer.listen(ports);
   }
 
   #namespaceOf(place: Place): string | undefined {

@@ -4,9 +4,10 @@ import { type Address, type Prefix, parseAddress, parsePrefix } from '../model/a
 import type { Problem } from '../model/problem.ts';
 import { manifestInvalid } from './errors.ts';
 import { type Manifest, manifestName } from './manifests.ts';
+import type { DnsZone } from './programs/dns-message.ts';
 
-/** `answers` false: the program reads and keeps silent (one-way UDP). */
-export type PortSpec = { port: number; protocol: 'TCP' | 'UDP'; answers: boolean };
+/** `answers` false: the program reads and keeps silent (one-way UDP). `names`: it is a DNS server that knows them. */
+export type PortSpec = { port: number; protocol: 'TCP' | 'UDP'; answers: boolean; names?: DnsZone };
 
 export type LabNode = { name: string; addresses: readonly Address[]; podPrefixes: readonly Prefix[] };
 

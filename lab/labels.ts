@@ -67,6 +67,7 @@ function faultsOf(played: Played, found: readonly ConnectionJson[], findings: re
   compare('verdict', connection.verdict, label.verdict);
   compare('delivered', connection.delivered, label.delivered);
   compare('finding', finding, label.finding);
+  compare('name', connection.responder.names[0] ?? '', label.named);
   return faults;
 }
 

@@ -10,7 +10,7 @@ import type { PortSpec } from './cluster.ts';
 import { topologyInvalid, topologyUnreadable } from './errors.ts';
 import { placeField } from './place-field.ts';
 import type { OutsideHost, Place } from './places.ts';
-import { type Step, trafficSchema } from './traffic/step.ts';
+import { domainPattern, type Step, trafficSchema } from './traffic/step.ts';
 
 /** Where an enforcer stands: netfilter's forward path of a node, or a TC filter on a pod's interface behind ours. */
 export const enforcementPoints = ['source-forward', 'destination-forward', 'source-tc', 'destination-tc'] as const;
@@ -56,6 +56,7 @@ const podPlace = z.string().regex(/^[^/ ]+\/[^/ ]+$/, 'must be NAMESPACE/NAME');
 const portField = z.string().regex(/^\d{1,5}\/(TCP|UDP)$/, 'must be PORT/TCP or PORT/UDP');
 const addressField = z.string().refine((text) => parseAddress(text) !== undefined, 'is no IP address');
 const prefixField = z.string().refine((text) => parsePrefix(text) !== undefined, 'is no CIDR block');
+const domainName = z.string().regex(domainPattern, 'must be a domain name in lower case');
 const hostName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/, 'must be lower case letters, digits and -');
 
 const crossing = {
@@ -95,6 +96,7 @@ const topologySchema = z.strictObject({
         addresses: z.array(addressField).min(1),
         listen: z.array(portField).default([]),
         silent: z.array(portField).default([]),
+        dns: z.record(domainName, z.array(z.union([addressField, domainName])).min(1)).default({}),
       }),
     )
     .default([]),
@@ -149,7 +151,11 @@ function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology
     outside: raw.outside.map((host) => ({
       name: host.name,
       addresses: host.addresses.map((text) => parseAddress(text) as Address),
-      listen: [...host.listen.map((text) => portOf(text, true)), ...host.silent.map((text) => portOf(text, false))],
+      listen: [
+        ...host.listen.map((text) => portOf(text, true)),
+        ...host.silent.map((text) => portOf(text, false)),
+        ...(Object.keys(host.dns).length === 0 ? [] : dnsPorts.map((port) => ({ ...port, names: host.dns }))),
+      ],
     })),
     enforcement: rules.map(({ from, to, protocol, port, where, with: action }) => ({
       from,
@@ -164,6 +170,11 @@ function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology
     waybill: raw.waybill,
   };
 }
+
+const dnsPorts = [
+  { port: 53, protocol: 'UDP', answers: true },
+  { port: 53, protocol: 'TCP', answers: true },
+] as const;
 
 function portOf(text: string, answers: boolean): PortSpec {
   const [port, protocol] = text.split('/');

@@ -1,18 +1,22 @@
 // The program in every pod and outside host: real sockets that listen, answer and dial. Takes JSON lines on stdin,
 // tells JSON lines on stdout.
-//   {"listen":[{"port":80,"protocol":"TCP","answers":true}]}
+//   {"listen":[{"port":80,"protocol":"TCP","answers":true},{"port":53,…,"names":{"www.example.com":["203.0.113.10"]}}]}
 //   {"id":1,"dial":{"address":"10.0.1.2","port":80,"protocol":"TCP","bytes":100,"timeoutMs":2500,"sourcePort":20001}}
 //   {"id":2,"open":{…},"everyMs":200}   {"id":2,"close":true}
 import { createSocket } from 'node:dgram';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { type DnsZone, dnsAnswer, dnsQuery, withLength } from './dns-message.ts';
 
-export type PeerListen = { port: number; protocol: 'TCP' | 'UDP'; answers: boolean };
+/** With `names` it answers DNS queries by them, in place of saying again what it hears. */
+export type PeerListen = { port: number; protocol: 'TCP' | 'UDP'; answers: boolean; names?: DnsZone };
 export type PeerDial = {
   address: string;
   port: number;
   protocol: 'TCP' | 'UDP';
   bytes: number;
+  /** A DNS query for it is sent in place of the bytes. */
+  asks?: string;
   timeoutMs: number;
   sourcePort: number;
 };
@@ -44,16 +48,26 @@ function tell(reply: PeerReply): void {
   process.stdout.write(`${JSON.stringify(reply)}\n`);
 }
 
-function listen({ port, protocol, answers }: PeerListen): Promise<void> {
-  return protocol === 'TCP'
-    ? listenTcp(port, answers)
-    : Promise.all([listenUdp(port, answers, 'udp4'), listenUdp(port, answers, 'udp6')]).then(() => undefined);
+function listen(wanted: PeerListen): Promise<void> {
+  return wanted.protocol === 'TCP'
+    ? listenTcp(wanted)
+    : Promise.all([listenUdp(wanted, 'udp4'), listenUdp(wanted, 'udp6')]).then(() => undefined);
 }
 
-function listenTcp(port: number, answers: boolean): Promise<void> {
+function answerOf({ answers, names, protocol }: PeerListen, data: Buffer): Buffer | undefined {
+  if (names === undefined) return answers ? data : undefined;
+  const answer = dnsAnswer(protocol === 'TCP' ? data.subarray(2) : data, names);
+  return answer === undefined || protocol === 'UDP' ? answer : withLength(answer);
+}
+
+function listenTcp(wanted: PeerListen): Promise<void> {
+  const { port } = wanted;
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy());
-    socket.on('data', (data) => answers && socket.write(data));
+    socket.on('data', (data: Buffer) => {
+      const answer = answerOf(wanted, data);
+      if (answer !== undefined) socket.write(answer);
+    });
     socket.on('end', () => socket.end());
   });
   return new Promise((resolve, reject) => {
@@ -62,9 +76,13 @@ function listenTcp(port: number, answers: boolean): Promise<void> {
   });
 }
 
-function listenUdp(port: number, answers: boolean, type: 'udp4' | 'udp6'): Promise<void> {
+function listenUdp(wanted: PeerListen, type: 'udp4' | 'udp6'): Promise<void> {
+  const { port } = wanted;
   const socket = createSocket({ type, ipv6Only: type === 'udp6' });
-  socket.on('message', (data, from) => answers && socket.send(data, from.port, from.address));
+  socket.on('message', (data, from) => {
+    const answer = answerOf(wanted, data);
+    if (answer !== undefined) socket.send(answer, from.port, from.address);
+  });
   return new Promise((resolve, reject) => {
     socket.once('error', reject);
     socket.bind(port, () => {
@@ -88,30 +106,32 @@ function dialTcp(wanted: PeerDial): Promise<'established' | 'refused' | 'unanswe
       resolve(outcome);
     };
     let received = 0;
+    const said = saidBy(wanted);
     socket.on('connect', () => {
-      if (wanted.bytes === 0) socket.end();
-      else socket.write(Buffer.alloc(wanted.bytes, 'w'));
+      if (said.length === 0) socket.end();
+      else socket.write(said);
     });
     socket.on('data', (data: Buffer) => {
       received += data.length;
-      if (received >= wanted.bytes) socket.end();
+      if (received >= said.length) socket.end();
     });
     socket.on('end', () => done('established'));
     socket.on('error', () => done('refused'));
   });
 }
 
+function saidBy({ asks, bytes, protocol, sourcePort }: PeerDial): Buffer {
+  if (asks === undefined) return Buffer.alloc(bytes, 'w');
+  const query = dnsQuery(asks, sourcePort);
+  return protocol === 'TCP' ? withLength(query) : query;
+}
+
 function tcpTo({ address, port, sourcePort }: PeerDial): Socket {
   return connect({ host: address, port, localPort: sourcePort });
 }
 
-function dialUdp({
-  address,
-  port,
-  bytes,
-  timeoutMs,
-  sourcePort,
-}: PeerDial): Promise<'established' | 'refused' | 'unanswered'> {
+function dialUdp(wanted: PeerDial): Promise<'established' | 'refused' | 'unanswered'> {
+  const { address, port, timeoutMs, sourcePort } = wanted;
   return new Promise((resolve) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
     const done = (outcome: 'established' | 'refused' | 'unanswered') => {
@@ -124,7 +144,7 @@ function dialUdp({
     socket.on('error', () => done('refused'));
     // Connected, so that an ICMP error comes back as one.
     socket.bind(sourcePort, () => {
-      socket.connect(port, address, () => socket.send(Buffer.alloc(bytes, 'w')));
+      socket.connect(port, address, () => socket.send(saidBy(wanted)));
     });
   });
 }

@@ -136,6 +136,7 @@ function dialOf(dial: Dial, address: string, sourcePort: number) {
     port: dial.port,
     protocol: dial.protocol as 'TCP' | 'UDP',
     bytes: dial.bytes,
+    ...(dial.asks === '' ? {} : { asks: dial.asks }),
     timeoutMs: dial.timeoutMs,
     sourcePort,
   };

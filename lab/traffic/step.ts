@@ -9,6 +9,8 @@ export type Label = {
   verdict?: string | undefined;
   delivered?: string | undefined;
   finding?: string | undefined;
+  /** The newest name of the responder; empty for none. */
+  named?: string | undefined;
   /** As how many it is seen: more than one where a pod takes the address of another meanwhile. */
   connections: number;
 };
@@ -22,6 +24,8 @@ export type Dial = {
   protocol: 'TCP' | 'UDP' | 'ICMP';
   family: Family;
   bytes: number;
+  /** A name that is asked for by DNS, in place of the bytes; empty for none. */
+  asks: string;
   sourcePort: number | undefined;
   timeoutMs: number;
   /** What the network does, whatever was declared. */
@@ -45,6 +49,9 @@ const duration = z
   .regex(/^\d{1,5}(ms|s)$/, 'must be a duration such as 500ms or 2s')
   .transform((text) => (text.endsWith('ms') ? Number(text.slice(0, -2)) : Number(text.slice(0, -1)) * 1000));
 
+export const domainPattern = /^[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?$/;
+const asked = z.string().regex(new RegExp(`^(AAAA )?${domainPattern.source.slice(1)}`), 'must be [AAAA ]NAME');
+
 const initiator = placeField(['pod', 'node', 'outside']);
 const responder = placeField(['pod', 'service', 'node', 'outside', 'address']);
 
@@ -56,12 +63,14 @@ const dialFields = {
   protocol: z.enum(['TCP', 'UDP', 'ICMP']).default('TCP'),
   family: z.enum(['ipv4', 'ipv6', 'both']).optional(),
   bytes: z.int().min(0).max(1_000_000).default(100),
+  asks: asked.optional(),
   sourcePort: z.int().min(1).max(65535).optional(),
   timeout: duration.default(2500),
   outcome: z.enum(['established', 'refused', 'unanswered']).default('established'),
   verdict: z.enum(['allowed', 'undeclared', 'denied', 'unknown']).optional(),
   delivered: z.enum(['yes', 'no', 'unknown']).optional(),
   finding: z.enum(['bypass', 'blocked', 'undeclared', 'broken', 'grandfathered', 'none']).optional(),
+  named: z.string().optional(),
   connections: z.int().min(1).max(10).default(1),
 };
 const dialSchema = z.strictObject(dialFields).superRefine(checkDial);
@@ -150,7 +159,8 @@ function familiesOf(raw: RawDial): Family[] {
 }
 
 function dialOf(raw: RawDial, family: Family): Dial {
-  const { from, to, protocol, bytes, sourcePort, timeout, outcome, verdict, delivered, finding, connections } = raw;
+  const { from, to, protocol, bytes, sourcePort, timeout, outcome } = raw;
+  const { verdict, delivered, finding, named, connections } = raw;
   return {
     name: raw.name ?? '',
     from,
@@ -159,10 +169,11 @@ function dialOf(raw: RawDial, family: Family): Dial {
     protocol,
     family,
     bytes,
+    asks: raw.asks ?? '',
     sourcePort,
     timeoutMs: timeout,
     outcome,
-    label: { verdict, delivered, finding, connections },
+    label: { verdict, delivered, finding, named, connections },
   };
 }
 

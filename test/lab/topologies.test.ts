@@ -18,6 +18,21 @@ for (const name of readdirSync(folder)) {
   });
 }
 
+t.test('a finding carries the name that the pod asked for, in its text too', async (t) => {
+  const { findings } = results.get('names')!;
+  const responders = findings.flatMap(({ initiator, responder, explanation }) =>
+    initiator.workload === 'batch' && responder?.ip === '198.51.100.20'
+      ? [{ names: responder.names, explanation }]
+      : [],
+  );
+  t.match(responders, [
+    {
+      names: ['www.example.com'],
+      explanation: /^shop\/batch -> 198\.51\.100\.20 \(www\.example\.com, internet\) TCP 443 /,
+    },
+  ]);
+});
+
 t.test('the labelled topology speaks of at least 80 connections, over every row of the design’s table', async (t) => {
   const { traffic } = results.get('labelled')!;
   t.ok(traffic.length >= 80, `${traffic.length} connections`);
