@@ -12,6 +12,8 @@ const libc = koffi.load('libc.so.6');
 const socket = libc.func('int socket(int, int, int)');
 const bind = libc.func('int bind(int, const void *, uint32_t)');
 const malloc = libc.func('void *malloc(size_t)');
+const free = libc.func('void free(void *)');
+const closeFd = libc.func('int close(int)');
 const memcpy = libc.func('void *memcpy(void *, const void *, size_t)');
 const sendmmsg = libc.func('int sendmmsg(int, void *, unsigned int, int)');
 
@@ -26,7 +28,14 @@ export class RawSender {
     address.writeUInt16LE(AF_PACKET, 0);
     address.writeInt32LE(interfaceIndex, 4);
     if ((bind(this.#fd, address, address.length) as number) !== 0) throw new Error('the packet socket cannot be bound');
-    for (let from = 0; from < frames.length; from += batch) this.#batches.push(arenaOf(frames.slice(from, from + batch)));
+    for (let from = 0; from < frames.length; from += batch)
+      this.#batches.push(arenaOf(frames.slice(from, from + batch)));
+  }
+
+  close(): void {
+    closeFd(this.#fd);
+    for (const { headers } of this.#batches) free(headers);
+    this.#batches.length = 0;
   }
 
   /** Sends at least so many packets, going round the frames; returns how many. */

@@ -126,6 +126,13 @@ export function programId(fd: number): number {
   return info.readUInt32LE(4);
 }
 
+/** What the program's runs cost so far; counted where kernel.bpf_stats_enabled is 1. */
+export function programCost(fd: number): { ns: number; runs: number } {
+  const info = Buffer.alloc(256);
+  checked('bpf_obj_get_info_by_fd', programInfo(fd, info, [info.length]) as number);
+  return { ns: Number(info.readBigUInt64LE(192)), runs: Number(info.readBigUInt64LE(200)) };
+}
+
 /** libbpf returns a negative errno, the system -1. */
 export function checked(call: string, result: number): number {
   if (result >= 0) return result;

@@ -87,6 +87,11 @@ export class FlowColumns {
     this.clearInterval(row);
   }
 
+  /** No packet in this interval. */
+  isEmpty(row: number): boolean {
+    return this.packetsFromLow[row] === 0 && this.packetsFromHigh[row] === 0;
+  }
+
   clearInterval(row: number): void {
     this.packetsFromLow[row] = this.packetsFromHigh[row] = 0;
     this.frames[row] = 0;

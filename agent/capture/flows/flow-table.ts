@@ -1,13 +1,13 @@
 // From packets to connection records: one row for each connection at each interface, told when something happens to it
 // and, while it lives on, from time to time (docs/join.md, "One connection").
 import type { Books } from '../../../books/books.ts';
-import { type Address, addressFromBytes } from '../../../model/address.ts';
 import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
 import type { Packet } from '../decode/packet.ts';
 import { bit, FlowColumns, keyWords } from './flow-columns.ts';
 import { responderByPort } from './initiator.ts';
 import type { Interval } from './interval.ts';
+import { recordOf } from './record.ts';
 
 /** `seed` makes the places of keys in the hash unknown to who sends packets. */
 export type FlowTableOptions = { maxConnections: number; reportEveryUs: number; seed?: number };
@@ -146,7 +146,7 @@ export class FlowTable {
   }
 
   #hasCounts(row: number): boolean {
-    return !this.#isEmpty(row);
+    return !this.#rows.isEmpty(row);
   }
 
   /** Puts the canonical key into `#wanted`: the lower end first, so that both directions are one connection. */
@@ -249,7 +249,7 @@ export class FlowTable {
   #count(row: number, packet: Packet, timeUs: number): void {
     const rows = this.#rows;
     let state = rows.state[row]!;
-    if (this.#isEmpty(row) || timeUs < rows.firstUs[row]!) rows.firstUs[row] = timeUs;
+    if (this.#rows.isEmpty(row) || timeUs < rows.firstUs[row]!) rows.firstUs[row] = timeUs;
     if (timeUs < rows.beganUs[row]! && (state & bit.told) === 0) rows.beganUs[row] = timeUs;
     if (timeUs > rows.lastUs[row]!) rows.lastUs[row] = timeUs;
     const fromInitiator = this.#isFromInitiator(state);
@@ -318,7 +318,7 @@ export class FlowTable {
     const rows = this.#rows;
     let state = rows.state[row]!;
     const { firstUs, lastUs } = interval;
-    if (this.#isEmpty(row) || firstUs < rows.firstUs[row]!) rows.firstUs[row] = firstUs;
+    if (this.#rows.isEmpty(row) || firstUs < rows.firstUs[row]!) rows.firstUs[row] = firstUs;
     if (lastUs > rows.lastUs[row]!) rows.lastUs[row] = lastUs;
     rows.frames[row]! += interval.frames;
     rows.packetsFromLow[row]! += interval.packetsFromLow;
@@ -350,10 +350,6 @@ export class FlowTable {
     return ends && (state & bit.ended) === 0 ? state | bit.ended | bit.news : state;
   }
 
-  #isEmpty(row: number): boolean {
-    return this.#rows.packetsFromLow[row] === 0 && this.#rows.packetsFromHigh[row] === 0;
-  }
-
   #countTcp(row: number, packet: Packet, before: number, fromInitiator: boolean, timeUs: number): number {
     const rows = this.#rows;
     const flags = packet.tcpFlags;
@@ -382,59 +378,15 @@ export class FlowTable {
   /** The record of this interval; counters begin anew. */
   #record(row: number): ConnectionRecord {
     const rows = this.#rows;
-    const at = row * keyWords;
-    const state = rows.state[row]!;
-    const lowIsInitiator = (state & bit.initiatorIsLow) !== 0;
-    const low = addressOf(rows.key, at);
-    const high = addressOf(rows.key, at + 4);
-    const ports = rows.key[at + 8]!;
-    const [fromLow, fromHigh] = lowIsInitiator ? (['forward', 'reverse'] as const) : (['reverse', 'forward'] as const);
-    const packets = { forward: 0, reverse: 0 };
-    packets[fromLow] = rows.packetsFromLow[row]!;
-    packets[fromHigh] = rows.packetsFromHigh[row]!;
-    const bytes = { forward: 0, reverse: 0 };
-    bytes[fromLow] = rows.bytesFromLow[row]!;
-    bytes[fromHigh] = rows.bytesFromHigh[row]!;
-    const tcpFlags = { forward: 0, reverse: 0 };
-    tcpFlags[fromLow] = rows.flagsFromLow[row]!;
-    tcpFlags[fromHigh] = rows.flagsFromHigh[row]!;
-    const record: ConnectionRecord = {
-      initiator: lowIsInitiator ? low : high,
-      initiatorPort: lowIsInitiator ? ports >>> 16 : ports & 0xffff,
-      responder: lowIsInitiator ? high : low,
-      responderPort: lowIsInitiator ? ports & 0xffff : ports >>> 16,
-      protocol: rows.key[at + 9]!,
-      point: pointOf(state),
-      interfaceIndex: rows.key[at + 10]!,
-      podUid: '',
-      initiatorBy: (state & bit.initiatorCertain) !== 0 ? 'handshake' : 'inferred',
-      beganUs: rows.beganUs[row]!,
-      firstUs: this.#isEmpty(row) ? rows.lastUs[row]! : rows.firstUs[row]!,
-      lastUs: rows.lastUs[row]!,
-      packets,
-      frames: rows.frames[row]!,
-      bytes,
-      tcpFlags,
-      synRetries: rows.synRetries[row]!,
-      unreachable: (state & bit.unreachable) !== 0,
-      unproven: (state & bit.unproven) !== 0,
-      rttUs: rows.rttUs[row]!,
-      ended: (state & bit.ended) !== 0,
-      translation: undefined,
-    };
+    const record = recordOf(rows, row);
     rows.clearInterval(row);
-    rows.state[row] = (state & ~(bit.news | bit.unreachable | bit.unproven)) | bit.told;
+    rows.state[row] = (rows.state[row]! & ~(bit.news | bit.unreachable | bit.unproven)) | bit.told;
     return record;
   }
 }
 
 /** Stands for the interface where packets come from a file that names none: no link has index 0. */
 export const fileLink = 0;
-
-function pointOf(state: number): ConnectionRecord['point'] {
-  if ((state & bit.atHost) !== 0) return 'host';
-  return ((state & bit.podIsLow) !== 0) === ((state & bit.initiatorIsLow) !== 0) ? 'source' : 'destination';
-}
 
 function hashOf(words: Uint32Array, seed: number): number {
   let hash = seed;
@@ -444,15 +396,4 @@ function hashOf(words: Uint32Array, seed: number): number {
   }
   hash = Math.imul(hash, 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
-}
-
-const scratch = new Uint8Array(16);
-
-function addressOf(key: Uint32Array, at: number): Address {
-  if (key[at] === 0 && key[at + 1] === 0 && key[at + 2] === 0xffff) {
-    const word = key[at + 3]!;
-    return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}` as Address;
-  }
-  for (let i = 0; i < 16; i++) scratch[i] = key[at + (i >> 2)]! >>> (24 - (i & 3) * 8);
-  return addressFromBytes(scratch);
 }

@@ -43,7 +43,7 @@ t.test('a program at TC always returns NEXT, one at a packet socket NOTHING', as
   t.equal(programs.length, [...code.matchAll(/SEC\("(?:tc|socket)/g)].length, 'every program was found');
   for (const [, section, name, body] of programs) {
     const returns = [...body!.matchAll(/return ([^;]+);/g)].map((found) => found[1]);
-    t.ok(returns.length > 0, name);
+    t.ok(returns.length > 0, `${name} returns`);
     for (const value of returns) t.equal(value, section === 'tc' ? 'NEXT' : 'NOTHING', `${name} returns ${value}`);
   }
 });
