@@ -1,7 +1,7 @@
 import t from 'tap';
 import { BatchQueue } from '../../../agent/delivery/queue.ts';
 import { Books } from '../../../books/books.ts';
-import { record, t0 } from '../../scene/records.ts';
+import { ip, record, t0 } from '../../scene/records.ts';
 
 function records(count: number) {
   return Array.from({ length: count }, (_, i) => record({ initiatorPort: 1000 + i }));
@@ -45,4 +45,27 @@ t.test('what overflows is counted as lost, oldest first', async (t) => {
     [2, 3],
   );
   t.same(books.snapshot().lost, { 'queue-full': 2 });
+});
+
+t.test('names go with the first batch of their drain, or alone, and are held as long as records are', async (t) => {
+  const names = [1, 2].map((last) => ({ name: 'a', address: ip(`192.0.2.${last}`), atUs: t0, ttlSeconds: 9 }));
+  const queue = new BatchQueue(new Books(), { maxBatchRecords: 2, maxQueuedRecords: 6 });
+  queue.put(records(3), names, t0);
+  queue.put([], [], t0 + 1);
+  queue.put([], names, t0 + 2);
+  t.same(
+    [...queue.after(0)].map(({ records, names, coveredUntilUs }) => [
+      records.protocol.length,
+      names?.name.length ?? 0,
+      coveredUntilUs - t0,
+    ]),
+    [
+      [1, 0, 0],
+      [0, 2, 2],
+    ],
+    'the first batch, of two records and two names, made room',
+  );
+  queue.acknowledge(2);
+  queue.acknowledge(3);
+  t.same(queue.unacknowledged, { batches: 0, records: 0 });
 });

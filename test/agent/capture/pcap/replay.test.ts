@@ -12,19 +12,24 @@ import * as packets from '../../../scene/packets.ts';
 import { arp, cooked2, ethernet, ip4, middle, tcp, udp, vxlan } from '../../../scene/packets.ts';
 import { second, t0 } from '../../../scene/records.ts';
 
+type Heard = { protocol: number; bytes: string; timeUs: number };
+
 async function replayed(t: Test, file: Buffer, maxConnections = 1000) {
   const path = join(folderFor(t), 'some.pcap');
   writeFileSync(path, file);
   const books = new Books();
+  const heard: Heard[] = [];
   const batches: { records: ConnectionRecord[]; untilUs: number }[] = [];
   const problems = await replayFile(path, books, {
     maxConnections,
-    names: { take: () => undefined },
+    names: {
+      take: (protocol, bytes, timeUs) => heard.push({ protocol, bytes: Buffer.from(bytes).toString(), timeUs }),
+    },
     onProgress: () => undefined,
     onRecords: (records, untilUs) => batches.push({ records, untilUs }),
   });
   const records = batches.flatMap((batch) => batch.records);
-  return { batches, records, books: books.snapshot(), lines: problems.map(problemLine) };
+  return { batches, records, heard, books: books.snapshot(), lines: problems.map(problemLine) };
 }
 
 function between(body: packets.Body, reply: packets.Body): Captured[] {
@@ -104,4 +109,53 @@ t.test('a link type that is not decoded is told once, and its packets are lost',
   t.same(books.lost, { 'unknown-link-type': 2 });
   t.equal(lines.length, 1);
   t.match(lines[0], /^capture-link-type-unknown: .*: link type 105 cannot be decoded; /);
+});
+
+t.test('what a DNS server wrote is handed over without its headers, and nothing of anybody else', async (t) => {
+  const [server, pod] = ['10.96.0.10', '10.0.1.2'];
+  const body = Buffer.from('answer');
+  const segment = (flags: string, payload: Buffer) => {
+    const { protocol, bytes } = tcp(53, 40_000, flags);
+    return { protocol, bytes: packets.join(bytes, payload) };
+  };
+  const withOptions = (segment: packets.Body) => {
+    const bytes = packets.join(segment.bytes.subarray(0, 20), 12, segment.bytes.subarray(20));
+    bytes[12] = 0x80;
+    return { ...segment, bytes };
+  };
+  const frames: Buffer[] = [
+    ethernet(ip4(server, pod, udp(53, 40_000, body))),
+    packets.join(ethernet(ip4(server, pod, udp(53, 40_000, body))), 18), // padded
+    cooked2(packets.tagged(packets.ip6('2001:db8::53', '2001:db8::2', udp(53, 40_000, body)))),
+    ethernet(ip4(server, pod, withOptions(segment('PA', body)))),
+    ethernet(
+      ip4('192.0.2.1', '192.0.2.2', udp(40_000, 4789, vxlan(ethernet(ip4(server, pod, udp(53, 40_000, body)))))),
+    ),
+    // Of these nothing is read: a query, another port, no payload, a later fragment, what an ICMP error quotes.
+    ethernet(ip4(pod, server, udp(40_000, 53, body))),
+    ethernet(ip4(server, pod, udp(5353, 40_000, body))),
+    ethernet(ip4(server, pod, segment('SA', Buffer.alloc(0)))),
+    ethernet(ip4(server, pod, udp(53, 40_001, body), { more: true, id: 9 })),
+    ethernet(ip4(server, pod, middle(17), { offset: 1480, id: 9 })),
+    ethernet(ip4(pod, server, packets.icmp(3, 3, 4, ip4(server, pod, udp(53, 40_000, body)).bytes))),
+  ];
+  const linked = frames.filter((_, i) => i !== 2);
+  const { heard, books } = await replayed(t, pcapFile(linked.map((frame, i) => ({ frame, timeUs: t0 + i }))));
+  const bodies = heard.filter(({ bytes }) => bytes !== '');
+  t.same(
+    bodies.map(({ protocol, bytes, timeUs }) => [protocol, bytes, timeUs - t0]),
+    [
+      [17, 'answer', 0],
+      [17, 'answer', 1],
+      [6, 'answer', 2],
+      [17, 'answer', 3],
+      [17, 'answer', 7], // a first fragment has the beginning
+    ],
+  );
+  t.equal(books.seen, linked.length, 'each packet is counted once');
+  const cooked = await replayed(t, pcapFile([{ frame: frames[2]! }], { linkType: 276 }));
+  t.same(
+    cooked.heard.map(({ bytes }) => bytes),
+    ['answer'],
+  );
 });
