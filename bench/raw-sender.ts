@@ -17,7 +17,6 @@ const closeFd = libc.func('int close(int)');
 const memcpy = libc.func('void *memcpy(void *, const void *, size_t)');
 const sendmmsg = libc.func('int sendmmsg(int, void *, unsigned int, int)');
 
-/** `frames` have the same length. */
 export class RawSender {
   readonly #fd: number;
   readonly #batches: { headers: unknown; count: number }[] = [];
@@ -51,17 +50,19 @@ export class RawSender {
 
 function arenaOf(frames: readonly Buffer[]): { headers: unknown; count: number } {
   const count = frames.length;
-  const length = frames[0]!.length;
-  const [vectorsAt, framesAt] = [count * headerBytes, count * (headerBytes + vectorBytes)];
-  const arena = Buffer.alloc(framesAt + count * length);
+  const vectorsAt = count * headerBytes;
+  let at = vectorsAt + count * vectorBytes;
+  const arena = Buffer.alloc(frames.reduce((bytes, frame) => bytes + frame.length, at));
   const headers: unknown = malloc(arena.length);
   const base = BigInt(koffi.address(headers as never));
   for (const [i, frame] of frames.entries()) {
-    arena.writeBigUInt64LE(base + BigInt(vectorsAt + i * vectorBytes), i * headerBytes + 16);
+    const vectorAt = vectorsAt + i * vectorBytes;
+    arena.writeBigUInt64LE(base + BigInt(vectorAt), i * headerBytes + 16);
     arena.writeBigUInt64LE(1n, i * headerBytes + 24);
-    arena.writeBigUInt64LE(base + BigInt(framesAt + i * length), vectorsAt + i * vectorBytes);
-    arena.writeBigUInt64LE(BigInt(length), vectorsAt + i * vectorBytes + 8);
-    frame.copy(arena, framesAt + i * length);
+    arena.writeBigUInt64LE(base + BigInt(at), vectorAt);
+    arena.writeBigUInt64LE(BigInt(frame.length), vectorAt + 8);
+    frame.copy(arena, at);
+    at += frame.length;
   }
   memcpy(headers, arena, arena.length);
   return { headers, count };

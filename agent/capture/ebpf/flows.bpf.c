@@ -244,6 +244,7 @@ struct ports_header {
 	__be16 source;
 	__be16 destination;
 };
+#define TCP_HEADER 20 /* without options; what is read of it stands here */
 struct tcp_header {
 	__be16 source;
 	__be16 destination;
@@ -476,7 +477,7 @@ inlined int read_transport(struct __sk_buff *skb, __u32 at, struct packet *packe
 	if (packet->protocol == IPPROTO_TCP) {
 		struct {
 			struct tcp_header header;
-			__u8 rest[6];
+			__u8 rest[TCP_HEADER - sizeof(struct tcp_header)];
 		} tcp;
 		if (load(skb, at, &tcp, sizeof(tcp)) || tcp.header.offset >> 4 < 5)
 			return CORRUPT;
@@ -600,12 +601,12 @@ __noinline int decode_any(struct __sk_buff *skb, struct packet *packet)
 struct plain_ipv4 {
 	struct ipv4_header ip;
 	struct tcp_header tcp;
-	__u8 rest[4];
+	__u8 rest[TCP_HEADER - sizeof(struct tcp_header)];
 };
 struct plain_ipv6 {
 	struct ipv6_header ip;
 	struct tcp_header tcp;
-	__u8 rest[4];
+	__u8 rest[TCP_HEADER - sizeof(struct tcp_header)];
 };
 
 /* Where the frame's `length` bytes behind its link header lie, or a copy of them in `copy`; 0 where it is shorter. What lies

@@ -1,0 +1,70 @@
+// The program in the kernel against the decoder in TypeScript, over frames of every kind: the same connections, packets,
+// flags and initiators, and the same reasons for what is none.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
+import { decodeFrame } from '../../../../agent/capture/decode/frame.ts';
+import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
+import { Packet } from '../../../../agent/capture/decode/packet.ts';
+import { FlowTable } from '../../../../agent/capture/flows/flow-table.ts';
+import { Books, type BooksSnapshot } from '../../../../books/books.ts';
+import type { ConnectionRecord } from '../../../../model/record.ts';
+import { arp, ethernet } from '../../../scene/packets.ts';
+import { frame } from '../../../scene/random-frames.ts';
+
+const script = new URL('see.ts', import.meta.url).pathname;
+const frames = [...fc.sample(frame, { numRuns: 600, seed: 20_261_124 }), ethernet(arp())];
+/** A packet socket sends nothing shorter than a link header, and nothing longer than the interface takes. */
+const sendable = frames.filter(({ length }) => length > 14 && length <= 1514);
+
+type Seen = { records: ConnectionRecord[]; books: BooksSnapshot };
+
+function inKernel(source: string, folder: string): Seen {
+  const file = join(folder, 'frames.json');
+  writeFileSync(file, JSON.stringify(sendable.map((one) => one.toString('hex'))));
+  const unshare = process.getuid?.() === 0 ? '-n' : '-rn';
+  const out = execFileSync('unshare', [unshare, '--kill-child', process.execPath, script, source, file]);
+  return JSON.parse(out.toString()) as Seen;
+}
+
+function inTypeScript(): Seen {
+  const books = new Books();
+  const table = new FlowTable({ maxConnections: 10_000, reportEveryUs: 1_000_000 }, books);
+  const [packet, fragments] = [new Packet('closed'), new Fragments()];
+  table.watch(1, 0, 'before');
+  for (const [at, one] of sendable.entries()) {
+    books.seen(1);
+    const decoded = decodeFrame(linkTypes.ethernet, one, 0, one.length, one.length, fragments, packet);
+    if (decoded === 'packet') table.add(packet, 1, 'from-pod', 1 + at);
+    else if (decoded === 'not-ip' || decoded === 'carrier') books.setAside(decoded, 1);
+    else books.lost(decoded, 1);
+  }
+  const records: ConnectionRecord[] = [];
+  table.finish((record) => records.push(record));
+  return { records, books: books.snapshot() };
+}
+
+/** What must be alike: not times, nor bytes, of which the kernel takes a VLAN's tag away. */
+function essence({ records }: Seen): string[] {
+  return records
+    .map((one) => {
+      const ends = `${one.initiator} ${one.initiatorPort} ${one.responder} ${one.responderPort}`;
+      const { packets, tcpFlags } = one;
+      const counts = `${packets.forward}/${packets.reverse} ${tcpFlags.forward}/${tcpFlags.reverse}`;
+      return `${one.protocol} ${ends} ${counts} ${one.initiatorBy} ${one.point} ${one.unreachable ? 'unreachable' : ''}`;
+    })
+    .sort();
+}
+
+for (const source of ['ebpf', 'tap']) {
+  t.test(`${source}: ${sendable.length} frames, decoded alike`, async (t) => {
+    const [seen, expected] = [inKernel(source, t.testdir({})), inTypeScript()];
+    t.same(essence(seen), essence(expected));
+    t.equal(seen.books.seen, sendable.length);
+    t.same(seen.books.lost, expected.books.lost);
+    t.same(seen.books.setAside, expected.books.setAside);
+  });
+}
