@@ -2,7 +2,7 @@ import t from 'tap';
 import { parse } from 'yaml';
 import { pcapFile } from '../scene/captures.ts';
 import { ingressPolicy, shop } from '../scene/judging.ts';
-import { all, bypass, internet, replayScene, run, undeclared } from '../scene/replay.ts';
+import { all, bypass, internet, named, replayScene, run, undeclared } from '../scene/replay.ts';
 
 const found = '5 packets; connections: denied 1, undeclared 1';
 
@@ -16,6 +16,26 @@ t.test('the findings of a capture, the gravest first, and what was read', async 
   t.same(more, []);
   t.same(ran.err, [found]);
   t.equal(ran.code, 0);
+});
+
+t.test('an address has the name that the file shows somebody asking for', async (t) => {
+  const { args } = replayScene(t, pcapFile(named('www.example.com')));
+  const [table, jsonl] = await Promise.all([run(...args), run(...args, '-o', 'jsonl')]);
+  t.match(table.out, / 203\.0\.113\.7 \(www\.example\.com, internet\) +UDP 443 /);
+  const lines = jsonl.out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  t.match(
+    lines
+      .map(({ port, responder, explanation }) => ({ port, names: responder.names, explanation }))
+      .sort((a, b) => a.port - b.port),
+    [
+      { port: 53, names: [], explanation: /198\.51\.100\.53 \(internet\)/ },
+      { port: 443, names: ['www.example.com'], explanation: /203\.0\.113\.7 \(www\.example\.com, internet\)/ },
+    ],
+  );
+  t.same(table.err, ['4 packets; connections: undeclared 2'], 'each packet is counted once');
 });
 
 t.test('json is one list, jsonl one finding a line, yaml and json the same', async (t) => {

@@ -58,6 +58,54 @@ t.test('undeclared across nodes and to the internet', async (t) => {
   t.same([...scene.findings.values()].map((one) => one.severity).sort(), ['high', 'medium']);
 });
 
+t.test('what is outside has the name by which pods asked for it before, newest first, also in words', async (t) => {
+  const scene = watched(shop);
+  const out = { responder: ip('203.0.113.9'), responderPort: 443 };
+  scene.see('n1', answered({ ...out, initiatorPort: 1 }));
+  scene.pass(5 * second);
+  t.same([...scene.findings.values()][0]!.responder!.names, undefined, 'nobody had asked');
+  scene.named('cdn.example', '203.0.113.9', 60);
+  scene.named('www.example', '203.0.113.9', 60);
+  scene.named('db.example', '10.0.2.3', 60);
+  const begun = { beganUs: scene.nowUs, firstUs: scene.nowUs, lastUs: scene.nowUs };
+  scene.see('n1', answered({ ...out, ...begun, initiatorPort: 2 }), answered({ ...begun, initiatorPort: 3 }));
+  scene.pass(second);
+  const [inside, outside] = [5432, 443].map((port) => [...scene.findings.values()].find((one) => one.port === port));
+  t.same(outside!.responder!.names, ['www.example', 'cdn.example']);
+  t.match(outside!.explanation, /^shop\/web -> 203\.0\.113\.9 \(www\.example \+1, internet\) TCP 443 leaves/);
+  t.equal(outside!.connections, 2);
+  t.equal(inside!.responder!.names, undefined, 'a pod is known by who it is');
+  const names = [...scene.connections.values()].map(({ initiatorPort, responder }) => [initiatorPort, responder.names]);
+  t.same(names.sort(), [
+    [1, undefined],
+    [2, ['www.example', 'cdn.example']],
+    [3, undefined],
+  ]);
+});
+
+t.test('a connection that lives longer than its name’s time to live keeps the name', async (t) => {
+  const scene = watched(shop);
+  scene.named('www.example', '203.0.113.9', 1);
+  const out = { responder: ip('203.0.113.9'), responderPort: 443, beganUs: t0 };
+  scene.see('n1', answered({ ...out, firstUs: t0, lastUs: t0 }));
+  scene.pass(second);
+  for (let i = 1; i <= 20; i++) {
+    scene.nowUs += 60 * second;
+    scene.see('n1', answered({ ...out, firstUs: scene.nowUs, lastUs: scene.nowUs }));
+    scene.pass(second);
+  }
+  scene.see(
+    'n1',
+    answered({ ...out, initiatorPort: 9, beganUs: scene.nowUs, firstUs: scene.nowUs, lastUs: scene.nowUs }),
+  );
+  scene.pass(second);
+  const names = [...scene.connections.values()].map(({ initiatorPort, responder }) => [initiatorPort, responder.names]);
+  t.same(names.sort(), [
+    [40000, ['www.example']],
+    [9, undefined],
+  ]);
+});
+
 t.test('declared and carried is nothing; declared and lost is broken', async (t) => {
   const scene = watched(`${shop}---${ingressPolicy('db', 'web')}`);
   scene.see('n1', answered());

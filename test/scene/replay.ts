@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Test } from 'tap';
+import { dnsAnswer, dnsQuery } from '../../lab/programs/dns-message.ts';
 import { type Captured, pcapFile } from './captures.ts';
 import { folderFor } from './file-read.ts';
 import { ingressPolicy, shop } from './judging.ts';
@@ -59,6 +60,20 @@ export function undeclared(): Captured[] {
     ['initiator', udp(50_000, 443, 100)],
     ['responder', udp(443, 50_000, 100)],
   );
+}
+
+/** db asks a name server outside, and reaches what it was told. */
+export function named(name: string): Captured[] {
+  const server = '198.51.100.53';
+  const told = dnsAnswer(dnsQuery(name, 7), { [name]: [internet] })!;
+  const asked = conversation(
+    db,
+    server,
+    t0,
+    ['initiator', udp(50_001, 53, dnsQuery(name, 7))],
+    ['responder', udp(53, 50_001, told)],
+  );
+  return [...asked, ...undeclared()];
 }
 
 export const all = [...bypass(), ...undeclared()];

@@ -69,6 +69,20 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
+  t.test('names come back as they were, also those that came without records', async (t) => {
+    const again = await open(t);
+    const store = await again();
+    const names = [{ name: 'www.example', address: ip('2001:db8::9'), atUs: t0 + 5 * second, ttlSeconds: 300 }];
+    await store.putBatch(batch(1));
+    await store.putBatch(batch(2, { records: [], names }));
+    await store.close();
+    const after = await again();
+    const back: StoredBatch[] = [];
+    for await (const one of after.batchesSince(t0 + 4 * second)) back.push(one);
+    t.match(back, [{ sequence: 2, records: [], names }]);
+    await after.close();
+  });
+
   t.test('a later version of a connection replaces the earlier one', async (t) => {
     const store = await (await open(t))();
     await store.putConnections([connection({ verdict: 'unknown' }), connection({ id: 'c2' })]);
