@@ -6,6 +6,8 @@ import type { ConnectionRecord, Translation, Tuple } from '../../model/record.ts
 
 /** What conntrack tells later than this after a record speaks of another connection with the same ends. */
 const lateUs = 3_000_000;
+/** Conntrack is late by milliseconds: more than come within them wait for nothing. */
+const sentMost = 20_000;
 const zero = { forward: 0, reverse: 0 };
 
 export class Translations {
@@ -15,7 +17,7 @@ export class Translations {
   readonly #limit: number;
   #late: ConnectionRecord[] = [];
 
-  /** Keeps the newest `limit` translations, and as many records that may still get one. */
+  /** Keeps the newest `limit` translations. */
   constructor(limit: number) {
     this.#limit = limit;
   }
@@ -31,7 +33,7 @@ export class Translations {
     record.translation = this.#byTuple.get(key);
     this.#sent.delete(key);
     this.#sent.set(key, record);
-    if (this.#sent.size > this.#limit) this.#sent.delete(this.#sent.keys().next().value!);
+    if (this.#sent.size > sentMost) this.#sent.delete(this.#sent.keys().next().value!);
   }
 
   /** Since it was last asked: records sent before, now with their translation and with nothing counted anew. */

@@ -44,6 +44,7 @@ export class WaybillPrograms {
   readonly #source: string;
   readonly #folder: string;
   readonly #children: ChildProcess[] = [];
+  readonly #pids = new Map<string, number>();
 
   /** `source` is the capture source of the agents. */
   constructor(network: ClusterNetwork, source: string) {
@@ -126,6 +127,11 @@ export class WaybillPrograms {
     return (await this.#ask(['flows', '-o', 'json', '--last', '10000'])) as ConnectionJson[];
   }
 
+  /** Process of `collector` or `agent-NODE`. */
+  pidOf(name: string): number {
+    return this.#pids.get(name)!;
+  }
+
   /** The command line in the collector's namespace, with the client's certificate. */
   clientCommand(words: readonly string[]): string[] {
     const certificates = join(this.#folder, 'certs');
@@ -182,6 +188,7 @@ export class WaybillPrograms {
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.#children.push(child);
+    this.#pids.set(name, child.pid!);
     const log = createWriteStream(join(this.#folder, `${name}.log`));
     child.stdout.pipe(log);
     let complaint = '';
