@@ -69,7 +69,7 @@ t.test('what conntrack tells late is told after the record, which counts nothing
   translations.learn(TCP, translation);
   const nothing = { forward: 0, reverse: 0 };
   t.same(translations.late(t0), [
-    { ...sent, packets: nothing, bytes: nothing, tcpFlags: nothing, synRetries: 0, translation },
+    { ...sent, packets: nothing, frames: 0, bytes: nothing, tcpFlags: nothing, synRetries: 0, translation },
   ]);
   translations.learn(TCP, translation);
   t.same(translations.late(t0), [], 'once');
