@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     return;
   }
   say('Waybill: is what crosses the network what was declared?');
-  const { differences } = await withLab(topology, 'pcap', demo);
+  const { differences } = await withLab(topology, 'auto', demo);
   if (differences.length === 0) say('All is as lab/topologies/demo/topology.yaml says. Nothing is left running.');
   else {
     for (const difference of differences) process.stderr.write(`not as expected: ${difference}\n`);
