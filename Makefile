@@ -2,8 +2,9 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 JOBS ?= 2
+capture_benchmarks := bench/replay.ts
 
-.PHONY: help build packages demo test lint format bench clean
+.PHONY: help build packages demo test lint format bench-packages bench-capture bench clean
 
 help: ## say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
@@ -35,8 +36,14 @@ lint: build ## formatter, linter and types
 format: build ## write every file as the formatter wants it
 	@biome check --write .
 
-bench: build ## every benchmark; the last lines are one a budget
-	@node bench/first-packet-to-finding.ts
+bench-packages: build
+	@sh setup/packages.sh bench
+
+bench-capture: bench-packages ## what capturing costs; the last lines are one a budget
+	@node bench/run.ts $(capture_benchmarks)
+
+bench: bench-packages ## every benchmark; the last lines are one a budget
+	@node bench/run.ts $(capture_benchmarks) bench/first-packet-to-finding.ts
 
 clean: ## remove what was built, and what a crashed lab left
 	@rm -rf node_modules .tap

@@ -15,6 +15,10 @@ export function budgetLine({ name, figure, unit, limit, better }: Budget): strin
   return `budget ${name} ${shown(figure)} ${unit} limit ${shown(limit)} ${met ? 'met' : 'missed'}`;
 }
 
+export function isBudgetLine(line: string): boolean {
+  return /^budget \S+ \S+ \S+ limit \S+ (met|missed)$/.test(line);
+}
+
 function shown(figure: number): string {
   return figure >= 1000 ? String(Math.round(figure)) : figure.toFixed(2);
 }

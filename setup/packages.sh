@@ -1,7 +1,9 @@
 #!/bin/sh
-# The system's packages that Waybill, its lab and its tests need: installed by apt where we are root, else named.
+# The system's packages that Waybill, its lab and its tests need, or (`packages.sh bench`) that only benchmarks compare it
+# with: installed by apt where we are root, else named.
 set -eu
 wanted='build-essential python3 libpcap-dev libpcap0.8 iproute2 nftables conntrack tcpdump iputils-ping util-linux netsniff-ng iperf3 clang libbpf1 libbpf-dev linux-libc-dev influxdb'
+[ "${1:-}" != bench ] || wanted='nfdump softflowd'
 missing=''
 for package in $wanted; do
   status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null || true)

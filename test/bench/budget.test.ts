@@ -1,5 +1,5 @@
 import t from 'tap';
-import { budgetLine, percentile } from '../../bench/budget.ts';
+import { budgetLine, isBudgetLine, percentile } from '../../bench/budget.ts';
 
 t.test('a budget’s line has the form that scripts read', async (t) => {
   t.equal(
@@ -10,6 +10,8 @@ t.test('a budget’s line has the form that scripts read', async (t) => {
     budgetLine({ name: 'replay-vs-nfpcapd', figure: 0.83, unit: 'x', limit: 1, better: 'higher' }),
     'budget replay-vs-nfpcapd 0.83 x limit 1.00 missed',
   );
+  t.ok(isBudgetLine('budget replay-vs-nfpcapd 0.83 x limit 1.00 missed'));
+  t.notOk(isBudgetLine('budget that is no line of figures'));
   t.match(budgetLine({ name: 'records', figure: 200_000, unit: '/s', limit: 200_000, better: 'higher' }), / met$/);
 });
 
