@@ -1,7 +1,7 @@
 // What a lab leaves on the machine: namespaces with the lab's prefix, and a folder with the process that holds it. What
 // a crash left is found by these, and nothing else is touched.
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type LabId, namespacePattern } from './network/names.ts';
@@ -16,33 +16,42 @@ export function labFolder(id: LabId): string {
 /** This process holds the lab from now on. */
 export async function claim(id: LabId): Promise<string> {
   const folder = labFolder(id);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(join(folder, 'holder'), `${process.pid} ${startOf(await processStat(process.pid))}\n`);
+  // Whole or not at all: who looks for leftovers meanwhile finds no folder without its holder.
+  const unclaimed = await mkdtemp(join(tmpdir(), 'waybill-unclaimed-'));
+  await writeFile(join(unclaimed, 'holder'), `${process.pid} ${startOf(await processStat(process.pid))}\n`);
+  await rename(unclaimed, folder);
   return folder;
 }
 
-/** Ids of labs whose holder lives. */
+/** Labs of this user whose holder lives. */
 export async function liveLabs(): Promise<{ id: LabId; pid: number }[]> {
-  const live: { id: LabId; pid: number }[] = [];
-  for (const name of await readdir(tmpdir())) {
-    if (!name.startsWith(folderPrefix)) continue;
-    const pid = await holderOf(join(tmpdir(), name));
-    if (pid !== undefined) live.push({ id: name.slice(folderPrefix.length), pid });
-  }
-  return live;
+  return (await labs()).flatMap(({ id, holder }) => (typeof holder === 'number' ? [{ id, pid: holder }] : []));
+}
+
+/** `gone`: it crashed. `another-user`: none of ours, whether it lives or not. */
+type Holder = number | 'gone' | 'another-user';
+
+async function labs(): Promise<{ id: LabId; holder: Holder }[]> {
+  const names = (await readdir(tmpdir())).filter((name) => name.startsWith(folderPrefix));
+  return Promise.all(
+    names.map(async (name) => ({
+      id: name.slice(folderPrefix.length),
+      holder: await holderOf(join(tmpdir(), name)),
+    })),
+  );
 }
 
 /** Ends what is left of labs whose holder is gone; returns their ids. */
 export async function removeLeftovers(): Promise<LabId[]> {
-  const live = new Set((await liveLabs()).map((lab) => lab.id));
   const left = new Set<LabId>();
   for (const name of await namespaces()) {
     const id = namespacePattern.exec(name)?.[1];
-    if (id !== undefined && !live.has(id)) left.add(id);
+    if (id !== undefined) left.add(id);
   }
-  for (const name of await readdir(tmpdir())) {
-    const id = name.slice(folderPrefix.length);
-    if (name.startsWith(folderPrefix) && !live.has(id)) left.add(id);
+  // Asked last: a lab that is brought up meanwhile was claimed before it had anything.
+  for (const { id, holder } of await labs()) {
+    if (holder === 'gone') left.add(id);
+    else left.delete(id);
   }
   for (const id of left) await removeLab(id);
   return [...left];
@@ -72,11 +81,13 @@ function endProcess(pid: number): void {
   }
 }
 
-async function holderOf(folder: string): Promise<number | undefined> {
-  const [pid, start] = (await readFile(join(folder, 'holder'), 'utf8').catch(() => '')).trim().split(' ');
-  if (pid === undefined || pid === '') return undefined;
+async function holderOf(folder: string): Promise<Holder> {
+  const told = await readFile(join(folder, 'holder'), 'utf8').catch((error: NodeJS.ErrnoException) => error);
+  if (typeof told !== 'string') return told.code === 'EACCES' ? 'another-user' : 'gone';
+  const [pid, start] = told.trim().split(' ');
+  if (pid === undefined || pid === '') return 'gone';
   // A process id is used again: the start time tells whether it is still the same process.
-  return startOf(await processStat(Number(pid))) === start ? Number(pid) : undefined;
+  return startOf(await processStat(Number(pid))) === start ? Number(pid) : 'gone';
 }
 
 async function processStat(pid: number): Promise<string> {

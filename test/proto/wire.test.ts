@@ -35,6 +35,8 @@ const record: fc.Arbitrary<ConnectionRecord> = fc
       tcpFlags: both(fc.integer({ min: 0, max: 255 })),
       synRetries: fc.integer({ min: 0, max: 100 }),
       unreachable: fc.boolean(),
+      unproven: fc.boolean(),
+      moreSegments: fc.nat(1000),
       rttUs: u32,
       ended: fc.boolean(),
       translation: fc.option(fc.record({ original: tuple, translated: tuple }), { nil: undefined }),
@@ -45,9 +47,11 @@ const record: fc.Arbitrary<ConnectionRecord> = fc
       fc.integer({ min: 0, max: 1e9 }),
     ),
   )
-  .map(([ends, rest, [age, first, span]]) => {
+  .map(([ends, { moreSegments, ...rest }, [age, first, span]]) => {
     const firstUs = base + first;
-    return { ...ends, ...rest, firstUs, beganUs: firstUs - age, lastUs: firstUs + span } as ConnectionRecord;
+    const packets = rest.packets.forward + rest.packets.reverse;
+    const frames = Math.max(0, packets - moreSegments);
+    return { ...ends, ...rest, frames, firstUs, beganUs: firstUs - age, lastUs: firstUs + span } as ConnectionRecord;
   });
 
 function overTheWire(batch: FlowBatch): FlowBatch {
