@@ -48,6 +48,8 @@ export type ConnectionRecord = Tuple & {
   synRetries: number;
   /** An ICMP error quoting the connection said that it cannot get there (unreachable, other than too big). */
   unreachable: boolean;
+  /** A packet of the responder that is no such error was seen, in this interval or an earlier one. */
+  answered: boolean;
   /** What was seen on its way into the pod may have been dropped behind us: who else filters there changed meanwhile. */
   unproven: boolean;
   /** Handshake round trip in µs; 0 where it was not seen. */

@@ -76,6 +76,7 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): Decoded {
       tcpFlags: { forward: wire.flagsForward[i]!, reverse: wire.flagsReverse[i]! },
       synRetries: wire.synRetries[i]!,
       unreachable: (mark & marks.unreachable) !== 0,
+      answered: (mark & marks.answered) !== 0,
       unproven: (mark & marks.unproven) !== 0,
       rttUs: wire.rttUs[i]!,
       ended: (mark & marks.ended) !== 0,

@@ -71,6 +71,7 @@ function marksOf(record: ConnectionRecord): number {
     (record.initiatorBy === 'handshake' ? marks.handshake : 0) |
     (record.unreachable ? marks.unreachable : 0) |
     (record.ended ? marks.ended : 0) |
+    (record.answered ? marks.answered : 0) |
     (record.unproven ? marks.unproven : 0) |
     (record.translation === undefined ? 0 : marks.translation)
   );

@@ -2,4 +2,12 @@
 import type { ObservationPoint } from '../model/record.ts';
 
 export const points: readonly ObservationPoint[] = ['source', 'destination', 'host'];
-export const marks = { point: 3, handshake: 4, unreachable: 8, ended: 16, translation: 32, unproven: 64 } as const;
+export const marks = {
+  point: 3,
+  handshake: 4,
+  unreachable: 8,
+  ended: 16,
+  translation: 32,
+  unproven: 64,
+  answered: 128,
+} as const;

@@ -55,8 +55,9 @@ function arrived({ packets, unproven }: ConnectionRecord): boolean {
   return packets.forward > 0 && !unproven;
 }
 
-function repliedTo({ packets, unreachable }: ConnectionRecord): boolean {
-  return packets.reverse > 0 && !unreachable;
+/** Agents that do not tell it apart: an ICMP error counts as a packet back. */
+function repliedTo({ answered, packets, unreachable }: ConnectionRecord): boolean {
+  return answered || (packets.reverse > 0 && !unreachable);
 }
 
 /** The same record told from the other end: for a side that inferred the wrong initiator. */
@@ -65,6 +66,7 @@ export function turnedRecord(record: ConnectionRecord): ConnectionRecord {
     ...record,
     ...turnedTuple(record),
     point: turnedPoint[record.point],
+    answered: record.packets.forward > 0 && !record.unreachable,
     packets: turnedBoth(record.packets),
     bytes: turnedBoth(record.bytes),
     tcpFlags: turnedBoth(record.tcpFlags),

@@ -37,6 +37,7 @@ export function record(change: Partial<ConnectionRecord> = {}): ConnectionRecord
     tcpFlags: { forward: SYN, reverse: 0 },
     synRetries: 0,
     unreachable: false,
+    answered: false,
     unproven: false,
     rttUs: 0,
     ended: false,

@@ -31,6 +31,7 @@ export function recordOf(rows: FlowColumns, row: number): ConnectionRecord {
     tcpFlags: both(lowIsInitiator, rows.flagsFromLow[row]!, rows.flagsFromHigh[row]!),
     synRetries: rows.synRetries[row]!,
     unreachable: (state & bit.unreachable) !== 0,
+    answered: (state & bit.answered) !== 0,
     unproven: (state & bit.unproven) !== 0,
     rttUs: rows.rttUs[row]!,
     ended: (state & bit.ended) !== 0,

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { type Coverage, deliveredOf, type Expected } from '../../../collector/join/delivered.ts';
 import { observationOf } from '../../../collector/join/observation.ts';
+import { outcomeOf } from '../../../collector/join/outcome.ts';
 import type { Joined } from '../../../model/joined.ts';
 import { UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
@@ -79,6 +80,13 @@ t.test('a reset seen only at the source proves nothing: an enforcer may have sen
 t.test('an ICMP error is no answer', async (t) => {
   const udp = joined(record({ protocol: UDP, packets: { forward: 1, reverse: 1 }, unreachable: true }));
   t.equal(deliveredOf(udp, atDb, coverage({}), nowUs).delivered, 'no');
+});
+
+t.test('an answer and an ICMP error of one interval: the answer counts', async (t) => {
+  const packets = { forward: 2, reverse: 2 };
+  const udp = joined(record({ protocol: UDP, packets, unreachable: true, answered: true }));
+  t.same(deliveredOf(udp, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
+  t.equal(outcomeOf(udp), 'established');
 });
 
 t.test('silence where someone listened all the time: no', async (t) => {

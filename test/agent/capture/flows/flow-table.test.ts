@@ -33,6 +33,7 @@ t.test('both directions are one connection: counters, bytes and flags of each, t
       tcpFlags: { forward: SYN | ACK | 0x08, reverse: SYN | ACK },
       synRetries: 0,
       unreachable: false,
+      answered: true,
       unproven: false,
       rttUs: 0.2 * second,
       ended: false,
