@@ -15,6 +15,7 @@ import { collectorNamespace, nodeNamespace } from '../network/names.ts';
 import { run } from '../run.ts';
 
 const commandLine = new URL('../../cli/waybill.ts', import.meta.url).pathname;
+const asker = new URL('asker.ts', import.meta.url).pathname;
 const ports = { ingest: 7443, api: 7444, health: 7445, agentHealth: 7446 };
 const startsWithinMs = 15_000;
 const endsWithinMs = 20_000;
@@ -44,6 +45,7 @@ export class WaybillPrograms {
   readonly #source: string;
   readonly #folder: string;
   readonly #children: ChildProcess[] = [];
+  #asker: { ask(): Promise<StatusSeen>; end(): void } | undefined;
   readonly #pids = new Map<string, number>();
 
   /** `source` is the capture source of the agents. */
@@ -116,7 +118,8 @@ export class WaybillPrograms {
   }
 
   async status(): Promise<StatusSeen> {
-    return (await this.#ask(['status', '-o', 'json'])) as StatusSeen;
+    this.#asker ??= this.#startAsker();
+    return this.#asker.ask();
   }
 
   async findings(): Promise<FindingJson[]> {
@@ -147,6 +150,7 @@ export class WaybillPrograms {
 
   /** Ends agents first, so that the collector gets their last word. */
   async stop(): Promise<void> {
+    this.#asker?.end();
     const [collector, ...agents] = this.#children;
     await Promise.all(agents.map(ended));
     if (collector !== undefined) await ended(collector);
@@ -155,6 +159,39 @@ export class WaybillPrograms {
   async #ask(words: readonly string[]): Promise<unknown> {
     const [program, ...args] = this.clientCommand(words);
     return JSON.parse(await run(program!, args));
+  }
+
+  #startAsker() {
+    const certificates = ['ca.crt', 'client.crt', 'client.key'].map((name) => join(this.#folder, 'certs', name));
+    const child = spawn(
+      'nsenter',
+      [
+        `--net=/run/netns/${collectorNamespace(this.#network.id)}`,
+        process.execPath,
+        asker,
+        `https://localhost:${ports.api}`,
+        ...certificates,
+      ],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    );
+    const waiting: { resolve(status: StatusSeen): void; reject(error: Error): void }[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) =>
+      waiting.shift()?.resolve(JSON.parse(line) as StatusSeen),
+    );
+    child.stdin.on('error', () => undefined);
+    child.once('exit', () => {
+      this.#asker = undefined;
+      const problem = waybillFailed('the collector', 'it does not tell its status', `see the logs in ${this.#folder}`);
+      for (const { reject } of waiting.splice(0)) reject(new ProblemError(problem));
+    });
+    return {
+      ask: () =>
+        new Promise<StatusSeen>((resolve, reject) => {
+          waiting.push({ resolve, reject });
+          child.stdin.write('\n');
+        }),
+      end: () => child.stdin.end(),
+    };
   }
 
   async #until(reached: (status: StatusSeen) => boolean, withinMs: number): Promise<void> {
