@@ -1,6 +1,7 @@
 // The agent's settings, each declared once (docs/config.md).
 import { hostname } from 'node:os';
 import { bytes, type ConfigOf, choice, duration, hostPort, integer, path, text } from '../config/setting.ts';
+import { sourceNames } from './capture/choose.ts';
 
 export const agentSchema = {
   node: {
@@ -19,7 +20,7 @@ export const agentSchema = {
     key: path({ default: '/etc/waybill/tls/tls.key', help: 'private key of the certificate' }),
   },
   capture: {
-    source: choice(['auto', 'ebpf', 'tap', 'pcap'], {
+    source: choice(['auto', ...sourceNames], {
       default: 'auto',
       help: 'how packets are seen; by itself it is ebpf, else tap, else pcap, as the kernel lets it',
     }),

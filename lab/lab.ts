@@ -2,15 +2,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
+import { sourceNames } from '../agent/capture/choose.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { alreadyUp, nothingUp } from './errors.ts';
 import { liveLabs, removeLeftovers } from './leftovers.ts';
 import { checkPrograms, elsewhere } from './privilege.ts';
 import { playAll, withLab } from './session.ts';
 
-const sources = ['auto', 'ebpf', 'tap', 'pcap'] as const;
 const sourceOption = () =>
-  new Option('--source <source>', 'capture source of the agents').choices(sources).default('pcap');
+  new Option('--source <source>', 'capture source of the agents').choices(['auto', ...sourceNames]).default('pcap');
 
 function program(): Command {
   const lab = new Command('lab').description('a cluster’s network on one machine, from one topology');

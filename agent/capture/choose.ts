@@ -5,7 +5,8 @@ import type { CaptureSource } from './source.ts';
 export type SourceName = CaptureSource['name'];
 export type Chosen<Source> = { source: Source; reason: string };
 
-const firstBest: readonly SourceName[] = ['ebpf', 'tap', 'pcap'];
+/** Every source that captures live, the best first. */
+export const sourceNames = ['ebpf', 'tap', 'pcap'] as const satisfies readonly SourceName[];
 
 /** `open` throws where a source cannot be had. Throws a ProblemError where none can. */
 export function chooseSource<Source>(
@@ -14,7 +15,7 @@ export function chooseSource<Source>(
   cannot: (name: SourceName, error: unknown) => Problem,
 ): Chosen<Source> {
   const problems: Problem[] = [];
-  for (const name of wanted === 'auto' ? firstBest : [wanted]) {
+  for (const name of wanted === 'auto' ? sourceNames : [wanted]) {
     try {
       const source = open(name);
       if (wanted !== 'auto') return { source, reason: 'configured' };

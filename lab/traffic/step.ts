@@ -7,7 +7,8 @@ import type { Family, Place } from '../places.ts';
 /** What Waybill should say of a connection; what is left out is not compared. */
 export type Label = {
   verdict?: string | undefined;
-  delivered?: string | undefined;
+  /** One of these; several where it is right that sources, or moments, differ. */
+  delivered: readonly string[];
   finding?: string | undefined;
   /** The newest name of the responder; empty for none. */
   named?: string | undefined;
@@ -55,6 +56,7 @@ const asked = z.string().regex(new RegExp(`^(AAAA )?${domainPattern.source.slice
 const initiator = placeField(['pod', 'node', 'outside']);
 const responder = placeField(['pod', 'service', 'node', 'outside', 'address']);
 
+const deliveredWord = z.enum(['yes', 'no', 'unknown']);
 const dialFields = {
   name: z.string().min(1).max(200).optional(),
   from: initiator,
@@ -68,7 +70,7 @@ const dialFields = {
   timeout: duration.default(2500),
   outcome: z.enum(['established', 'refused', 'unanswered']).default('established'),
   verdict: z.enum(['allowed', 'undeclared', 'denied', 'unknown']).optional(),
-  delivered: z.enum(['yes', 'no', 'unknown']).optional(),
+  delivered: z.union([deliveredWord.transform((word) => [word]), z.array(deliveredWord).min(2)]).default([]),
   finding: z.enum(['bypass', 'blocked', 'undeclared', 'broken', 'grandfathered', 'none']).optional(),
   named: z.string().optional(),
   connections: z.int().min(1).max(10).default(1),
