@@ -23,7 +23,8 @@ export function addressBytes(address: Address): Uint8Array {
 /** The address of 4 or 16 bytes in network order. */
 export function addressFromBytes(bytes: Uint8Array): Address {
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as Address;
-  return ipaddr.process(ipaddr.fromByteArray(Array.from(bytes)).toString()).toString() as Address;
+  const address = ipaddr.fromByteArray(Array.from(bytes)) as ipaddr.IPv6;
+  return (address.isIPv4MappedAddress() ? address.toIPv4Address() : address).toString() as Address;
 }
 
 export function isIpv6(address: Address): boolean {
