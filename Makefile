@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 JOBS ?= 2
-capture_benchmarks := bench/replay.ts
+capture_benchmarks := bench/packet-cost.ts bench/drain-cost.ts bench/agent-cost.ts bench/replay.ts
 
 .PHONY: help build packages demo test lint format bench-packages bench-capture bench clean
 
