@@ -1,9 +1,11 @@
 // Where the programs stand: TCX at a pod's interface, clsact on kernels before 6.6, and packet taps. Links and sockets go
 // when they are closed, and with this process; a clsact filter stays, so that the next start puts its own in its place.
+import { requireCapabilities } from './capabilities.ts';
 import {
   bpf,
   bpfCommands,
   checked,
+  checkedSystem,
   closeFd,
   fixedMemory,
   libcBind,
@@ -57,7 +59,8 @@ const ETH_P_ALL = 3;
 
 /** The filter is on the socket before the socket is on the interface: nothing is ever copied to it. */
 export function attachTap(program: number, interfaceIndex: number): Attachment {
-  const fd = checked('socket', libcSocket(AF_PACKET, SOCK_RAW_CLOEXEC, 0) as number);
+  requireCapabilities(['NET_RAW']);
+  const fd = checkedSystem('socket', libcSocket(AF_PACKET, SOCK_RAW_CLOEXEC, 0) as number);
   const filter = Buffer.alloc(4);
   filter.writeInt32LE(program);
   const address = Buffer.alloc(20);
@@ -65,8 +68,8 @@ export function attachTap(program: number, interfaceIndex: number): Attachment {
   address.writeUInt16BE(ETH_P_ALL, 2);
   address.writeInt32LE(interfaceIndex, 4);
   try {
-    checked('setsockopt', libcSetsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, filter, filter.length) as number);
-    checked('bind', libcBind(fd, address, address.length) as number);
+    checkedSystem('setsockopt', libcSetsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, filter, filter.length) as number);
+    checkedSystem('bind', libcBind(fd, address, address.length) as number);
   } catch (error) {
     closeFd(fd);
     throw error;

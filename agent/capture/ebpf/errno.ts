@@ -1,6 +1,13 @@
-// Names of errors of the system, as its manual has them.
-import { constants } from 'node:os';
+// Names of errors of the system, as its manual has them, and the one that only the kernel's own header has.
+import koffi from 'koffi';
 
-export const errnoNames: ReadonlyMap<number, string> = new Map(
-  Object.entries(constants.errno).map(([name, errno]) => [errno, name]),
-);
+const fromKernel: [number, string] = [524, 'ENOTSUPP'];
+
+const errnoNames: ReadonlyMap<number, string> = new Map([
+  ...Object.entries(koffi.os.errno).map(([name, errno]): [number, string] => [errno, name]),
+  fromKernel,
+]);
+
+export function errnoName(errno: number): string {
+  return errnoNames.get(errno) ?? `errno ${errno}`;
+}

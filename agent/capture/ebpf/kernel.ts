@@ -1,11 +1,22 @@
 // The calls of the system and of libbpf that load the program and read its maps, by koffi. Where one fails, the errno's
 // name is thrown.
-import koffi from 'koffi';
-import { errnoNames } from './errno.ts';
+import koffi, { type LibraryHandle } from 'koffi';
+import { errnoName } from './errno.ts';
 
 const libc = koffi.load('libc.so.6');
-/** Debian's package is libbpf1. */
-const libbpf = koffi.load('libbpf.so.1');
+const libbpf = openLibbpf();
+
+/** Where it is not installed, what needs it throws, so that pcap still captures. */
+function openLibbpf(): Pick<LibraryHandle, 'func'> {
+  try {
+    return koffi.load('libbpf.so.1');
+  } catch {
+    const absent = () => {
+      throw new Error('libbpf.so.1 is not here: install libbpf1');
+    };
+    return { func: () => absent } as unknown as LibraryHandle;
+  }
+}
 
 const syscall = libc.func('int64_t syscall(int64_t, int64_t, void *, uint32_t)');
 const calls = {
@@ -17,7 +28,7 @@ export const bpfCommands = { progQuery: 16, linkCreate: 28 } as const;
 
 /** bpf(2) itself, for what Debian's libbpf 1.1 does not know. */
 export function bpf(command: number, attributes: Buffer): number {
-  return checked('bpf', Number(syscall(calls.bpf, command, attributes, attributes.length)));
+  return checkedSystem('bpf', Number(syscall(calls.bpf, command, attributes, attributes.length)));
 }
 
 /** Resolves when every program that runs now has ended (synchronize_rcu). */
@@ -133,11 +144,16 @@ export function programCost(fd: number): { ns: number; runs: number } {
   return { ns: Number(info.readBigUInt64LE(192)), runs: Number(info.readBigUInt64LE(200)) };
 }
 
-/** libbpf returns a negative errno, the system -1. */
+/** libbpf returns a negative errno: -1 is EPERM. */
 export function checked(call: string, result: number): number {
   if (result >= 0) return result;
-  const errno = result === -1 ? koffi.errno() : -result;
-  throw new Error(`${call}: ${errnoNames.get(errno) ?? `errno ${errno}`}`);
+  throw new Error(`${call}: ${errnoName(-result)}`);
+}
+
+/** The system returns -1, and keeps the errno until its next call: to be asked at once, with the call as argument. */
+export function checkedSystem(call: string, result: number): number {
+  if (result >= 0) return result;
+  throw new Error(`${call}: ${errnoName(koffi.errno())}`);
 }
 
 const hookType = koffi.struct('bpf_tc_hook', {

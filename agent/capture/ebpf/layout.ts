@@ -54,3 +54,6 @@ export const usedBytes = 64;
 export const momentBytes = 16;
 /** Slots of a bucket. */
 export const slots = 8;
+export const slotBytes = 8;
+/** The map's max_entries, a power of two. */
+export const ringBytes = 8 << 20;

@@ -1,7 +1,7 @@
 // Who else filters packets towards a pod: TCX programs and clsact filters besides ours. Any of them may drop what ours has
 // counted, or end the chain before ours runs. Filters of clsact are asked and followed over rtnetlink.
 import { tcxPrograms } from './attach.ts';
-import { checked, closeFd, libcBind, libcRecv, libcSend, libcSetsockopt, libcSocket } from './kernel.ts';
+import { checkedSystem, closeFd, libcBind, libcRecv, libcSend, libcSetsockopt, libcSocket } from './kernel.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
@@ -101,11 +101,11 @@ export class OtherFilters {
 }
 
 function openNetlink(groups: number): number {
-  const fd = checked('socket', libcSocket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE) as number);
+  const fd = checkedSystem('socket', libcSocket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE) as number);
   const address = Buffer.alloc(12);
   address.writeUInt16LE(AF_NETLINK, 0);
   address.writeUInt32LE(groups, 8);
-  checked('bind', libcBind(fd, address, address.length) as number);
+  checkedSystem('bind', libcBind(fd, address, address.length) as number);
   return fd;
 }
 

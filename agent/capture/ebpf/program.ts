@@ -1,6 +1,9 @@
 // The compiled program in the kernel: loaded with tables of the wanted size, with conntrack where the kernel lets programs
 // ask it.
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
+import { type Capability, requireCapabilities } from './capabilities.ts';
+import { errnoName } from './errno.ts';
 import {
   findMap,
   findProgram,
@@ -13,7 +16,7 @@ import {
   setMaxEntries,
   setPrinter,
 } from './kernel.ts';
-import { slots } from './layout.ts';
+import { ringBytes, row, slotBytes, slots } from './layout.ts';
 
 export type ProgramName = 'from_pod' | 'to_pod' | 'tap_both' | 'tap_to_pod' | 'tell_moment' | 'empty' | 'empty_tap';
 export type MapName = 'control' | 'used' | 'rows' | 'buckets' | 'events' | 'counters' | 'moments';
@@ -42,15 +45,26 @@ const needed: Record<'ebpf' | 'tap' | 'bench', readonly ProgramName[]> = {
   bench: ['from_pod', 'to_pod', 'tap_both', 'tap_to_pod', 'tell_moment', 'empty', 'empty_tap'],
 };
 const all = needed.bench;
+const noLookup =
+  'the kernel lets programs ask it from Linux 6.1 on, and where it is a module (nf_conntrack), only those of CAP_SYS_ADMIN';
+
+/** Without PERFMON the verifier lets no program compare what it read. NET_ADMIN is for TC, NET_RAW for packet taps. */
+const capabilities: Record<keyof typeof needed, readonly Capability[]> = {
+  // It has a packet tap too, but only where somebody else filters, and it sees much without.
+  ebpf: ['BPF', 'NET_ADMIN', 'PERFMON'],
+  tap: ['BPF', 'NET_RAW', 'PERFMON'],
+  bench: ['BPF', 'NET_ADMIN', 'NET_RAW', 'PERFMON'],
+};
 
 /** Throws with the reason where the kernel refuses. `most`: connections of one interval. */
 export function loadProgram(use: keyof typeof needed, most: number): LoadedProgram {
+  requireCapabilities(capabilities[use]);
   setPrinter(null); // libbpf writes to stderr by itself
   if (use === 'tap') return load(objects.plain, use, most, { asked: false, why: 'packet taps cannot ask it' });
   try {
     return load(objects.withConntrack, use, most, { asked: true });
-  } catch (error) {
-    return load(objects.plain, use, most, { asked: false, why: (error as Error).message });
+  } catch {
+    return load(objects.plain, use, most, { asked: false, why: noLookup });
   }
 }
 
@@ -63,7 +77,7 @@ function load(
   if (!existsSync(path)) throw new Error('the program is not compiled: run make build');
   const object: unknown = objectOpen(path, null);
   if (object === null) throw new Error('bpf_object__open_file: the program cannot be read');
-  const buckets = powerOfTwo(Math.ceil(most / rowsPerBucket));
+  const buckets = bucketsFor(most);
   try {
     for (const name of all) setAutoload(findProgram(object, name), needed[use].includes(name));
     sized(object, 'rows', most * 2);
@@ -92,19 +106,29 @@ function sized(object: unknown, map: MapName, entries: number): void {
 }
 
 function reasonOf(errno: number): string {
+  const { EPERM, EACCES, EINVAL, ENOMEM } = constants.errno;
+  const name = errnoName(errno);
   switch (errno) {
-    case 1:
-    case 13:
-      return 'the kernel does not let this process load programs (needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON)';
-    case 12:
-      return 'no memory for its tables';
+    case EPERM:
+      return `bpf(2) is refused (${name}), though no capability is missing: by seccomp, or in a user namespace`;
+    case EACCES:
+    case EINVAL:
+      return `the kernel's verifier refuses the program (${name}): before Linux 5.12 it lacks what the program needs`;
+    case ENOMEM:
+      return `no memory for its tables (${name}): capture.maxConnections says how large they are`;
     default:
-      return `the kernel refuses the program (errno ${errno})`;
+      return `the kernel refuses the program (${name})`;
   }
 }
 
-function powerOfTwo(least: number): number {
-  let size = slots;
-  while (size < least) size *= 2;
-  return size;
+/** A power of two. */
+function bucketsFor(most: number): number {
+  let buckets = slots;
+  while (buckets < most / rowsPerBucket) buckets *= 2;
+  return buckets;
+}
+
+/** What the maps take of the kernel's memory, less than a MiB aside: two tables and the ring. */
+export function mapBytes(most: number): number {
+  return 2 * most * row.bytes + 2 * bucketsFor(most) * slots * slotBytes + ringBytes;
 }

@@ -8,7 +8,7 @@ import { ACK, type ConnectionRecord, RST, type Translation } from '../../../mode
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
 import type { CaptureSource, PodInterface } from '../source.ts';
 import type { Direction } from './attach.ts';
-import { dnsEvent, event, flowEvent, isIpv6Bit, row, translationEvent } from './layout.ts';
+import { dnsEvent, event, flowEvent, isIpv6Bit, ringBytes, row, translationEvent } from './layout.ts';
 import { type Places, type Stand, tapPlaces, tcPlaces } from './places.ts';
 import type { LoadedProgram } from './program.ts';
 import { Ring } from './ring.ts';
@@ -29,13 +29,14 @@ type Watched = {
   stand: Stand;
   /** Rows up to this epoch hold what was seen while who else filters changed. */
   unprovenUntil: number;
+  /** Why no place towards the pod was to be had, as it was said last; it is tried again at each look. */
+  refused: string;
   /** The epoch whose rows are the last ones; undefined while it is watched. */
   lastEpoch: number | undefined;
   packets: Record<Direction, number>;
   answers: Record<Direction, number>;
 };
 
-export const ringBytes = 8 << 20;
 /** So many TCP packets that acknowledge others prove that there are others. */
 const answersThatProve = 16;
 
@@ -85,6 +86,7 @@ export class KernelSource implements CaptureSource {
       link,
       stand: this.#places.attach(link.index),
       unprovenUntil: 0,
+      refused: '',
       lastEpoch: undefined,
       packets: { 'from-pod': 0, 'to-pod': 0 },
       answers: { 'from-pod': 0, 'to-pod': 0 },
@@ -150,11 +152,14 @@ export class KernelSource implements CaptureSource {
       try {
         const moved = this.#places.move(index, watched.stand);
         if (moved === undefined) continue;
+        watched.refused = '';
         watched.unprovenUntil = this.#tables.epoch;
         this.#log.info({ link: name, by: moved.way }, 'who else filters towards the pod changed');
       } catch (error) {
         watched.unprovenUntil = this.#tables.epoch;
-        this.#log.warn({ link: name, why: (error as Error).message }, 'packets towards the pod are not seen');
+        const why = (error as Error).message;
+        if (why !== watched.refused) this.#log.warn({ link: name, why }, 'packets towards the pod are not seen');
+        watched.refused = why;
       }
     }
   }

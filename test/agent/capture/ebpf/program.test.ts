@@ -10,6 +10,7 @@ import {
   flowEvent,
   mark,
   row,
+  slotBytes,
   slots,
   translationEvent,
 } from '../../../../agent/capture/ebpf/layout.ts';
@@ -99,6 +100,7 @@ t.test('rows and events lie where layout.ts says', async (t) => {
     ['sizeof(struct flow_event)', flowEvent.bytes] as const,
     ['sizeof(struct translation_event)', translationEvent.bytes] as const,
     ['SLOTS', slots] as const,
+    ['sizeof(struct bucket)', slots * slotBytes] as const,
     ...Object.entries(marks),
     ...reasons,
     ['COUNTERS', counters.length] as const,
