@@ -162,17 +162,22 @@ const mutations: [keyof typeof checks, what: string, (deploy: Deploy) => void][]
     (deploy) => deploy.one('ClusterRole', 'waybill-collector').rules[0]!.resources.pop(),
   ],
   [
-    'the agent has two capabilities of root and nothing else of it',
+    'the agent has four capabilities of root and nothing else of it',
     'privileged',
     ({ agent }) => (container(agent).securityContext.privileged = true),
   ],
   [
-    'the agent has two capabilities of root and nothing else of it',
+    'the agent has four capabilities of root and nothing else of it',
     'a capability too many',
     ({ agent }) => container(agent).securityContext.capabilities!.add!.push('SYS_ADMIN'),
   ],
   [
-    'the agent has two capabilities of root and nothing else of it',
+    'the agent has four capabilities of root and nothing else of it',
+    'a capability too few',
+    ({ agent }) => container(agent).securityContext.capabilities!.add!.pop(),
+  ],
+  [
+    'the agent has four capabilities of root and nothing else of it',
     'files of the host',
     ({ agent }) => agent.spec.template.spec.volumes.push({ name: 'host', hostPath: { path: '/' } }),
   ],
@@ -195,6 +200,11 @@ const mutations: [keyof typeof checks, what: string, (deploy: Deploy) => void][]
     'there is room for what the settings allow',
     'little memory',
     ({ collector }) => (container(collector).resources.limits.memory = '512Mi'),
+  ],
+  [
+    'there is room for what the settings allow',
+    'more connections than the agent has room for',
+    (deploy) => replace(deploy, 'waybill-agent', '#maxConnections: 100000', 'maxConnections: 500000'),
   ],
 ];
 

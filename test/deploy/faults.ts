@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { parse } from 'yaml';
+import { mapBytes } from '../../agent/capture/ebpf/program.ts';
 import { agentSchema } from '../../agent/config.ts';
 import { apiSource } from '../../cluster/watch/api-source.ts';
 import { collectorSchema } from '../../collector/config.ts';
@@ -278,7 +279,7 @@ export const checks: Record<string, Check> = {
     });
   },
 
-  'the agent has two capabilities of root and nothing else of it': (deploy) => {
+  'the agent has four capabilities of root and nothing else of it': (deploy) => {
     const pod = deploy.agent.spec.template.spec;
     const { securityContext: own } = pod.containers[0]!;
     return faultsOf({
@@ -287,7 +288,7 @@ export const checks: Record<string, Check> = {
       'no escalation': own.allowPrivilegeEscalation === false,
       'root is read-only': own.readOnlyRootFilesystem === true,
       'drops all': same(own.capabilities?.drop, ['ALL']),
-      'adds two': same(own.capabilities?.add?.toSorted(), ['NET_ADMIN', 'NET_RAW']),
+      'adds four': same(own.capabilities?.add?.toSorted(), ['BPF', 'NET_ADMIN', 'NET_RAW', 'PERFMON']),
       'as root': own.runAsUser === 0,
       seccomp: pod.securityContext.seccompProfile?.type === 'RuntimeDefault',
       'the host’s network': pod.hostNetwork === true && pod.dnsPolicy === 'ClusterFirstWithHostNet',
@@ -320,13 +321,17 @@ export const checks: Record<string, Check> = {
   'there is room for what the settings allow': (deploy) => {
     const [agent, collector] = programs(deploy) as [Program, Program];
     const { store } = configOf(deploy, collector) as { store: { maxBytes: number; memoryLimit: number } };
+    const { capture } = configOf(deploy, agent) as { capture: { maxConnections: number } };
+    const ofAgent = 120 * 2 ** 20 + mapBytes(capture.maxConnections);
     const volume = collector.workload.spec.volumeClaimTemplates![0]!.spec.resources.requests.storage;
     const limit = (of: Program) => quantity(of.container.resources.limits.memory!);
     return faultsOf({
       'the volume is a fifth larger than the store': quantity(volume) >= store.maxBytes * 1.2,
       'the collector’s budget of memory fits': limit(collector) >= 600 * 2 ** 20,
       'the store’s memory leaves room': limit(collector) >= 2 * store.memoryLimit,
-      'the agent’s budget of memory fits': limit(agent) >= 2 * 120 * 2 ** 20,
+      'the agent asks for its budget of memory and the kernel’s tables':
+        quantity(agent.container.resources.requests.memory!) >= ofAgent,
+      'twice of both fits': limit(agent) >= 2 * ofAgent,
     });
   },
 };
