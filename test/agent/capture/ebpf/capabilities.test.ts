@@ -1,0 +1,206 @@
+// The agent as deploy/agent.yaml lets it run: as root with four capabilities and no others. Each is taken away in turn.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import t, { type Test } from 'tap';
+import { type Capability, missingCapabilities } from '../../../../agent/capture/ebpf/capabilities.ts';
+import { makeCertificates } from '../../../../certs/make.ts';
+import type { StatusJson } from '../../../../collector/api/api.ts';
+import type { ConnectionJson } from '../../../../model/json.ts';
+import { Deploy } from '../../../deploy/manifests.ts';
+import { type PodLink, podAddress, podLink, withoutNamespaces } from '../../../scene/pod-link.ts';
+import { type Ended, Program, runWaybill } from '../../../scene/programs.ts';
+import { until } from '../../../scene/until.ts';
+
+const skip = withoutNamespaces;
+const all = new Deploy().agent.spec.template.spec.containers[0]!.securityContext.capabilities!.add as Capability[];
+const ports = { ingest: '127.0.0.1:7443', api: '127.0.0.1:7444' };
+const manifests = `
+apiVersion: v1
+kind: Node
+metadata: { name: n1 }
+status: { addresses: [{ type: InternalIP, address: 10.99.0.1 }] }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: web, namespace: shop, uid: uid-web }
+spec: { nodeName: n1, containers: [{ name: main }] }
+status: { phase: Running, podIP: ${podAddress}, podIPs: [{ ip: ${podAddress} }] }
+`;
+
+/** A node with one pod and a collector, where agents run with just the capabilities that they are given. */
+class Node {
+  readonly link: PodLink;
+  readonly #folder: string;
+
+  private constructor(link: PodLink, folder: string) {
+    this.link = link;
+    this.#folder = folder;
+  }
+
+  static async make(t: Test): Promise<Node> {
+    const folder = t.testdir();
+    const wanted = { folder: `${folder}/certs`, nodes: ['n1'], servers: ['127.0.0.1'], days: 1 };
+    await makeCertificates({ ...wanted, overwrite: false });
+    mkdirSync(`${folder}/manifests`);
+    writeFileSync(`${folder}/manifests/all.yaml`, manifests);
+    const node = new Node(podLink(t), folder);
+    const listen = { 'ingest-listen': ports.ingest, 'api-listen': ports.api };
+    const flags = node.#flags('collector', { ...listen, 'store-path': `${folder}/waybill.duckdb` });
+    await Program.start(t, 'collector', flags, { before: node.link.onNode });
+    return node;
+  }
+
+  agent(t: Test, source: string, capabilities: readonly Capability[]): Promise<Program> {
+    return Program.start(t, 'agent', this.#agentFlags(source), { before: this.#with(capabilities) });
+  }
+
+  /** For one that cannot begin. */
+  agentEnds(source: string, capabilities: readonly Capability[]): Promise<Ended> {
+    return runWaybill(['agent', ...this.#agentFlags(source)], { before: this.#with(capabilities) });
+  }
+
+  /** What a process with them tells of itself. */
+  ownStatus(capabilities: readonly Capability[]): string {
+    const [program, ...words] = [...this.#with(capabilities), 'cat', '/proc/self/status'];
+    return execFileSync(program!, words, { encoding: 'utf8' });
+  }
+
+  /** As a network plugin would: a filter that lets everything pass, where packets enter the pod. */
+  filterTowardsPod(): void {
+    const ok = ['bytecode', '1,6 0 0 0', 'direct-action'];
+    for (const words of [
+      ['qdisc', 'add', 'dev', 'veth0', 'clsact'],
+      ['filter', 'add', 'dev', 'veth0', 'egress', 'bpf', ...ok],
+    ]) {
+      const [program, ...args] = [...this.link.onNode, 'tc', ...words];
+      execFileSync(program!, args);
+    }
+  }
+
+  /** `source` and why, once the node's agent reports and has told of its interface. */
+  async source(name: string): Promise<string> {
+    let of: StatusJson['nodes']['list'][number] | undefined;
+    await until(`the node is watched by ${name}`, async () => {
+      [of] = ((await this.ask('status')) as StatusJson).nodes.list;
+      return of?.agent === 'reporting' && of.source === name && of.interfaces === 1;
+    });
+    return `${of!.source}: ${of!.sourceReason}`;
+  }
+
+  async ask(verb: string): Promise<unknown> {
+    const { code, out, err } = await runWaybill([verb, '-o', 'json', '--collector', `https://${ports.api}`], {
+      before: this.link.onNode,
+      env: {
+        WAYBILL_TLS_CA: `${this.#folder}/certs/ca.crt`,
+        WAYBILL_TLS_CERT: `${this.#folder}/certs/client.crt`,
+        WAYBILL_TLS_KEY: `${this.#folder}/certs/client.key`,
+      },
+    });
+    if (code !== 0) throw new Error(`waybill ${verb}: ${err}`);
+    return JSON.parse(out);
+  }
+
+  #with(capabilities: readonly Capability[]): string[] {
+    const sets = ['-all', ...capabilities.map((name) => `+${name.toLowerCase()}`)].join(',');
+    const drop = [`--bounding-set=${sets}`, `--inh-caps=${sets}`, '--no-new-privs'];
+    return [...this.link.onNode, 'setpriv', ...drop, '--'];
+  }
+
+  #agentFlags(source: string): string[] {
+    return this.#flags('agent-n1', {
+      'node-name': 'n1',
+      'collector-address': ports.ingest,
+      'capture-source': source,
+      'capture-report-every': '1s',
+    });
+  }
+
+  #flags(certificate: string, own: Record<string, string>): string[] {
+    const settings = {
+      'tls-ca': `${this.#folder}/certs/ca.crt`,
+      'tls-cert': `${this.#folder}/certs/${certificate}.crt`,
+      'tls-key': `${this.#folder}/certs/${certificate}.key`,
+      'cluster-manifests': `${this.#folder}/manifests`,
+      'health-listen': '127.0.0.1:0',
+      ...own,
+    };
+    return Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value]);
+  }
+}
+
+const without = (taken: Capability) => all.filter((name) => name !== taken);
+
+t.test('what the kernel says of the process is read', async (t) => {
+  const status = (effective: string) => `Name:\tnode\nCapPrm:\t000001ffffffffff\nCapEff:\t${effective}\n`;
+  t.same(missingCapabilities(all, status('000000c000003000')), []);
+  t.same(missingCapabilities(all, status('0000000000000000')).toSorted(), all.toSorted());
+  t.same(missingCapabilities(all, status('0000008000003000')), ['PERFMON']);
+  t.same(missingCapabilities(all, status('0000000000203000')), [], 'SYS_ADMIN stands for two of them');
+});
+
+t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, async (t) => {
+  const node = await Node.make(t);
+
+  await t.test('with the four and no others it watches by ebpf, and delivers a connection', async (t) => {
+    t.match(node.ownStatus(all), /^CapEff:\t000000c000003000$/m, 'it has no others');
+    const agent = await node.agent(t, 'ebpf', all);
+    t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
+    node.link.ping(20);
+    const seen = { protocol: 'ICMP', delivered: 'yes', packets: { forward: 20, reverse: 20 } };
+    await until('every packet is stored and seen to be delivered', async () =>
+      ((await node.ask('flows')) as ConnectionJson[]).some(
+        ({ responder, protocol, delivered, packets }) =>
+          responder.workload === 'web' && isDeepStrictEqual({ protocol, delivered, packets }, seen),
+      ),
+    );
+    t.equal(await agent.end(), 0);
+    t.equal(agent.complaint, '');
+    const warned = agent.told.filter(({ level }) => level >= 40);
+    t.same(warned, [], 'nothing is missed');
+  });
+
+  await t.test('a source that is asked for and lacks one says so in one line, and ends', async (t) => {
+    const lacking = [
+      ['ebpf', 'BPF'],
+      ['ebpf', 'NET_ADMIN'],
+      ['ebpf', 'PERFMON'],
+      ['tap', 'NET_RAW'],
+    ] as const;
+    const all = lacking.map(async ([source, taken]) => {
+      const { code, out, err } = await node.agentEnds(source, without(taken));
+      t.match({ code, out }, { code: 2, out: '' });
+      t.match(err, new RegExp(`^source-refused: ${source}: CAP_${taken} is missing; .*docs/install\\.md.*\n$`));
+    });
+    await Promise.all(all);
+  });
+
+  for (const [taken, wanted] of [
+    ['BPF', 'pcap: no ebpf: CAP_BPF is missing; no tap: CAP_BPF is missing'],
+    ['PERFMON', 'pcap: no ebpf: CAP_PERFMON is missing; no tap: CAP_PERFMON is missing'],
+    ['NET_ADMIN', 'tap: no ebpf: CAP_NET_ADMIN is missing; to pods by tap 1'],
+  ] as const) {
+    await t.test(`without ${taken} it takes the next source by itself, and status says why`, async (t) => {
+      const agent = await node.agent(t, 'auto', without(taken));
+      t.equal(await node.source(wanted.split(':')[0]!), wanted);
+      t.equal(await agent.end(), 0);
+    });
+  }
+
+  await t.test(
+    'without NET_RAW ebpf watches until somebody else filters towards a pod, and says so once',
+    async (t) => {
+      const { code, err } = await node.agentEnds('tap', without('NET_RAW'));
+      t.equal(code, 2);
+      t.match(err, /^source-refused: tap: CAP_NET_RAW is missing; /);
+      const agent = await node.agent(t, 'ebpf', without('NET_RAW'));
+      t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
+      node.filterTowardsPod();
+      const said = await agent.says('packets towards the pod are not seen');
+      t.match(said, { level: 40, link: 'veth0', why: 'CAP_NET_RAW is missing' });
+      await until('status shows none towards the pod', async () => (await node.source('ebpf')) === 'ebpf: configured');
+      t.equal(agent.lines('packets towards the pod').length, 1, 'it tries again and again, and said so once');
+      t.equal(await agent.end(), 0);
+    },
+  );
+});
