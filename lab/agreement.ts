@@ -14,10 +14,15 @@ export function disagreements(topology: Topology, world: World): Problem[] {
     if (!nodes.has(pod.node)) say(`${name} runs on node ${pod.node}, which has no manifest`, 'add the Node');
     if (pod.addresses.length === 0) say(`${name} has no address`, 'set status.podIPs');
   }
+  for (const { namespace, name } of topology.redirected) {
+    const isThere = world.cluster.pods.some((pod) => pod.namespace === namespace && pod.name === name);
+    if (!isThere) say(`${namespace}/${name} is in no manifest`, 'name what the manifests have');
+  }
   const created = new Set<string>();
   for (const step of allSteps(topology.traffic)) if (step.do === 'create') created.add(step.file);
   const places: Place[] = topology.enforcement.flatMap((rule) => [rule.from, rule.to]);
   for (const step of allSteps(topology.traffic)) {
+    if (step.do === 'enforce') places.push(step.rule.from, step.rule.to);
     if (step.do !== 'connect' && step.do !== 'open') continue;
     places.push(step.dial.from, step.dial.to);
     const to = addressesOf(step.dial.to, world);

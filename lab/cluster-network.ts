@@ -5,15 +5,19 @@ import { join } from 'node:path';
 import { ProblemError } from '../model/problem.ts';
 import { disagreements } from './agreement.ts';
 import { type LabCluster, type LabPod, type PortSpec, readCluster } from './cluster.ts';
+import type { Enforcement } from './enforcement.ts';
 import { stepFailed } from './errors.ts';
 import { claim, removeLab } from './leftovers.ts';
 import { type Manifest, manifestName, readManifestDocuments, WorkingCopy } from './manifests.ts';
 import { applyInside, applyPlan, makeLinks } from './network/apply.ts';
-import { type LabId, nodeNamespace, outsideNamespace, podNamespace } from './network/names.ts';
+import { addFilters, removeFilters, type TcFilter, tcFilters } from './network/enforcement.ts';
+import { type LabId, nodeNamespace, outsideNamespace, podLink, podNamespace } from './network/names.ts';
 import { networkPlan } from './network/network.ts';
 import { type LabWorld, nodeRules, podLinkPlan, podPlan, podSidePlan } from './network/node.ts';
-import type { Place } from './places.ts';
+import { redirect } from './network/redirect.ts';
+import { type Place, placeText } from './places.ts';
 import { Peer } from './programs/peers.ts';
+import { startDrop, type TcxProgram } from './programs/tcx-drop.ts';
 import { run } from './run.ts';
 import type { Topology } from './topology.ts';
 
@@ -24,6 +28,9 @@ export class ClusterNetwork {
   #manifests: Manifest[] = [];
   #cluster: LabCluster = { nodes: [], pods: [], services: [] };
   #folder = '';
+  /** What steps put in place, by the name that they gave it. */
+  readonly #enforced = new Map<string, { rule: Enforcement; program: TcxProgram | undefined }>();
+  #enforcements = 0;
   /** Addresses that the API server has not told yet, by pod. */
   readonly #untold = new Map<string, Promise<void>>();
 
@@ -40,7 +47,9 @@ export class ClusterNetwork {
   }
 
   get world(): LabWorld {
-    return { id: this.id, topology: this.topology, cluster: this.#cluster, outside: this.topology.outside };
+    const { topology } = this;
+    const enforcement = [...topology.enforcement, ...[...this.#enforced.values()].map(({ rule }) => rule)];
+    return { id: this.id, topology, cluster: this.#cluster, outside: topology.outside, enforcement };
   }
 
   /** Throws a ProblemError with everything in which topology and manifests disagree. */
@@ -52,6 +61,7 @@ export class ClusterNetwork {
     this.#folder = await claim(this.id);
     for (const manifest of this.#manifests) await this.#copy.put(manifest);
     await applyPlan(networkPlan(this.world));
+    await redirect(this.world, this.#folder);
     await Promise.all([
       ...this.#cluster.nodes.map((node) =>
         this.#startPeer(nodeNamespace(this.id, node.name), this.#nodePorts(node.name)),
@@ -63,6 +73,7 @@ export class ClusterNetwork {
 
   async down(): Promise<void> {
     await Promise.all([...this.#peers.values()].map((peer) => peer.kill()));
+    await Promise.all([...this.#enforced.values()].map(({ program }) => program?.end()));
     await removeLab(this.id);
   }
 
@@ -120,6 +131,49 @@ export class ClusterNetwork {
     this.#manifests = this.#manifests.filter((manifest) => manifestName(manifest) !== wanted);
     this.#readCluster();
     await this.#copy.remove({ kind, namespace, name });
+  }
+
+  /** Resolves when it is in place. */
+  async enforce(handle: string, wanted: Omit<Enforcement, 'order'>): Promise<void> {
+    if (this.#enforced.has(handle)) {
+      throw new ProblemError(stepFailed(handle, 'something is enforced by that name', 'lift it first'));
+    }
+    const rule = { ...wanted, order: this.topology.enforcement.length + this.#enforcements };
+    this.#enforcements += 1;
+    const program = rule.where === 'destination-tcx' ? await startDrop(this.world, rule, this.#folder) : undefined;
+    this.#enforced.set(handle, { rule, program });
+    if (program !== undefined) return;
+    const filtered = this.#filtered(rule);
+    if (filtered === undefined) return this.#applyRules();
+    await this.#runInside(filtered.pod.node, addFilters(podLink(filtered.pod), filtered.filters));
+  }
+
+  /** Resolves when it is gone. */
+  async lift(handle: string): Promise<void> {
+    const enforced = this.#enforced.get(handle);
+    if (enforced === undefined) {
+      throw new ProblemError(stepFailed(handle, 'nothing is enforced by that name', 'name one of an earlier step'));
+    }
+    this.#enforced.delete(handle);
+    if (enforced.program !== undefined) return enforced.program.end();
+    const filtered = this.#filtered(enforced.rule);
+    if (filtered === undefined) return this.#applyRules();
+    await this.#runInside(filtered.pod.node, removeFilters(podLink(filtered.pod), filtered.filters));
+  }
+
+  /** The filters that the rule is, and the pod at whose interface they stand; undefined for one of the forward path. */
+  #filtered(rule: Enforcement): { pod: LabPod; filters: TcFilter[] } | undefined {
+    const at = rule.where === 'source-tc' ? rule.from : rule.where === 'destination-tc' ? rule.to : undefined;
+    if (at?.kind !== 'pod') return undefined;
+    const pod = this.#cluster.pods.find((one) => one.namespace === at.namespace && one.name === at.name);
+    if (pod === undefined)
+      throw new ProblemError(stepFailed(placeText(at), 'it is not there now', 'name what is there'));
+    return { pod, filters: tcFilters(pod, [rule], this.world) };
+  }
+
+  async #runInside(node: string, after: readonly string[]): Promise<void> {
+    const namespace = nodeNamespace(this.id, node);
+    await applyInside({ namespace, settings: [], ip: [], bridge: [], nft: [], after });
   }
 
   /** Resolves when nothing that a step promised for later is left. */

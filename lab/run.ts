@@ -14,6 +14,7 @@ export const packages: Readonly<Record<string, string>> = {
   conntrack: 'conntrack',
   ping: 'iputils-ping',
   trafgen: 'netsniff-ng',
+  clang: 'clang',
 };
 
 /** Resolves with its output; rejects with a ProblemError that has the program's own complaint. */

@@ -7,25 +7,10 @@ import { z } from 'zod';
 import { type Address, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 import type { PortSpec } from './cluster.ts';
+import { dropSchema, type Enforcement, enforcementOf, rejectSchema } from './enforcement.ts';
 import { topologyInvalid, topologyUnreadable } from './errors.ts';
-import { placeField } from './place-field.ts';
-import type { OutsideHost, Place } from './places.ts';
+import type { OutsideHost } from './places.ts';
 import { domainPattern, type Step, trafficSchema } from './traffic/step.ts';
-
-/** Where an enforcer stands: netfilter's forward path of a node, or a TC filter on a pod's interface behind ours. */
-export const enforcementPoints = ['source-forward', 'destination-forward', 'source-tc', 'destination-tc'] as const;
-export type EnforcementPoint = (typeof enforcementPoints)[number];
-
-/** What a CNI's enforcement stands for here: written by hand, never derived from a policy. */
-export type Enforcement = {
-  from: Place;
-  to: Place;
-  protocol: 'TCP' | 'UDP' | 'ICMP' | undefined;
-  /** 0: every port. */
-  port: number;
-  where: EnforcementPoint;
-  action: 'drop' | 'reset' | 'unreachable' | 'prohibited';
-};
 
 export type Topology = {
   file: string;
@@ -42,6 +27,8 @@ export type Topology = {
   masqueraded: readonly { namespace: string; name: string }[];
   outside: readonly OutsideHost[];
   enforcement: readonly Enforcement[];
+  /** Pods to whose own end of the veth pair their node redirects what comes by its uplink. */
+  redirected: readonly { namespace: string; name: string }[];
   traffic: readonly Step[];
   /** Workloads, or policies that select nothing, of which Waybill should say `inert`. */
   inert: readonly { namespace: string; name: string }[];
@@ -51,33 +38,12 @@ export type Topology = {
 
 export type ReadTopology = { topology: Topology; lineOf(path: readonly PropertyKey[]): string };
 
-const anywhere = placeField(['pod', 'service', 'node', 'outside', 'address', 'prefix', 'any']);
 const podPlace = z.string().regex(/^[^/ ]+\/[^/ ]+$/, 'must be NAMESPACE/NAME');
 const portField = z.string().regex(/^\d{1,5}\/(TCP|UDP)$/, 'must be PORT/TCP or PORT/UDP');
 const addressField = z.string().refine((text) => parseAddress(text) !== undefined, 'is no IP address');
 const prefixField = z.string().refine((text) => parsePrefix(text) !== undefined, 'is no CIDR block');
 const domainName = z.string().regex(domainPattern, 'must be a domain name in lower case');
 const hostName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/, 'must be lower case letters, digits and -');
-
-const crossing = {
-  from: anywhere,
-  to: anywhere,
-  protocol: z.enum(['TCP', 'UDP', 'ICMP']).optional(),
-  port: z.int().min(1).max(65535).optional(),
-  where: z.enum(enforcementPoints),
-};
-const needsProtocol = { message: 'a port needs a protocol, TCP or UDP', path: ['protocol'] };
-const portHasProtocol = (rule: { port?: number | undefined; protocol?: string | undefined }): boolean =>
-  rule.port === undefined || rule.protocol === 'TCP' || rule.protocol === 'UDP';
-const drop = z.strictObject(crossing).refine(portHasProtocol, needsProtocol);
-const reject = z
-  .strictObject({ ...crossing, with: z.enum(['reset', 'unreachable', 'prohibited']).default('unreachable') })
-  .refine(portHasProtocol, needsProtocol)
-  .refine((rule) => !rule.where.endsWith('-tc'), { message: 'a TC filter cannot reject, only drop', path: ['where'] })
-  .refine((rule) => rule.with !== 'reset' || rule.protocol === 'TCP', {
-    message: 'only TCP is reset',
-    path: ['with'],
-  });
 
 const topologySchema = z.strictObject({
   manifests: z.string().default('manifests'),
@@ -100,8 +66,9 @@ const topologySchema = z.strictObject({
       }),
     )
     .default([]),
-  drops: z.array(drop).default([]),
-  rejects: z.array(reject).default([]),
+  drops: z.array(dropSchema).default([]),
+  rejects: z.array(rejectSchema).default([]),
+  redirects: z.array(podPlace).default([]),
   traffic: trafficSchema.default([]),
   inert: z.array(podPlace).default([]),
   waybill: z
@@ -135,7 +102,6 @@ export async function readTopology(file: string): Promise<ReadTopology> {
 }
 
 function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology {
-  const rules = [...raw.drops.map((rule) => ({ ...rule, with: 'drop' as const })), ...raw.rejects];
   return {
     file,
     name: resolve(file).split('/').slice(-2).join('/'),
@@ -157,14 +123,8 @@ function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology
         ...(Object.keys(host.dns).length === 0 ? [] : dnsPorts.map((port) => ({ ...port, names: host.dns }))),
       ],
     })),
-    enforcement: rules.map(({ from, to, protocol, port, where, with: action }) => ({
-      from,
-      to,
-      protocol,
-      port: port ?? 0,
-      where,
-      action,
-    })),
+    enforcement: [...raw.drops, ...raw.rejects].map(enforcementOf),
+    redirected: raw.redirects.map(namespacedName),
     traffic: raw.traffic,
     inert: raw.inert.map(namespacedName),
     waybill: raw.waybill,

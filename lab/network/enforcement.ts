@@ -1,13 +1,15 @@
 // The drops and rejects of a topology as a CNI's enforcement would stand: rules in netfilter's forward path of a node, or
 // a TC filter on the host side of a pod's interface, which comes after any program at the head of the chain.
 import type { Address } from '../../model/address.ts';
+import type { Enforcement } from '../enforcement.ts';
 import { addressesOf, familyOf, type Place, type World } from '../places.ts';
-import type { Enforcement } from '../topology.ts';
 
 /** `towards-pod` is the host side's egress, `from-pod` its ingress. */
-export type TcFilter = { direction: 'towards-pod' | 'from-pod'; expression: string };
+export type TcFilter = { direction: 'towards-pod' | 'from-pod'; expression: string; priority: number };
 
 const families = ['ipv4', 'ipv6'] as const;
+/** Behind whatever else is there. */
+const firstPriority = 100;
 type FamilyName = (typeof families)[number];
 
 /** nft rules for the forward chain of the node; a place of `any`, a prefix or an address has no node, and stands on all. */
@@ -30,12 +32,34 @@ export function tcFilters(
     const at = rule.where === 'source-tc' ? rule.from : rule.where === 'destination-tc' ? rule.to : undefined;
     if (at?.kind !== 'pod' || at.namespace !== pod.namespace || at.name !== pod.name) return [];
     const direction = rule.where === 'source-tc' ? 'from-pod' : 'towards-pod';
-    return families.flatMap((family) => {
+    return families.flatMap((family, place) => {
       const expression = captureExpression(rule, family, world);
-      return expression === undefined ? [] : [{ direction, expression }];
+      const priority = firstPriority + rule.order * families.length + place;
+      return expression === undefined ? [] : [{ direction, expression, priority }];
     });
   });
 }
+
+/** Shell commands; clsact stays where it is. */
+export function addFilters(link: string, filters: readonly TcFilter[]): string[] {
+  if (filters.length === 0) return [];
+  return [
+    `tc qdisc show dev ${link} | grep -q clsact || tc qdisc add dev ${link} clsact`,
+    ...filters.map(({ direction, expression, priority }) => {
+      // A match returns the snap length of 2, which is TC_ACT_SHOT; a miss would return 0, which ends the chain, so it
+      // is made to return -1, TC_ACT_UNSPEC, which goes on to the next filter.
+      const goesOn = "sed 's/^6 0 0 0$/6 0 0 4294967295/'";
+      const code = `"$(tcpdump -y EN10MB -s 2 -ddd '${expression}' | ${goesOn} | tr '\\n' ',')"`;
+      return `tc filter add dev ${link} ${hooks[direction]} prio ${priority} bpf bytecode ${code} direct-action`;
+    }),
+  ];
+}
+
+export function removeFilters(link: string, filters: readonly TcFilter[]): string[] {
+  return filters.map(({ direction, priority }) => `tc filter del dev ${link} ${hooks[direction]} prio ${priority}`);
+}
+
+const hooks = { 'towards-pod': 'egress', 'from-pod': 'ingress' } as const;
 
 /** The node on whose forward path the place stands; undefined for a place of no one node. */
 function nodeOf(place: Place, world: World): string | undefined {

@@ -2,10 +2,11 @@
 // says. And its pods, each behind a veth pair.
 import { type Address, isIpv6 } from '../../model/address.ts';
 import type { LabCluster, LabNode, LabPod } from '../cluster.ts';
+import type { Enforcement } from '../enforcement.ts';
 import type { World } from '../places.ts';
 import type { Topology } from '../topology.ts';
 import { bridgedPodPlan, bridgedSide, nodeBridge } from './bridge.ts';
-import { forwardRules, tcFilters } from './enforcement.ts';
+import { addFilters, forwardRules, tcFilters } from './enforcement.ts';
 import { fabricAddress, onUnderlay } from './fabric.ts';
 import { type LabId, nodeNamespace, podLink, podNamespace } from './names.ts';
 import {
@@ -21,7 +22,8 @@ import {
 } from './plan.ts';
 import { serviceRuleset } from './services.ts';
 
-export type LabWorld = World & { topology: Topology; id: LabId };
+/** `enforcement` is what is in place right now. */
+export type LabWorld = World & { topology: Topology; id: LabId; enforcement: readonly Enforcement[] };
 
 export function podsOn(node: string, cluster: LabCluster): LabPod[] {
   return cluster.pods.filter((pod) => pod.node === node && !pod.hostNetwork);
@@ -47,7 +49,7 @@ export function podPlan(world: LabWorld, pod: LabPod): NamespacePlan {
 /** What the node sets up for one pod: also when the pod comes later. */
 export function podSidePlan(world: LabWorld, pod: LabPod): NamespacePlan {
   const link = podLink(pod);
-  const filters = tcFilters(pod, world.topology.enforcement, world);
+  const filters = tcFilters(pod, world.enforcement, world);
   const node = world.cluster.nodes.find((one) => one.name === pod.node);
   return {
     namespace: nodeNamespace(world.id, pod.node),
@@ -62,17 +64,7 @@ export function podSidePlan(world: LabWorld, pod: LabPod): NamespacePlan {
     ],
     bridge: [],
     nft: [],
-    after: [
-      ...(filters.length > 0 ? [`tc qdisc add dev ${link} clsact`] : []),
-      ...filters.map(({ direction, expression }, index) => {
-        // A match returns the snap length of 2, which is TC_ACT_SHOT; a miss would return 0, which ends the chain, so it
-        // is made to return -1, TC_ACT_UNSPEC, which goes on to the next filter.
-        const goesOn = "sed 's/^6 0 0 0$/6 0 0 4294967295/'";
-        const code = `"$(tcpdump -y EN10MB -s 2 -ddd '${expression}' | ${goesOn} | tr '\\n' ',')"`;
-        const hook = direction === 'from-pod' ? 'ingress' : 'egress';
-        return `tc filter add dev ${link} ${hook} prio ${100 + index} bpf bytecode ${code} direct-action`;
-      }),
-    ],
+    after: addFilters(link, filters),
   };
 }
 
@@ -128,7 +120,7 @@ export function nodeRules(world: LabWorld, node: LabNode): string[] {
     'type filter hook forward priority 0;',
     // What is on its way already goes on: an enforcer decides at the first packet.
     'ct state established,related accept',
-    ...forwardRules(node.name, topology.enforcement, world),
+    ...forwardRules(node.name, world.enforcement, world),
     '}',
     'chain leaving {',
     'type nat hook postrouting priority 110;',

@@ -80,6 +80,10 @@ export class TrafficPlayer {
         return this.#network.apply(step.file);
       case 'remove':
         return this.#network.remove(step.kind, step.namespace, step.name);
+      case 'enforce':
+        return this.#network.enforce(step.handle, step.rule);
+      case 'lift':
+        return this.#network.lift(step.handle);
     }
   }
 

@@ -1,6 +1,7 @@
 // The traffic script: steps in time, each with one verb, and what the network and Waybill should say of a connection.
 import { z } from 'zod';
 import type { Outcome } from '../../model/connection.ts';
+import { type Enforcement, enforcementOf, enforceSchema } from '../enforcement.ts';
 import { placeField } from '../place-field.ts';
 import type { Family, Place } from '../places.ts';
 
@@ -43,7 +44,9 @@ export type Step =
   | { do: 'delete'; namespace: string; name: string }
   | { do: 'create'; file: string; addressAfterMs: number }
   | { do: 'apply'; file: string }
-  | { do: 'remove'; kind: string; namespace: string; name: string };
+  | { do: 'remove'; kind: string; namespace: string; name: string }
+  | { do: 'enforce'; handle: string; rule: Omit<Enforcement, 'order'> }
+  | { do: 'lift'; handle: string };
 
 const duration = z
   .string()
@@ -75,14 +78,26 @@ const dialFields = {
   named: z.string().optional(),
   connections: z.int().min(1).max(10).default(1),
 };
-const dialSchema = z.strictObject(dialFields).superRefine(checkDial);
+const dialSchema = z.strictObject({ ...dialFields, times: z.int().min(1).max(100).default(1) }).superRefine(checkDial);
 const openSchema = z
   .strictObject({ ...dialFields, as: z.string().min(1).max(60), every: duration.default(200) })
   .superRefine(checkDial)
   .refine((open) => open.family !== 'both', { message: 'one connection has one family', path: ['family'] })
   .refine((open) => open.protocol !== 'ICMP', { message: 'only TCP and UDP stay open', path: ['protocol'] });
 
-const verbs = ['connect', 'open', 'close', 'parallel', 'wait', 'delete', 'create', 'apply', 'remove'] as const;
+const verbs = [
+  'connect',
+  'open',
+  'close',
+  'parallel',
+  'wait',
+  'delete',
+  'create',
+  'apply',
+  'remove',
+  'enforce',
+  'lift',
+] as const;
 const podName = z.string().regex(/^[^/ ]+\/[^/ ]+$/, 'must be NAMESPACE/NAME');
 
 const stepSchema = z
@@ -102,6 +117,8 @@ const stepSchema = z
       .string()
       .regex(/^[A-Z]\w+ ([^/ ]+\/)?[^/ ]+$/, 'must be KIND NAMESPACE/NAME')
       .optional(),
+    enforce: enforceSchema.optional(),
+    lift: z.string().optional(),
   })
   .transform((raw, context): Step[] => {
     const said = verbs.filter((verb) => raw[verb] !== undefined);
@@ -120,9 +137,9 @@ export function allSteps(steps: readonly Step[]): Step[] {
   return steps.flatMap((step) => (step.do === 'parallel' ? allSteps(step.steps) : [step]));
 }
 
-type RawDial = z.infer<typeof dialSchema>;
+type RawDial = Omit<z.infer<typeof dialSchema>, 'times'>;
 type RawStep = Partial<{
-  connect: RawDial;
+  connect: z.infer<typeof dialSchema>;
   open: z.infer<typeof openSchema>;
   close: string;
   parallel: Step[];
@@ -131,10 +148,15 @@ type RawStep = Partial<{
   create: { manifest: string; addressAfter: number };
   apply: string;
   remove: string;
+  enforce: z.infer<typeof enforceSchema>;
+  lift: string;
 }>;
 
 function stepsOf(raw: { [Key in keyof RawStep]: RawStep[Key] | undefined }): Step[] {
-  if (raw.connect !== undefined) return familiesOf(raw.connect).map((family) => connectStep(raw.connect!, family));
+  if (raw.connect !== undefined) {
+    const once = familiesOf(raw.connect).map((family) => connectStep(raw.connect!, family));
+    return Array.from({ length: raw.connect.times }, () => once).flat();
+  }
   if (raw.open !== undefined) {
     const [family] = familiesOf(raw.open);
     return [{ do: 'open', handle: raw.open.as, dial: dialOf(raw.open, family!), everyMs: raw.open.every }];
@@ -147,6 +169,11 @@ function stepsOf(raw: { [Key in keyof RawStep]: RawStep[Key] | undefined }): Ste
     return [{ do: 'create', file: raw.create.manifest, addressAfterMs: raw.create.addressAfter }];
   }
   if (raw.apply !== undefined) return [{ do: 'apply', file: raw.apply }];
+  if (raw.enforce !== undefined) {
+    const { order: _, ...rule } = enforcementOf(raw.enforce, 0);
+    return [{ do: 'enforce', handle: raw.enforce.as, rule }];
+  }
+  if (raw.lift !== undefined) return [{ do: 'lift', handle: raw.lift }];
   const [kind, object] = raw.remove!.split(' ');
   return [{ do: 'remove', kind: kind!, ...namespacedName(object!) }];
 }

@@ -37,8 +37,8 @@ export function attachTcx(program: number, interfaceIndex: number, direction: Di
 const mostPrograms = 64;
 let ids: ReturnType<typeof fixedMemory> | undefined;
 
-/** The kernel's numbers of the programs at a TCX hook, in their order. */
-export function tcxPrograms(interfaceIndex: number, direction: Direction): number[] {
+/** The kernel's numbers of the programs at a TCX hook, in their order; every change of them has another revision. */
+export function tcxPrograms(interfaceIndex: number, direction: Direction): { ids: number[]; revision: bigint } {
   ids ??= fixedMemory(mostPrograms * 4);
   const attributes = Buffer.alloc(64);
   attributes.writeUInt32LE(interfaceIndex, 0);
@@ -48,7 +48,8 @@ export function tcxPrograms(interfaceIndex: number, direction: Direction): numbe
   bpf(bpfCommands.progQuery, attributes);
   const count = Math.min(attributes.readUInt32LE(24), mostPrograms);
   const { view } = ids;
-  return Array.from({ length: count }, (_, i) => view.readUInt32LE(i * 4));
+  const found = Array.from({ length: count }, (_, i) => view.readUInt32LE(i * 4));
+  return { ids: found, revision: attributes.readBigUInt64LE(56) };
 }
 
 const AF_PACKET = 17;

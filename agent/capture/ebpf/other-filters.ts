@@ -7,7 +7,9 @@ const AF_NETLINK = 16;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const NETLINK_ROUTE = 0;
 const RTNLGRP_TC = 1 << 3;
+const RTM_DELQDISC = 37;
 const RTM_NEWTFILTER = 44;
+const RTM_DELTFILTER = 45;
 const RTM_GETTFILTER = 46;
 const NLMSG_ERROR = 2;
 const NLMSG_DONE = 3;
@@ -25,6 +27,8 @@ export class OtherFilters {
   readonly #chunk = Buffer.alloc(32_768);
   /** By interface, as last asked. */
   readonly #filters = new Map<number, boolean>();
+  readonly #revisions = new Map<number, bigint>();
+  readonly #changed = new Set<number>();
 
   /** `own`: the kernel's number of our TCX program; `ownFilter` is ours at clsact. */
   constructor(own: number, ownFilter: { handle: number; priority: number }) {
@@ -42,6 +46,17 @@ export class OtherFilters {
     return this.#hasPrograms(interfaceIndex) || this.#hasFilters(interfaceIndex);
   }
 
+  /**
+   * Whether anyone came or went since this was asked last, or ours did: who is there now may be as it was before, and
+   * still somebody dropped what ours has counted.
+   */
+  changed(interfaceIndex: number): boolean {
+    const revision = revisionAt(interfaceIndex);
+    const before = this.#revisions.get(interfaceIndex);
+    this.#revisions.set(interfaceIndex, revision);
+    return this.#changed.delete(interfaceIndex) || (before !== undefined && before !== revision);
+  }
+
   /** Forgets what was asked of filters that changed since. */
   refresh(): void {
     for (;;) {
@@ -49,12 +64,15 @@ export class OtherFilters {
       if (length <= 0) return;
       for (const message of messagesOf(this.#chunk.subarray(0, length))) {
         this.#filters.delete(message.interfaceIndex);
+        if (this.#isOthers(message)) this.#changed.add(message.interfaceIndex);
       }
     }
   }
 
   forget(interfaceIndex: number): void {
     this.#filters.delete(interfaceIndex);
+    this.#revisions.delete(interfaceIndex);
+    this.#changed.delete(interfaceIndex);
   }
 
   close(): void {
@@ -65,7 +83,7 @@ export class OtherFilters {
   /** Kernels without TCX have no such programs. */
   #hasPrograms(interfaceIndex: number): boolean {
     try {
-      return tcxPrograms(interfaceIndex, 'to-pod').some((id) => id !== this.#own);
+      return tcxPrograms(interfaceIndex, 'to-pod').ids.some((id) => id !== this.#own);
     } catch {
       return false;
     }
@@ -91,12 +109,31 @@ export class OtherFilters {
     for (;;) {
       const length = Number(libcRecv(this.#asking, this.#chunk, this.#chunk.length, 0));
       if (length <= 0) return found;
-      for (const { type, handle, priority } of messagesOf(this.#chunk.subarray(0, length))) {
-        if (type === NLMSG_DONE || type === NLMSG_ERROR) return found;
-        const isOwn = priority === this.#ownFilter.priority && (handle === 0 || handle === this.#ownFilter.handle);
-        if (type === RTM_NEWTFILTER && !isOwn) found = true;
+      for (const message of messagesOf(this.#chunk.subarray(0, length))) {
+        if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) return found;
+        if (message.type === RTM_NEWTFILTER && !this.#isOwn(message)) found = true;
       }
     }
+  }
+
+  /** A filter towards the pod that came or went, or all of them at once. */
+  #isOthers(message: FilterMessage): boolean {
+    if (message.type === RTM_DELQDISC) return true;
+    if (message.type !== RTM_NEWTFILTER && message.type !== RTM_DELTFILTER) return false;
+    return message.parent === egressParent && !this.#isOwn(message);
+  }
+
+  #isOwn({ handle, priority }: FilterMessage): boolean {
+    return priority === this.#ownFilter.priority && (handle === 0 || handle === this.#ownFilter.handle);
+  }
+}
+
+/** 0 on kernels without TCX. */
+function revisionAt(interfaceIndex: number): bigint {
+  try {
+    return tcxPrograms(interfaceIndex, 'to-pod').revision;
+  } catch {
+    return 0n;
   }
 }
 
@@ -109,7 +146,7 @@ function openNetlink(groups: number): number {
   return fd;
 }
 
-type FilterMessage = { type: number; interfaceIndex: number; handle: number; priority: number };
+type FilterMessage = { type: number; interfaceIndex: number; handle: number; parent: number; priority: number };
 
 /** struct nlmsghdr, then struct tcmsg. */
 export function* messagesOf(datagram: Buffer): Generator<FilterMessage> {
@@ -121,6 +158,7 @@ export function* messagesOf(datagram: Buffer): Generator<FilterMessage> {
       type: datagram.readUInt16LE(at + 4),
       interfaceIndex: whole ? datagram.readInt32LE(at + 20) : 0,
       handle: whole ? datagram.readUInt32LE(at + 24) : 0,
+      parent: whole ? datagram.readUInt32LE(at + 28) : 0,
       priority: whole ? datagram.readUInt32LE(at + 32) >>> 16 : 0,
     };
     at += (length + 3) & ~3;

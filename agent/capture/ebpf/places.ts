@@ -12,8 +12,11 @@ export type Places = {
   attach(interfaceIndex: number): Stand;
   /** Asked before rows are read: learns who else came or went since. */
   look(): void;
-  /** Moves what has to stand elsewhere now; undefined where nothing has to. Throws as `attach` does. */
-  move(interfaceIndex: number, stand: Stand): Attachment | undefined;
+  /**
+   * Moves what has to stand elsewhere now, and tells it. `doubt`: it stays, and what it saw since it was asked last may
+   * have been dropped behind it. Throws as `attach` does.
+   */
+  move(interfaceIndex: number, stand: Stand): Attachment | 'doubt' | undefined;
   forget(interfaceIndex: number): void;
   close(): void;
 };
@@ -28,7 +31,9 @@ export function tcPlaces(program: LoadedProgram): Places {
     attach(index) {
       const fromPod = attachTc(program.program('from_pod'), index, 'from-pod');
       try {
-        return { fromPod, toPod: attachTowardsPod(index) };
+        const toPod = attachTowardsPod(index);
+        others.changed(index); // by ourselves
+        return { fromPod, toPod };
       } catch (error) {
         fromPod.detach();
         throw error;
@@ -36,11 +41,15 @@ export function tcPlaces(program: LoadedProgram): Places {
     },
     look: () => others.refresh(),
     move(index, stand) {
-      if (stand.toPod !== undefined && (stand.toPod.way === 'tap') === others.at(index)) return undefined;
+      const changed = others.changed(index);
+      if (stand.toPod !== undefined && (stand.toPod.way === 'tap') === others.at(index)) {
+        return changed && stand.toPod.way !== 'tap' ? 'doubt' : undefined;
+      }
       // Before the other one: what comes between is not seen, and nothing is counted twice.
       stand.toPod?.detach();
       stand.toPod = undefined;
       stand.toPod = attachTowardsPod(index);
+      others.changed(index); // by ourselves
       return stand.toPod;
     },
     forget: (index) => others.forget(index),

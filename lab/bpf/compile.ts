@@ -1,0 +1,41 @@
+// The lab's own BPF programs, compiled when they are wanted: what they are to look for is compiled in.
+import { join } from 'node:path';
+import { type Address, addressBytes, isIpv6 } from '../../model/address.ts';
+import { run } from '../run.ts';
+
+const source = (name: string) => new URL(`${name}.bpf.c`, import.meta.url).pathname;
+const multiarch = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch as 'x64' | 'arm64'];
+
+/** Returns the path of the object; `as` tells it from others in the folder. */
+export async function compile(
+  name: 'drop' | 'redirect',
+  defines: Readonly<Record<string, string | number>>,
+  folder: string,
+  as: string,
+): Promise<string> {
+  const object = join(folder, `${name}-${as}.bpf.o`);
+  const given = Object.entries(defines).map(([word, value]) => `-D${word}=${value}`);
+  // Without -g there is no BTF, which nothing here needs.
+  await run('clang', [
+    '-O2',
+    '-target',
+    'bpf',
+    `-I/usr/include/${multiarch}`,
+    ...given,
+    '-c',
+    source(name),
+    '-o',
+    object,
+  ]);
+  return object;
+}
+
+/** Words of the address of each family, for `-D`; 0 where there is none. */
+export function addressWords(addresses: readonly Address[]): { ipv4: string; ipv6: string } {
+  const words = (address: Address | undefined) => {
+    if (address === undefined) return '0';
+    const bytes = Buffer.from(addressBytes(address));
+    return Array.from({ length: bytes.length / 4 }, (_, i) => `0x${bytes.readUInt32BE(i * 4).toString(16)}`).join(',');
+  };
+  return { ipv4: words(addresses.find((one) => !isIpv6(one))), ipv6: words(addresses.find(isIpv6)) };
+}

@@ -1,0 +1,33 @@
+// Pods to which their node redirects what comes by its uplink: a TC program sends it past the host's end of the pod's veth
+// pair, right to the pod's own end.
+import { addressWords, compile } from '../bpf/compile.ts';
+import { applyInside } from './apply.ts';
+import { linkIn } from './links.ts';
+import { nodeNamespace, podLink, podNamespace } from './names.ts';
+import type { LabWorld } from './node.ts';
+
+const uplink = 'eth0';
+
+/** The links must be there. `folder` is where the compiled programs stay. */
+export async function redirect(world: LabWorld, folder: string): Promise<void> {
+  const { cluster, topology, id } = world;
+  for (const node of cluster.nodes) {
+    const commands: string[] = [];
+    for (const pod of cluster.pods) {
+      const isWanted = topology.redirected.some((one) => one.namespace === pod.namespace && one.name === pod.name);
+      if (!isWanted || pod.node !== node.name) continue;
+      const [{ index }, { mac }] = await Promise.all([
+        linkIn(nodeNamespace(id, node.name), podLink(pod)),
+        linkIn(podNamespace(id, pod), 'eth0'),
+      ]);
+      const { ipv4, ipv6 } = addressWords(pod.addresses);
+      const bytes = mac.split(':').map((byte) => `0x${byte}`);
+      const defines = { IFINDEX: index, MAC: bytes.join(','), TO4: ipv4, TO6: ipv6 };
+      const object = await compile('redirect', defines, folder, podLink(pod));
+      commands.push(`tc filter add dev ${uplink} ingress bpf direct-action object-file ${object} section tc`);
+    }
+    if (commands.length === 0) continue;
+    const after = [`tc qdisc add dev ${uplink} clsact`, ...commands];
+    await applyInside({ namespace: nodeNamespace(id, node.name), settings: [], ip: [], bridge: [], nft: [], after });
+  }
+}
