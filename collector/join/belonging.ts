@@ -51,6 +51,20 @@ export function isSameWay(live: Joined, record: ConnectionRecord): boolean {
   );
 }
 
+/**
+ * Whether the record's interface, which names the other end as the initiator, saw packets of both ends, and the interface at
+ * the other side of one end only (half-visible): that one could not tell which came first.
+ */
+export function sawOrder(live: Joined, record: ConnectionRecord): boolean {
+  const other = live[record.point];
+  if (record.point === 'host' || other === undefined) return false;
+  const own = live[turnedPoint[record.point]];
+  const sawBoth =
+    record.packets.forward + (own?.packets.reverse ?? 0) > 0 &&
+    record.packets.reverse + (own?.packets.forward ?? 0) > 0;
+  return sawBoth && (other.packets.forward === 0 || other.packets.reverse === 0);
+}
+
 /** Whether the record is of this connection and not of another with the same ends. */
 export function belongs(live: Joined, record: ConnectionRecord, batch: RecordBatch): boolean {
   const point = isSameWay(live, record) ? record.point : turnedPoint[record.point];

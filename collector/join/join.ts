@@ -11,6 +11,7 @@ import {
   isSameWay,
   isThere,
   type RecordBatch,
+  sawOrder,
   toleranceUs,
   tupleOf,
 } from './belonging.ts';
@@ -243,13 +244,13 @@ export class Join {
     this.#learnTuples(live, record);
   }
 
-  /** The record as seen from the initiator that the connection has; a handshake overrules what was inferred. */
+  /** The record as seen from the initiator that the connection has, unless the record knows better who that is. */
   #facing(live: Live, record: ConnectionRecord): ConnectionRecord {
     const known = observationsOf(live);
     if (isSameWay(live, record)) return record;
     if (known.length === 0) return turnedRecord(record);
-    if (record.initiatorBy === 'inferred' || known.some((one) => one.initiatorBy === 'handshake'))
-      return turnedRecord(record);
+    if (known.some((one) => one.initiatorBy === 'handshake')) return turnedRecord(record);
+    if (record.initiatorBy === 'inferred' && !sawOrder(live, record)) return turnedRecord(record);
     const [source, destination] = [live.destination, live.source];
     live.source = source && turnedObservation(source);
     live.destination = destination && turnedObservation(destination);

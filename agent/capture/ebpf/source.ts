@@ -3,11 +3,10 @@
 import type { Logger } from 'pino';
 import type { Books } from '../../../books/books.ts';
 import { addressFromBytes } from '../../../model/address.ts';
-import { TCP } from '../../../model/protocol.ts';
-import { ACK, type ConnectionRecord, RST, type Translation } from '../../../model/record.ts';
+import type { ConnectionRecord, Translation } from '../../../model/record.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
+import { Sight } from '../sight.ts';
 import type { CaptureSource, PodInterface } from '../source.ts';
-import type { Direction } from './attach.ts';
 import { dnsEvent, event, flowEvent, isIpv6Bit, ringBytes, row, translationEvent } from './layout.ts';
 import { type Places, type Stand, tapPlaces, tcPlaces } from './places.ts';
 import type { LoadedProgram } from './program.ts';
@@ -33,12 +32,7 @@ type Watched = {
   refused: string;
   /** The epoch whose rows are the last ones; undefined while it is watched. */
   lastEpoch: number | undefined;
-  packets: Record<Direction, number>;
-  answers: Record<Direction, number>;
 };
-
-/** So many TCP packets that acknowledge others prove that there are others. */
-const answersThatProve = 16;
 
 export class KernelSource implements CaptureSource {
   readonly name: 'ebpf' | 'tap';
@@ -53,6 +47,7 @@ export class KernelSource implements CaptureSource {
   readonly #row: Row;
   readonly #places: Places;
   readonly #watched = new Map<number, Watched>();
+  readonly #sight = new Sight();
   /** A row that came over the ring, in words. */
   readonly #words = new Uint32Array(row.words);
   readonly #wordBytes = new Uint8Array(this.#words.buffer);
@@ -81,6 +76,7 @@ export class KernelSource implements CaptureSource {
 
   watch(link: PodInterface): void {
     if (this.#watched.has(link.index)) return;
+    this.#sight.watch(link.index);
     this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
     this.#watched.set(link.index, {
       link,
@@ -88,8 +84,6 @@ export class KernelSource implements CaptureSource {
       unprovenUntil: 0,
       refused: '',
       lastEpoch: undefined,
-      packets: { 'from-pod': 0, 'to-pod': 0 },
-      answers: { 'from-pod': 0, 'to-pod': 0 },
     });
   }
 
@@ -111,18 +105,18 @@ export class KernelSource implements CaptureSource {
     this.#read(readable.epoch);
     this.#tables.turn();
     this.#forgetLeft(readable.epoch);
-    this.#table.drain(nowUs, emit);
+    this.#table.drain(nowUs, (record) => {
+      this.#sight.see(record);
+      emit(record);
+    });
     return readable.untilUs;
   }
 
   visible(index: number): { fromPod: boolean; toPod: boolean } {
-    const watched = this.#watched.get(index);
-    if (watched === undefined) return { fromPod: true, toPod: true };
-    const { packets, answers } = watched;
-    return {
-      fromPod: packets['from-pod'] > 0 || answers['to-pod'] < answersThatProve,
-      toPod: packets['to-pod'] > 0 || answers['from-pod'] < answersThatProve,
-    };
+    const { fromPod, toPod } = this.#sight.at(index);
+    // Where no place towards the pod was to be had, silence means nothing.
+    const stand = this.#watched.get(index)?.stand;
+    return { fromPod, toPod: toPod && (stand === undefined || stand.toPod !== undefined) };
   }
 
   get ways(): string {
@@ -154,6 +148,7 @@ export class KernelSource implements CaptureSource {
         if (moved === undefined) continue;
         watched.refused = '';
         watched.unprovenUntil = this.#tables.epoch;
+        if (moved === 'doubt') continue;
         this.#log.info({ link: name, by: moved.way }, 'who else filters towards the pod changed');
       } catch (error) {
         watched.unprovenUntil = this.#tables.epoch;
@@ -180,7 +175,6 @@ export class KernelSource implements CaptureSource {
     this.#books.seen(interval.frames);
     const watched = this.#watched.get(interval.link);
     interval.unproven = watched !== undefined && epoch <= watched.unprovenUntil;
-    if (watched !== undefined) notice(watched, interval);
     this.#table.merge(interval);
   }
 
@@ -229,6 +223,7 @@ export class KernelSource implements CaptureSource {
     for (const [index, { lastEpoch }] of this.#watched) {
       if (lastEpoch === undefined || lastEpoch > epoch) continue;
       this.#table.forget(index);
+      this.#sight.forget(index);
       this.#watched.delete(index);
     }
   }
@@ -238,18 +233,4 @@ function detach(stand: Stand): void {
   stand.fromPod?.detach();
   stand.toPod?.detach();
   stand.fromPod = stand.toPod = undefined;
-}
-
-/** Whether both directions are seen at the interface. */
-function notice({ packets, answers }: Watched, interval: Row): void {
-  const fromPod = interval.podIsLow ? interval.packetsFromLow : interval.packetsFromHigh;
-  const toPod = interval.podIsLow ? interval.packetsFromHigh : interval.packetsFromLow;
-  packets['from-pod'] += fromPod;
-  packets['to-pod'] += toPod;
-  if (interval.protocol !== TCP) return;
-  const [podFlags, otherFlags] = interval.podIsLow
-    ? [interval.flagsFromLow, interval.flagsFromHigh]
-    : [interval.flagsFromHigh, interval.flagsFromLow];
-  if ((podFlags & (ACK | RST)) === ACK) answers['from-pod'] += fromPod;
-  if ((otherFlags & (ACK | RST)) === ACK) answers['to-pod'] += toPod;
 }

@@ -2,13 +2,13 @@
 // the direction of a packet only by what its filter lets through. Seen from the host side of the veth, inbound is what
 // leaves the pod. A third capture is for what DNS servers told the pod, which is longer than headers.
 import type { Books } from '../../../books/books.ts';
-import { TCP } from '../../../model/protocol.ts';
-import { ACK, type ConnectionRecord, RST } from '../../../model/record.ts';
+import type { ConnectionRecord } from '../../../model/record.ts';
 import { Fragments } from '../decode/fragments.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import { linkTypes } from '../decode/link-type.ts';
 import { Packet } from '../decode/packet.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
+import { Sight } from '../sight.ts';
 import type { CaptureSource, NameSink, PodInterface } from '../source.ts';
 import { mergeRuns, Run } from './in-order.ts';
 import { PcapSession, type Wanted } from './session.ts';
@@ -17,7 +17,7 @@ import { PcapSession, type Wanted } from './session.ts';
 export type LiveOptions = FlowTableOptions & { bufferBytes: number; nowUs: () => number };
 
 type Way = 'from-pod' | 'to-pod';
-type Side = { session: PcapSession; run: Run; packets: number; answers: number };
+type Side = { session: PcapSession; run: Run };
 type Watched = { link: PodInterface; names: PcapSession | undefined } & Record<Way, Side>;
 
 /** Ethernet with two tags, IPv6 with extensions, and what an ICMP error quotes. */
@@ -34,8 +34,6 @@ const dnsWanted: Wanted = {
 
 /** So many packets of a direction wait at most for the other direction to be read. */
 const mostWaiting = 4096;
-/** So many TCP packets that acknowledge others prove that there are others. */
-const answersThatProve = 16;
 
 export class PcapSource implements CaptureSource {
   readonly name = 'pcap';
@@ -44,6 +42,7 @@ export class PcapSource implements CaptureSource {
   readonly #books: Books;
   readonly #table: FlowTable;
   readonly #watched = new Map<number, Watched>();
+  readonly #sight = new Sight();
   readonly #fragments = new Fragments();
   readonly #names: NameSink | undefined;
   /** Of the third capture, whose packets the others have counted: of its own, so that nothing of them is disturbed. */
@@ -63,6 +62,7 @@ export class PcapSource implements CaptureSource {
 
   watch(link: PodInterface): void {
     if (this.#watched.has(link.index)) return;
+    this.#sight.watch(link.index);
     this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
     const opened: PcapSession[] = [];
     try {
@@ -89,6 +89,7 @@ export class PcapSource implements CaptureSource {
     watched.names?.read();
     if (watched.names !== undefined) this.#leave(watched.names);
     this.#table.forget(link.index);
+    this.#sight.forget(link.index);
   }
 
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): number {
@@ -97,19 +98,16 @@ export class PcapSource implements CaptureSource {
       // After them: an answer is read before the connection that follows it is told.
       watched.names?.read();
     }
-    this.#table.drain(nowUs, emit);
+    this.#table.drain(nowUs, (record) => {
+      this.#sight.see(record);
+      emit(record);
+    });
     this.#leaving = this.#leaving.filter((session) => !session.giveBack());
     return nowUs;
   }
 
   visible(index: number): { fromPod: boolean; toPod: boolean } {
-    const watched = this.#watched.get(index);
-    if (watched === undefined) return { fromPod: true, toPod: true };
-    const { 'from-pod': fromPod, 'to-pod': toPod } = watched;
-    return {
-      fromPod: fromPod.packets > 0 || toPod.answers < answersThatProve,
-      toPod: toPod.packets > 0 || fromPod.answers < answersThatProve,
-    };
+    return this.#sight.at(index);
   }
 
   async close(emit: (record: ConnectionRecord) => void): Promise<void> {
@@ -130,7 +128,7 @@ export class PcapSource implements CaptureSource {
       (bytes, captured, length, timeUs) => this.#take(side, index, bytes, captured, length, timeUs),
       () => this.#readNow(index),
     );
-    const side: Side = { session, run, packets: 0, answers: 0 };
+    const side: Side = { session, run };
     return side;
   }
 
@@ -169,9 +167,7 @@ export class PcapSource implements CaptureSource {
     this.#books.seen(1);
     const packet = this.#spare.pop() ?? new Packet('closed');
     const decoded = decodeFrame(side.session.linkType, bytes, 0, captured, length, this.#fragments, packet);
-    side.packets += 1;
     if (decoded === 'packet') {
-      if (packet.protocol === TCP && (packet.tcpFlags & (ACK | RST)) === ACK) side.answers += 1;
       side.run.packets.push(packet);
       side.run.timesUs.push(timeUs);
       const watched = side.run.packets.length < mostWaiting ? undefined : this.#watched.get(index);

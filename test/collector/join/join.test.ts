@@ -201,6 +201,52 @@ t.test('clocks of two nodes may differ by less than the tolerance', async (t) =>
   t.equal(due.length, 1);
 });
 
+t.test('a side that saw only answers is turned by one that saw who came first, whichever is told first', async (t) => {
+  const ends = { protocol: UDP, initiatorBy: 'inferred' as const, tcpFlags: { forward: 0, reverse: 0 } };
+  const whole = record({ ...ends, packets: { forward: 1, reverse: 1 }, answered: true });
+  const answerOnly = turnedRecord(atDestination(record({ ...ends, packets: { forward: 0, reverse: 1 } })));
+  t.same([answerOnly.initiator, answerOnly.packets], [db, { forward: 1, reverse: 0 }]);
+  const question = record({ ...ends, packets: { forward: 1, reverse: 0 } });
+  const answer = record({ ...ends, packets: { forward: 0, reverse: 1 }, answered: true });
+  type Told = ['source' | 'destination', ConnectionRecord][];
+  const orders: Told[] = [
+    [
+      ['destination', answerOnly],
+      ['source', whole],
+    ],
+    [
+      ['source', whole],
+      ['destination', answerOnly],
+    ],
+    [
+      ['destination', answerOnly],
+      ['source', question],
+      ['source', answer],
+    ],
+    [
+      ['source', question],
+      ['destination', answerOnly],
+      ['source', answer],
+    ],
+  ];
+  for (const order of orders) {
+    const { join, due, ...sides } = scene();
+    for (const [side, told] of order) sides[side](told);
+    join.finish();
+    const [one] = due;
+    t.equal(due.length, 1);
+    t.same([one!.reached.initiator, one!.source?.node, one!.destination?.node], [web, 'n1', 'n2']);
+    t.same(
+      [one!.source?.packets, one!.destination?.packets],
+      [
+        { forward: 1, reverse: 1 },
+        { forward: 0, reverse: 1 },
+      ],
+    );
+    t.equal(outcomeOf(one!), 'established');
+  }
+});
+
 t.test('a side that inferred the initiator the wrong way round is turned by one that saw the handshake', async (t) => {
   const { join, due, source, destination } = scene();
   const turned = {
