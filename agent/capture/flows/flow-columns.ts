@@ -28,7 +28,8 @@ export const bit = {
 export class FlowColumns {
   capacity = 0;
   key = new Uint32Array(0);
-  hash = new Uint32Array(0);
+  /** Signed. */
+  hash = new Int32Array(0);
   state = new Uint16Array(0);
   beganUs = new Float64Array(0);
   firstUs = new Float64Array(0);
@@ -141,7 +142,7 @@ export class FlowColumns {
     const capacity = Math.min(Math.max(1024, before * 2), Math.max(most, 1));
     this.capacity = capacity;
     this.key = grown(this.key, new Uint32Array(capacity * keyWords));
-    this.hash = grown(this.hash, new Uint32Array(capacity));
+    this.hash = grown(this.hash, new Int32Array(capacity));
     this.state = grown(this.state, new Uint16Array(capacity));
     this.beganUs = grown(this.beganUs, new Float64Array(capacity));
     this.firstUs = grown(this.firstUs, new Float64Array(capacity));

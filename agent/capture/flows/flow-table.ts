@@ -7,6 +7,7 @@ import type { Packet } from '../decode/packet.ts';
 import { bit, FlowColumns, keyWords } from './flow-columns.ts';
 import { responderByPort } from './initiator.ts';
 import type { Interval } from './interval.ts';
+import { hashOf } from './key-hash.ts';
 import { recordOf } from './record.ts';
 
 /** `seed` makes the places of keys in the hash unknown to who sends packets. */
@@ -246,12 +247,13 @@ export class FlowTable {
     return responderByPort(packet.sourcePort, packet.destinationPort) !== 'source';
   }
 
+  /** Each column that is looked at is one more line to fetch: of a packet in order none that need not be. */
   #count(row: number, packet: Packet, timeUs: number): void {
     const rows = this.#rows;
     let state = rows.state[row]!;
-    if (this.#rows.isEmpty(row) || timeUs < rows.firstUs[row]!) rows.firstUs[row] = timeUs;
-    if (timeUs < rows.beganUs[row]! && (state & bit.told) === 0) rows.beganUs[row] = timeUs;
+    if (rows.frames[row] === 0) rows.firstUs[row] = timeUs;
     if (timeUs > rows.lastUs[row]!) rows.lastUs[row] = timeUs;
+    else this.#countLate(row, state, timeUs);
     const fromInitiator = this.#isFromInitiator(state);
     rows.frames[row]! += 1;
     if (this.#sourceIsLow) {
@@ -267,6 +269,13 @@ export class FlowTable {
     if (packet.unreachable) state |= bit.unreachable | bit.news;
     if (packet.protocol === TCP) state = this.#countTcp(row, packet, state, fromInitiator, timeUs);
     rows.state[row] = state;
+  }
+
+  /** No packet of the row is later than its last one. */
+  #countLate(row: number, state: number, timeUs: number): void {
+    const rows = this.#rows;
+    if (timeUs < rows.firstUs[row]!) rows.firstUs[row] = timeUs;
+    if (timeUs < rows.beganUs[row]! && (state & bit.told) === 0) rows.beganUs[row] = timeUs;
   }
 
   #synsAgain(row: number, interval: Interval): void {
@@ -360,6 +369,7 @@ export class FlowTable {
         rows.rttUs[row] = Math.max(1, timeUs - rows.beganUs[row]!);
       state |= bit.news;
     }
+    if ((flags & (FIN | RST)) === 0) return state;
     if ((flags & FIN) !== 0) rows.closed[row]! |= this.#sourceIsLow ? 1 : 2;
     const ends = (flags & RST) !== 0 || rows.closed[row] === 3;
     if (ends && (state & bit.ended) === 0) state |= bit.ended | bit.news;
@@ -387,13 +397,3 @@ export class FlowTable {
 
 /** Stands for the interface where packets come from a file that names none: no link has index 0. */
 export const fileLink = 0;
-
-function hashOf(words: Uint32Array, seed: number): number {
-  let hash = seed;
-  for (let i = 0; i < keyWords; i++) {
-    hash = Math.imul(hash ^ words[i]!, 0x85ebca6b);
-    hash ^= hash >>> 15;
-  }
-  hash = Math.imul(hash, 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
-}
