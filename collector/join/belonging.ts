@@ -23,9 +23,15 @@ export function isNearer(
   firstUs: number,
 ): boolean {
   const [isOfLive, isOfThan] = [live, than].map((one) => goesOn(one, record, batch));
-  if (isOfThan && !isOfLive) return live.startUs > than.startUs && live.startUs <= firstUs;
-  if (isOfLive && !isOfThan) return !(than.startUs > live.startUs && than.startUs <= firstUs);
+  if (isOfThan && !isOfLive) return tookPlace(live, than, firstUs);
+  if (isOfLive && !isOfThan) return !tookPlace(than, live, firstUs);
   return Math.abs(live.startUs - firstUs) < Math.abs(than.startUs - firstUs);
+}
+
+/** Whether `live` came after the other, to sides that the other had: else it may be the side that the other lacks. */
+function tookPlace(live: Joined, than: Joined, firstUs: number): boolean {
+  const isInPlace = observationsOf(live).every(({ point }) => than[point] !== undefined);
+  return isInPlace && live.startUs > than.startUs && live.startUs <= firstUs;
 }
 
 /** Whether the connection has earlier records of the same interface. */

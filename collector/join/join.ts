@@ -284,13 +284,18 @@ export class Join {
     return isAsked ? [one, other] : [other, one];
   }
 
-  /** The key leads to `live` from now on; a connection that stood there alone was its other side. */
+  /** The key leads to `live` from now on; a connection that stood there alone, and is the side that it lacks, is part of it. */
   #attach(live: Live, key: string): void {
     const other = this.#current.get(key);
     this.#keep(live, key);
     if (other === undefined || other === live || Math.abs(other.startUs - live.startUs) > toleranceUs) return;
-    if (other.destination === undefined || other.source !== undefined || live.destination !== undefined) return;
-    live.destination = other.destination;
+    if (other.source === undefined && other.destination !== undefined && live.destination === undefined) {
+      live.destination = other.destination;
+    } else if (other.destination === undefined && other.source !== undefined && live.source === undefined) {
+      live.source = other.source;
+    } else return;
+    live.startUs = Math.min(live.startUs, other.startUs);
+    live.lastUs = Math.max(live.lastUs, other.lastUs);
     if (other.judged) this.#events.dropped(other.id);
     this.#retire(other);
   }

@@ -47,6 +47,11 @@ function scene(backends: ServiceBackends = noService) {
   };
 }
 
+function after(seconds: number): Partial<ConnectionRecord> {
+  const atUs = t0 + seconds * second;
+  return { beganUs: atUs, firstUs: atUs, lastUs: atUs };
+}
+
 t.test('both observations of a connection are one', async (t) => {
   const { join, due, source, destination } = scene();
   source(answered());
@@ -200,6 +205,40 @@ t.test('clocks of two nodes may differ by less than the tolerance', async (t) =>
   join.finish();
   t.equal(due.length, 1);
 });
+
+t.test(
+  'what conntrack tells late of a connection to itself, or by a masquerading Service, makes one of two',
+  async (t) => {
+    const node = ip('172.20.0.11');
+    const later = { firstUs: t0 + 0.2 * second, lastUs: t0 + 0.2 * second };
+    const original = { initiator: web, initiatorPort: 40000, responder: serviceAddress, responderPort: 80 };
+    const translated = { initiator: node, initiatorPort: 61000, responder: web, responderPort: 8080 };
+    const translation = { original, translated };
+    const out = answered({ ...original });
+    const back = { ...answered({ ...translated, ...after(0.001) }), point: 'destination' as const };
+    const outLater = answered({ ...original, ...later, translation });
+    const backLater = { ...back, ...later, translation };
+    for (const order of [
+      [out, back, outLater, backLater],
+      [out, back, backLater, outLater],
+      [back, out, backLater, outLater],
+      [out, backLater, outLater],
+      [backLater, out],
+    ]) {
+      const { join, due, dropped, source } = scene();
+      for (const told of order) {
+        source(told);
+        join.finish();
+      }
+      const left = [...new Map(due.map((one) => [one.id, one])).values()].filter(({ id }) => !dropped.includes(id));
+      t.equal(left.length, 1);
+      const [one] = left;
+      t.same([one!.asked.responder, one!.reached.initiator], [serviceAddress, node]);
+      t.ok(one!.source !== undefined && one!.destination !== undefined);
+      t.equal(one!.startUs, t0);
+    }
+  },
+);
 
 t.test('a side that saw only answers is turned by one that saw who came first, whichever is told first', async (t) => {
   const ends = { protocol: UDP, initiatorBy: 'inferred' as const, tcpFlags: { forward: 0, reverse: 0 } };
