@@ -64,9 +64,11 @@ export class ClusterNetwork {
     await redirect(this.world, this.#folder);
     await Promise.all([
       ...this.#cluster.nodes.map((node) =>
-        this.#startPeer(nodeNamespace(this.id, node.name), this.#nodePorts(node.name)),
+        this.#startPeer(nodeNamespace(this.id, node.name), this.#nodePorts(node.name), node.name),
       ),
-      ...this.topology.outside.map((host) => this.#startPeer(outsideNamespace(this.id, host.name), host.listen)),
+      ...this.topology.outside.map((host) =>
+        this.#startPeer(outsideNamespace(this.id, host.name), host.listen, host.name),
+      ),
       ...this.#cluster.pods.filter((pod) => !pod.hostNetwork).map((pod) => this.#startPod(pod)),
     ]);
   }
@@ -211,7 +213,7 @@ export class ClusterNetwork {
       (one) => !pod.listen.some((port) => port.port === one.port && port.protocol === one.protocol),
     );
     const ports = [...pod.listen.map((port) => ({ ...port, answers: !isSilent(port) })), ...more];
-    await this.#startPeer(podNamespace(this.id, pod), ports);
+    await this.#startPeer(podNamespace(this.id, pod), ports, pod.name);
   }
 
   #nodePorts(node: string): PortSpec[] {
@@ -219,10 +221,10 @@ export class ClusterNetwork {
     return [...this.topology.nodesListen, ...hostPods.flatMap((pod) => pod.listen)];
   }
 
-  async #startPeer(namespace: string, ports: readonly PortSpec[]): Promise<void> {
+  async #startPeer(namespace: string, ports: readonly PortSpec[], name: string): Promise<void> {
     const peer = new Peer(namespace);
     this.#peers.set(namespace, peer);
-    await peer.listen(ports);
+    await peer.listen(ports, name);
   }
 
   #namespaceOf(place: Place): string | undefined {

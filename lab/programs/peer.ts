@@ -1,6 +1,6 @@
 // The program in every pod and outside host: real sockets that listen, answer and dial. Takes JSON lines on stdin,
 // tells JSON lines on stdout.
-//   {"listen":[{"port":80,"protocol":"TCP","answers":true},{"port":53,…,"names":{"www.example.com":["203.0.113.10"]}}]}
+//   {"name":"web-0","listen":[{"port":80,"protocol":"TCP","answers":true},{"port":53,…,"names":{"www.example.com":["203.0.113.10"]}}]}
 //   {"id":1,"dial":{"address":"10.0.1.2","port":80,"protocol":"TCP","bytes":100,"timeoutMs":2500,"sourcePort":20001}}
 //   {"id":2,"open":{…},"everyMs":200}   {"id":2,"close":true}
 import { createSocket } from 'node:dgram';
@@ -21,26 +21,32 @@ export type PeerDial = {
   sourcePort: number;
 };
 export type PeerCommand =
-  | { listen: readonly PeerListen[] }
+  /** `name`: what every answer begins with, so that who dialled knows whom it reached. */
+  | { listen: readonly PeerListen[]; name: string }
   | { id: number; dial: PeerDial }
   | { id: number; open: PeerDial; everyMs: number }
   | { id: number; close: true };
-export type PeerReply = { id: number; outcome: 'established' | 'refused' | 'unanswered' } | { listening: true };
+export type PeerOutcome = 'established' | 'refused' | 'unanswered';
+/** `reached` is the name in the answer; empty where there was none. */
+export type PeerReply = { id: number; outcome: PeerOutcome; reached: string } | { listening: true };
+type Reached = { outcome: PeerOutcome; reached: string };
 
+let ownName = '';
 const closers = new Map<number, () => void>();
 
 async function obey(command: PeerCommand): Promise<void> {
   if ('listen' in command) {
+    ownName = command.name;
     await Promise.all(command.listen.map(listen));
     tell({ listening: true });
   } else if ('dial' in command) {
-    tell({ id: command.id, outcome: await dial(command.dial) });
+    tell({ id: command.id, ...(await dial(command.dial)) });
   } else if ('open' in command) {
-    tell({ id: command.id, outcome: await open(command.id, command.open, command.everyMs) });
+    tell({ id: command.id, outcome: await open(command.id, command.open, command.everyMs), reached: '' });
   } else {
     closers.get(command.id)?.();
     closers.delete(command.id);
-    tell({ id: command.id, outcome: 'established' });
+    tell({ id: command.id, outcome: 'established', reached: '' });
   }
 }
 
@@ -55,9 +61,20 @@ function listen(wanted: PeerListen): Promise<void> {
 }
 
 function answerOf({ answers, names, protocol }: PeerListen, data: Buffer): Buffer | undefined {
-  if (names === undefined) return answers ? data : undefined;
+  if (names === undefined) return answers ? signed(data) : undefined;
   const answer = dnsAnswer(protocol === 'TCP' ? data.subarray(2) : data, names);
   return answer === undefined || protocol === 'UDP' ? answer : withLength(answer);
+}
+
+/** As long as what it answers, and begins with our name where that fits. */
+function signed(data: Buffer): Buffer {
+  const signature = Buffer.from(`${ownName}\n`);
+  return signature.length > data.length ? data : Buffer.concat([signature, data.subarray(signature.length)]);
+}
+
+function signerOf(answer: Buffer): string {
+  const end = answer.indexOf('\n');
+  return end < 0 ? '' : answer.subarray(0, end).toString();
 }
 
 function listenTcp(wanted: PeerListen): Promise<void> {
@@ -92,26 +109,28 @@ function listenUdp(wanted: PeerListen, type: 'udp4' | 'udp6'): Promise<void> {
   });
 }
 
-function dial(wanted: PeerDial): Promise<'established' | 'refused' | 'unanswered'> {
+function dial(wanted: PeerDial): Promise<Reached> {
   return wanted.protocol === 'TCP' ? dialTcp(wanted) : dialUdp(wanted);
 }
 
-function dialTcp(wanted: PeerDial): Promise<'established' | 'refused' | 'unanswered'> {
+function dialTcp(wanted: PeerDial): Promise<Reached> {
   return new Promise((resolve) => {
     const socket = tcpTo(wanted);
     const timer = setTimeout(() => done(socket.connecting ? 'unanswered' : 'established'), wanted.timeoutMs);
-    const done = (outcome: 'established' | 'refused' | 'unanswered') => {
+    const done = (outcome: PeerOutcome) => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(outcome);
+      resolve({ outcome, reached });
     };
     let received = 0;
+    let reached = '';
     const said = saidBy(wanted);
     socket.on('connect', () => {
       if (said.length === 0) socket.end();
       else socket.write(said);
     });
     socket.on('data', (data: Buffer) => {
+      if (received === 0 && wanted.asks === undefined) reached = signerOf(data);
       received += data.length;
       if (received >= said.length) socket.end();
     });
@@ -130,17 +149,17 @@ function tcpTo({ address, port, sourcePort }: PeerDial): Socket {
   return connect({ host: address, port, localPort: sourcePort });
 }
 
-function dialUdp(wanted: PeerDial): Promise<'established' | 'refused' | 'unanswered'> {
+function dialUdp(wanted: PeerDial): Promise<Reached> {
   const { address, port, timeoutMs, sourcePort } = wanted;
   return new Promise((resolve) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-    const done = (outcome: 'established' | 'refused' | 'unanswered') => {
+    const done = (outcome: PeerOutcome, reached = '') => {
       clearTimeout(timer);
       socket.close();
-      resolve(outcome);
+      resolve({ outcome, reached });
     };
     const timer = setTimeout(() => done('unanswered'), timeoutMs);
-    socket.on('message', () => done('established'));
+    socket.on('message', (data) => done('established', wanted.asks === undefined ? signerOf(data) : ''));
     socket.on('error', () => done('refused'));
     // Connected, so that an ICMP error comes back as one.
     socket.bind(sourcePort, () => {
@@ -150,7 +169,7 @@ function dialUdp(wanted: PeerDial): Promise<'established' | 'refused' | 'unanswe
 }
 
 /** Stays open and speaks every so often; resolves once it is answered. */
-function open(id: number, wanted: PeerDial, everyMs: number): Promise<'established' | 'refused' | 'unanswered'> {
+function open(id: number, wanted: PeerDial, everyMs: number): Promise<PeerOutcome> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => resolve('unanswered'), wanted.timeoutMs);
     if (wanted.protocol === 'TCP') {

@@ -3,9 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { ProblemError } from '../../model/problem.ts';
 import { stepFailed } from '../errors.ts';
-import type { PeerCommand, PeerDial, PeerListen, PeerReply } from './peer.ts';
+import type { PeerCommand, PeerDial, PeerListen, PeerOutcome, PeerReply } from './peer.ts';
 
-export type PeerOutcome = 'established' | 'refused' | 'unanswered';
+/** `reached`: what whoever answered calls itself; empty where nobody did, or it did not say. */
+export type Reached = { outcome: PeerOutcome; reached: string };
 
 const program = new URL('peer.ts', import.meta.url).pathname;
 const pingSeconds = 2;
@@ -13,7 +14,7 @@ const pingSeconds = 2;
 export class Peer {
   readonly #namespace: string;
   readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, (outcome: PeerOutcome) => void>();
+  readonly #waiting = new Map<number, (reached: Reached) => void>();
   #listening: (() => void) | undefined;
   #last = 0;
   #complaint = '';
@@ -31,8 +32,8 @@ export class Peer {
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#received(JSON.parse(line) as PeerReply));
   }
 
-  /** Resolves when every port is open. */
-  listen(ports: readonly PeerListen[]): Promise<void> {
+  /** Resolves when every port is open. `name` is what it calls itself. */
+  listen(ports: readonly PeerListen[], name: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#listening = resolve;
       this.#child.once('exit', () =>
@@ -40,20 +41,20 @@ export class Peer {
           new ProblemError(stepFailed(this.#namespace, this.#complaint.trim() || 'its program ended', 'see the ports')),
         ),
       );
-      this.#tell({ listen: ports });
+      this.#tell({ listen: ports, name });
     });
   }
 
-  dial(wanted: PeerDial): Promise<PeerOutcome> {
-    return this.#ask((id) => ({ id, dial: wanted })).outcome;
+  dial(wanted: PeerDial): Promise<Reached> {
+    return this.#ask((id) => ({ id, dial: wanted })).answer;
   }
 
-  open(wanted: PeerDial, everyMs: number): { id: number; outcome: Promise<PeerOutcome> } {
+  open(wanted: PeerDial, everyMs: number): { id: number; answer: Promise<Reached> } {
     return this.#ask((id) => ({ id, open: wanted, everyMs }));
   }
 
   /** Resolves when it is closed, or its program is gone. */
-  close(id: number): Promise<PeerOutcome> {
+  close(id: number): Promise<Reached> {
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);
       if (this.#isGone) this.#fallSilent();
@@ -62,7 +63,7 @@ export class Peer {
   }
 
   /** One echo request by `ping`. */
-  ping(address: string): Promise<PeerOutcome> {
+  ping(address: string): Promise<Reached> {
     return new Promise((resolve) => {
       const args = [`--net=/run/netns/${this.#namespace}`, 'ping', '-c', '1', '-W', String(pingSeconds), address];
       const child = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'ignore'] });
@@ -71,8 +72,8 @@ export class Peer {
         out += chunk.toString();
       });
       child.on('close', (code) => {
-        if (code === 0) resolve('established');
-        else resolve(/unreachable|prohibited|filtered/i.test(out) ? 'refused' : 'unanswered');
+        const refused = /unreachable|prohibited|filtered/i.test(out) ? 'refused' : 'unanswered';
+        resolve({ outcome: code === 0 ? 'established' : refused, reached: '' });
       });
     });
   }
@@ -91,18 +92,18 @@ export class Peer {
   }
 
   #fallSilent(): void {
-    for (const resolve of this.#waiting.values()) resolve('unanswered');
+    for (const resolve of this.#waiting.values()) resolve({ outcome: 'unanswered', reached: '' });
     this.#waiting.clear();
   }
 
-  #ask(command: (id: number) => PeerCommand): { id: number; outcome: Promise<PeerOutcome> } {
+  #ask(command: (id: number) => PeerCommand): { id: number; answer: Promise<Reached> } {
     this.#last += 1;
     const id = this.#last;
-    const outcome = new Promise<PeerOutcome>((resolve) => {
+    const answer = new Promise<Reached>((resolve) => {
       this.#waiting.set(id, resolve);
       this.#tell(command(id));
     });
-    return { id, outcome };
+    return { id, answer };
   }
 
   #tell(command: PeerCommand): void {
@@ -114,7 +115,7 @@ export class Peer {
       this.#listening?.();
       return;
     }
-    this.#waiting.get(reply.id)?.(reply.outcome);
+    this.#waiting.get(reply.id)?.(reply);
     this.#waiting.delete(reply.id);
   }
 }

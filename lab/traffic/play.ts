@@ -4,7 +4,7 @@ import { ProblemError } from '../../model/problem.ts';
 import type { ClusterNetwork } from '../cluster-network.ts';
 import { stepFailed } from '../errors.ts';
 import { addressesOf, familyOf, type Place, placeText } from '../places.ts';
-import type { Peer } from '../programs/peers.ts';
+import type { Peer, Reached } from '../programs/peers.ts';
 import type { Dial, Step } from './step.ts';
 
 /** `from` and `to` are addresses; `outcome` is what the network did, `expected` what the script says it does. */
@@ -12,7 +12,7 @@ export type Played = {
   name: string;
   from: readonly string[];
   to: string;
-  /** Names of the pods at the ends, where they are pods. */
+  /** Names of the pods at the ends, where they are pods; behind a Service, of the one that got the connection. */
   pods: { initiator: string | undefined; responder: string | undefined };
   /** 0 for ICMP, as is `sourcePort`. */
   port: number;
@@ -91,18 +91,18 @@ export class TrafficPlayer {
     const peer = this.#network.peerAt(dial.from);
     const address = this.#addressOf(dial);
     const sourcePort = this.#sourcePortOf(dial);
-    const outcome =
+    const reached =
       dial.protocol === 'ICMP' ? await peer.ping(address) : await peer.dial(dialOf(dial, address, sourcePort));
-    this.#keep(dial, address, sourcePort, outcome);
+    this.#keep(dial, address, sourcePort, reached);
   }
 
   async #openOne(handle: string, dial: Dial, everyMs: number): Promise<void> {
     const peer = this.#network.peerAt(dial.from);
     const address = this.#addressOf(dial);
     const sourcePort = this.#sourcePortOf(dial);
-    const { id, outcome } = peer.open(dialOf(dial, address, sourcePort), everyMs);
+    const { id, answer } = peer.open(dialOf(dial, address, sourcePort), everyMs);
     this.#open.set(handle, { peer, id });
-    this.#keep(dial, address, sourcePort, await outcome);
+    this.#keep(dial, address, sourcePort, await answer);
   }
 
   #sourcePortOf(dial: Dial): number {
@@ -120,12 +120,14 @@ export class TrafficPlayer {
     );
   }
 
-  #keep(dial: Dial, to: string, sourcePort: number, outcome: Outcome): void {
+  #keep(dial: Dial, to: string, sourcePort: number, { outcome, reached }: Reached): void {
     const from = addressesOf(dial.from, this.#network.world) ?? [];
     const asked = dial.port === 0 ? dial.protocol : `${dial.protocol} ${dial.port}`;
     const name = dial.name || `${placeText(dial.from)} -> ${placeText(dial.to)} ${asked} ${dial.family}`;
     const { port, protocol, label } = dial;
-    const pods = { initiator: podName(dial.from), responder: podName(dial.to) };
+    // Behind a Service it is who answered, as that one says itself.
+    const backend = dial.to.kind === 'service' && reached !== '' ? reached : undefined;
+    const pods = { initiator: podName(dial.from), responder: backend ?? podName(dial.to) };
     this.#played.push({ name, from, to, pods, port, sourcePort, protocol, outcome, expected: dial.outcome, label });
   }
 }

@@ -10,21 +10,24 @@ import type { EndpointJson } from '../../model/json.ts';
 const folder = new URL('../../lab/topologies/', import.meta.url);
 const topologies = readdirSync(folder);
 
-/** Labs stand beside each other without knowing of it; much of a run is waiting. */
-t.jobs = 2;
-
 const results = new Map<string, RunResult>();
-for (const name of topologies) {
-  for (const source of sourceNames) {
-    t.test(`${name} by ${source}: every expected finding, and no other`, { buffered: true }, async (t) => {
-      const result = await withLab(new URL(`${name}/topology.yaml`, folder).pathname, source, playAll);
-      results.set(`${name} ${source}`, result);
-      t.same(result.differences, []);
-      t.ok(result.traffic.length > 0, 'there was traffic');
-      for (const [node, books] of Object.entries(result.books)) t.ok(balances(books), `the books of ${node} balance`);
-    });
+t.test('every topology, by each source: every expected finding, and no other', async (t) => {
+  // Labs stand beside each other without knowing of it, and much of a run is waiting.
+  t.jobs = 2;
+  for (const name of topologies) {
+    for (const source of sourceNames) {
+      t.test(`${name} by ${source}`, { buffered: true }, async (t) => {
+        const result = await withLab(new URL(`${name}/topology.yaml`, folder).pathname, source, playAll);
+        results.set(`${name} ${source}`, result);
+        t.same(result.differences, []);
+        t.ok(result.traffic.length > 0, 'there was traffic');
+        for (const [node, books] of Object.entries(result.books)) {
+          t.ok(balances(books), `the books of ${node} balance`);
+        }
+      });
+    }
   }
-}
+});
 
 for (const name of topologies) {
   t.test(`${name}: all sources give the same findings`, async (t) => {
@@ -54,6 +57,15 @@ function findingsSeen({ findings, connections, traffic }: RunResult): string[] {
 function whoIs({ kind, namespace, workload, ip }: EndpointJson): string {
   return workload === undefined ? `${kind} ${ip}` : `${namespace}/${workload}`;
 }
+
+t.test('through Services with three backends, at least 30 connections each way reached all three', async (t) => {
+  const { traffic } = results.get('backends ebpf')!;
+  for (const name of ['TCP', 'UDP', 'masqueraded TCP', 'masqueraded UDP']) {
+    const some = traffic.filter((one) => one.name === name);
+    t.ok(some.length >= 30, `${name}: ${some.length} connections`);
+    t.same([...new Set(some.map(({ pods }) => pods.responder))].sort(), ['api-0', 'api-1', 'api-2'], name);
+  }
+});
 
 t.test('a finding carries the name that the pod asked for, in its text too', async (t) => {
   const { findings } = results.get('names ebpf')!;
