@@ -20,6 +20,9 @@ export type RunResult = {
 
 const judgedWithinMs = 30_000;
 
+/** Every pod is a process of Node: compiled once, they begin in a third of the time. */
+const compiled = new URL('../node_modules/.cache/compiled', import.meta.url).pathname;
+
 export type LabSession = { network: ClusterNetwork; waybill: WaybillPrograms };
 
 /** Brings the topology up with Waybill, calls `use`, and takes all down, whatever happened. */
@@ -28,6 +31,7 @@ export async function withLab<Result>(
   source: string,
   use: (session: LabSession) => Promise<Result>,
 ): Promise<Result> {
+  process.env.NODE_COMPILE_CACHE ??= compiled;
   await removeLeftovers();
   const { topology } = await readTopology(file);
   const network = new ClusterNetwork(topology);

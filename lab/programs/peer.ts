@@ -4,6 +4,7 @@
 //   {"id":1,"dial":{"address":"10.0.1.2","port":80,"protocol":"TCP","bytes":100,"timeoutMs":2500,"sourcePort":20001}}
 //   {"id":2,"open":{…},"everyMs":200}   {"id":2,"close":true}
 import { createSocket } from 'node:dgram';
+import { flushCompileCache } from 'node:module';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { type DnsZone, dnsAnswer, dnsQuery, withLength } from './dns-message.ts';
@@ -38,6 +39,7 @@ async function obey(command: PeerCommand): Promise<void> {
   if ('listen' in command) {
     ownName = command.name;
     await Promise.all(command.listen.map(listen));
+    flushCompileCache(); // it is killed in the end
     tell({ listening: true });
   } else if ('dial' in command) {
     tell({ id: command.id, ...(await dial(command.dial)) });
