@@ -27,7 +27,7 @@ demo: build ## a two-node lab, real traffic, and the findings with their explana
 	@node lab/demo.ts
 
 test: build lint ## every test; ends with a line of counts
-	@set -o pipefail; tap run --disable-coverage --jobs=$(JOBS) --timeout=300 --reporter=tap $$(find test -name '*.test.ts' | sort) | node setup/count-tests.ts
+	@set -o pipefail; tap run --disable-coverage --jobs=$(JOBS) --timeout=900 --reporter=tap $$(find test -name '*.test.ts' | sort) | node setup/count-tests.ts
 
 lint: build ## formatter, linter and types
 	@biome check . --reporter=summary
