@@ -45,18 +45,23 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const state = new StateTeller(version, {
     source: () => ({ name: source.name, reason: source.ways === '' ? reason : `${reason}; to pods by ${source.ways}` }),
     interfaces: () => table.wire(),
+    notWatched: () => table.notWatched(),
     nodeAddresses,
     books: () => books.snapshot(),
   });
   const links = new PodLinks(
     ipProgram,
     {
-      appeared(link) {
+      appeared(link, told) {
         try {
-          source.watch(link);
+          // What came before it was watched was missed: nothing that is seen first is the first that there was.
+          source.watch(told === 'first' ? link : { ...link, appearedUs: 0 });
           table.appeared(link, nowUs());
+          return true;
         } catch (error) {
-          log.warn({ link: link.name, why: (error as Error).message }, 'pod interface not watched');
+          const why = (error as Error).message;
+          if (table.refused(link, why)) log.warn({ link: link.name, why }, 'pod interface not watched');
+          return false;
         }
       },
       disappeared(index) {

@@ -9,6 +9,7 @@ const booksEveryUs = 1_000_000;
 export type StateNews = {
   source: () => { name: string; reason: string };
   interfaces: () => WireInterface[];
+  notWatched: () => string[];
   nodeAddresses: () => string[];
   books: () => BooksSnapshot;
 };
@@ -27,8 +28,10 @@ export class StateTeller {
 
   at(nowUs: number): AgentState {
     const interfaces = this.#news.interfaces();
+    const notWatched = this.#news.notWatched();
     const booksDue = nowUs - this.#booksUs >= booksEveryUs;
-    if (this.#told !== undefined && this.#told.interfaces === interfaces && !booksDue) return this.#told;
+    const isSame = this.#told?.interfaces === interfaces && this.#told.notWatched === notWatched;
+    if (this.#told !== undefined && isSame && !booksDue) return this.#told;
     const { seen, stored, setAside, lost } = this.#news.books();
     this.#booksUs = nowUs;
     const source = this.#news.source();
@@ -38,6 +41,7 @@ export class StateTeller {
       source: source.name,
       sourceReason: source.reason,
       interfaces,
+      notWatched,
       books: { seen, stored, setAside: numbers(setAside), lost: numbers(lost) },
       nodeAddresses: this.#nodeAddresses,
     };

@@ -75,7 +75,7 @@ function nodeRow(node: NodeStatus): Parameters<typeof tableText>[0][number] {
       agent: node.agent,
       source: node.source ?? '',
       why: node.sourceReason ?? '',
-      interfaces: String(node.interfaces ?? ''),
+      interfaces: interfacesText(node),
       'lag ms': String(node.lagMs ?? ''),
       'clock ms': String(node.clockOffsetMs ?? ''),
       records: String(node.recordsReceived ?? ''),
@@ -85,6 +85,11 @@ function nodeRow(node: NodeStatus): Parameters<typeof tableText>[0][number] {
     below: '',
     style: node.agent === 'reporting' ? 'plain' : 'yellow',
   };
+}
+
+function interfacesText({ interfaces, notWatched = [] }: NodeStatus): string {
+  if (interfaces === undefined) return '';
+  return notWatched.length === 0 ? String(interfaces) : `${interfaces}, ${notWatched.length} not watched`;
 }
 
 function mebibytes(bytes: number): string {

@@ -63,6 +63,7 @@ export type AgentState = {
   interfaces: WireInterface[];
   books: WireBooks | null;
   nodeAddresses: string[];
+  notWatched: string[];
 };
 
 export type FlowBatch = {

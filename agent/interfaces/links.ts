@@ -6,7 +6,14 @@ import type { Logger } from 'pino';
 import type { Clock } from '../../cluster/clock.ts';
 import type { Link } from './table.ts';
 
-export type LinkEvents = { appeared(link: Link): void; disappeared(index: number): void };
+/**
+ * `appeared` tells whether the link is watched now; one that is not is told at each further look, `again`, with the time at
+ * which it was first seen.
+ */
+export type LinkEvents = {
+  appeared(link: Link, told: 'first' | 'again'): boolean;
+  disappeared(index: number): void;
+};
 
 /** JSON of `ip -d -j link show` and of `ip -j route show default` (IPv4, IPv6); `monitor` calls back on any change. */
 export type LinkReader = {
@@ -22,7 +29,9 @@ export class PodLinks {
   readonly #events: LinkEvents;
   readonly #clock: Clock;
   readonly #log: Pick<Logger, 'warn'>;
-  readonly #known = new Set<number>();
+  readonly #watched = new Set<number>();
+  /** By index, as first seen. */
+  readonly #unwatched = new Map<number, Link>();
   #monitor: { stop(): void } | undefined;
   #takeBackLook = () => {};
   #takeBackMonitor = () => {};
@@ -79,15 +88,24 @@ export class PodLinks {
     if (this.#stopped) return;
     this.#hasLooked = true;
     const there = new Set(links.map((link) => link.index));
-    for (const index of this.#known) {
+    for (const index of [...this.#watched, ...this.#unwatched.keys()]) {
       if (there.has(index)) continue;
-      this.#known.delete(index);
+      this.#watched.delete(index);
+      this.#unwatched.delete(index);
       this.#events.disappeared(index);
     }
     for (const link of links) {
-      if (this.#known.has(link.index)) continue;
-      this.#known.add(link.index);
-      this.#events.appeared(link);
+      if (!this.#watched.has(link.index)) this.#tell(link);
+    }
+  }
+
+  #tell(link: Link): void {
+    const before = this.#unwatched.get(link.index);
+    if (this.#events.appeared(before ?? link, before === undefined ? 'first' : 'again')) {
+      this.#unwatched.delete(link.index);
+      this.#watched.add(link.index);
+    } else if (before === undefined) {
+      this.#unwatched.set(link.index, link);
     }
   }
 

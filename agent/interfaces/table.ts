@@ -31,13 +31,25 @@ export class InterfaceTable {
   readonly #addressesOf: AddressesOf;
   readonly #visible: Visible;
   #wire: WireInterface[] | undefined;
+  /** Links that the source could not watch, by index. */
+  readonly #refused = new Map<number, { name: string; why: string }>();
+  #notWatched: string[] = [];
 
   constructor(addressesOf: AddressesOf, visible: Visible) {
     this.#addressesOf = addressesOf;
     this.#visible = visible;
   }
 
+  /** The source cannot watch it. Returns whether that is news. */
+  refused(link: Link, why: string): boolean {
+    if (this.#refused.get(link.index)?.why === why) return false;
+    this.#refused.set(link.index, { name: link.name, why });
+    this.#notWatched = this.#refusedNames();
+    return true;
+  }
+
   appeared(link: Link, watchedSinceUs: number): void {
+    this.#notRefused(link.index);
     this.#rows.set(link.index, {
       index: link.index,
       name: link.name,
@@ -55,6 +67,7 @@ export class InterfaceTable {
   }
 
   disappeared(index: number, nowUs: number): void {
+    this.#notRefused(index);
     const row = this.#rows.get(index);
     if (row === undefined) return;
     row.goneUs = nowUs;
@@ -93,6 +106,19 @@ export class InterfaceTable {
       .sort((a, b) => a.index - b.index)
       .map(({ netnsid: _, appearedUs: __, askedUs: ___, ...told }) => told);
     return this.#wire;
+  }
+
+  /** Names of links that the source cannot watch: the same array as long as nothing changed. */
+  notWatched(): string[] {
+    return this.#notWatched;
+  }
+
+  #notRefused(index: number): void {
+    if (this.#refused.delete(index)) this.#notWatched = this.#refusedNames();
+  }
+
+  #refusedNames(): string[] {
+    return [...this.#refused.values()].map(({ name }) => name).sort();
   }
 
   #learnAddresses(row: Row, nowUs: number): void {

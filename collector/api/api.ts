@@ -16,6 +16,8 @@ export type NodeStatus = {
   source?: string;
   sourceReason?: string;
   interfaces?: number;
+  /** Links of pods that its source cannot watch. */
+  notWatched?: readonly string[];
   recordsReceived?: number;
   duplicatesDropped?: number;
   books?: { seen: number; stored: number; setAside: Record<string, number>; lost: Record<string, number> };

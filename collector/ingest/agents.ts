@@ -46,6 +46,7 @@ const noState: AgentState = {
   interfaces: [],
   books: null,
   nodeAddresses: [],
+  notWatched: [],
 };
 
 export class Agents {

@@ -212,12 +212,13 @@ t.test('colours are shown where they are wanted', async (t) => {
   t.ok((await run(scene, ['findings', '--color', 'always'])).out.includes('\x1b[31mcritical\x1b[0m  bypass'));
 });
 
-t.test('status says nodes n of m, lag and losses', async (t) => {
+t.test('status says nodes n of m, lag, losses, and what is not watched', async (t) => {
   const scene = await apiScene(t, {});
   const { code, out } = await run(scene, ['status']);
   t.equal(code, 0);
   t.match(out, /^nodes +1 of 2 report$/m);
   t.match(out, /^n1 +reporting +pcap .* 40 +3 +100 +1000 +corrupt 10$/m);
+  t.match(out, /^n1 .* set so +3, 1 not watched +40 /m);
   t.match(out, /^n2 +missing/m);
   t.match(out, /^readers +0 follow, 0 could not keep up$/m);
   t.match(JSON.parse((await run(scene, ['status', '-o', 'json'])).out), { nodes: { reporting: 1, of: 2 } });

@@ -90,6 +90,7 @@ export const nodeFields: Fields<NodeStatus> = {
   source: true,
   sourceReason: true,
   interfaces: true,
+  notWatched: true,
   recordsReceived: true,
   duplicatesDropped: true,
   books: true,

@@ -43,6 +43,7 @@ export const status: Status = {
         source: 'pcap',
         sourceReason: 'set so',
         interfaces: 3,
+        notWatched: ['veth9'],
         recordsReceived: 100,
         books: { seen: 1000, stored: 990, setAside: {}, lost: { corrupt: 10 } },
       },

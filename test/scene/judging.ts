@@ -108,7 +108,15 @@ export class Scene {
       goneUs: 0,
       ...one,
     }));
-    const state = { version: '', source: 'pcap', sourceReason: '', interfaces: told, books: null, nodeAddresses };
+    const state = {
+      version: '',
+      source: 'pcap',
+      sourceReason: '',
+      interfaces: told,
+      books: null,
+      nodeAddresses,
+      notWatched: [],
+    };
     const batch = {
       node,
       instance: node,

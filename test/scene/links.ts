@@ -50,12 +50,15 @@ export function linkScene(...links: Shown[]) {
   const told: string[] = [];
   const appeared: Link[] = [];
   const warned: string[] = [];
+  /** Links that cannot be watched. */
+  const refused = new Set<number>();
   const pods = new PodLinks(
     reader,
     {
-      appeared: (link) => {
+      appeared: (link, again) => {
         appeared.push(link);
-        told.push(`+${link.index}`);
+        told.push(`${again === 'again' ? '?' : '+'}${link.index}`);
+        return !refused.has(link.index);
       },
       disappeared: (index) => told.push(`-${index}`),
     },
@@ -67,5 +70,5 @@ export function linkScene(...links: Shown[]) {
     await pods.look();
     await pods.look();
   };
-  return { reader, clock, pods, told, appeared, warned, settled };
+  return { reader, clock, pods, told, appeared, refused, warned, settled };
 }

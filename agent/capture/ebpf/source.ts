@@ -76,11 +76,12 @@ export class KernelSource implements CaptureSource {
 
   watch(link: PodInterface): void {
     if (this.#watched.has(link.index)) return;
+    const stand = this.#places.attach(link.index);
     this.#sight.watch(link.index);
     this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
     this.#watched.set(link.index, {
       link,
-      stand: this.#places.attach(link.index),
+      stand,
       unprovenUntil: 0,
       refused: '',
       lastEpoch: undefined,

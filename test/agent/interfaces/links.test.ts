@@ -69,6 +69,37 @@ t.test('a link that is not up yet is told when it is, and one that goes down is 
   pods.stop();
 });
 
+t.test('a link that cannot be watched is told again at every look until it can, as first seen', async (t) => {
+  const { pods, reader, clock, told, appeared, refused, settled } = linkScene(veth(7));
+  refused.add(8);
+  await pods.start();
+  reader.links = [veth(7), veth(8)];
+  clock.advance(10_000);
+  await settled();
+  const firstUs = clock.nowUs();
+  t.same([...new Set(told)], ['+7', '+8', '?8']);
+  refused.delete(8);
+  told.length = appeared.length = 0;
+  clock.advance(10_000);
+  await settled();
+  t.same(told, ['?8'], 'watched: not told any more');
+  t.equal(appeared[0]!.appearedUs, firstUs);
+  reader.links = [veth(7)];
+  await settled();
+  t.same(told, ['?8', '-8']);
+  pods.stop();
+});
+
+t.test('a link that could never be watched is gone like any other', async (t) => {
+  const { pods, reader, told, refused, settled } = linkScene(veth(7));
+  refused.add(7);
+  await pods.start();
+  reader.links = [];
+  await settled();
+  t.same(told, ['+7', '-7']);
+  pods.stop();
+});
+
 t.test('changes during a look are looked at once more, however many there were', async (t) => {
   const { pods, reader, told, settled } = linkScene(veth(7));
   const { promise, resolve } = Promise.withResolvers<void>();

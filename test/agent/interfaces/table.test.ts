@@ -1,0 +1,54 @@
+import t from 'tap';
+import { InterfaceTable, type Link } from '../../../agent/interfaces/table.ts';
+import { StateTeller } from '../../../agent/state.ts';
+import { Books } from '../../../books/books.ts';
+
+const second = 1_000_000;
+const link = (index: number): Link => ({ index, name: `veth${index}`, netnsid: index, appearedUs: 0 });
+const emptyBooks = new Books().snapshot();
+
+function scene() {
+  const table = new InterfaceTable(
+    () => [],
+    () => ({ fromPod: true, toPod: true }),
+  );
+  const state = new StateTeller('1', {
+    source: () => ({ name: 'tap', reason: 'configured' }),
+    interfaces: () => table.wire(),
+    notWatched: () => table.notWatched(),
+    nodeAddresses: () => [],
+    books: () => emptyBooks,
+  });
+  return { table, state };
+}
+
+t.test('what cannot be watched is told by name, beside what is, until it can or is gone', async (t) => {
+  const { table, state } = scene();
+  const told = (nowUs: number) => {
+    const { interfaces, notWatched } = state.at(nowUs);
+    return [interfaces.map(({ name, watchedSinceUs }) => [name, watchedSinceUs]), notWatched];
+  };
+  table.appeared(link(7), second);
+  for (const index of [9, 8]) t.ok(table.refused(link(index), 'EPERM'), 'news');
+  t.same(told(second), [[['veth7', second]], ['veth8', 'veth9']]);
+  table.appeared(link(8), 5 * second);
+  t.same(told(5 * second), [
+    [
+      ['veth7', second],
+      ['veth8', 5 * second],
+    ],
+    ['veth9'],
+  ]);
+  table.disappeared(9, 6 * second);
+  t.same(told(6 * second)[1], []);
+});
+
+t.test('that it is refused again for the same reason is no news, and nothing is sent for it', async (t) => {
+  const { table, state } = scene();
+  table.refused(link(8), 'EPERM');
+  const before = state.at(second);
+  t.notOk(table.refused(link(8), 'EPERM'));
+  t.equal(state.at(second + 1), before, 'the same object');
+  t.ok(table.refused(link(8), 'ENOMEM'));
+  t.not(state.at(second + 2), before);
+});
