@@ -12,7 +12,15 @@ import { ip, record, t0 } from '../../scene/records.ts';
 import { until } from '../../scene/until.ts';
 
 const log = pino({ level: 'silent' });
-const state = { version: '', source: 'pcap', sourceReason: '', interfaces: [], books: null, nodeAddresses: [], notWatched: [] };
+const state = {
+  version: '',
+  source: 'pcap',
+  sourceReason: '',
+  interfaces: [],
+  books: null,
+  nodeAddresses: [],
+  notWatched: [],
+};
 
 async function collector(folder: string, listen: string) {
   const joined: IngestedBatch[] = [];
