@@ -2,7 +2,7 @@
 import { DNS } from './dns.ts';
 import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
 import { ports } from './ports.ts';
-import { genevePort, vxlanPorts } from './tunnel.ts';
+import { genevePort, isVxlanPort } from './tunnel.ts';
 
 const headerBytes = 8;
 const VXLAN_HAS_ID = 0x08;
@@ -18,7 +18,7 @@ export function udp(bytes: Bytes, at: number, end: number, into: Packet): Decode
     into.answerEnd = Math.max(into.answerAt, Math.min(end, at + word16(bytes, at + 4)));
   }
   if (into.tunnels === 'closed') return 'packet';
-  if (vxlanPorts.has(into.destinationPort)) return vxlan(bytes, at + headerBytes, end, into);
+  if (isVxlanPort(into.destinationPort)) return vxlan(bytes, at + headerBytes, end, into);
   return into.destinationPort === genevePort ? geneve(bytes, at + headerBytes, end, into) : 'packet';
 }
 

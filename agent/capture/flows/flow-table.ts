@@ -4,7 +4,7 @@ import type { Books } from '../../../books/books.ts';
 import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
 import type { Packet } from '../decode/packet.ts';
-import { bit, FlowColumns, keyWords } from './flow-columns.ts';
+import { bit, FlowColumns, keyStride, keyWords } from './flow-columns.ts';
 import { responderByPort } from './initiator.ts';
 import type { Interval } from './interval.ts';
 import { hashOf } from './key-hash.ts';
@@ -95,7 +95,7 @@ export class FlowTable {
   forget(link: number): void {
     this.#sureFromUs.delete(link);
     for (let row = 0; row < this.#rows.capacity; row++) {
-      if (this.#rows.state[row] === 0 || this.#rows.key[row * keyWords + 10] !== link) continue;
+      if (this.#rows.state[row] === 0 || this.#rows.key[row * keyStride + 10] !== link) continue;
       this.#finish(row);
       this.#rows.free(row);
     }
@@ -134,7 +134,7 @@ export class FlowTable {
 
   #patienceUs(row: number, state: number): number {
     if ((state & bit.ended) !== 0) return lingerUs;
-    return this.#rows.key[row * keyWords + 9] === TCP ? silenceUs.tcp : silenceUs.other;
+    return this.#rows.key[row * keyStride + 9] === TCP ? silenceUs.tcp : silenceUs.other;
   }
 
   #isDue(row: number, nowUs: number): boolean {

@@ -1,12 +1,12 @@
 // The record of one connection and interval, from its columns.
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { addressText } from './address-text.ts';
-import { bit, type FlowColumns, keyWords } from './flow-columns.ts';
+import { bit, type FlowColumns, keyStride } from './flow-columns.ts';
 
 /** hot, once a record: make bench-capture, budget drain */
 export function recordOf(rows: FlowColumns, row: number): ConnectionRecord {
   const { key } = rows;
-  const at = row * keyWords;
+  const at = row * keyStride;
   const state = rows.state[row]!;
   const [low, high] = [addressText(key, at), addressText(key, at + 4)];
   const ports = key[at + 8]!;

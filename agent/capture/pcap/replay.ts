@@ -24,56 +24,86 @@ const drainEveryUs = 5_000_000;
 
 /** Every packet of the file is in the books; a packet of a tunnel stands for what it carries. */
 export async function replayFile(path: string, books: Books, options: ReplayOptions): Promise<Problem[]> {
-  const table = new FlowTable(
-    { maxConnections: options.maxConnections, reportEveryUs: Number.POSITIVE_INFINITY },
-    books,
-  );
-  const fragments = new Fragments();
-  const packet = new Packet('open');
-  const unknownLinkTypes = new Set<number>();
-  let records: ConnectionRecord[] = [];
-  let drainedUs = Number.NaN;
-  let latestUs = 0;
-  const drain = (untilUs: number) => {
-    table.drain(untilUs, (record) => records.push(record));
-    options.onRecords(records, untilUs);
-    records = [];
-    drainedUs = untilUs;
-  };
-  // hot, once a packet
+  const replay = new Replay(books, options);
   const read = await readCaptureFile(
     path,
-    (bytes, start, end, length, linkType, source, timeUs) => {
-      books.seen(1);
-      if (timeUs > latestUs) latestUs = timeUs;
-      if (timeUs - drainedUs > drainEveryUs) drain(timeUs);
-      else if (Number.isNaN(drainedUs)) {
-        drainedUs = timeUs;
-        table.watch(fileLink, timeUs, 'before');
-      }
-      const decoded = decodeFrame(linkType, bytes, start, end, length, fragments, packet);
-      switch (decoded) {
-        case 'packet':
-          if (packet.answerAt !== 0) {
-            options.names.take(packet.protocol, bytes.subarray(packet.answerAt, packet.answerEnd), timeUs);
-          }
-          table.add(packet, packet.interfaceIndex === 0 ? source : packet.interfaceIndex, 'elsewhere', timeUs);
-          return;
-        case 'not-ip':
-        case 'carrier':
-          books.setAside(decoded, 1);
-          return;
-        case 'unknown-link-type':
-          unknownLinkTypes.add(linkType);
-          books.lost(decoded, 1);
-          return;
-        default:
-          books.lost(decoded, 1);
-      }
-    },
+    (bytes, start, end, length, linkType, source, timeUs) =>
+      replay.frame(bytes, start, end, length, linkType, source, timeUs),
     options.onProgress,
   );
-  table.finish((record) => records.push(record));
-  options.onRecords(records, latestUs);
-  return [...read.problems, ...[...unknownLinkTypes].map((linkType) => unknownLinkType(path, linkType))];
+  replay.finish();
+  return [...read.problems, ...[...replay.unknownLinkTypes].map((linkType) => unknownLinkType(path, linkType))];
+}
+
+/** What changes with each packet stands in fields: captured by a closure, each number would be an object of its own. */
+class Replay {
+  readonly unknownLinkTypes = new Set<number>();
+  readonly #books: Books;
+  readonly #options: ReplayOptions;
+  readonly #table: FlowTable;
+  readonly #fragments = new Fragments();
+  readonly #packet = new Packet('open');
+  #latestUs = 0;
+  /** A drain is due when a packet is later than this; before the first packet, that it begins. */
+  #drainAfterUs = Number.NEGATIVE_INFINITY;
+
+  constructor(books: Books, options: ReplayOptions) {
+    this.#books = books;
+    this.#options = options;
+    const { maxConnections } = options;
+    this.#table = new FlowTable({ maxConnections, reportEveryUs: Number.POSITIVE_INFINITY }, books);
+  }
+
+  /** hot, once a packet: make bench-capture, budget replay-vs-nfpcapd */
+  frame(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    length: number,
+    linkType: number,
+    source: number,
+    timeUs: number,
+  ): void {
+    const packet = this.#packet;
+    this.#books.seen(1);
+    if (timeUs > this.#latestUs) this.#latestUs = timeUs;
+    if (timeUs > this.#drainAfterUs) this.#drain(timeUs);
+    const decoded = decodeFrame(linkType, bytes, start, end, length, this.#fragments, packet);
+    switch (decoded) {
+      case 'packet':
+        if (packet.answerAt !== 0) {
+          this.#options.names.take(packet.protocol, bytes.subarray(packet.answerAt, packet.answerEnd), timeUs);
+        }
+        this.#table.add(packet, packet.interfaceIndex === 0 ? source : packet.interfaceIndex, 'elsewhere', timeUs);
+        return;
+      case 'not-ip':
+      case 'carrier':
+        this.#books.setAside(decoded, 1);
+        return;
+      case 'unknown-link-type':
+        this.unknownLinkTypes.add(linkType);
+        this.#books.lost(decoded, 1);
+        return;
+      default:
+        this.#books.lost(decoded, 1);
+    }
+  }
+
+  finish(): void {
+    const records: ConnectionRecord[] = [];
+    this.#table.finish((record) => records.push(record));
+    this.#options.onRecords(records, this.#latestUs);
+  }
+
+  #drain(untilUs: number): void {
+    const isFirst = this.#drainAfterUs === Number.NEGATIVE_INFINITY;
+    this.#drainAfterUs = untilUs + drainEveryUs;
+    if (isFirst) {
+      this.#table.watch(fileLink, untilUs, 'before');
+      return;
+    }
+    const records: ConnectionRecord[] = [];
+    this.#table.drain(untilUs, (record) => records.push(record));
+    this.#options.onRecords(records, untilUs);
+  }
 }
