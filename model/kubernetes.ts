@@ -99,7 +99,61 @@ export type NetworkPolicy = Named & { kind: 'NetworkPolicy'; createdUs: number }
     | { broken: readonly Problem[]; podSelector?: LabelSelector; directions: readonly ('ingress' | 'egress')[] }
   );
 
-export type ClusterObject = Pod | Workload | Namespace | Node | Service | EndpointSlice | NetworkPolicy;
+/** Rule 23: pods by their namespace, and by their own labels where `podSelector` is given; never host-network pods. */
+export type PodsSelector = { namespaceSelector: LabelSelector; podSelector?: LabelSelector };
+
+/** Exactly one form (rules 23, 24). `nodes` by their labels; `domainNames` in lower case without a final dot. */
+export type ClusterPeer =
+  | { pods: PodsSelector }
+  | { nodes: LabelSelector }
+  | { networks: readonly Prefix[] }
+  | { domainNames: readonly string[] };
+
+/** As a NetworkPolicy's, but that a name stands for any protocol where none is given (rules 25, 27). */
+export type ClusterPort = { protocol?: number; port?: number | string; endPort?: number };
+
+export type ClusterAction = 'Accept' | 'Deny' | 'Pass';
+
+/**
+ * Empty `ports`: every protocol (rule 25). `notUnderstood` is the path of a peer or protocol with no field that we know:
+ * the rule fails closed (rule 26).
+ */
+export type ClusterRule = {
+  name: string;
+  action: ClusterAction;
+  peers: readonly ClusterPeer[];
+  ports: readonly ClusterPort[];
+  notUnderstood?: string;
+};
+
+/**
+ * The three kinds of policy of the whole cluster, told in the words of ClusterNetworkPolicy (rules 18 to 27). `namespace`
+ * is empty; `priority` is 0 to 1000, lower first; a Baseline AdminNetworkPolicy's tier is Baseline. One with `broken` is
+ * not evaluated: what could be read says whom it may touch (`subject` undefined: every pod; `priority` undefined: first).
+ */
+export type ClusterPolicy = Named & {
+  kind: 'ClusterNetworkPolicy' | 'AdminNetworkPolicy' | 'BaselineAdminNetworkPolicy';
+  createdUs: number;
+  tier: 'Admin' | 'Baseline';
+} & (
+    | {
+        broken?: undefined;
+        priority: number;
+        subject: PodsSelector;
+        ingress: readonly ClusterRule[];
+        egress: readonly ClusterRule[];
+      }
+    | {
+        broken: readonly Problem[];
+        priority?: number;
+        subject?: PodsSelector;
+        directions: readonly ('ingress' | 'egress')[];
+      }
+  );
+
+export type Policy = NetworkPolicy | ClusterPolicy;
+
+export type ClusterObject = Pod | Workload | Namespace | Node | Service | EndpointSlice | Policy;
 export type ClusterKind = ClusterObject['kind'];
 
 /**

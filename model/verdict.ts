@@ -1,6 +1,6 @@
 // What the declared policies say of initiator -> responder, with its reasons as data; policy/explain.ts tells it in words.
 import type { Address } from './address.ts';
-import type { ContainerPort, Labels } from './kubernetes.ts';
+import type { ContainerPort, Labels, Policy } from './kubernetes.ts';
 
 /**
  * Who a policy sees at one end. An address that is a node's (or a host-network pod's, rule 13) carries that node;
@@ -21,7 +21,15 @@ export type Party =
       /** It stands for all pods of its workload: two of one name are two pods. */
       ofWorkload?: true;
     }
-  | { kind: 'address'; address: Address; node?: string }
+  | {
+      kind: 'address';
+      address: Address;
+      node?: string;
+      /** Of the node in whose status the address is (rule 24). */
+      nodeLabels?: Labels;
+      /** By the DNS answers that held then, in lower case without a final dot; missing or empty: none was observed. */
+      names?: readonly string[];
+    }
   | { kind: 'some-node'; namespace: string; name: string };
 
 /** What is judged: `port` is the responder's, after translation; undefined for protocols without ports. */
@@ -29,10 +37,11 @@ export type Crossing = { initiator: Party; responder: Party; protocol: number; p
 
 export type VerdictName = 'allowed' | 'undeclared' | 'denied' | 'unknown';
 export type Direction = 'egress' | 'ingress';
-export type Tier = 'NetworkPolicy';
+export type Tier = 'Admin' | 'NetworkPolicy' | 'Baseline';
 
-export type PolicyRef = { kind: 'NetworkPolicy'; namespace: string; name: string };
-/** `rule` counts from 0 within the direction's list; -1 where no rule but the API itself decides (rule 12). */
+/** `namespace` is empty for a policy of the whole cluster. */
+export type PolicyRef = { kind: Policy['kind']; namespace: string; name: string };
+/** `rule` counts from 0 within the direction's list; `always`: no rule but the API itself decides (rule 12). */
 export type RuleRef =
   | { tier: Tier; policy: PolicyRef; rule: number }
   | { tier: 'always'; reason: 'itself' | 'own-node' };
@@ -47,6 +56,8 @@ export type NearMiss = {
 export type UnknownReason =
   | { reason: 'broken-policy'; policies: readonly PolicyRef[] }
   | { reason: 'address-not-known'; policies: readonly PolicyRef[] }
+  | { reason: 'names-not-known'; policies: readonly PolicyRef[] }
+  | { reason: 'ambiguous-priority'; policies: readonly PolicyRef[] }
   | { reason: 'node-not-known'; party: string }
   | { reason: 'pods-differ'; party: string }
   | { reason: 'backend-not-known'; service: string }
@@ -58,6 +69,9 @@ export type UnknownReason =
 export type SideVerdict = { side: Direction } & (
   | { verdict: 'allowed'; decidedBy: RuleRef }
   | { verdict: 'undeclared' }
+  /** A Deny rule matched; `notUnderstood` is the part of it for which it fails closed (rule 26). */
+  | { verdict: 'denied'; decidedBy: RuleRef; notUnderstood?: string }
+  /** Isolated, and no rule matched. */
   | { verdict: 'denied'; isolatedBy: readonly PolicyRef[]; nearest: readonly NearMiss[] }
   | { verdict: 'unknown'; why: UnknownReason }
 );

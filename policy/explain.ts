@@ -1,6 +1,15 @@
 // A verdict in words and as scripts read it (docs/json.md): each side with what decided it, or what would have had to
 // match.
-import type { NearMiss, PolicyRef, SideJson, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
+import type {
+  Direction,
+  NearMiss,
+  PolicyRef,
+  RuleRef,
+  SideJson,
+  SideVerdict,
+  UnknownReason,
+  Verdict,
+} from '../model/verdict.ts';
 
 /**
  * `reason` says why it is unknown. `undefinedByApi`: the protocol is none that the NetworkPolicy API speaks of, so what
@@ -25,8 +34,8 @@ export function verdictJson(verdict: Verdict): VerdictJson {
 
 function sideJson(side: SideVerdict): SideJson {
   const told = { side: side.side, verdict: side.verdict, why: sideText(side) };
-  if (side.verdict === 'denied') return { ...told, isolatedBy: side.isolatedBy.map(policyText) };
-  if (side.verdict !== 'allowed') return told;
+  if ('isolatedBy' in side) return { ...told, isolatedBy: side.isolatedBy.map(policyText) };
+  if (!('decidedBy' in side)) return told;
   const { decidedBy } = side;
   if (decidedBy.tier === 'always') return { ...told, decidedBy: { tier: 'always', reason: decidedBy.reason } };
   const { tier, policy, rule } = decidedBy;
@@ -40,15 +49,25 @@ function sideText(side: SideVerdict): string {
     case 'unknown':
       return reasonText(side.why);
     case 'denied':
+      if (!('isolatedBy' in side)) return `denied by ${ruleText(side)}`;
       return `isolated, and no rule matches: ${listed(
         side.nearest.map((miss) => missText(miss, side.side)),
         '; ',
       )}`;
     case 'allowed':
-      if (side.decidedBy.tier === 'always') return alwaysTexts[side.decidedBy.reason];
-      return `allowed by ${policyText(side.decidedBy.policy)}, spec.${side.side}[${side.decidedBy.rule}]`;
+      return side.decidedBy.tier === 'always' ? alwaysTexts[side.decidedBy.reason] : `allowed by ${ruleText(side)}`;
   }
 }
+
+function ruleText({ side, decidedBy, notUnderstood }: Direct): string {
+  if (decidedBy.tier === 'always') return alwaysTexts[decidedBy.reason];
+  const place = `${policyText(decidedBy.policy)}, spec.${side}[${decidedBy.rule}]`;
+  return notUnderstood === undefined
+    ? place
+    : `${place}: ${notUnderstood} is of a form not known here, so it denies all`;
+}
+
+type Direct = { side: Direction; decidedBy: RuleRef; notUnderstood?: string };
 
 const alwaysTexts = {
   itself: 'a pod may always reach itself',
@@ -69,7 +88,11 @@ export function reasonText(why: UnknownReason): string {
     case 'broken-policy':
       return `a broken policy could change it: ${policiesText(why.policies)}`;
     case 'address-not-known':
-      return `an ipBlock could match, and the address is not known: ${policiesText(why.policies)}`;
+      return `a rule could match by address, and the address is not known: ${policiesText(why.policies)}`;
+    case 'names-not-known':
+      return `a domain name could match, and no DNS answer for the address was seen: ${policiesText(why.policies)}`;
+    case 'ambiguous-priority':
+      return `ambiguous priority: ${policiesText(why.policies)} have the same and would decide differently`;
     case 'node-not-known':
       return `a pod and its own node may always reach each other, and the node of ${why.party} is not known`;
     case 'pods-differ':
@@ -88,7 +111,8 @@ export function reasonText(why: UnknownReason): string {
 }
 
 export function policyText(policy: PolicyRef): string {
-  return `${policy.kind} ${policy.namespace}/${policy.name}`;
+  const { kind, namespace, name } = policy;
+  return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
 function policiesText(policies: readonly PolicyRef[]): string {

@@ -1,12 +1,12 @@
 // What the declared policies say of one connection: first each side, then both together.
 // Pure: the same arguments give the same verdict. Rules: docs/policy-semantics.md.
 import { hasPorts } from '../model/protocol.ts';
-import type { Crossing, Direction, Party, PolicyRef, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
-import { nearMisses } from './near-misses.ts';
+import type { Crossing, Direction, Party, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
+import { judgeNetworkPolicies } from './network-policies.ts';
 import type { PolicyOptions } from './options.ts';
-import { type Match, type PodParty, peersMatch } from './peers.ts';
-import { type PolicySet, selectionOf } from './policy-set.ts';
-import { portsMatch } from './ports.ts';
+import type { PodParty } from './peers.ts';
+import { type PolicySet, type Selection, selectionOf } from './policy-set.ts';
+import { judgeTier } from './tiers.ts';
 
 /**
  * Judges initiator -> responder by `policies`, those in force when the connection began (the caller chooses them).
@@ -52,57 +52,40 @@ function judgeSide(
   policies: PolicySet,
   options: PolicyOptions,
 ): SideVerdict {
-  const always = alwaysAllowed(own, other);
-  if (always !== undefined) return { side, verdict: 'allowed', decidedBy: { tier: 'always', reason: always } };
-
-  const { isolating, broken } = selectionOf(policies, own, side);
-  if (isolating.length === 0 && broken.length === 0) return { side, verdict: 'undeclared' };
-
-  let unsure: PolicyRef[] | undefined;
-  for (const { policy, rules } of isolating) {
-    let maybe = false;
-    for (let rule = 0; rule < rules.length; rule++) {
-      const { peers, ports } = rules[rule]!;
-      if (portsMatch(ports, crossing) !== 'yes') continue;
-      const match: Match = peersMatch(peers, own, other, options);
-      if (match === 'yes') {
-        return { side, verdict: 'allowed', decidedBy: { tier: 'NetworkPolicy', policy, rule } };
-      }
-      maybe ||= match === 'maybe';
-    }
-    if (maybe) unsure = [...(unsure ?? []), policy];
-  }
-  // A broken policy can take no allowance away, but it may isolate the side, or hold the rule that allows.
-  if (broken.length > 0) return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };
-  if (unsure !== undefined) return { side, verdict: 'unknown', why: { reason: 'address-not-known', policies: unsure } };
-  const unplaced = possibleOwnNode(own, other);
-  if (unplaced !== undefined) {
-    const party = `${unplaced.namespace}/${unplaced.name}`;
-    return { side, verdict: 'unknown', why: { reason: 'node-not-known', party } };
-  }
-  return {
-    side,
-    verdict: 'denied',
-    isolatedBy: isolating.map((one) => one.policy),
-    nearest: nearMisses(isolating, own, other, crossing, options),
-  };
+  if (isItself(own, other)) return always(side, 'itself');
+  const ownNode = isOwnNode(own, other);
+  if (ownNode && side === 'ingress') return always(side, 'own-node');
+  const selection = selectionOf(policies, own, side);
+  const asked = { side, own, other, crossing };
+  // Rule 18, and rule 12: an egress rule of a cluster policy comes before what is said of a pod and its own node.
+  return judgeTier(selection.admin, asked, () => {
+    const unisolated = () =>
+      judgeTier(selection.baseline, asked, () =>
+        ownNode ? always(side, 'own-node') : { side, verdict: 'undeclared' },
+      );
+    if (ownNode) return judgeOwnNode(side, selection, unisolated);
+    return judgeNetworkPolicies(side, selection, own, other, crossing, options) ?? unisolated();
+  });
 }
 
-/** Rule 12: a pod reaches itself, and the node that it runs on, in both directions. */
-function alwaysAllowed(own: PodParty, other: Party): 'itself' | 'own-node' | undefined {
-  switch (other.kind) {
-    case 'pod':
-      if (own.ofWorkload || other.ofWorkload) return undefined;
-      return own.name === other.name && own.namespace === other.namespace ? 'itself' : undefined;
-    case 'address':
-      return other.node !== undefined && other.node !== '' && other.node === own.node ? 'own-node' : undefined;
-    case 'some-node':
-      return undefined;
-  }
+/** Egress to the own node: a NetworkPolicy that isolates the side lets it pass, and is final (rule 22). */
+function judgeOwnNode(side: Direction, { isolating, broken }: Selection, unisolated: () => SideVerdict): SideVerdict {
+  if (isolating.length > 0) return always(side, 'own-node');
+  const otherwise = unisolated();
+  if (broken.length === 0 || otherwise.verdict === 'allowed') return otherwise;
+  return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };
 }
 
-/** The end without a node, where the other end may be that very node. */
-function possibleOwnNode(own: PodParty, other: Party): (Party & { namespace: string; name: string }) | undefined {
-  if (other.kind === 'some-node') return other;
-  return other.kind === 'address' && other.node !== undefined && own.node === '' ? own : undefined;
+function always(side: Direction, reason: 'itself' | 'own-node'): SideVerdict {
+  return { side, verdict: 'allowed', decidedBy: { tier: 'always', reason } };
+}
+
+/** Rule 12. */
+function isItself(own: PodParty, other: Party): boolean {
+  if (other.kind !== 'pod' || own.ofWorkload || other.ofWorkload) return false;
+  return own.name === other.name && own.namespace === other.namespace;
+}
+
+function isOwnNode(own: PodParty, other: Party): boolean {
+  return other.kind === 'address' && other.node !== undefined && other.node !== '' && other.node === own.node;
 }

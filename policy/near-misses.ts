@@ -2,9 +2,9 @@
 import type { LabelSelector, PolicyPeer, PolicyPort, PolicyRule, Requirement } from '../model/kubernetes.ts';
 import { protocolName } from '../model/protocol.ts';
 import type { Crossing, NearMiss, Party } from '../model/verdict.ts';
+import type { Isolation } from './compile.ts';
 import type { PolicyOptions } from './options.ts';
 import { type PodParty, peersMatch } from './peers.ts';
-import type { Isolation } from './policy-set.ts';
 import { type PortMatch, portsMatch } from './ports.ts';
 
 export function nearMisses(

@@ -32,9 +32,28 @@ function peerMatches(peer: PolicyPeer, own: PodParty, other: Party, options: Pol
   return podSelector === undefined || selects(podSelector, other.labels) ? 'yes' : 'no';
 }
 
+/** Rule 24: networks match pod addresses as well. */
+export function networkMatches(networks: readonly Prefix[], own: PodParty, other: Party): Match {
+  let maybe = false;
+  for (const cidr of networks) {
+    const match = blockMatches({ cidr, except: noPrefixes }, own, other, matchesPods);
+    if (match === 'yes') return 'yes';
+    if (match === 'maybe') maybe = true;
+  }
+  return maybe ? 'maybe' : 'no';
+}
+
+const matchesPods = { ipBlockMatchesPods: true };
+const noPrefixes: readonly Prefix[] = [];
+
 type Block = { cidr: Prefix; except: readonly Prefix[] };
 
-function blockMatches(block: Block, own: PodParty, other: Party, options: PolicyOptions): Match {
+function blockMatches(
+  block: Block,
+  own: PodParty,
+  other: Party,
+  options: Pick<PolicyOptions, 'ipBlockMatchesPods'>,
+): Match {
   switch (other.kind) {
     case 'address':
       return holds(block, other.address) ? 'yes' : 'no';

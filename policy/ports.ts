@@ -1,24 +1,24 @@
-// Which ports a rule means (rules 6, 10 and 11). A name is a container port of the responder, in both directions.
-import type { PolicyPort } from '../model/kubernetes.ts';
+// Which ports a rule means (rules 6, 10, 11 and 25). A name is a container port of the responder, in both directions.
+import type { ClusterPort } from '../model/kubernetes.ts';
 import { hasPorts } from '../model/protocol.ts';
 import type { Crossing } from '../model/verdict.ts';
 
 /** What did not match: `no-such-protocol` where no entry even has the connection's protocol. */
 export type PortMatch = 'yes' | 'no-such-port' | 'no-such-protocol';
 
-export function portsMatch(ports: readonly PolicyPort[], crossing: Crossing): PortMatch {
+export function portsMatch(ports: readonly ClusterPort[], crossing: Crossing): PortMatch {
   if (ports.length === 0) return 'yes';
   if (!hasPorts(crossing.protocol)) return 'no-such-protocol';
   let nearest: PortMatch = 'no-such-protocol';
   for (const one of ports) {
-    if (one.protocol !== crossing.protocol) continue;
+    if (one.protocol !== undefined && one.protocol !== crossing.protocol) continue;
     if (portMatches(one, crossing)) return 'yes';
     nearest = 'no-such-port';
   }
   return nearest;
 }
 
-function portMatches({ port, endPort }: PolicyPort, { protocol, port: asked, responder }: Crossing): boolean {
+function portMatches({ port, endPort }: ClusterPort, { protocol, port: asked, responder }: Crossing): boolean {
   if (port === undefined) return true;
   if (asked === undefined) return false;
   if (typeof port === 'number') return endPort === undefined ? asked === port : asked >= port && asked <= endPort;

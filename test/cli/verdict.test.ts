@@ -63,9 +63,9 @@ t.test('one question: the verdict with its explanation as a table, and exit code
     '  egress   denied      isolated, and no rule matches: NetworkPolicy shop/default-deny has no egress rule, ' +
       'so it allows nothing; NetworkPolicy shop/dns spec.egress[0] needs the responder to be ' +
       'any pod in a namespace with kubernetes.io/metadata.name=kube-system',
-    '  ingress  denied      isolated, and no rule matches: NetworkPolicy shop/default-deny has no ingress rule, ' +
-      'so it allows nothing; NetworkPolicy shop/carts-db spec.ingress[0] needs the initiator to be ' +
-      'a pod with app=carts in namespace shop',
+    '  ingress  denied      isolated, and no rule matches: NetworkPolicy shop/carts-db spec.ingress[0] needs ' +
+      'the initiator to be a pod with app=carts in namespace shop; ' +
+      'NetworkPolicy shop/default-deny has no ingress rule, so it allows nothing',
   ]);
 });
 

@@ -66,13 +66,13 @@ t.test(
     ];
     const { verdict, sides } = verdictJson(verdictOf(web, db, 80, policies));
     t.equal(verdict, 'denied');
-    t.same(sides[1]?.isolatedBy, ['NetworkPolicy shop/db', 'NetworkPolicy shop/all', 'NetworkPolicy shop/none']);
+    t.same(sides[1]?.isolatedBy, ['NetworkPolicy shop/all', 'NetworkPolicy shop/db', 'NetworkPolicy shop/none']);
     t.equal(
       sides[1]?.why,
-      'isolated, and no rule matches: NetworkPolicy shop/db spec.ingress[0] needs the initiator to be ' +
+      'isolated, and no rule matches: NetworkPolicy shop/all spec.ingress[0] fits but for the port: ' +
+        'it needs the TCP port that the responder names sql; NetworkPolicy shop/db spec.ingress[0] needs the initiator to be ' +
         'a pod with app=cron in namespace shop or any pod in a namespace with team=a or ' +
         'a pod with no old and app not in (web, x) in any namespace or an address in 192.0.2.0/24 except 192.0.2.8/32; ' +
-        'NetworkPolicy shop/all spec.ingress[0] fits but for the port: it needs the TCP port that the responder names sql; ' +
         'NetworkPolicy shop/none has no ingress rule, so it allows nothing',
     );
   },

@@ -1,6 +1,6 @@
 // What policies judge, in one line each: pods, addresses, nodes, and policies as their manifests have them.
 import { parseObject } from '../../cluster/parse/parse.ts';
-import type { Labels, NetworkPolicy } from '../../model/kubernetes.ts';
+import type { Labels, NetworkPolicy, Policy } from '../../model/kubernetes.ts';
 import { parseProtocol, TCP } from '../../model/protocol.ts';
 import type { Crossing, Party, SideVerdict, Verdict } from '../../model/verdict.ts';
 import { judge } from '../../policy/judge.ts';
@@ -73,7 +73,7 @@ export function verdictOf(
   from: Party,
   to: Party,
   port: number | string,
-  policies: readonly NetworkPolicy[],
+  policies: readonly Policy[],
   options: Partial<PolicyOptions> = {},
 ): Verdict {
   return judge(crossing(from, to, port), compilePolicies(policies), { ...defaultPolicyOptions, ...options });

@@ -1,0 +1,50 @@
+// What the NetworkPolicies say of a side (rules 1 to 17); undefined where none of them isolates it.
+import type { Crossing, Direction, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
+import { nearMisses } from './near-misses.ts';
+import type { PolicyOptions } from './options.ts';
+import { type PodParty, peersMatch } from './peers.ts';
+import type { Selection } from './policy-set.ts';
+import { portsMatch } from './ports.ts';
+
+export function judgeNetworkPolicies(
+  side: Direction,
+  { isolating, broken }: Selection,
+  own: PodParty,
+  other: Party,
+  crossing: Crossing,
+  options: PolicyOptions,
+): SideVerdict | undefined {
+  if (isolating.length === 0 && broken.length === 0) return undefined;
+  let unsure: PolicyRef[] | undefined;
+  for (const { policy, rules } of isolating) {
+    let maybe = false;
+    for (let rule = 0; rule < rules.length; rule++) {
+      const { peers, ports } = rules[rule]!;
+      if (portsMatch(ports, crossing) !== 'yes') continue;
+      const match = peersMatch(peers, own, other, options);
+      if (match === 'yes') return { side, verdict: 'allowed', decidedBy: { tier: 'NetworkPolicy', policy, rule } };
+      maybe ||= match === 'maybe';
+    }
+    if (maybe) unsure = [...(unsure ?? []), policy];
+  }
+  // A broken policy can take no allowance away, but it may isolate the side, or hold the rule that allows.
+  if (broken.length > 0) return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };
+  if (unsure !== undefined) return { side, verdict: 'unknown', why: { reason: 'address-not-known', policies: unsure } };
+  const unplaced = possibleOwnNode(own, other);
+  if (unplaced !== undefined) {
+    const party = `${unplaced.namespace}/${unplaced.name}`;
+    return { side, verdict: 'unknown', why: { reason: 'node-not-known', party } };
+  }
+  return {
+    side,
+    verdict: 'denied',
+    isolatedBy: isolating.map((one) => one.policy),
+    nearest: nearMisses(isolating, own, other, crossing, options),
+  };
+}
+
+/** The end without a node, where the other end may be that very node. */
+function possibleOwnNode(own: PodParty, other: Party): (Party & { namespace: string; name: string }) | undefined {
+  if (other.kind === 'some-node') return other;
+  return other.kind === 'address' && other.node !== undefined && own.node === '' ? own : undefined;
+}

@@ -1,0 +1,126 @@
+// What one tier of cluster policies says of a side (rules 19 to 26): by priority, then by the order of a policy's rules,
+// the first rule that matches. Where it is not known whether a rule matches, both answers stand.
+import type { ClusterAction } from '../model/kubernetes.ts';
+import type { Crossing, Direction, Party, RuleRef, SideVerdict, UnknownReason } from '../model/verdict.ts';
+import { type ClusterMatch, clusterPeersMatch } from './cluster-peers.ts';
+import type { Tiered } from './compile.ts';
+import type { PodParty } from './peers.ts';
+import { priorityOf } from './policy-set.ts';
+import { portsMatch } from './ports.ts';
+
+/** One way in which the tier may end; `doubt` is what would have to be known to tell whether it does. */
+type Ending =
+  | { action: ClusterAction; rule: RuleRef; notUnderstood?: string; doubt?: UnknownReason }
+  | { action: 'undecidable'; doubt: UnknownReason };
+
+export type Asked = { side: Direction; own: PodParty; other: Party; crossing: Crossing };
+
+/** `below` is what comes after the tier: it is asked where no rule decides, and for Pass. */
+export function judgeTier(tier: readonly Tiered[], asked: Asked, below: () => SideVerdict): SideVerdict {
+  if (tier.length === 0) return below();
+  const endings: Ending[] = [];
+  let falls = true;
+  for (let from = 0; from < tier.length && falls; ) {
+    let to = from + 1;
+    while (to < tier.length && priorityOf(tier[to]!) === priorityOf(tier[from]!)) to += 1;
+    falls = judgeRank(tier, from, to, asked, endings);
+    from = to;
+  }
+  return settled(endings, falls, asked.side, below);
+}
+
+/** Policies of one priority. Adds how they may end; says whether they may leave it to the next. */
+function judgeRank(tier: readonly Tiered[], from: number, to: number, asked: Asked, endings: Ending[]): boolean {
+  const begun = endings.length;
+  let falls = true;
+  let ambiguous: Ending | undefined;
+  for (let i = from; i < to; i++) {
+    const before = endings.length;
+    const mayFall = judgePolicy(tier[i]!, asked, endings);
+    ambiguous ??= conflict(endings, begun, before);
+    falls &&= mayFall;
+  }
+  if (ambiguous !== undefined) endings.push(ambiguous);
+  return falls;
+}
+
+/** Rule 19: two policies of one priority that would decide differently. */
+function conflict(endings: readonly Ending[], begun: number, before: number): Ending | undefined {
+  for (let i = before; i < endings.length; i++) {
+    for (let j = begun; j < before; j++) {
+      const [one, other] = [endings[j]!, endings[i]!];
+      if (one.action === 'undecidable' || other.action === 'undecidable' || one.action === other.action) continue;
+      if (one.rule.tier === 'always' || other.rule.tier === 'always') continue;
+      const policies = [one.rule.policy, other.rule.policy];
+      return { action: 'undecidable', doubt: { reason: 'ambiguous-priority', policies } };
+    }
+  }
+  return undefined;
+}
+
+/** Adds how the policy may end; says whether none of its rules may match. */
+function judgePolicy({ of, policy, rules }: Tiered, asked: Asked, endings: Ending[]): boolean {
+  if (of.broken !== undefined) {
+    endings.push({ action: 'undecidable', doubt: { reason: 'broken-policy', policies: [policy] } });
+    return false;
+  }
+  const { own, other, crossing } = asked;
+  for (let i = 0; i < rules.length; i++) {
+    const { action, peers, ports, notUnderstood } = rules[i]!;
+    const rule: RuleRef = { tier: of.tier, policy, rule: i };
+    if (notUnderstood !== undefined) {
+      // Rule 26: what nobody understands allows nothing, and anything else denies.
+      if (action === 'Accept') continue;
+      endings.push({ action: 'Deny', rule, notUnderstood });
+      return false;
+    }
+    if (portsMatch(ports, crossing) !== 'yes') continue;
+    const match = clusterPeersMatch(peers, own, other);
+    if (match === 'no') continue;
+    if (match === 'yes') {
+      endings.push({ action, rule });
+      return false;
+    }
+    endings.push({ action, rule, doubt: doubtOf(match, rule) });
+  }
+  return true;
+}
+
+function doubtOf(match: ClusterMatch, rule: RuleRef & { tier: 'Admin' | 'NetworkPolicy' | 'Baseline' }): UnknownReason {
+  const reason = match === 'maybe-named' ? 'names-not-known' : 'address-not-known';
+  return { reason, policies: [rule.policy] };
+}
+
+/** The verdict in which all endings agree, whatever the answer to the doubts; else unknown, with the first of them. */
+function settled(endings: readonly Ending[], falls: boolean, side: Direction, below: () => SideVerdict): SideVerdict {
+  const last = endings.at(-1);
+  if (last === undefined) return below();
+  let lower: SideVerdict | undefined;
+  const fallen = () => {
+    lower ??= below();
+    return lower;
+  };
+  const verdictOf = (ending: Ending): SideVerdict => {
+    switch (ending.action) {
+      case 'Accept':
+        return { side, verdict: 'allowed', decidedBy: ending.rule };
+      case 'Deny':
+        return {
+          side,
+          verdict: 'denied',
+          decidedBy: ending.rule,
+          ...(ending.notUnderstood !== undefined && { notUnderstood: ending.notUnderstood }),
+        };
+      case 'Pass':
+        return fallen();
+      case 'undecidable':
+        return { side, verdict: 'unknown', why: ending.doubt };
+    }
+  };
+  const certain = falls ? fallen() : verdictOf(endings.find((one) => one.doubt === undefined) ?? last);
+  for (const ending of endings) {
+    if (ending.doubt === undefined || verdictOf(ending).verdict === certain.verdict) continue;
+    return { side, verdict: 'unknown', why: ending.doubt };
+  }
+  return certain;
+}
