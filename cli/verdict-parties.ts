@@ -5,12 +5,13 @@ import type {
   ContainerPort,
   EndpointSlice,
   Labels,
-  NetworkPolicy,
   Node,
   Pod,
+  Policy,
   Service,
   Workload,
 } from '../model/kubernetes.ts';
+import { isPolicy } from '../model/kubernetes.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Party } from '../model/verdict.ts';
 import {
@@ -38,7 +39,7 @@ export type Backend = { candidate: Candidate; port: number | undefined };
 type MadeBy = { kind: string; name: string; template: Workload | undefined; pods: Pod[] };
 
 export class Parties {
-  readonly policies: readonly NetworkPolicy[];
+  readonly policies: readonly Policy[];
   readonly #pods = new Map<string, Pod>();
   readonly #workloads = new Map<string, MadeBy[]>();
   readonly #namespaces = new Map<string, Labels>();
@@ -49,7 +50,7 @@ export class Parties {
   readonly #slices = new Map<string, EndpointSlice[]>();
 
   constructor(objects: readonly ClusterObject[]) {
-    this.policies = objects.filter((object) => object.kind === 'NetworkPolicy');
+    this.policies = objects.filter(isPolicy);
     for (const object of objects) this.#add(object);
   }
 
@@ -106,7 +107,7 @@ export class Parties {
     const node = this.#nodeAt.get(address);
     const service = node === undefined ? this.#serviceAt.get(address) : undefined;
     if (service !== undefined) return { is: 'service', service };
-    return { is: 'one', candidate: { party: nodeParty(address, node ?? ''), ports: [] } };
+    return { is: 'one', candidate: { party: this.#nodeParty(address, node ?? ''), ports: [] } };
   }
 
   #byName(text: string, namespace: string, name: string): Named {
@@ -151,7 +152,14 @@ export class Parties {
   #hostParty({ namespace, name, node, addresses }: Placeable): Party {
     const address = addresses[0] ?? this.#nodes.get(node)?.addresses[0];
     if (address === undefined) return { kind: 'some-node', namespace, name };
-    return nodeParty(address, node || (this.#nodeAt.get(address) ?? ''));
+    return this.#nodeParty(address, node || (this.#nodeAt.get(address) ?? ''));
+  }
+
+  /** Its labels count only where the node's status has the address (rule 24). */
+  #nodeParty(address: Address, node: string): Party {
+    const known = this.#nodes.get(node);
+    const nodeLabels = known?.addresses.includes(address) ? known.labels : undefined;
+    return { kind: 'address', address, ...(node !== '' && { node }), ...(nodeLabels && { nodeLabels }) };
   }
 
   /** A namespace without a manifest has its name as a label all the same (rule 16). */
@@ -216,10 +224,6 @@ type Placeable = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'po
 function ofWorkload(candidate: Candidate): Candidate {
   const { party } = candidate;
   return party.kind === 'pod' ? { ...candidate, party: { ...party, ofWorkload: true } } : candidate;
-}
-
-function nodeParty(address: Address, node: string): Party {
-  return { kind: 'address', address, ...(node !== '' && { node }) };
 }
 
 function addTo<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {

@@ -153,6 +153,18 @@ export type ClusterPolicy = Named & {
 
 export type Policy = NetworkPolicy | ClusterPolicy;
 
+export function isPolicy(object: ClusterObject): object is Policy {
+  switch (object.kind) {
+    case 'NetworkPolicy':
+    case 'ClusterNetworkPolicy':
+    case 'AdminNetworkPolicy':
+    case 'BaselineAdminNetworkPolicy':
+      return true;
+    default:
+      return false;
+  }
+}
+
 export type ClusterObject = Pod | Workload | Namespace | Node | Service | EndpointSlice | Policy;
 export type ClusterKind = ClusterObject['kind'];
 
