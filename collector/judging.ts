@@ -133,6 +133,7 @@ export class Judging {
       policies: this.#cluster.policies,
       pods: this.#cluster.livePods(),
       workloads: this.#cluster.workloads,
+      labelsOf: (namespace: string) => this.#cluster.namespaceLabels(namespace, nowUs),
     };
     this.#findings.replaceStanding('inert', inertFindings(coverable, nowUs));
   }

@@ -1,4 +1,5 @@
 // The cluster's objects as they were: pods, namespaces and policies by version, services, endpoints and nodes as they are.
+import { isDeepStrictEqual } from 'node:util';
 import type { Address, Prefix } from '../../model/address.ts';
 import { addressBytes, prefixHolds } from '../../model/address.ts';
 import type {
@@ -7,13 +8,14 @@ import type {
   EndpointSlice,
   Labels,
   Namespace,
-  NetworkPolicy,
   Node,
   Pod,
+  Policy,
   Service,
   Workload,
 } from '../../model/kubernetes.ts';
 import { objectKey } from '../../model/kubernetes.ts';
+import { compilePolicies, emptyPolicySet, type PolicySet, withoutPolicy, withPolicy } from '../../policy/policy-set.ts';
 import { AddressOwners, type Owner } from './owners.ts';
 import { Timeline } from './timeline.ts';
 
@@ -29,8 +31,9 @@ export class ClusterHistory {
   readonly #uidOfName = new Map<string, string>();
   readonly #gone: string[] = [];
   readonly #namespaces = new Map<string, Timeline<Namespace>>();
-  readonly #policies = new Map<string, NetworkPolicy>();
-  readonly #policySets = new Timeline<readonly NetworkPolicy[]>(versionsKept.policies);
+  readonly #namesOnly = new Map<string, Labels>();
+  readonly #policies = new Map<string, Policy>();
+  readonly #policySets = new Timeline<PolicySet>(versionsKept.policies);
   readonly #nodes = new Map<string, Node>();
   readonly #nodeOfAddress = new Map<Address, string>();
   readonly #services = new Map<string, Service>();
@@ -84,12 +87,21 @@ export class ClusterHistory {
 
   namespaceLabels(name: string, timeUs: number): Labels {
     const timeline = this.#namespaces.get(name);
-    return (timeline?.at(timeUs) ?? timeline?.earliest)?.labels ?? { 'kubernetes.io/metadata.name': name };
+    return (timeline?.at(timeUs) ?? timeline?.earliest)?.labels ?? this.#labelsByName(name);
   }
 
-  /** The same array as long as no policy changed, so that what is compiled of it can be kept. */
-  policiesAt(timeUs: number): readonly NetworkPolicy[] {
-    return this.#policySets.at(timeUs) ?? this.#policySets.earliest ?? noPolicies;
+  /** Of a namespace that was not told (rule 16); one object for each name, as a told one has. */
+  #labelsByName(name: string): Labels {
+    const known = this.#namesOnly.get(name);
+    if (known !== undefined) return known;
+    const labels: Labels = { 'kubernetes.io/metadata.name': name };
+    this.#namesOnly.set(name, labels);
+    return labels;
+  }
+
+  /** The same set as long as no policy changed. */
+  policiesAt(timeUs: number): PolicySet {
+    return this.#policySets.at(timeUs) ?? this.#policySets.earliest ?? emptyPolicySet;
   }
 
   nodeOf(address: Address): Node | undefined {
@@ -140,7 +152,7 @@ export class ClusterHistory {
     return this.#workloads.values();
   }
 
-  get policies(): Iterable<NetworkPolicy> {
+  get policies(): Iterable<Policy> {
     return this.#policies.values();
   }
 
@@ -152,10 +164,22 @@ export class ClusterHistory {
     );
   }
 
-  /** No policy at all is what was in force then, where none was told. */
+  /** What was told until then is one set; no policy at all is what was in force where none was told. */
   #sync(): void {
-    if (this.#policySets.latest === undefined) this.#policySets.put([], 0);
+    if (this.#policySets.latest === undefined) this.#policySets.put(compilePolicies([...this.#policies.values()]), 0);
     this.#synced = true;
+  }
+
+  #putPolicy(policy: Policy, atUs: number): void {
+    this.#policies.set(objectKey(policy), policy);
+    const { latest } = this.#policySets;
+    if (latest !== undefined) this.#policySets.put(withPolicy(latest, policy), atUs);
+  }
+
+  #removePolicy(policy: Policy, atUs: number): void {
+    this.#policies.delete(objectKey(policy));
+    const { latest } = this.#policySets;
+    if (latest !== undefined) this.#policySets.put(withoutPolicy(latest, policy), atUs);
   }
 
   #put(object: ClusterObject, atUs: number): void {
@@ -167,8 +191,10 @@ export class ClusterHistory {
         timelineOf(this.#namespaces, object.name).put(object, atUs);
         return;
       case 'NetworkPolicy':
-        this.#policies.set(objectKey(object), object);
-        this.#policySets.put([...this.#policies.values()], atUs);
+      case 'ClusterNetworkPolicy':
+      case 'AdminNetworkPolicy':
+      case 'BaselineAdminNetworkPolicy':
+        this.#putPolicy(object, atUs);
         return;
       case 'Node':
         this.#forgetAddresses(this.#nodes.get(object.name));
@@ -205,8 +231,10 @@ export class ClusterHistory {
         this.#namespaces.delete(object.name);
         return;
       case 'NetworkPolicy':
-        this.#policies.delete(objectKey(object));
-        this.#policySets.put([...this.#policies.values()], atUs);
+      case 'ClusterNetworkPolicy':
+      case 'AdminNetworkPolicy':
+      case 'BaselineAdminNetworkPolicy':
+        this.#removePolicy(object, atUs);
         return;
       case 'Node':
         this.#forgetAddresses(this.#nodes.get(object.name));
@@ -224,9 +252,14 @@ export class ClusterHistory {
     }
   }
 
-  #putPod(pod: Pod, atUs: number): void {
-    const name = objectKey(pod);
+  #putPod(told: Pod, atUs: number): void {
+    const name = objectKey(told);
     const formerUid = this.#uidOfName.get(name);
+    const known = formerUid === told.uid ? this.#pods.get(told.uid)?.latest : undefined;
+    // Most of what is told of a pod is its status, and nothing of that is kept.
+    if (known !== undefined && isDeepStrictEqual(known, told)) return;
+    const pod =
+      known !== undefined && isDeepStrictEqual(known.labels, told.labels) ? { ...told, labels: known.labels } : told;
     const former = formerUid === undefined || formerUid === pod.uid ? undefined : this.#pods.get(formerUid)?.latest;
     if (former !== undefined) this.#remove(former, atUs);
     this.#uidOfName.set(name, pod.uid);
@@ -243,8 +276,6 @@ export class ClusterHistory {
     this.#services.delete(key);
   }
 }
-
-const noPolicies: readonly NetworkPolicy[] = [];
 
 function timelineOf<Value>(timelines: Map<string, Timeline<Value>>, key: string): Timeline<Value> {
   const known = timelines.get(key);

@@ -7,6 +7,7 @@ import { hasPorts } from '../../model/protocol.ts';
 import type { Party, UnknownReason } from '../../model/verdict.ts';
 import type { ClusterHistory } from './cluster-history.ts';
 import type { Names } from './names.ts';
+import { Parties } from './parties.ts';
 import type { Zones } from './zones.ts';
 
 export type Identity = { endpoint: Endpoint } & (
@@ -28,6 +29,7 @@ export class Identities {
   readonly #clusterRanges: readonly Prefix[];
   readonly #told: ToldNodes;
   readonly #names: Names;
+  readonly #parties = new Parties();
 
   /** `clusterRanges`: pod and service ranges that node objects do not tell. */
   constructor(cluster: ClusterHistory, zones: Zones, clusterRanges: readonly Prefix[], told: ToldNodes, names: Names) {
@@ -60,7 +62,11 @@ export class Identities {
       zone: this.#zones(end.address),
       ...(names.length === 0 ? {} : { names }),
     };
-    return { endpoint, is: 'address', party: { kind: 'address', address: end.address } };
+    return {
+      endpoint,
+      is: 'address',
+      party: this.#parties.external(end.address, this.#names.allAt(end.address, timeUs)),
+    };
   }
 
   #ownerUid(address: Address, timeUs: number): string | undefined {
@@ -76,22 +82,13 @@ export class Identities {
 
   #pod(pod: Pod, ip: Address, timeUs: number): Identity {
     const endpoint = podEndpoint(pod, ip, this.#cluster.node(pod.node)?.zone);
-    const party: Party = {
-      kind: 'pod',
-      namespace: pod.namespace,
-      name: pod.name,
-      labels: pod.labels,
-      namespaceLabels: this.#cluster.namespaceLabels(pod.namespace, timeUs),
-      addresses: [ip],
-      node: pod.node,
-      ports: pod.ports,
-    };
+    const party = this.#parties.pod(pod, ip, this.#cluster.namespaceLabels(pod.namespace, timeUs));
     return { endpoint, is: 'pod', party, uid: pod.uid, knownFromStart: this.#cluster.podKnownAt(pod.uid, timeUs) };
   }
 
   /** A host-network pod is told from its node by the port it declares; to policies both are the node's address. */
   #node(node: Node, end: End): Identity {
-    const party: Party = { kind: 'address', address: end.address, node: node.name };
+    const party = this.#parties.node(node, end.address);
     const pod = hasPorts(end.protocol)
       ? this.#cluster
           .hostNetworkPods(node.name)

@@ -1,4 +1,5 @@
-// What an address was called at a time, as pods were told by DNS. Nobody vouches for it: names are shown, never judged by.
+// What an address was called at a time, as pods were told by DNS. Nobody vouches for it: names are shown, and judged by
+// only where a policy says so itself (domainNames, rule 24).
 import type { Address } from '../../model/address.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { NameAnswer } from '../../model/name-answer.ts';
@@ -40,15 +41,17 @@ export class Names {
     for (const name of names.toReversed()) this.#learn({ name, address: ip, atUs, ttlSeconds: 0 }, atUs);
   }
 
-  /** Newest first. */
+  /** The newest few, newest first. */
   at(address: Address, timeUs: number): readonly string[] {
+    return this.allAt(address, timeUs).slice(0, namesShown);
+  }
+
+  /** Newest first. */
+  allAt(address: Address, timeUs: number): readonly string[] {
     const then = (this.#spans.get(address) ?? []).filter(
       ({ fromUs, untilUs }) => fromUs <= timeUs + toleranceUs && timeUs <= untilUs + lingerUs,
     );
-    return then
-      .slice(-namesShown)
-      .reverse()
-      .map(({ name }) => name);
+    return then.reverse().map(({ name }) => name);
   }
 
   /** Spans stand in the order in which they were told last. */

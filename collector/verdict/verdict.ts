@@ -8,10 +8,10 @@ import type { Joined } from '../../model/joined.ts';
 import { hasPorts } from '../../model/protocol.ts';
 import type { Tuple } from '../../model/record.ts';
 import type { Verdict } from '../../model/verdict.ts';
+import { CachedJudge } from '../../policy/cached-judge.ts';
 import { reasonText } from '../../policy/explain.ts';
-import { agreed, judge, together } from '../../policy/judge.ts';
+import { agreed, together } from '../../policy/judge.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
-import { compilePolicies } from '../../policy/policy-set.ts';
 import type { ClusterHistory } from '../identity/cluster-history.ts';
 import type { Identities, Identity } from '../identity/identity.ts';
 import { type Coverage, deliveredOf, type Expected } from '../join/delivered.ts';
@@ -25,11 +25,15 @@ export type VerdictOptions = { policy: PolicyOptions; graceUs: number };
 /** `undecided`: an end has no owner yet, or its agent has not named it: judge again while the connection is young. */
 export type Judgement = { assessed: Assessed; undecided: boolean };
 
+/** Some 100 bytes each. */
+const verdictsKept = 200_000;
+
 export class Verdicts {
   readonly #options: VerdictOptions;
   readonly #cluster: ClusterHistory;
   readonly #identities: Identities;
   readonly #coverage: Coverage & Interfaces;
+  readonly #policyJudge: CachedJudge;
 
   constructor(
     options: VerdictOptions,
@@ -41,6 +45,7 @@ export class Verdicts {
     this.#cluster = cluster;
     this.#identities = identities;
     this.#coverage = coverage;
+    this.#policyJudge = new CachedJudge(options.policy, verdictsKept);
   }
 
   assess(joined: Joined, nowUs: number): Judgement {
@@ -94,7 +99,7 @@ export class Verdicts {
     responder: Identity & { is: 'pod' | 'address' },
     timeUs: number,
   ): Verdict {
-    const policies = compilePolicies(this.#cluster.policiesAt(timeUs));
+    const policies = this.#cluster.policiesAt(timeUs);
     const port = hasPorts(joined.protocol) ? joined.reached.responderPort : undefined;
     const crossing = {
       initiator: initiator.party,
@@ -102,13 +107,13 @@ export class Verdicts {
       protocol: joined.protocol,
       ...(port === undefined ? {} : { port }),
     };
-    const verdict = judge(crossing, policies, this.#options.policy);
+    const verdict = this.#policyJudge.judge(crossing, policies);
     if (joined.asked.initiator === joined.reached.initiator) return verdict;
     return this.#judgeMasqueraded(verdict, () => {
       const { initiator: address, initiatorPort } = joined.reached;
       const seen = this.#identities.at({ address, port: initiatorPort, protocol: joined.protocol, podUid: '' }, timeUs);
       const party = seen.is === 'address' ? seen.party : { kind: 'address' as const, address };
-      return judge({ ...crossing, initiator: party }, policies, this.#options.policy);
+      return this.#policyJudge.judge({ ...crossing, initiator: party }, policies);
     });
   }
 

@@ -51,7 +51,12 @@ t.test('rule 13: a host-network pod without an address has that of its node, whe
   const node =
     '{ apiVersion: v1, kind: Node, metadata: { name: n1 }, status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] } }';
   const proxy = podAt('proxy', '', 'nodeName: n1, hostNetwork: true');
-  t.same(partyOf(parties(node, proxy), 'shop/proxy'), { kind: 'address', address: '192.0.2.1', node: 'n1' });
+  t.same(partyOf(parties(node, proxy), 'shop/proxy'), {
+    kind: 'address',
+    address: '192.0.2.1',
+    node: 'n1',
+    nodeLabels: {},
+  });
   t.same(partyOf(parties(proxy), 'shop/proxy'), { kind: 'some-node', namespace: 'shop', name: 'proxy' });
 });
 
