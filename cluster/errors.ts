@@ -19,6 +19,21 @@ export const clusterProblemCodes = [
   'unknown-policy-type',
   'empty-peer',
   'mixed-peer',
+  'empty-subject',
+  'mixed-subject',
+  'unknown-tier',
+  'bad-priority',
+  'bad-baseline-name',
+  'unknown-action',
+  'mixed-port',
+  'end-not-above-start',
+  'named-port-without-pods',
+  'bad-domain-name',
+  'names-need-accept',
+  'too-long',
+  'empty-list',
+  'too-many-items',
+  'duplicate-item',
   'unknown-operator',
   'operator-needs-values',
   'operator-takes-no-values',
@@ -158,6 +173,123 @@ export function mixedPeer(): Fault {
     fault: 'the peer has ipBlock and a selector',
     mend: 'make two peers of it',
   };
+}
+
+/** Of a policy of the whole cluster, whose peers have exactly one field each. */
+export function peerOfSeveral(fields: readonly string[]): Fault {
+  return {
+    code: 'mixed-peer',
+    fault: `the peer has ${fields.join(' and ')}`,
+    mend: `make ${fields.length} peers of it`,
+  };
+}
+
+export function emptySubject(): Fault {
+  return {
+    code: 'empty-subject',
+    fault: 'the subject names no pods',
+    mend: 'set namespaces or pods; namespaces: {} means every pod',
+  };
+}
+
+export function mixedSubject(): Fault {
+  return {
+    code: 'mixed-subject',
+    fault: 'the subject has namespaces and pods',
+    mend: 'keep pods alone, with its namespaceSelector',
+  };
+}
+
+export function unknownTier(value: string): Fault {
+  return { code: 'unknown-tier', fault: `tier ${shown(value)} is not known`, mend: 'set Admin or Baseline' };
+}
+
+export function badPriority(value: number): Fault {
+  return {
+    code: 'bad-priority',
+    fault: `priority ${value} is not a whole number from 0 to 1000`,
+    mend: 'set one, lower is first',
+  };
+}
+
+export function badBaselineName(name: string): Fault {
+  return {
+    code: 'bad-baseline-name',
+    fault: `a BaselineAdminNetworkPolicy cannot be named ${shown(name)}: a cluster has one`,
+    mend: 'name it default',
+  };
+}
+
+export function unknownAction(value: string, known: readonly string[]): Fault {
+  return {
+    code: 'unknown-action',
+    fault: `action ${shown(value)} is not known here`,
+    mend: `set ${known.slice(0, -1).join(', ')} or ${known.at(-1)}`,
+  };
+}
+
+export function mixedPort(fields: readonly string[]): Fault {
+  return {
+    code: 'mixed-port',
+    fault: `${fields.join(' and ')} stand together`,
+    mend: `make ${fields.length} items of it`,
+  };
+}
+
+export function endNotAboveStart(end: number, start: number): Fault {
+  return {
+    code: 'end-not-above-start',
+    fault: `end ${end} is not above start ${start}`,
+    mend: `set ${start + 1} or more, or a number instead of a range`,
+  };
+}
+
+export function namedPortWithoutPods(name: string, peer: string): Fault {
+  return {
+    code: 'named-port-without-pods',
+    fault: `port ${shown(name)} is a container port's name, and the rule has ${peer} among its peers`,
+    mend: 'set the number, or make a rule of its own for pods',
+  };
+}
+
+export function badDomainName(value: string): Fault {
+  return {
+    code: 'bad-domain-name',
+    fault: `${shown(value)} is not a domain name`,
+    mend: 'write it as example.com, or *.example.com for all names below it',
+  };
+}
+
+export function namesNeedAccept(action: string, accept: string): Fault {
+  return {
+    code: 'names-need-accept',
+    fault: `a rule with domainNames cannot ${action}`,
+    mend: `set action ${accept}, and deny the rest in a rule behind it`,
+  };
+}
+
+export function tooLong(field: string, length: number, most: number): Fault {
+  return {
+    code: 'too-long',
+    fault: `${field} has ${length} characters, more than ${most}`,
+    mend: `keep ${most} of them`,
+  };
+}
+
+export function emptyList(): Fault {
+  return { code: 'empty-list', fault: 'the list has no items', mend: 'give at least one' };
+}
+
+export function tooManyItems(count: number, most: number): Fault {
+  return {
+    code: 'too-many-items',
+    fault: `the list has ${count} items, more than ${most}`,
+    mend: 'spread them over several rules or policies',
+  };
+}
+
+export function duplicateItem(value: string): Fault {
+  return { code: 'duplicate-item', fault: `${shown(value)} stands in the list twice`, mend: 'keep one of them' };
 }
 
 export function unknownOperator(value: string): Fault {

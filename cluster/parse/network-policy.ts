@@ -1,7 +1,7 @@
 // A NetworkPolicy, defaulted and checked as the API server does it (networking.k8s.io/v1; rules 2, 5, 6, 10, 17).
 import type { Prefix } from '../../model/address.ts';
 import { prefixHolds } from '../../model/address.ts';
-import type { LabelSelector, PolicyPeer, PolicyPort, PolicyRule } from '../../model/kubernetes.ts';
+import type { PolicyPeer, PolicyPort, PolicyRule } from '../../model/kubernetes.ts';
 import {
   emptyPeer,
   endPortBelowPort,
@@ -12,21 +12,13 @@ import {
   unknownPolicyType,
 } from '../errors.ts';
 import type { Field } from './field.ts';
+import type { PolicyDraft } from './policy-draft.ts';
 import { selector } from './selector.ts';
 import { portName, portNumber, prefix, protocol } from './values.ts';
 
-export type Direction = 'ingress' | 'egress';
+type Direction = 'ingress' | 'egress';
 
-/** What a policy says, or what could be read of one that is broken: whom and which directions it may isolate. */
-export type PolicySpec = {
-  podSelector: LabelSelector;
-  podSelectorSound: boolean;
-  directions: readonly Direction[];
-  ingress: readonly PolicyRule[];
-  egress: readonly PolicyRule[];
-};
-
-export function networkPolicySpec(object: Field): PolicySpec {
+export function networkPolicy(object: Field): PolicyDraft {
   const spec = object.at('spec').only('podSelector', 'policyTypes', 'ingress', 'egress');
   const before = spec.faultCount;
   const podSelector = selector(spec.at('podSelector'));
@@ -35,7 +27,16 @@ export function networkPolicySpec(object: Field): PolicySpec {
   // Rules of a direction that is not among the types are checked all the same, as the API server checks them.
   const ingress = rules(spec.at('ingress'), 'from');
   const egress = rules(spec.at('egress'), 'to');
-  return { podSelector, podSelectorSound, directions, ingress, egress };
+  const kind = 'NetworkPolicy';
+  return {
+    sound: {
+      kind,
+      podSelector,
+      ...(directions.includes('ingress') && { ingress }),
+      ...(directions.includes('egress') && { egress }),
+    },
+    read: { kind, directions, ...(podSelectorSound && { podSelector }) },
+  };
 }
 
 /** Rule 2. Both where the types cannot be read: nobody knows which was meant. */

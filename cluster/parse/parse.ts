@@ -1,14 +1,16 @@
 // One object as it came, from a file or the API server, into the object that Waybill works with. Pure; never throws.
-import type { ClusterObject, NetworkPolicy } from '../../model/kubernetes.ts';
+import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { at, missingField, moreProblems, unknownApiVersion } from '../errors.ts';
+import { adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy } from './cluster-policy.ts';
 import { endpointSlice } from './endpoint-slice.ts';
 import { Field, type FieldFault, type Path, pathText } from './field.ts';
 import { type Metadata, metadata, type Scope } from './metadata.ts';
 import { namespace } from './namespace.ts';
-import { type Direction, networkPolicySpec } from './network-policy.ts';
+import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
 import { pod } from './pod.ts';
+import type { PolicyDraft } from './policy-draft.ts';
 import { service } from './service.ts';
 import { workload } from './workload.ts';
 
@@ -21,7 +23,7 @@ export type Parsed =
 /** Where a part of the object stands, as `db.yaml:14`; empty where it came from no file. */
 export type Locate = (path: Path) => string;
 
-/** A broken NetworkPolicy is an object all the same, with `broken` (rule 17); whatever else is broken is left out. */
+/** A broken policy is an object all the same, with `broken` (rule 17); whatever else is broken is left out. */
 export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   if (typeof raw !== 'object' || raw === null) return { is: 'not-ours' };
   const faults: FieldFault[] = [];
@@ -36,7 +38,7 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   const subject = `${kind} ${known.scope === 'namespaced' ? `${meta.namespace}/` : ''}${meta.name || '(no name)'}`;
   const problems = faults.slice(0, mostProblems).map((fault) => at(placeOf(subject, fault.path, locate), fault));
   if (faults.length > mostProblems) problems.push(at(subject, moreProblems(faults.length - mostProblems)));
-  if (isSpec(parsed)) return policy(meta, parsed, problems, locate);
+  if (isDraft(parsed)) return policy(meta, parsed, problems, locate);
   return problems.length > 0 ? { is: 'broken', problems } : { is: 'object', object: parsed, problems };
 }
 
@@ -47,8 +49,10 @@ type Known = {
   group: string;
   version: string;
   scope: Scope;
-  parse: (field: Field, meta: Metadata) => ClusterObject | ReturnType<typeof networkPolicySpec> | 'passed-over';
+  parse: (field: Field, meta: Metadata) => ClusterObject | PolicyDraft | 'passed-over';
 };
+
+const policyApi = { group: 'policy.networking.k8s.io', scope: 'cluster' as const };
 
 const kinds: Record<string, Known> = {
   Pod: { group: '', version: 'v1', scope: 'namespaced', parse: pod },
@@ -56,7 +60,10 @@ const kinds: Record<string, Known> = {
   Node: { group: '', version: 'v1', scope: 'cluster', parse: node },
   Service: { group: '', version: 'v1', scope: 'namespaced', parse: service },
   EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', scope: 'namespaced', parse: endpointSlice },
-  NetworkPolicy: { group: 'networking.k8s.io', version: 'v1', scope: 'namespaced', parse: networkPolicySpec },
+  NetworkPolicy: { group: 'networking.k8s.io', version: 'v1', scope: 'namespaced', parse: networkPolicy },
+  ClusterNetworkPolicy: { ...policyApi, version: 'v1alpha2', parse: clusterNetworkPolicy },
+  AdminNetworkPolicy: { ...policyApi, version: 'v1alpha1', parse: adminNetworkPolicy },
+  BaselineAdminNetworkPolicy: { ...policyApi, version: 'v1alpha1', parse: baselineAdminNetworkPolicy },
   Deployment: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('Deployment') },
   StatefulSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('StatefulSet') },
   DaemonSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('DaemonSet') },
@@ -97,36 +104,16 @@ function placeOf(subject: string, path: Path, locate: Locate): string {
   return where === '' ? subject : `${subject} (${where})`;
 }
 
-type Spec = ReturnType<typeof networkPolicySpec>;
-
-function isSpec(parsed: ClusterObject | Spec): parsed is Spec {
-  return 'podSelectorSound' in parsed;
+function isDraft(parsed: ClusterObject | PolicyDraft): parsed is PolicyDraft {
+  return 'sound' in parsed;
 }
 
-function policy(meta: Metadata, spec: Spec, problems: readonly Problem[], locate: Locate): Parsed {
+function policy(meta: Metadata, draft: PolicyDraft, problems: readonly Problem[], locate: Locate): Parsed {
   const { namespace: inNamespace, createdUs } = meta;
   // A nameless one is told from the next by its place.
   const name = meta.name || `(no name, ${locate([])})`;
-  const uid = meta.name === '' ? `NetworkPolicy/${inNamespace}/${name}` : meta.uid;
-  const named = { kind: 'NetworkPolicy' as const, name, namespace: inNamespace, uid, createdUs };
-  return { is: 'object', object: { ...named, ...body(spec, problems) }, problems };
-}
-
-type PolicyBody = NetworkPolicy extends infer Whole
-  ? Whole extends NetworkPolicy
-    ? Omit<Whole, 'kind' | 'name' | 'namespace' | 'uid' | 'createdUs'>
-    : never
-  : never;
-
-function body(spec: Spec, problems: readonly Problem[]): PolicyBody {
-  const has = (direction: Direction) => spec.directions.includes(direction);
-  if (problems.length > 0) {
-    const { podSelector, podSelectorSound, directions } = spec;
-    return { broken: problems, directions, ...(podSelectorSound && { podSelector }) };
-  }
-  return {
-    podSelector: spec.podSelector,
-    ...(has('ingress') && { ingress: spec.ingress }),
-    ...(has('egress') && { egress: spec.egress }),
-  };
+  const uid = meta.name === '' ? `${draft.sound.kind}/${inNamespace}/${name}` : meta.uid;
+  const named = { name, namespace: inNamespace, uid, createdUs };
+  const object = problems.length > 0 ? { ...named, ...draft.read, broken: problems } : { ...named, ...draft.sound };
+  return { is: 'object', object, problems };
 }

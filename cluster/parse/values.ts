@@ -10,7 +10,9 @@ import {
   badPort,
   badPortName,
   badTime,
+  emptyList,
   missingField,
+  tooManyItems,
   unknownProtocol,
 } from '../errors.ts';
 import type { Field } from './field.ts';
@@ -70,6 +72,20 @@ export function portName(field: Field): string | undefined {
   if (/^(?=.{1,15}$)(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/.test(name)) return name;
   field.fault(badPortName(name));
   return undefined;
+}
+
+/** Of a list that the API server bounds. */
+export function fewItems(field: Field, most: number): Field[] {
+  const items = field.items();
+  if (items.length > most) field.fault(tooManyItems(items.length, most));
+  return items;
+}
+
+/** As `fewItems`, where a list that is given must hold something. */
+export function someItems(field: Field, most: number): Field[] {
+  const items = fewItems(field, most);
+  if (Array.isArray(field.value) && items.length === 0) field.fault(emptyList());
+  return items;
 }
 
 /** Ports of the containers and of the sidecars: init containers that keep running (restartPolicy Always). */

@@ -1,6 +1,6 @@
 // Objects as they come from files and API servers, in one line each, and what is told of them.
 import { type Parsed, parseObject } from '../../cluster/parse/parse.ts';
-import type { ClusterObject } from '../../model/kubernetes.ts';
+import type { ClusterObject, ClusterPolicy } from '../../model/kubernetes.ts';
 import { problemLine } from '../../model/problem.ts';
 
 export type Raw = Record<string, unknown> & { kind: string; metadata: Record<string, unknown> };
@@ -21,21 +21,25 @@ const apiVersions = {
   ConfigMap: 'v1',
   EndpointSlice: 'discovery.k8s.io/v1',
   NetworkPolicy: 'networking.k8s.io/v1',
+  ClusterNetworkPolicy: 'policy.networking.k8s.io/v1alpha2',
+  AdminNetworkPolicy: 'policy.networking.k8s.io/v1alpha1',
+  BaselineAdminNetworkPolicy: 'policy.networking.k8s.io/v1alpha1',
   Deployment: 'apps/v1',
   ReplicaSet: 'apps/v1',
   Job: 'batch/v1',
   CronJob: 'batch/v1',
 };
 
+type OfKind<Kind extends ClusterObject['kind']> = Kind extends ClusterPolicy['kind']
+  ? ClusterPolicy
+  : Extract<ClusterObject, { kind: Kind }>;
+
 /** The object of that kind; throws where it is broken or none of ours. */
-export function parsed<Kind extends ClusterObject['kind']>(
-  kind: Kind,
-  object: unknown,
-): Extract<ClusterObject, { kind: Kind }> {
+export function parsed<Kind extends ClusterObject['kind']>(kind: Kind, object: unknown): OfKind<Kind> {
   const result = parseObject(object);
   if (result.is !== 'object') throw new Error(`no object: ${lines(result).join('; ') || result.is}`);
   if (result.object.kind !== kind) throw new Error(`a ${result.object.kind}`);
-  return result.object as Extract<ClusterObject, { kind: Kind }>;
+  return result.object as OfKind<Kind>;
 }
 
 /** Each problem as the user reads it. */

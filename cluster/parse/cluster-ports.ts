@@ -1,0 +1,73 @@
+// What a rule of a cluster policy says of protocol and port: `protocols` of v1alpha2, `ports` of v1alpha1 (rules 25, 27).
+import type { ClusterPort } from '../../model/kubernetes.ts';
+import { SCTP, TCP, UDP } from '../../model/protocol.ts';
+import { endNotAboveStart, missingField, mixedPort } from '../errors.ts';
+import type { Field } from './field.ts';
+import { portNumber, protocol } from './values.ts';
+
+/** `not-understood`: it has no field that we know, which is no fault (rule 26). Undefined where it cannot be read. */
+export type PortRead = ClusterPort | 'not-understood' | undefined;
+
+const protocols = { tcp: TCP, udp: UDP, sctp: SCTP };
+
+/** An item of `protocols`, v1alpha2. A protocol with nothing in it is every port of it. */
+export function protocolMatch(field: Field): PortRead {
+  const name = oneOf(field, ['tcp', 'udp', 'sctp', 'destinationNamedPort']);
+  if (name === undefined || name === 'not-understood') return name;
+  const value = field.at(name);
+  if (name === 'destinationNamedPort') return named(value);
+  if (value.entries().length === 0) return { protocol: protocols[name] };
+  const within = oneOf(value, ['destinationPort']);
+  if (within === undefined || within === 'not-understood') return within;
+  const port = value.at('destinationPort');
+  const form = oneOf(port, ['number', 'range']);
+  if (form === undefined || form === 'not-understood') return form;
+  const of = { protocol: protocols[name] };
+  if (form === 'range') return { ...of, ...range(port.at('range').only('start', 'end')) };
+  return { ...of, ...single(port.at('number'), 'number') };
+}
+
+/** An item of `ports`, v1alpha1. */
+export function portMatch(field: Field): PortRead {
+  const name = oneOf(field, ['portNumber', 'portRange', 'namedPort']);
+  if (name === undefined || name === 'not-understood') return name;
+  const value = field.at(name);
+  if (name === 'namedPort') return named(value);
+  const of = { protocol: protocol(value.at('protocol')) };
+  if (name === 'portRange') return { ...of, ...range(value.only('protocol', 'start', 'end')) };
+  return { ...of, ...single(value.only('protocol', 'port').at('port'), 'port') };
+}
+
+/** Which of the known fields it has, where it must have exactly one. */
+function oneOf<Name extends string>(field: Field, known: readonly Name[]): Name | 'not-understood' | undefined {
+  const before = field.faultCount;
+  const given = known.filter((name) => field.at(name).given);
+  if (field.faultCount > before) return undefined;
+  if (given.length === 0) return 'not-understood';
+  field.only(...known);
+  if (given.length > 1) field.fault(mixedPort(given));
+  return given[0];
+}
+
+function named(field: Field): PortRead {
+  const port = field.text();
+  return port === undefined ? undefined : { port };
+}
+
+function single(field: Field, name: string): ClusterPort {
+  if (!field.given) field.fault(missingField(name));
+  const port = portNumber(field, name);
+  return port === undefined ? {} : { port };
+}
+
+function range(field: Field): ClusterPort {
+  const [startField, endField] = [field.at('start'), field.at('end')];
+  for (const [name, one] of Object.entries({ start: startField, end: endField })) {
+    if (!one.given) one.fault(missingField(name));
+  }
+  const start = portNumber(startField, 'start');
+  const end = portNumber(endField, 'end');
+  if (start === undefined || end === undefined) return {};
+  if (end <= start) endField.fault(endNotAboveStart(end, start));
+  return { port: start, endPort: end };
+}
