@@ -2,11 +2,12 @@
 import { type ClusterObject, objectKey } from '../../model/kubernetes.ts';
 import { type Problem, ProblemError } from '../../model/problem.ts';
 import { type Folder, listFiles, type ManifestFile } from './files.ts';
-import { type Manifest, readManifestFile } from './manifest.ts';
+import { type Keep, type Manifest, readManifestFile } from './manifest.ts';
 import { merge } from './merge.ts';
+import type { Source } from './source.ts';
 
-/** `writtenUs`: when the file that holds the object was written last. */
-export type Present = { object: ClusterObject; writtenUs: number };
+/** `writtenUs`: when the file that holds the object was written last. `source` where it was asked for. */
+export type Present = { object: ClusterObject; writtenUs: number; source: Source | undefined };
 
 export type Scan = {
   /** By object key. The same object as in the scan before where its file was not written. */
@@ -24,11 +25,13 @@ const filesAtOnce = 32;
 
 export class ManifestFolder {
   readonly #path: string;
+  readonly #keep: Keep;
   #known = new Map<string, Known>();
   #folders: readonly Folder[] = [];
 
-  constructor(path: string) {
+  constructor(path: string, keep: Keep = 'objects') {
     this.#path = path;
+    this.#keep = keep;
   }
 
   /**
@@ -62,7 +65,7 @@ export class ManifestFolder {
   async #read(file: ManifestFile): Promise<Known> {
     const former = this.#known.get(file.name);
     if (former?.stamp === file.stamp) return former;
-    const manifest = await readManifestFile(file);
+    const manifest = await readManifestFile(file, this.#keep);
     const kept = manifest.whole || former === undefined ? manifest : withFormer(manifest, former.manifest);
     return { stamp: file.stamp, writtenUs: file.modifiedUs, manifest: kept };
   }
@@ -76,7 +79,9 @@ export class ManifestFolder {
       problems,
     );
     const present = new Map<string, Present>();
-    for (const [key, { object }] of merged.entries) present.set(key, { object, writtenUs: writtenUs.get(object)! });
+    for (const [key, { object, source }] of merged.entries) {
+      present.set(key, { object, writtenUs: writtenUs.get(object)!, source });
+    }
     return { present, problems: merged.problems, passedOver: merged.passedOver, folders: this.#folders };
   }
 }

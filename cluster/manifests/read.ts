@@ -2,6 +2,7 @@
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { ManifestFolder } from './folder.ts';
+import type { Source } from './source.ts';
 
 export type Manifests = { objects: ClusterObject[]; problems: Problem[]; passedOver: number };
 
@@ -12,4 +13,12 @@ export type Manifests = { objects: ClusterObject[]; problems: Problem[]; passedO
 export async function readManifests(path: string): Promise<Manifests> {
   const { present, problems, passedOver } = await new ManifestFolder(path).scan();
   return { objects: Array.from(present.values(), ({ object }) => object), problems: [...problems], passedOver };
+}
+
+/** As `readManifests`, and each object as it was written. */
+export async function readSources(path: string): Promise<Manifests & { sources: Map<ClusterObject, Source> }> {
+  const { present, problems, passedOver } = await new ManifestFolder(path, 'sources').scan();
+  const sources = new Map<ClusterObject, Source>();
+  for (const { object, source } of present.values()) if (source !== undefined) sources.set(object, source);
+  return { objects: [...sources.keys()], problems: [...problems], passedOver, sources };
 }
