@@ -109,6 +109,7 @@ export async function runCollector(
       problems.push(problemLine(event.problem));
       if (problems.length > problemsShown) problems.shift();
     }
+    if (event.type === 'absent') log.info({ resource: event.resource }, 'the API server does not know this kind');
     cluster.receive(event);
   });
   try {

@@ -171,12 +171,14 @@ export type ClusterKind = ClusterObject['kind'];
 /**
  * What happened to the cluster's objects, in order. `atUs` is when it was seen here, or is known to have happened.
  * `deaf`: changes after `sinceUs` may not have been told; the next `synced` says that all of them are.
+ * `absent`: the API server does not know this kind, so that there is none of it until somebody installs it.
  */
 export type ClusterEvent =
   | { type: 'put'; object: ClusterObject; atUs: number }
   | { type: 'gone'; object: ClusterObject; atUs: number }
   | { type: 'synced'; atUs: number }
   | { type: 'deaf'; sinceUs: number; atUs: number }
+  | { type: 'absent'; resource: string; atUs: number }
   | { type: 'problem'; problem: Problem; atUs: number };
 
 /** Unique key of an object: kind, namespace and name; a Workload's with its own kind. */

@@ -32,6 +32,8 @@ export const silentMs = 180_000;
 const watchSeconds = 300;
 /** Ended sooner than this, the next one waits a little, whatever it told. */
 const shortWatchUs = 1_000_000;
+/** How often a kind is asked for that the API server does not know; below what is borne as silence. */
+const absentMs = 30_000;
 
 export class Reflector {
   readonly #options: ReflectorOptions;
@@ -45,6 +47,7 @@ export class Reflector {
   #failures = 0;
   #heardUs = 0;
   #deaf = false;
+  #absent = false;
   #watch: AbortController | undefined;
 
   constructor(options: ReflectorOptions) {
@@ -81,13 +84,19 @@ export class Reflector {
         page.next === '' ? undefined : { limit: String(pageObjects), continue: page.next, ...selectorOf(resource) };
     }
     if (signal.aborted) return;
-    this.#mirror.keepOnly(keys, clock.nowUs());
     this.#resourceVersion = resourceVersion;
     this.#mustList = false;
+    this.#absent = false;
+    this.#allTold(keys);
+  }
+
+  #allTold(keys: ReadonlySet<string>): void {
+    const nowUs = this.#options.clock.nowUs();
+    this.#mirror.keepOnly(keys, nowUs);
     this.#listRefused = 'no';
     this.#listed = true;
     this.#deaf = false;
-    this.#heardUs = clock.nowUs();
+    this.#heardUs = nowUs;
     this.#options.onListed();
   }
 
@@ -157,8 +166,9 @@ export class Reflector {
   /** Decides whether to list again, tells what a person should know, and returns how long to wait. */
   #failed(error: unknown): number {
     const { resource, random } = this.#options;
-    this.#failures += 1;
     const refused = error instanceof ApiRefusal;
+    if (refused && error.status === 404 && resource.optional) return this.#becomeAbsent();
+    this.#failures += 1;
     // What is not understood would be told again from the same version on.
     if (refused ? expiredStatus.has(error.status) : !isNetworkFault(error)) this.#mustList = true;
     if (refused && hopeless.has(error.status)) {
@@ -169,6 +179,18 @@ export class Reflector {
     // A connection that is cut once, or a version that is too old, is everyday life.
     else if (!refused && (this.#failures > 1 || !this.#listed)) this.#problem(apiUnreachable(resource.name, error));
     return backoffMs(this.#failures, refused ? error.retryAfterMs : 0, random());
+  }
+
+  /** Nobody installed the kind, or somebody took it away with all that there was of it. Returns how long to wait. */
+  #becomeAbsent(): number {
+    const { resource, clock, receive } = this.#options;
+    if (!this.#absent) receive({ type: 'absent', resource: resource.name, atUs: clock.nowUs() });
+    this.#absent = true;
+    this.#failures = 0;
+    this.#resourceVersion = '';
+    this.#mustList = true;
+    this.#allTold(new Set());
+    return absentMs;
   }
 
   /** Looks now and then whether anything was heard; returns how to end it. */

@@ -7,6 +7,8 @@ export type Resource = {
   name: string;
   path: string;
   fieldSelector?: string;
+  /** A kind that a cluster need not have: where the API server does not know it, there are no objects of it. */
+  optional?: true;
 };
 
 /** What the collector needs: everything. */
@@ -16,6 +18,9 @@ export const clusterResources: readonly Resource[] = [
   core('Service', 'services'),
   grouped('EndpointSlice', 'discovery.k8s.io/v1', 'endpointslices'),
   grouped('NetworkPolicy', 'networking.k8s.io/v1', 'networkpolicies'),
+  optional('ClusterNetworkPolicy', 'policy.networking.k8s.io/v1alpha2', 'clusternetworkpolicies'),
+  optional('AdminNetworkPolicy', 'policy.networking.k8s.io/v1alpha1', 'adminnetworkpolicies'),
+  optional('BaselineAdminNetworkPolicy', 'policy.networking.k8s.io/v1alpha1', 'baselineadminnetworkpolicies'),
   core('Pod', 'pods'),
 ];
 
@@ -30,4 +35,9 @@ function core(kind: string, name: string): Resource {
 
 function grouped(kind: string, apiVersion: string, name: string): Resource {
   return { kind, apiVersion, name, path: `/apis/${apiVersion}/${name}` };
+}
+
+/** Of a CRD. */
+function optional(kind: string, apiVersion: string, name: string): Resource {
+  return { ...grouped(kind, apiVersion, name), optional: true };
 }

@@ -63,7 +63,7 @@ t.test('all pages of the list are told, then synced, then the changes that the w
     }
   }
   t.same(pages, [{ limit: '500' }, { limit: '500', continue: 'more' }]);
-  while (new Set(server.asked.map((asked) => asked.path)).size < 6) (await nextList(server)).list([], '1');
+  while (new Set(server.asked.map((asked) => asked.path)).size < 9) (await nextList(server)).list([], '1');
   t.same(await told(3), ['put Pod a', 'put Pod b', 'synced']);
   await started;
   t.same(
@@ -74,6 +74,9 @@ t.test('all pages of the list are told, then synced, then the changes that the w
       '/api/v1/services',
       '/apis/discovery.k8s.io/v1/endpointslices',
       '/apis/networking.k8s.io/v1/networkpolicies',
+      '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies',
+      '/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies',
+      '/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies',
       '/api/v1/pods',
     ]),
   );
@@ -355,6 +358,36 @@ for (const [status, mend] of [
     });
   });
 }
+
+const clusterPolicies = '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies';
+const notFound = 'the server could not find the requested resource';
+
+/** The next request for them. Meanwhile the kinds of v1alpha1 are not known, and of all others there are none. */
+async function nextForCrd(server: ScriptedServer) {
+  for (;;) {
+    const asked = await server.next();
+    if (asked.path === clusterPolicies) return asked;
+    if (asked.path.includes('/v1alpha1/')) asked.refuse(404, notFound);
+    else if (!asked.isWatch) asked.list([], '1');
+  }
+}
+
+t.test('an API server without the kinds of cluster policies is synced with all the same', async (t) => {
+  const { server, told, started } = await scene(t, ofCluster);
+  (await nextForCrd(server)).refuse(404, notFound);
+  nextForCrd(server).catch(() => {});
+  t.same(await told(4), ['absent', 'absent', 'absent', 'synced']);
+  await started;
+});
+
+t.test('403 for a kind that need not be there is refused as any other: its policies would not be known', async (t) => {
+  const { server, started } = await scene(t, ofCluster);
+  (await nextForCrd(server)).refuse(403, 'no');
+  nextForCrd(server).catch(() => {});
+  await t.rejects(started, {
+    message: /^api-refused: API server, clusternetworkpolicies: .*403; allow list and watch/,
+  });
+});
 
 t.test('a refusal later on is told, and asked again', async (t) => {
   const { server, watch, clock, told } = await watching(t);
