@@ -1,5 +1,5 @@
 // What the NetworkPolicies say of a side (rules 1 to 17); undefined where none of them isolates it.
-import type { Crossing, Direction, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
+import type { Crossing, Direction, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import { nearMisses } from './near-misses.ts';
 import type { PolicyOptions } from './options.ts';
 import { type PodParty, peersMatch } from './peers.ts';
@@ -8,12 +8,13 @@ import { portsMatch } from './ports.ts';
 
 export function judgeNetworkPolicies(
   side: Direction,
-  { isolating, broken }: Selection,
+  selection: Selection,
   own: PodParty,
   other: Party,
   crossing: Crossing,
   options: PolicyOptions,
 ): SideVerdict | undefined {
+  const { isolating, broken } = selection;
   if (isolating.length === 0 && broken.length === 0) return undefined;
   let unsure: PolicyRef[] | undefined;
   for (const { policy, rules } of isolating) {
@@ -35,16 +36,37 @@ export function judgeNetworkPolicies(
     const party = `${unplaced.namespace}/${unplaced.name}`;
     return { side, verdict: 'unknown', why: { reason: 'node-not-known', party } };
   }
-  return {
-    side,
-    verdict: 'denied',
-    isolatedBy: isolating.map((one) => one.policy),
-    nearest: nearMisses(isolating, own, other, crossing, options),
-  };
+  return new Denial(selection, own, crossing, side, options);
 }
 
 /** The end without a node, where the other end may be that very node. */
 function possibleOwnNode(own: PodParty, other: Party): (Party & { namespace: string; name: string }) | undefined {
   if (other.kind === 'some-node') return other;
   return other.kind === 'address' && other.node !== undefined && own.node === '' ? own : undefined;
+}
+
+/** What the nearest rules were is worked out when it is told: few denials are. */
+class Denial {
+  readonly side: Direction;
+  readonly verdict = 'denied';
+  readonly isolatedBy: readonly PolicyRef[];
+  readonly #selection: Selection;
+  readonly #own: PodParty;
+  readonly #crossing: Crossing;
+  readonly #options: PolicyOptions;
+
+  constructor(selection: Selection, own: PodParty, crossing: Crossing, side: Direction, options: PolicyOptions) {
+    this.side = side;
+    this.isolatedBy = selection.isolatedBy;
+    this.#selection = selection;
+    this.#own = own;
+    this.#crossing = crossing;
+    this.#options = options;
+  }
+
+  get nearest(): NearMiss[] {
+    const { initiator, responder } = this.#crossing;
+    const other = this.side === 'egress' ? responder : initiator;
+    return nearMisses(this.#selection.isolating, this.#own, other, this.#crossing, this.#options);
+  }
 }

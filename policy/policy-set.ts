@@ -1,6 +1,6 @@
 // The policies that are judged by, so kept that those that touch a pod are found at once. Immutable: a change gives a new
 // set that shares with the old one all that the change does not touch, also what was worked out of it.
-import type { LabelSelector, Labels, PodsSelector, Policy } from '../model/kubernetes.ts';
+import type { LabelSelector, Labels, Policy } from '../model/kubernetes.ts';
 import type { Direction, PolicyRef } from '../model/verdict.ts';
 import {
   type Compiled,
@@ -18,20 +18,24 @@ export type Selection = {
   /** By priority, lower first; those of one priority by name. */
   readonly admin: readonly Tiered[];
   readonly isolating: readonly Isolation[];
+  readonly isolatedBy: readonly PolicyRef[];
   /** May isolate it, and nobody can tell what they say (rule 17). */
   readonly broken: readonly PolicyRef[];
   readonly baseline: readonly Tiered[];
 };
 
-/** Parts by name, and what they select by the labels object: a pod keeps it as long as its labels stay the same. */
-type Layer<Part> = { readonly parts: readonly Part[]; readonly selected: WeakMap<Labels, readonly Part[]> };
-type Layers<Part> = { readonly [Side in Direction]: Layer<Part> };
-/** Of pods by the labels of their namespace first. */
-type TierLayer = { readonly parts: readonly Tiered[]; readonly selected: WeakMap<Labels, Layer<Tiered>> };
+/** Parts by name; a layer that nothing changed is the same object in the next set. */
+type Layer = { readonly parts: readonly Isolation[] };
+type Layers = { readonly [Side in Direction]: Layer };
+type TierLayer = {
+  readonly parts: readonly Tiered[];
+  /** Those whose subject takes the namespace, by its labels. */
+  readonly ofNamespace: WeakMap<Labels, readonly Tiered[]>;
+};
 type TierLayers = { readonly [Side in Direction]: TierLayer };
 
 export type PolicySet = {
-  readonly byNamespace: ReadonlyMap<string, Layers<Isolation>>;
+  readonly byNamespace: ReadonlyMap<string, Layers>;
   readonly tiers: TierLayers;
 };
 
@@ -56,7 +60,7 @@ export function compilePolicies(policies: readonly Policy[]): PolicySet {
       else inNamespace.push(compiledIsolation(policy));
     }
   }
-  const byNamespace = new Map<string, Layers<Isolation>>();
+  const byNamespace = new Map<string, Layers>();
   for (const [namespace, parts] of isolations) {
     byNamespace.set(namespace, {
       egress: layer(sorted(parts.flatMap(({ egress }) => egress ?? []))),
@@ -108,7 +112,7 @@ function changed({ byNamespace, tiers }: PolicySet, policy: Policy, how: 'put' |
 }
 
 const nothing = { egress: undefined, ingress: undefined };
-const noIsolation: Layers<Isolation> = { egress: layer([]), ingress: layer([]) };
+const noIsolation: Layers = { egress: layer([]), ingress: layer([]) };
 
 /** The same list where the change does not concern it. */
 function replaced<Part extends Isolation | Tiered>(
@@ -121,78 +125,84 @@ function replaced<Part extends Isolation | Tiered>(
   return sorted([...others, part]);
 }
 
+/** What was found of a pod last, by its labels object, and what it was found in. */
+type Found = { tiers: TierLayer; layer: Layer; namespaceLabels: Labels; selection: Selection };
+
+const found: { readonly [Side in Direction]: WeakMap<Labels, Found> } = {
+  egress: new WeakMap(),
+  ingress: new WeakMap(),
+};
+
 /** Which policies touch the pod in that direction (rules 1, 21 and 23). */
 export function selectionOf(set: PolicySet, pod: PodParty, direction: Direction): Selection {
-  return selectionOfParts(
-    tiersOf(set.tiers[direction], pod.namespaceLabels, pod.labels),
-    isolationsOf(set.byNamespace.get(pod.namespace)?.[direction], pod.labels),
-  );
-}
-
-function isolationsOf(layer: Layer<Isolation> | undefined, labels: Labels): readonly Isolation[] {
-  if (layer === undefined) return none;
-  const known = layer.selected.get(labels);
-  if (known !== undefined) return known;
-  // A broken policy whose selector cannot be read may select every pod.
-  const found = layer.parts.filter(({ of }) => of.podSelector === undefined || selects(of.podSelector, labels));
-  layer.selected.set(labels, found);
-  return found;
-}
-
-function tiersOf({ parts, selected }: TierLayer, namespaceLabels: Labels, labels: Labels): readonly Tiered[] {
-  if (parts.length === 0) return none;
-  let inNamespace = selected.get(namespaceLabels);
-  if (inNamespace === undefined) {
-    inNamespace = layer(parts.filter(({ of }) => maySelect(of.subject?.namespaceSelector, namespaceLabels)));
-    selected.set(namespaceLabels, inNamespace);
+  const { labels, namespaceLabels } = pod;
+  const tiers = set.tiers[direction];
+  const layer = (set.byNamespace.get(pod.namespace) ?? noIsolation)[direction];
+  const known = found[direction].get(labels);
+  if (known === undefined) {
+    const selection = select(tiers, layer, namespaceLabels, labels);
+    found[direction].set(labels, { tiers, layer, namespaceLabels, selection });
+    return selection;
   }
-  const known = inNamespace.selected.get(labels);
-  if (known !== undefined) return known;
-  const found = inNamespace.parts.filter(({ of }) => maySelect(podsOf(of.subject), labels));
-  inNamespace.selected.set(labels, found);
-  return found;
+  if (known.layer === layer && known.tiers === tiers && known.namespaceLabels === namespaceLabels)
+    return known.selection;
+  known.selection = select(tiers, layer, namespaceLabels, labels);
+  known.tiers = tiers;
+  known.layer = layer;
+  known.namespaceLabels = namespaceLabels;
+  return known.selection;
 }
 
-function podsOf(subject: PodsSelector | undefined): LabelSelector | undefined {
-  return subject?.podSelector;
+function select(tierLayer: TierLayer, { parts }: Layer, namespaceLabels: Labels, labels: Labels): Selection {
+  const tiers = tiersOf(tierLayer, namespaceLabels).filter(({ of }) => maySelect(of.subject?.podSelector, labels));
+  // A broken policy whose selector cannot be read may select every pod.
+  const isolations = parts.filter(({ of }) => maySelect(of.podSelector, labels));
+  return theSelection(tiers, isolations);
+}
+
+function tiersOf({ parts, ofNamespace }: TierLayer, namespaceLabels: Labels): readonly Tiered[] {
+  if (parts.length === 0) return parts;
+  const known = ofNamespace.get(namespaceLabels);
+  if (known !== undefined) return known;
+  const taken = parts.filter(({ of }) => maySelect(of.subject?.namespaceSelector, namespaceLabels));
+  ofNamespace.set(namespaceLabels, taken);
+  return taken;
 }
 
 function maySelect(selector: LabelSelector | undefined, labels: Labels): boolean {
   return selector === undefined || selects(selector, labels);
 }
 
-const none: readonly never[] = [];
+/** The selections whose first parts are the same, down to the one that has no more. */
+type Selections = { selection: Selection | undefined; longer: WeakMap<Isolation | Tiered, Selections> };
+
+const selections: Selections = { selection: undefined, longer: new WeakMap() };
 
 /**
- * The selection of these parts: there is one for each list of them, as long as somebody holds its parts, so that what is
- * kept for a selection outlives every change that does not touch it.
+ * The one selection of these parts: what is kept for it outlives every change that does not touch it, and goes with its
+ * parts.
  */
-type Interned = { selection: Selection | undefined; next: WeakMap<Isolation | Tiered, Interned> };
-
-const root = interned();
-
-function interned(): Interned {
-  return { selection: undefined, next: new WeakMap() };
-}
-
-function selectionOfParts(tiers: readonly Tiered[], isolations: readonly Isolation[]): Selection {
-  let at = root;
-  for (const part of tiers) at = next(at, part);
-  for (const part of isolations) at = next(at, part);
-  at.selection ??= {
+function theSelection(tiers: readonly Tiered[], isolations: readonly Isolation[]): Selection {
+  let at = selections;
+  for (const part of tiers) at = longer(at, part);
+  for (const part of isolations) at = longer(at, part);
+  if (at.selection !== undefined) return at.selection;
+  const isolating = isolations.filter(({ of }) => of.broken === undefined);
+  at.selection = {
     admin: tiers.filter(({ of }) => of.tier === 'Admin').sort(byPriority),
-    isolating: isolations.filter(({ of }) => of.broken === undefined),
+    isolating,
+    isolatedBy: isolating.map(({ policy }) => policy),
     broken: isolations.filter(({ of }) => of.broken !== undefined).map(({ policy }) => policy),
     baseline: tiers.filter(({ of }) => of.tier === 'Baseline').sort(byPriority),
   };
   return at.selection;
 }
 
-function next(at: Interned, part: Isolation | Tiered): Interned {
-  const known = at.next.get(part);
+function longer(at: Selections, part: Isolation | Tiered): Selections {
+  const known = at.longer.get(part);
   if (known !== undefined) return known;
-  const fresh = interned();
-  at.next.set(part, fresh);
+  const fresh: Selections = { selection: undefined, longer: new WeakMap() };
+  at.longer.set(part, fresh);
   return fresh;
 }
 
@@ -205,12 +215,12 @@ function byPriority(a: Tiered, b: Tiered): number {
   return priorityOf(a) - priorityOf(b);
 }
 
-function layer<Part>(parts: readonly Part[]): Layer<Part> {
-  return { parts, selected: new WeakMap() };
+function layer(parts: readonly Isolation[]): Layer {
+  return { parts };
 }
 
 function tierLayer(parts: readonly Tiered[]): TierLayer {
-  return { parts, selected: new WeakMap() };
+  return { parts, ofNamespace: new WeakMap() };
 }
 
 /** By kind and name, so that a set says the same whatever the order in which its policies came. */

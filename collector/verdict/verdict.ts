@@ -25,8 +25,8 @@ export type VerdictOptions = { policy: PolicyOptions; graceUs: number };
 /** `undecided`: an end has no owner yet, or its agent has not named it: judge again while the connection is young. */
 export type Judgement = { assessed: Assessed; undecided: boolean };
 
-/** Some 100 bytes each. */
-const verdictsKept = 200_000;
+/** A power of two. */
+const verdictsKept = 2 ** 17;
 
 export class Verdicts {
   readonly #options: VerdictOptions;

@@ -1,0 +1,126 @@
+// What a verdict costs, from the cache and without it, and what a change costs, with 10,000 pods and 2,000 policies; and
+// how each grows with the cluster. One process, one core.
+
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { TCP, UDP } from '../model/protocol.ts';
+import type { Crossing, Party } from '../model/verdict.ts';
+import { CachedJudge } from '../policy/cached-judge.ts';
+import { judge } from '../policy/judge.ts';
+import { defaultPolicyOptions } from '../policy/options.ts';
+import { compilePolicies, type PolicySet, withPolicy } from '../policy/policy-set.ts';
+import { budgetLine, percentile } from './budget.ts';
+import { networkPolicyOf, type PolicyCluster, policyCluster } from './policy-cluster.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+const sizes = [
+  { pods: 1_000, policies: 200 },
+  { pods: 10_000, policies: 2_000 },
+  { pods: 50_000, policies: 10_000 },
+];
+const budgetPods = 10_000;
+const questions = 100_000;
+const kept = 2 ** 18;
+const turns = 7;
+const changes = 500;
+
+type Figures = { cached: number; uncached: number; buildMs: number; changeMs: number; mib: number };
+
+/** What pods ask: half of their own namespace, a quarter of another, a quarter of the outside, on a few ports. */
+function crossings({ pods, outside }: PolicyCluster): Crossing[] {
+  let state = 42;
+  const below = (most: number) => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+    return Math.floor((state / 2 ** 32) * most);
+  };
+  const namespaces = Math.ceil(pods.length / 100);
+  const ports = [8080, 443, 9003, 8050, 5432];
+  return Array.from({ length: questions }, () => {
+    const initiator = below(pods.length);
+    const kind = below(4);
+    const sameNamespace = (initiator % namespaces) + namespaces * below(Math.floor(pods.length / namespaces));
+    const responder: Party =
+      kind < 2 ? pods[sameNamespace]! : kind === 2 ? pods[below(pods.length)]! : outside[below(outside.length)]!;
+    const dns = below(10) === 0;
+    return {
+      initiator: pods[initiator]!,
+      responder,
+      protocol: dns ? UDP : TCP,
+      port: dns ? 53 : ports[below(ports.length)]!,
+    };
+  });
+}
+
+/** Verdicts a second: of the turns the median. */
+function rate(asked: readonly Crossing[], ask: (crossing: Crossing) => unknown): number {
+  const rates: number[] = [];
+  for (let turn = 0; turn < turns; turn++) {
+    const begun = performance.now();
+    for (const crossing of asked) ask(crossing);
+    rates.push((asked.length * 1000) / (performance.now() - begun));
+  }
+  return percentile(rates, 0.5);
+}
+
+/** From a changed policy to the new verdict of every pod of its namespace, asked by the others there. */
+function changeMs(cluster: PolicyCluster, before: PolicySet, cache: CachedJudge): number {
+  const namespaces = Math.ceil(cluster.pods.length / 100);
+  const byNamespace = Map.groupBy(cluster.pods, (pod) => pod.namespace);
+  let set = before;
+  const figures: number[] = [];
+  for (let change = 0; change < changes; change++) {
+    const namespace = (change * 13) % namespaces;
+    const pods = byNamespace.get(`ns-${namespace}`)!;
+    const begun = performance.now();
+    set = withPolicy(set, networkPolicyOf(namespace, 1 + (change % 15), `changed-${change}`));
+    for (const responder of pods) {
+      cache.judge({ initiator: pods[0]!, responder, protocol: TCP, port: 8080 }, set);
+    }
+    figures.push(performance.now() - begun);
+  }
+  return percentile(figures, 0.99);
+}
+
+function measure(pods: number, policies: number): Figures {
+  const cluster = policyCluster(pods, policies);
+  const asked = crossings(cluster);
+  collectGarbage();
+  const before = process.memoryUsage().heapUsed;
+  const begun = performance.now();
+  const set = compilePolicies(cluster.policies);
+  const buildMs = performance.now() - begun;
+  const cache = new CachedJudge(defaultPolicyOptions, kept);
+  for (const crossing of asked) cache.judge(crossing, set);
+  collectGarbage();
+  const mib = (process.memoryUsage().heapUsed - before) / 2 ** 20;
+  return {
+    cached: rate(asked, (crossing) => cache.judge(crossing, set)),
+    uncached: rate(asked, (crossing) => judge(crossing, set, defaultPolicyOptions)),
+    buildMs,
+    changeMs: changeMs(cluster, set, cache),
+    mib,
+  };
+}
+
+for (const { pods, policies } of sizes) {
+  const { cached, uncached, buildMs, changeMs: change, mib } = measure(pods, policies);
+  process.stdout.write(
+    `${pods} pods, ${policies} policies: ${rounded(cached)} verdicts/s from the cache, ${rounded(uncached)} without, ` +
+      `built in ${buildMs.toFixed(1)} ms, a change ${change.toFixed(2)} ms (p99), ` +
+      `${mib.toFixed(0)} MiB with ${questions} verdicts kept\n`,
+  );
+  if (pods !== budgetPods) continue;
+  for (const budget of [
+    { name: 'verdict-cached', figure: cached / 1_000_000, unit: 'M/s', limit: 1, better: 'higher' },
+    { name: 'verdict-uncached', figure: uncached / 1_000_000, unit: 'M/s', limit: 0.2, better: 'higher' },
+    { name: 'policy-change', figure: change, unit: 'ms', limit: 10, better: 'lower' },
+  ] as const) {
+    process.stdout.write(`${budgetLine(budget)}\n`);
+  }
+}
+
+function rounded(aSecond: number): string {
+  return Math.round(aSecond).toLocaleString('en');
+}
