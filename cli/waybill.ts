@@ -13,6 +13,11 @@ const verbs: readonly Verb[] = [
     load: async () => (await import('./verdict.ts')).verdictCommand(),
   },
   {
+    name: 'lint',
+    description: 'what is wrong with declared policies, before any packet is sent',
+    load: async () => (await import('./lint.ts')).lintCommand(),
+  },
+  {
     name: 'replay',
     description: 'judge capture files by a folder of manifests, offline',
     load: async () => (await import('./replay.ts')).replayCommand(),

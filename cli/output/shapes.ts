@@ -22,7 +22,7 @@ export const findingShape: Shape<FindingJson> = {
     const to = finding.responder === undefined ? '' : ` -> ${endText(finding.responder)} ${portText(finding)}`;
     return `${finding.lastSeen} ${finding.severity} ${finding.kind} ${endText(finding.initiator)}${to}: ${finding.explanation}`;
   },
-  style: (finding) => severityStyles[finding.severity] ?? 'plain',
+  style: (finding) => severityStyle(finding.severity),
 };
 
 export const connectionShape: Shape<ConnectionJson> = {
@@ -61,6 +61,10 @@ export const connectionShape: Shape<ConnectionJson> = {
 };
 
 const severityStyles: Record<string, Style> = { critical: 'red', high: 'red', medium: 'yellow', low: 'blue' };
+
+export function severityStyle(severity: string): Style {
+  return severityStyles[severity] ?? 'plain';
+}
 
 /** Falls back to what is known: an end may come from a file, or from another version. */
 export function endText(end: EndpointJson): string {

@@ -1,0 +1,96 @@
+// `waybill lint`: what is wrong with the policies in a folder of manifests, before any packet is sent.
+import type { Writable } from 'node:stream';
+import { Command, Option } from 'commander';
+import { readSources } from '../cluster/manifests/read.ts';
+import { type Severity, severities } from '../model/finding.ts';
+import { ProblemError, problemLine } from '../model/problem.ts';
+import type { LintRule } from '../policy/lint/complaint.ts';
+import { Declared, isPolicy } from '../policy/lint/declared.ts';
+import { lint } from '../policy/lint/lint.ts';
+import { lintRules } from '../policy/lint/rules.ts';
+import { badFlag } from './errors.ts';
+import { isAtLeast } from './findings.ts';
+import { anyOfOption, outputOption } from './list-command.ts';
+import { type ComplaintJson, complaintJson, complaintShape, namespaceOf } from './output/complaints.ts';
+import { type Output, shown } from './output/format.ts';
+import { type ColorWanted, colorOption, screenOf } from './output/screen.ts';
+
+export type LintFlags = {
+  cluster: string;
+  namespace?: readonly string[];
+  rule?: readonly string[];
+  skip?: readonly string[];
+  failOn?: Severity | 'any';
+  output: Output;
+  color: ColorWanted;
+};
+
+export type Streams = { stdout: Writable & { isTTY?: boolean; columns?: number }; stderr: Writable };
+
+/** The exit code is set when it is done; what could not be done is thrown as a ProblemError. */
+export function lintCommand(streams: Streams = process): Command {
+  return new Command('lint')
+    .description('what is wrong with the policies in a folder of manifests, before any packet is sent')
+    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
+    .addOption(anyOfOption('-n, --namespace <name>', 'only of that namespace'))
+    .addOption(anyOfOption('--rule <name>', 'only by that rule'))
+    .addOption(anyOfOption('--skip <name>', 'not by that rule'))
+    .addOption(failOnOption())
+    .addOption(outputOption())
+    .addOption(colorOption())
+    .addHelpText('after', `\nRules (docs/lint.md): ${lintRules.map(({ name }) => name).join(', ')}`)
+    .action(async (flags: LintFlags) => {
+      process.exitCode = await runLint(flags, streams);
+    });
+}
+
+/** Exit code: 1 where a complaint that is shown is as severe as `--fail-on` asks. */
+export async function runLint(flags: LintFlags, { stdout, stderr }: Streams): Promise<0 | 1> {
+  const rules = chosenRules(flags);
+  const { objects, problems, sources } = await readSources(flags.cluster);
+  // Those of broken policies are complaints of their own.
+  const ofPolicies = new Set(objects.filter(isPolicy).flatMap(({ broken }) => broken ?? []));
+  for (const problem of problems) if (!ofPolicies.has(problem)) stderr.write(`${problemLine(problem)}\n`);
+
+  const declared = new Declared(objects, (object) => sources.get(object));
+  const complaints = lint(declared, rules)
+    .filter(({ object }) => flags.namespace === undefined || flags.namespace.includes(namespaceOf(object)))
+    .map((complaint) => {
+      const source = sources.get(complaint.object);
+      return complaintJson(complaint, source && ((path) => source.locate(path)));
+    });
+  // What is wrong is what people came for: the table says it too.
+  const output = flags.output === 'table' ? 'wide' : flags.output;
+  stdout.write(shown(complaints, output, complaintShape, screenOf(stdout, flags.color, process.env)));
+  stderr.write(`${summary(complaints)}, ${declared.policies.length} policies read\n`);
+  return complaints.some(({ severity }) => fails(severity, flags.failOn)) ? 1 : 0;
+}
+
+function failOnOption(): Option {
+  return new Option('--fail-on <severity>', 'exit code 1 where a complaint that is shown is at least so severe')
+    .env('WAYBILL_FAIL_ON')
+    .choices(['any', ...severities]);
+}
+
+function fails(severity: Severity, limit: Severity | 'any' | undefined): boolean {
+  return limit !== undefined && (limit === 'any' || isAtLeast(severity, limit));
+}
+
+function chosenRules({ rule, skip = [] }: LintFlags): readonly LintRule[] {
+  const names = lintRules.map(({ name }) => name);
+  for (const [flag, given] of [['--rule', rule ?? []] as const, ['--skip', skip] as const]) {
+    const unknown = given.find((name) => !names.includes(name));
+    if (unknown === undefined) continue;
+    throw new ProblemError(badFlag(`${flag} ${unknown}`, 'there is no such rule', `give one of ${names.join(', ')}`));
+  }
+  return lintRules.filter(({ name }) => (rule === undefined || rule.includes(name)) && !skip.includes(name));
+}
+
+function summary(complaints: readonly ComplaintJson[]): string {
+  if (complaints.length === 0) return '0 complaints';
+  const counts = severities.toReversed().flatMap((severity) => {
+    const count = complaints.filter((one) => one.severity === severity).length;
+    return count === 0 ? [] : [`${severity} ${count}`];
+  });
+  return `${complaints.length} ${complaints.length === 1 ? 'complaint' : 'complaints'} (${counts.join(', ')})`;
+}

@@ -1,0 +1,75 @@
+// Complaints of lint as scripts read them (docs/json.md), and as people do.
+import type { Severity } from '../../model/finding.ts';
+import type { ClusterObject } from '../../model/kubernetes.ts';
+import type { Complaint, Path } from '../../policy/lint/complaint.ts';
+import { pathText } from '../../policy/lint/words.ts';
+import type { Shape } from './format.ts';
+import { severityStyle } from './shapes.ts';
+
+/** What does not apply or is not known is left out. */
+export type ComplaintJson = {
+  rule: string;
+  severity: Severity;
+  object: string;
+  namespace?: string;
+  file?: string;
+  line?: number;
+  field?: string;
+  fault: string;
+  mend: string;
+};
+
+/** `locate`: `db.yaml:14`, or the file alone. */
+export function complaintJson(complaint: Complaint, locate: ((path: Path) => string) | undefined): ComplaintJson {
+  const { rule, severity, object, path, fault, mend } = complaint;
+  const namespace = namespaceOf(object);
+  return {
+    rule,
+    severity,
+    object: titleOf(object),
+    ...(namespace !== '' && { namespace }),
+    ...(locate !== undefined && placeOf(locate(path))),
+    ...(path.length > 0 && { field: pathText(path) }),
+    fault,
+    mend,
+  };
+}
+
+/** Empty for a policy of the whole cluster. */
+export function namespaceOf(object: ClusterObject): string {
+  return object.kind === 'Namespace' ? object.name : object.namespace;
+}
+
+function titleOf(object: ClusterObject): string {
+  const kind = object.kind === 'Workload' ? object.workload.kind : object.kind;
+  return `${kind} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`;
+}
+
+function placeOf(text: string): { file: string; line?: number } {
+  const [, file, line] = /^(.*):(\d+)$/.exec(text) ?? [];
+  return file === undefined ? { file: text } : { file, line: Number(line) };
+}
+
+export const complaintShape: Shape<ComplaintJson> = {
+  none: 'no complaints',
+  columns: (complaint) => ({
+    severity: complaint.severity,
+    rule: complaint.rule,
+    place: placeText(complaint),
+    object: complaint.object,
+    field: complaint.field ?? '',
+  }),
+  below: ({ fault, mend }) => `${fault}; ${mend}`,
+  // As compilers write it, so that editors find the line.
+  compact: (complaint) => {
+    const { severity, rule, object, field, fault, mend } = complaint;
+    const place = placeText(complaint);
+    const where = field === undefined ? object : `${object} ${field}`;
+    return `${place === '' ? '' : `${place}: `}${severity} ${rule}: ${where}: ${fault}; ${mend}`;
+  },
+  style: ({ severity }) => severityStyle(severity),
+};
+
+function placeText({ file, line }: ComplaintJson): string {
+  return line === undefined ? (file ?? '') : `${file}:${line}`;
+}

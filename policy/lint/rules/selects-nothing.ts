@@ -1,0 +1,30 @@
+// A policy whose selector finds no pod among the manifests: it protects nobody.
+import type { LintRule } from '../complaint.ts';
+import { subjectOf } from '../rule-view.ts';
+import { contradiction } from '../selectors.ts';
+import { selectorText } from '../words.ts';
+
+export const selectsNothing: LintRule = {
+  name: 'selects-nothing',
+  severity: 'medium',
+  summary: 'a policy that selects no pod or workload of this folder, or only such as are on the host network',
+  *find(declared) {
+    for (const policy of declared.sound) {
+      const { pods, selectors } = subjectOf(policy);
+      if (selectors.some(({ selector }) => contradiction(selector) !== undefined)) continue;
+      const all = declared.allMeant(pods);
+      if (all.some(({ hostNetwork }) => !hostNetwork)) continue;
+      const path = policy.kind === 'NetworkPolicy' ? ['spec', 'podSelector'] : ['spec', 'subject'];
+      if (all.length > 0) {
+        const fault = 'it selects only pods on the host network, which no policy touches';
+        yield { object: policy, path, fault, mend: 'take hostNetwork from the pods, or filter on the nodes' };
+        continue;
+      }
+      const texts = selectors.filter(({ selector }) => selector.length > 0);
+      const asked = texts.map(({ of, selector }) => `${of} with ${selectorText(selector)}`).join(', ') || 'pods';
+      const where = pods.namespace === undefined ? 'this folder' : `namespace ${pods.namespace} of this folder`;
+      const fault = `it selects nothing: there are no ${asked} in ${where}`;
+      yield { object: policy, path, fault, mend: 'correct the selector, or add the manifests of what it means' };
+    }
+  },
+};
