@@ -1,6 +1,6 @@
 // What policies judge, in one line each: pods, addresses, nodes, and policies as their manifests have them.
 import { parseObject } from '../../cluster/parse/parse.ts';
-import type { Labels, NetworkPolicy, Policy } from '../../model/kubernetes.ts';
+import { type ClusterPolicy, isPolicy, type Labels, type NetworkPolicy, type Policy } from '../../model/kubernetes.ts';
 import { parseProtocol, TCP } from '../../model/protocol.ts';
 import type { Crossing, Party, SideVerdict, Verdict } from '../../model/verdict.ts';
 import { judge } from '../../policy/judge.ts';
@@ -62,6 +62,28 @@ export function policy(place: string, spec: object): NetworkPolicy {
   if (parsed.is !== 'object' || parsed.object.kind !== 'NetworkPolicy') throw new Error(`no policy: ${place}`);
   return parsed.object;
 }
+
+/**
+ * `place` is `cnp/NAME`, `anp/NAME` or `banp/NAME` (always called default); `spec` as in a manifest, but that a policy for
+ * every pod and a priority of 100 need not be written.
+ */
+export function clusterPolicy(place: string, spec: object): ClusterPolicy {
+  const [short, name] = placeOf(place);
+  const { kind, version, defaults } = clusterKinds[short]!;
+  const everyPod = { subject: { namespaces: {} } };
+  const apiVersion = `policy.networking.k8s.io/${version}`;
+  const parsed = parseObject({ apiVersion, kind, metadata: { name }, spec: { ...everyPod, ...defaults, ...spec } });
+  if (parsed.is !== 'object' || !isPolicy(parsed.object) || parsed.object.kind === 'NetworkPolicy') {
+    throw new Error(`no cluster policy: ${place}`);
+  }
+  return parsed.object;
+}
+
+const clusterKinds: Record<string, { kind: string; version: string; defaults: object }> = {
+  cnp: { kind: 'ClusterNetworkPolicy', version: 'v1alpha2', defaults: { tier: 'Admin', priority: 100 } },
+  anp: { kind: 'AdminNetworkPolicy', version: 'v1alpha1', defaults: { priority: 100 } },
+  banp: { kind: 'BaselineAdminNetworkPolicy', version: 'v1alpha1', defaults: {} },
+};
 
 /** A selector of one label: `app('web')` selects pods with app=web. */
 export function app(name: string): { matchLabels: { app: string } } {
