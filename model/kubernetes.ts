@@ -35,7 +35,7 @@ export type Pod = Named & {
   endedUs: number;
 };
 
-/** Deployment, StatefulSet, DaemonSet, ReplicaSet, Job or CronJob, by its pod template. */
+/** What makes pods, by its pod template: Deployment, StatefulSet, …, or a kind of another API that has one. */
 export type Workload = Named & {
   kind: 'Workload';
   workload: WorkloadRef;

@@ -12,7 +12,7 @@ import { node } from './node.ts';
 import { pod } from './pod.ts';
 import type { PolicyDraft } from './policy-draft.ts';
 import { service } from './service.ts';
-import { workload } from './workload.ts';
+import { hasPodTemplate, workload } from './workload.ts';
 
 /** `not-ours`: another kind or API group. `broken`: it is left out; its problems say why. */
 export type Parsed =
@@ -29,8 +29,8 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   const faults: FieldFault[] = [];
   const field = new Field(raw, faults);
   const kind = field.at('kind').value;
-  const known = typeof kind === 'string' && Object.hasOwn(kinds, kind) ? kinds[kind] : undefined;
-  if (known === undefined || !isOurs(field, known)) return { is: 'not-ours' };
+  const known = typeof kind === 'string' ? knownAs(field, kind) : undefined;
+  if (known === undefined) return { is: 'not-ours' };
 
   const meta = metadata(field, kind as string, known.scope);
   const parsed = known.parse(field, meta);
@@ -64,21 +64,40 @@ const kinds: Record<string, Known> = {
   ClusterNetworkPolicy: { ...policyApi, version: 'v1alpha2', parse: clusterNetworkPolicy },
   AdminNetworkPolicy: { ...policyApi, version: 'v1alpha1', parse: adminNetworkPolicy },
   BaselineAdminNetworkPolicy: { ...policyApi, version: 'v1alpha1', parse: baselineAdminNetworkPolicy },
+};
+
+const workloads: Record<string, Known> = {
   Deployment: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('Deployment') },
   StatefulSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('StatefulSet') },
   DaemonSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('DaemonSet') },
-  ReplicaSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('ReplicaSet', 'Deployment') },
+  ReplicaSet: {
+    group: 'apps',
+    version: 'v1',
+    scope: 'namespaced',
+    parse: ofKind('ReplicaSet', 'Deployment', 'Rollout'),
+  },
+  ReplicationController: { group: '', version: 'v1', scope: 'namespaced', parse: ofKind('ReplicationController') },
   Job: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('Job', 'CronJob') },
   CronJob: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('CronJob') },
 };
 
-/** One that is made by `maker` is passed over: pods are shown as the maker's. */
-function ofKind(kind: string, maker?: string): Known['parse'] {
+/** One that is made by one of `makers` is passed over: pods are shown as the maker's. */
+function ofKind(kind: string, ...makers: string[]): Known['parse'] {
   return (field, meta) => {
     const owners = meta.field.at('ownerReferences').items();
-    if (maker !== undefined && owners.some((owner) => owner.at('kind').value === maker)) return 'passed-over';
+    if (owners.some((owner) => makers.includes(String(owner.at('kind').value)))) return 'passed-over';
     return workload(field, meta, kind);
   };
+}
+
+/** Undefined where it is not ours. A kind of another API is ours where it has a pod template. */
+function knownAs(field: Field, kind: string): Known | undefined {
+  if (Object.hasOwn(kinds, kind)) return isOurs(field, kinds[kind]!) ? kinds[kind] : undefined;
+  if (Object.hasOwn(workloads, kind) && isOurs(field, workloads[kind]!)) return workloads[kind];
+  const [group, version] = String(field.at('apiVersion').value).split('/');
+  const isObject = version !== undefined && /^[A-Za-z][A-Za-z0-9]{0,62}$/.test(kind);
+  if (!isObject || !hasPodTemplate(field.value)) return undefined;
+  return { group: group!, version, scope: 'namespaced', parse: ofKind(kind) };
 }
 
 /** Tells a fault where the kind is ours in a version that is not. A map with a kind and neither is some other file. */

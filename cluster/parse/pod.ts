@@ -1,5 +1,5 @@
 // A Pod: who made it, where it runs, and which addresses are its own (rule 15).
-import type { Pod, WorkloadRef } from '../../model/kubernetes.ts';
+import type { Labels, Pod, WorkloadRef } from '../../model/kubernetes.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
 import { addresses, containerPorts, labels, timeUs } from './values.ts';
@@ -25,7 +25,7 @@ export function pod(field: Field, meta: Metadata): Pod {
     namespace,
     uid,
     labels: podLabels,
-    workload: workloadOf(meta, podLabels['pod-template-hash']),
+    workload: workloadOf(meta, podLabels),
     node: spec.at('nodeName').text() ?? '',
     hostNetwork: spec.at('hostNetwork').flag() ?? false,
     addresses: ended ? [] : owned,
@@ -35,12 +35,17 @@ export function pod(field: Field, meta: Metadata): Pod {
   };
 }
 
-function workloadOf(meta: Metadata, templateHash: string | undefined): WorkloadRef {
+/** Who makes ReplicaSets names them by a hash, which their pods carry as a label: by that the maker is known. */
+const makerByHash = { 'pod-template-hash': 'Deployment', 'rollouts-pod-template-hash': 'Rollout' };
+
+function workloadOf(meta: Metadata, podLabels: Labels): WorkloadRef {
   const owner = controller(meta.field.at('ownerReferences'));
   // A static pod is owned by its node, which says nothing of what it is.
   if (owner === undefined || owner.kind === 'Node') return { kind: 'Pod', name: meta.name };
-  if (owner.kind === 'ReplicaSet' && templateHash && owner.name.endsWith(`-${templateHash}`)) {
-    return { kind: 'Deployment', name: owner.name.slice(0, -templateHash.length - 1) };
+  for (const [label, kind] of Object.entries(makerByHash)) {
+    const hash = podLabels[label];
+    if (owner.kind !== 'ReplicaSet' || !hash || !owner.name.endsWith(`-${hash}`)) continue;
+    return { kind, name: owner.name.slice(0, -hash.length - 1) };
   }
   if (owner.kind === 'Job') return cronJobOf(owner.name) ?? owner;
   return owner;

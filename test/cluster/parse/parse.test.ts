@@ -120,8 +120,46 @@ t.test('a workload is known by its pod template', async (t) => {
 t.test('what another workload made is passed over: its pods are shown as the maker’s', async (t) => {
   const by = (kind: string) => ({ metadata: { ownerReferences: [{ kind, name: 'x' }] } });
   t.same(parseObject(raw('ReplicaSet', 'shop/web-1', by('Deployment'))), { is: 'not-ours' });
+  t.same(parseObject(raw('ReplicaSet', 'shop/web-1', by('Rollout'))), { is: 'not-ours' });
   t.same(parseObject(raw('Job', 'shop/sweep-1', by('CronJob'))), { is: 'not-ours' });
   t.equal(parsed('Workload', raw('ReplicaSet', 'shop/web')).workload.kind, 'ReplicaSet');
+});
+
+t.test('a kind of another API that has a pod template is a workload, whatever its version', async (t) => {
+  const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web' }] } };
+  const other = (apiVersion: string, kind: string, spec: unknown) => ({
+    apiVersion,
+    kind,
+    metadata: { name: 'web', namespace: 'shop' },
+    spec,
+  });
+  const read = (apiVersion: string, kind: string, spec: unknown = { template }) =>
+    parsed('Workload', other(apiVersion, kind, spec));
+  const rollout = read('argoproj.io/v1alpha1', 'Rollout');
+  t.match(rollout, { name: 'web', namespace: 'shop', workload: { kind: 'Rollout', name: 'web' } });
+  t.equal(rollout.labels.app, 'web');
+  t.match(read('apps.kruise.io/v1beta1', 'StatefulSet'), { workload: { kind: 'StatefulSet' } });
+  t.match(read('example.com/v1', 'Sweep', { jobTemplate: { spec: { template } } }), { workload: { kind: 'Sweep' } });
+  t.match(read('v1', 'ReplicationController'), { workload: { kind: 'ReplicationController' } });
+});
+
+t.test('a template of something else makes no pods, nor does a kind that is called as one of ours is', async (t) => {
+  const template = { spec: { containers: [{ name: 'web' }] } };
+  const others = [
+    { apiVersion: 'bitnami.com/v1alpha1', kind: 'SealedSecret', spec: { template: { data: {} } } },
+    {
+      apiVersion: 'cluster.x-k8s.io/v1',
+      kind: 'MachineDeployment',
+      spec: { template: { spec: { clusterName: 'a' } } },
+    },
+    { apiVersion: 'serving.knative.dev/v1', kind: 'Service', spec: { template } },
+    { apiVersion: 'v1', kind: 'Rollout', spec: { template } },
+    { apiVersion: 'example.com/v1', kind: 'no kind', spec: { template } },
+    { kind: 'Rollout', spec: { template } },
+  ];
+  for (const other of others) {
+    t.same(parseObject({ metadata: { name: 'web' }, ...other }), { is: 'not-ours' }, JSON.stringify(other));
+  }
 });
 
 t.test('other kinds, and maps that are no objects, are not ours', async (t) => {

@@ -68,6 +68,7 @@ t.test('the ports of a pod are those of its containers and sidecars, not of othe
 
 t.test('a pod is shown as what made it: the Deployment of a ReplicaSet, the CronJob of a Job', async (t) => {
   t.same(owned('ReplicaSet', 'web-6d4f', { 'pod-template-hash': '6d4f' }), { kind: 'Deployment', name: 'web' });
+  t.same(owned('ReplicaSet', 'web-6d4f', { 'rollouts-pod-template-hash': '6d4f' }), { kind: 'Rollout', name: 'web' });
   t.same(owned('ReplicaSet', 'web'), { kind: 'ReplicaSet', name: 'web' });
   t.same(owned('ReplicaSet', 'web-1', { 'pod-template-hash': '6d4f' }), { kind: 'ReplicaSet', name: 'web-1' });
   t.same(owned('Job', 'backup-29112345'), { kind: 'CronJob', name: 'backup' });
