@@ -2,9 +2,7 @@
 import type { Severity } from '../../model/finding.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Declared } from './declared.ts';
-
-/** A field of an object: `['spec', 'egress', 0, 'ports', 1]`; empty for the object as a whole. */
-export type Path = readonly (string | number)[];
+import type { Path } from './rule-view.ts';
 
 export type Found = {
   /** The policy; for a namespace without any, the namespace, or a pod of it where no manifest has the namespace. */

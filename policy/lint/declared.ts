@@ -12,8 +12,7 @@ import type {
   Workload,
 } from '../../model/kubernetes.ts';
 import { selects } from '../selectors.ts';
-import type { Path } from './complaint.ts';
-import { isSound, type PodsMeant, type RuleView, rulesOf, type SoundPolicy } from './rule-view.ts';
+import { isSound, type Path, type PodsMeant, type RuleView, rulesOf, type SoundPolicy } from './rule-view.ts';
 import { maySelectNamed } from './selectors.ts';
 
 /** What stands in an object's manifest; undefined where a field was left out. */

@@ -1,8 +1,9 @@
 // What is wrong with declared policies before any packet is sent. Pure: the same objects give the same complaints, in the
 // same order.
 import { severities } from '../../model/finding.ts';
-import type { Complaint, LintRule, Path } from './complaint.ts';
+import type { Complaint, LintRule } from './complaint.ts';
 import { compare, type Declared } from './declared.ts';
+import type { Path } from './rule-view.ts';
 
 /** The gravest first; those of one severity by namespace, object, field and rule. */
 export function lint(declared: Declared, rules: readonly LintRule[]): Complaint[] {

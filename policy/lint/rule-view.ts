@@ -12,7 +12,9 @@ import type {
 } from '../../model/kubernetes.ts';
 import type { Direction, Tier } from '../../model/verdict.ts';
 import type { Block } from './blocks.ts';
-import type { Path } from './complaint.ts';
+
+/** A field of an object: `['spec', 'egress', 0, 'ports', 1]`; empty for the object as a whole. */
+export type Path = readonly (string | number)[];
 
 export type SoundPolicy = (NetworkPolicy | ClusterPolicy) & { broken?: undefined };
 

@@ -39,11 +39,10 @@ export class Shadows {
     if (earlier.notUnderstood !== undefined && earlier.action === 'Accept') return false;
     if (earlier.tier === rule.tier) return isAskedBefore(earlier, rule);
     if (earlier.tier !== 'Admin') return false;
-    if (earlier.action === 'Pass' && earlier.notUnderstood === undefined) return false;
     return !this.#tiered.some((pass) => this.#leadsPast(pass, earlier, rule));
   }
 
-  /** A Pass before it, or of the same priority, which may take what `rule` matches out of the tier. */
+  /** A Pass: `earlier` itself, or one before it or of its priority, that may take what `rule` matches out of the tier. */
   #leadsPast(pass: RuleView, earlier: RuleView, rule: RuleView): boolean {
     if (pass.action !== 'Pass' || pass.tier !== 'Admin' || pass.direction !== rule.direction) return false;
     if (pass.notUnderstood !== undefined || isAskedBefore(earlier, pass)) return false;

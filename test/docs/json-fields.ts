@@ -1,5 +1,6 @@
 // The fields of what scripts read, by the types: the compiler finds the one that is forgotten here, and the test of the
 // page the one that is forgotten there.
+import type { ComplaintJson } from '../../cli/output/complaints.ts';
 import type { NodeStatus } from '../../collector/api/api.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 import type { SideJson } from '../../model/verdict.ts';
@@ -69,7 +70,7 @@ export const connectionFields: Fields<ConnectionJson> = {
   finding: true,
 };
 
-export const sideFields: Fields<SideJson> = { side: true, verdict: true, decidedBy: true, isolatedBy: true, why: true };
+export const sideFields: Fields<SideJson> = { side: true, verdict: true, decidedBy: true, isolatedBy: true, why: true, needs: true };
 
 export const answerFields: Fields<VerdictJson & { id: unknown; error: string }> = {
   id: true,
@@ -78,6 +79,18 @@ export const answerFields: Fields<VerdictJson & { id: unknown; error: string }> 
   undefinedByApi: true,
   sides: true,
   error: true,
+};
+
+export const complaintFields: Fields<ComplaintJson> = {
+  rule: true,
+  severity: true,
+  object: true,
+  namespace: true,
+  file: true,
+  line: true,
+  field: true,
+  fault: true,
+  mend: true,
 };
 
 export const nodeFields: Fields<NodeStatus> = {

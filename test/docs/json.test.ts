@@ -18,6 +18,7 @@ import { finding } from '../scene/findings.ts';
 import { db, ip } from '../scene/records.ts';
 import {
   answerFields,
+  complaintFields,
   connectionFields,
   endpointFields,
   findingFields,
@@ -47,6 +48,7 @@ const tables: [heading: string, head: string, fields: object][] = [
   ['Connection', 'field', connectionFields],
   ['Side', 'field', sideFields],
   ['`waybill verdict --cluster PATH --batch`', 'answer', answerFields],
+  ['`waybill lint -o json`', 'field', complaintFields],
   ['`waybill status -o json`', 'field of a node', nodeFields],
 ];
 

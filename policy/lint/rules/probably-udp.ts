@@ -1,9 +1,9 @@
 // A port without a protocol is TCP (rule 10), which is seldom what was meant for the port of DNS.
 import { SCTP, TCP, UDP } from '../../../model/protocol.ts';
-import type { LintRule, Path } from '../complaint.ts';
+import type { LintRule } from '../complaint.ts';
 import type { Declared } from '../declared.ts';
 import { respondersOf } from '../responders.ts';
-import type { RuleView } from '../rule-view.ts';
+import type { Path, RuleView } from '../rule-view.ts';
 
 export const probablyUdp: LintRule = {
   name: 'probably-udp',

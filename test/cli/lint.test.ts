@@ -1,0 +1,147 @@
+import { Writable } from 'node:stream';
+import t from 'tap';
+import { type LintFlags, lintCommand, runLint } from '../../cli/lint.ts';
+import { folder } from '../cluster/manifests/folders.ts';
+
+type Ran = { code: number; stdout: string; stderr: string };
+
+class Kept extends Writable {
+  text = '';
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+async function run(flags: Partial<LintFlags> & { cluster: string }): Promise<Ran> {
+  const [stdout, stderr] = [new Kept(), new Kept()];
+  const code = await runLint({ output: 'compact', color: 'never', ...flags }, { stdout, stderr });
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+const policies = {
+  'pods.yaml': [
+    'apiVersion: v1',
+    'kind: Pod',
+    'metadata: { name: web, namespace: shop, labels: { app: web } }',
+    '---',
+    'apiVersion: v1',
+    'kind: Pod',
+    'metadata: { name: probe, namespace: ops }',
+  ].join('\n'),
+  'policies.yaml': [
+    'apiVersion: networking.k8s.io/v1',
+    'kind: NetworkPolicy',
+    'metadata: { name: web, namespace: shop }',
+    'spec:',
+    '  podSelector: { matchLabels: { app: web } }',
+    '  egress:',
+    '    - ports:',
+    '        - port: 443',
+    '        - port: 53',
+    '    - to:',
+    '        - podSelector: { matchLabels: { app: db } }',
+  ].join('\n'),
+};
+
+const udp =
+  'policies.yaml:9: medium probably-udp: NetworkPolicy shop/web spec.egress[0].ports[1]: ' +
+  'port 53 without protocol means TCP, and DNS is UDP; set protocol: UDP, or protocol: TCP if that is meant';
+
+t.test(
+  'each complaint is a line with file, line, policy, field, what is wrong and the mend; exit code 0',
+  async (t) => {
+    const { path } = folder(t, policies);
+    const { code, stdout, stderr } = await run({ cluster: path });
+    t.same(stdout.trimEnd().split('\n').toSorted(), [
+      'pods.yaml:5: medium no-policy: Pod ops/probe: namespace ops has pods and no policy at all, so everything passes; ' +
+        'begin with a NetworkPolicy that selects all its pods and allows nothing',
+      'policies.yaml:11: low matches-nothing: NetworkPolicy shop/web spec.egress[1].to[0]: there are no pods with app=db ' +
+        'in namespace shop in this folder, so the rule matches nothing; correct the selector, or add the manifests of what ' +
+        'it means',
+      udp,
+    ]);
+    t.equal(stderr, '3 complaints (medium 2, low 1), 1 policies read\n');
+    t.equal(code, 0);
+  },
+);
+
+t.test('the table says what is wrong below each line', async (t) => {
+  const { path } = folder(t, policies);
+  const { stdout } = await run({ cluster: path, output: 'table', rule: ['probably-udp'] });
+  t.equal(
+    stdout,
+    [
+      'SEVERITY  RULE          PLACE            OBJECT                  FIELD',
+      'medium    probably-udp  policies.yaml:9  NetworkPolicy shop/web  spec.egress[0].ports[1]',
+      `    ${udp.slice(udp.indexOf('port 53'))}`,
+      '',
+    ].join('\n'),
+  );
+});
+
+t.test('json is an array, jsonl one object a line, and where nothing is wrong both are empty', async (t) => {
+  const { path } = folder(t, policies);
+  const json = JSON.parse((await run({ cluster: path, output: 'json' })).stdout) as unknown[];
+  const jsonl = (await run({ cluster: path, output: 'jsonl' })).stdout.trimEnd().split('\n');
+  t.same(
+    jsonl.map((line) => JSON.parse(line)),
+    json,
+  );
+  t.match(json[1], { rule: 'probably-udp', namespace: 'shop', file: 'policies.yaml', line: 9 });
+  t.equal((await run({ cluster: path, output: 'json', namespace: ['none'] })).stdout, '[]\n');
+  t.equal((await run({ cluster: path, output: 'jsonl', namespace: ['none'] })).stdout, '');
+});
+
+t.test('--rule, --skip and --namespace say what is shown, and --fail-on asks of that', async (t) => {
+  const { path } = folder(t, policies);
+  const shown = async (flags: Partial<LintFlags>) => {
+    const { stdout, code } = await run({ cluster: path, ...flags });
+    return `${[...stdout.matchAll(/: (?:high|medium|low) ([a-z-]+):/g)].map(([, rule]) => rule).join(' ')} ${code}`;
+  };
+  t.equal(await shown({ rule: ['no-policy', 'matches-nothing'] }), 'no-policy matches-nothing 0');
+  t.equal(await shown({ skip: ['no-policy'] }), 'probably-udp matches-nothing 0');
+  t.equal(await shown({ namespace: ['ops'] }), 'no-policy 0');
+  t.equal(await shown({ failOn: 'medium' }), 'no-policy probably-udp matches-nothing 1');
+  t.equal(await shown({ failOn: 'high' }), 'no-policy probably-udp matches-nothing 0');
+  t.equal(await shown({ failOn: 'any', rule: ['matches-nothing'] }), 'matches-nothing 1');
+  t.equal(await shown({ failOn: 'any', rule: ['shadowed'] }), ' 0');
+});
+
+t.test('a rule that there is not, and a folder that is not there, are problems with their mend', async (t) => {
+  const { path } = folder(t, policies);
+  await t.rejects(run({ cluster: path, skip: ['shadows'] }), {
+    message: /^bad-flag: --skip shadows: there is no such rule; give one of contradiction, .*shadowed$/,
+  });
+  await t.rejects(run({ cluster: `${path}/none` }), { message: /^cannot-read: / });
+});
+
+t.test('a broken policy is a complaint; what else is broken is a line on stderr', async (t) => {
+  const { path } = folder(t, {
+    'a.yaml': policies['policies.yaml'].replace('port: 443', 'port: 70000'),
+    'b.yaml': 'apiVersion: v1\nkind: Pod\nmetadata: { namespace: shop }\n',
+  });
+  const { stdout, stderr, code } = await run({ cluster: path, failOn: 'any' });
+  t.match(stdout, /^a\.yaml:1: high invalid-policy: NetworkPolicy shop\/web: it is not valid: port 70000 .*a\.yaml:8/);
+  t.match(stderr, /^missing-field: Pod shop/);
+  t.notMatch(stderr, 'bad-port');
+  t.equal(code, 1);
+});
+
+t.test('--help names every flag and every rule', async (t) => {
+  let help = '';
+  lintCommand()
+    .configureOutput({ writeOut: (text) => (help += text) })
+    .outputHelp();
+  for (const flag of [
+    '--cluster',
+    '-n, --namespace',
+    '--rule',
+    '--skip',
+    '--fail-on',
+    '-o, --output',
+    'no-such-port',
+  ]) {
+    t.match(help, flag);
+  }
+});
