@@ -1,0 +1,203 @@
+// The rules of docs/policy-semantics.md once more, as slowly and plainly as they are written, with no code of policy/.
+// What is not known is tried both ways; a side's verdict is known where it is the same in all of them.
+import type { Direction, VerdictName } from '../../../model/verdict.ts';
+import { type Case, type RawClusterPolicy, type RawClusterRule, type RawNetworkPolicy, refOf } from './case.ts';
+import {
+  anyOf,
+  clusterPeerMatches,
+  labelsFit,
+  type Match,
+  type PodParty,
+  peerMatches,
+  podFits,
+  portMatches,
+} from './matches.ts';
+import { type Ask, addDoubt, type Doubts, inEveryWorld } from './worlds.ts';
+
+/**
+ * `deciders`: what may be named as having decided: `Admin ClusterNetworkPolicy c0 rule 1`, `always own-node`, or all
+ * isolating policies, `isolated by NetworkPolicy a/p0, NetworkPolicy a/p1`. `doubts`: what may be named where it is unknown.
+ */
+export type NaiveSide = { side: Direction; verdict: VerdictName; deciders: Set<string>; doubts: Doubts };
+export type NaiveVerdict = { verdict: VerdictName; sides: NaiveSide[]; undefinedByApi: boolean };
+
+export function oracle(question: Case): NaiveVerdict {
+  const { initiator, responder, protocol } = question;
+  const sides: NaiveSide[] = [];
+  if (initiator.kind === 'pod') sides.push(sideOf('egress', initiator, question));
+  if (responder.kind === 'pod') sides.push(sideOf('ingress', responder, question));
+  // Rule 11: the API speaks of TCP (6), UDP (17) and SCTP (132).
+  const undefinedByApi = ![6, 17, 132].includes(protocol);
+  return { verdict: together(sides, question), sides, undefinedByApi };
+}
+
+function together(sides: NaiveSide[], { options }: Case): VerdictName {
+  const weights: VerdictName[] =
+    options.declaredBy === 'any'
+      ? ['denied', 'unknown', 'allowed', 'undeclared']
+      : ['denied', 'unknown', 'undeclared', 'allowed'];
+  return weights.find((verdict) => sides.some((side) => side.verdict === verdict)) ?? 'undeclared';
+}
+
+/** What one side comes to in one world. */
+type Outcome = { verdict: VerdictName; deciders: string[] };
+
+function sideOf(side: Direction, own: PodParty, question: Case): NaiveSide {
+  const other = side === 'egress' ? question.responder : question.initiator;
+  const isItself = other.kind === 'pod' && other.namespace === own.namespace && other.name === own.name;
+  // A template stands for all pods of its workload: two of one name are two pods.
+  if (other.kind === 'pod' && isItself && !own.ofWorkload && !other.ofWorkload) {
+    return { side, verdict: 'allowed', deciders: new Set(['always itself']), doubts: new Map() };
+  }
+  const onNode = other.kind === 'address' && other.node !== undefined && other.node !== '' ? other.node : undefined;
+  const isOwnNode = onNode !== undefined && onNode === own.node;
+  const mayBeOwnNode = other.kind === 'some-node' || (onNode !== undefined && own.node === '');
+
+  const doubts: Doubts = new Map();
+  const inWorlds = (ownNode: boolean) => {
+    const worlds = inEveryWorld((ask) => outcomeOf({ side, own, other, ownNode, question, ask, doubts }));
+    for (const [reason, policies] of worlds.doubts) for (const one of policies) addDoubt(doubts, reason, one);
+    return worlds.results;
+  };
+  const outcomes = inWorlds(isOwnNode);
+  // Where nothing denies it, it does not matter whose node it is.
+  if (mayBeOwnNode && outcomes.some(({ verdict }) => verdict === 'denied')) {
+    addDoubt(doubts, 'node-not-known', '');
+    outcomes.push(...inWorlds(true));
+  }
+  const verdicts = new Set(outcomes.map(({ verdict }) => verdict));
+  const verdict = verdicts.size === 1 ? outcomes[0]!.verdict : 'unknown';
+  return { side, verdict, deciders: new Set(outcomes.flatMap(({ deciders }) => deciders)), doubts };
+}
+
+type World = {
+  side: Direction;
+  own: PodParty;
+  other: Case['initiator'];
+  ownNode: boolean;
+  question: Case;
+  ask: Ask;
+  doubts: Doubts;
+};
+
+/** Rules 12, 18 and 22, from the Admin tier to the default. */
+function outcomeOf(world: World): Outcome {
+  const ownNode: Outcome = { verdict: 'allowed', deciders: ['always own-node'] };
+  if (world.ownNode && world.side === 'ingress') return ownNode;
+  const byAdmin = tierOutcome('Admin', world);
+  if (byAdmin !== undefined) return byAdmin;
+  const byNetworkPolicy = networkPolicyOutcome(world);
+  if (byNetworkPolicy !== undefined) return world.ownNode ? ownNode : byNetworkPolicy;
+  const byBaseline = tierOutcome('Baseline', world);
+  if (byBaseline !== undefined) return byBaseline;
+  return world.ownNode ? ownNode : { verdict: 'undeclared', deciders: ['nothing'] };
+}
+
+/** Rules 19 and 20: priority by priority; undefined where the tier says nothing, or passes. */
+function tierOutcome(tier: 'Admin' | 'Baseline', world: World): Outcome | undefined {
+  const touching = world.question.policies
+    .filter((policy) => policy.kind !== 'NetworkPolicy')
+    .filter((policy) => policy.tier === tier && touches(policy, world));
+  const priorities = touching.map((policy) => policy.priority ?? -1).sort((a, b) => a - b);
+  for (const priority of new Set(priorities)) {
+    const level = touching.filter((policy) => (policy.priority ?? -1) === priority);
+    const said = level
+      .filter((policy) => !policy.broken)
+      .map((policy) => saidBy(policy, world))
+      .filter((one) => one !== undefined);
+    const broken = level.filter((policy) => policy.broken);
+    for (const policy of broken) addDoubt(world.doubts, 'broken-policy', refOf(policy));
+    if (broken.length > 0) return { verdict: 'unknown', deciders: [] };
+    const actions = new Set(said.map(({ action }) => action));
+    if (actions.size > 1) {
+      for (const { policy } of said) addDoubt(world.doubts, 'ambiguous-priority', refOf(policy));
+      return { verdict: 'unknown', deciders: [] };
+    }
+    const first = said.sort((a, b) => (orderOf(a.policy) < orderOf(b.policy) ? -1 : 1))[0];
+    if (first === undefined) continue;
+    if (first.action === 'Pass') return undefined;
+    const decider = `${tier} ${refOf(first.policy)} rule ${first.rule}`;
+    return { verdict: first.action === 'Accept' ? 'allowed' : 'denied', deciders: [decider] };
+  }
+  return undefined;
+}
+
+function orderOf(policy: RawClusterPolicy): string {
+  return `${policy.kind} ${policy.name}`;
+}
+
+/** Rules 17, 21 and 23: it may select the pod, and has a rule of that direction. */
+function touches(policy: RawClusterPolicy, { side, own }: World): boolean {
+  return policy[side].length > 0 && (policy.subject === undefined || podFits(policy.subject, own));
+}
+
+type Said = { policy: RawClusterPolicy; action: RawClusterRule['action']; rule: number };
+
+/** The first rule that matches, in their order (rule 19). */
+function saidBy(policy: RawClusterPolicy, world: World): Said | undefined {
+  for (const [index, rule] of policy[world.side].entries()) {
+    const match = ruleMatches(rule, world);
+    if (match === false) continue;
+    if (match !== true && !world.ask(match, refOf(policy))) continue;
+    // Rule 26: what is not understood fails closed.
+    const action = rule.notUnderstood === undefined ? rule.action : 'Deny';
+    return { policy, action, rule: index };
+  }
+  return undefined;
+}
+
+function ruleMatches(rule: RawClusterRule, { own, other, question }: World): Match {
+  if (rule.notUnderstood !== undefined) return rule.action !== 'Accept';
+  if (rule.ports.length > 0 && !rule.ports.some((port) => portMatches(port, question))) return false;
+  return anyOf(rule.peers.map((peer) => clusterPeerMatches(peer, own, other)));
+}
+
+/** Rules 1 to 3 and 17: one that cannot be read may isolate the side, and may allow it. Undefined: nothing isolates it. */
+function networkPolicyOutcome(world: World): Outcome | undefined {
+  const { side, own, ask } = world;
+  const isolating: RawNetworkPolicy[] = [];
+  for (const policy of world.question.policies) {
+    if (policy.kind !== 'NetworkPolicy' || policy.namespace !== own.namespace) continue;
+    const selects = policy.fault === 'podSelector' || labelsFit(policy.spec.podSelector ?? {}, own.labels);
+    const hasSide = policy.fault === 'policyTypes' || directionsOf(policy).includes(side);
+    if (!selects || !hasSide) continue;
+    if (policy.fault === undefined || ask('broken-policy', refOf(policy))) isolating.push(policy);
+  }
+  if (isolating.length === 0) return undefined;
+
+  const matches = isolating.filter(({ fault }) => fault === undefined).flatMap((policy) => rulesOf(policy, world));
+  const sure = matches.filter(({ match }) => match === true);
+  if (sure.length > 0) return { verdict: 'allowed', deciders: sure.map(({ decider }) => decider) };
+  for (const { policy, match, decider } of matches) {
+    if (typeof match === 'string' && ask(match, refOf(policy))) return { verdict: 'allowed', deciders: [decider] };
+  }
+  for (const policy of isolating.filter(({ fault }) => fault !== undefined)) {
+    if (ask('broken-policy', refOf(policy))) return { verdict: 'allowed', deciders: [] };
+  }
+  return { verdict: 'denied', deciders: [`isolated by ${isolating.map(refOf).sort().join(', ')}`] };
+}
+
+/** Rule 2. */
+function directionsOf({ spec }: RawNetworkPolicy): Direction[] {
+  const { policyTypes: types = [], egress = [] } = spec;
+  if (types.length === 0) return egress.length > 0 ? ['ingress', 'egress'] : ['ingress'];
+  const named: Direction[] = [];
+  if (types.includes('Ingress')) named.push('ingress');
+  if (types.includes('Egress')) named.push('egress');
+  return named;
+}
+
+/** Rule 6, for each rule. */
+function rulesOf(policy: RawNetworkPolicy, { side, own, other, question }: World) {
+  const rules =
+    side === 'egress'
+      ? (policy.spec.egress ?? []).map(({ to = [], ports = [] }) => ({ peers: to, ports }))
+      : (policy.spec.ingress ?? []).map(({ from = [], ports = [] }) => ({ peers: from, ports }));
+  return rules.map(({ peers, ports }, index) => {
+    const portFits = ports.length === 0 || ports.some((port) => portMatches({ protocol: 'TCP', ...port }, question));
+    const { namespace } = policy;
+    const peerFits: Match =
+      peers.length === 0 || anyOf(peers.map((peer) => peerMatches(peer, own, other, namespace, question.options)));
+    return { policy, match: portFits && peerFits, decider: `NetworkPolicy ${refOf(policy)} rule ${index}` };
+  });
+}
