@@ -81,7 +81,10 @@ type Shown = ReturnType<typeof verdictJson> & { from: string; to: string; port?:
 function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, sides }: Shown): string {
   const asked = port === undefined ? protocol : `${protocol} ${port}`;
   const lines = [`${from} -> ${to} ${asked}: ${verdict}${reason === undefined ? '' : ` (${reason})`}`];
-  for (const one of sides) lines.push(`  ${one.side.padEnd(7)}  ${one.verdict.padEnd(10)}  ${one.why}`);
+  for (const { side, verdict: sideVerdict, why, needs } of sides) {
+    lines.push(`  ${side.padEnd(7)}  ${sideVerdict.padEnd(10)}  ${why}`);
+    if (needs !== undefined) lines.push(`  ${' '.repeat(19)}  ${needs}`);
+  }
   if (sides.length === 0 && reason === undefined) lines.push('  neither end is a pod that policies could select');
   if (undefinedByApi) lines.push(`  the NetworkPolicy API says nothing of ${protocol}: CNIs differ`);
   return `${lines.join('\n')}\n`;

@@ -70,9 +70,9 @@ export type SideVerdict = { side: Direction } & (
   | { verdict: 'allowed'; decidedBy: RuleRef }
   | { verdict: 'undeclared' }
   /** A Deny rule matched; `notUnderstood` is the part of it for which it fails closed (rule 26). */
-  | { verdict: 'denied'; decidedBy: RuleRef; notUnderstood?: string }
+  | { verdict: 'denied'; crossing: Crossing; decidedBy: RuleRef; notUnderstood?: string }
   /** Isolated, and no rule matched. */
-  | { verdict: 'denied'; isolatedBy: readonly PolicyRef[]; nearest: readonly NearMiss[] }
+  | { verdict: 'denied'; crossing: Crossing; isolatedBy: readonly PolicyRef[]; nearest: readonly NearMiss[] }
   | { verdict: 'unknown'; why: UnknownReason }
 );
 
@@ -92,4 +92,6 @@ export type SideJson = {
   decidedBy?: { tier: string; policy?: string; rule?: number; reason?: string };
   isolatedBy?: readonly string[];
   why: string;
+  /** What would let a denied side pass. */
+  needs?: string;
 };

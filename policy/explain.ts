@@ -1,5 +1,6 @@
 // A verdict in words and as scripts read it (docs/json.md): each side with what decided it, or what would have had to
 // match.
+
 import type {
   Direction,
   NearMiss,
@@ -10,6 +11,7 @@ import type {
   UnknownReason,
   Verdict,
 } from '../model/verdict.ts';
+import { type DeniedSide, neededRule } from './needed-rule.ts';
 
 /**
  * `reason` says why it is unknown. `undefinedByApi`: the protocol is none that the NetworkPolicy API speaks of, so what
@@ -34,12 +36,27 @@ export function verdictJson(verdict: Verdict): VerdictJson {
 
 function sideJson(side: SideVerdict): SideJson {
   const told = { side: side.side, verdict: side.verdict, why: sideText(side) };
-  if ('isolatedBy' in side) return { ...told, isolatedBy: side.isolatedBy.map(policyText) };
-  if (!('decidedBy' in side)) return told;
-  const { decidedBy } = side;
-  if (decidedBy.tier === 'always') return { ...told, decidedBy: { tier: 'always', reason: decidedBy.reason } };
-  const { tier, policy, rule } = decidedBy;
-  return { ...told, decidedBy: { tier, policy: policyText(policy), rule } };
+  const needs = side.verdict === 'denied' ? needsText(side) : undefined;
+  return {
+    ...told,
+    ...('isolatedBy' in side && { isolatedBy: side.isolatedBy.map(policyText) }),
+    ...('decidedBy' in side && { decidedBy: decidedByJson(side.decidedBy) }),
+    ...(needs !== undefined && { needs }),
+  };
+}
+
+function decidedByJson(by: RuleRef): NonNullable<SideJson['decidedBy']> {
+  if (by.tier === 'always') return { tier: 'always', reason: by.reason };
+  return { tier: by.tier, policy: policyText(by.policy), rule: by.rule };
+}
+
+/** What would have to be declared, where a rule could. */
+function needsText(side: DeniedSide): string | undefined {
+  const needed = neededRule(side);
+  if (needed === undefined) return undefined;
+  const { policy, before, words } = needed;
+  const place = before === undefined ? policyText(policy) : `${policyText(policy)} before spec.${side.side}[${before}]`;
+  return `needs a rule in ${place} that ${words}`;
 }
 
 function sideText(side: SideVerdict): string {

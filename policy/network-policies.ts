@@ -52,7 +52,7 @@ class Denial {
   readonly isolatedBy: readonly PolicyRef[];
   readonly #selection: Selection;
   readonly #own: PodParty;
-  readonly #crossing: Crossing;
+  readonly crossing: Crossing;
   readonly #options: PolicyOptions;
 
   constructor(selection: Selection, own: PodParty, crossing: Crossing, side: Direction, options: PolicyOptions) {
@@ -60,13 +60,13 @@ class Denial {
     this.isolatedBy = selection.isolatedBy;
     this.#selection = selection;
     this.#own = own;
-    this.#crossing = crossing;
+    this.crossing = crossing;
     this.#options = options;
   }
 
   get nearest(): NearMiss[] {
-    const { initiator, responder } = this.#crossing;
+    const { initiator, responder } = this.crossing;
     const other = this.side === 'egress' ? responder : initiator;
-    return nearMisses(this.#selection.isolating, this.#own, other, this.#crossing, this.#options);
+    return nearMisses(this.#selection.isolating, this.#own, other, this.crossing, this.#options);
   }
 }

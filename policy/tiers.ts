@@ -26,7 +26,7 @@ export function judgeTier(tier: readonly Tiered[], asked: Asked, below: () => Si
     falls = judgeRank(tier, from, to, asked, endings);
     from = to;
   }
-  return settled(endings, falls, asked.side, below);
+  return settled(endings, falls, asked, below);
 }
 
 /** Policies of one priority. Adds how they may end; says whether they may leave it to the next. */
@@ -92,7 +92,12 @@ function doubtOf(match: ClusterMatch, rule: RuleRef & { tier: 'Admin' | 'Network
 }
 
 /** The verdict in which all endings agree, whatever the answer to the doubts; else unknown, with the first of them. */
-function settled(endings: readonly Ending[], falls: boolean, side: Direction, below: () => SideVerdict): SideVerdict {
+function settled(
+  endings: readonly Ending[],
+  falls: boolean,
+  { side, crossing }: Asked,
+  below: () => SideVerdict,
+): SideVerdict {
   const last = endings.at(-1);
   if (last === undefined) return below();
   let lower: SideVerdict | undefined;
@@ -108,6 +113,7 @@ function settled(endings: readonly Ending[], falls: boolean, side: Direction, be
         return {
           side,
           verdict: 'denied',
+          crossing,
           decidedBy: ending.rule,
           ...(ending.notUnderstood !== undefined && { notUnderstood: ending.notUnderstood }),
         };

@@ -63,9 +63,13 @@ t.test('one question: the verdict with its explanation as a table, and exit code
     '  egress   denied      isolated, and no rule matches: NetworkPolicy shop/default-deny has no egress rule, ' +
       'so it allows nothing; NetworkPolicy shop/dns spec.egress[0] needs the responder to be ' +
       'any pod in a namespace with kubernetes.io/metadata.name=kube-system',
+    '                       needs a rule in NetworkPolicy shop/dns that allows egress to ' +
+      'pods with app=carts-db in namespace shop on TCP 27017',
     '  ingress  denied      isolated, and no rule matches: NetworkPolicy shop/carts-db spec.ingress[0] needs ' +
       'the initiator to be a pod with app=carts in namespace shop; ' +
       'NetworkPolicy shop/default-deny has no ingress rule, so it allows nothing',
+    '                       needs a rule in NetworkPolicy shop/carts-db that allows ingress from ' +
+      'pods with purpose=debug in namespace shop on TCP 27017',
   ]);
 });
 

@@ -70,7 +70,14 @@ export const connectionFields: Fields<ConnectionJson> = {
   finding: true,
 };
 
-export const sideFields: Fields<SideJson> = { side: true, verdict: true, decidedBy: true, isolatedBy: true, why: true, needs: true };
+export const sideFields: Fields<SideJson> = {
+  side: true,
+  verdict: true,
+  decidedBy: true,
+  isolatedBy: true,
+  why: true,
+  needs: true,
+};
 
 export const answerFields: Fields<VerdictJson & { id: unknown; error: string }> = {
   id: true,

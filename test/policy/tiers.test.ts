@@ -1,4 +1,5 @@
 import t from 'tap';
+import type { Labels } from '../../model/kubernetes.ts';
 import type { Party, SideVerdict } from '../../model/verdict.ts';
 import {
   app,
@@ -11,6 +12,7 @@ import {
   someNode,
   verdictOf,
 } from '../scene/cluster.ts';
+import { ip } from '../scene/records.ts';
 
 const web = pod('shop/web', { app: 'web' });
 const db = pod('shop/db', { app: 'db' }, { ips: ['10.0.0.2'], ports: { sql: 5432 } });
@@ -99,11 +101,13 @@ t.test('rule 23: subject and peers take namespaces, or pods in them, and never a
   t.equal(ingressOf([admin([deny])], internet).verdict, 'undeclared');
 });
 
+const nodeWith = (nodeLabels: Labels): Party => ({ kind: 'address', address: ip('192.0.2.7'), node: 'n9', nodeLabels });
+
 t.test('rule 24: nodes are matched by the labels of the node in whose status the address is', async (t) => {
   const to = [{ nodes: { matchLabels: { pool: 'db' } } }];
-  const node = { ...nodeAddress('192.0.2.7', 'n9'), nodeLabels: { pool: 'db' } };
+  const node = nodeWith({ pool: 'db' });
   t.equal(egressTo(node, [{ action: 'Deny', to }]).verdict, 'denied');
-  t.equal(egressTo({ ...node, nodeLabels: {} }, [{ action: 'Deny', to }]).verdict, 'undeclared');
+  t.equal(egressTo(nodeWith({}), [{ action: 'Deny', to }]).verdict, 'undeclared');
   t.equal(
     egressTo(nodeAddress('192.0.2.7', 'n9'), [{ action: 'Deny', to }]).verdict,
     'undeclared',
