@@ -42,6 +42,8 @@ export const clusterProblemCodes = [
   'more-problems',
   'bad-yaml',
   'duplicate-object',
+  'helm-templates',
+  'kustomization-not-built',
   'file-too-large',
   'cannot-read',
   'cannot-watch-folder',
@@ -346,6 +348,23 @@ export function duplicateObject(place: string, former: string): Problem {
     code: 'duplicate-object',
     fault: `the same object stands in ${former} too; this one counts`,
     mend: 'keep one of them',
+  });
+}
+
+/** `chart` is its folder; undefined where none is in sight. */
+export function helmTemplates(place: string, count: number, chart: string | undefined): Problem {
+  return at(place, {
+    code: 'helm-templates',
+    fault: `${count} Helm ${count === 1 ? 'template cannot be read as it is' : 'templates cannot be read as they are'}`,
+    mend: `run helm template${chart === undefined ? '' : ` ${chart}`}, and give what it writes`,
+  });
+}
+
+export function kustomizationNotBuilt(place: string, folder: string, changes: readonly string[]): Problem {
+  return at(place, {
+    code: 'kustomization-not-built',
+    fault: `what it changes is not applied: ${changes.join(', ')}`,
+    mend: `run kubectl kustomize ${folder}, and give what it writes`,
   });
 }
 

@@ -4,6 +4,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
 import { cannotRead } from '../errors.ts';
+import { isKustomization } from './kustomization.ts';
 
 /** `name` is the path below the folder that was asked for; `stamp` differs when the file was written. */
 export type ManifestFile = { path: string; name: string; bytes: number; modifiedUs: number; stamp: string };
@@ -65,7 +66,7 @@ function isMissing(error: unknown): boolean {
 }
 
 function isManifest(name: string): boolean {
-  return /\.(ya?ml|json)$/i.test(name);
+  return /\.(ya?ml|json)$/i.test(name) || isKustomization(name);
 }
 
 async function folderOf(path: string): Promise<Folder> {

@@ -1,10 +1,12 @@
 // The objects of a folder of manifests over time: each scan reads only the files that were written since the last one.
 import { type ClusterObject, objectKey } from '../../model/kubernetes.ts';
 import { type Problem, ProblemError } from '../../model/problem.ts';
+import { chartsAmong, type Role, roleOf } from './charts.ts';
 import { type Folder, listFiles, type ManifestFile } from './files.ts';
 import { type Keep, type Manifest, readManifestFile } from './manifest.ts';
 import { merge } from './merge.ts';
 import type { Source } from './source.ts';
+import { withoutUnbuilt } from './unbuilt.ts';
 
 /** `writtenUs`: when the file that holds the object was written last. `source` where it was asked for. */
 export type Present = { object: ClusterObject; writtenUs: number; source: Source | undefined };
@@ -18,7 +20,7 @@ export type Scan = {
   folders: readonly Folder[];
 };
 
-type Known = { stamp: string; writtenUs: number; manifest: Manifest };
+type Known = { stamp: string; role: Role; writtenUs: number; manifest: Manifest };
 
 /** Files are read at the same time, so many. */
 const filesAtOnce = 32;
@@ -51,9 +53,10 @@ export class ManifestFolder {
 
   async #readAll(files: readonly ManifestFile[], unreadable: readonly string[]): Promise<Map<string, Known>> {
     const all = new Map<string, Known>();
+    const charts = chartsAmong(files.map((file) => file.name));
     for (let first = 0; first < files.length; first += filesAtOnce) {
       const some = files.slice(first, first + filesAtOnce);
-      const read = await Promise.all(some.map((file) => this.#read(file)));
+      const read = await Promise.all(some.map((file) => this.#read(file, roleOf(file.name, charts))));
       for (const [index, file] of some.entries()) all.set(file.name, read[index]!);
     }
     for (const [name, known] of this.#known) {
@@ -62,22 +65,20 @@ export class ManifestFolder {
     return all;
   }
 
-  async #read(file: ManifestFile): Promise<Known> {
+  async #read(file: ManifestFile, role: Role): Promise<Known> {
     const former = this.#known.get(file.name);
-    if (former?.stamp === file.stamp) return former;
-    const manifest = await readManifestFile(file, this.#keep);
+    if (former?.stamp === file.stamp && former.role === role) return former;
+    const manifest = await readManifestFile(file, this.#keep, role);
     const kept = manifest.whole || former === undefined ? manifest : withFormer(manifest, former.manifest);
-    return { stamp: file.stamp, writtenUs: file.modifiedUs, manifest: kept };
+    return { stamp: file.stamp, role, writtenUs: file.modifiedUs, manifest: kept };
   }
 
   #result(problems: readonly Problem[]): Scan {
     const files = [...this.#known.values()];
     const writtenUs = new Map<ClusterObject, number>();
     for (const file of files) for (const { object } of file.manifest.entries) writtenUs.set(object, file.writtenUs);
-    const merged = merge(
-      files.map((file) => file.manifest),
-      problems,
-    );
+    const built = withoutUnbuilt(new Map(Array.from(this.#known, ([name, { manifest }]) => [name, manifest])));
+    const merged = merge(built.manifests, [...problems, ...built.problems]);
     const present = new Map<string, Present>();
     for (const [key, { object, source }] of merged.entries) {
       present.set(key, { object, writtenUs: writtenUs.get(object)!, source });

@@ -6,8 +6,10 @@ import { cannotRead, fileTooLarge } from '../errors.ts';
 import type { Path } from '../parse/field.ts';
 import { unfold } from '../parse/list.ts';
 import { parseObject } from '../parse/parse.ts';
+import type { Role } from './charts.ts';
 import { type Document, readDocuments } from './documents.ts';
 import type { ManifestFile } from './files.ts';
+import { isKustomization, type Kustomization, readKustomization } from './kustomization.ts';
 import { Source } from './source.ts';
 
 /** `source` where it was asked for. */
@@ -21,19 +23,36 @@ export type Manifest = {
   passedOver: number;
   /** Whether all of it could be read as YAML or JSON: an editor may be in the middle of it otherwise. */
   whole: boolean;
+  /** A Helm template, of which there is no object before Helm made it. */
+  template?: true;
+  kustomization?: Kustomization;
 };
 
 /** JSON takes a fifth of the memory that YAML takes while it is read. */
 const bytesMost = { json: 256 * 2 ** 20, yaml: 64 * 2 ** 20 };
 
-export async function readManifestFile(file: ManifestFile, keep: Keep): Promise<Manifest> {
+export async function readManifestFile(file: ManifestFile, keep: Keep, role: Role): Promise<Manifest> {
+  if (role === 'papers') return { entries: [], problems: [], passedOver: 1, whole: true };
   const most = file.path.endsWith('.json') ? bytesMost.json : bytesMost.yaml;
   if (file.bytes > most) return unread(fileTooLarge(file.name, file.bytes, most));
   try {
-    return parseManifest(await readFile(file.path, 'utf8'), file.name, keep);
+    const text = await readFile(file.path, 'utf8');
+    if (role === 'template' && text.includes('{{')) return template;
+    const manifest = parseManifest(text, file.name, keep);
+    return manifest.whole || !templateLine.test(text) ? manifest : asTemplate(manifest);
   } catch (error) {
     return unread(cannotRead(file.name, error));
   }
+}
+
+const template: Manifest = { entries: [], problems: [], passedOver: 1, whole: true, template: true };
+/** An action of a template where YAML has a line or a value begin: no YAML parser takes that. */
+const templateLine = /^\s*(?:- )?(?:[^\s"'#:]+:\s+)?\{\{/m;
+
+/** A template outside of any chart that is in sight; what of it could be read is read. */
+function asTemplate(manifest: Manifest): Manifest {
+  const others = manifest.problems.filter(({ code }) => code !== 'bad-yaml');
+  return { ...manifest, problems: others, passedOver: manifest.passedOver + 1, template: true };
 }
 
 /** `name` is what problems call the file. */
@@ -41,7 +60,12 @@ export function parseManifest(text: string, name: string, keep: Keep = 'objects'
   const { documents, problems } = readDocuments(text, name);
   const draft: Draft = { entries: [], problems: [...problems], passedOver: 0 };
   for (const document of documents) addDocument(document, draft, keep);
-  return { ...draft, whole: problems.length === 0 };
+  const [first] = documents;
+  return {
+    ...draft,
+    whole: problems.length === 0,
+    ...(first !== undefined && isKustomization(name) && { kustomization: readKustomization(first.raw, name) }),
+  };
 }
 
 type Draft = { entries: Entry[]; problems: Problem[]; passedOver: number };
