@@ -36,6 +36,9 @@ export class Declared {
   readonly pods: readonly Declaration[];
   readonly #written: (object: ClusterObject) => Written | undefined;
   readonly #inNamespace: ReadonlyMap<string, readonly Declaration[]>;
+  /** By `key=value`, in the order of `pods`. */
+  readonly #labelled: ReadonlyMap<string, readonly Declaration[]>;
+  readonly #selected = new Map<string, ReadonlySet<string>>();
 
   /** `written` where the objects come from manifests; what was left out is not known otherwise. */
   constructor(
@@ -50,6 +53,7 @@ export class Declared {
     this.namespaces = new Map(namespaces.map((namespace) => [namespace.name, namespace]));
     this.pods = declarationsOf(objects);
     this.#inNamespace = Map.groupBy(this.pods, ({ namespace }) => namespace);
+    this.#labelled = byLabel(this.pods);
     this.#written = written;
   }
 
@@ -63,16 +67,28 @@ export class Declared {
   }
 
   allMeant({ namespace, namespaceSelector, podSelector }: PodsMeant): Declaration[] {
-    const names = namespace === undefined ? [...this.#inNamespace.keys()] : [namespace];
-    return names
-      .filter((name) => this.mayBeSelected(name, namespaceSelector))
-      .flatMap((name) => this.#inNamespace.get(name) ?? [])
-      .filter(({ labels }) => selects(podSelector, labels));
+    const some = namespace === undefined ? this.#mostOf(podSelector) : (this.#inNamespace.get(namespace) ?? []);
+    const namespaces = namespace === undefined ? this.#namespacesMeant(namespaceSelector) : undefined;
+    return some.filter((pod) => (namespaces?.has(pod.namespace) ?? true) && selects(podSelector, pod.labels));
   }
 
-  mayBeSelected(namespace: string, selector: LabelSelector): boolean {
-    const known = this.namespaces.get(namespace);
-    return known === undefined ? maySelectNamed(selector, namespace) : selects(selector, known.labels);
+  /** Few that hold all that it may select. */
+  #mostOf(selector: LabelSelector): readonly Declaration[] {
+    const one = selector.find(({ operator, values }) => operator === 'In' && values.length === 1);
+    return one === undefined ? this.pods : (this.#labelled.get(`${one.key}=${one.values[0]}`) ?? []);
+  }
+
+  #namespacesMeant(selector: LabelSelector): ReadonlySet<string> {
+    const key = JSON.stringify(selector);
+    const known = this.#selected.get(key);
+    if (known !== undefined) return known;
+    const names = [...this.#inNamespace.keys()].filter((name) => {
+      const namespace = this.namespaces.get(name);
+      return namespace === undefined ? maySelectNamed(selector, name) : selects(selector, namespace.labels);
+    });
+    const found = new Set(names);
+    this.#selected.set(key, found);
+    return found;
   }
 }
 
@@ -99,6 +115,18 @@ function declarationsOf(objects: readonly ClusterObject[]): Declaration[] {
     if (!distinct.has(key)) distinct.set(key, { object, namespace, labels, hostNetwork, ports });
   }
   return [...distinct.values()].sort((a, b) => byName(a.object, b.object));
+}
+
+function byLabel(pods: readonly Declaration[]): Map<string, Declaration[]> {
+  const labelled = new Map<string, Declaration[]>();
+  for (const pod of pods) {
+    for (const [key, value] of Object.entries(pod.labels)) {
+      const list = labelled.get(`${key}=${value}`);
+      if (list === undefined) labelled.set(`${key}=${value}`, [pod]);
+      else list.push(pod);
+    }
+  }
+  return labelled;
 }
 
 function byName(a: ClusterObject, b: ClusterObject): number {

@@ -1,15 +1,38 @@
-// Who answers the connections that a rule is about: those whose container ports its ports name (rule 10).
+// The container ports that the ports of a rule may mean: those of whoever answers its connections (rule 10).
+import type { ContainerPort } from '../../model/kubernetes.ts';
 import type { Declaration, Declared } from './declared.ts';
 import type { RuleView } from './rule-view.ts';
 
-/** The pods of the folder; for egress to everyone, all of them. */
-export function respondersOf(rule: RuleView, declared: Declared): Declaration[] {
-  if (rule.direction === 'ingress') return declared.podsMeant(rule.subject);
-  if (rule.peers === 'everyone') return declared.pods.filter(({ hostNetwork }) => !hostNetwork);
-  const found = rule.peers.flatMap((peer) => {
-    if (peer.is === 'pods') return declared.podsMeant(peer.pods);
-    // An address may be any pod's.
-    return peer.is === 'addresses' ? declared.pods.filter(({ hostNetwork }) => !hostNetwork) : [];
-  });
-  return [...new Set(found)];
+const ofRules = new WeakMap<RuleView, readonly ContainerPort[] | undefined>();
+const ofAll = new WeakMap<Declared, readonly ContainerPort[] | undefined>();
+
+/** Each once; undefined where this folder has nobody who answers. */
+export function portsBehind(rule: RuleView, declared: Declared): readonly ContainerPort[] | undefined {
+  if (ofRules.has(rule)) return ofRules.get(rule);
+  const ports = isOfAnybody(rule) ? portsOfAll(declared) : distinctPorts(respondersOf(rule, declared));
+  ofRules.set(rule, ports);
+  return ports;
+}
+
+/** An address may be any pod's. */
+function isOfAnybody({ direction, peers }: RuleView): boolean {
+  return direction === 'egress' && (peers === 'everyone' || peers.some((peer) => peer.is === 'addresses'));
+}
+
+function portsOfAll(declared: Declared): readonly ContainerPort[] | undefined {
+  if (!ofAll.has(declared)) ofAll.set(declared, distinctPorts(declared.pods.filter(({ hostNetwork }) => !hostNetwork)));
+  return ofAll.get(declared);
+}
+
+function respondersOf({ direction, subject, peers }: RuleView, declared: Declared): Declaration[] {
+  if (direction === 'ingress' || peers === 'everyone') return declared.podsMeant(subject);
+  return peers.flatMap((peer) => (peer.is === 'pods' ? declared.podsMeant(peer.pods) : []));
+}
+
+function distinctPorts(responders: readonly Declaration[]): readonly ContainerPort[] | undefined {
+  if (responders.length === 0) return undefined;
+  const ports = new Map<string, ContainerPort>();
+  for (const one of responders)
+    for (const port of one.ports) ports.set(`${port.name}/${port.protocol}/${port.port}`, port);
+  return [...ports.values()];
 }

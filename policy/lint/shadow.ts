@@ -28,8 +28,8 @@ export class Shadows {
     // What nobody understands stands for everything or nothing (rule 26), and is told by itself.
     if (rule.notUnderstood !== undefined) return undefined;
     for (const earlier of this.#tiered) {
-      if (earlier.direction !== rule.direction || !this.#decidesBefore(earlier, rule)) continue;
-      if (this.#matchesAll(earlier, rule)) return { by: 'rule', rule: earlier };
+      if (earlier === rule || earlier.direction !== rule.direction || !this.#matchesAll(earlier, rule)) continue;
+      if (this.#decidesBefore(earlier, rule)) return { by: 'rule', rule: earlier };
     }
     return rule.tier === 'Baseline' ? this.#isolation(rule) : undefined;
   }
@@ -54,9 +54,12 @@ export class Shadows {
   }
 
   #matchesAll(earlier: RuleView, rule: RuleView): boolean {
-    if (!podsWithin(rule.subject, earlier.subject, this.#declared)) return false;
-    if (earlier.notUnderstood !== undefined) return true;
-    return portsWithin(rule.ports, earlier.ports) && peersWithin(rule.peers, earlier.peers, this.#declared);
+    if (earlier.notUnderstood !== undefined) return podsWithin(rule.subject, earlier.subject, this.#declared);
+    return (
+      portsWithin(rule.ports, earlier.ports) &&
+      peersWithin(rule.peers, earlier.peers, this.#declared) &&
+      podsWithin(rule.subject, earlier.subject, this.#declared)
+    );
   }
 
   /** Rule 22. */

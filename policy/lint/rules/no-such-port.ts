@@ -1,7 +1,7 @@
 // Rule 10: a port's name is a container port of the responder, with the same protocol.
 import { protocolName } from '../../../model/protocol.ts';
 import type { LintRule } from '../complaint.ts';
-import { respondersOf } from '../responders.ts';
+import { portsBehind } from '../responders.ts';
 import { listed } from '../words.ts';
 
 export const noSuchPort: LintRule = {
@@ -12,9 +12,8 @@ export const noSuchPort: LintRule = {
     for (const rule of declared.rules) {
       const named = rule.ports.filter(({ port }) => typeof port === 'string');
       if (named.length === 0) continue;
-      const responders = respondersOf(rule, declared);
-      if (responders.length === 0) continue; // told of the selector
-      const ports = responders.flatMap((one) => one.ports);
+      const ports = portsBehind(rule, declared);
+      if (ports === undefined) continue; // told of the selector
       for (const { port, protocol, path } of named) {
         const ofName = ports.filter(({ name }) => name === port);
         if (ofName.some((one) => protocol === undefined || one.protocol === protocol)) continue;

@@ -2,7 +2,7 @@
 import { SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import type { LintRule } from '../complaint.ts';
 import type { Declared } from '../declared.ts';
-import { respondersOf } from '../responders.ts';
+import { portsBehind } from '../responders.ts';
 import type { Path, RuleView } from '../rule-view.ts';
 
 export const probablyUdp: LintRule = {
@@ -60,12 +60,9 @@ const wellKnown = new Map([
 ]);
 
 function reason(rule: RuleView, first: number | string, last: number | string, declared: Declared): string | undefined {
-  const ports = respondersOf(rule, declared).flatMap((one) =>
-    one.ports.filter((declaredPort) => {
-      if (typeof first === 'string') return declaredPort.name === first;
-      return declaredPort.port >= first && declaredPort.port <= Number(last);
-    }),
-  );
+  const ports = (portsBehind(rule, declared) ?? []).filter((one) => {
+    return typeof first === 'string' ? one.name === first : one.port >= first && one.port <= Number(last);
+  });
   if (ports.some(({ protocol }) => protocol === TCP || protocol === SCTP)) return undefined;
   const container = ports.find(({ protocol }) => protocol === UDP);
   // no-such-port tells of names.
