@@ -4,6 +4,7 @@ import { hasPorts } from '../model/protocol.ts';
 import type { Crossing, Direction, Party, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
 import { judgeNetworkPolicies } from './network-policies.ts';
 import type { PolicyOptions } from './options.ts';
+import { always, isItself, isOwnNode, unlessOwnNode } from './own-node.ts';
 import type { PodParty } from './peers.ts';
 import { type PolicySet, type Selection, selectionOf } from './policy-set.ts';
 import { judgeTier } from './tiers.ts';
@@ -58,7 +59,7 @@ function judgeSide(
   const selection = selectionOf(policies, own, side);
   const asked = { side, own, other, crossing };
   // Rule 18, and rule 12: an egress rule of a cluster policy comes before what is said of a pod and its own node.
-  return judgeTier(selection.admin, asked, () => {
+  const found = judgeTier(selection.admin, asked, () => {
     const unisolated = () =>
       judgeTier(selection.baseline, asked, () =>
         ownNode ? always(side, 'own-node') : { side, verdict: 'undeclared' },
@@ -66,6 +67,7 @@ function judgeSide(
     if (ownNode) return judgeOwnNode(side, selection, unisolated);
     return judgeNetworkPolicies(side, selection, own, other, crossing, options) ?? unisolated();
   });
+  return side === 'ingress' && found.verdict === 'denied' ? unlessOwnNode(found, own, other) : found;
 }
 
 /** Egress to the own node: a NetworkPolicy that isolates the side lets it pass, and is final (rule 22). */
@@ -74,18 +76,4 @@ function judgeOwnNode(side: Direction, { isolating, broken }: Selection, unisola
   const otherwise = unisolated();
   if (broken.length === 0 || otherwise.verdict === 'allowed') return otherwise;
   return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };
-}
-
-function always(side: Direction, reason: 'itself' | 'own-node'): SideVerdict {
-  return { side, verdict: 'allowed', decidedBy: { tier: 'always', reason } };
-}
-
-/** Rule 12. */
-function isItself(own: PodParty, other: Party): boolean {
-  if (other.kind !== 'pod' || own.ofWorkload || other.ofWorkload) return false;
-  return own.name === other.name && own.namespace === other.namespace;
-}
-
-function isOwnNode(own: PodParty, other: Party): boolean {
-  return other.kind === 'address' && other.node !== undefined && other.node !== '' && other.node === own.node;
 }

@@ -2,6 +2,7 @@
 import type { Crossing, Direction, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import { nearMisses } from './near-misses.ts';
 import type { PolicyOptions } from './options.ts';
+import { unlessOwnNode } from './own-node.ts';
 import { type PodParty, peersMatch } from './peers.ts';
 import type { Selection } from './policy-set.ts';
 import { portsMatch } from './ports.ts';
@@ -31,18 +32,7 @@ export function judgeNetworkPolicies(
   // A broken policy can take no allowance away, but it may isolate the side, or hold the rule that allows.
   if (broken.length > 0) return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };
   if (unsure !== undefined) return { side, verdict: 'unknown', why: { reason: 'address-not-known', policies: unsure } };
-  const unplaced = possibleOwnNode(own, other);
-  if (unplaced !== undefined) {
-    const party = `${unplaced.namespace}/${unplaced.name}`;
-    return { side, verdict: 'unknown', why: { reason: 'node-not-known', party } };
-  }
-  return new Denial(selection, own, crossing, side, options);
-}
-
-/** The end without a node, where the other end may be that very node. */
-function possibleOwnNode(own: PodParty, other: Party): (Party & { namespace: string; name: string }) | undefined {
-  if (other.kind === 'some-node') return other;
-  return other.kind === 'address' && other.node !== undefined && own.node === '' ? own : undefined;
+  return unlessOwnNode(new Denial(selection, own, crossing, side, options), own, other);
 }
 
 /** What the nearest rules were is worked out when it is told: few denials are. */

@@ -1,7 +1,7 @@
 // What one tier of cluster policies says of a side (rules 19 to 26): by priority, then by the order of a policy's rules,
 // the first rule that matches. Where it is not known whether a rule matches, both answers stand.
 import type { ClusterAction } from '../model/kubernetes.ts';
-import type { Crossing, Direction, Party, RuleRef, SideVerdict, UnknownReason } from '../model/verdict.ts';
+import type { Crossing, Direction, Party, PolicyRef, RuleRef, SideVerdict, UnknownReason } from '../model/verdict.ts';
 import { type ClusterMatch, clusterPeersMatch } from './cluster-peers.ts';
 import type { Tiered } from './compile.ts';
 import type { PodParty } from './peers.ts';
@@ -10,7 +10,7 @@ import { portsMatch } from './ports.ts';
 
 /** One way in which the tier may end; `doubt` is what would have to be known to tell whether it does. */
 type Ending =
-  | { action: ClusterAction; rule: RuleRef; notUnderstood?: string; doubt?: UnknownReason }
+  | { action: ClusterAction; policy: PolicyRef; rule: RuleRef; notUnderstood?: string; doubt?: UnknownReason }
   | { action: 'undecidable'; doubt: UnknownReason };
 
 export type Asked = { side: Direction; own: PodParty; other: Party; crossing: Crossing };
@@ -33,29 +33,33 @@ export function judgeTier(tier: readonly Tiered[], asked: Asked, below: () => Si
 function judgeRank(tier: readonly Tiered[], from: number, to: number, asked: Asked, endings: Ending[]): boolean {
   const begun = endings.length;
   let falls = true;
-  let ambiguous: Ending | undefined;
-  for (let i = from; i < to; i++) {
-    const before = endings.length;
-    const mayFall = judgePolicy(tier[i]!, asked, endings);
-    ambiguous ??= conflict(endings, begun, before);
-    falls &&= mayFall;
-  }
-  if (ambiguous !== undefined) endings.push(ambiguous);
+  for (let i = from; i < to; i++) if (!judgePolicy(tier[i]!, asked, endings)) falls = false;
+  if (to - from === 1) return falls;
+  const conflict = conflictOf(endings, begun);
+  if (conflict === undefined) return falls;
+  // Whatever the answer to a doubt, it cannot be decided.
+  if (conflict.sure) endings.length = begun;
+  endings.push(conflict.ending);
   return falls;
 }
 
-/** Rule 19: two policies of one priority that would decide differently. */
-function conflict(endings: readonly Ending[], begun: number, before: number): Ending | undefined {
-  for (let i = before; i < endings.length; i++) {
-    for (let j = begun; j < before; j++) {
-      const [one, other] = [endings[j]!, endings[i]!];
-      if (one.action === 'undecidable' || other.action === 'undecidable' || one.action === other.action) continue;
-      if (one.rule.tier === 'always' || other.rule.tier === 'always') continue;
-      const policies = [one.rule.policy, other.rule.policy];
-      return { action: 'undecidable', doubt: { reason: 'ambiguous-priority', policies } };
+/** Rule 19: two policies of one priority that would decide differently; a broken one may decide in any way (rule 17). */
+function conflictOf(endings: readonly Ending[], begun: number): { ending: Ending; sure: boolean } | undefined {
+  let found: { ending: Ending; sure: boolean } | undefined;
+  for (let j = begun; j < endings.length; j++) {
+    const other = endings[j]!;
+    if (other.action === 'undecidable') return { ending: other, sure: true };
+    for (let i = begun; i < j; i++) {
+      const one = endings[i]!;
+      if (one.action === 'undecidable' || one.action === other.action || one.policy === other.policy) continue;
+      const sure = one.doubt === undefined && other.doubt === undefined;
+      if (found !== undefined && !sure) continue;
+      const doubt: UnknownReason = { reason: 'ambiguous-priority', policies: [one.policy, other.policy] };
+      found = { ending: { action: 'undecidable', doubt }, sure };
+      if (sure) break;
     }
   }
-  return undefined;
+  return found;
 }
 
 /** Adds how the policy may end; says whether none of its rules may match. */
@@ -71,24 +75,24 @@ function judgePolicy({ of, policy, rules }: Tiered, asked: Asked, endings: Endin
     if (notUnderstood !== undefined) {
       // Rule 26: what nobody understands allows nothing, and anything else denies.
       if (action === 'Accept') continue;
-      endings.push({ action: 'Deny', rule, notUnderstood });
+      endings.push({ action: 'Deny', policy, rule, notUnderstood });
       return false;
     }
     if (portsMatch(ports, crossing) !== 'yes') continue;
     const match = clusterPeersMatch(peers, own, other);
     if (match === 'no') continue;
     if (match === 'yes') {
-      endings.push({ action, rule });
+      endings.push({ action, policy, rule });
       return false;
     }
-    endings.push({ action, rule, doubt: doubtOf(match, rule) });
+    endings.push({ action, policy, rule, doubt: doubtOf(match, policy) });
   }
   return true;
 }
 
-function doubtOf(match: ClusterMatch, rule: RuleRef & { tier: 'Admin' | 'NetworkPolicy' | 'Baseline' }): UnknownReason {
+function doubtOf(match: ClusterMatch, policy: PolicyRef): UnknownReason {
   const reason = match === 'maybe-named' ? 'names-not-known' : 'address-not-known';
-  return { reason, policies: [rule.policy] };
+  return { reason, policies: [policy] };
 }
 
 /** The verdict in which all endings agree, whatever the answer to the doubts; else unknown, with the first of them. */
@@ -124,6 +128,7 @@ function settled(
     }
   };
   const certain = falls ? fallen() : verdictOf(endings.find((one) => one.doubt === undefined) ?? last);
+  if (certain.verdict === 'unknown') return certain;
   for (const ending of endings) {
     if (ending.doubt === undefined || verdictOf(ending).verdict === certain.verdict) continue;
     return { side, verdict: 'unknown', why: ending.doubt };

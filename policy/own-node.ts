@@ -1,0 +1,30 @@
+// Rule 12: a pod reaches itself, and the node that it runs on, whatever policies say; and who may be that node.
+import type { Direction, Party, SideVerdict } from '../model/verdict.ts';
+import type { PodParty } from './peers.ts';
+
+export function always(side: Direction, reason: 'itself' | 'own-node'): SideVerdict {
+  return { side, verdict: 'allowed', decidedBy: { tier: 'always', reason } };
+}
+
+export function isItself(own: PodParty, other: Party): boolean {
+  if (other.kind !== 'pod' || own.ofWorkload || other.ofWorkload) return false;
+  return own.name === other.name && own.namespace === other.namespace;
+}
+
+export function isOwnNode(own: PodParty, other: Party): boolean {
+  return other.kind === 'address' && other.node !== undefined && other.node !== '' && other.node === own.node;
+}
+
+/** What a denial turns into where the other end may be the pod's own node: it is not known where one of them runs. */
+export function unlessOwnNode(denial: SideVerdict & { verdict: 'denied' }, own: PodParty, other: Party): SideVerdict {
+  const unplaced = unplacedOf(own, other);
+  if (unplaced === undefined) return denial;
+  const party = `${unplaced.namespace}/${unplaced.name}`;
+  return { side: denial.side, verdict: 'unknown', why: { reason: 'node-not-known', party } };
+}
+
+/** The end without a node, where the other end may be that very node. */
+function unplacedOf(own: PodParty, other: Party): { namespace: string; name: string } | undefined {
+  if (other.kind === 'some-node') return other;
+  return other.kind === 'address' && other.node !== undefined && own.node === '' ? own : undefined;
+}
