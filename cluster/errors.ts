@@ -84,7 +84,7 @@ export function unknownField(name: string, known: readonly string[]): Fault {
   };
 }
 
-export function unknownApiVersion(apiVersion: string, wanted: string): Fault {
+export function unknownApiVersion(apiVersion: unknown, wanted: string): Fault {
   return {
     code: 'unknown-api-version',
     fault: `apiVersion ${shown(apiVersion)} is not served for this kind`,
@@ -290,7 +290,7 @@ export function tooManyItems(count: number, most: number): Fault {
   };
 }
 
-export function duplicateItem(value: string): Fault {
+export function duplicateItem(value: unknown): Fault {
   return { code: 'duplicate-item', fault: `${shown(value)} stands in the list twice`, mend: 'keep one of them' };
 }
 

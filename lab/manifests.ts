@@ -71,7 +71,13 @@ async function filesOf(path: string): Promise<string[]> {
     .sort();
 }
 
-const clusterScoped = new Set(['Namespace', 'Node', 'ClusterNetworkPolicy', 'AdminNetworkPolicy']);
+const clusterScoped = new Set([
+  'Namespace',
+  'Node',
+  'ClusterNetworkPolicy',
+  'AdminNetworkPolicy',
+  'BaselineAdminNetworkPolicy',
+]);
 
 function manifestsOf(file: string, object: unknown): Manifest[] {
   if (!isRecord(object)) throw invalid(file, 'holds a document that is no object');

@@ -74,7 +74,7 @@ function distinct(list: Field): Field[] {
   const seen = new Set<unknown>();
   return someItems(list, itemsMost).filter((item) => {
     const again = item.given && seen.has(item.value);
-    if (again) item.fault(duplicateItem(String(item.value)));
+    if (again) item.fault(duplicateItem(item.value));
     seen.add(item.value);
     return !again;
   });

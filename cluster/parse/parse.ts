@@ -85,7 +85,7 @@ const workloads: Record<string, Known> = {
 function ofKind(kind: string, ...makers: string[]): Known['parse'] {
   return (field, meta) => {
     const owners = meta.field.at('ownerReferences').items();
-    if (owners.some((owner) => makers.includes(String(owner.at('kind').value)))) return 'passed-over';
+    if (owners.some((owner) => makers.some((maker) => maker === owner.at('kind').value))) return 'passed-over';
     return workload(field, meta, kind);
   };
 }
@@ -94,10 +94,11 @@ function ofKind(kind: string, ...makers: string[]): Known['parse'] {
 function knownAs(field: Field, kind: string): Known | undefined {
   if (Object.hasOwn(kinds, kind)) return isOurs(field, kinds[kind]!) ? kinds[kind] : undefined;
   if (Object.hasOwn(workloads, kind) && isOurs(field, workloads[kind]!)) return workloads[kind];
-  const [group, version] = String(field.at('apiVersion').value).split('/');
-  const isObject = version !== undefined && /^[A-Za-z][A-Za-z0-9]{0,62}$/.test(kind);
-  if (!isObject || !hasPodTemplate(field.value)) return undefined;
-  return { group: group!, version, scope: 'namespaced', parse: ofKind(kind) };
+  const { value: apiVersion } = field.at('apiVersion');
+  const [group, version] = typeof apiVersion === 'string' ? apiVersion.split('/') : [];
+  const isKind = /^[A-Za-z][A-Za-z0-9]{0,62}$/.test(kind);
+  if (!isKind || group === undefined || version === undefined || !hasPodTemplate(field.value)) return undefined;
+  return { group, version, scope: 'namespaced', parse: ofKind(kind) };
 }
 
 /** Tells a fault where the kind is ours in a version that is not. A map with a kind and neither is some other file. */
@@ -114,7 +115,7 @@ function isOurs(field: Field, known: Known): boolean {
   const group = typeof version === 'string' && version.includes('/') ? version.slice(0, version.indexOf('/')) : '';
   // extensions/v1beta1 held most of these kinds until Kubernetes 1.16.
   if (group !== known.group && (group !== 'extensions' || known.group === '')) return false;
-  versionField.fault(unknownApiVersion(String(version), wanted));
+  versionField.fault(unknownApiVersion(version, wanted));
   return true;
 }
 

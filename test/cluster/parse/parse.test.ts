@@ -197,3 +197,19 @@ t.test('the place of a fault names the line where one is known', async (t) => {
     problems: [{ place: 'EndpointSlice shop/x (x.yaml:4, endpoints[0].addresses[0])' }],
   });
 });
+
+t.test('an object whose fields are called as methods are is read, and nothing is thrown', async (t) => {
+  const odd = { toString: 1, valueOf: 1, hasOwnProperty: 1, constructor: 1 };
+  const to = [{ networks: [odd, odd], domainNames: odd }, { pods: odd }, { nodes: odd }, odd];
+  const protocols = [odd, { tcp: odd }, { tcp: { destinationPort: odd } }, { destinationNamedPort: odd }];
+  const rules = [odd, { action: odd, name: odd, to, protocols }];
+  for (const kind of ['Pod', 'ReplicaSet', 'Rollout', 'ClusterNetworkPolicy'] as const) {
+    const own = { kind, apiVersion: odd, metadata: { name: odd, ownerReferences: [{ kind: odd }], ...odd } };
+    const group = kind === 'Rollout' ? 'argoproj.io/v1' : 'policy.networking.k8s.io/v1alpha2';
+    for (const apiVersion of [odd, group]) {
+      const spec = { tier: odd, priority: odd, subject: odd, egress: rules, template: { spec: { containers: [odd] } } };
+      t.doesNotThrow(() => parseObject({ ...own, apiVersion, spec }));
+      t.doesNotThrow(() => parseObject({ ...own, apiVersion, spec: odd }));
+    }
+  }
+});
