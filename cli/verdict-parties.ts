@@ -14,6 +14,7 @@ import type {
 import { isPolicy } from '../model/kubernetes.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Party } from '../model/verdict.ts';
+import type { Resident } from '../policy/connectivity/places.ts';
 import {
   ambiguousParty,
   badParty,
@@ -85,6 +86,35 @@ export class Parties {
     });
   }
 
+  /** Everybody in the manifests who may begin or get a connection; pods that ended do neither. */
+  residents(): Resident[] {
+    const single = [...this.#pods.values()].filter((pod) => pod.workload.kind === 'Pod' && pod.endedUs === 0);
+    return [
+      ...single.map((pod): Resident => {
+        const { namespace, name, workload } = pod;
+        return { kind: 'workload', namespace, workload, pods: [{ name, party: this.#podCandidate(pod).party }] };
+      }),
+      ...[...this.#workloads].flatMap(([key, makers]) => makers.map((maker) => this.#resident(key, maker))),
+      ...[...this.#nodes.values()].map(({ name, addresses }): Resident => {
+        return { kind: 'node', name, parties: addresses.map((address) => this.#nodeParty(address, name)) };
+      }),
+    ];
+  }
+
+  #resident(key: string, { kind, name, template, pods }: MadeBy): Resident {
+    const namespace = key.slice(0, key.indexOf('/'));
+    const living = pods.filter((pod) => pod.endedUs === 0);
+    return {
+      kind: 'workload',
+      namespace,
+      workload: { kind, name },
+      pods: membersOf(namespace, { kind, name, template, pods: living }).map((pod) => ({
+        name: pod.name,
+        party: ofWorkload(this.#podCandidate(pod)).party,
+      })),
+    };
+  }
+
   #backendsIn(slice: EndpointSlice, port: number | undefined): Backend[] {
     return slice.addresses.flatMap((address) => {
       const found = this.#at(address);
@@ -128,15 +158,8 @@ export class Parties {
     return maker === undefined ? { is: 'fault', fault: unknownParty(text) } : this.#workload(namespace, maker);
   }
 
-  /** By its pods where they have addresses, since those are what policies see; else by its pod template. */
-  #workload(namespace: string, { kind, name, template, pods }: MadeBy): Named {
-    const placed = pods.filter((pod) => pod.addresses.length > 0);
-    if (placed.length > 0 || template === undefined) {
-      const seen = placed.length > 0 ? placed : pods;
-      return { is: 'workload', pods: seen.map((pod) => ofWorkload(this.#podCandidate(pod))) };
-    }
-    const pod = { ...template, namespace, name: `${kind}/${name}`, node: '', addresses: [] };
-    return { is: 'workload', pods: [ofWorkload(this.#podCandidate(pod))] };
+  #workload(namespace: string, maker: MadeBy): Named {
+    return { is: 'workload', pods: membersOf(namespace, maker).map((pod) => ofWorkload(this.#podCandidate(pod))) };
   }
 
   #podCandidate(pod: Placeable): Candidate {
@@ -220,6 +243,14 @@ export class Parties {
 
 /** What a Pod and a pod template have in common. */
 type Placeable = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'ports' | 'node' | 'addresses'>;
+
+/** Its pods where they have addresses, since those are what policies see; else its pod template. */
+function membersOf(namespace: string, { kind, name, template, pods }: MadeBy): readonly Placeable[] {
+  const placed = pods.filter((pod) => pod.addresses.length > 0);
+  if (placed.length > 0) return placed;
+  if (template === undefined) return pods;
+  return [{ ...template, namespace, name: `${kind}/${name}`, node: '', addresses: [] }];
+}
 
 function ofWorkload(candidate: Candidate): Candidate {
   const { party } = candidate;
