@@ -36,9 +36,9 @@ export class Classes {
       case 'some-node':
         return 'some-node';
       case 'address': {
-        const { node, nodeLabels } = party;
+        const { node, nodeLabels, names = [] } = party;
         const labels = nodeLabels === undefined ? '' : this.#answersOf(nodeSelectors, nodeLabels);
-        return `address ${this.#rangeOf(party.address)} ${node !== undefined} ${nodeLabels !== undefined} ${labels}`;
+        return `address ${this.#rangeOf(party.address)} ${node !== undefined} ${nodeLabels !== undefined} ${labels} ${names}`;
       }
       case 'pod': {
         const ports = party.ports

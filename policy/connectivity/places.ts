@@ -14,9 +14,18 @@ export type Resident =
 export type PlaceJson =
   | { kind: 'pod' | 'host'; namespace: string; workload: string; workloadKind: string; pods?: readonly string[] }
   | { kind: 'node'; nodes: readonly string[]; ips?: readonly string[] }
-  | { kind: 'external'; addresses: readonly string[]; namesSeen?: NamesSeen; names?: readonly string[] };
+  | {
+      kind: 'external';
+      addresses: readonly string[];
+      namesSeen?: NamesSeen;
+      names?: readonly string[];
+      notNames?: readonly string[];
+    };
 
-/** Of an address outside where a policy goes by names: which ones DNS answers gave it. */
+/**
+ * Of an address outside where a policy goes by names: which ones DNS answers gave it. `matching`: one of `names`, and
+ * none of `notNames`; `others`: none of `notNames`.
+ */
 export type NamesSeen = 'matching' | 'others' | 'none';
 
 /** What a place is in one world: `nodes` are those of its members, `''` where one is not known. */
