@@ -9,11 +9,13 @@ import { readManifests } from '../cluster/manifests/read.ts';
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
 import { Identities } from '../collector/identity/identity.ts';
 import { Names } from '../collector/identity/names.ts';
+import { PolicyHistory } from '../collector/identity/policy-history.ts';
 import { zonesOf } from '../collector/identity/zones.ts';
 import { Judging } from '../collector/judging.ts';
 import { integer } from '../config/setting.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import { findingJson } from '../model/json.ts';
+import { isPolicy } from '../model/kubernetes.ts';
 import { type Problem, ProblemError, problemLine } from '../model/problem.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
@@ -22,7 +24,14 @@ import { type Output, outputs, shown } from './output/format.ts';
 import { screenOf } from './output/screen.ts';
 import { findingShape } from './output/shapes.ts';
 
-type Flags = { cluster: string; option?: string[]; failOn?: Severity; output: Output; maxConnections: string };
+type Flags = {
+  cluster: string;
+  declared?: string;
+  option?: string[];
+  failOn?: Severity;
+  output: Output;
+  maxConnections: string;
+};
 
 const collectorDefaults = { answerTimeoutUs: 1_000_000, maxLagUs: 0, graceUs: 0, maxFindings: 1_000_000 };
 
@@ -40,6 +49,7 @@ export function replayCommand(): Command {
     .description('judge capture files (pcap, pcapng) by a folder of manifests, offline')
     .argument('<file...>', 'capture files, in the order of their time')
     .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
+    .option('--declared <path>', 'policies as they should be (Git): where they differ from those of --cluster is drift')
     .option('--option <name=value...>', 'what the policy API leaves open (docs/policy-semantics.md)')
     .option('--max-connections <number>', mostConnections.help, mostConnections.defaultText)
     .addOption(new Option('-o, --output <format>', 'how to show the findings').choices(outputs).default('table'))
@@ -60,6 +70,7 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
   const cluster = new ClusterHistory();
   for (const object of manifests.objects) cluster.receive({ type: 'put', object, atUs: 0 });
   cluster.receive({ type: 'synced', atUs: 0 });
+  const declared = flags.declared === undefined ? undefined : await declaredPolicies(flags.declared);
   const names = new Names(maxNamedAddresses);
   const answers = new AnsweredNames(maxNamedAddresses);
   const judging = new Judging(
@@ -71,6 +82,7 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
     cluster,
     new Identities(cluster, zonesOf({}), [], nobodyWatched, names),
     nobodyWatched,
+    declared,
   );
 
   const books = new Books();
@@ -109,6 +121,15 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
   const { failOn } = flags;
   if (faults.length > 0) process.exitCode = 2;
   else if (failOn !== undefined && findings.some((one) => isAtLeast(one.severity, failOn))) process.exitCode = 1;
+}
+
+async function declaredPolicies(path: string): Promise<PolicyHistory> {
+  const { objects, problems } = await readManifests(path);
+  complain(problems);
+  const history = new PolicyHistory();
+  for (const policy of objects.filter(isPolicy)) history.put(policy, 0);
+  history.synced();
+  return history;
 }
 
 /** No agent watched the network of a file: what was not seen may have been there. */

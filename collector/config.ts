@@ -44,6 +44,14 @@ export const collectorSchema = {
     max: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'findings held in memory' }),
   },
   policy: {
+    declared: path({
+      default: '',
+      help: 'file or folder of manifests with the policies as they should be, as in Git; empty: none',
+    }),
+    judgeBy: choice(['both', 'declared'], {
+      default: 'both',
+      help: "with policy.declared: by the cluster's policies and these beside them (drift is told), or by these alone",
+    }),
     ipBlockMatchesPods: flag({ default: true, help: 'whether ipBlock peers match the addresses of pods' }),
     declaredBy: choice(['any', 'every'], {
       default: 'any',

@@ -7,6 +7,7 @@ import { type FindingChanges, Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Identities } from './identity/identity.ts';
+import type { PolicyHistory } from './identity/policy-history.ts';
 import type { RecordBatch } from './join/belonging.ts';
 import type { Coverage } from './join/delivered.ts';
 import { Join, type JoinOptions } from './join/join.ts';
@@ -40,9 +41,10 @@ export class Judging {
     cluster: ClusterHistory,
     identities: Identities,
     coverage: Coverage & Interfaces,
+    elsewhere?: PolicyHistory,
   ) {
     this.#cluster = cluster;
-    this.#verdicts = new Verdicts(options.verdict, cluster, identities, coverage);
+    this.#verdicts = new Verdicts(options.verdict, cluster, identities, coverage, elsewhere);
     this.#undecided = new Undecided(options.join.maxLagUs, options.join.maxLive);
     this.#findings = new Findings(options.maxFindings);
     this.#join = new Join(
@@ -130,7 +132,7 @@ export class Judging {
     this.#inertSeen = this.#cluster.revision;
     this.#inertUs = nowUs;
     const coverable = {
-      policies: this.#cluster.policies,
+      policies: this.#cluster.policies.all,
       pods: this.#cluster.livePods(),
       workloads: this.#cluster.workloads,
       labelsOf: (namespace: string) => this.#cluster.namespaceLabels(namespace, nowUs),

@@ -2,11 +2,13 @@
 import type { Logger } from 'pino';
 import { readTls } from '../certs/read.ts';
 import { openClusterSource } from '../cluster/open.ts';
+import type { ClusterEvent } from '../model/kubernetes.ts';
 import { problemLine } from '../model/problem.ts';
 import type { Change } from './api/api.ts';
 import { serveApi } from './api/server.ts';
 import type { CollectorConfig } from './config.ts';
 import { ClusterHistory } from './identity/cluster-history.ts';
+import { DeclaredPolicies } from './identity/declared-policies.ts';
 import { Identities } from './identity/identity.ts';
 import { Names } from './identity/names.ts';
 import { zonesOf } from './identity/zones.ts';
@@ -60,6 +62,7 @@ export async function runCollector(
   const agents = new Agents();
   const names = new Names(maxNamedAddresses);
   const identities = new Identities(cluster, zonesOf(config.cluster.zones), config.cluster.ranges, agents, names);
+  const declared = new DeclaredPolicies(config.policy.declared, config.policy.judgeBy, cluster);
   const judging = new Judging(
     {
       join: {
@@ -73,6 +76,7 @@ export async function runCollector(
     cluster,
     identities,
     agents,
+    declared.beside,
   );
   const listeners = new Set<(change: Change) => void>();
   const problems: string[] = [];
@@ -102,16 +106,21 @@ export async function runCollector(
     judging.receive(batch, nowUs());
   };
 
-  const source = openClusterSource(config.cluster, undefined);
-  const synced = source.start((event) => {
+  const tell = (event: ClusterEvent) => {
     if (event.type === 'problem') {
       log.warn(problemLine(event.problem));
       problems.push(problemLine(event.problem));
       if (problems.length > problemsShown) problems.shift();
     }
     if (event.type === 'absent') log.info({ resource: event.resource }, 'the API server does not know this kind');
-    cluster.receive(event);
-  });
+  };
+  const source = openClusterSource(config.cluster, undefined);
+  const synced = declared.start(tell).then(() =>
+    source.start((event) => {
+      tell(event);
+      declared.receiveOfCluster(event);
+    }),
+  );
   try {
     await Promise.race([synced, aborted(signal)]);
     await restore();
@@ -173,6 +182,7 @@ export async function runCollector(
     await api.close();
   } finally {
     await source.stop();
+    await declared.stop();
     await keep();
     await series?.close(2_000);
     await store.close();

@@ -12,6 +12,8 @@ export type Standing = { standing: 'in-force' } | { standing: 'grace' } | { stan
 export type Assessed = {
   connection: Connection;
   verdict: Verdict;
+  /** By the policies that are declared elsewhere, where they are judged by too. */
+  elsewhere?: Verdict;
   standing: Standing;
   seen: readonly Observation[];
   /** The responder's node masqueraded the initiator: this is the address that it saw. */

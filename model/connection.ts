@@ -43,6 +43,8 @@ export type Connection = {
   synRetries: number;
   observed: readonly ObservationPoint[];
   verdict: VerdictName;
+  /** What the policies that are declared elsewhere say, where they are judged by too. */
+  elsewhere?: VerdictName;
   /** Why the verdict is unknown, in words; empty where it is known. */
   unknownReason: string;
   /** The finding that counts this connection; empty where none does. */

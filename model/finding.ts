@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { SideJson } from './verdict.ts';
 
-export type FindingKind = 'bypass' | 'blocked' | 'undeclared' | 'broken' | 'grandfathered' | 'inert';
+export type FindingKind = 'bypass' | 'blocked' | 'undeclared' | 'broken' | 'grandfathered' | 'inert' | 'drift';
 export type Severity = 'critical' | 'high' | 'medium' | 'low' | 'info';
 export const severities: readonly Severity[] = ['info', 'low', 'medium', 'high', 'critical'];
 

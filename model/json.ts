@@ -40,6 +40,7 @@ export type ConnectionJson = {
   initiatorPort?: number;
   placement: Placement;
   verdict: string;
+  elsewhere?: string;
   reason?: string;
   outcome: string;
   delivered: string;
@@ -97,6 +98,7 @@ export function connectionJson(connection: Connection): ConnectionJson {
     ...(hasPorts(protocol) ? { port: connection.port, initiatorPort: connection.initiatorPort } : {}),
     placement: connection.placement,
     verdict: connection.verdict,
+    ...(connection.elsewhere === undefined ? {} : { elsewhere: connection.elsewhere }),
     ...(unknownReason === '' ? {} : { reason: unknownReason }),
     outcome: connection.outcome,
     delivered: delivered.delivered,

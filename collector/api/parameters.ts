@@ -14,6 +14,7 @@ export const findingKinds: readonly FindingKind[] = [
   'broken',
   'grandfathered',
   'inert',
+  'drift',
 ];
 export const verdictNames: readonly VerdictName[] = ['allowed', 'undeclared', 'denied', 'unknown'];
 

@@ -6,6 +6,7 @@ import type { Observation } from '../../model/joined.ts';
 import { hasPorts, protocolName } from '../../model/protocol.ts';
 import type { SideJson, Verdict } from '../../model/verdict.ts';
 import { verdictJson } from '../../policy/explain.ts';
+import { driftText } from './drift.ts';
 import type { Held } from './rule.ts';
 
 /** The verdict that the finding speaks of: the one in force now where the connection outlived a change. */
@@ -19,13 +20,14 @@ export function sidesOf(assessed: Assessed): readonly SideJson[] {
 
 export function explain(held: Held, assessed: Assessed): string {
   const { connection } = assessed;
+  if (held.kind === 'drift') return [claim(held, connection), ...driftText(assessed), ...caveats(assessed)].join(' ');
   const sides = sidesOf(assessed).map((side) => `${side.side}: ${side.why}.`);
   return [claim(held, connection), ...sides, ...network(held, assessed), ...caveats(assessed)].join(' ');
 }
 
 /** What a program may want of the same: numbers, and the witnesses. */
 export function evidenceOf(held: Held, assessed: Assessed): Record<string, unknown> {
-  const { connection, seen, via } = assessed;
+  const { connection, seen, via, elsewhere } = assessed;
   return {
     carried: held.carriage === 'carried',
     ...(connection.delivered.delivered === 'yes' ? { deliveredBy: connection.delivered.by } : {}),
@@ -35,6 +37,7 @@ export function evidenceOf(held: Held, assessed: Assessed): Record<string, unkno
     synRetries: connection.synRetries,
     initiatorInferred: connection.initiatorInferred,
     ...(via === undefined ? {} : { masqueradedAs: via }),
+    ...(held.kind === 'drift' && elsewhere !== undefined ? { elsewhere: verdictJson(elsewhere) } : {}),
   };
 }
 
@@ -51,6 +54,8 @@ function claim({ kind }: Held, connection: Connection): string {
       return `${ends} ${crossing(connection)}, and no policy speaks of it: it passes by default.`;
     case 'broken':
       return `${ends} is declared, but the network does not carry it.`;
+    case 'drift':
+      return `${ends}.`;
     case 'grandfathered':
       return `${ends} is denied by policy now, but the connection began before that change and still carries packets.`;
   }

@@ -1,8 +1,10 @@
-// Findings from assessed connections: each connection counts for at most one, and moves when it is judged anew.
+// Findings from assessed connections: each connection counts for at most one of what the network did, and
+// for one where policies differ; it moves when it is judged anew.
 import type { Assessed } from '../../model/assessed.ts';
 import type { Connection } from '../../model/connection.ts';
 import { type Finding, severities } from '../../model/finding.ts';
 import { hasPorts } from '../../model/protocol.ts';
+import { driftOf } from './drift.ts';
 import { evidenceOf, explain, sidesOf } from './explanation.ts';
 import { findingId } from './finding-id.ts';
 import { type Held, held } from './rule.ts';
@@ -24,30 +26,49 @@ export class Findings {
   /** What was stored before a restart: findings, and the connections that they count. */
   restore(findings: readonly Finding[], connections: readonly Connection[]): void {
     for (const finding of findings) this.#findings.set(finding.id, finding);
-    for (const { id, findingId } of connections) if (findingId !== '') this.#countedBy.set(id, findingId);
+    for (const connection of connections) {
+      if (connection.findingId !== '') this.#countedBy.set(connection.id, connection.findingId);
+      const { verdict, elsewhere } = connection;
+      if (elsewhere !== undefined && elsewhere !== verdict) this.#restoreDrift(connection);
+    }
   }
 
   /** Returns the connection as it is to be kept: with the finding that counts it. */
   judge(assessed: Assessed): Connection {
     const { connection } = assessed;
-    const against = held(assessed);
-    if (against === undefined) {
-      this.retract(connection.id);
-      return connection;
-    }
-    const finding = findingOf(against, assessed);
-    const countedBy = this.#countedBy.get(connection.id);
-    if (countedBy !== undefined && countedBy !== finding.id) this.retract(connection.id);
-    this.#countedBy.set(connection.id, finding.id);
-    this.#put(finding, countedBy === finding.id ? 'again' : 'first');
-    return { ...connection, findingId: finding.id };
+    this.#hold(driftKey(connection.id), driftOf(assessed), assessed);
+    const findingId = this.#hold(connection.id, held(assessed), assessed);
+    return findingId === undefined ? connection : { ...connection, findingId };
   }
 
   /** Nothing is held against the connection any more. */
   retract(connectionId: string): void {
-    const id = this.#countedBy.get(connectionId);
+    this.#discount(connectionId);
+    this.#discount(driftKey(connectionId));
+  }
+
+  #hold(key: string, against: Held | undefined, assessed: Assessed): string | undefined {
+    if (against === undefined) {
+      this.#discount(key);
+      return undefined;
+    }
+    const finding = findingOf(against, assessed);
+    const countedBy = this.#countedBy.get(key);
+    if (countedBy !== undefined && countedBy !== finding.id) this.#discount(key);
+    this.#countedBy.set(key, finding.id);
+    this.#put(finding, countedBy === finding.id ? 'again' : 'first');
+    return finding.id;
+  }
+
+  #restoreDrift({ id, initiator, responder, protocol, port }: Connection): void {
+    const drift = findingId('drift', initiator, responder, protocol, hasPorts(protocol) ? port : undefined);
+    if (this.#findings.has(drift)) this.#countedBy.set(driftKey(id), drift);
+  }
+
+  #discount(key: string): void {
+    const id = this.#countedBy.get(key);
     if (id === undefined) return;
-    this.#countedBy.delete(connectionId);
+    this.#countedBy.delete(key);
     const finding = this.#findings.get(id);
     if (finding === undefined) return;
     if (finding.connections > 1) this.#findings.set(id, { ...finding, connections: finding.connections - 1 });
@@ -58,6 +79,7 @@ export class Findings {
   /** The connection is over: it will not be judged again. */
   over(connectionId: string): void {
     this.#countedBy.delete(connectionId);
+    this.#countedBy.delete(driftKey(connectionId));
   }
 
   /** Findings of no connection (`inert`): these are all there are now. */
@@ -106,6 +128,10 @@ export class Findings {
     if (this.#changed.has(oldest)) return;
     this.#findings.delete(oldest);
   }
+}
+
+function driftKey(connectionId: string): string {
+  return `drift ${connectionId}`;
 }
 
 /** The latest connection speaks for the finding; the gravest severity stays. */

@@ -10,17 +10,16 @@ import type {
   Namespace,
   Node,
   Pod,
-  Policy,
   Service,
   Workload,
 } from '../../model/kubernetes.ts';
 import { objectKey } from '../../model/kubernetes.ts';
-import { compilePolicies, emptyPolicySet, type PolicySet, withoutPolicy, withPolicy } from '../../policy/policy-set.ts';
 import { AddressOwners, type Owner } from './owners.ts';
+import { PolicyHistory } from './policy-history.ts';
 import { Timeline } from './timeline.ts';
 
-/** Versions kept of each pod and namespace, and of the set of policies. */
-const versionsKept = { object: 8, policies: 256 };
+/** Versions kept of each pod and namespace. */
+const versionsKept = 8;
 /** Pods that are gone are remembered: connections are judged after their end. */
 const goneKept = 20_000;
 
@@ -32,8 +31,7 @@ export class ClusterHistory {
   readonly #gone: string[] = [];
   readonly #namespaces = new Map<string, Timeline<Namespace>>();
   readonly #namesOnly = new Map<string, Labels>();
-  readonly #policies = new Map<string, Policy>();
-  readonly #policySets = new Timeline<PolicySet>(versionsKept.policies);
+  readonly #policies = new PolicyHistory();
   readonly #nodes = new Map<string, Node>();
   readonly #nodeOfAddress = new Map<Address, string>();
   readonly #services = new Map<string, Service>();
@@ -46,7 +44,10 @@ export class ClusterHistory {
   #revision = 0;
 
   receive(event: ClusterEvent): void {
-    if (event.type === 'synced') this.#sync();
+    if (event.type === 'synced') {
+      this.#policies.synced();
+      this.#synced = true;
+    }
     if (event.type !== 'put' && event.type !== 'gone') return;
     // What is there when watching begins has been there before, as far as anyone can tell.
     const atUs = this.#synced ? event.atUs : 0;
@@ -99,11 +100,6 @@ export class ClusterHistory {
     return labels;
   }
 
-  /** The same set as long as no policy changed. */
-  policiesAt(timeUs: number): PolicySet {
-    return this.#policySets.at(timeUs) ?? this.#policySets.earliest ?? emptyPolicySet;
-  }
-
   nodeOf(address: Address): Node | undefined {
     const name = this.#nodeOfAddress.get(address);
     return name === undefined ? undefined : this.#nodes.get(name);
@@ -152,8 +148,8 @@ export class ClusterHistory {
     return this.#workloads.values();
   }
 
-  get policies(): Iterable<Policy> {
-    return this.#policies.values();
+  get policies(): PolicyHistory {
+    return this.#policies;
   }
 
   /** Whether some node's pod range holds the address. */
@@ -162,24 +158,6 @@ export class ClusterHistory {
     return [...this.#nodes.values()].some((node) =>
       node.podPrefixes.some((prefix: Prefix) => prefixHolds(prefix, bytes)),
     );
-  }
-
-  /** What was told until then is one set; no policy at all is what was in force where none was told. */
-  #sync(): void {
-    if (this.#policySets.latest === undefined) this.#policySets.put(compilePolicies([...this.#policies.values()]), 0);
-    this.#synced = true;
-  }
-
-  #putPolicy(policy: Policy, atUs: number): void {
-    this.#policies.set(objectKey(policy), policy);
-    const { latest } = this.#policySets;
-    if (latest !== undefined) this.#policySets.put(withPolicy(latest, policy), atUs);
-  }
-
-  #removePolicy(policy: Policy, atUs: number): void {
-    this.#policies.delete(objectKey(policy));
-    const { latest } = this.#policySets;
-    if (latest !== undefined) this.#policySets.put(withoutPolicy(latest, policy), atUs);
   }
 
   #put(object: ClusterObject, atUs: number): void {
@@ -194,7 +172,7 @@ export class ClusterHistory {
       case 'ClusterNetworkPolicy':
       case 'AdminNetworkPolicy':
       case 'BaselineAdminNetworkPolicy':
-        this.#putPolicy(object, atUs);
+        this.#policies.put(object, atUs);
         return;
       case 'Node':
         this.#forgetAddresses(this.#nodes.get(object.name));
@@ -234,7 +212,7 @@ export class ClusterHistory {
       case 'ClusterNetworkPolicy':
       case 'AdminNetworkPolicy':
       case 'BaselineAdminNetworkPolicy':
-        this.#removePolicy(object, atUs);
+        this.#policies.remove(object, atUs);
         return;
       case 'Node':
         this.#forgetAddresses(this.#nodes.get(object.name));
@@ -280,7 +258,7 @@ export class ClusterHistory {
 function timelineOf<Value>(timelines: Map<string, Timeline<Value>>, key: string): Timeline<Value> {
   const known = timelines.get(key);
   if (known !== undefined) return known;
-  const fresh = new Timeline<Value>(versionsKept.object);
+  const fresh = new Timeline<Value>(versionsKept);
   timelines.set(key, fresh);
   return fresh;
 }

@@ -82,6 +82,20 @@ t.test('json is one list, jsonl one finding a line, yaml and json the same', asy
   t.same(parse(yaml!), list);
 });
 
+t.test('--declared: what other policies would say of the same packets', async (t) => {
+  const { args, file } = replayScene(t);
+  const ran = await run(...args, '--declared', file('git.yaml', ingressPolicy('db', 'web')), '-o', 'jsonl');
+  const findings = ran.out
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  t.same(
+    findings.map(({ kind }) => kind),
+    ['bypass', 'undeclared', 'drift'],
+  );
+  t.match(findings[2], { severity: 'low', verdict: 'denied', evidence: { elsewhere: { verdict: 'allowed' } } });
+});
+
 t.test('--fail-on: 1 where a finding is at least so severe, else 0', async (t) => {
   const { file, args, cluster } = replayScene(t);
   const only = file('only.pcap', pcapFile(undeclared()));

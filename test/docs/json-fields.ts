@@ -54,6 +54,7 @@ export const connectionFields: Fields<ConnectionJson> = {
   initiatorPort: true,
   placement: true,
   verdict: true,
+  elsewhere: true,
   reason: true,
   outcome: true,
   delivered: true,

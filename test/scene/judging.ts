@@ -3,12 +3,13 @@ import { parseManifest } from '../../cluster/manifests/manifest.ts';
 import { ClusterHistory } from '../../collector/identity/cluster-history.ts';
 import { Identities } from '../../collector/identity/identity.ts';
 import { Names } from '../../collector/identity/names.ts';
+import { PolicyHistory } from '../../collector/identity/policy-history.ts';
 import { zonesOf } from '../../collector/identity/zones.ts';
 import { Agents } from '../../collector/ingest/agents.ts';
 import { Judging } from '../../collector/judging.ts';
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
-import type { ClusterObject } from '../../model/kubernetes.ts';
+import { type ClusterObject, isPolicy } from '../../model/kubernetes.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
 import type { WireInterface } from '../../proto/wire.ts';
@@ -71,7 +72,8 @@ export class Scene {
   readonly findings = new Map<string, Finding>();
   readonly #names = new Names(1000);
 
-  constructor(manifests: string) {
+  /** `declared`: policies that are declared elsewhere, and judged by too. */
+  constructor(manifests: string, declared?: string) {
     const identities = new Identities(this.cluster, zonesOf({}), [], this.agents, this.#names);
     this.judging = new Judging(
       {
@@ -82,6 +84,7 @@ export class Scene {
       this.cluster,
       identities,
       this.agents,
+      declared === undefined ? undefined : historyOf(declared),
     );
     for (const object of objectsOf(manifests)) this.cluster.receive({ type: 'put', object, atUs: this.nowUs });
     this.cluster.receive({ type: 'synced', atUs: this.nowUs });
@@ -162,6 +165,13 @@ export class Scene {
     for (const one of findings.put) this.findings.set(one.id, one);
     for (const id of findings.removed) this.findings.delete(id);
   }
+}
+
+function historyOf(manifests: string): PolicyHistory {
+  const history = new PolicyHistory();
+  for (const policy of objectsOf(manifests).filter(isPolicy)) history.put(policy, t0);
+  history.synced();
+  return history;
 }
 
 function objectsOf(manifests: string): ClusterObject[] {

@@ -1,0 +1,53 @@
+// Policies that are declared elsewhere than in the cluster, as in a folder of Git: which of both are judged by.
+import { systemClock } from '../../cluster/clock.ts';
+import { manifestSource } from '../../cluster/manifests/watch.ts';
+import type { ClusterSource } from '../../cluster/source.ts';
+import { type ClusterEvent, isPolicy } from '../../model/kubernetes.ts';
+import type { ClusterHistory } from './cluster-history.ts';
+import { PolicyHistory } from './policy-history.ts';
+
+export type JudgeBy = 'both' | 'declared';
+
+export class DeclaredPolicies {
+  /** Those that are judged by beside the cluster's own. */
+  readonly beside: PolicyHistory | undefined;
+  readonly #inPlace: boolean;
+  readonly #source: ClusterSource | undefined;
+  readonly #cluster: ClusterHistory;
+
+  /** `path` is empty where nothing is declared elsewhere. */
+  constructor(path: string, judgeBy: JudgeBy, cluster: ClusterHistory) {
+    const used = path !== '';
+    this.#source = used ? manifestSource(path, systemClock) : undefined;
+    this.#inPlace = used && judgeBy === 'declared';
+    this.beside = used && judgeBy === 'both' ? new PolicyHistory() : undefined;
+    this.#cluster = cluster;
+  }
+
+  /** Settles when the folder was read; it is watched from then on. Nothing but its policies counts. */
+  async start(tell: (event: ClusterEvent) => void): Promise<void> {
+    await this.#source?.start((event) => {
+      if (event.type === 'problem') tell(event);
+      else if (event.type === 'put' || event.type === 'gone') this.#receive(event);
+    });
+    this.beside?.synced();
+  }
+
+  async stop(): Promise<void> {
+    await this.#source?.stop();
+  }
+
+  /** The cluster's objects, less its policies where the declared ones stand in their place. */
+  receiveOfCluster(event: ClusterEvent): void {
+    if (this.#inPlace && (event.type === 'put' || event.type === 'gone') && isPolicy(event.object)) return;
+    this.#cluster.receive(event);
+  }
+
+  #receive(event: ClusterEvent & { type: 'put' | 'gone' }): void {
+    const { object } = event;
+    if (!isPolicy(object)) return;
+    if (this.#inPlace) this.#cluster.receive(event);
+    else if (event.type === 'put') this.beside?.put(object, event.atUs);
+    else this.beside?.remove(object, event.atUs);
+  }
+}

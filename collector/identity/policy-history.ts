@@ -1,0 +1,37 @@
+// The policies as they were: one set for each time in which none of them changed.
+import { objectKey, type Policy } from '../../model/kubernetes.ts';
+import { compilePolicies, emptyPolicySet, type PolicySet, withoutPolicy, withPolicy } from '../../policy/policy-set.ts';
+import { Timeline } from './timeline.ts';
+
+const setsKept = 256;
+
+export class PolicyHistory {
+  readonly #policies = new Map<string, Policy>();
+  readonly #sets = new Timeline<PolicySet>(setsKept);
+
+  put(policy: Policy, atUs: number): void {
+    this.#policies.set(objectKey(policy), policy);
+    const { latest } = this.#sets;
+    if (latest !== undefined) this.#sets.put(withPolicy(latest, policy), atUs);
+  }
+
+  remove(policy: Policy, atUs: number): void {
+    this.#policies.delete(objectKey(policy));
+    const { latest } = this.#sets;
+    if (latest !== undefined) this.#sets.put(withoutPolicy(latest, policy), atUs);
+  }
+
+  /** What was told until now is one set, in force since ever; none is what was in force where none was told. */
+  synced(): void {
+    if (this.#sets.latest === undefined) this.#sets.put(compilePolicies([...this.#policies.values()]), 0);
+  }
+
+  /** The same set as long as no policy changed. */
+  at(timeUs: number): PolicySet {
+    return this.#sets.at(timeUs) ?? this.#sets.earliest ?? emptyPolicySet;
+  }
+
+  get all(): Iterable<Policy> {
+    return this.#policies.values();
+  }
+}

@@ -1,0 +1,101 @@
+// What one history of policies says of a joined connection, once it is known who its ends were.
+import type { Joined } from '../../model/joined.ts';
+import { hasPorts } from '../../model/protocol.ts';
+import type { Verdict } from '../../model/verdict.ts';
+import { CachedJudge } from '../../policy/cached-judge.ts';
+import { agreed, together } from '../../policy/judge.ts';
+import type { PolicyOptions } from '../../policy/options.ts';
+import type { ClusterHistory } from '../identity/cluster-history.ts';
+import type { Identities, Identity } from '../identity/identity.ts';
+import type { PolicyHistory } from '../identity/policy-history.ts';
+import { isLocalScope } from './local-scope.ts';
+
+/** A power of two. */
+const verdictsKept = 2 ** 17;
+
+export class EndsJudge {
+  readonly #options: PolicyOptions;
+  readonly #cluster: ClusterHistory;
+  readonly #identities: Identities;
+  readonly #policies: PolicyHistory;
+  readonly #cached: CachedJudge;
+
+  constructor(options: PolicyOptions, cluster: ClusterHistory, identities: Identities, policies: PolicyHistory) {
+    this.#options = options;
+    this.#cluster = cluster;
+    this.#identities = identities;
+    this.#policies = policies;
+    this.#cached = new CachedJudge(options, verdictsKept);
+  }
+
+  /** What the policies in force at that time say of the connection between these ends. */
+  judge(joined: Joined, initiator: Identity, responder: Identity, timeUs: number): Verdict {
+    if (isLocalScope(joined.protocol, joined.asked)) {
+      return { verdict: 'unknown', sides: [], why: { reason: 'local-scope', address: joined.asked.responder } };
+    }
+    for (const end of [initiator, responder]) {
+      if (end.is === 'nobody') return { verdict: 'unknown', sides: [], why: end.why };
+    }
+    if (initiator.is === 'service' || initiator.is === 'nobody' || responder.is === 'nobody') {
+      return { verdict: 'unknown', sides: [], why: { reason: 'source-translated' } };
+    }
+    if (responder.is !== 'service') return this.#judgeEnds(joined, initiator, responder, timeUs);
+    return this.#judgeBackends(joined, initiator, responder, timeUs);
+  }
+
+  /** Rule 14: where the backend is not known, every ready endpoint is judged; all the same gives that verdict. */
+  #judgeBackends(
+    joined: Joined,
+    initiator: Identity & { is: 'pod' | 'address' },
+    responder: Identity & { is: 'service' },
+    timeUs: number,
+  ): Verdict {
+    const { service } = responder;
+    const name = `${service.namespace}/${service.name}`;
+    const verdicts: Verdict[] = [];
+    for (const backend of this.#cluster.backendsOf(service, joined.protocol, joined.asked.responderPort)) {
+      const identity = this.#identities.at({ ...backend, protocol: joined.protocol, podUid: '' }, timeUs);
+      if (identity.is !== 'pod' && identity.is !== 'address') continue;
+      const reached = { ...joined.reached, responder: backend.address, responderPort: backend.port };
+      verdicts.push(this.#judgeEnds({ ...joined, reached }, initiator, identity, timeUs));
+    }
+    return agreed(verdicts, { reason: 'backend-not-known', service: name });
+  }
+
+  #judgeEnds(
+    joined: Joined,
+    initiator: Identity & { is: 'pod' | 'address' },
+    responder: Identity & { is: 'pod' | 'address' },
+    timeUs: number,
+  ): Verdict {
+    const policies = this.#policies.at(timeUs);
+    const port = hasPorts(joined.protocol) ? joined.reached.responderPort : undefined;
+    const crossing = {
+      initiator: initiator.party,
+      responder: responder.party,
+      protocol: joined.protocol,
+      ...(port === undefined ? {} : { port }),
+    };
+    const verdict = this.#cached.judge(crossing, policies);
+    if (joined.asked.initiator === joined.reached.initiator) return verdict;
+    return this.#judgeMasqueraded(verdict, () => {
+      const { initiator: address, initiatorPort } = joined.reached;
+      const seen = this.#identities.at({ address, port: initiatorPort, protocol: joined.protocol, podUid: '' }, timeUs);
+      const party = seen.is === 'address' ? seen.party : { kind: 'address' as const, address };
+      return this.#cached.judge({ ...crossing, initiator: party }, policies);
+    });
+  }
+
+  /** What a policy sees of a masqueraded initiator is open: ingress is judged by pod and by address, or not at all. */
+  #judgeMasqueraded(byPod: Verdict, judgeByAddress: () => Verdict): Verdict {
+    const ingress = byPod.sides.find((one) => one.side === 'ingress');
+    const other = judgeByAddress().sides.find((one) => one.side === 'ingress');
+    if (ingress?.verdict === other?.verdict) return byPod;
+    const sides = byPod.sides.map((one) =>
+      one.side === 'ingress'
+        ? { side: 'ingress' as const, verdict: 'unknown' as const, why: { reason: 'source-translated' as const } }
+        : one,
+    );
+    return { ...byPod, verdict: together(sides, this.#options), sides };
+  }
+}

@@ -1,0 +1,72 @@
+import t from 'tap';
+import { ingressPolicy, Scene, shop } from '../../scene/judging.ts';
+import { answered, atDestination, second } from '../../scene/records.ts';
+
+const closed = ingressPolicy('db', '');
+const open = ingressPolicy('db', 'web');
+const nothing = ingressPolicy('other', '');
+const clusterPolicy = (name: string, action: string) => `
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: { name: ${name} }
+spec:
+  { tier: Admin, priority: 1, subject: { namespaces: {} }, ingress: [{ action: ${action}, from: [{ namespaces: {} }] }] }
+`;
+const ambiguous = [clusterPolicy('one', 'Accept'), clusterPolicy('two', 'Deny')].join('\n---\n');
+
+/** web reaches db, and both agents see it. */
+function seen(cluster: string, declared?: string): Scene {
+  const scene = new Scene(`${shop}\n---\n${cluster}`, declared);
+  scene.hear('n1', [{ index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] }]);
+  scene.hear('n2', [{ index: 9, podUid: 'uid-db', addresses: ['10.0.2.3'] }]);
+  scene.see('n1', answered());
+  scene.see('n2', atDestination(answered()));
+  scene.pass(second);
+  return scene;
+}
+
+const driftOf = (scene: Scene) => [...scene.findings.values()].filter(({ kind }) => kind === 'drift');
+const connectionOf = (scene: Scene) => [...scene.connections.values()][0];
+
+t.test('Git would deny this, the cluster allows it, and it was carried: drift', async (t) => {
+  const scene = seen(open, closed);
+  t.match(connectionOf(scene), { verdict: 'allowed', elsewhere: 'denied' });
+  const [drift, ...more] = driftOf(scene);
+  t.same(more, []);
+  t.match(drift, { severity: 'medium', connections: 1, initiator: { workload: 'web' }, port: 5432 });
+  t.match(
+    drift!.explanation,
+    /^shop\/web -> shop\/db TCP 5432\. The declared policies deny it, those of the cluster allow it\./,
+  );
+  t.match(drift!.explanation, /declared, ingress: isolated, and no rule matches/);
+  t.match(drift!.evidence, { elsewhere: { verdict: 'denied' } });
+});
+
+t.test('what the cluster denies and Git would allow is a milder drift, beside what the network did', async (t) => {
+  const scene = seen(closed, open);
+  t.match(driftOf(scene), [{ severity: 'low' }]);
+  t.same(scene.kinds(), ['bypass', 'drift']);
+  t.match(driftOf(seen(nothing, open)), [{ severity: 'info' }], 'who declares it alone');
+});
+
+t.test('no drift where both say the same, where one is unknown, and where nothing is declared elsewhere', async (t) => {
+  const same = seen(open, open);
+  t.same(driftOf(same), []);
+  t.match(connectionOf(same), { elsewhere: 'allowed' });
+  const unknown = seen(open, ambiguous);
+  t.same(driftOf(unknown), []);
+  t.match(connectionOf(unknown), { verdict: 'allowed', elsewhere: 'unknown' });
+  t.notHas(connectionOf(seen(open)), { elsewhere: String });
+});
+
+t.test('a connection counts once for its drift, judged again and after a restart', async (t) => {
+  const scene = seen(open, closed);
+  scene.see('n1', answered());
+  scene.pass(second);
+  t.equal(driftOf(scene)[0]!.connections, 1);
+  const after = new Scene(`${shop}\n---\n${open}`, closed);
+  after.judging.restore([...scene.findings.values()], [...scene.connections.values()]);
+  after.see('n1', answered());
+  after.pass(3 * second);
+  t.equal(driftOf(after)[0]!.connections, 1);
+});

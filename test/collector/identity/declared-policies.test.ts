@@ -1,0 +1,65 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
+import { DeclaredPolicies, type JudgeBy } from '../../../collector/identity/declared-policies.ts';
+import type { Policy } from '../../../model/kubernetes.ts';
+import { policy } from '../../scene/cluster.ts';
+import { folderFor } from '../../scene/file-read.ts';
+import { ingressPolicy, podManifest } from '../../scene/judging.ts';
+import { until } from '../../scene/until.ts';
+
+const ofCluster = policy('shop/of-cluster', { podSelector: {} });
+const names = (policies: Iterable<Policy>) => [...policies].map(({ name }) => name).sort();
+
+async function started(t: Test, judgeBy: JudgeBy) {
+  const folder = folderFor(t);
+  writeFileSync(
+    join(folder, 'db.yaml'),
+    `${ingressPolicy('db', 'web')}\n---\n${podManifest('stray', 'n1', '10.0.1.9')}`,
+  );
+  writeFileSync(join(folder, 'broken.yaml'), ingressPolicy('web', '').replace('[Ingress]', '[Sideways]'));
+  const cluster = new ClusterHistory();
+  const declared = new DeclaredPolicies(folder, judgeBy, cluster);
+  const problems: string[] = [];
+  t.teardown(() => declared.stop());
+  await declared.start((event) => event.type === 'problem' && problems.push(event.problem.code));
+  declared.receiveOfCluster({ type: 'put', object: ofCluster, atUs: 1 });
+  declared.receiveOfCluster({ type: 'synced', atUs: 1 });
+  return { folder, cluster, declared, problems };
+}
+
+type Test = Parameters<typeof folderFor>[0] & { teardown(run: () => Promise<void>): void };
+
+t.test('both: the declared ones stand beside those of the cluster, and nothing but policies counts', async (t) => {
+  const { cluster, declared, problems } = await started(t, 'both');
+  t.same(names(cluster.policies.all), ['of-cluster']);
+  t.same(names(declared.beside!.all), ['db', 'web']);
+  t.equal(declared.beside!.at(0).byNamespace.size, 1);
+  t.same(cluster.livePods(), []);
+  t.same(problems, ['unknown-policy-type'], 'what is broken is told');
+});
+
+t.test('declared: they stand in the place of those of the cluster', async (t) => {
+  const { cluster, declared } = await started(t, 'declared');
+  t.same(names(cluster.policies.all), ['db', 'web']);
+  t.equal(declared.beside, undefined);
+});
+
+t.test('the folder is watched', async (t) => {
+  const { folder, declared } = await started(t, 'both');
+  writeFileSync(join(folder, 'more.yaml'), ingressPolicy('more', ''));
+  rmSync(join(folder, 'broken.yaml'));
+  await until('both files are read', () => names(declared.beside!.all).join() === 'db,more');
+  t.pass();
+});
+
+t.test('where nothing is declared elsewhere, all is the cluster', async (t) => {
+  const cluster = new ClusterHistory();
+  const declared = new DeclaredPolicies('', 'both', cluster);
+  await declared.start(() => t.fail('nothing is told'));
+  declared.receiveOfCluster({ type: 'put', object: ofCluster, atUs: 1 });
+  t.same(names(cluster.policies.all), ['of-cluster']);
+  t.equal(declared.beside, undefined);
+  await declared.stop();
+});
