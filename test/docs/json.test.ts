@@ -87,6 +87,7 @@ const connections: readonly Connection[] = [
     translated: { initiator: ip('10.0.1.2'), initiatorPort: 40_000, responder: ip('10.96.0.1'), responderPort: 80 },
     delivered: { delivered: 'unknown', why: 'half-visible' },
     verdict: 'unknown',
+    elsewhere: 'denied',
     unknownReason: 'no owner at that time',
     findingId: 'f1',
   }),
@@ -99,7 +100,7 @@ t.test('what is written of a connection has the fields of the page, and can have
   const [most, least] = connections.map(connectionJson);
   t.same(Object.keys(most!).sort(), Object.keys(connectionFields).sort());
   t.same(Object.keys(most!.responder).sort(), Object.keys(endpointFields).sort());
-  const optional = ['translated', 'port', 'initiatorPort', 'reason', 'deliveredReason', 'rttMs', 'finding'];
+  const optional = ['translated', 'port', 'initiatorPort', 'elsewhere', 'reason', 'deliveredReason', 'rttMs', 'finding'];
   t.same(
     Object.keys(connectionFields).filter((field) => !(field in least!)),
     optional,
