@@ -44,6 +44,31 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { text: `${addressFromBytes(bytes)}/${bits}`, bytes, bits };
 }
 
+/** The 32 bits of an IPv4 address as a number from 0; -1 for IPv6. Faster than finding bytes that were read before. */
+export function ipv4Bits(address: Address): number {
+  let bits = 0;
+  let octet = 0;
+  for (let i = 0; i < address.length; i++) {
+    const code = address.charCodeAt(i);
+    if (code === dot) {
+      bits = bits * 256 + octet;
+      octet = 0;
+    } else if (code >= zero && code <= nine) octet = octet * 10 + code - zero;
+    else return -1;
+  }
+  return bits * 256 + octet;
+}
+
+const [dot, zero, nine] = ['.', '0', '9'].map((one) => one.charCodeAt(0)) as [number, number, number];
+
+/** As prefixHolds, of the bits of an IPv4 address. */
+export function prefixHoldsIpv4({ bytes, bits: length }: Prefix, bits: number): boolean {
+  if (bytes.length !== 4) return false;
+  if (length === 0) return true;
+  const start = (bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!;
+  return (bits ^ start) >>> (32 - length) === 0;
+}
+
 /** Whether the prefix holds the address; a prefix of the other family never does. */
 export function prefixHolds(prefix: Prefix, bytes: Uint8Array): boolean {
   if (bytes.length !== prefix.bytes.length) return false;

@@ -5,7 +5,7 @@ import type { PolicyOptions } from './options.ts';
 import { unlessOwnNode } from './own-node.ts';
 import { type PodParty, peersMatch } from './peers.ts';
 import type { Selection } from './policy-set.ts';
-import { portsMatch } from './ports.ts';
+import { entryHolds, entryWords, isNamed } from './port-index.ts';
 
 export function judgeNetworkPolicies(
   side: Direction,
@@ -15,19 +15,20 @@ export function judgeNetworkPolicies(
   crossing: Crossing,
   options: PolicyOptions,
 ): SideVerdict | undefined {
-  const { isolating, broken } = selection;
+  const { isolating, broken, index } = selection;
   if (isolating.length === 0 && broken.length === 0) return undefined;
+  const { entries, rules } = index;
   let unsure: PolicyRef[] | undefined;
-  for (const { policy, rules } of isolating) {
-    let maybe = false;
-    for (let rule = 0; rule < rules.length; rule++) {
-      const { peers, ports } = rules[rule]!;
-      if (portsMatch(ports, crossing) !== 'yes') continue;
-      const match = peersMatch(peers, own, other, options);
-      if (match === 'yes') return { side, verdict: 'allowed', decidedBy: { tier: 'NetworkPolicy', policy, rule } };
-      maybe ||= match === 'maybe';
-    }
-    if (maybe) unsure = [...(unsure ?? []), policy];
+  let seen = -1;
+  const named = isNamed(crossing);
+  for (let word = 0; word < entries.length; word += entryWords) {
+    const place = entries[word + 3]!;
+    if (place === seen || !entryHolds(index, word, crossing, named)) continue;
+    seen = place;
+    const { policy, rule, of } = rules[place]!;
+    const match = peersMatch(of.peers, own, other, options);
+    if (match === 'yes') return { side, verdict: 'allowed', decidedBy: { tier: 'NetworkPolicy', policy, rule } };
+    if (match === 'maybe' && unsure?.at(-1) !== policy) unsure = [...(unsure ?? []), policy];
   }
   // A broken policy can take no allowance away, but it may isolate the side, or hold the rule that allows.
   if (broken.length > 0) return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };

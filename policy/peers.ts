@@ -1,5 +1,13 @@
 // Whether a peer of a rule is the other end of the connection: by identity, or by address (rules 7, 8, 9 and 13).
-import { type Address, addressBytes, isIpv6, type Prefix, prefixHolds } from '../model/address.ts';
+import {
+  type Address,
+  addressBytes,
+  ipv4Bits,
+  isIpv6,
+  type Prefix,
+  prefixHolds,
+  prefixHoldsIpv4,
+} from '../model/address.ts';
 import type { PolicyPeer } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import type { PolicyOptions } from './options.ts';
@@ -23,7 +31,7 @@ export function peersMatch(peers: readonly PolicyPeer[], own: PodParty, other: P
 }
 
 function peerMatches(peer: PolicyPeer, own: PodParty, other: Party, options: PolicyOptions): Match {
-  if ('ipBlock' in peer) return blockMatches(peer.ipBlock, own, other, options);
+  if ('ipBlock' in peer) return blockMatches(peer.ipBlock.cidr, peer.ipBlock.except, own, other, options);
   if (other.kind !== 'pod') return 'no';
   const { podSelector, namespaceSelector } = peer;
   if (namespaceSelector === undefined) {
@@ -36,7 +44,7 @@ function peerMatches(peer: PolicyPeer, own: PodParty, other: Party, options: Pol
 export function networkMatches(networks: readonly Prefix[], own: PodParty, other: Party): Match {
   let maybe = false;
   for (const cidr of networks) {
-    const match = blockMatches({ cidr, except: noPrefixes }, own, other, matchesPods);
+    const match = blockMatches(cidr, noPrefixes, own, other, matchesPods);
     if (match === 'yes') return 'yes';
     if (match === 'maybe') maybe = true;
   }
@@ -46,31 +54,32 @@ export function networkMatches(networks: readonly Prefix[], own: PodParty, other
 const matchesPods = { ipBlockMatchesPods: true };
 const noPrefixes: readonly Prefix[] = [];
 
-type Block = { cidr: Prefix; except: readonly Prefix[] };
-
 function blockMatches(
-  block: Block,
+  cidr: Prefix,
+  except: readonly Prefix[],
   own: PodParty,
   other: Party,
   options: Pick<PolicyOptions, 'ipBlockMatchesPods'>,
 ): Match {
   switch (other.kind) {
     case 'address':
-      return holds(block, other.address) ? 'yes' : 'no';
+      return holds(cidr, except, other.address) ? 'yes' : 'no';
     case 'some-node':
-      return unplacedMatches(block, own);
+      return unplacedMatches(cidr, except, own);
     case 'pod':
       if (!options.ipBlockMatchesPods) return 'no';
-      if (other.addresses.length === 0) return unplacedMatches(block, own);
-      for (const address of other.addresses) if (canReach(own, isIpv6(address)) && holds(block, address)) return 'yes';
+      if (other.addresses.length === 0) return unplacedMatches(cidr, except, own);
+      for (const address of other.addresses) {
+        if (holds(cidr, except, address) && canReach(own, isIpv6(address))) return 'yes';
+      }
       return 'no';
   }
 }
 
 /** An end without an address yet: nobody can tell, but that a block of everything will hold it. */
-function unplacedMatches(block: Block, own: PodParty): Match {
-  if (!canReach(own, block.cidr.bytes.length === 16)) return 'no';
-  return block.cidr.bits === 0 && block.except.length === 0 ? 'yes' : 'maybe';
+function unplacedMatches(cidr: Prefix, except: readonly Prefix[], own: PodParty): Match {
+  if (!canReach(own, cidr.bytes.length === 16)) return 'no';
+  return cidr.bits === 0 && except.length === 0 ? 'yes' : 'maybe';
 }
 
 /** One connection has one family: a pod's IPv6 address says nothing of what it does with an IPv4-only pod. */
@@ -80,14 +89,15 @@ function canReach(own: PodParty, ipv6: boolean): boolean {
   return false;
 }
 
-function holds(block: Block, address: Address): boolean {
+function holds(cidr: Prefix, except: readonly Prefix[], address: Address): boolean {
+  const bits = ipv4Bits(address);
+  if (bits >= 0) return prefixHoldsIpv4(cidr, bits) && !except.some((one) => prefixHoldsIpv4(one, bits));
+  if (cidr.bytes.length !== 16) return false;
   const bytes = bytesOf(address);
-  if (!prefixHolds(block.cidr, bytes)) return false;
-  for (const except of block.except) if (prefixHolds(except, bytes)) return false;
-  return true;
+  return prefixHolds(cidr, bytes) && !except.some((one) => prefixHolds(one, bytes));
 }
 
-/** Reading an address costs a microsecond, and the same ones come again. */
+/** Reading an IPv6 address costs a microsecond, and the same ones come again. */
 const bytesKnown = new Map<Address, Uint8Array>();
 const bytesKnownMost = 65_536;
 

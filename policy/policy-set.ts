@@ -11,6 +11,7 @@ import {
   type Tiered,
 } from './compile.ts';
 import type { PodParty } from './peers.ts';
+import { type PortIndex, portIndexOf } from './port-index.ts';
 import { selects } from './selectors.ts';
 
 /** What touches a pod in one direction. Pods that the same policies touch have the same object, also in another set. */
@@ -19,6 +20,7 @@ export type Selection = {
   readonly admin: readonly Tiered[];
   readonly isolating: readonly Isolation[];
   readonly isolatedBy: readonly PolicyRef[];
+  readonly index: PortIndex;
   /** May isolate it, and nobody can tell what they say (rule 17). */
   readonly broken: readonly PolicyRef[];
   readonly baseline: readonly Tiered[];
@@ -126,7 +128,14 @@ function replaced<Part extends Isolation | Tiered>(
 }
 
 /** What was found of a pod last, by its labels object, and what it was found in. */
-type Found = { tiers: TierLayer; layer: Layer; namespaceLabels: Labels; selection: Selection };
+type Found = {
+  set: PolicySet;
+  tiers: TierLayer;
+  layer: Layer;
+  namespace: string;
+  namespaceLabels: Labels;
+  selection: Selection;
+};
 
 const found: { readonly [Side in Direction]: WeakMap<Labels, Found> } = {
   egress: new WeakMap(),
@@ -135,22 +144,19 @@ const found: { readonly [Side in Direction]: WeakMap<Labels, Found> } = {
 
 /** Which policies touch the pod in that direction (rules 1, 21 and 23). */
 export function selectionOf(set: PolicySet, pod: PodParty, direction: Direction): Selection {
-  const { labels, namespaceLabels } = pod;
-  const tiers = set.tiers[direction];
-  const layer = (set.byNamespace.get(pod.namespace) ?? noIsolation)[direction];
+  const { namespace, labels, namespaceLabels } = pod;
   const known = found[direction].get(labels);
-  if (known === undefined) {
-    const selection = select(tiers, layer, namespaceLabels, labels);
-    found[direction].set(labels, { tiers, layer, namespaceLabels, selection });
-    return selection;
-  }
-  if (known.layer === layer && known.tiers === tiers && known.namespaceLabels === namespaceLabels)
+  const isHere = known !== undefined && known.namespaceLabels === namespaceLabels && known.namespace === namespace;
+  if (isHere && known.set === set) return known.selection;
+  const tiers = set.tiers[direction];
+  const layer = (set.byNamespace.get(namespace) ?? noIsolation)[direction];
+  if (isHere && known.layer === layer && known.tiers === tiers) {
+    known.set = set;
     return known.selection;
-  known.selection = select(tiers, layer, namespaceLabels, labels);
-  known.tiers = tiers;
-  known.layer = layer;
-  known.namespaceLabels = namespaceLabels;
-  return known.selection;
+  }
+  const selection = select(tiers, layer, namespaceLabels, labels);
+  found[direction].set(labels, { set, tiers, layer, namespace, namespaceLabels, selection });
+  return selection;
 }
 
 function select(tierLayer: TierLayer, { parts }: Layer, namespaceLabels: Labels, labels: Labels): Selection {
@@ -192,6 +198,7 @@ function theSelection(tiers: readonly Tiered[], isolations: readonly Isolation[]
     admin: tiers.filter(({ of }) => of.tier === 'Admin').sort(byPriority),
     isolating,
     isolatedBy: isolating.map(({ policy }) => policy),
+    index: portIndexOf(isolating),
     broken: isolations.filter(({ of }) => of.broken !== undefined).map(({ policy }) => policy),
     baseline: tiers.filter(({ of }) => of.tier === 'Baseline').sort(byPriority),
   };

@@ -71,16 +71,16 @@ function judgePolicy({ of, policy, rules }: Tiered, asked: Asked, endings: Endin
   const { own, other, crossing } = asked;
   for (let i = 0; i < rules.length; i++) {
     const { action, peers, ports, notUnderstood } = rules[i]!;
-    const rule: RuleRef = { tier: of.tier, policy, rule: i };
     if (notUnderstood !== undefined) {
       // Rule 26: what nobody understands allows nothing, and anything else denies.
       if (action === 'Accept') continue;
-      endings.push({ action: 'Deny', policy, rule, notUnderstood });
+      endings.push({ action: 'Deny', policy, rule: { tier: of.tier, policy, rule: i }, notUnderstood });
       return false;
     }
     if (portsMatch(ports, crossing) !== 'yes') continue;
     const match = clusterPeersMatch(peers, own, other);
     if (match === 'no') continue;
+    const rule: RuleRef = { tier: of.tier, policy, rule: i };
     if (match === 'yes') {
       endings.push({ action, policy, rule });
       return false;
