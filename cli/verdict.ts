@@ -90,12 +90,12 @@ function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, 
   return `${lines.join('\n')}\n`;
 }
 
-function optionsText(): string {
+export function optionsText(): string {
   return Object.entries(policyOptionValues)
     .map(([name, values]) => `${name}=${values.join('|')}`)
     .join(', ');
 }
 
-function collect(value: string, former: readonly string[] = []): readonly string[] {
+export function collect(value: string, former: readonly string[] = []): readonly string[] {
   return [...former, value];
 }

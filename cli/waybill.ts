@@ -18,6 +18,11 @@ const verbs: readonly Verb[] = [
     load: async () => (await import('./lint.ts')).lintCommand(),
   },
   {
+    name: 'connectivity',
+    description: 'every connection that manifests let pass, or what a change of them opens and closes',
+    load: async () => (await import('./connectivity.ts')).connectivityCommand(),
+  },
+  {
     name: 'replay',
     description: 'judge capture files by a folder of manifests, offline',
     load: async () => (await import('./replay.ts')).replayCommand(),

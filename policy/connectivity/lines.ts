@@ -14,7 +14,7 @@ import { type Profile, Profiles } from './profile.ts';
 /** Manifests as policies see them. */
 export type World = { residents: readonly Resident[]; policies: readonly Policy[] };
 
-/** `placement` is told where it makes a difference. */
+/** `placement` is told where it makes a difference: what passes on the same node alone is told with it too. */
 export type Line<Told> = { initiator: PlaceJson; responder: PlaceJson; placement?: Placement; told: Told };
 
 /** Undefined where one of the ends is not there. The same profiles must give the same list. */
@@ -84,7 +84,9 @@ function* between<Told extends { key: string }>(
       placement,
       list: tell(pairs.map(([one, from, to]) => from && to && one.between(from.of, to.of, placement))),
     }));
-  const same = told.every(({ list }) => list === told[0]!.list);
+  const same = told.every(
+    ({ list, placement }) => list === told[0]!.list && (told.length > 1 || placement !== 'same-node'),
+  );
   for (const { placement, list } of same ? told.slice(0, 1) : told) {
     for (const one of list) {
       const line = { initiator: initiator.json, responder: responder.json, told: one };
