@@ -18,11 +18,14 @@ import { finding } from '../scene/findings.ts';
 import { db, ip } from '../scene/records.ts';
 import {
   answerFields,
+  changedFields,
   complaintFields,
   connectionFields,
   endpointFields,
   findingFields,
   nodeFields,
+  passingFields,
+  placeFields,
   sideFields,
 } from './json-fields.ts';
 
@@ -49,6 +52,9 @@ const tables: [heading: string, head: string, fields: object][] = [
   ['Side', 'field', sideFields],
   ['`waybill verdict --cluster PATH --batch`', 'answer', answerFields],
   ['`waybill lint -o json`', 'field', complaintFields],
+  ['`waybill connectivity -o json`', 'field', passingFields],
+  ['`waybill connectivity -o json`', 'field of a change', changedFields],
+  ['`waybill connectivity -o json`', 'field of a place', placeFields],
   ['`waybill status -o json`', 'field of a node', nodeFields],
 ];
 
@@ -100,7 +106,16 @@ t.test('what is written of a connection has the fields of the page, and can have
   const [most, least] = connections.map(connectionJson);
   t.same(Object.keys(most!).sort(), Object.keys(connectionFields).sort());
   t.same(Object.keys(most!.responder).sort(), Object.keys(endpointFields).sort());
-  const optional = ['translated', 'port', 'initiatorPort', 'elsewhere', 'reason', 'deliveredReason', 'rttMs', 'finding'];
+  const optional = [
+    'translated',
+    'port',
+    'initiatorPort',
+    'elsewhere',
+    'reason',
+    'deliveredReason',
+    'rttMs',
+    'finding',
+  ];
   t.same(
     Object.keys(connectionFields).filter((field) => !(field in least!)),
     optional,
