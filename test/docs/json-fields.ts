@@ -1,13 +1,15 @@
 // The fields of what scripts read, by the types: the compiler finds the one that is forgotten here, and the test of the
 // page the one that is forgotten there.
 import type { ComplaintJson } from '../../cli/output/complaints.ts';
+import type { ChangedJson, PassingJson } from '../../cli/output/connectivity.ts';
 import type { NodeStatus } from '../../collector/api/api.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 import type { SideJson } from '../../model/verdict.ts';
+import type { PlaceJson } from '../../policy/connectivity/places.ts';
 import type { VerdictJson } from '../../policy/explain.ts';
 
-/** One key for each field of the type, so that the compiler finds the forgotten one. */
-type Fields<Of> = Record<keyof Of, true>;
+/** One key for each field of the type, of a union for each of any member, so that the compiler finds the forgotten one. */
+type Fields<Of> = Record<Of extends unknown ? keyof Of : never, true>;
 
 export const endpointFields: Fields<EndpointJson> = {
   kind: true,
@@ -99,6 +101,26 @@ export const complaintFields: Fields<ComplaintJson> = {
   field: true,
   fault: true,
   mend: true,
+};
+
+const linesFields = { initiator: true, responder: true, placement: true, connections: true, protocols: true } as const;
+
+export const passingFields: Fields<PassingJson> = { ...linesFields, verdict: true, reason: true };
+
+export const changedFields: Fields<ChangedJson> = { ...linesFields, change: true, before: true, after: true };
+
+export const placeFields: Fields<PlaceJson> = {
+  kind: true,
+  namespace: true,
+  workload: true,
+  workloadKind: true,
+  pods: true,
+  nodes: true,
+  ips: true,
+  addresses: true,
+  namesSeen: true,
+  names: true,
+  notNames: true,
 };
 
 export const nodeFields: Fields<NodeStatus> = {

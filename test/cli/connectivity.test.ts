@@ -1,0 +1,194 @@
+import { spawnSync } from 'node:child_process';
+import { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { type ConnectivityFlags, connectivityCommand, runConnectivity } from '../../cli/connectivity.ts';
+import { folder } from '../cluster/manifests/folders.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const before = `${root}docs/example/shop-before`;
+const after = `${root}docs/example/shop-after`;
+
+class Kept extends Writable {
+  text = '';
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+async function run(flags: Partial<ConnectivityFlags>): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [stdout, stderr] = [new Kept(), new Kept()];
+  const code = await runConnectivity(
+    { cluster: before, output: 'table', color: 'never', ...flags },
+    { stdout, stderr },
+  );
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+/** `INITIATOR | RESPONDER | …`, below the heads. */
+async function rows(flags: Partial<ConnectivityFlags>): Promise<string[]> {
+  const { stdout } = await run(flags);
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.split(/ {2,}/).join(' | '));
+}
+
+function pod(name: string, labels: string, rest = ''): string {
+  return `{ apiVersion: v1, kind: Pod, metadata: { name: ${name}, namespace: x, labels: { ${labels} } ${rest}`;
+}
+
+t.test('each pair of ends is a line of its own, and what is denied is none', async (t) => {
+  const lines = await rows({ namespace: ['shop'], verdict: ['allowed'] });
+  t.same(lines, [
+    'shop/web | shop/db | allowed | TCP 5432',
+    'outside 0.0.0.0-9.255.255.255, 11.0.0.0-255.255.255.255 | shop/web | allowed | TCP 8080',
+  ]);
+});
+
+t.test('what cannot be told is unknown, and its reason stands below', async (t) => {
+  t.same(await rows({ namespace: ['shop'], verdict: ['unknown'] }), [
+    'monitoring/prometheus | shop/web | unknown | TCP 8080',
+    ' | a rule could match by address, and the address is not known: NetworkPolicy shop/web',
+  ]);
+});
+
+t.test('a change that opens one port is one line, and --fail-on opened finds it', async (t) => {
+  t.same(await rows({ diff: after }), ['opened | monitoring/prometheus | shop/db | denied | allowed | TCP 9187']);
+  t.equal((await run({ diff: after, failOn: ['opened'] })).code, 1);
+  t.equal((await run({ diff: after, failOn: ['closed', 'uncertain'] })).code, 0);
+  const back = { cluster: after, diff: before };
+  t.same(await rows(back), ['closed | monitoring/prometheus | shop/db | allowed | denied | TCP 9187']);
+  t.equal((await run({ ...back, failOn: ['opened'] })).code, 0);
+  t.equal((await run({ ...back, failOn: ['any'] })).code, 1);
+});
+
+t.test('manifests against themselves: no changes, in every format', async (t) => {
+  const of = async (output: ConnectivityFlags['output']) =>
+    (await run({ diff: before, output, failOn: ['any'] })).stdout;
+  t.equal(await of('table'), 'no changes\n');
+  t.equal(await of('json'), '[]\n');
+  t.equal(await of('jsonl'), '');
+  t.match(await of('dot'), /^digraph waybill \{\n(?: {2}.*\n)*\}\n$/);
+});
+
+t.test('without --diff, --fail-on asks for a verdict that is shown', async (t) => {
+  t.equal((await run({ failOn: ['undeclared'] })).code, 1);
+  t.equal((await run({ failOn: ['undeclared'], namespace: ['shop'] })).code, 0);
+});
+
+t.test('json and jsonl hold the same lines', async (t) => {
+  const json = JSON.parse((await run({ output: 'json' })).stdout) as unknown[];
+  const jsonl = (await run({ output: 'jsonl' })).stdout.trimEnd().split('\n');
+  t.same(
+    jsonl.map((line) => JSON.parse(line)),
+    json,
+  );
+  t.hasStrict(json.at(-2), {
+    initiator: { kind: 'pod', namespace: 'shop', workload: 'web', workloadKind: 'Deployment' },
+    responder: { kind: 'pod', namespace: 'shop', workload: 'db', workloadKind: 'StatefulSet' },
+    verdict: 'allowed',
+    connections: 'TCP 5432',
+    protocols: [{ protocol: 'TCP', ports: [{ from: 5432, to: 5432 }] }],
+  });
+});
+
+const dot = spawnSync('dot', ['-V']).error === undefined;
+t.test('dot draws both graphs', { skip: !dot && 'Graphviz is not installed' }, async (t) => {
+  for (const flags of [{}, { diff: after }]) {
+    const drawn = spawnSync('dot', ['-Tsvg'], {
+      input: (await run({ ...flags, output: 'dot' })).stdout,
+      encoding: 'utf8',
+    });
+    t.equal(drawn.status, 0, drawn.stderr);
+    t.match(drawn.stdout, '<svg');
+  }
+});
+
+t.test(
+  'the graph: every statement is one of the language, and every edge leads to a node that was declared',
+  async (t) => {
+    const text = '"(?:[^"\\\\]|\\\\.)*"';
+    const attributes = `\\[(?:\\w+=(?:\\w+|${text})(?:, )?)+\\]`;
+    const node = new RegExp(`^  (?:subgraph ${text} \\{ label=${text}; )?(p\\d+) ${attributes};(?: \\})?$`);
+    const edge = new RegExp(`^  (p\\d+) -> (p\\d+) ${attributes};$`);
+    for (const flags of [{}, { diff: after }]) {
+      const lines = (await run({ ...flags, output: 'dot' })).stdout.trimEnd().split('\n');
+      t.equal(lines.shift(), 'digraph waybill {');
+      t.equal(lines.pop(), '}');
+      const declared = new Set<string>();
+      let edges = 0;
+      for (const line of lines.slice(2)) {
+        const [, id] = node.exec(line) ?? [];
+        const [, from, to] = edge.exec(line) ?? [];
+        if (id !== undefined) declared.add(id);
+        else t.ok(declared.has(from!) && declared.has(to!), line);
+        edges += id === undefined ? 1 : 0;
+      }
+      t.ok(edges > 0);
+    }
+  },
+);
+
+t.test(
+  'pods of one workload that policies tell apart are lines of their own, and a pod whose labels change is told',
+  async (t) => {
+    const owned = 'ownerReferences: [{ apiVersion: apps/v1, kind: StatefulSet, name: w, uid: u, controller: true }]';
+    const place = (name: string, role: string, at: string) =>
+      `${pod(name, `role: ${role}`, `, ${owned} }`)}, spec: { nodeName: n, containers: [{ name: c }] }, status: { podIP: ${at} } }`;
+    const policy =
+      '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: p, namespace: x }, spec: { podSelector: { matchLabels: { role: closed } } } }';
+    const [one, other] = [place('w-0', 'open', '10.0.0.1'), place('w-1', 'closed', '10.0.0.2')];
+    const cluster = folder(t, { 'all.yaml': [one, other, policy].join('\n---\n') }).path;
+    t.same(await rows({ cluster }), [
+      'x/w [w-0] | x/w [w-0] | undeclared | all connections',
+      'x/w [w-0] | outside 0.0.0.0/0 | undeclared | all connections',
+      'outside 0.0.0.0/0 | x/w [w-0] | undeclared | all connections',
+      'x/w [w-1] | x/w [w-0] | undeclared | all connections',
+      'x/w [w-1] | outside 0.0.0.0/0 | undeclared | all connections',
+    ]);
+    const changed = folder(t, { 'all.yaml': [one, place('w-1', 'open', '10.0.0.2'), policy].join('\n---\n') }).path;
+    t.same(await rows({ cluster, diff: changed, verdict: ['undeclared'] }), [
+      'opened | x/w [w-0] | x/w [w-1] | denied | undeclared | all connections',
+      'opened | x/w [w-1] | x/w [w-1] | denied | undeclared | all connections',
+      'opened | outside 0.0.0.0/0 | x/w [w-1] | denied | undeclared | all connections',
+    ]);
+  },
+);
+
+t.test('an outside that a policy knows by names is told by names, and without them it is unknown', async (t) => {
+  const web = `${pod('web', 'app: web', '}')}, spec: { containers: [{ name: c }] }, status: { podIP: 10.0.0.1 } }`;
+  const rules =
+    '[{ action: Accept, to: [{ domainNames: ["*.example.com"] }] }, { action: Deny, to: [{ networks: [0.0.0.0/0] }] }]';
+  const policy = `{ apiVersion: policy.networking.k8s.io/v1alpha2, kind: ClusterNetworkPolicy, metadata: { name: out }, spec: { tier: Admin, priority: 1, subject: { namespaces: {} }, egress: ${rules} } }`;
+  const lines = await rows({ cluster: folder(t, { 'all.yaml': `${web}\n---\n${policy}` }).path });
+  t.same(
+    lines.filter((line) => line.startsWith('x/web')),
+    [
+      'x/web | outside 0.0.0.0/0 (named *.example.com) | allowed | all connections',
+      'x/web | outside 0.0.0.0/0 (no name seen) | unknown | all connections',
+    ],
+  );
+  t.match(lines.join('\n'), /no DNS answer for the address was seen/);
+});
+
+t.test('what makes no sense is a line for exit code 2', async (t) => {
+  await t.rejects(run({ verdict: ['denied'] }), {
+    message: /^bad-flag: --verdict denied: .*allowed, undeclared, unknown$/,
+  });
+  await t.rejects(run({ failOn: ['opened'] }), { message: /^bad-flag: --fail-on opened: / });
+  await t.rejects(run({ diff: after, failOn: ['unknown'] }), { message: /^bad-flag: --fail-on unknown: / });
+  await t.rejects(run({ diff: `${root}nowhere` }), { message: /^cannot-read: / });
+  await t.rejects(run({ option: ['declaredBy=some'] }), { message: /^bad-option-value: / });
+});
+
+t.test('the command reads its flags, and sets the exit code', async (t) => {
+  const [stdout, stderr] = [new Kept(), new Kept()];
+  const flags = ['--cluster', before, '--diff', after, '-n', 'shop,other', '--fail-on', 'closed,opened', '-o', 'jsonl'];
+  await connectivityCommand({ stdout, stderr }).parseAsync(flags, { from: 'user' });
+  t.equal(process.exitCode, 1);
+  process.exitCode = 0;
+  t.equal(JSON.parse(stdout.text).change, 'opened');
+});
