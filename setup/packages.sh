@@ -2,7 +2,7 @@
 # The system's packages that Waybill, its lab and its tests need, or (`packages.sh bench`) that only benchmarks compare it
 # with: installed by apt where we are root, else named.
 set -eu
-wanted='build-essential python3 libpcap-dev libpcap0.8 iproute2 nftables conntrack tcpdump iputils-ping util-linux netsniff-ng iperf3 clang libbpf1 libbpf-dev linux-libc-dev influxdb'
+wanted='build-essential python3 libpcap-dev libpcap0.8 iproute2 nftables conntrack tcpdump iputils-ping util-linux netsniff-ng iperf3 clang libbpf1 libbpf-dev linux-libc-dev influxdb graphviz'
 [ "${1:-}" != bench ] || wanted='nfdump softflowd'
 missing=''
 for package in $wanted; do
