@@ -6,7 +6,7 @@ import type { Test } from 'tap';
 import { until } from './until.ts';
 
 const waybill = new URL('../../cli/waybill.ts', import.meta.url).pathname;
-const endsWithinMs = 10_000;
+const endsWithinMs = 60_000;
 
 export type Ended = { code: number | null; out: string; err: string };
 /** One line of the log. */
