@@ -1,0 +1,154 @@
+// An engine that is told of changes is asked what one is asked that is built anew for each question, until they differ.
+import { inspect, isDeepStrictEqual } from 'node:util';
+import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
+import { Parties } from '../../../collector/identity/parties.ts';
+import type { Address } from '../../../model/address.ts';
+import type { ClusterEvent, Labels, Pod } from '../../../model/kubernetes.ts';
+import type { Crossing, Party, Verdict } from '../../../model/verdict.ts';
+import { CachedJudge } from '../../../policy/cached-judge.ts';
+import { judge } from '../../../policy/judge.ts';
+import type { PolicyOptions } from '../../../policy/options.ts';
+import { compilePolicies, type PolicySet } from '../../../policy/policy-set.ts';
+import { Chance } from '../oracle/chance.ts';
+import { caseText } from '../oracle/difference.ts';
+import { type Change, type Cluster, changed, emptyCluster, randomChange } from './random-changes.ts';
+import { Asking, type End, everyOptions, podParty, type Question } from './random-questions.ts';
+
+/** So few that questions push each other out. */
+const places = 256;
+const changesBeforeSynced = 40;
+const questionsOfAChange = 8;
+
+/** The way of the collector: histories, parties that are kept, a cache for each of the options. */
+export class Incremental {
+  readonly #history = new ClusterHistory();
+  readonly #parties = new Parties();
+  readonly #judges = new Map(everyOptions.map((options) => [options, new CachedJudge(options, places)]));
+
+  receive(event: ClusterEvent): void {
+    this.#history.receive(event);
+  }
+
+  ask({ initiator, responder, protocol, port, options, partiesAt, policiesAt }: Question): Verdict {
+    const ends = { initiator: this.#partyOf(initiator, partiesAt), responder: this.#partyOf(responder, partiesAt) };
+    const crossing = { ...ends, protocol, ...(port !== undefined && { port }) };
+    return this.judge(crossing, this.setAt(policiesAt), options);
+  }
+
+  #partyOf(end: End, timeUs: number): Party {
+    if (!('uid' in end)) return end;
+    const pod = this.#history.pod(end.uid, timeUs)!;
+    return this.party(pod, end.address, this.#history.namespaceLabels(pod.namespace, timeUs));
+  }
+
+  party(pod: Pod, address: Address, namespaceLabels: Labels): Party {
+    return this.#parties.pod(pod, address, namespaceLabels);
+  }
+
+  setAt(timeUs: number): PolicySet {
+    return this.#history.policies.at(timeUs);
+  }
+
+  judge(crossing: Crossing, set: PolicySet, options: PolicyOptions): Verdict {
+    return this.#judges.get(options)!.judge(crossing, set);
+  }
+}
+
+export type Difference = {
+  position: number;
+  change: Change;
+  question: Question;
+  /** In the words of the oracle's cases. */
+  whole: string;
+  said: object;
+  expected: object;
+};
+
+export type Seen = { change(change: Change): void; verdict(verdict: Verdict): void };
+
+/** The time is the number of changes. `see` is told of each change and of each verdict on which both agree. */
+export function firstDifference(
+  tested: Incremental,
+  { seed, changes }: { seed: number; changes: number },
+  see: Seen = { change: () => {}, verdict: () => {} },
+): Difference | undefined {
+  const chance = new Chance(seed);
+  const asking = new Asking(chance);
+  let cluster = emptyCluster;
+  const next = (position: number): Change => {
+    const change = randomChange(chance, cluster, position);
+    tested.receive({ type: change.type, object: change.object, atUs: position });
+    cluster = changed(cluster, change);
+    return change;
+  };
+  for (let i = 0; i < changesBeforeSynced; i++) next(i - changesBeforeSynced);
+  tested.receive({ type: 'synced', atUs: 0 });
+  const clusters = [cluster];
+  for (let position = 1; position <= changes; position++) {
+    const change = next(position);
+    clusters.push(cluster);
+    see.change(change);
+    for (let i = 0; i < questionsOfAChange; i++) {
+      const question = asking.question(clusters, change);
+      const said = tested.ask(question);
+      const [saidPlain, expected] = [plain(said), plain(anew(question, clusters, chance))];
+      if (!isDeepStrictEqual(saidPlain, expected)) {
+        return { position, change, question, whole: wholeOf(question, clusters), said: saidPlain, expected };
+      }
+      see.verdict(said);
+    }
+  }
+  return undefined;
+}
+
+/** Copies of everything, so that nothing that was worked out before is found again; the policies in any order. */
+function anew(question: Question, clusters: readonly Cluster[], chance: Chance): Verdict {
+  const policies = [...clusters[question.policiesAt]!.policies.values()].map(({ policy }) => policy);
+  for (let i = policies.length - 1; i > 0; i--) {
+    const j = chance.number(i + 1);
+    [policies[i], policies[j]] = [policies[j]!, policies[i]!];
+  }
+  const crossing = crossingOf(question, clusters);
+  return judge(copied(crossing), compilePolicies(copied(policies)), question.options);
+}
+
+/** As structuredClone, which takes ten times as long for plain data. */
+function copied<Value>(value: Value): Value {
+  if (typeof value !== 'object' || value === null) return value;
+  if (value instanceof Uint8Array) return value.slice() as Value;
+  if (Array.isArray(value)) return value.map(copied) as Value;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) copy[key] = copied(value[key as keyof Value]);
+  return copy as Value;
+}
+
+function crossingOf({ initiator, responder, protocol, port, partiesAt }: Question, clusters: readonly Cluster[]) {
+  const party = (end: End) => ('uid' in end ? podParty(clusters[partiesAt]!, end.uid, end.address) : end);
+  const ends = { initiator: party(initiator), responder: party(responder) };
+  return { ...ends, protocol, ...(port !== undefined && { port }) };
+}
+
+/** With what a denial only works out when it is told. */
+function plain({ sides, ...rest }: Verdict): object {
+  return {
+    ...rest,
+    sides: sides.map((side) => ('isolatedBy' in side ? { ...side, nearest: side.nearest } : { ...side })),
+  };
+}
+
+function wholeOf(question: Question, clusters: readonly Cluster[]): string {
+  const policies = [...clusters[question.policiesAt]!.policies.values()].map(({ raw }) => raw);
+  return caseText({ ...crossingOf(question, clusters), policies, options: question.options });
+}
+
+export function differenceText({ position, change, question, whole, said, expected }: Difference): string {
+  const shown = (value: unknown) => inspect(value, { depth: null, breakLength: 110, compact: 8 });
+  const { what, type, object, raw } = change;
+  const { partiesAt, policiesAt } = question;
+  return [
+    `change ${position}: ${what}: ${type} ${shown(raw ?? object)}`,
+    `asked of parties after change ${partiesAt} and of policies after change ${policiesAt}: ${whole}`,
+    `told of changes: ${shown(said)}`,
+    `built anew: ${shown(expected)}`,
+  ].join('\n');
+}

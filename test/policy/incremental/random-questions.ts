@@ -1,0 +1,90 @@
+// Questions of a cluster that changes: new ones and such that were asked before, of now and of a while ago.
+import type { Address } from '../../../model/address.ts';
+import type { Party } from '../../../model/verdict.ts';
+import type { PolicyOptions } from '../../../policy/options.ts';
+import { ip } from '../../scene/records.ts';
+import type { Question as Crossing } from '../oracle/case.ts';
+import type { Chance } from '../oracle/chance.ts';
+import type { PodParty } from '../oracle/matches.ts';
+import { type RandomCluster, randomCluster, randomQuestion } from '../oracle/random-cluster.ts';
+import { type Change, type Cluster, namespaceLabelsIn, touchedBy } from './random-changes.ts';
+
+/** A pod by its uid and the address that it was seen with, or one that never changes. */
+export type End = { uid: string; address: Address } | Party;
+
+export type Asked = Pick<Crossing, 'protocol' | 'port'> & { initiator: End; responder: End; options: PolicyOptions };
+
+/** `partiesAt`, `policiesAt`: after how many changes. */
+export type Question = Asked & { partiesAt: number; policiesAt: number };
+
+export const everyOptions: readonly PolicyOptions[] = [true, false].flatMap((ipBlockMatchesPods) => [
+  { ipBlockMatchesPods, declaredBy: 'any' as const },
+  { ipBlockMatchesPods, declaredBy: 'every' as const },
+]);
+
+/** Of pods and namespaces a few versions are kept, of the policies many (cluster-history.ts). */
+const partiesAgoMost = 7;
+const policiesAgoMost = 200;
+const rememberedMost = 48;
+
+export class Asking {
+  readonly #chance: Chance;
+  /** Nodes, addresses outside, templates and pods without a node: the same from the first change to the last. */
+  readonly #standing: readonly Party[];
+  readonly #remembered: Asked[] = [];
+
+  constructor(chance: Chance) {
+    this.#chance = chance;
+    this.#standing = randomCluster(chance).parties.filter((one) => one.kind !== 'pod' || one.ofWorkload);
+  }
+
+  /** `clusters` after each change, the latest last, which `change` led to. */
+  question(clusters: readonly Cluster[], change: Change): Question {
+    const chance = this.#chance;
+    const now = clusters.length - 1;
+    const ago = (most: number) => now - chance.number(Math.min(most, now) + 1);
+    const partiesAt = chance.once(6) ? ago(partiesAgoMost) : now;
+    const policiesAt = chance.once(8) ? ago(policiesAgoMost) : partiesAt;
+    const then = clusters[partiesAt]!;
+    const isThere = (end: End) => !('uid' in end) || then.pods.has(end.uid);
+    const before = this.#remembered.filter(({ initiator, responder }) => isThere(initiator) && isThere(responder));
+    if (before.length > 0 && chance.once(2)) return { ...chance.one(before), partiesAt, policiesAt };
+    const asked = this.#fresh(then, change);
+    this.#remembered.push(asked);
+    if (this.#remembered.length > rememberedMost) this.#remembered.shift();
+    return { ...asked, partiesAt, policiesAt };
+  }
+
+  #fresh(cluster: Cluster, change: Change): Asked {
+    const uids = new Map<Party, string>();
+    const seen = [...cluster.pods.keys()].map((uid) => {
+      const addresses = cluster.pods.get(uid)!.addresses;
+      // Traffic may come before the address is told.
+      const party = podParty(cluster, uid, addresses.length === 0 ? ip('10.0.0.1') : this.#chance.one(addresses));
+      uids.set(party, uid);
+      return party;
+    });
+    const touched = new Set(touchedBy(change, cluster).map(({ uid }) => uid));
+    const often = seen.filter((party) => touched.has(uids.get(party)!));
+    const parties: RandomCluster['parties'] = [...this.#standing, ...seen, ...often, ...often];
+    const options = this.#chance.one(everyOptions);
+    const { initiator, responder, protocol, port } = randomQuestion(this.#chance, { parties, policies: [], options });
+    const end = (party: Party): End => {
+      const own = seen.find((one) => isSame(one, party));
+      return own === undefined ? party : { uid: uids.get(own)!, address: own.addresses[0]! };
+    };
+    const ends = { initiator: end(initiator), responder: end(responder) };
+    return { ...ends, protocol, ...(port !== undefined && { port }), options };
+  }
+}
+
+/** A question may hold a copy. */
+function isSame(one: PodParty, other: Party): boolean {
+  return other.kind === 'pod' && !other.ofWorkload && one.namespace === other.namespace && one.name === other.name;
+}
+
+export function podParty(cluster: Cluster, uid: string, address: Address): PodParty {
+  const { namespace, name, labels, node, ports } = cluster.pods.get(uid)!;
+  const namespaceLabels = namespaceLabelsIn(cluster, namespace);
+  return { kind: 'pod', namespace, name, labels, namespaceLabels, addresses: [address], node, ports };
+}
