@@ -1,4 +1,4 @@
-// Many small packets from a pod, by trafgen: each from a port by chance, so that there are many connections as well.
+// Many small packets from a pod, by trafgen: each from another port, so that there are many connections as well.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Address } from '../../model/address.ts';
@@ -15,7 +15,11 @@ export type Flood = {
   packets: number;
   /** Between two packets; 0: as fast as they go. */
   gapUs: number;
+  /** So many ports of the sender in turn; any by chance where it is not said. */
+  sourcePorts?: number;
 };
+
+const firstPort = 1024;
 
 /** Resolves when all were sent. */
 export async function flood(network: ClusterNetwork, wanted: Flood): Promise<void> {
@@ -27,11 +31,15 @@ export async function flood(network: ClusterNetwork, wanted: Flood): Promise<voi
   const gateway = await hardwareAddress(nodeNamespace(id, pod.node), podLink(pod));
   const addresses = `sa=${wanted.source}, da=${wanted.destination}`;
   const file = join(network.folder, `flood-${pod.name}.trafgen`);
+  const sourcePort =
+    wanted.sourcePorts === undefined
+      ? 'drnd(1024, 65535)'
+      : `dinc(${firstPort}, ${firstPort + wanted.sourcePorts - 1}, 1)`;
   await writeFile(
     file,
     `{ eth(da=${gateway}, sa=${own})
        ${isIpv6(wanted.source) ? `ipv6(${addresses}, hl=64)` : `ipv4(${addresses}, ttl=64)`}
-       udp(sp=drnd(1024, 65535), dp=${wanted.port})
+       udp(sp=${sourcePort}, dp=${wanted.port})
        fill('w', 18) }\n`,
   );
   const gap = wanted.gapUs === 0 ? [] : ['-t', `${wanted.gapUs}us`];
