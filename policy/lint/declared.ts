@@ -11,6 +11,7 @@ import type {
   Policy,
   Workload,
 } from '../../model/kubernetes.ts';
+import { isPolicy } from '../../model/kubernetes.ts';
 import { selects } from '../selectors.ts';
 import { isSound, type Path, type PodsMeant, type RuleView, rulesOf, type SoundPolicy } from './rule-view.ts';
 import { maySelectNamed } from './selectors.ts';
@@ -89,18 +90,6 @@ export class Declared {
     const found = new Set(names);
     this.#selected.set(key, found);
     return found;
-  }
-}
-
-export function isPolicy(object: ClusterObject): object is Policy {
-  switch (object.kind) {
-    case 'NetworkPolicy':
-    case 'ClusterNetworkPolicy':
-    case 'AdminNetworkPolicy':
-    case 'BaselineAdminNetworkPolicy':
-      return true;
-    default:
-      return false;
   }
 }
 

@@ -1,0 +1,63 @@
+// Runs in a network namespace of its own: an agent's programs are attached in each way by a process that is then killed,
+// and attached again, as by the next start. Tells as JSON what stands at the interface at each moment.
+//   node crash.ts            the test
+//   node crash.ts hold WAY   attaches and waits to be killed
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { attachClsact, attachTap, attachTcx, tcxPrograms } from '../../../../agent/capture/ebpf/attach.ts';
+import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
+
+const ways = {
+  tcx: attachTcx,
+  clsact: attachClsact,
+  tap: (fd: number, index: number) => attachTap(fd, index),
+} as const;
+type Way = keyof typeof ways;
+
+/** How many programs of TCX, filters of clsact and packet sockets there are. */
+export type Standing = { tcx: number; clsact: number; sockets: number };
+export type Crash = { way: Way; held: Standing; killed: Standing; again: Standing; ended: Standing };
+
+function indexOf(): number {
+  return (JSON.parse(execFileSync('ip', ['-j', 'link', 'show', 'host']).toString()) as [{ ifindex: number }])[0]
+    .ifindex;
+}
+
+function attach(way: Way) {
+  const program = loadProgram(way === 'tap' ? 'tap' : 'ebpf', 1000);
+  return ways[way](program.program(way === 'tap' ? 'tap_both' : 'from_pod'), indexOf(), 'from-pod');
+}
+
+function standing(): Standing {
+  const filters = execFileSync('tc', ['filter', 'show', 'dev', 'host', 'ingress']).toString();
+  return {
+    tcx: tcxPrograms(indexOf(), 'from-pod').ids.length,
+    clsact: filters.match(/ handle 0x/g)?.length ?? 0,
+    sockets: execFileSync('cat', ['/proc/net/packet']).toString().trim().split('\n').length - 1,
+  };
+}
+
+async function crash(way: Way): Promise<Crash> {
+  const holder = spawn(process.execPath, [import.meta.filename, 'hold', way], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(holder.stdout, 'data');
+  const held = standing();
+  holder.kill('SIGKILL');
+  await once(holder, 'exit');
+  const killed = standing();
+  const attachment = attach(way);
+  const again = standing();
+  attachment.detach();
+  return { way, held, killed, again, ended: standing() };
+}
+
+if (process.argv[2] === 'hold') {
+  attach(process.argv[3] as Way);
+  process.stdout.write('held');
+  setInterval(() => undefined, 60_000);
+} else {
+  execFileSync('sh', ['-c', 'ip link add pod type veth peer name host && ip link set pod up && ip link set host up']);
+  const crashes: Crash[] = [];
+  for (const way of Object.keys(ways) as Way[]) crashes.push(await crash(way));
+  process.stdout.write(JSON.stringify(crashes));
+  process.exit(0);
+}
