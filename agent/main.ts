@@ -93,14 +93,19 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     log,
   );
   const records: ConnectionRecord[] = [];
+  const pack = (coveredUntilUs: number) => {
+    queue.put(records, names?.drain(mostNames) ?? [], coveredUntilUs);
+    records.length = 0;
+  };
   const take = (record: ConnectionRecord) => {
     if (config.translation.conntrack === 'auto') translations.translate(record);
     records.push(record);
+    // Of a hundred thousand that are due at once, only a batch stands in memory as objects.
+    if (records.length === config.delivery.maxBatchRecords) pack(queue.coveredUntilUs);
   };
   const handOver = (coveredUntilUs: number) => {
     records.push(...translations.late(nowUs()));
-    queue.put(records, names?.drain(mostNames) ?? [], coveredUntilUs || queue.coveredUntilUs);
-    records.length = 0;
+    pack(coveredUntilUs || queue.coveredUntilUs);
     stream.flush();
   };
   const drain = () => {

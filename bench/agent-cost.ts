@@ -10,7 +10,6 @@ import { type LabSession, withLab } from '../lab/session.ts';
 import { budgetLine } from './budget.ts';
 
 const topology = new URL('agent-cost.yaml', import.meta.url).pathname;
-const dockerfile = new URL('../Dockerfile.agent', import.meta.url);
 const sender = { namespace: 'shop', name: 'batch-0' };
 const receiver = 'open-0';
 /** Each is a connection in both families, and seen at both pods, which are on one node: 100,000 connections. */
@@ -92,8 +91,6 @@ function say(name: string, { cpuSeconds: seconds, rssMiB, peakMiB, packets }: Co
 }
 
 checkPrograms();
-// As the agent's image has it.
-process.env.NODE_OPTIONS = /NODE_OPTIONS=(\S+)/.exec(readFileSync(dockerfile, 'utf8'))![1];
 const asked = process.argv.slice(2);
 const budgets: string[] = [];
 for (const source of ['ebpf', 'tap', 'pcap']) {

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ProblemError, problemLine } from '../model/problem.ts';
+import { beginSmall } from './agent-process.ts';
 
 type Verb = { name: string; description: string; load: () => Promise<Command> };
 
@@ -88,6 +89,7 @@ async function main(): Promise<void> {
   // A reader that goes away (`| head`) ends the program, and is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
   const asked = process.argv.slice(2).find((word) => !word.startsWith('-'));
+  if (asked === 'agent') beginSmall();
   const whole = await program(asked);
   if (process.argv.length <= 2) {
     whole.outputHelp();

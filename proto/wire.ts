@@ -86,6 +86,13 @@ const protoFile = fileURLToPath(new URL('waybill/v1/flow.proto', import.meta.url
 
 /** Times and counters are JavaScript numbers: exact below 2^53, which is µs until the year 2255. */
 export function flowIngestDefinition(): FlowIngestDefinition {
+  definition ??= loadDefinition();
+  return definition;
+}
+
+let definition: FlowIngestDefinition | undefined;
+
+function loadDefinition(): FlowIngestDefinition {
   const loaded = loadPackageDefinition(loadSync(protoFile, { longs: Number, defaults: true }));
   const waybill = loaded.waybill as GrpcObject;
   const v1 = waybill.v1 as GrpcObject;

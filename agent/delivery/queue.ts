@@ -4,13 +4,12 @@ import type { NameAnswer } from '../../model/name-answer.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { encodeRecords } from '../../proto/encode.ts';
 import { encodeNames } from '../../proto/names.ts';
-import type { WireNames, WireRecords } from '../../proto/wire.ts';
+import { type PackedBatch, packBatch } from '../../proto/pack.ts';
 
 export type QueuedBatch = {
   sequence: number;
   coveredUntilUs: number;
-  records: WireRecords;
-  names: WireNames | null;
+  packed: PackedBatch;
   /** Records and names. */
   count: number;
   /** The books count as interfaces do. */
@@ -76,8 +75,7 @@ export class BatchQueue {
     this.#batches.set(this.#sequence, {
       sequence: this.#sequence,
       coveredUntilUs,
-      records: encodeRecords(records),
-      names: encodeNames(names),
+      packed: packBatch(encodeRecords(records), encodeNames(names)),
       count: records.length + names.length,
       frames,
     });

@@ -2,6 +2,7 @@
 // sent again; the collector drops what it has stored before.
 import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import { type PackedBatch, serializeWithPacked } from '../../proto/pack.ts';
 import { type Ack, type AgentState, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 import type { BatchQueue, QueuedBatch } from './queue.ts';
 
@@ -19,7 +20,10 @@ export type StreamOptions = {
   taken: () => void;
 };
 
-type Sent = Pick<QueuedBatch, 'sequence' | 'coveredUntilUs' | 'names'> & Pick<FlowBatch, 'records'>;
+type Sent = Pick<QueuedBatch, 'sequence' | 'coveredUntilUs' | 'packed'>;
+type Message = { envelope: FlowBatch; packed: PackedBatch };
+
+const nothing: PackedBatch = Buffer.alloc(0);
 
 /** Batches sent and not acknowledged, at most: the collector's memory is bounded by it. */
 const maxInFlight = 16;
@@ -30,7 +34,7 @@ export class CollectorStream {
   readonly #queue: BatchQueue;
   readonly #log: Logger;
   readonly #client: Client;
-  #call: ClientDuplexStream<FlowBatch, Ack> | undefined;
+  #call: ClientDuplexStream<Message, Ack> | undefined;
   #sentUpTo = 0;
   #inFlight = 0;
   #sentState: AgentState | undefined;
@@ -66,7 +70,7 @@ export class CollectorStream {
       this.#sentUpTo = batch.sequence;
       this.#inFlight += 1;
     }
-    this.#send({ sequence: 0, coveredUntilUs: this.#queue.coveredUntilUs, records: null, names: null });
+    this.#send({ sequence: 0, coveredUntilUs: this.#queue.coveredUntilUs, packed: nothing });
   }
 
   /** Waits until everything is acknowledged, at most `patienceMs`; then ends the stream. */
@@ -82,26 +86,28 @@ export class CollectorStream {
     this.#client.close();
   }
 
-  #send({ sequence, coveredUntilUs, records, names }: Sent): void {
+  #send({ sequence, coveredUntilUs, packed }: Sent): void {
     const { node, instance, nowUs } = this.#options;
     const state = this.#options.state();
     const changed = state !== this.#sentState;
     this.#sentState = state;
-    this.#call!.write({
+    const envelope = {
       node,
       instance,
       sequence,
       sentUs: nowUs(),
       coveredUntilUs,
       state: changed ? state : null,
-      records,
-      names,
-    });
+      records: null,
+      names: null,
+    };
+    this.#call!.write({ envelope, packed });
   }
 
   #open(): void {
-    const method = flowIngestDefinition().Stream;
-    const call = this.#client.makeBidiStreamRequest(method.path, method.requestSerialize, method.responseDeserialize);
+    const { path, responseDeserialize } = flowIngestDefinition().Stream;
+    const serialize = ({ envelope, packed }: Message) => serializeWithPacked(envelope, packed);
+    const call = this.#client.makeBidiStreamRequest(path, serialize, responseDeserialize);
     this.#call = call;
     this.#sentUpTo = 0;
     this.#inFlight = 0;
@@ -134,7 +140,7 @@ export class CollectorStream {
     if (this.#inFlight === maxInFlight - 1) this.flush();
   }
 
-  #lost(call: ClientDuplexStream<FlowBatch, Ack>, error: ServiceError | undefined): void {
+  #lost(call: ClientDuplexStream<Message, Ack>, error: ServiceError | undefined): void {
     if (this.#call !== call || this.#closed) return;
     this.#call = undefined;
     const why = error === undefined ? 'the collector ended the stream' : error.details;

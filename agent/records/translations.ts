@@ -7,7 +7,7 @@ import type { ConnectionRecord, Translation, Tuple } from '../../model/record.ts
 /** What conntrack tells later than this after a record speaks of another connection with the same ends. */
 const lateUs = 3_000_000;
 /** Conntrack is late by milliseconds: more than come within them wait for nothing. */
-const sentMost = 20_000;
+const sentMost = 5_000;
 const zero = { forward: 0, reverse: 0 };
 
 export class Translations {
@@ -32,6 +32,8 @@ export class Translations {
     const key = tupleKey(record.protocol, record);
     record.translation = this.#byTuple.get(key);
     this.#sent.delete(key);
+    // Of a connection that is older, conntrack has said long ago what it has to say.
+    if (record.lastUs - record.beganUs > lateUs) return;
     this.#sent.set(key, record);
     if (this.#sent.size > sentMost) this.#sent.delete(this.#sent.keys().next().value!);
   }

@@ -205,7 +205,8 @@ function ignored(path: string): boolean {
 
 /** Of the command line only the one verb; a `new URL(…, import.meta.url)` is a file that is read. */
 function importsOf(program: string): { files: Set<string>; packages: Set<string> } {
-  const imported = /^(?:import|export)\s(type\s)?[^;]*?from\s+'([^']+)'|^import\s+'([^']+)'|import\('([^']+)'\)/gm;
+  const imported =
+    /^(?:import|export)\s(type\s)?[^;]*?from\s+'([^']+)'|^import\s+'([^']+)'|\b(?:import|require)\('([^']+)'\)/gm;
   const files = new Set<string>();
   const packages = new Set<string>();
   const waiting = ['cli/waybill.ts', 'cli/programs.ts', `${program}/main.ts`];

@@ -157,7 +157,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20);
+	__uint(max_entries, 2 << 20);
 } events SEC(".maps");
 
 struct {
@@ -1018,7 +1018,7 @@ __noinline int tell_dns(struct __sk_buff *skb, __u32 protocol, __u32 offset)
 	/* The frame may be longer than the message: the message says so itself. */
 	if (load(skb, offset, event->message, length))
 		return 0;
-	bpf_ringbuf_output(&events, event, sizeof(*event), 0);
+	bpf_ringbuf_output(&events, event, __builtin_offsetof(struct dns_event, message) + length, 0);
 	return 0;
 }
 

@@ -56,4 +56,4 @@ export const momentBytes = 16;
 export const slots = 8;
 export const slotBytes = 8;
 /** The map's max_entries, a power of two. */
-export const ringBytes = 8 << 20;
+export const ringBytes = 2 << 20;

@@ -27,6 +27,9 @@ export const bit = {
   unproven: 8192,
 } as const;
 
+const fewRows = 1024;
+const manyRows = 131_072;
+
 export class FlowColumns {
   capacity = 0;
   key = new Uint32Array(0);
@@ -48,14 +51,21 @@ export class FlowColumns {
   closed = new Uint8Array(0);
   isn = new Uint32Array(0);
   synRetries = new Uint16Array(0);
-  rttUs = new Float64Array(0);
+  rttUs = new Uint32Array(0);
   /** Hash and row in turn, so that most searches fetch one line; row -1 where nothing is. Half of them stay empty. */
   #slots = new Int32Array(16).fill(-1);
+  /** Rows that were in use before. */
   readonly #free: number[] = [];
   #used = 0;
+  #begun = 0;
 
   get used(): number {
     return this.#used;
+  }
+
+  /** No row from this one on was ever in use. */
+  get begun(): number {
+    return this.#begun;
   }
 
   /** hot, once a packet. The row of the key in `wanted`, or -1. */
@@ -72,13 +82,13 @@ export class FlowColumns {
   /** A row with the key and everything else zero; -1 where `most` rows are in use. */
   take(wanted: Uint32Array, hash: number, most: number): number {
     if (this.#used >= most) return -1;
-    if (this.#free.length === 0) this.#grow(most);
-    const row = this.#free.pop()!;
+    const row = this.#free.pop() ?? this.#fresh(most);
     this.key.set(wanted, row * keyStride);
     this.hash[row] = hash;
     this.reset(row);
-    this.#insert(row);
     this.#used += 1;
+    if (this.#used * 4 > this.#slots.length) this.#spread(this.#slots.length * 2);
+    else this.#insert(row);
     return row;
   }
 
@@ -143,9 +153,22 @@ export class FlowColumns {
     slots[gap + 1] = -1;
   }
 
+  #fresh(most: number): number {
+    if (this.#begun === this.capacity) this.#grow(most);
+    return this.#begun++;
+  }
+
+  /** Half of the slots stay empty. */
+  #spread(length: number): void {
+    this.#slots = new Int32Array(length).fill(-1);
+    for (let row = 0; row < this.#begun; row++) if (this.state[row] !== 0) this.#insert(row);
+  }
+
+  /** Memory that no row was written to yet costs nothing: what is copied and thrown away again does. */
   #grow(most: number): void {
     const before = this.capacity;
-    const capacity = Math.min(Math.max(1024, before * 2), Math.max(most, 1));
+    const wanted = before === 0 ? fewRows : Math.max(manyRows, before * 2);
+    const capacity = Math.min(wanted, Math.max(most, 1));
     this.capacity = capacity;
     this.key = grown(this.key, new Uint32Array(capacity * keyStride));
     this.hash = grown(this.hash, new Int32Array(capacity));
@@ -164,12 +187,7 @@ export class FlowColumns {
     this.closed = grown(this.closed, new Uint8Array(capacity));
     this.isn = grown(this.isn, new Uint32Array(capacity));
     this.synRetries = grown(this.synRetries, new Uint16Array(capacity));
-    this.rttUs = grown(this.rttUs, new Float64Array(capacity));
-    for (let row = capacity - 1; row >= before; row--) this.#free.push(row);
-    let slots = 16;
-    while (slots < capacity * 2) slots *= 2;
-    this.#slots = new Int32Array(slots * 2).fill(-1);
-    for (let row = 0; row < before; row++) if (this.state[row] !== 0) this.#insert(row);
+    this.rttUs = grown(this.rttUs, new Uint32Array(capacity));
   }
 }
 

@@ -16,6 +16,7 @@ export type FlowTableOptions = { maxConnections: number; reportEveryUs: number; 
 /** Where a packet was seen: leaving the pod, towards it, or at a point that is no pod's (a file). */
 export type Way = 'from-pod' | 'to-pod' | 'elsewhere';
 
+const mostRoundTripUs = 3_600_000_000;
 const silenceUs = { tcp: 300_000_000, other: 60_000_000 };
 /** A closed connection stays so long for what still comes of it: the last ACK, a retransmission. */
 const lingerUs = 2_000_000;
@@ -94,7 +95,7 @@ export class FlowTable {
   /** Ends every connection of the interface; the next drain tells them. */
   forget(link: number): void {
     this.#sureFromUs.delete(link);
-    for (let row = 0; row < this.#rows.capacity; row++) {
+    for (let row = 0; row < this.#rows.begun; row++) {
       if (this.#rows.state[row] === 0 || this.#rows.key[row * keyStride + 10] !== link) continue;
       this.#finish(row);
       this.#rows.free(row);
@@ -106,7 +107,7 @@ export class FlowTable {
     const rows = this.#rows;
     for (const record of this.#finished) emit(record);
     this.#finished = [];
-    for (let row = 0; row < rows.capacity; row++) {
+    for (let row = 0; row < rows.begun; row++) {
       const state = rows.state[row]!;
       if (state === 0) continue;
       if (nowUs - rows.lastUs[row]! > this.#patienceUs(row, state)) {
@@ -123,7 +124,7 @@ export class FlowTable {
 
   /** Ends and tells everything: for the end of a file. */
   finish(emit: (record: ConnectionRecord) => void): void {
-    for (let row = 0; row < this.#rows.capacity; row++) {
+    for (let row = 0; row < this.#rows.begun; row++) {
       if (this.#rows.state[row] === 0) continue;
       if ((this.#rows.state[row]! & bit.news) !== 0 || this.#hasCounts(row)) this.#finished.push(this.#record(row));
       this.#rows.free(row);
@@ -206,7 +207,7 @@ export class FlowTable {
     rows.state[row] = state | bit.initiatorCertain | bit.hasIsn | bit.synSeen | bit.news;
     rows.isn[row] = packet.sequence;
     const { beganUs } = rows;
-    if ((state & bit.hasIsn) !== 0 && beganUs[row]! > timeUs) rows.rttUs[row] = beganUs[row]! - timeUs;
+    if ((state & bit.hasIsn) !== 0 && beganUs[row]! > timeUs) rows.rttUs[row] = roundTrip(beganUs[row]! - timeUs);
   }
 
   #isFromInitiator(state: number): boolean {
@@ -349,7 +350,7 @@ export class FlowTable {
     let state = before;
     if (interval.synackUs > 0 && rows.rttUs[row] === 0) {
       if ((state & (bit.synSeen | bit.retried)) === bit.synSeen) {
-        rows.rttUs[row] = Math.max(1, interval.synackUs - rows.beganUs[row]!);
+        rows.rttUs[row] = roundTrip(interval.synackUs - rows.beganUs[row]!);
       }
       state |= bit.news;
     }
@@ -366,7 +367,7 @@ export class FlowTable {
     if ((flags & (SYN | ACK)) === (SYN | ACK) && !fromInitiator && rows.rttUs[row] === 0) {
       // Of a SYN that was sent again nobody knows which one is answered (Karn).
       if ((state & (bit.synSeen | bit.retried)) === bit.synSeen)
-        rows.rttUs[row] = Math.max(1, timeUs - rows.beganUs[row]!);
+        rows.rttUs[row] = roundTrip(timeUs - rows.beganUs[row]!);
       state |= bit.news;
     }
     if ((flags & (FIN | RST)) === 0) return state;
@@ -393,6 +394,11 @@ export class FlowTable {
     rows.state[row] = (rows.state[row]! & ~(bit.news | bit.unreachable | bit.unproven)) | bit.told;
     return record;
   }
+}
+
+/** As the column takes it: 0 would mean that none is known. */
+function roundTrip(us: number): number {
+  return Math.min(Math.max(1, us), mostRoundTripUs);
 }
 
 /** Stands for the interface where packets come from a file that names none: no link has index 0. */

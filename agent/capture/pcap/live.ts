@@ -11,7 +11,7 @@ import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
 import { Sight } from '../sight.ts';
 import type { CaptureSource, NameSink, PodInterface } from '../source.ts';
 import { mergeRuns, Run } from './in-order.ts';
-import { PcapSession, type Wanted } from './session.ts';
+import { npmPcap, PcapSession, type Wanted } from './session.ts';
 
 /** `bufferBytes` is of each interface, for both directions together. */
 export type LiveOptions = FlowTableOptions & { bufferBytes: number; nowUs: () => number };
@@ -54,6 +54,7 @@ export class PcapSource implements CaptureSource {
 
   /** Without `names` nothing but headers is ever read. */
   constructor(options: LiveOptions, books: Books, names?: NameSink) {
+    npmPcap();
     this.#options = options;
     this.#books = books;
     this.#names = names;

@@ -1,6 +1,7 @@
 // One capture of npm `pcap`: one interface, one direction. Makes it ready so that its first packet is not lost, reads it,
 // keeps its books, and gives it back to the kernel (docs/decisions/0011-npm-pcap.md has the reasons).
-import pcap, { type Binding, type Session } from 'pcap';
+import { createRequire } from 'node:module';
+import type { Binding, default as Pcap, Session } from 'pcap';
 import { linkTypes } from '../decode/link-type.ts';
 import { cannotCapture } from '../errors.ts';
 import type { PodInterface } from '../source.ts';
@@ -20,7 +21,16 @@ const BROKEN_OFF = -2;
 /** npm `pcap` leaves its poll handle in libuv's list of handles: were it collected, the list would break. */
 const givenBack: Binding[] = [];
 
-pcap.warningHandler = () => undefined; // it warns of every interface that has no IPv4 address
+const require = createRequire(import.meta.url);
+let loaded: typeof Pcap | undefined;
+
+/** Loads it, with libpcap: an agent that has a program in the kernel does without. Throws where it cannot be had. */
+export function npmPcap(): typeof Pcap {
+  if (loaded !== undefined) return loaded;
+  loaded = require('pcap') as typeof Pcap;
+  loaded.warningHandler = () => undefined; // it warns of every interface that has no IPv4 address
+  return loaded;
+}
 
 export class PcapSession {
   readonly linkType: number;
@@ -108,7 +118,7 @@ export class PcapSession {
 function open(link: PodInterface, { filter, snapLength, bufferBytes }: Wanted) {
   try {
     return openedSocket(link.index, () =>
-      pcap.createSession(link.name, {
+      npmPcap().createSession(link.name, {
         filter,
         promiscuous: false,
         snap_length: snapLength,

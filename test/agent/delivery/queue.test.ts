@@ -1,6 +1,7 @@
 import t from 'tap';
 import { BatchQueue } from '../../../agent/delivery/queue.ts';
 import { Books } from '../../../books/books.ts';
+import { flowIngestDefinition } from '../../../proto/wire.ts';
 import { ip, record, t0 } from '../../scene/records.ts';
 
 function records(count: number) {
@@ -54,11 +55,10 @@ t.test('names go with the first batch of their drain, or alone, and are held as 
   queue.put([], [], t0 + 1);
   queue.put([], names, t0 + 2);
   t.same(
-    [...queue.after(0)].map(({ records, names, coveredUntilUs }) => [
-      records.protocol.length,
-      names?.name.length ?? 0,
-      coveredUntilUs - t0,
-    ]),
+    [...queue.after(0)].map(({ packed, coveredUntilUs }) => {
+      const { records, names } = flowIngestDefinition().Stream.requestDeserialize(packed);
+      return [records?.protocol.length, names?.name.length ?? 0, coveredUntilUs - t0];
+    }),
     [
       [1, 0, 0],
       [0, 2, 2],

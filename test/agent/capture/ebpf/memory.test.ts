@@ -17,7 +17,7 @@ t.test('two tables and the ring are all but a MiB of what the kernel takes', { s
     program.close();
     t.ok(taken >= mapBytes(most) && taken < mapBytes(most) + restBytes, `${most}: ${taken} of ${mapBytes(most)}`);
   }
-  t.equal(Math.round(mapBytes(100_000) / 2 ** 20), 40);
+  t.equal(Math.round(mapBytes(100_000) / 2 ** 20), 34);
 });
 
 /** Of every map that this process holds, as the kernel reckons. */

@@ -1,0 +1,114 @@
+// A batch's records and names as they stand on the wire. Records are written here rather than by protobufjs, which makes
+// an object of every number: of a hundred thousand records that is more memory than the agent has.
+import type { FlowBatch, WireNames, WireRecords } from './wire.ts';
+import { flowIngestDefinition } from './wire.ts';
+
+/** Fields `records` and `names` of a FlowBatch: kept so, they take a fifth of what columns take. */
+export type PackedBatch = Buffer;
+
+type Numbers = ArrayLike<number>;
+
+/** Field numbers of flow.proto; a test holds them against it. */
+const recordsField = 7;
+const blobs = { ipv4: 1, ipv6: 2, protocol: 14, marks: 15, flagsForward: 25, flagsReverse: 26 } as const;
+const columns = {
+  initiator: 10,
+  responder: 11,
+  initiatorPort: 12,
+  responderPort: 13,
+  interfaceIndex: 16,
+  span: 19,
+  age: 20,
+  packetsForward: 21,
+  packetsReverse: 22,
+  bytesForward: 23,
+  bytesReverse: 24,
+  synRetries: 27,
+  rttUs: 28,
+  moreSegments: 29,
+  translation: 30,
+} as const;
+const baseField = 4;
+const firstField = 18;
+const lengthDelimited = 2;
+/** What a field takes beside its values at most: its tag and its length. */
+const aroundField = 10;
+
+let scratch = Buffer.alloc(0);
+let at = 0;
+
+export function packBatch(records: WireRecords, names: WireNames | null): PackedBatch {
+  const told = flowIngestDefinition().Stream.requestSerialize({ names } as FlowBatch);
+  at = 0;
+  writeRecords(records);
+  const length = at;
+  room(aroundField);
+  writeVarint(recordsField * 8 + lengthDelimited);
+  writeVarint(length);
+  return Buffer.concat([scratch.subarray(length, at), scratch.subarray(0, length), told]);
+}
+
+/** A FlowBatch whose records and names are packed: one message behind another is read as one of both. */
+export function serializeWithPacked(envelope: FlowBatch, packed: PackedBatch): Buffer {
+  return Buffer.concat([flowIngestDefinition().Stream.requestSerialize(envelope), packed]);
+}
+
+function writeRecords(records: WireRecords): void {
+  room(aroundField * 2);
+  writeVarint(baseField * 8);
+  writeVarint(records.baseUs);
+  for (const [name, field] of Object.entries(blobs)) writeBlob(field, records[name as keyof typeof blobs]);
+  for (const [name, field] of Object.entries(columns)) writeColumn(field, records[name as keyof typeof columns]);
+  writeColumn(firstField, records.first.map(zigzag));
+}
+
+function writeBlob(field: number, bytes: Uint8Array): void {
+  room(bytes.length + aroundField);
+  writeVarint(field * 8 + lengthDelimited);
+  writeVarint(bytes.length);
+  scratch.set(bytes, at);
+  at += bytes.length;
+}
+
+/** hot, once a number */
+function writeColumn(field: number, values: Numbers): void {
+  if (values.length === 0) return;
+  let bytes = 0;
+  for (let i = 0; i < values.length; i++) bytes += varintBytes(values[i]!);
+  room(bytes + aroundField);
+  writeVarint(field * 8 + lengthDelimited);
+  writeVarint(bytes);
+  for (let i = 0; i < values.length; i++) writeVarint(values[i]!);
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest >= 128; rest = Math.floor(rest / 128)) bytes += 1;
+  return bytes;
+}
+
+/** A fraction is cut off, and less than nothing is nothing. */
+function writeVarint(value: number): void {
+  let rest = Math.max(0, value);
+  while (rest >= 2 ** 31) {
+    scratch[at++] = (rest % 128) | 128;
+    rest = Math.floor(rest / 128);
+  }
+  while (rest >= 128) {
+    scratch[at++] = (rest & 127) | 128;
+    rest >>>= 7;
+  }
+  scratch[at++] = rest;
+}
+
+/** sint32 */
+function zigzag(value: number): number {
+  return ((value << 1) ^ (value >> 31)) >>> 0;
+}
+
+function room(bytes: number): void {
+  if (at + bytes <= scratch.length) return;
+  const larger = Buffer.alloc(Math.max(scratch.length * 2, at + bytes));
+  scratch.copy(larger, 0, 0, at);
+  scratch = larger;
+}

@@ -1,0 +1,38 @@
+// How the agent's process begins, in whatever way it is started.
+import { spawnSync } from 'node:child_process';
+import t from 'tap';
+
+const commandLine = new URL('../../cli/waybill.ts', import.meta.url).pathname;
+/** Told by each process that begins, before anything else. */
+const telling = `data:text/javascript,${encodeURIComponent(
+  'process.stderr.write(JSON.stringify({ pid: process.pid, flags: process.execArgv, cache: process.env.NODE_COMPILE_CACHE }) + "\\n")',
+)}`;
+
+function begun(words: readonly string[], env: Record<string, string> = {}) {
+  const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
+  const { stderr, stdout, status } = spawnSync(process.execPath, ['--import', telling, commandLine, ...words], {
+    encoding: 'utf8',
+    env: { ...inherited, ...env },
+  });
+  const lines = stderr.split('\n').filter((line) => line.startsWith('{'));
+  return { stdout, status, processes: lines.map((line) => JSON.parse(line) as { pid: number; flags: string[] }) };
+}
+
+t.test('the agent begins anew as a small process of the same number, once', async (t) => {
+  const { stdout, status, processes } = begun(['agent', '--help']);
+  t.equal(status, 0);
+  t.match(stdout, /run the agent of a node/);
+  t.equal(processes.length, 2);
+  t.equal(new Set(processes.map(({ pid }) => pid)).size, 1);
+  t.ok(processes[1]!.flags.includes('--max-semi-space-size=1'));
+  t.match(processes[1], { cache: /node_modules\/\.cache\/compiled$/ });
+});
+
+t.test('what the environment says of it stands', async (t) => {
+  const folder = t.testdir();
+  t.match(begun(['agent', '--help'], { NODE_COMPILE_CACHE: folder }).processes[1], { cache: folder });
+});
+
+t.test('other verbs begin once', async (t) => {
+  t.equal(begun(['status', '--help']).processes.length, 1);
+});
