@@ -149,6 +149,15 @@ function main(): void {
   for (const name of [...carried.keys()].slice(1))
     process.stdout.write(`, ${median(name).toFixed(2)} of that with ${name}`);
   process.stdout.write('\n');
+  for (const [name, nothing, limit] of [
+    ['ebpf', 'empty programs', 0.95],
+    ['tap', 'an empty tap', 0.85],
+  ] as const) {
+    const [figure, floor] = [median(name), median(nothing)];
+    if (floor >= limit) continue;
+    const share = `${floor.toFixed(2)} with ${nothing}, and ${(figure / floor).toFixed(2)} of that with ${name}`;
+    process.stdout.write(`${name}-packet-rate-vs-none cannot be met on this machine: ${share}\n`);
+  }
   const ratio = (of: string, load: number) =>
     percentile(
       found.get(of)!.map((turn, i) => turn[load]! / found.get('empty')![i]![load]!),
