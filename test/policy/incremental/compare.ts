@@ -1,4 +1,4 @@
-// An engine that is told of changes is asked what one is asked that is built anew for each question, until they differ.
+// An engine that is told of changes is asked what one is asked that is built anew after each change, until they differ.
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
 import { Parties } from '../../../collector/identity/parties.ts';
@@ -17,7 +17,6 @@ import { Asking, type End, everyOptions, podParty, type Question } from './rando
 /** So few that questions push each other out. */
 const places = 256;
 const changesBeforeSynced = 40;
-const questionsOfAChange = 8;
 
 /** The way of the collector: histories, parties that are kept, a cache for each of the options. */
 export class Incremental {
@@ -88,10 +87,14 @@ export function firstDifference(
     const change = next(position);
     clusters.push(cluster);
     see.change(change);
-    for (let i = 0; i < questionsOfAChange; i++) {
-      const question = asking.question(clusters, change);
+    const sets = new Map<number, PolicySet>();
+    for (const question of asking.questions(clusters, change)) {
       const said = tested.ask(question);
-      const [saidPlain, expected] = [plain(said), plain(anew(question, clusters, chance))];
+      const { policiesAt, options } = question;
+      const set = sets.get(policiesAt) ?? builtAnew(clusters[policiesAt]!, chance);
+      sets.set(policiesAt, set);
+      const expected = plain(judge(copied(crossingOf(question, clusters)), set, options));
+      const saidPlain = plain(said);
       if (!isDeepStrictEqual(saidPlain, expected)) {
         return { position, change, question, whole: wholeOf(question, clusters), said: saidPlain, expected };
       }
@@ -102,14 +105,13 @@ export function firstDifference(
 }
 
 /** Copies of everything, so that nothing that was worked out before is found again; the policies in any order. */
-function anew(question: Question, clusters: readonly Cluster[], chance: Chance): Verdict {
-  const policies = [...clusters[question.policiesAt]!.policies.values()].map(({ policy }) => policy);
+function builtAnew(cluster: Cluster, chance: Chance): PolicySet {
+  const policies = [...cluster.policies.values()].map(({ policy }) => policy);
   for (let i = policies.length - 1; i > 0; i--) {
     const j = chance.number(i + 1);
     [policies[i], policies[j]] = [policies[j]!, policies[i]!];
   }
-  const crossing = crossingOf(question, clusters);
-  return judge(copied(crossing), compilePolicies(copied(policies)), question.options);
+  return compilePolicies(copied(policies));
 }
 
 /** As structuredClone, which takes ten times as long for plain data. */

@@ -25,23 +25,22 @@ export type Change = { what: string; type: 'put' | 'gone'; object: Pod | Namespa
 export function randomChange(chance: Chance, cluster: Cluster, position: number): Change {
   const pods = [...cluster.pods.values()];
   const policies = [...cluster.policies.values()];
-  switch (chance.number(10)) {
+  switch (chance.number(9)) {
     case 0:
       return relabelled(chance);
     case 1:
       return toldAgain(chance, cluster);
     case 2:
-    case 3:
       return pods.length > podsLeast ? { what: 'pod removed', type: 'gone', object: chance.one(pods) } : pod();
+    case 3:
     case 4:
-    case 5:
       return pods.length > podsLeast ? otherPod(chance, chance.one(pods)) : pod();
-    case 6: {
+    case 5: {
       if (policies.length === 0) return declared(chance, cluster);
       const { raw, policy } = chance.one(policies);
       return { what: 'policy removed', type: 'gone', object: policy, raw };
     }
-    case 7:
+    case 6:
       return pod();
     default:
       return declared(chance, cluster);

@@ -26,6 +26,7 @@ export const everyOptions: readonly PolicyOptions[] = [true, false].flatMap((ipB
 const partiesAgoMost = 7;
 const policiesAgoMost = 200;
 const rememberedMost = 48;
+const questionsOfAChange = 8;
 
 export class Asking {
   readonly #chance: Chance;
@@ -39,26 +40,35 @@ export class Asking {
   }
 
   /** `clusters` after each change, the latest last, which `change` led to. */
-  question(clusters: readonly Cluster[], change: Change): Question {
-    const chance = this.#chance;
-    const now = clusters.length - 1;
-    const ago = (most: number) => now - chance.number(Math.min(most, now) + 1);
-    const partiesAt = chance.once(6) ? ago(partiesAgoMost) : now;
-    const policiesAt = chance.once(8) ? ago(policiesAgoMost) : partiesAt;
-    const then = clusters[partiesAt]!;
-    const isThere = (end: End) => !('uid' in end) || then.pods.has(end.uid);
+  questions(clusters: readonly Cluster[], change: Change): Question[] {
+    const now = { partiesAt: clusters.length - 1, policiesAt: clusters.length - 1 };
+    const before = this.#chance.once(2) ? this.#before(now.partiesAt) : now;
+    return Array.from({ length: questionsOfAChange }, () => {
+      const when = this.#chance.once(3) ? before : now;
+      return { ...this.#asked(clusters[when.partiesAt]!, change), ...when };
+    });
+  }
+
+  /** All of it a little while ago, as a connection is judged after its end; or old policies, and parties of now. */
+  #before(now: number): Pick<Question, 'partiesAt' | 'policiesAt'> {
+    const ago = (most: number) => now - this.#chance.number(Math.min(most, now) + 1);
+    const partiesAt = this.#chance.once(2) ? ago(partiesAgoMost) : now;
+    return { partiesAt, policiesAt: partiesAt < now ? partiesAt : ago(policiesAgoMost) };
+  }
+
+  #asked(cluster: Cluster, change: Change): Asked {
+    const isThere = (end: End) => !('uid' in end) || cluster.pods.has(end.uid);
     const before = this.#remembered.filter(({ initiator, responder }) => isThere(initiator) && isThere(responder));
-    if (before.length > 0 && chance.once(2)) return { ...chance.one(before), partiesAt, policiesAt };
-    const asked = this.#fresh(then, change);
+    if (before.length > 0 && this.#chance.once(2)) return this.#chance.one(before);
+    const asked = this.#fresh(cluster, change);
     this.#remembered.push(asked);
     if (this.#remembered.length > rememberedMost) this.#remembered.shift();
-    return { ...asked, partiesAt, policiesAt };
+    return asked;
   }
 
   #fresh(cluster: Cluster, change: Change): Asked {
     const uids = new Map<Party, string>();
-    const seen = [...cluster.pods.keys()].map((uid) => {
-      const addresses = cluster.pods.get(uid)!.addresses;
+    const seen = [...cluster.pods].map(([uid, { addresses }]) => {
       // Traffic may come before the address is told.
       const party = podParty(cluster, uid, addresses.length === 0 ? ip('10.0.0.1') : this.#chance.one(addresses));
       uids.set(party, uid);
