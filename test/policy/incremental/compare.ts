@@ -11,7 +11,7 @@ import type { PolicyOptions } from '../../../policy/options.ts';
 import { compilePolicies, type PolicySet } from '../../../policy/policy-set.ts';
 import { Chance } from '../oracle/chance.ts';
 import { caseText } from '../oracle/difference.ts';
-import { type Change, type Cluster, changed, emptyCluster, randomChange } from './random-changes.ts';
+import { type Change, type Cluster, changed, emptyCluster, namespacesTold, randomChange } from './random-changes.ts';
 import { Asking, type End, everyOptions, podParty, type Question } from './random-questions.ts';
 
 /** So few that questions push each other out. */
@@ -74,12 +74,12 @@ export function firstDifference(
   const chance = new Chance(seed);
   const asking = new Asking(chance);
   let cluster = emptyCluster;
-  const next = (position: number): Change => {
-    const change = randomChange(chance, cluster, position);
+  const next = (position: number, change = randomChange(chance, cluster, position)): Change => {
     tested.receive({ type: change.type, object: change.object, atUs: position });
     cluster = changed(cluster, change);
     return change;
   };
+  for (const told of namespacesTold()) next(0, told);
   for (let i = 0; i < changesBeforeSynced; i++) next(i - changesBeforeSynced);
   tested.receive({ type: 'synced', atUs: 0 });
   const clusters = [cluster];

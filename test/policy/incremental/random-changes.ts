@@ -5,6 +5,7 @@ import type { RawPolicy } from '../oracle/case.ts';
 import type { Chance } from '../oracle/chance.ts';
 import type { PodParty } from '../oracle/matches.ts';
 import { randomCluster } from '../oracle/random-cluster.ts';
+import { namespaces } from '../oracle/random-selectors.ts';
 import { translated } from '../oracle/translate.ts';
 
 export type Declared = { raw: RawPolicy; policy: Policy };
@@ -20,6 +21,17 @@ export const emptyCluster: Cluster = { pods: new Map(), namespaces: new Map(), p
 
 /** `raw`: of a policy, in the words of its manifest. */
 export type Change = { what: string; type: 'put' | 'gone'; object: Pod | Namespace | Policy; raw?: RawPolicy };
+
+/**
+ * What comes before all others: of a time before it was told, a namespace is taken to be as it was told first, and the
+ * cluster here does not know that yet.
+ */
+export function namespacesTold(): Change[] {
+  return namespaces.map((name) => {
+    const labels = { 'kubernetes.io/metadata.name': name };
+    return { what: 'namespace told', type: 'put', object: namespaceOf(name, labels) };
+  });
+}
 
 /** `position` makes the uid of a new pod. */
 export function randomChange(chance: Chance, cluster: Cluster, position: number): Change {
@@ -129,9 +141,4 @@ export function touchedBy({ object }: Change, { pods }: Cluster): Pod[] {
     if (object.kind === 'Namespace') return namespace === object.name;
     return object.namespace === '' || namespace === object.namespace;
   });
-}
-
-/** As it is told of a namespace that was never told (rule 16). */
-export function namespaceLabelsIn(cluster: Cluster, name: string): Labels {
-  return cluster.namespaces.get(name) ?? { 'kubernetes.io/metadata.name': name };
 }

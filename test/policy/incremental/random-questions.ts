@@ -7,7 +7,7 @@ import type { Question as Crossing } from '../oracle/case.ts';
 import type { Chance } from '../oracle/chance.ts';
 import type { PodParty } from '../oracle/matches.ts';
 import { type RandomCluster, randomCluster, randomQuestion } from '../oracle/random-cluster.ts';
-import { type Change, type Cluster, namespaceLabelsIn, touchedBy } from './random-changes.ts';
+import { type Change, type Cluster, touchedBy } from './random-changes.ts';
 
 /** A pod by its uid and the address that it was seen with, or one that never changes. */
 export type End = { uid: string; address: Address } | Party;
@@ -95,6 +95,6 @@ function isSame(one: PodParty, other: Party): boolean {
 
 export function podParty(cluster: Cluster, uid: string, address: Address): PodParty {
   const { namespace, name, labels, node, ports } = cluster.pods.get(uid)!;
-  const namespaceLabels = namespaceLabelsIn(cluster, namespace);
+  const namespaceLabels = cluster.namespaces.get(namespace)!;
   return { kind: 'pod', namespace, name, labels, namespaceLabels, addresses: [address], node, ports };
 }
