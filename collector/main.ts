@@ -1,6 +1,8 @@
 // The collector: ingest -> store -> identity -> join -> verdict -> findings -> store -> API. The whole is seen here.
 import type { Logger } from 'pino';
 import { readTls } from '../certs/read.ts';
+import { systemClock } from '../cluster/clock.ts';
+import { manifestSource } from '../cluster/manifests/watch.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import type { ClusterEvent } from '../model/kubernetes.ts';
 import { problemLine } from '../model/problem.ts';
@@ -62,7 +64,8 @@ export async function runCollector(
   const agents = new Agents();
   const names = new Names(maxNamedAddresses);
   const identities = new Identities(cluster, zonesOf(config.cluster.zones), config.cluster.ranges, agents, names);
-  const declared = new DeclaredPolicies(config.policy.declared, config.policy.judgeBy, cluster);
+  const { declared: path, judgeBy } = config.policy;
+  const declared = new DeclaredPolicies(path === '' ? undefined : manifestSource(path, systemClock), judgeBy, cluster);
   const judging = new Judging(
     {
       join: {

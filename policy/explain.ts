@@ -11,6 +11,7 @@ import type {
   UnknownReason,
   Verdict,
 } from '../model/verdict.ts';
+import { listed } from './listed.ts';
 import { type DeniedSide, neededRule } from './needed-rule.ts';
 
 /**
@@ -70,6 +71,7 @@ function sideText(side: SideVerdict): string {
       return `isolated, and no rule matches: ${listed(
         side.nearest.map((miss) => missText(miss, side.side)),
         '; ',
+        toldMost,
       )}`;
     case 'allowed':
       return side.decidedBy.tier === 'always' ? alwaysTexts[side.decidedBy.reason] : `allowed by ${ruleText(side)}`;
@@ -133,12 +135,7 @@ export function policyText(policy: PolicyRef): string {
 }
 
 function policiesText(policies: readonly PolicyRef[]): string {
-  return listed(policies.map(policyText), ' and ');
+  return listed(policies.map(policyText), ' and ', toldMost);
 }
 
 const toldMost = 5;
-
-function listed(texts: readonly string[], between: string): string {
-  const more = texts.length - toldMost;
-  return more > 0 ? `${texts.slice(0, toldMost).join(between)}${between}${more} more` : texts.join(between);
-}

@@ -3,6 +3,7 @@ import type { LabelSelector, PolicyPeer, PolicyPort, PolicyRule, Requirement } f
 import { protocolName } from '../model/protocol.ts';
 import type { Crossing, NearMiss, Party } from '../model/verdict.ts';
 import type { Isolation } from './compile.ts';
+import { listed } from './listed.ts';
 import type { PolicyOptions } from './options.ts';
 import { type PodParty, peersMatch } from './peers.ts';
 import { type PortMatch, portsMatch } from './ports.ts';
@@ -96,12 +97,4 @@ function requirementText({ key, operator, values }: Requirement): string {
     case 'DoesNotExist':
       return `no ${key}`;
   }
-}
-
-/** More than a reader takes in is only counted. */
-const namedMost = 4;
-
-function listed(texts: readonly string[], between = ', '): string {
-  const more = texts.length - namedMost;
-  return [...texts.slice(0, namedMost), ...(more > 0 ? [`${more} more`] : [])].join(between);
 }

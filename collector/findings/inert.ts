@@ -24,7 +24,7 @@ export function inertFindings(coverable: Coverable, nowUs: number): Finding[] {
     for (const one of named.filter((each) => each.hostNetwork)) {
       const workload = `${one.namespace}/${one.workload.kind}/${one.workload.name}`;
       const known = onHost.get(workload) ?? { one, policies: [] };
-      if (!known.policies.includes(nameOf(policy))) known.policies.push(nameOf(policy));
+      if (!known.policies.includes(policyText(policy))) known.policies.push(policyText(policy));
       onHost.set(workload, known);
     }
     if (all.length === 0 && saysWhom(policy)) found.push(selectsNothing(policy, nowUs));
@@ -61,10 +61,6 @@ function saysWhom(policy: Policy & { broken?: undefined }): boolean {
   return namespaceSelector.length > 0 || (podSelector?.length ?? 0) > 0;
 }
 
-function nameOf({ kind, namespace, name }: Policy): string {
-  return policyText({ kind, namespace, name });
-}
-
 function onHostNetwork(one: Pod | Workload, policies: readonly string[], nowUs: number): Finding {
   const { namespace, workload } = one;
   const where = one.kind === 'Pod' && one.node !== '' ? { node: one.node } : {};
@@ -81,9 +77,9 @@ function onHostNetwork(one: Pod | Workload, policies: readonly string[], nowUs: 
 
 function selectsNothing(policy: Policy, nowUs: number): Finding {
   const { kind, namespace, name } = policy;
-  const explanation = `${nameOf(policy)} selects no pod: it changes nothing.`;
+  const explanation = `${policyText(policy)} selects no pod: it changes nothing.`;
   const named = { ...(namespace !== '' && { namespace }), workload: name, workloadKind: kind };
-  return inert(named, [nameOf(policy)], explanation, nowUs);
+  return inert(named, [policyText(policy)], explanation, nowUs);
 }
 
 function inert(

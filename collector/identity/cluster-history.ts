@@ -13,7 +13,7 @@ import type {
   Service,
   Workload,
 } from '../../model/kubernetes.ts';
-import { objectKey } from '../../model/kubernetes.ts';
+import { isPolicy, objectKey } from '../../model/kubernetes.ts';
 import { AddressOwners, type Owner } from './owners.ts';
 import { PolicyHistory } from './policy-history.ts';
 import { Timeline } from './timeline.ts';
@@ -161,18 +161,16 @@ export class ClusterHistory {
   }
 
   #put(object: ClusterObject, atUs: number): void {
+    if (isPolicy(object)) {
+      this.#policies.put(object, atUs);
+      return;
+    }
     switch (object.kind) {
       case 'Pod':
         this.#putPod(object, atUs);
         return;
       case 'Namespace':
         timelineOf(this.#namespaces, object.name).put(object, atUs);
-        return;
-      case 'NetworkPolicy':
-      case 'ClusterNetworkPolicy':
-      case 'AdminNetworkPolicy':
-      case 'BaselineAdminNetworkPolicy':
-        this.#policies.put(object, atUs);
         return;
       case 'Node':
         this.#forgetAddresses(this.#nodes.get(object.name));
@@ -198,6 +196,10 @@ export class ClusterHistory {
   }
 
   #remove(object: ClusterObject, atUs: number): void {
+    if (isPolicy(object)) {
+      this.#policies.remove(object, atUs);
+      return;
+    }
     switch (object.kind) {
       case 'Pod':
         this.#owners.gone(object, atUs);
@@ -207,12 +209,6 @@ export class ClusterHistory {
         return;
       case 'Namespace':
         this.#namespaces.delete(object.name);
-        return;
-      case 'NetworkPolicy':
-      case 'ClusterNetworkPolicy':
-      case 'AdminNetworkPolicy':
-      case 'BaselineAdminNetworkPolicy':
-        this.#policies.remove(object, atUs);
         return;
       case 'Node':
         this.#forgetAddresses(this.#nodes.get(object.name));

@@ -1,6 +1,4 @@
 // Policies that are declared elsewhere than in the cluster, as in a folder of Git: which of both are judged by.
-import { systemClock } from '../../cluster/clock.ts';
-import { manifestSource } from '../../cluster/manifests/watch.ts';
 import type { ClusterSource } from '../../cluster/source.ts';
 import { type ClusterEvent, isPolicy } from '../../model/kubernetes.ts';
 import type { ClusterHistory } from './cluster-history.ts';
@@ -15,16 +13,15 @@ export class DeclaredPolicies {
   readonly #source: ClusterSource | undefined;
   readonly #cluster: ClusterHistory;
 
-  /** `path` is empty where nothing is declared elsewhere. */
-  constructor(path: string, judgeBy: JudgeBy, cluster: ClusterHistory) {
-    const used = path !== '';
-    this.#source = used ? manifestSource(path, systemClock) : undefined;
-    this.#inPlace = used && judgeBy === 'declared';
-    this.beside = used && judgeBy === 'both' ? new PolicyHistory() : undefined;
+  /** `source` is undefined where nothing is declared elsewhere. */
+  constructor(source: ClusterSource | undefined, judgeBy: JudgeBy, cluster: ClusterHistory) {
+    this.#source = source;
+    this.#inPlace = source !== undefined && judgeBy === 'declared';
+    this.beside = source !== undefined && judgeBy === 'both' ? new PolicyHistory() : undefined;
     this.#cluster = cluster;
   }
 
-  /** Settles when the folder was read; it is watched from then on. Nothing but its policies counts. */
+  /** Settles when the source has told all that it has; changes follow. Nothing but its policies counts. */
   async start(tell: (event: ClusterEvent) => void): Promise<void> {
     await this.#source?.start((event) => {
       if (event.type === 'problem') tell(event);

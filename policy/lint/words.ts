@@ -1,5 +1,6 @@
 // Policies' parts as complaints tell them.
 import type { LabelSelector, Requirement } from '../../model/kubernetes.ts';
+import { listed } from '../listed.ts';
 
 /** As `kubectl -l` takes it, near enough to search for. */
 export function selectorText(selector: LabelSelector): string {
@@ -17,13 +18,6 @@ function requirementText({ key, operator, values }: Requirement): string {
     case 'DoesNotExist':
       return `!${key}`;
   }
-}
-
-const toldMost = 4;
-
-export function listed(texts: readonly string[], between = ', '): string {
-  const more = texts.length - toldMost;
-  return [...texts.slice(0, toldMost), ...(more > 0 ? [`${more} more`] : [])].join(between);
 }
 
 /** `spec.egress[0].ports[1]`. */

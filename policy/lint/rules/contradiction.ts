@@ -1,9 +1,11 @@
 // Selectors that no labels fit, and blocks of which nothing is left: certain, whatever the cluster holds.
+
+import { listed } from '../../listed.ts';
 import { isEmpty } from '../blocks.ts';
 import type { Found, LintRule } from '../complaint.ts';
 import { type PeerView, type SelectorView, type SoundPolicy, subjectOf } from '../rule-view.ts';
 import { contradiction as contradictionOf, everyNamespace } from '../selectors.ts';
-import { listed, selectorText } from '../words.ts';
+import { selectorText } from '../words.ts';
 
 export const contradiction: LintRule = {
   name: 'contradiction',

@@ -1,8 +1,8 @@
 // Rule 10: a port's name is a container port of the responder, with the same protocol.
 import { protocolName } from '../../../model/protocol.ts';
+import { listed } from '../../listed.ts';
 import type { LintRule } from '../complaint.ts';
 import { portsBehind } from '../responders.ts';
-import { listed } from '../words.ts';
 
 export const noSuchPort: LintRule = {
   name: 'no-such-port',

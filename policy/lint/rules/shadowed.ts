@@ -1,9 +1,10 @@
 // Rules 18, 19 and 22: a rule whose every connection is decided before it.
 import { policyText } from '../../explain.ts';
+import { listed } from '../../listed.ts';
 import type { Found, LintRule } from '../complaint.ts';
 import type { RuleView } from '../rule-view.ts';
 import { type Shadow, Shadows } from '../shadow.ts';
-import { listed, pathText } from '../words.ts';
+import { pathText } from '../words.ts';
 
 export const shadowed: LintRule = {
   name: 'shadowed',

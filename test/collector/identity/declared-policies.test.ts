@@ -1,6 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { systemClock } from '../../../cluster/clock.ts';
+import { manifestSource } from '../../../cluster/manifests/watch.ts';
 import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
 import { DeclaredPolicies, type JudgeBy } from '../../../collector/identity/declared-policies.ts';
 import type { Policy } from '../../../model/kubernetes.ts';
@@ -20,7 +22,7 @@ async function started(t: Test, judgeBy: JudgeBy) {
   );
   writeFileSync(join(folder, 'broken.yaml'), ingressPolicy('web', '').replace('[Ingress]', '[Sideways]'));
   const cluster = new ClusterHistory();
-  const declared = new DeclaredPolicies(folder, judgeBy, cluster);
+  const declared = new DeclaredPolicies(manifestSource(folder, systemClock), judgeBy, cluster);
   const problems: string[] = [];
   t.teardown(() => declared.stop());
   await declared.start((event) => event.type === 'problem' && problems.push(event.problem.code));
@@ -56,7 +58,7 @@ t.test('the folder is watched', async (t) => {
 
 t.test('where nothing is declared elsewhere, all is the cluster', async (t) => {
   const cluster = new ClusterHistory();
-  const declared = new DeclaredPolicies('', 'both', cluster);
+  const declared = new DeclaredPolicies(undefined, 'both', cluster);
   await declared.start(() => t.fail('nothing is told'));
   declared.receiveOfCluster({ type: 'put', object: ofCluster, atUs: 1 });
   t.same(names(cluster.policies.all), ['of-cluster']);
