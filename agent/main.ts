@@ -108,9 +108,12 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     pack(coveredUntilUs || queue.coveredUntilUs);
     stream.flush();
   };
-  const drain = () => {
+  const bind = () => {
     table.refresh(nowUs());
     if (pods.bind(table.present(), nowUs())) table.learnPods((index) => pods.podAt(index));
+  };
+  const drain = () => {
+    bind();
     handOver(source.drain(nowUs(), take));
   };
   const timer = setInterval(drain, config.capture.drainEvery);
@@ -123,8 +126,11 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const started = cluster
     .start((event) => {
       if (event.type === 'problem') log.warn(problemLine(event.problem));
-      if (event.type === 'synced') synced = true;
       pods.receive(event);
+      if (event.type !== 'synced') return;
+      // Before the agent says that it is ready: a pod that dies now has been seen with its interface.
+      bind();
+      synced = true;
     })
     .catch((error: unknown) => {
       log.error({ why: error instanceof Error ? error.message : String(error) }, "this node's pods are not known");

@@ -60,6 +60,9 @@ export function statusText(status: StatusJson, screen: Screen): string {
     `join      ${join.live} live, ${join.pending} waiting, ${join.evicted} put out for want of room`,
     `verdicts  ${verdicts.join(', ') || 'none so far'}`,
     `store     ${stored.map((name) => `${store[name]} ${name}`).join(', ')}, ${mebibytes(store.bytesOnDisk)} MiB`,
+    ...(store.waiting > 0 || store.lost > 0
+      ? [`          ${store.waiting} wait until the store takes them, ${store.lost} lost for want of room`]
+      : []),
     ...(series ? [`series    ${series.points} points written, ${series.dropped} dropped`] : []),
     ...(followers ? [`readers   ${followers.now} follow, ${followers.dropped} could not keep up`] : []),
   ].map(safe);

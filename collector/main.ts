@@ -21,6 +21,7 @@ import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
 import { readPassword } from './store/series/password.ts';
 import { Series } from './store/series/series.ts';
+import { Unstored } from './store/unstored.ts';
 
 const tickMs = 50;
 const keepMs = 250;
@@ -84,23 +85,28 @@ export async function runCollector(
   const listeners = new Set<(change: Change) => void>();
   const problems: string[] = [];
 
+  const unstored = new Unstored(config.join.maxLive);
+  let refusedFor: string | undefined;
   /** Hands what changed to the store, the series and the followers; one at a time. */
   let keeping: Promise<void> = Promise.resolve();
   const keep = (): Promise<void> => {
     keeping = keeping.then(async () => {
       const changes = judging.changes();
-      const { connections, dropped, findings } = changes;
       for (const listener of listeners) {
-        for (const finding of findings.put) listener({ type: 'finding', finding });
-        for (const connection of connections) listener({ type: 'connection', connection });
+        for (const finding of changes.findings.put) listener({ type: 'finding', finding });
+        for (const connection of changes.connections) listener({ type: 'connection', connection });
       }
       series?.put(changes);
-      await store.putConnections(connections);
-      await store.removeConnections(dropped);
-      await store.putFindings(findings.put);
-      await store.removeFindings(findings.removed);
+      unstored.add(changes);
+      const why = await unstored.put(store).then(
+        () => undefined,
+        (error: unknown) => String(error),
+      );
+      if (why !== undefined && why !== refusedFor) log.error({ why }, 'the store refuses what was judged: it waits');
+      if (why === undefined && refusedFor !== undefined)
+        log.info(unstored.counts, 'the store takes again what is judged');
+      refusedFor = why;
     });
-    keeping = keeping.catch((error: unknown) => log.error({ why: String(error) }, 'not stored'));
     return keeping;
   };
 
@@ -155,7 +161,7 @@ export async function runCollector(
             agents,
             streamsRefused: taken.refused(),
             judging: judging.counts,
-            store: await store.totals(),
+            store: { ...(await store.totals()), ...unstored.counts },
             series: series?.counts() ?? null,
           });
         },

@@ -97,21 +97,24 @@ export class ClusterNetwork {
     await this.remove('Pod', namespace, name);
   }
 
-  /** The pod runs before the API server tells its address, as it is with every CNI: it does so `addressAfterMs` later. */
+  /**
+   * As it is with every CNI: the API server knows of the pod, then the pod runs, and `addressAfterMs` later the API server
+   * tells its address.
+   */
   async createPod(file: string, addressAfterMs: number): Promise<void> {
     const [manifest] = await readManifestDocuments(this.#fileOf(file));
     if (manifest?.kind !== 'Pod')
       throw new ProblemError(stepFailed(file, 'it holds no Pod', 'give the manifest of one'));
     this.#put(manifest);
     const pod = this.#cluster.pods.find((one) => one.namespace === manifest.namespace && one.name === manifest.name)!;
+    const { status: _, ...withoutStatus } = manifest.object;
+    await this.#copy.put({ ...manifest, object: withoutStatus });
     await run('ip', ['netns', 'add', podNamespace(this.id, pod)]);
     await makeLinks([podLinkPlan(this.id, pod)]);
     await applyInside(podPlan(this.world, pod));
     await applyInside(podSidePlan(this.world, pod));
     await this.#applyRules();
     await this.#startPod(pod);
-    const { status: _, ...withoutStatus } = manifest.object;
-    await this.#copy.put({ ...manifest, object: withoutStatus });
     this.#untold.set(
       `${pod.namespace}/${pod.name}`,
       new Promise((resolve, reject) => {

@@ -39,6 +39,9 @@ export type Status = {
     connections: number;
     findings: number;
     bytesOnDisk: number;
+    /** What was judged and the store did not take yet, and connections that waited until there was no room. */
+    waiting: number;
+    lost: number;
   };
   series: { points: number; dropped: number } | null;
 };

@@ -53,7 +53,16 @@ export const status: Status = {
   ingest: { streamsRefused: 0 },
   join: { live: 5, pending: 2, evicted: 0 },
   verdicts: { allowed: 4, 'unknown: no owner at that time': 1 },
-  store: { batches: 1, records: 100, packets: 1000, connections: 5, findings: 1, bytesOnDisk: 2 ** 20 },
+  store: {
+    batches: 1,
+    records: 100,
+    packets: 1000,
+    connections: 5,
+    findings: 1,
+    bytesOnDisk: 2 ** 20,
+    waiting: 0,
+    lost: 0,
+  },
   series: null,
 };
 

@@ -3,7 +3,15 @@
 import { mkdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } from '@duckdb/node-api';
+import {
+  BIGINT,
+  type DuckDBConnection,
+  DuckDBInstance,
+  type DuckDBValue,
+  LIST,
+  listValue,
+  VARCHAR,
+} from '@duckdb/node-api';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { ProblemError } from '../../../model/problem.ts';
@@ -22,6 +30,9 @@ export type DuckdbOptions = { path: string; memoryLimitBytes: number; maxAgeMs: 
 type WaitingBatch = { batch: StoredBatch; resolve(fresh: boolean): void; reject(error: unknown): void };
 
 const { requestSerialize, requestDeserialize } = flowIngestDefinition().Stream;
+/** Told, since an empty list does not tell what it is a list of. */
+const texts = LIST(VARCHAR);
+const findingTypes = [VARCHAR, VARCHAR, VARCHAR, VARCHAR, BIGINT, BIGINT, texts, texts, VARCHAR];
 /** The oldest tenth goes at once where the store is too large. */
 const shareDeleted = 0.1;
 
@@ -96,8 +107,8 @@ class DuckdbStore implements Store {
         appender.appendBigInt(BigInt(Math.round(one.startUs)));
         appender.appendBigInt(BigInt(Math.round(one.endUs)));
         appender.appendVarchar(one.verdict);
-        appender.appendList(namespacesOf(one.initiator, one.responder));
-        appender.appendList(namesOf(one.initiator, one.responder));
+        appender.appendList(namespacesOf(one.initiator, one.responder), texts);
+        appender.appendList(namesOf(one.initiator, one.responder), texts);
         appender.appendVarchar(JSON.stringify(one));
         appender.endRow();
       }
@@ -120,7 +131,7 @@ class DuckdbStore implements Store {
   async putFindings(findings: readonly Finding[]): Promise<void> {
     await this.#inTurn(async () => {
       for (const one of findings) {
-        await this.#connection.run('INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', [
+        const row = [
           one.id,
           one.kind,
           one.severity,
@@ -130,7 +141,9 @@ class DuckdbStore implements Store {
           listValue([...namespacesOf(one.initiator, one.responder)]),
           listValue([...namesOf(one.initiator, one.responder)]),
           JSON.stringify(one),
-        ]);
+        ];
+        const places = row.map(() => '?').join(', ');
+        await this.#connection.run(`INSERT OR REPLACE INTO findings VALUES (${places})`, row, findingTypes);
       }
     });
   }

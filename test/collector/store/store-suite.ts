@@ -98,6 +98,20 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
+  t.test('ends that nobody owned have neither namespace nor name', async (t) => {
+    const store = await (await open(t))();
+    const nobodies = {
+      initiator: { kind: 'unknown', ip: ip('10.9.0.1') },
+      responder: { kind: 'unknown', ip: ip('10.9.0.2') },
+    } as const;
+    const { responder: _, ...nobody } = finding(nobodies);
+    await store.putConnections([connection(nobodies)]);
+    await store.putFindings([nobody]);
+    t.same(await store.connections(all), [connection(nobodies)]);
+    t.same(await store.findings(all), [nobody]);
+    await store.close();
+  });
+
   t.test('several values of one field mean either, several fields mean both; the newest come first', async (t) => {
     const store = await (await open(t))();
     const at = (id: string, seconds: number, namespace: string) =>
