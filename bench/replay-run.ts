@@ -2,9 +2,12 @@
 // the packets that it counted. `walk`: only steps from packet to packet. `read`: what `waybill replay` reads, nothing done
 // with it. `records`: what it does from the file to connection records.
 import { closeSync, openSync, readSync } from 'node:fs';
-import { readCaptureFile } from '../agent/capture/pcap/file.ts';
-import { replayFile } from '../agent/capture/pcap/replay.ts';
-import { Books } from '../books/books.ts';
+import { useCompiled } from '../cli/compiled.ts';
+
+useCompiled();
+const { readCaptureFile } = await import('../agent/capture/pcap/file.ts');
+const { replayFile } = await import('../agent/capture/pcap/replay.ts');
+const { Books } = await import('../books/books.ts');
 
 const pieceBytes = 4 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 // The agent stands on every node, so its process is held small: Node and the C library take their measure from the whole
 // machine, and would rather take memory than time. What tells them otherwise is read only when a process begins.
-import { join } from 'node:path';
+import { compiledFolder } from './compiled.ts';
 
 /**
  * Records live for a drain, so that a young generation of 1 MiB is enough; the old one is collected when it has grown by
@@ -13,8 +13,8 @@ const variables = {
   MALLOC_ARENA_MAX: '1',
   MALLOC_MMAP_THRESHOLD_: '262144',
   MALLOC_TRIM_THRESHOLD_: '262144',
-  // What was compiled before is not compiled again: the compiler of types alone takes 25 MiB.
-  NODE_COMPILE_CACHE: join(import.meta.dirname, '..', 'node_modules', '.cache', 'compiled'),
+  // The compiler of types alone takes 25 MiB.
+  NODE_COMPILE_CACHE: compiledFolder,
 };
 
 /** Begins the process anew, where it did not begin so: it keeps its number, and does not return. */

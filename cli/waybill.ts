@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { beginSmall } from './agent-process.ts';
+import { useCompiled } from './compiled.ts';
 
 type Verb = { name: string; description: string; load: () => Promise<Command> };
 
@@ -90,6 +91,7 @@ async function main(): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
   const asked = process.argv.slice(2).find((word) => !word.startsWith('-'));
   if (asked === 'agent') beginSmall();
+  useCompiled();
   const whole = await program(asked);
   if (process.argv.length <= 2) {
     whole.outputHelp();
