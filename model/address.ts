@@ -69,7 +69,27 @@ export function prefixHoldsIpv4({ bytes, bits: length }: Prefix, bits: number): 
   return (bits ^ start) >>> (32 - length) === 0;
 }
 
-/** Whether the prefix holds the address; a prefix of the other family never does. */
+/** Whether the prefix holds the address; a prefix of the other family never does. hot, once a verdict */
+export function prefixHoldsAddress(prefix: Prefix, address: Address): boolean {
+  const bits = ipv4Bits(address);
+  if (bits >= 0) return prefixHoldsIpv4(prefix, bits);
+  return prefix.bytes.length === 16 && prefixHolds(prefix, knownBytes(address));
+}
+
+/** Reading an IPv6 address costs a microsecond, and the same ones come again. */
+const bytesKnown = new Map<Address, Uint8Array>();
+const bytesKnownMost = 65_536;
+
+function knownBytes(address: Address): Uint8Array {
+  const known = bytesKnown.get(address);
+  if (known !== undefined) return known;
+  if (bytesKnown.size >= bytesKnownMost) bytesKnown.clear();
+  const bytes = addressBytes(address);
+  bytesKnown.set(address, bytes);
+  return bytes;
+}
+
+/** As prefixHoldsAddress, of the bytes of an address. */
 export function prefixHolds(prefix: Prefix, bytes: Uint8Array): boolean {
   if (bytes.length !== prefix.bytes.length) return false;
   const whole = prefix.bits >> 3;

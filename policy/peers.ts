@@ -1,13 +1,5 @@
 // Whether a peer of a rule is the other end of the connection: by identity, or by address (rules 7, 8, 9 and 13).
-import {
-  type Address,
-  addressBytes,
-  ipv4Bits,
-  isIpv6,
-  type Prefix,
-  prefixHolds,
-  prefixHoldsIpv4,
-} from '../model/address.ts';
+import { type Address, isIpv6, type Prefix, prefixHoldsAddress } from '../model/address.ts';
 import type { PolicyPeer } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import type { PolicyOptions } from './options.ts';
@@ -90,22 +82,5 @@ function canReach(own: PodParty, ipv6: boolean): boolean {
 }
 
 function holds(cidr: Prefix, except: readonly Prefix[], address: Address): boolean {
-  const bits = ipv4Bits(address);
-  if (bits >= 0) return prefixHoldsIpv4(cidr, bits) && !except.some((one) => prefixHoldsIpv4(one, bits));
-  if (cidr.bytes.length !== 16) return false;
-  const bytes = bytesOf(address);
-  return prefixHolds(cidr, bytes) && !except.some((one) => prefixHolds(one, bytes));
-}
-
-/** Reading an IPv6 address costs a microsecond, and the same ones come again. */
-const bytesKnown = new Map<Address, Uint8Array>();
-const bytesKnownMost = 65_536;
-
-function bytesOf(address: Address): Uint8Array {
-  const known = bytesKnown.get(address);
-  if (known !== undefined) return known;
-  if (bytesKnown.size >= bytesKnownMost) bytesKnown.clear();
-  const bytes = addressBytes(address);
-  bytesKnown.set(address, bytes);
-  return bytes;
+  return prefixHoldsAddress(cidr, address) && !except.some((one) => prefixHoldsAddress(one, address));
 }

@@ -1,6 +1,6 @@
 // One finding per kind, initiator workload, responder workload or zone, protocol and port: its id says so, so that
 // judging twice gives one finding, also after a restart.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { FindingKind } from '../../model/finding.ts';
 
@@ -18,7 +18,7 @@ export function findingId(
     protocol ?? '',
     port ?? '',
   ];
-  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 16);
+  return hash('sha256', parts.join('\n'), 'hex').slice(0, 16);
 }
 
 function groupOf(endpoint: Endpoint): string {

@@ -14,6 +14,8 @@ export type FindingChanges = { put: Finding[]; removed: string[] };
 
 export class Findings {
   readonly #findings = new Map<string, Finding>();
+  /** Judged since the finding was put into words; the latest alone speaks for it, so the others need none. */
+  readonly #unworded = new Map<string, { against: Held; assessed: Assessed }>();
   readonly #countedBy = new Map<string, string>();
   readonly #limit: number;
   #changed = new Set<string>();
@@ -57,6 +59,7 @@ export class Findings {
     if (countedBy !== undefined && countedBy !== finding.id) this.#discount(key);
     this.#countedBy.set(key, finding.id);
     this.#put(finding, countedBy === finding.id ? 'again' : 'first');
+    this.#unworded.set(finding.id, { against, assessed });
     return finding.id;
   }
 
@@ -98,6 +101,7 @@ export class Findings {
   }
 
   changes(): FindingChanges {
+    this.#word();
     const put: Finding[] = [];
     const removed: string[] = [];
     for (const id of this.#changed) {
@@ -110,7 +114,16 @@ export class Findings {
   }
 
   all(): Finding[] {
+    this.#word();
     return [...this.#findings.values()];
+  }
+
+  #word(): void {
+    for (const [id, { against, assessed }] of this.#unworded) {
+      const finding = this.#findings.get(id);
+      if (finding !== undefined) this.#findings.set(id, { ...finding, ...wordsOf(against, assessed) });
+    }
+    this.#unworded.clear();
   }
 
   #put(finding: Finding, counted: 'first' | 'again'): void {
@@ -168,6 +181,16 @@ function findingOf(against: Held, assessed: Assessed): Finding {
     connections: 1,
     firstSeenUs: connection.startUs,
     lastSeenUs: connection.endUs,
+    ...noWords,
+  };
+}
+
+type Words = Pick<Finding, 'explanation' | 'sides' | 'evidence'>;
+
+const noWords: Words = { explanation: '', sides: [], evidence: {} };
+
+function wordsOf(against: Held, assessed: Assessed): Words {
+  return {
     explanation: explain(against, assessed),
     sides: sidesOf(assessed),
     evidence: evidenceOf(against, assessed),

@@ -1,7 +1,6 @@
 // The cluster's objects as they were: pods, namespaces and policies by version, services, endpoints and nodes as they are.
 import { isDeepStrictEqual } from 'node:util';
-import type { Address, Prefix } from '../../model/address.ts';
-import { addressBytes, prefixHolds } from '../../model/address.ts';
+import type { Address } from '../../model/address.ts';
 import type {
   ClusterEvent,
   ClusterObject,
@@ -14,6 +13,7 @@ import type {
   Workload,
 } from '../../model/kubernetes.ts';
 import { isPolicy, objectKey } from '../../model/kubernetes.ts';
+import { PrefixSet } from '../../model/prefix-set.ts';
 import { AddressOwners, type Owner } from './owners.ts';
 import { PolicyHistory } from './policy-history.ts';
 import { Timeline } from './timeline.ts';
@@ -34,6 +34,7 @@ export class ClusterHistory {
   readonly #policies = new PolicyHistory();
   readonly #nodes = new Map<string, Node>();
   readonly #nodeOfAddress = new Map<Address, string>();
+  readonly #podRanges = new PrefixSet();
   readonly #services = new Map<string, Service>();
   readonly #serviceOfAddress = new Map<Address, Service>();
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
@@ -154,10 +155,7 @@ export class ClusterHistory {
 
   /** Whether some node's pod range holds the address. */
   inPodRange(address: Address): boolean {
-    const bytes = addressBytes(address);
-    return [...this.#nodes.values()].some((node) =>
-      node.podPrefixes.some((prefix: Prefix) => prefixHolds(prefix, bytes)),
-    );
+    return this.#podRanges.hold(address);
   }
 
   #put(object: ClusterObject, atUs: number): void {
@@ -173,8 +171,9 @@ export class ClusterHistory {
         timelineOf(this.#namespaces, object.name).put(object, atUs);
         return;
       case 'Node':
-        this.#forgetAddresses(this.#nodes.get(object.name));
+        this.#forgetNode(object.name);
         this.#nodes.set(object.name, object);
+        for (const prefix of object.podPrefixes) this.#podRanges.add(prefix);
         for (const address of object.addresses) this.#nodeOfAddress.set(address, object.name);
         return;
       case 'Service':
@@ -211,8 +210,7 @@ export class ClusterHistory {
         this.#namespaces.delete(object.name);
         return;
       case 'Node':
-        this.#forgetAddresses(this.#nodes.get(object.name));
-        this.#nodes.delete(object.name);
+        this.#forgetNode(object.name);
         return;
       case 'Service':
         this.#forgetService(objectKey(object));
@@ -241,8 +239,11 @@ export class ClusterHistory {
     timelineOf(this.#pods, pod.uid).put(pod, atUs);
   }
 
-  #forgetAddresses(node: Node | undefined): void {
+  #forgetNode(name: string): void {
+    const node = this.#nodes.get(name);
     for (const address of node?.addresses ?? []) this.#nodeOfAddress.delete(address);
+    for (const prefix of node?.podPrefixes ?? []) this.#podRanges.remove(prefix);
+    this.#nodes.delete(name);
   }
 
   #forgetService(key: string): void {

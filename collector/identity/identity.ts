@@ -1,6 +1,5 @@
 // Who an address was at that time: the endpoint that users are shown, and the party that policies judge.
-import type { Address, Prefix } from '../../model/address.ts';
-import { addressBytes, prefixHolds } from '../../model/address.ts';
+import { type Address, type Prefix, prefixHoldsAddress } from '../../model/address.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { Node, Pod, Service } from '../../model/kubernetes.ts';
 import { hasPorts } from '../../model/protocol.ts';
@@ -76,8 +75,7 @@ export class Identities {
 
   #isInside(address: Address, timeUs: number): boolean {
     if (this.#cluster.ownerOf(address, timeUs).owner !== 'never' || this.#cluster.inPodRange(address)) return true;
-    const bytes = addressBytes(address);
-    return this.#clusterRanges.some((prefix) => prefixHolds(prefix, bytes));
+    return this.#clusterRanges.some((prefix) => prefixHoldsAddress(prefix, address));
   }
 
   #pod(pod: Pod, ip: Address, timeUs: number): Identity {

@@ -1,12 +1,5 @@
 // Addresses that mean something on one link only, or many receivers: they have a zone of their own.
-import {
-  type Address,
-  addressBytes,
-  type Prefix,
-  parseAddress,
-  parsePrefix,
-  prefixHolds,
-} from '../../model/address.ts';
+import { type Address, type Prefix, parseAddress, parsePrefix, prefixHoldsAddress } from '../../model/address.ts';
 
 const localZones: readonly { zone: string; prefixes: readonly Prefix[] }[] = Object.entries({
   multicast: [
@@ -41,6 +34,5 @@ export function isMetadata(address: Address): boolean {
 /** `multicast` or `link-local`; undefined for every other address, and for those of cloud metadata. */
 export function localZoneOf(address: Address): string | undefined {
   if (isMetadata(address)) return undefined;
-  const bytes = addressBytes(address);
-  return localZones.find(({ prefixes }) => prefixes.some((prefix) => prefixHolds(prefix, bytes)))?.zone;
+  return localZones.find(({ prefixes }) => prefixes.some((prefix) => prefixHoldsAddress(prefix, address)))?.zone;
 }

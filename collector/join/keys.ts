@@ -1,5 +1,5 @@
 // The key under which both observations of a connection meet: protocol and both ends in canonical order.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Tuple } from '../../model/record.ts';
 
 export function tupleKey(protocol: number, tuple: Tuple): string {
@@ -15,5 +15,5 @@ export function initiatorKey(protocol: number, tuple: Tuple): string {
 
 /** The same connection gets the same id again when its records are joined a second time after a restart. */
 export function connectionId(key: string, node: string, beganUs: number): string {
-  return createHash('sha1').update(`${key} ${node} ${beganUs}`).digest('base64url').slice(0, 20);
+  return hash('sha1', `${key} ${node} ${beganUs}`, 'base64url').slice(0, 20);
 }
