@@ -3,15 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import {
-  BIGINT,
-  type DuckDBConnection,
-  DuckDBInstance,
-  type DuckDBValue,
-  LIST,
-  listValue,
-  VARCHAR,
-} from '@duckdb/node-api';
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } from '@duckdb/node-api';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { ProblemError } from '../../../model/problem.ts';
@@ -20,8 +12,9 @@ import { encodeRecords } from '../../../proto/encode.ts';
 import { decodeNames, encodeNames } from '../../../proto/names.ts';
 import { type FlowBatch, flowIngestDefinition } from '../../../proto/wire.ts';
 import type { Query, Store, StoredBatch } from '../store.ts';
+import { appendConnections, appendFindings } from './append.ts';
 import { storeNewer, storeProblem } from './errors.ts';
-import { connectionFilter, findingFilter, namesOf, namespacesOf } from './query.ts';
+import { connectionFilter, findingFilter } from './query.ts';
 import { schemaVersion, tables } from './schema.ts';
 import { Sequences } from './sequences.ts';
 
@@ -30,9 +23,6 @@ export type DuckdbOptions = { path: string; memoryLimitBytes: number; maxAgeMs: 
 type WaitingBatch = { batch: StoredBatch; resolve(fresh: boolean): void; reject(error: unknown): void };
 
 const { requestSerialize, requestDeserialize } = flowIngestDefinition().Stream;
-/** Told, since an empty list does not tell what it is a list of. */
-const texts = LIST(VARCHAR);
-const findingTypes = [VARCHAR, VARCHAR, VARCHAR, VARCHAR, BIGINT, BIGINT, texts, texts, VARCHAR];
 /** The oldest tenth goes at once where the store is too large. */
 const shareDeleted = 0.1;
 
@@ -97,59 +87,38 @@ class DuckdbStore implements Store {
 
   async putConnections(connections: readonly Connection[]): Promise<void> {
     if (connections.length === 0) return;
-    await this.#inTurn(async () => {
-      const appender = await this.#connection.createAppender('connections');
-      for (const one of connections) {
-        appender.appendVarchar(one.id);
-        this.#version += 1;
-        appender.appendBigInt(BigInt(this.#version));
-        appender.appendBoolean(false);
-        appender.appendBigInt(BigInt(Math.round(one.startUs)));
-        appender.appendBigInt(BigInt(Math.round(one.endUs)));
-        appender.appendVarchar(one.verdict);
-        appender.appendList(namespacesOf(one.initiator, one.responder), texts);
-        appender.appendList(namesOf(one.initiator, one.responder), texts);
-        appender.appendVarchar(JSON.stringify(one));
-        appender.endRow();
-      }
-      appender.closeSync();
+    await this.#inTurn(() => {
+      const version = this.#version + 1;
+      this.#version += connections.length;
+      return appendConnections(this.#connection, connections, version);
     });
   }
 
   async removeConnections(ids: readonly string[]): Promise<void> {
-    for (const id of ids) {
-      await this.#inTurn(async () => {
-        this.#version += 1;
-        await this.#connection.run('INSERT INTO connections (id, version, gone) VALUES (?, ?, true)', [
-          id,
-          BigInt(this.#version),
-        ]);
-      });
-    }
+    if (ids.length === 0) return;
+    await this.#inTurn(() => {
+      this.#version += 1;
+      return this.#connection.run('INSERT INTO connections (id, version, gone) SELECT unnest(?), ?, true', [
+        listValue([...ids]),
+        BigInt(this.#version),
+      ]);
+    });
   }
 
   async putFindings(findings: readonly Finding[]): Promise<void> {
+    if (findings.length === 0) return;
     await this.#inTurn(async () => {
-      for (const one of findings) {
-        const row = [
-          one.id,
-          one.kind,
-          one.severity,
-          one.connection?.verdict ?? null,
-          BigInt(Math.round(one.firstSeenUs)),
-          BigInt(Math.round(one.lastSeenUs)),
-          listValue([...namespacesOf(one.initiator, one.responder)]),
-          listValue([...namesOf(one.initiator, one.responder)]),
-          JSON.stringify(one),
-        ];
-        const places = row.map(() => '?').join(', ');
-        await this.#connection.run(`INSERT OR REPLACE INTO findings VALUES (${places})`, row, findingTypes);
-      }
+      await this.#connection.run('TRUNCATE staged_findings');
+      await appendFindings(this.#connection, findings);
+      await this.#connection.run('INSERT OR REPLACE INTO findings FROM staged_findings');
     });
   }
 
   async removeFindings(ids: readonly string[]): Promise<void> {
-    for (const id of ids) await this.#inTurn(() => this.#connection.run('DELETE FROM findings WHERE id = ?', [id]));
+    if (ids.length === 0) return;
+    await this.#inTurn(() =>
+      this.#connection.run('DELETE FROM findings WHERE id IN (SELECT unnest(?))', [listValue([...ids])]),
+    );
   }
 
   async connections(query: Query): Promise<Connection[]> {

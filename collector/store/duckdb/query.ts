@@ -1,6 +1,5 @@
 // What a user asks for as SQL: several values of one field mean either, several fields mean both.
 import { type DuckDBValue, listValue } from '@duckdb/node-api';
-import type { Endpoint } from '../../../model/endpoint.ts';
 import type { Query } from '../store.ts';
 
 export type Filter = { where: string; values: DuckDBValue[] };
@@ -25,16 +24,6 @@ export function findingFilter(query: Query): Filter {
   filter.time('last_us >= ?', query.sinceUs);
   filter.time('first_us < ?', query.untilUs);
   return filter.filter();
-}
-
-/** Namespaces of both ends, each once. */
-export function namespacesOf(...ends: readonly (Endpoint | undefined)[]): string[] {
-  return [...new Set(ends.flatMap((end) => end?.namespace ?? []))];
-}
-
-/** Names that a user may ask for: of pods and workloads at both ends. */
-export function namesOf(...ends: readonly (Endpoint | undefined)[]): string[] {
-  return [...new Set(ends.flatMap((end) => [end?.pod, end?.workload]).filter((name) => name !== undefined))];
 }
 
 class Conditions {

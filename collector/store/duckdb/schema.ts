@@ -19,4 +19,6 @@ export const tables = [
   `CREATE TABLE IF NOT EXISTS findings (
     id VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, severity VARCHAR NOT NULL, verdict VARCHAR,
     first_us BIGINT NOT NULL, last_us BIGINT NOT NULL, namespaces VARCHAR[], names VARCHAR[], body VARCHAR NOT NULL)`,
+  // Where findings are gathered that replace others at once.
+  'CREATE TEMP TABLE staged_findings AS FROM findings LIMIT 0',
 ] as const;
