@@ -69,10 +69,11 @@ export function missingField(name: string): Fault {
 
 export function wrongType(value: unknown, wanted: string): Fault {
   const quoted = wanted === 'a text' && (typeof value === 'number' || typeof value === 'boolean');
+  // `yes` is true, and 010 is 8: the value may have been written otherwise.
   return {
     code: 'wrong-type',
     fault: `${shown(value)} is not ${wanted}`,
-    mend: quoted ? `put it in quotes: "${value}"` : `write ${wanted}`,
+    mend: quoted ? 'put what stands there in quotes' : `write ${wanted}`,
   };
 }
 

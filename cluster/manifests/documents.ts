@@ -1,18 +1,11 @@
 // The documents of one manifest file, YAML or JSON, each with the lines that its parts stand on. Bounded: nesting by
 // js-yaml (100), aliases here, size by the reader of the file.
-import {
-  CORE_SCHEMA,
-  constructFromEvents,
-  defineScalarTag,
-  EVENT_ID,
-  mergeTag,
-  parseEvents,
-  YAMLException,
-} from 'js-yaml';
+import { constructFromEvents, EVENT_ID, parseEvents, YAMLException } from 'js-yaml';
 import type { Problem } from '../../model/problem.ts';
 import { badYaml } from '../errors.ts';
 import type { Path } from '../parse/field.ts';
 import { firstContent, lineStarts, Positions } from './positions.ts';
+import { manifestSchema } from './scalars.ts';
 
 export type Document = {
   raw: unknown;
@@ -45,9 +38,6 @@ type Source = { text: string; start: number; file: string; lineAt: (offset: numb
 const mostAliases = 1000;
 /** Values that a document with aliases may have once each alias is written out. */
 const mostValues = 1_000_000;
-/** Tags of one's own (`!Ref`) say nothing to us: the text is taken as it stands. */
-const anyTag = defineScalarTag('!', { matchByTagPrefix: true, resolve: (source) => source, identify: () => false });
-const schema = CORE_SCHEMA.withTags(mergeTag, anyTag);
 
 /** Undefined where there is nothing but comments. */
 function readPiece(source: Source): Document | Problem | undefined {
@@ -57,7 +47,11 @@ function readPiece(source: Source): Document | Problem | undefined {
   if (json !== undefined) return jsonDocument(json.raw, source);
   try {
     const events = parseEvents(text, {});
-    const [raw, ...more] = constructFromEvents(events, { source: text, schema, maxAliases: mostAliases });
+    const [raw, ...more] = constructFromEvents(events, {
+      source: text,
+      schema: manifestSchema,
+      maxAliases: mostAliases,
+    });
     const bomb = events.some((event) => event.type === EVENT_ID.ALIAS) && sizeWithin(raw, mostValues) === undefined;
     if (bomb) return badYaml(`${file}:${lineOf(source, 0)}`, `its aliases make more than ${mostValues} values of it`);
     if (more.length > 0) return badYaml(`${file}:${lineOf(source, 0)}`, 'a second document begins without ---');

@@ -62,11 +62,11 @@ t.test('several documents, lists and typed lists are read; what is not ours is p
     namespace('a'),
     'kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}',
     'kind: PodList\napiVersion: v1\nitems:\n- metadata: {name: p, namespace: a}\n- metadata: {name: q, namespace: a}',
-    `kind: List\napiVersion: v1\nitems:\n- {kind: Secret, apiVersion: v1, metadata: {name: s}}\n- {kind: Node, apiVersion: v1, metadata: {name: n}}`,
+    `kind: List\napiVersion: v1\nitems:\n- {kind: Secret, apiVersion: v1, metadata: {name: s}}\n- {kind: Node, apiVersion: v1, metadata: {name: n1}}`,
     'replicas: 3\nimage: {tag: x}',
     '',
   ].join('\n---\n');
-  t.same(read(text), { keys: ['Namespace//a', 'Pod/a/p', 'Pod/a/q', 'Node//n'], lines: [], passedOver: 3 });
+  t.same(read(text), { keys: ['Namespace//a', 'Pod/a/p', 'Pod/a/q', 'Node//n1'], lines: [], passedOver: 3 });
 });
 
 t.test('JSON documents may stand one behind the other', async (t) => {

@@ -215,7 +215,7 @@ const faults: [string, unknown, string][] = [
   [
     'a label that is a number',
     { podSelector: { matchLabels: { version: 2 } } },
-    'wrong-type: NetworkPolicy shop/db (spec.podSelector.matchLabels.version): 2 is not a text; put it in quotes: "2"',
+    'wrong-type: NetworkPolicy shop/db (spec.podSelector.matchLabels.version): 2 is not a text; put what stands there in quotes',
   ],
   [
     'a field that is misspelled',
