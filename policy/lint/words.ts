@@ -1,5 +1,6 @@
 // Policies' parts as complaints tell them.
-import type { LabelSelector, Requirement } from '../../model/kubernetes.ts';
+import type { ClusterPort, LabelSelector, Requirement } from '../../model/kubernetes.ts';
+import { protocolName } from '../../model/protocol.ts';
 import { listed } from '../listed.ts';
 
 /** As `kubectl -l` takes it, near enough to search for. */
@@ -18,6 +19,17 @@ function requirementText({ key, operator, values }: Requirement): string {
     case 'DoesNotExist':
       return `!${key}`;
   }
+}
+
+/** `TCP 443, UDP 8000-8080`. */
+export function portsText(ports: readonly ClusterPort[]): string {
+  return listed(ports.map(portText));
+}
+
+function portText({ protocol, port, endPort }: ClusterPort): string {
+  const name = protocol === undefined ? '' : protocolName(protocol);
+  const range = endPort === undefined ? `${port ?? ''}` : `${port}-${endPort}`;
+  return `${name} ${range}`.trim();
 }
 
 /** `spec.egress[0].ports[1]`. */

@@ -3,6 +3,7 @@ import { parsePrefix } from '../../../model/address.ts';
 import { areCovering, type Block } from '../blocks.ts';
 import type { Found, LintRule } from '../complaint.ts';
 import type { RuleView } from '../rule-view.ts';
+import { portsText } from '../words.ts';
 
 /** Says why on the policy; any text will do. */
 export const reasonAnnotation = 'waybill.io/reason';
@@ -11,8 +12,8 @@ export const openEgress: LintRule = {
   name: 'open-egress',
   severity: 'medium',
   summary:
-    'egress to `0.0.0.0/0` or `::/0`, or to everyone on every port, without the annotation `waybill.io/reason` on the ' +
-    'policy. `low` where an `except` narrows it',
+    'egress to `0.0.0.0/0` or `::/0`, or to everyone (no `to`), on whatever ports, without the annotation ' +
+    '`waybill.io/reason` on the policy. `low` where an `except` narrows it',
   *find(declared) {
     for (const rule of declared.rules) {
       if (rule.direction !== 'egress' || rule.action !== 'Accept' || rule.notUnderstood !== undefined) continue;
@@ -25,7 +26,11 @@ export const openEgress: LintRule = {
 function* inRule({ policy: object, peers, ports, path }: RuleView): Iterable<Found> {
   const mend = `name whom it needs, or say why in the annotation ${reasonAnnotation}`;
   if (peers === 'everyone') {
-    if (ports.length === 0) yield { object, path, fault: 'it allows egress to everyone on every port', mend };
+    const numbered = ports.filter(({ port }) => typeof port !== 'string');
+    // Rule 10: a port's name is looked up in pods, and nobody else has one.
+    if (ports.length > 0 && numbered.length === 0) return;
+    const fault = `it allows egress to everyone on ${ports.length === 0 ? 'every port' : portsText(numbered)}`;
+    yield { object, path, fault, mend };
     return;
   }
   const blocks = peers.flatMap((peer) => (peer.is === 'addresses' ? peer.blocks : []));
