@@ -63,19 +63,23 @@ export class Judging {
     this.#join.receive(batch, nowUs);
   }
 
-  /** Judges what is due; call it often. */
-  tick(nowUs: number): void {
+  /**
+   * Judges what is due, about `most` connections at once; call it often. Returns whether more is due, which is only where
+   * `most` is given: others can have their turn before it is called again.
+   */
+  tick(nowUs: number, most = Number.POSITIVE_INFINITY): boolean {
     this.#nowUs = nowUs;
-    this.#join.tick(nowUs);
-    for (const joined of this.#undecided.due(nowUs)) this.#judge(joined);
+    const more = this.#join.tick(nowUs, most);
+    for (const joined of this.#undecided.due(nowUs, most)) this.#judge(joined);
     this.#judgePolicies(nowUs);
+    return more;
   }
 
   /** Judges all that is left, whatever is still on its way: for the end of a file or of the program. */
   finish(nowUs: number): void {
     this.#nowUs = nowUs;
     this.#join.finish();
-    for (const joined of this.#undecided.due(Number.POSITIVE_INFINITY)) this.#judge(joined);
+    for (const joined of this.#undecided.due(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)) this.#judge(joined);
     this.#inertUs = 0;
     this.#judgePolicies(nowUs);
   }

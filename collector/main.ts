@@ -24,6 +24,7 @@ import { Series } from './store/series/series.ts';
 import { Unstored } from './store/unstored.ts';
 
 const tickMs = 50;
+const judgedAtOnce = 500;
 const keepMs = 250;
 const retainMs = 60_000;
 const seriesEveryMs = 10_000;
@@ -176,8 +177,8 @@ export async function runCollector(
       await taken.stop();
       throw error;
     });
+    const stopJudging = judgeOften(judging);
     const timers = [
-      setInterval(() => judging.tick(nowUs()), tickMs),
       setInterval(keep, keepMs),
       setInterval(() => {
         store.retain(nowUs()).catch((error: unknown) => log.error({ why: String(error) }, 'nothing could be deleted'));
@@ -186,6 +187,7 @@ export async function runCollector(
     log.info({ ingest: taken.port, api: api.port, health: api.healthPort }, 'collector listens');
     await aborted(signal);
     for (const timer of timers) clearInterval(timer);
+    stopJudging();
     await taken.stop();
     judging.tick(nowUs());
     await api.close();
@@ -217,6 +219,20 @@ export async function runCollector(
     }
     if (batches > 0) log.info({ batches }, 'joined again what was stored before');
   }
+}
+
+/** A part at a time, so that streams and readers are answered meanwhile. Returns what stops it. */
+function judgeOften(judging: Judging): () => void {
+  let stopped = false;
+  const judge = () => {
+    if (stopped) return;
+    if (judging.tick(nowUs(), judgedAtOnce)) setImmediate(judge);
+    else setTimeout(judge, tickMs);
+  };
+  judge();
+  return () => {
+    stopped = true;
+  };
 }
 
 function nowUs(): number {

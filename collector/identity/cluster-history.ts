@@ -20,7 +20,7 @@ import { Timeline } from './timeline.ts';
 
 /** Versions kept of each pod and namespace. */
 const versionsKept = 8;
-/** Pods that are gone are remembered: connections are judged after their end. */
+/** Pods and namespaces that are gone are remembered: connections are judged after their end. */
 const goneKept = 20_000;
 
 export type Backend = { address: Address; port: number };
@@ -29,6 +29,7 @@ export class ClusterHistory {
   readonly #pods = new Map<string, Timeline<Pod>>();
   readonly #uidOfName = new Map<string, string>();
   readonly #gone: string[] = [];
+  readonly #goneNamespaces = new Map<string, number>();
   readonly #namespaces = new Map<string, Timeline<Namespace>>();
   readonly #namesOnly = new Map<string, Labels>();
   readonly #policies = new PolicyHistory();
@@ -87,12 +88,19 @@ export class ClusterHistory {
     return this.#owners.at(address, timeUs);
   }
 
+  /** Of one that was not told, all that is known: its name (rule 16). */
   namespaceLabels(name: string, timeUs: number): Labels {
-    const timeline = this.#namespaces.get(name);
-    return (timeline?.at(timeUs) ?? timeline?.earliest)?.labels ?? this.#labelsByName(name);
+    return this.namespace(name, timeUs)?.labels ?? this.#labelsByName(name);
   }
 
-  /** Of a namespace that was not told (rule 16); one object for each name, as a told one has. */
+  /** As `pod`; undefined where it was not told, or was gone by then. */
+  namespace(name: string, timeUs: number): Namespace | undefined {
+    if (timeUs >= (this.#goneNamespaces.get(name) ?? Number.POSITIVE_INFINITY)) return undefined;
+    const timeline = this.#namespaces.get(name);
+    return timeline?.at(timeUs) ?? timeline?.earliest;
+  }
+
+  /** One object for each name, as a told one has. */
   #labelsByName(name: string): Labels {
     const known = this.#namesOnly.get(name);
     if (known !== undefined) return known;
@@ -168,6 +176,7 @@ export class ClusterHistory {
         this.#putPod(object, atUs);
         return;
       case 'Namespace':
+        this.#goneNamespaces.delete(object.name);
         timelineOf(this.#namespaces, object.name).put(object, atUs);
         return;
       case 'Node':
@@ -207,7 +216,8 @@ export class ClusterHistory {
         if (this.#gone.length > goneKept) this.#pods.delete(this.#gone.shift()!);
         return;
       case 'Namespace':
-        this.#namespaces.delete(object.name);
+        this.#goneNamespaces.set(object.name, atUs);
+        if (this.#goneNamespaces.size > goneKept) this.#forgetNamespace(this.#goneNamespaces.keys().next().value!);
         return;
       case 'Node':
         this.#forgetNode(object.name);
@@ -237,6 +247,12 @@ export class ClusterHistory {
     this.#uidOfName.set(name, pod.uid);
     this.#owners.put(pod.hostNetwork ? { ...pod, addresses: [] } : pod, atUs, this.#synced ? 'change' : 'initial');
     timelineOf(this.#pods, pod.uid).put(pod, atUs);
+  }
+
+  #forgetNamespace(name: string): void {
+    this.#goneNamespaces.delete(name);
+    this.#namespaces.delete(name);
+    this.#namesOnly.delete(name);
   }
 
   #forgetNode(name: string): void {

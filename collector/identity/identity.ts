@@ -80,7 +80,9 @@ export class Identities {
 
   #pod(pod: Pod, ip: Address, timeUs: number): Identity {
     const endpoint = podEndpoint(pod, ip, this.#cluster.node(pod.node)?.zone);
-    const party = this.#parties.pod(pod, ip, this.#cluster.namespaceLabels(pod.namespace, timeUs));
+    const told = this.#cluster.namespace(pod.namespace, timeUs);
+    const labels = told?.labels ?? this.#cluster.namespaceLabels(pod.namespace, timeUs);
+    const party = this.#parties.pod(pod, ip, labels, told !== undefined);
     return { endpoint, is: 'pod', party, uid: pod.uid, knownFromStart: this.#cluster.podKnownAt(pod.uid, timeUs) };
   }
 

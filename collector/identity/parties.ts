@@ -13,14 +13,15 @@ export class Parties {
   readonly #nodes = new WeakMap<Node, Map<Address, Party>>();
   #externals = new Map<Address, Named>();
 
-  /** `ip` is the address that it was seen with. */
-  pod(pod: Pod, ip: Address, namespaceLabels: Labels): Party {
+  /** `ip` is the address that it was seen with; `labelsKnown`: the namespace has no others. */
+  pod(pod: Pod, ip: Address, namespaceLabels: Labels, labelsKnown: boolean): Party {
     const byLabels = entry(this.#pods, pod, () => new WeakMap<Labels, Map<Address, Party>>());
     const byAddress = entry(byLabels, namespaceLabels, () => new Map<Address, Party>());
     const known = byAddress.get(ip);
     if (known !== undefined) return known;
     const { namespace, name, labels, node, ports } = pod;
-    const party: Party = { kind: 'pod', namespace, name, labels, namespaceLabels, addresses: [ip], node, ports };
+    const whole: Party = { kind: 'pod', namespace, name, labels, namespaceLabels, addresses: [ip], node, ports };
+    const party = labelsKnown ? whole : { ...whole, namespaceLabelsKnown: false as const };
     // A pod has an address or two; one that was seen with any other is not kept.
     if (byAddress.size < addressesOfPod) byAddress.set(ip, party);
     return party;

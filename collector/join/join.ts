@@ -45,6 +45,8 @@ const settledMarginUs = 100_000;
 const silenceUs = { tcp: 310_000_000, other: 70_000_000 };
 const keptAfterEndUs = 5_000_000;
 const sweptPerTick = 4_000;
+/** To look whether one is due costs so much less than to judge it. */
+const lookedForOne = 20;
 
 export class Join {
   readonly #options: JoinOptions;
@@ -56,6 +58,7 @@ export class Join {
   readonly #former = new Map<string, Live>();
   readonly #unresolved = new Map<string, Live>();
   readonly #pending = new Set<Live>();
+  #walk: Iterator<Live> | undefined;
   #sweep: Iterator<Live> | undefined;
   #evicted = 0;
 
@@ -81,9 +84,28 @@ export class Join {
     }
   }
 
-  /** Judges what is due and forgets what ended; call it often. */
-  tick(nowUs: number): void {
-    for (const live of this.#pending) if (this.#isSettled(live, nowUs)) this.#judge(live);
+  /**
+   * Judges what is due, at most `most`, and forgets what ended; call it often. Returns whether it stopped at `most`: the
+   * next call goes on from there.
+   */
+  tick(nowUs: number, most = Number.POSITIVE_INFINITY): boolean {
+    this.#walk ??= this.#pending.values();
+    let judged = 0;
+    for (let looked = 0; judged < most && looked < most * lookedForOne; looked++) {
+      const next = this.#walk.next();
+      if (next.done) {
+        this.#walk = undefined;
+        break;
+      }
+      if (!this.#isSettled(next.value, nowUs)) continue;
+      this.#judge(next.value);
+      judged += 1;
+    }
+    this.#forget(nowUs);
+    return this.#walk !== undefined;
+  }
+
+  #forget(nowUs: number): void {
     this.#sweep ??= this.#live.values();
     for (let i = 0; i < sweptPerTick; i++) {
       const next = this.#sweep.next();

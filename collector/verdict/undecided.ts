@@ -20,6 +20,8 @@ export class Undecided {
       this.#waiting.delete(joined.id);
       return false;
     }
+    // In the order of their times.
+    this.#waiting.delete(joined.id);
     this.#waiting.set(joined.id, { joined, againUs: nowUs + againEveryUs });
     return true;
   }
@@ -28,10 +30,11 @@ export class Undecided {
     this.#waiting.delete(id);
   }
 
-  due(nowUs: number): Joined[] {
+  /** At most so many; they are waited for no more. */
+  due(nowUs: number, most: number): Joined[] {
     const due: Joined[] = [];
     for (const [id, { joined, againUs }] of this.#waiting) {
-      if (againUs > nowUs) continue;
+      if (againUs > nowUs || due.length >= most) break;
       this.#waiting.delete(id);
       due.push(joined);
     }

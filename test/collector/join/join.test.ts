@@ -82,6 +82,22 @@ t.test('no agent is waited for longer than the longest lag', async (t) => {
   t.equal(due.length, 1);
 });
 
+t.test('of many that are due some are judged at once, and the rest when it is asked again', async (t) => {
+  const { join, due, source, destination } = scene();
+  for (let port = 0; port < 100; port++) {
+    source(answered({ initiatorPort: 40_000 + port }));
+    if (port % 10 !== 0) destination(atDestination(answered({ initiatorPort: 40_000 + port })));
+  }
+  t.equal(join.tick(t0 + 1, 40), true, 'more is due');
+  t.equal(due.length, 40);
+  t.equal(join.tick(t0 + 1, 40), true);
+  t.equal(join.tick(t0 + 1, 40), false, 'what is left waits for the other side');
+  t.equal(due.length, 90);
+  t.equal(new Set(due.map(({ id }) => id)).size, 90, 'each once');
+  t.equal(join.tick(t0 + 11.1 * second, 40), false);
+  t.equal(due.length, 100);
+});
+
 t.test('an agent that does not report is not waited for', async (t) => {
   const { join, due, covered, source } = scene();
   covered.set('n1', t0 + 2 * second);
