@@ -181,8 +181,11 @@ export type ClusterEvent =
   | { type: 'absent'; resource: string; atUs: number }
   | { type: 'problem'; problem: Problem; atUs: number };
 
-/** Unique key of an object: kind, namespace and name; a Workload's with its own kind. */
+/**
+ * Unique key of an object: kind, namespace and name. A Workload's has its own kind besides, which may be called as one of
+ * ours is (Knative's Service).
+ */
 export function objectKey(object: ClusterObject): string {
-  const kind = object.kind === 'Workload' ? object.workload.kind : object.kind;
+  const kind = object.kind === 'Workload' ? `Workload/${object.workload.kind}` : object.kind;
   return `${kind}/${object.namespace}/${object.name}`;
 }

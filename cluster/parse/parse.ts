@@ -32,7 +32,7 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   const known = typeof kind === 'string' ? knownAs(field, kind) : undefined;
   if (known === undefined) return { is: 'not-ours' };
 
-  const meta = metadata(field, kind as string, known.scope);
+  const meta = metadata(field, known.foreign ? `${kind}.${known.group}` : (kind as string), known.scope);
   const parsed = known.parse(field, meta);
   if (parsed === 'passed-over') return { is: 'not-ours' };
   const subject = `${kind} ${known.scope === 'namespaced' ? `${meta.namespace}/` : ''}${meta.name || '(no name)'}`;
@@ -47,6 +47,8 @@ const mostProblems = 50;
 
 type Known = {
   group: string;
+  /** Of an API that is known by the pod template alone: its kinds may be called as others are. */
+  foreign?: true;
   version: string;
   scope: Scope;
   parse: (field: Field, meta: Metadata) => ClusterObject | PolicyDraft | 'passed-over';
@@ -90,15 +92,15 @@ function ofKind(kind: string, ...makers: string[]): Known['parse'] {
   };
 }
 
-/** Undefined where it is not ours. A kind of another API is ours where it has a pod template. */
+/** Undefined where it is not ours. A kind of another API is ours where it has a pod template, whatever it is called. */
 function knownAs(field: Field, kind: string): Known | undefined {
-  if (Object.hasOwn(kinds, kind)) return isOurs(field, kinds[kind]!) ? kinds[kind] : undefined;
-  if (Object.hasOwn(workloads, kind) && isOurs(field, workloads[kind]!)) return workloads[kind];
+  for (const known of [kinds, workloads])
+    if (Object.hasOwn(known, kind) && isOurs(field, known[kind]!)) return known[kind];
   const { value: apiVersion } = field.at('apiVersion');
   const [group, version] = typeof apiVersion === 'string' ? apiVersion.split('/') : [];
   const isKind = /^[A-Za-z][A-Za-z0-9]{0,62}$/.test(kind);
   if (!isKind || group === undefined || version === undefined || !hasPodTemplate(field.value)) return undefined;
-  return { group, version, scope: 'namespaced', parse: ofKind(kind) };
+  return { group, foreign: true, version, scope: 'namespaced', parse: ofKind(kind) };
 }
 
 /** Tells a fault where the kind is ours in a version that is not. A map with a kind and neither is some other file. */

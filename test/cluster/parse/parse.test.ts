@@ -1,5 +1,6 @@
 import t from 'tap';
 import { parseObject } from '../../../cluster/parse/parse.ts';
+import { objectKey } from '../../../model/kubernetes.ts';
 import { parsed, problemsOf, raw } from '../../scene/objects.ts';
 
 t.test('rule 16: a namespace carries kubernetes.io/metadata.name even where a manifest leaves it out', async (t) => {
@@ -141,9 +142,19 @@ t.test('a kind of another API that has a pod template is a workload, whatever it
   t.match(read('apps.kruise.io/v1beta1', 'StatefulSet'), { workload: { kind: 'StatefulSet' } });
   t.match(read('example.com/v1', 'Sweep', { jobTemplate: { spec: { template } } }), { workload: { kind: 'Sweep' } });
   t.match(read('v1', 'ReplicationController'), { workload: { kind: 'ReplicationController' } });
+  t.match(read('serving.knative.dev/v1', 'Service'), { kind: 'Workload', workload: { kind: 'Service', name: 'web' } });
 });
 
-t.test('a template of something else makes no pods, nor does a kind that is called as one of ours is', async (t) => {
+t.test('a workload that is called as a kind of ours is, is another object than that', async (t) => {
+  const template = { spec: { containers: [{ name: 'web' }] } };
+  const own = { metadata: { name: 'web', namespace: 'shop' }, kind: 'Service' };
+  const knative = parsed('Workload', { ...own, apiVersion: 'serving.knative.dev/v1', spec: { template } });
+  const service = parsed('Service', { ...own, apiVersion: 'v1', spec: {} });
+  t.not(objectKey(knative), objectKey(service));
+  t.not(knative.uid, service.uid);
+});
+
+t.test('a template of something else makes no pods, nor does what is no object of another API', async (t) => {
   const template = { spec: { containers: [{ name: 'web' }] } };
   const others = [
     { apiVersion: 'bitnami.com/v1alpha1', kind: 'SealedSecret', spec: { template: { data: {} } } },
@@ -152,7 +163,7 @@ t.test('a template of something else makes no pods, nor does a kind that is call
       kind: 'MachineDeployment',
       spec: { template: { spec: { clusterName: 'a' } } },
     },
-    { apiVersion: 'serving.knative.dev/v1', kind: 'Service', spec: { template } },
+    { apiVersion: 'serving.knative.dev/v1', kind: 'Service', spec: { template: { spec: {} } } },
     { apiVersion: 'v1', kind: 'Rollout', spec: { template } },
     { apiVersion: 'example.com/v1', kind: 'no kind', spec: { template } },
     { kind: 'Rollout', spec: { template } },
