@@ -44,6 +44,7 @@ export class Parties {
   readonly #pods = new Map<string, Pod>();
   readonly #workloads = new Map<string, MadeBy[]>();
   readonly #namespaces = new Map<string, Labels>();
+  readonly #namesOnly = new Map<string, Labels>();
   readonly #nodes = new Map<string, Node>();
   readonly #podsAt = new Map<Address, Pod[]>();
   readonly #nodeAt = new Map<Address, string>();
@@ -167,8 +168,10 @@ export class Parties {
   }
 
   #podParty({ namespace, name, labels, addresses, node, ports }: Placeable): Party {
-    const namespaceLabels = this.#namespaceLabels(namespace);
-    return { kind: 'pod', namespace, name, labels, namespaceLabels, addresses, node, ports };
+    const told = this.#namespaces.get(namespace);
+    const party = { kind: 'pod' as const, namespace, name, labels, addresses, node, ports };
+    if (told !== undefined) return { ...party, namespaceLabels: told };
+    return { ...party, namespaceLabels: this.#nameAsLabel(namespace), namespaceLabelsKnown: false };
   }
 
   /** Rule 13: a host-network pod is its node's address. */
@@ -180,17 +183,21 @@ export class Parties {
 
   /** Its labels count only where the node's status has the address (rule 24). */
   #nodeParty(address: Address, node: string): Party {
+    if (node === '') return { kind: 'address', address };
     const known = this.#nodes.get(node);
-    const nodeLabels = known?.addresses.includes(address) ? known.labels : undefined;
-    return { kind: 'address', address, ...(node !== '' && { node }), ...(nodeLabels && { nodeLabels }) };
+    // Of a node without a manifest the addresses are those of its host-network pods, which are in its status.
+    if (known === undefined) return { kind: 'address', address, node, nodeLabels: {}, nodeLabelsKnown: false };
+    if (!known.addresses.includes(address)) return { kind: 'address', address, node };
+    if (known.broken) return { kind: 'address', address, node, nodeLabels: {}, nodeLabelsKnown: false };
+    return { kind: 'address', address, node, nodeLabels: known.labels };
   }
 
-  /** A namespace without a manifest has its name as a label all the same (rule 16). */
-  #namespaceLabels(name: string): Labels {
-    const known = this.#namespaces.get(name);
+  /** What is known of a namespace without a manifest (rule 16). */
+  #nameAsLabel(name: string): Labels {
+    const known = this.#namesOnly.get(name);
     if (known !== undefined) return known;
     const labels: Labels = { 'kubernetes.io/metadata.name': name };
-    this.#namespaces.set(name, labels);
+    this.#namesOnly.set(name, labels);
     return labels;
   }
 

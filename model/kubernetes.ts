@@ -38,7 +38,13 @@ export type Pod = Named & {
 /** What makes pods, by its pod template: Deployment, StatefulSet, …, or a kind of another API that has one. */
 export type Workload = Named & {
   kind: 'Workload';
+  /** What its pods are shown as. */
   workload: WorkloadRef;
+  /**
+   * Of what another made, as a Deployment makes ReplicaSets: its own kind. `workload` is then the owner, for which it
+   * stands where the owner is not there. `retired`: it wants no pods any more.
+   */
+  owned?: { kind: string; retired: boolean };
   labels: Labels;
   hostNetwork: boolean;
   ports: readonly ContainerPort[];
@@ -47,8 +53,10 @@ export type Workload = Named & {
 /** `labels` always holds kubernetes.io/metadata.name (rule 16). */
 export type Namespace = Named & { kind: 'Namespace'; labels: Labels };
 
+/** One with `broken` has more than could be read: which labels and addresses is not known. */
 export type Node = Named & {
   kind: 'Node';
+  broken?: true;
   labels: Labels;
   addresses: readonly Address[];
   podPrefixes: readonly Prefix[];
@@ -65,9 +73,10 @@ export type Service = Named & {
 };
 
 export type EndpointPort = { name: string; protocol: number; port: number };
-/** Only ready endpoints are kept. */
+/** Only ready endpoints are kept. One with `broken` has endpoints or ports that could not be read. */
 export type EndpointSlice = Named & {
   kind: 'EndpointSlice';
+  broken?: true;
   service: string;
   addresses: readonly Address[];
   ports: readonly EndpointPort[];
@@ -186,6 +195,11 @@ export type ClusterEvent =
  * ours is (Knative's Service).
  */
 export function objectKey(object: ClusterObject): string {
-  const kind = object.kind === 'Workload' ? `Workload/${object.workload.kind}` : object.kind;
+  const kind = object.kind === 'Workload' ? `Workload/${writtenKind(object)}` : object.kind;
   return `${kind}/${object.namespace}/${object.name}`;
+}
+
+/** The kind that stands in its manifest. */
+export function writtenKind(object: ClusterObject): string {
+  return object.kind === 'Workload' ? (object.owned?.kind ?? object.workload.kind) : object.kind;
 }

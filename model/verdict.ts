@@ -13,6 +13,8 @@ export type Party =
       name: string;
       labels: Labels;
       namespaceLabels: Labels;
+      /** False: the namespace may have others beside these, as one without a manifest has. */
+      namespaceLabelsKnown?: false;
       /** Those it may be seen with: one for a connection, all of a pod that is asked about; empty for a pod template. */
       addresses: readonly Address[];
       /** Empty where it is not known. */
@@ -27,6 +29,8 @@ export type Party =
       node?: string;
       /** Of the node in whose status the address is (rule 24). */
       nodeLabels?: Labels;
+      /** False: the node may have others beside these. */
+      nodeLabelsKnown?: false;
       /** By the DNS answers that held then, in lower case without a final dot; missing or empty: none was observed. */
       names?: readonly string[];
     }
@@ -57,6 +61,8 @@ export type UnknownReason =
   | { reason: 'broken-policy'; policies: readonly PolicyRef[] }
   | { reason: 'address-not-known'; policies: readonly PolicyRef[] }
   | { reason: 'names-not-known'; policies: readonly PolicyRef[] }
+  | { reason: 'namespace-labels-not-known'; namespace: string; policies: readonly PolicyRef[] }
+  | { reason: 'node-labels-not-known'; node: string; policies: readonly PolicyRef[] }
   | { reason: 'ambiguous-priority'; policies: readonly PolicyRef[] }
   | { reason: 'node-not-known'; party: string }
   | { reason: 'pods-differ'; party: string }

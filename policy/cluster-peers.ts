@@ -1,8 +1,8 @@
 // Whether a peer of a rule of the Admin or Baseline tier is the other end of the connection (rules 23 and 24).
-import type { ClusterPeer, PodsSelector } from '../model/kubernetes.ts';
+import type { ClusterPeer, LabelSelector } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
-import { type Match, networkMatches, type PodParty } from './peers.ts';
-import { selects } from './selectors.ts';
+import { type Match, networkMatches, type PodParty, podsMatch } from './peers.ts';
+import { mayAlsoSelect, selects } from './selectors.ts';
 
 /** `maybe-named`: no DNS answer was seen that gives the address a name. */
 export type ClusterMatch = Match | 'maybe-named';
@@ -18,7 +18,9 @@ export function clusterPeersMatch(peers: readonly ClusterPeer[], own: PodParty, 
 }
 
 function clusterPeerMatches(peer: ClusterPeer, own: PodParty, other: Party): ClusterMatch {
-  if ('pods' in peer) return podsMatch(peer.pods, other);
+  if ('pods' in peer) {
+    return other.kind === 'pod' ? podsMatch(peer.pods.namespaceSelector, peer.pods.podSelector, other) : 'no';
+  }
   if ('networks' in peer) return networkMatches(peer.networks, own, other);
   switch (other.kind) {
     case 'pod':
@@ -26,15 +28,16 @@ function clusterPeerMatches(peer: ClusterPeer, own: PodParty, other: Party): Clu
     case 'some-node':
       return 'nodes' in peer ? 'maybe' : 'maybe-named';
     case 'address':
-      if ('nodes' in peer)
-        return other.nodeLabels !== undefined && selects(peer.nodes, other.nodeLabels) ? 'yes' : 'no';
+      if ('nodes' in peer) return nodeMatches(peer.nodes, other);
       return namesMatch(peer.domainNames, other.names);
   }
 }
 
-function podsMatch({ namespaceSelector, podSelector }: PodsSelector, other: Party): 'yes' | 'no' {
-  if (other.kind !== 'pod' || !selects(namespaceSelector, other.namespaceLabels)) return 'no';
-  return podSelector === undefined || selects(podSelector, other.labels) ? 'yes' : 'no';
+function nodeMatches(selector: LabelSelector, node: Party & { kind: 'address' }): ClusterMatch {
+  const { nodeLabels, nodeLabelsKnown } = node;
+  if (nodeLabels === undefined) return 'no';
+  if (nodeLabelsKnown === false) return mayAlsoSelect(selector, nodeLabels);
+  return selects(selector, nodeLabels) ? 'yes' : 'no';
 }
 
 function namesMatch(patterns: readonly string[], names: readonly string[] | undefined): ClusterMatch {

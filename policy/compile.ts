@@ -6,7 +6,13 @@ import type { Direction, PolicyRef } from '../model/verdict.ts';
 export type Isolation = { of: NetworkPolicy; policy: PolicyRef; rules: readonly PolicyRule[] };
 
 /** One policy of the Admin or Baseline tier in one direction that it speaks of; no rules where it is broken. */
-export type Tiered = { of: ClusterPolicy; policy: PolicyRef; rules: readonly ClusterRule[] };
+export type Tiered = {
+  of: ClusterPolicy;
+  policy: PolicyRef;
+  rules: readonly ClusterRule[];
+  /** Its subject asks for a label that the pod's namespace may have: it may touch the pod, or may not. */
+  mayNotTouch?: true;
+};
 
 export type Compiled<Part> = { readonly [Side in Direction]: Part | undefined };
 
@@ -43,6 +49,17 @@ export function compiledTiered(policy: ClusterPolicy): Compiled<Tiered> {
   };
   const fresh = { egress: part('egress'), ingress: part('ingress') };
   tiereds.set(policy, fresh);
+  return fresh;
+}
+
+const doubted = new WeakMap<Tiered, Tiered>();
+
+/** The same where it is not known whether its subject holds the pod. */
+export function mayNotTouch(part: Tiered): Tiered {
+  const known = doubted.get(part);
+  if (known !== undefined) return known;
+  const fresh: Tiered = { ...part, mayNotTouch: true };
+  doubted.set(part, fresh);
   return fresh;
 }
 

@@ -110,6 +110,10 @@ export function reasonText(why: UnknownReason): string {
       return `a rule could match by address, and the address is not known: ${policiesText(why.policies)}`;
     case 'names-not-known':
       return `a domain name could match, and no DNS answer for the address was seen: ${policiesText(why.policies)}`;
+    case 'namespace-labels-not-known':
+      return `the labels of namespace ${why.namespace} are not known, and a policy goes by them: ${policiesText(why.policies)}`;
+    case 'node-labels-not-known':
+      return `the labels of node ${why.node} are not known, and a policy goes by them: ${policiesText(why.policies)}`;
     case 'ambiguous-priority':
       return `ambiguous priority: ${policiesText(why.policies)} have the same and would decide differently`;
     case 'node-not-known':

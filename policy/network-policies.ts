@@ -1,9 +1,10 @@
 // What the NetworkPolicies say of a side (rules 1 to 17); undefined where none of them isolates it.
 import type { Crossing, Direction, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
+import { doubtOf } from './doubt.ts';
 import { nearMisses } from './near-misses.ts';
 import type { PolicyOptions } from './options.ts';
 import { unlessOwnNode } from './own-node.ts';
-import { type PodParty, peersMatch } from './peers.ts';
+import { type Match, type PodParty, peersMatch } from './peers.ts';
 import type { Selection } from './policy-set.ts';
 import { entryHolds, entryWords, isNamed } from './port-index.ts';
 
@@ -18,6 +19,7 @@ export function judgeNetworkPolicies(
   const { isolating, broken, index } = selection;
   if (isolating.length === 0 && broken.length === 0) return undefined;
   const { entries, rules } = index;
+  let doubt: Exclude<Match, 'yes' | 'no'> | undefined;
   let unsure: PolicyRef[] | undefined;
   let seen = -1;
   const named = isNamed(crossing);
@@ -28,11 +30,13 @@ export function judgeNetworkPolicies(
     const { policy, rule, of } = rules[place]!;
     const match = peersMatch(of.peers, own, other, options);
     if (match === 'yes') return { side, verdict: 'allowed', decidedBy: { tier: 'NetworkPolicy', policy, rule } };
-    if (match === 'maybe' && unsure?.at(-1) !== policy) unsure = [...(unsure ?? []), policy];
+    if (match === 'no') continue;
+    doubt ??= match;
+    if (match === doubt && unsure?.at(-1) !== policy) unsure = [...(unsure ?? []), policy];
   }
   // A broken policy can take no allowance away, but it may isolate the side, or hold the rule that allows.
   if (broken.length > 0) return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };
-  if (unsure !== undefined) return { side, verdict: 'unknown', why: { reason: 'address-not-known', policies: unsure } };
+  if (doubt !== undefined) return { side, verdict: 'unknown', why: doubtOf(doubt, other, unsure!) };
   return unlessOwnNode(new Denial(selection, own, crossing, side, options), own, other);
 }
 

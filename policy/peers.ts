@@ -1,25 +1,28 @@
 // Whether a peer of a rule is the other end of the connection: by identity, or by address (rules 7, 8, 9 and 13).
 import { type Address, isIpv6, type Prefix, prefixHoldsAddress } from '../model/address.ts';
-import type { PolicyPeer } from '../model/kubernetes.ts';
+import type { LabelSelector, PolicyPeer } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import type { PolicyOptions } from './options.ts';
-import { selects } from './selectors.ts';
+import { mayAlsoSelect, selects } from './selectors.ts';
 
 export type PodParty = Party & { kind: 'pod' };
 
-/** `maybe`: the peer is an ipBlock, and the address of the other end is not known. */
-export type Match = 'yes' | 'no' | 'maybe';
+/**
+ * `maybe`: the peer is an ipBlock, and the address of the other end is not known. `maybe-labelled`: it asks for a label of
+ * the other end's namespace or node, and not all of those are known.
+ */
+export type Match = 'yes' | 'no' | 'maybe' | 'maybe-labelled';
 
 /** `own` is the pod that the policy isolates: it lives in the policy's namespace. No peers: everybody (rule 6). */
 export function peersMatch(peers: readonly PolicyPeer[], own: PodParty, other: Party, options: PolicyOptions): Match {
   if (peers.length === 0) return 'yes';
-  let maybe = false;
+  let found: Match = 'no';
   for (const peer of peers) {
     const match = peerMatches(peer, own, other, options);
     if (match === 'yes') return 'yes';
-    if (match === 'maybe') maybe = true;
+    if (found === 'no') found = match;
   }
-  return maybe ? 'maybe' : 'no';
+  return found;
 }
 
 function peerMatches(peer: PolicyPeer, own: PodParty, other: Party, options: PolicyOptions): Match {
@@ -28,12 +31,26 @@ function peerMatches(peer: PolicyPeer, own: PodParty, other: Party, options: Pol
   const { podSelector, namespaceSelector } = peer;
   if (namespaceSelector === undefined) {
     if (other.namespace !== own.namespace) return 'no';
-  } else if (!selects(namespaceSelector, other.namespaceLabels)) return 'no';
-  return podSelector === undefined || selects(podSelector, other.labels) ? 'yes' : 'no';
+    return podSelector === undefined || selects(podSelector, other.labels) ? 'yes' : 'no';
+  }
+  return podsMatch(namespaceSelector, podSelector, other);
+}
+
+export function podsMatch(
+  namespaceSelector: LabelSelector,
+  podSelector: LabelSelector | undefined,
+  pod: PodParty,
+): 'yes' | 'no' | 'maybe-labelled' {
+  if (pod.namespaceLabelsKnown === false) {
+    const match = mayAlsoSelect(namespaceSelector, pod.namespaceLabels);
+    return match === 'no' || podSelector === undefined || selects(podSelector, pod.labels) ? match : 'no';
+  }
+  if (!selects(namespaceSelector, pod.namespaceLabels)) return 'no';
+  return podSelector === undefined || selects(podSelector, pod.labels) ? 'yes' : 'no';
 }
 
 /** Rule 24: networks match pod addresses as well. */
-export function networkMatches(networks: readonly Prefix[], own: PodParty, other: Party): Match {
+export function networkMatches(networks: readonly Prefix[], own: PodParty, other: Party): 'yes' | 'no' | 'maybe' {
   let maybe = false;
   for (const cidr of networks) {
     const match = blockMatches(cidr, noPrefixes, own, other, matchesPods);
@@ -52,7 +69,7 @@ function blockMatches(
   own: PodParty,
   other: Party,
   options: Pick<PolicyOptions, 'ipBlockMatchesPods'>,
-): Match {
+): 'yes' | 'no' | 'maybe' {
   switch (other.kind) {
     case 'address':
       return holds(cidr, except, other.address) ? 'yes' : 'no';
@@ -69,7 +86,7 @@ function blockMatches(
 }
 
 /** An end without an address yet: nobody can tell, but that a block of everything will hold it. */
-function unplacedMatches(cidr: Prefix, except: readonly Prefix[], own: PodParty): Match {
+function unplacedMatches(cidr: Prefix, except: readonly Prefix[], own: PodParty): 'yes' | 'no' | 'maybe' {
   if (!canReach(own, cidr.bytes.length === 16)) return 'no';
   return cidr.bits === 0 && except.length === 0 ? 'yes' : 'maybe';
 }

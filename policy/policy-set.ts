@@ -8,11 +8,12 @@ import {
   compiledTiered,
   type Isolation,
   isClusterPolicy,
+  mayNotTouch,
   type Tiered,
 } from './compile.ts';
 import type { PodParty } from './peers.ts';
 import { type PortIndex, portIndexOf } from './port-index.ts';
-import { selects } from './selectors.ts';
+import { mayAlsoSelect, selects } from './selectors.ts';
 
 /** What touches a pod in one direction. Pods that the same policies touch have the same object, also in another set. */
 export type Selection = {
@@ -134,6 +135,7 @@ type Found = {
   layer: Layer;
   namespace: string;
   namespaceLabels: Labels;
+  namespaceLabelsKnown: false | undefined;
   selection: Selection;
 };
 
@@ -144,9 +146,13 @@ const found: { readonly [Side in Direction]: WeakMap<Labels, Found> } = {
 
 /** Which policies touch the pod in that direction (rules 1, 21 and 23). */
 export function selectionOf(set: PolicySet, pod: PodParty, direction: Direction): Selection {
-  const { namespace, labels, namespaceLabels } = pod;
+  const { namespace, labels, namespaceLabels, namespaceLabelsKnown } = pod;
   const known = found[direction].get(labels);
-  const isHere = known !== undefined && known.namespaceLabels === namespaceLabels && known.namespace === namespace;
+  const isHere =
+    known !== undefined &&
+    known.namespaceLabels === namespaceLabels &&
+    known.namespace === namespace &&
+    known.namespaceLabelsKnown === namespaceLabelsKnown;
   if (isHere && known.set === set) return known.selection;
   const tiers = set.tiers[direction];
   const layer = (set.byNamespace.get(namespace) ?? noIsolation)[direction];
@@ -154,25 +160,41 @@ export function selectionOf(set: PolicySet, pod: PodParty, direction: Direction)
     known.set = set;
     return known.selection;
   }
-  const selection = select(tiers, layer, namespaceLabels, labels);
-  found[direction].set(labels, { set, tiers, layer, namespace, namespaceLabels, selection });
+  const selection = select(tiers, layer, pod);
+  found[direction].set(labels, { set, tiers, layer, namespace, namespaceLabels, namespaceLabelsKnown, selection });
   return selection;
 }
 
-function select(tierLayer: TierLayer, { parts }: Layer, namespaceLabels: Labels, labels: Labels): Selection {
-  const tiers = tiersOf(tierLayer, namespaceLabels).filter(({ of }) => maySelect(of.subject?.podSelector, labels));
+function select(tierLayer: TierLayer, { parts }: Layer, pod: PodParty): Selection {
+  const { labels } = pod;
+  const tiers = tiersOf(tierLayer, pod).filter(({ of }) => maySelect(of.subject?.podSelector, labels));
   // A broken policy whose selector cannot be read may select every pod.
   const isolations = parts.filter(({ of }) => maySelect(of.podSelector, labels));
   return theSelection(tiers, isolations);
 }
 
-function tiersOf({ parts, ofNamespace }: TierLayer, namespaceLabels: Labels): readonly Tiered[] {
+function tiersOf({ parts, ofNamespace }: TierLayer, pod: PodParty): readonly Tiered[] {
+  const { namespaceLabels, namespaceLabelsKnown } = pod;
   if (parts.length === 0) return parts;
+  if (namespaceLabelsKnown === false) return parts.flatMap((part) => asFarAsKnown(part, namespaceLabels));
   const known = ofNamespace.get(namespaceLabels);
   if (known !== undefined) return known;
   const taken = parts.filter(({ of }) => maySelect(of.subject?.namespaceSelector, namespaceLabels));
   ofNamespace.set(namespaceLabels, taken);
   return taken;
+}
+
+/** Of a namespace with labels that are not known. */
+function asFarAsKnown(part: Tiered, known: Labels): Tiered | [] {
+  const selector = part.of.subject?.namespaceSelector;
+  switch (selector === undefined ? 'yes' : mayAlsoSelect(selector, known)) {
+    case 'yes':
+      return part;
+    case 'no':
+      return [];
+    case 'maybe-labelled':
+      return mayNotTouch(part);
+  }
 }
 
 function maySelect(selector: LabelSelector | undefined, labels: Labels): boolean {

@@ -6,6 +6,16 @@ export function selects(selector: LabelSelector, labels: Labels): boolean {
   return true;
 }
 
+/** Where the object may have labels beside those that are known, one that asks for any other may select it. */
+export function mayAlsoSelect(selector: LabelSelector, known: Labels): 'yes' | 'no' | 'maybe-labelled' {
+  let open = false;
+  for (const requirement of selector) {
+    if (!Object.hasOwn(known, requirement.key)) open = true;
+    else if (!holds(requirement, known)) return 'no';
+  }
+  return open ? 'maybe-labelled' : 'yes';
+}
+
 /** `NotIn` and `DoesNotExist` hold where the key is missing. */
 function holds({ key, operator, values }: Requirement, labels: Labels): boolean {
   const has = Object.hasOwn(labels, key);

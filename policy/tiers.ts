@@ -2,8 +2,9 @@
 // the first rule that matches. Where it is not known whether a rule matches, both answers stand.
 import type { ClusterAction } from '../model/kubernetes.ts';
 import type { Crossing, Direction, Party, PolicyRef, RuleRef, SideVerdict, UnknownReason } from '../model/verdict.ts';
-import { type ClusterMatch, clusterPeersMatch } from './cluster-peers.ts';
+import { clusterPeersMatch } from './cluster-peers.ts';
 import type { Tiered } from './compile.ts';
+import { doubtOf } from './doubt.ts';
 import type { PodParty } from './peers.ts';
 import { priorityOf } from './policy-set.ts';
 import { portsMatch } from './ports.ts';
@@ -62,37 +63,37 @@ function conflictOf(endings: readonly Ending[], begun: number): { ending: Ending
   return found;
 }
 
-/** Adds how the policy may end; says whether none of its rules may match. */
-function judgePolicy({ of, policy, rules }: Tiered, asked: Asked, endings: Ending[]): boolean {
+/** Adds how the policy may end; says whether it may leave it to the next: it may not touch the pod, or no rule match. */
+function judgePolicy({ of, policy, rules, mayNotTouch }: Tiered, asked: Asked, endings: Ending[]): boolean {
   if (of.broken !== undefined) {
     endings.push({ action: 'undecidable', doubt: { reason: 'broken-policy', policies: [policy] } });
-    return false;
+    return mayNotTouch === true;
   }
   const { own, other, crossing } = asked;
+  const ofSubject = mayNotTouch && doubtOf('maybe-labelled', own, [policy]);
   for (let i = 0; i < rules.length; i++) {
     const { action, peers, ports, notUnderstood } = rules[i]!;
     if (notUnderstood !== undefined) {
       // Rule 26: what nobody understands allows nothing, and anything else denies.
       if (action === 'Accept') continue;
-      endings.push({ action: 'Deny', policy, rule: { tier: of.tier, policy, rule: i }, notUnderstood });
-      return false;
+      const rule: RuleRef = { tier: of.tier, policy, rule: i };
+      endings.push({ action: 'Deny', policy, rule, notUnderstood, ...(ofSubject && { doubt: ofSubject }) });
+      return mayNotTouch === true;
     }
     if (portsMatch(ports, crossing) !== 'yes') continue;
     const match = clusterPeersMatch(peers, own, other);
     if (match === 'no') continue;
     const rule: RuleRef = { tier: of.tier, policy, rule: i };
-    if (match === 'yes') {
+    if (match !== 'yes') endings.push({ action, policy, rule, doubt: doubtOf(match, other, [policy]) });
+    else if (ofSubject) {
+      endings.push({ action, policy, rule, doubt: ofSubject });
+      return true;
+    } else {
       endings.push({ action, policy, rule });
       return false;
     }
-    endings.push({ action, policy, rule, doubt: doubtOf(match, policy) });
   }
   return true;
-}
-
-function doubtOf(match: ClusterMatch, policy: PolicyRef): UnknownReason {
-  const reason = match === 'maybe-named' ? 'names-not-known' : 'address-not-known';
-  return { reason, policies: [policy] };
 }
 
 /** The verdict in which all endings agree, whatever the answer to the doubts; else unknown, with the first of them. */

@@ -23,7 +23,10 @@ export type Parsed =
 /** Where a part of the object stands, as `db.yaml:14`; empty where it came from no file. */
 export type Locate = (path: Path) => string;
 
-/** A broken policy is an object all the same, with `broken` (rule 17); whatever else is broken is left out. */
+/**
+ * A broken policy is an object all the same, with `broken` (rule 17), and so are a Node and an EndpointSlice, which say
+ * for whom something is not known. Whatever else is broken is left out.
+ */
 export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   if (typeof raw !== 'object' || raw === null) return { is: 'not-ours' };
   const faults: FieldFault[] = [];
@@ -34,12 +37,15 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
 
   const meta = metadata(field, known.foreign ? `${kind}.${known.group}` : (kind as string), known.scope);
   const parsed = known.parse(field, meta);
-  if (parsed === 'passed-over') return { is: 'not-ours' };
   const subject = `${kind} ${known.scope === 'namespaced' ? `${meta.namespace}/` : ''}${meta.name || '(no name)'}`;
   const problems = faults.slice(0, mostProblems).map((fault) => at(placeOf(subject, fault.path, locate), fault));
   if (faults.length > mostProblems) problems.push(at(subject, moreProblems(faults.length - mostProblems)));
   if (isDraft(parsed)) return policy(meta, parsed, problems, locate);
-  return problems.length > 0 ? { is: 'broken', problems } : { is: 'object', object: parsed, problems };
+  if (problems.length === 0) return { is: 'object', object: parsed, problems };
+  if ((parsed.kind === 'Node' || parsed.kind === 'EndpointSlice') && meta.name !== '') {
+    return { is: 'object', object: { ...parsed, broken: true }, problems };
+  }
+  return { is: 'broken', problems };
 }
 
 /** Told of one object; whoever mends these finds the rest. */
@@ -51,7 +57,7 @@ type Known = {
   foreign?: true;
   version: string;
   scope: Scope;
-  parse: (field: Field, meta: Metadata) => ClusterObject | PolicyDraft | 'passed-over';
+  parse: (field: Field, meta: Metadata) => ClusterObject | PolicyDraft;
 };
 
 const policyApi = { group: 'policy.networking.k8s.io', scope: 'cluster' as const };
@@ -78,18 +84,18 @@ const workloads: Record<string, Known> = {
     scope: 'namespaced',
     parse: ofKind('ReplicaSet', 'Deployment', 'Rollout'),
   },
-  ReplicationController: { group: '', version: 'v1', scope: 'namespaced', parse: ofKind('ReplicationController') },
+  ReplicationController: {
+    group: '',
+    version: 'v1',
+    scope: 'namespaced',
+    parse: ofKind('ReplicationController', 'DeploymentConfig'),
+  },
   Job: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('Job', 'CronJob') },
   CronJob: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('CronJob') },
 };
 
-/** One that is made by one of `makers` is passed over: pods are shown as the maker's. */
 function ofKind(kind: string, ...makers: string[]): Known['parse'] {
-  return (field, meta) => {
-    const owners = meta.field.at('ownerReferences').items();
-    if (owners.some((owner) => makers.some((maker) => maker === owner.at('kind').value))) return 'passed-over';
-    return workload(field, meta, kind);
-  };
+  return (field, meta) => workload(field, meta, kind, makers);
 }
 
 /** Undefined where it is not ours. A kind of another API is ours where it has a pod template, whatever it is called. */

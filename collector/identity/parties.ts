@@ -33,7 +33,8 @@ export class Parties {
     const known = byAddress.get(address);
     if (known !== undefined) return known;
     const inStatus = node.addresses.includes(address);
-    const party: Party = { kind: 'address', address, node: node.name, ...(inStatus && { nodeLabels: node.labels }) };
+    const labels = node.broken ? { nodeLabels: {}, nodeLabelsKnown: false as const } : { nodeLabels: node.labels };
+    const party: Party = { kind: 'address', address, node: node.name, ...(inStatus && labels) };
     if (byAddress.size < addressesOfNode) byAddress.set(address, party);
     return party;
   }

@@ -2,7 +2,7 @@
 // that changes (rule 12) is asked for by placement.
 import type { LabelSelector, Labels, Policy } from '../../model/kubernetes.ts';
 import type { Party } from '../../model/verdict.ts';
-import { selects } from '../selectors.ts';
+import { mayAlsoSelect, selects } from '../selectors.ts';
 import { type Cuts, cutsOf, familyOf, rangeIndex } from './address-ranges.ts';
 import { type Mentions, mentionsOf } from './mentions.ts';
 
@@ -36,8 +36,8 @@ export class Classes {
       case 'some-node':
         return 'some-node';
       case 'address': {
-        const { node, nodeLabels, names = [] } = party;
-        const labels = nodeLabels === undefined ? '' : this.#answersOf(nodeSelectors, nodeLabels);
+        const { node, nodeLabels, nodeLabelsKnown, names = [] } = party;
+        const labels = nodeLabels && told(this.#answersOf(nodeSelectors, nodeLabels, nodeLabelsKnown), node);
         return `address ${this.#rangeOf(party.address)} ${node !== undefined} ${nodeLabels !== undefined} ${labels} ${names}`;
       }
       case 'pod': {
@@ -47,7 +47,7 @@ export class Classes {
         return [
           governed.has(party.namespace) ? party.namespace : '',
           this.#answersOf(podSelectors, party.labels),
-          this.#answersOf(namespaceSelectors, party.namespaceLabels),
+          told(this.#answersOf(namespaceSelectors, party.namespaceLabels, party.namespaceLabelsKnown), party.namespace),
           String(ports.sort()),
           String(party.addresses.map((address) => this.#rangeOf(address)).sort()),
         ].join(' ');
@@ -59,21 +59,32 @@ export class Classes {
     return `${familyOf(address)}/${rangeIndex(this.#cuts, address)}`;
   }
 
-  /** One digit for each selector. */
-  #answersOf(selectors: readonly LabelSelector[], labels: Labels): string {
+  /** One character for each selector. */
+  #answersOf(selectors: readonly LabelSelector[], labels: Labels, known?: false): string {
     let ofSelectors = this.#answers.get(selectors);
     if (ofSelectors === undefined) {
       ofSelectors = new Map();
       this.#answers.set(selectors, ofSelectors);
     }
-    const key = JSON.stringify(labels);
+    const key = `${known ?? ''}${JSON.stringify(labels)}`;
     let answers = ofSelectors.get(key);
     if (answers === undefined) {
-      answers = selectors.map((selector) => (selects(selector, labels) ? '1' : '0')).join('');
+      answers = selectors
+        .map((selector) => {
+          const match = mayAlsoSelect(selector, labels);
+          if (match === 'maybe-labelled' && known === false) return '?';
+          return selects(selector, labels) ? '1' : '0';
+        })
+        .join('');
       ofSelectors.set(key, answers);
     }
     return answers;
   }
+}
+
+/** A doubt names whose labels are not known. */
+function told(answers: string, whose = ''): string {
+  return answers.includes('?') ? `${answers} of ${whose}` : answers;
 }
 
 /** Another of its class is another pod, so the stand-in is never itself at both ends (rule 12). */

@@ -42,7 +42,7 @@ function ask(scene: Parties, from: string, to: string, port: number): Verdict {
 
 t.test('rule 13: a host-network pod is its node’s address, by name and by address', async (t) => {
   const scene = parties(podAt('proxy', 'podIP: 192.0.2.1', 'nodeName: n1, hostNetwork: true'));
-  const node = { kind: 'address', address: '192.0.2.1', node: 'n1' };
+  const node = { kind: 'address', address: '192.0.2.1', node: 'n1', nodeLabels: {}, nodeLabelsKnown: false };
   t.same(partyOf(scene, 'shop/proxy'), node);
   t.same(partyOf(scene, '192.0.2.1'), node);
 });
@@ -93,6 +93,37 @@ t.test('rule 16: a namespace has its name as a label, with a manifest or without
   t.match(partyOf(parties(podAt('web', '')), 'shop/web'), { namespaceLabels: label });
   const namespace = '{ apiVersion: v1, kind: Namespace, metadata: { name: shop, labels: { team: a } } }';
   t.match(partyOf(parties(namespace, podAt('web', '')), 'shop/web'), { namespaceLabels: { team: 'a', ...label } });
+});
+
+t.test('of a namespace without a manifest, or with a broken one, the labels are not known', async (t) => {
+  const byTeam =
+    '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: db, namespace: data }, spec: { podSelector: {}, ingress: [{ from: [{ namespaceSelector: { matchExpressions: [{ key: team, operator: NotIn, values: [a] }] } }] }] } }';
+  const db = podAt('db', '').replace('namespace: shop', 'namespace: data');
+  const asked = (...more: string[]) => ask(parties(db, podAt('web', ''), byTeam, ...more), 'shop/web', 'data/db', 80);
+  const why = { reason: 'namespace-labels-not-known', namespace: 'shop' };
+  t.match(asked(), { verdict: 'unknown', sides: [{}, { why }] });
+  const namespace = (labels: string) =>
+    `{ apiVersion: v1, kind: Namespace, metadata: { name: shop, labels: ${labels} } }`;
+  t.equal(asked(namespace('{ team: a }')).verdict, 'denied');
+  const broken = namespace('{ team: a, build: 12 }');
+  const { entries, problems } = parseManifest([db, podAt('web', ''), byTeam, broken].join('\n---\n'), 'scene.yaml');
+  t.equal(problems.length, 1);
+  const scene = new Parties(entries.map(({ object }) => object));
+  t.match(ask(scene, 'shop/web', 'data/db', 80), { verdict: 'unknown', sides: [{}, { why }] });
+});
+
+t.test('of a node without a manifest, or with a broken one, the labels are not known', async (t) => {
+  const proxy = podAt('proxy', 'podIP: 192.0.2.1', 'nodeName: n1, hostNetwork: true');
+  const node = (labels: string) =>
+    `{ apiVersion: v1, kind: Node, metadata: { name: n1, labels: ${labels} }, status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] } }`;
+  const read = (text: string) => new Parties(parseManifest(text, 'scene.yaml').entries.map(({ object }) => object));
+  const open = { nodeLabels: {}, nodeLabelsKnown: false };
+  t.match(partyOf(parties(proxy), 'shop/proxy'), open);
+  t.match(partyOf(read(node('{ zone: 1 }')), '192.0.2.1'), { node: 'n1', ...open });
+  t.same(partyOf(parties(proxy, node('{ zone: a }')), 'shop/proxy'), {
+    ...{ kind: 'address', address: '192.0.2.1', node: 'n1' },
+    nodeLabels: { zone: 'a' },
+  });
 });
 
 t.test('a workload is judged by its template where none of its pods has an address', async (t) => {

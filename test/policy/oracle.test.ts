@@ -13,7 +13,7 @@ const oftenSeen = [
   ...['allowed by Admin', 'denied by Admin', 'allowed by NetworkPolicy', 'denied by NetworkPolicy'],
   ...['allowed by Baseline', 'denied by Baseline', 'allowed by always'],
   ...['unknown: broken-policy', 'unknown: ambiguous-priority', 'unknown: address-not-known'],
-  ...['unknown: names-not-known', 'unknown: node-not-known'],
+  ...['unknown: names-not-known', 'unknown: node-not-known', 'unknown: namespace-labels-not-known'],
 ];
 
 t.test(`the engine and the naive one agree on ${verdicts} verdicts, each side and its reasons`, async (t) => {
@@ -52,7 +52,7 @@ t.test('an engine that takes all priorities for one is found out by a small case
 });
 
 function smallestOf(wrong: Engine): Case {
-  const found = firstDifference(wrong, { seed: 1, verdicts: 20_000 });
+  const found = firstDifference(wrong, { seed: 2, verdicts: 20_000 });
   if (found === undefined) throw new Error('the wrong engine was not found out');
   return smallest(wrong, found);
 }

@@ -41,7 +41,7 @@ export class Incremental {
   }
 
   party(pod: Pod, address: Address, namespaceLabels: Labels): Party {
-    return this.#parties.pod(pod, address, namespaceLabels);
+    return this.#parties.pod(pod, address, namespaceLabels, true);
   }
 
   setAt(timeUs: number): PolicySet {

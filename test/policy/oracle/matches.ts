@@ -4,7 +4,12 @@ import type { Party } from '../../../model/verdict.ts';
 import type { Question, RawClusterPeer, RawOptions, RawPeer, RawPods, RawPort, RawSelector } from './case.ts';
 
 export type PodParty = Party & { kind: 'pod' };
-export type Match = boolean | 'address-not-known' | 'names-not-known';
+export type Match =
+  | boolean
+  | 'address-not-known'
+  | 'names-not-known'
+  | 'namespace-labels-not-known'
+  | 'node-labels-not-known';
 
 /** One that matches is enough; else one that may. */
 export function anyOf(matches: Match[]): Match {
@@ -23,10 +28,28 @@ export function labelsFit(selector: RawSelector, labels: Readonly<Record<string,
   return true;
 }
 
-export function podFits(pods: RawPods, party: Party): boolean {
+/** Whether the selector asks for a label that may be there, beside those that are known and all fit. */
+function asksForMore(selector: RawSelector, known: Readonly<Record<string, string>>): boolean {
+  const isKnown = (key: string) => key in known;
+  const labels = Object.entries(selector.matchLabels ?? {});
+  const expressions = selector.matchExpressions ?? [];
+  const ofKnown = {
+    matchLabels: Object.fromEntries(labels.filter(([key]) => isKnown(key))),
+    matchExpressions: expressions.filter(({ key }) => isKnown(key)),
+  };
+  const keys = [...labels.map(([key]) => key), ...expressions.map(({ key }) => key)];
+  return labelsFit(ofKnown, known) && !keys.every(isKnown);
+}
+
+function namespaceFits(selector: RawSelector, { namespaceLabels, namespaceLabelsKnown }: PodParty): Match {
+  if (namespaceLabelsKnown === false && asksForMore(selector, namespaceLabels)) return 'namespace-labels-not-known';
+  return labelsFit(selector, namespaceLabels);
+}
+
+export function podFits(pods: RawPods, party: Party): Match {
   if (party.kind !== 'pod') return false;
-  if (!labelsFit(pods.namespaceSelector, party.namespaceLabels)) return false;
-  return pods.podSelector === undefined || labelsFit(pods.podSelector, party.labels);
+  if (pods.podSelector !== undefined && !labelsFit(pods.podSelector, party.labels)) return false;
+  return namespaceFits(pods.namespaceSelector, party);
 }
 
 /** Rules 7 to 9; `namespace` is the policy's. */
@@ -43,8 +66,8 @@ export function peerMatches(
   }
   if (other.kind !== 'pod') return false;
   if (peer.namespaceSelector === undefined && other.namespace !== namespace) return false;
-  if (peer.namespaceSelector !== undefined && !labelsFit(peer.namespaceSelector, other.namespaceLabels)) return false;
-  return labelsFit(peer.podSelector ?? {}, other.labels);
+  if (!labelsFit(peer.podSelector ?? {}, other.labels)) return false;
+  return peer.namespaceSelector === undefined || namespaceFits(peer.namespaceSelector, other);
 }
 
 /** Rules 23 and 24. */
@@ -54,7 +77,9 @@ export function clusterPeerMatches(peer: RawClusterPeer, own: PodParty, other: P
   if (other.kind === 'pod') return false;
   if ('nodes' in peer) {
     if (other.kind === 'some-node') return 'address-not-known';
-    return other.nodeLabels !== undefined && labelsFit(peer.nodes, other.nodeLabels);
+    if (other.nodeLabels === undefined) return false;
+    if (other.nodeLabelsKnown === false && asksForMore(peer.nodes, other.nodeLabels)) return 'node-labels-not-known';
+    return labelsFit(peer.nodes, other.nodeLabels);
   }
   const names = other.kind === 'address' ? (other.names ?? []) : [];
   if (names.length === 0) return 'names-not-known';

@@ -127,8 +127,10 @@ function orderOf(policy: RawClusterPolicy): string {
 }
 
 /** Rules 17, 21 and 23: it may select the pod, and has a rule of that direction. */
-function touches(policy: RawClusterPolicy, { side, own }: World): boolean {
-  return policy[side].length > 0 && (policy.subject === undefined || podFits(policy.subject, own));
+function touches(policy: RawClusterPolicy, { side, own, ask }: World): boolean {
+  if (policy[side].length === 0) return false;
+  const fits = policy.subject === undefined || podFits(policy.subject, own);
+  return typeof fits === 'string' ? ask(fits, refOf(policy)) : fits;
 }
 
 type Said = { policy: RawClusterPolicy; action: RawClusterRule['action']; rule: number };

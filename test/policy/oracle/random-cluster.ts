@@ -16,6 +16,7 @@ export function randomCluster(chance: Chance): RandomCluster {
   const namespaceLabels = new Map(
     namespaces.map((name) => [name, { ...randomLabels(chance), 'kubernetes.io/metadata.name': name }]),
   );
+  const withMoreLabels = new Set(namespaces.filter(() => chance.once(4)));
   const pod = (name: string): PodParty => {
     const namespace = chance.one(namespaces);
     return {
@@ -24,6 +25,7 @@ export function randomCluster(chance: Chance): RandomCluster {
       name,
       labels: randomLabels(chance),
       namespaceLabels: namespaceLabels.get(namespace)!,
+      ...(withMoreLabels.has(namespace) && { namespaceLabelsKnown: false as const }),
       addresses: addressesOfPod(chance),
       node: chance.once(6) ? '' : chance.one(nodes),
       ports: containerPorts(chance),
@@ -67,7 +69,7 @@ function containerPorts(chance: Chance): PodParty['ports'] {
 /** A node, or a host-network pod on it. Its address is mostly one of its status. */
 function nodeParty(chance: Chance, node: string, index: number, nodeLabels: Record<string, string>): Party {
   const address = ip(chance.one([`172.16.0.${index + 1}`, `172.16.0.${index + 3}`, `2001:db8:1::${index + 10}`]));
-  const ofStatus = chance.once(5) ? {} : { nodeLabels };
+  const ofStatus = chance.once(5) ? {} : { nodeLabels, ...(chance.once(4) && { nodeLabelsKnown: false as const }) };
   return { kind: 'address', address, node, ...ofStatus, ...(chance.once(4) && { names: [chance.one(names)] }) };
 }
 

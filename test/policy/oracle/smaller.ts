@@ -46,5 +46,5 @@ const labelMaps: ReadonlySet<string> = new Set(['labels', 'namespaceLabels', 'no
 const neverEmpty: ReadonlySet<string> = new Set(['peers', 'networks', 'domainNames', 'values']);
 const optional: ReadonlySet<string> = new Set([
   ...['policyTypes', 'from', 'to', 'except', 'endPort', 'matchLabels', 'matchExpressions'],
-  ...['fault', 'notUnderstood', 'names', 'nodeLabels'],
+  ...['fault', 'notUnderstood', 'names', 'nodeLabels', 'nodeLabelsKnown', 'namespaceLabelsKnown'],
 ]);

@@ -1,0 +1,19 @@
+// What would have to be known to tell whether a peer matches.
+import type { Party, PolicyRef, UnknownReason } from '../model/verdict.ts';
+import type { ClusterMatch } from './cluster-peers.ts';
+
+export function doubtOf(
+  match: Exclude<ClusterMatch, 'yes' | 'no'>,
+  other: Party,
+  policies: readonly PolicyRef[],
+): UnknownReason {
+  switch (match) {
+    case 'maybe':
+      return { reason: 'address-not-known', policies };
+    case 'maybe-named':
+      return { reason: 'names-not-known', policies };
+    case 'maybe-labelled':
+      if (other.kind === 'address') return { reason: 'node-labels-not-known', node: other.node ?? '', policies };
+      return { reason: 'namespace-labels-not-known', namespace: other.namespace, policies };
+  }
+}
