@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 JOBS ?= 2
 capture_benchmarks := bench/packet-cost.ts bench/drain-cost.ts bench/agent-cost.ts bench/replay.ts
 
-.PHONY: help build packages demo test lint format bench-packages bench-capture bench-policy bench clean
+.PHONY: help build packages demo test lint format bench-packages bench-capture bench-policy bench-collector bench clean
 
 help: ## say what each target does
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
@@ -45,8 +45,11 @@ bench-capture: bench-packages ## what capturing costs; the last lines are one a 
 bench-policy: build ## what a verdict and a change of policy cost; the last lines are one a budget
 	@node bench/run.ts bench/policy.ts
 
+bench-collector: build ## what the collector takes in, and its memory; the last lines are one a budget
+	@node bench/run.ts bench/collector.ts
+
 bench: bench-packages ## every benchmark; the last lines are one a budget
-	@node bench/run.ts $(capture_benchmarks) bench/policy.ts bench/first-packet-to-finding.ts
+	@node bench/run.ts $(capture_benchmarks) bench/policy.ts bench/collector.ts bench/first-packet-to-finding.ts
 
 clean: ## remove what was built, and what a crashed lab left
 	@rm -rf node_modules .tap

@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
 import { BatchQueue } from '../agent/delivery/queue.ts';
@@ -18,27 +19,26 @@ import { CollectorClient } from '../cli/collector-client.ts';
 import { budgetLine } from './budget.ts';
 import { clusterManifest, type Interval, interfacesOf, nodeName, nodes, recordsOf } from './collector-cluster.ts';
 
-const connections = Number(process.env.N ?? 250_000);
+const connections = 250_000;
 const recordsAnInterval = connections * 2;
 const limits = { maxBatchRecords: 5_000, maxQueuedRecords: 10_000_000 };
 const ticksASecond = 100; // sysconf(_SC_CLK_TCK), the same on every Linux
-const ports = { ingest: 17_443, api: 17_444, health: 17_445 };
 const patienceMs = 600_000;
 
 type Agent = { queue: BatchQueue; stream: CollectorStream };
-type Running = { pid: number; client: CollectorClient; end: () => Promise<void> };
+type Running = { pid: number; ingest: number; client: CollectorClient; end: () => Promise<void> };
 
 const folder = mkdtempSync(join(tmpdir(), 'waybill-collector-'));
 const file = (name: string) => join(folder, name);
 
 async function startCollector(): Promise<Running> {
   writeFileSync(file('cluster.json'), clusterManifest());
-  const listen = (port: number) => ({ listen: `127.0.0.1:${port}` });
+  const anyPort = { listen: '127.0.0.1:0' };
   const config = {
     cluster: { manifests: file('cluster.json') },
-    ingest: listen(ports.ingest),
-    api: listen(ports.api),
-    health: listen(ports.health),
+    ingest: anyPort,
+    api: anyPort,
+    health: anyPort,
     tls: { ca: file('ca.crt'), cert: file('collector.crt'), key: file('collector.key') },
     store: { path: file('store/waybill.duckdb') },
   };
@@ -48,11 +48,11 @@ async function startCollector(): Promise<Running> {
   const words = ['-c', core, process.execPath, waybill, 'collector', '--config', file('collector.yaml')];
   const child = spawn('taskset', words, { stdio: ['ignore', 'pipe', 'inherit'] });
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  for await (const line of createInterface({ input: child.stdout })) if (line.includes('collector listens')) break;
-  child.stdout.resume();
+  const ports = await portsOf(child.stdout);
   const [ca, cert, key] = [file('ca.crt'), file('client.crt'), file('client.key')];
   return {
     pid: child.pid!,
+    ingest: ports.ingest,
     client: new CollectorClient({ collector: `https://localhost:${ports.api}`, ca, cert, key }),
     end() {
       child.kill();
@@ -61,7 +61,18 @@ async function startCollector(): Promise<Running> {
   };
 }
 
-function startAgent(node: number, watchedSinceUs: number): Agent {
+/** From the log's line that says that it listens; the rest of the log is read, and passed over. */
+function portsOf(log: Readable): Promise<{ ingest: number; api: number }> {
+  return new Promise((resolve, reject) => {
+    const lines = createInterface({ input: log });
+    lines.on('line', (line) => {
+      if (line.includes('collector listens')) resolve(JSON.parse(line) as { ingest: number; api: number });
+    });
+    lines.once('close', () => reject(new Error('the collector did not begin')));
+  });
+}
+
+function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent {
   const books = new Books();
   const queue = new BatchQueue(books, limits);
   const state = {
@@ -78,7 +89,7 @@ function startAgent(node: number, watchedSinceUs: number): Agent {
     {
       node: nodeName(node),
       instance: randomUUID(),
-      address: `localhost:${ports.ingest}`,
+      address: `localhost:${ingest}`,
       tls: {
         ca: readFileSync(file('ca.crt')),
         cert: readFileSync(file(`${name}.crt`)),
@@ -89,7 +100,7 @@ function startAgent(node: number, watchedSinceUs: number): Agent {
       taken: () => undefined,
     },
     queue,
-    pino({ level: 'warn' }),
+    pino({ level: 'error' }),
   );
   return { queue, stream };
 }
@@ -137,7 +148,7 @@ async function main(): Promise<void> {
   try {
     process.stdout.write(`with the cluster alone: ${memoryMiB(collector.pid, 'VmRSS').toFixed(0)} MiB resident\n`);
     const startUs = nowUs() - 60_000_000;
-    const agents = nodeNames.map((_, node) => startAgent(node, startUs - 60_000_000));
+    const agents = nodeNames.map((_, node) => startAgent(node, collector.ingest, startUs - 60_000_000));
     let seconds = 0;
     for (const is of ['first', 'further'] as const) {
       const before = cpuSeconds(collector.pid);
