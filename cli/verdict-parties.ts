@@ -11,7 +11,7 @@ import type {
   Service,
   Workload,
 } from '../model/kubernetes.ts';
-import { isPolicy } from '../model/kubernetes.ts';
+import { isPolicy, writtenKind } from '../model/kubernetes.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Party } from '../model/verdict.ts';
 import type { Resident } from '../policy/connectivity/places.ts';
@@ -37,7 +37,8 @@ export type Named =
 /** `port` is the endpoint's own; undefined for protocols without ports. */
 export type Backend = { candidate: Candidate; port: number | undefined };
 
-type MadeBy = { kind: string; name: string; template: Workload | undefined; pods: Pod[] };
+/** `templates`: several where ReplicaSets or Jobs stand for an owner that is not there. */
+type MadeBy = { kind: string; name: string; templates: Workload[]; pods: Pod[] };
 
 export class Parties {
   readonly policies: readonly Policy[];
@@ -102,14 +103,14 @@ export class Parties {
     ];
   }
 
-  #resident(key: string, { kind, name, template, pods }: MadeBy): Resident {
+  #resident(key: string, { kind, name, templates, pods }: MadeBy): Resident {
     const namespace = key.slice(0, key.indexOf('/'));
     const living = pods.filter((pod) => pod.endedUs === 0);
     return {
       kind: 'workload',
       namespace,
       workload: { kind, name },
-      pods: membersOf(namespace, { kind, name, template, pods: living }).map((pod) => ({
+      pods: membersOf(namespace, { kind, name, templates, pods: living }).map((pod) => ({
         name: pod.name,
         party: ofWorkload(this.#podCandidate(pod)).party,
       })),
@@ -207,7 +208,7 @@ export class Parties {
         this.#addPod(object);
         return;
       case 'Workload':
-        this.#madeBy(object.namespace, object.workload.kind, object.workload.name).template = object;
+        this.#madeBy(object.namespace, object.workload.kind, object.workload.name).templates.push(object);
         return;
       case 'Namespace':
         this.#namespaces.set(object.name, object.labels);
@@ -242,7 +243,7 @@ export class Parties {
     const key = `${namespace}/${name}`;
     const known = this.#workloads.get(key)?.find((one) => one.kind === kind);
     if (known !== undefined) return known;
-    const fresh: MadeBy = { kind, name, template: undefined, pods: [] };
+    const fresh: MadeBy = { kind, name, templates: [], pods: [] };
     addTo(this.#workloads, key, fresh);
     return fresh;
   }
@@ -251,12 +252,14 @@ export class Parties {
 /** What a Pod and a pod template have in common. */
 type Placeable = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'ports' | 'node' | 'addresses'>;
 
-/** Its pods where they have addresses, since those are what policies see; else its pod template. */
-function membersOf(namespace: string, { kind, name, template, pods }: MadeBy): readonly Placeable[] {
+/** Its pods where they have addresses, since those are what policies see; else its pod templates. */
+function membersOf(namespace: string, { templates, pods }: MadeBy): readonly Placeable[] {
   const placed = pods.filter((pod) => pod.addresses.length > 0);
   if (placed.length > 0) return placed;
-  if (template === undefined) return pods;
-  return [{ ...template, namespace, name: `${kind}/${name}`, node: '', addresses: [] }];
+  if (templates.length === 0) return pods;
+  return templates.map((one) => {
+    return { ...one, namespace, name: `${writtenKind(one)}/${one.name}`, node: '', addresses: [] };
+  });
 }
 
 function ofWorkload(candidate: Candidate): Candidate {

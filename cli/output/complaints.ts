@@ -1,6 +1,6 @@
 // Complaints of lint as scripts read them (docs/json.md), and as people do.
 import type { Severity } from '../../model/finding.ts';
-import type { ClusterObject } from '../../model/kubernetes.ts';
+import { type ClusterObject, writtenKind } from '../../model/kubernetes.ts';
 import type { Complaint } from '../../policy/lint/complaint.ts';
 import type { Path } from '../../policy/lint/rule-view.ts';
 import { pathText } from '../../policy/lint/words.ts';
@@ -42,8 +42,7 @@ export function namespaceOf(object: ClusterObject): string {
 }
 
 function titleOf(object: ClusterObject): string {
-  const kind = object.kind === 'Workload' ? object.workload.kind : object.kind;
-  return `${kind} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`;
+  return `${writtenKind(object)} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`;
 }
 
 function placeOf(text: string): { file: string; line?: number } {

@@ -5,6 +5,7 @@ import { chartsAmong, type Role, roleOf } from './charts.ts';
 import { type Folder, listFiles, type ManifestFile } from './files.ts';
 import { type Keep, type Manifest, readManifestFile } from './manifest.ts';
 import { merge } from './merge.ts';
+import { withoutNeedless } from './owned.ts';
 import type { Source } from './source.ts';
 import { withoutUnbuilt } from './unbuilt.ts';
 
@@ -80,7 +81,7 @@ export class ManifestFolder {
     const built = withoutUnbuilt(new Map(Array.from(this.#known, ([name, { manifest }]) => [name, manifest])));
     const merged = merge(built.manifests, [...problems, ...built.problems]);
     const present = new Map<string, Present>();
-    for (const [key, { object, source }] of merged.entries) {
+    for (const [key, { object, source }] of withoutNeedless(merged.entries)) {
       present.set(key, { object, writtenUs: writtenUs.get(object)!, source });
     }
     return { present, problems: merged.problems, passedOver: merged.passedOver, folders: this.#folders };

@@ -1,5 +1,5 @@
 // The objects of several files as one set: the same object twice is a problem, and the last one counts.
-import { type ClusterObject, objectKey } from '../../model/kubernetes.ts';
+import { type ClusterObject, objectKey, writtenKind } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { duplicateObject } from '../errors.ts';
 import type { Entry, Manifest } from './manifest.ts';
@@ -25,6 +25,6 @@ export function merge(manifests: Iterable<Manifest>, problems: readonly Problem[
 }
 
 function titleOf(object: ClusterObject): string {
-  const kind = object.kind === 'Workload' ? object.workload.kind : object.kind;
+  const kind = writtenKind(object);
   return object.namespace === '' ? `${kind} ${object.name}` : `${kind} ${object.namespace}/${object.name}`;
 }

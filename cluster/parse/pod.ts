@@ -48,7 +48,15 @@ function workloadOf(meta: Metadata, podLabels: Labels): WorkloadRef {
     return { kind, name: owner.name.slice(0, -hash.length - 1) };
   }
   if (owner.kind === 'Job') return cronJobOf(owner.name) ?? owner;
+  if (owner.kind === 'ReplicationController') return deploymentConfigOf(owner.name, podLabels) ?? owner;
   return owner;
+}
+
+/** OpenShift names a ReplicationController by its DeploymentConfig, which its pods carry as a label, and a revision. */
+function deploymentConfigOf(controller: string, { deploymentconfig: name = '' }: Labels): WorkloadRef | undefined {
+  const isRevision =
+    name !== '' && controller.startsWith(`${name}-`) && /^\d+$/.test(controller.slice(name.length + 1));
+  return isRevision ? { kind: 'DeploymentConfig', name } : undefined;
 }
 
 function controller(references: Field): WorkloadRef | undefined {

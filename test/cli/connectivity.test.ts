@@ -137,7 +137,7 @@ t.test(
   async (t) => {
     const owned = 'ownerReferences: [{ apiVersion: apps/v1, kind: StatefulSet, name: w, uid: u, controller: true }]';
     const place = (name: string, role: string, at: string) =>
-      `${pod(name, `role: ${role}`, `, ${owned} }`)}, spec: { nodeName: n, containers: [{ name: c }] }, status: { podIP: ${at} } }`;
+      `${pod(name, `role: ${role}`, `, ${owned} }`)}, spec: { nodeName: n1, containers: [{ name: c }] }, status: { podIP: ${at} } }`;
     const policy =
       '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: p, namespace: x }, spec: { podSelector: { matchLabels: { role: closed } } } }';
     const [one, other] = [place('w-0', 'open', '10.0.0.1'), place('w-1', 'closed', '10.0.0.2')];

@@ -44,6 +44,9 @@ const policies = {
   ].join('\n'),
 };
 
+const open =
+  'policies.yaml:7: medium open-egress: NetworkPolicy shop/web spec.egress[0]: it allows egress to everyone on TCP 443, ' +
+  'TCP 53; name whom it needs, or say why in the annotation waybill.io/reason';
 const udp =
   'policies.yaml:9: medium probably-udp: NetworkPolicy shop/web spec.egress[0].ports[1]: ' +
   'port 53 without protocol means TCP, and DNS is UDP; set protocol: UDP, or protocol: TCP if that is meant';
@@ -59,9 +62,10 @@ t.test(
       'policies.yaml:11: low matches-nothing: NetworkPolicy shop/web spec.egress[1].to[0]: there are no pods with app=db ' +
         'in namespace shop in this folder, so the rule matches nothing; correct the selector, or add the manifests of what ' +
         'it means',
+      open,
       udp,
     ]);
-    t.equal(stderr, '3 complaints (medium 2, low 1), 1 policies read\n');
+    t.equal(stderr, '4 complaints (medium 3, low 1), 1 policies read\n');
     t.equal(code, 0);
   },
 );
@@ -88,7 +92,7 @@ t.test('json is an array, jsonl one object a line, and where nothing is wrong bo
     jsonl.map((line) => JSON.parse(line)),
     json,
   );
-  t.match(json[1], { rule: 'probably-udp', namespace: 'shop', file: 'policies.yaml', line: 9 });
+  t.match(json[2], { rule: 'probably-udp', namespace: 'shop', file: 'policies.yaml', line: 9 });
   t.equal((await run({ cluster: path, output: 'json', namespace: ['none'] })).stdout, '[]\n');
   t.equal((await run({ cluster: path, output: 'jsonl', namespace: ['none'] })).stdout, '');
 });
@@ -100,10 +104,10 @@ t.test('--rule, --skip and --namespace say what is shown, and --fail-on asks of 
     return `${[...stdout.matchAll(/: (?:high|medium|low) ([a-z-]+):/g)].map(([, rule]) => rule).join(' ')} ${code}`;
   };
   t.equal(await shown({ rule: ['no-policy', 'matches-nothing'] }), 'no-policy matches-nothing 0');
-  t.equal(await shown({ skip: ['no-policy'] }), 'probably-udp matches-nothing 0');
+  t.equal(await shown({ skip: ['no-policy'] }), 'open-egress probably-udp matches-nothing 0');
   t.equal(await shown({ namespace: ['ops'] }), 'no-policy 0');
-  t.equal(await shown({ failOn: 'medium' }), 'no-policy probably-udp matches-nothing 1');
-  t.equal(await shown({ failOn: 'high' }), 'no-policy probably-udp matches-nothing 0');
+  t.equal(await shown({ failOn: 'medium' }), 'no-policy open-egress probably-udp matches-nothing 1');
+  t.equal(await shown({ failOn: 'high' }), 'no-policy open-egress probably-udp matches-nothing 0');
   t.equal(await shown({ failOn: 'any', rule: ['matches-nothing'] }), 'matches-nothing 1');
   t.equal(await shown({ failOn: 'any', rule: ['shadowed'] }), ' 0');
 });

@@ -141,3 +141,17 @@ t.test('a workload is judged by its template where none of its pods has an addre
   const pods = parties(owned).find('shop/db');
   t.match(pods, { is: 'workload', pods: [{ party: { ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] } }] });
 });
+
+t.test('a workload whose manifest is not there is judged by each template that stands for it', async (t) => {
+  const replicaSet = (name: string, app: string) =>
+    `{ apiVersion: apps/v1, kind: ReplicaSet, metadata: { name: ${name}, namespace: shop, ownerReferences: [{ kind: Deployment, name: web }] }, spec: { template: { metadata: { labels: { app: ${app} } }, spec: { containers: [{ name: c }] } } } }`;
+  t.match(parties(replicaSet('web-a', 'web')).find('shop/Deployment/web'), {
+    is: 'workload',
+    pods: [{ party: { ofWorkload: true, name: 'ReplicaSet/web-a', labels: { app: 'web' } } }],
+  });
+  const both = parties(replicaSet('web-a', 'web'), replicaSet('web-b', 'db'), onlyDb);
+  t.match(both.find('shop/web'), {
+    pods: [{ party: { labels: { app: 'web' } } }, { party: { labels: { app: 'db' } } }],
+  });
+  t.match(ask(both, '192.0.2.9', 'shop/web', 80), { verdict: 'unknown', why: { reason: 'pods-differ' } });
+});

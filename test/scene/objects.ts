@@ -26,6 +26,7 @@ const apiVersions = {
   BaselineAdminNetworkPolicy: 'policy.networking.k8s.io/v1alpha1',
   Deployment: 'apps/v1',
   ReplicaSet: 'apps/v1',
+  ReplicationController: 'v1',
   Job: 'batch/v1',
   CronJob: 'batch/v1',
 };

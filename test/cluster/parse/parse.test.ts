@@ -118,12 +118,29 @@ t.test('a workload is known by its pod template', async (t) => {
   t.match(cron, { workload: { kind: 'CronJob', name: 'sweep' }, labels: { app: 'web' } });
 });
 
-t.test('what another workload made is passed over: its pods are shown as the maker’s', async (t) => {
+t.test('what another workload made stands for it, since its pods are shown as the maker’s', async (t) => {
   const by = (kind: string) => ({ metadata: { ownerReferences: [{ kind, name: 'x' }] } });
-  t.same(parseObject(raw('ReplicaSet', 'shop/web-1', by('Deployment'))), { is: 'not-ours' });
-  t.same(parseObject(raw('ReplicaSet', 'shop/web-1', by('Rollout'))), { is: 'not-ours' });
-  t.same(parseObject(raw('Job', 'shop/sweep-1', by('CronJob'))), { is: 'not-ours' });
-  t.equal(parsed('Workload', raw('ReplicaSet', 'shop/web')).workload.kind, 'ReplicaSet');
+  const owned = (kind: 'ReplicaSet' | 'Job' | 'ReplicationController', maker: string, rest = {}) => {
+    const { workload, owned } = parsed('Workload', raw(kind, 'shop/web-1', { ...by(maker), ...rest }));
+    return [workload, owned];
+  };
+  t.same(owned('ReplicaSet', 'Deployment'), [
+    { kind: 'Deployment', name: 'x' },
+    { kind: 'ReplicaSet', retired: false },
+  ]);
+  t.match(owned('ReplicaSet', 'Rollout')[0], { kind: 'Rollout', name: 'x' });
+  t.match(owned('Job', 'CronJob')[0], { kind: 'CronJob', name: 'x' });
+  t.match(owned('ReplicationController', 'DeploymentConfig')[0], { kind: 'DeploymentConfig', name: 'x' });
+  t.same(owned('ReplicaSet', 'Operator'), [{ kind: 'ReplicaSet', name: 'web-1' }, undefined]);
+  t.match(owned('ReplicaSet', 'Deployment', { spec: { replicas: 0 } })[1], { retired: true });
+  t.match(owned('Job', 'CronJob', { status: { completionTime: '2026-01-31T00:00:00Z' } })[1], { retired: true });
+});
+
+t.test('what another made is another object than what is called as it is', async (t) => {
+  const replicaSet = raw('ReplicaSet', 'shop/web', {
+    metadata: { ownerReferences: [{ kind: 'Deployment', name: 'web' }] },
+  });
+  t.not(objectKey(parsed('Workload', replicaSet)), objectKey(parsed('Workload', raw('Deployment', 'shop/web'))));
 });
 
 t.test('a kind of another API that has a pod template is a workload, whatever its version', async (t) => {

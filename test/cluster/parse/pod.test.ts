@@ -76,6 +76,10 @@ t.test('a pod is shown as what made it: the Deployment of a ReplicaSet, the Cron
   t.same(owned('Job', 'report-20260131'), { kind: 'Job', name: 'report-20260131' }, 'a date is no CronJob time');
   t.same(owned('StatefulSet', 'db'), { kind: 'StatefulSet', name: 'db' });
   t.same(owned('Rollout', 'web'), { kind: 'Rollout', name: 'web' });
+  const label = { deploymentconfig: 'web' };
+  t.same(owned('ReplicationController', 'web-12', label), { kind: 'DeploymentConfig', name: 'web' });
+  t.same(owned('ReplicationController', 'web-x', label), { kind: 'ReplicationController', name: 'web-x' });
+  t.same(owned('ReplicationController', 'web-12'), { kind: 'ReplicationController', name: 'web-12' });
 });
 
 t.test('a pod that nobody made, or its node did, is its own workload', async (t) => {

@@ -1,0 +1,54 @@
+import t from 'tap';
+import { readManifests } from '../../../cluster/manifests/read.ts';
+import { objectKey } from '../../../model/kubernetes.ts';
+import { folder } from './folders.ts';
+
+const spec = (rest = '') => `{ ${rest} template: { metadata: { labels: { app: web } }, spec: { containers: [] } } }`;
+const deployment = `{ apiVersion: apps/v1, kind: Deployment, metadata: { name: web, namespace: shop }, spec: ${spec()} }`;
+
+function owner(kind: string, name: string): string {
+  return `ownerReferences: [{ kind: ${kind}, name: ${name}, controller: true }]`;
+}
+
+function replicaSet(name: string, rest = ''): string {
+  const metadata = `{ name: ${name}, namespace: shop, ${owner('Deployment', 'web')} }`;
+  return `{ apiVersion: apps/v1, kind: ReplicaSet, metadata: ${metadata}, spec: ${spec(rest)} }`;
+}
+
+function job(name: string): string {
+  const metadata = `{ name: ${name}, namespace: shop, ${owner('CronJob', 'sweep')} }`;
+  return `{ apiVersion: batch/v1, kind: Job, metadata: ${metadata}, spec: ${spec()} }`;
+}
+
+function pod(name: string, ownedBy: string, status = '{ podIP: 10.0.0.1 }'): string {
+  const metadata = `{ name: ${name}, namespace: shop, labels: { pod-template-hash: a }, ${ownedBy} }`;
+  return `{ apiVersion: v1, kind: Pod, metadata: ${metadata}, spec: { containers: [] }, status: ${status} }`;
+}
+
+/** Keys of the workloads that are read. */
+async function read(t: Parameters<typeof folder>[0], ...documents: string[]): Promise<string[]> {
+  const { path } = folder(t, Object.fromEntries(documents.map((text, at) => [`${at}.yaml`, text])));
+  const { objects } = await readManifests(path);
+  return objects.filter(({ kind }) => kind === 'Workload').map(objectKey);
+}
+
+t.test('what stands for an owner that is not there is read, and is not where the owner is', async (t) => {
+  t.same(await read(t, replicaSet('web-a')), ['Workload/ReplicaSet/shop/web-a']);
+  t.same(await read(t, replicaSet('web-a'), deployment), ['Workload/Deployment/shop/web']);
+  t.same(await read(t, job('sweep-1')), ['Workload/Job/shop/sweep-1']);
+});
+
+t.test('it is not where pods of it are there, which have not ended', async (t) => {
+  t.same(await read(t, replicaSet('web-a'), pod('web-a-x', owner('ReplicaSet', 'web-a'))), []);
+  t.same(await read(t, job('by-hand'), pod('by-hand-x', owner('Job', 'by-hand'))), [], 'pods of a Job of any name');
+  const ended =
+    '{ phase: Succeeded, containerStatuses: [{ state: { terminated: { finishedAt: "2026-01-31T00:00:00Z" } } }] }';
+  const done = pod('by-hand-x', owner('Job', 'by-hand'), ended);
+  t.same(await read(t, job('by-hand'), done), ['Workload/Job/shop/by-hand']);
+});
+
+t.test('of several for one owner, those that want pods stand for it, or all where none does', async (t) => {
+  const [old, oldest] = [replicaSet('web-a', 'replicas: 0,'), replicaSet('web-b', 'replicas: 0,')];
+  t.same(await read(t, old, replicaSet('web-c'), oldest), ['Workload/ReplicaSet/shop/web-c']);
+  t.same(await read(t, old, oldest), ['Workload/ReplicaSet/shop/web-a', 'Workload/ReplicaSet/shop/web-b']);
+});
