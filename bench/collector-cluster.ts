@@ -36,10 +36,19 @@ function node(i: number) {
   };
 }
 
+const podsANamespace = pods / namespaces;
+const replicas = podsANamespace / workloadsANamespace;
 const nodeOf = (pod: number) => pod % nodes;
 const indexOf = (pod: number) => Math.floor(pod / nodes);
-/** Pods of one namespace stand on every node. */
 const namespaceOf = (pod: number) => indexOf(pod) % namespaces;
+/** A workload's replicas stand on nodes that follow one another. */
+const workloadOf = (pod: number) => Math.floor(numberOf(pod) / replicas);
+/** Of a pod in its namespace. */
+const numberOf = (pod: number) => Math.floor(indexOf(pod) / namespaces) * nodes + nodeOf(pod);
+
+function podOf(namespace: number, number: number): number {
+  return (Math.floor(number / nodes) * namespaces + namespace) * nodes + (number % nodes);
+}
 
 export function addressOf(pod: number): Address {
   const index = indexOf(pod) + 1;
@@ -47,7 +56,7 @@ export function addressOf(pod: number): Address {
 }
 
 function pod(i: number) {
-  const app = `app-${i % workloadsANamespace}`;
+  const app = `app-${workloadOf(i)}`;
   const podIP = addressOf(i);
   return {
     apiVersion: 'v1',
@@ -110,7 +119,7 @@ export function* recordsOf({
 }: Interval): Generator<{ node: number; record: ConnectionRecord }> {
   for (let i = 0; i < connections; i++) {
     const from = scattered(i, pods);
-    const to = scattered(i + 7_919, pods);
+    const to = peerOf(from, i);
     const beganUs = startUs + (i % 1_000) * 1_000;
     const firstUs = is === 'first' ? beganUs : beganUs + 30 * second;
     const seen = (point: ConnectionRecord['point'], pod: number): { node: number; record: ConnectionRecord } => ({
@@ -119,7 +128,7 @@ export function* recordsOf({
         initiator: addressOf(from),
         initiatorPort: 32_768 + (i % 28_000),
         responder: addressOf(to),
-        responderPort: serverPorts[i % serverPorts.length]!,
+        responderPort: serverPorts[workloadOf(to) % serverPorts.length]!,
         protocol: TCP,
         point,
         interfaceIndex: indexOf(pod) + 1,
@@ -144,6 +153,13 @@ export function* recordsOf({
     yield seen('source', from);
     yield seen('destination', to);
   }
+}
+
+/** A workload speaks with five of its namespace, of which policies let it reach three. */
+function peerOf(pod: number, i: number): number {
+  const step = [19, 17, 13, 2, 5][i % 5]!;
+  const workload = (workloadOf(pod) + step) % workloadsANamespace;
+  return podOf(namespaceOf(pod), workload * replicas + scattered(i + 7_919, replicas));
 }
 
 /** The same for the same number, and in no order that a cache would foresee (Knuth's multiplicative hash). */
