@@ -14,6 +14,8 @@ const sourceOption = () =>
 
 function program(): Command {
   const lab = new Command('lab').description('a cluster’s network on one machine, from one topology');
+  // Commander ends with 1 where it cannot use the words; scripts go by 2 (docs/lab.md). Verbs inherit it.
+  lab.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
   lab
     .command('run <file>')
     .description('up, with agents and collector; play the traffic; print what was seen of it; down')
@@ -57,12 +59,18 @@ async function up(file: string, { source }: { source: string }): Promise<void> {
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const ended = once(child, 'exit');
+  let said = '';
   for await (const chunk of child.stdout) {
     process.stdout.write(chunk as Buffer);
-    if (String(chunk).includes('ready')) break;
+    said += String(chunk);
+    if (said.endsWith('ready\n')) {
+      child.unref();
+      return;
+    }
   }
-  if (child.exitCode !== null) process.exitCode = child.exitCode;
-  child.unref();
+  const [code] = (await ended) as [number | null];
+  process.exitCode = code ?? 2;
 }
 
 async function down(): Promise<void> {
@@ -73,6 +81,10 @@ async function down(): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  // A reader that goes away (`| head`) ends the program, and is no error; the lab is taken down all the same.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   checkPrograms();
   const code = await elsewhere();
   if (code === undefined) await program().parseAsync();
