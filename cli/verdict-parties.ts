@@ -38,6 +38,9 @@ export type Named =
 export type Backend = { candidate: Candidate; port: number | undefined };
 
 /** `templates`: several where ReplicaSets or Jobs stand for an owner that is not there. */
+/** `all`: there is none beside the known ones. */
+export type Backends = { known: readonly Backend[]; all: boolean };
+
 type MadeBy = { kind: string; name: string; templates: Workload[]; pods: Pod[] };
 
 export class Parties {
@@ -74,18 +77,20 @@ export class Parties {
   }
 
   /** The ready endpoints behind the Service's port, given by number or name (rule 14). */
-  backendsOf(service: Service, protocol: number, port: number | string | undefined): Backend[] | Fault {
+  backendsOf(service: Service, protocol: number, port: number | string | undefined): Backends | Fault {
     const title = `${service.namespace}/${service.name}`;
     const slices = this.#slices.get(title) ?? [];
-    if (!hasPorts(protocol)) return slices.flatMap((slice) => this.#backendsIn(slice, undefined));
+    if (!hasPorts(protocol)) return together(slices.map((slice) => this.#backendsIn(slice, undefined)));
     const front = service.ports.find(
       (one) => one.protocol === protocol && (typeof port === 'number' ? one.port === port : one.name === port),
     );
     if (front === undefined) return unknownServicePort(title, protocolName(protocol), String(port));
-    return slices.flatMap((slice) => {
-      const target = slice.ports.find((one) => one.name === front.name && one.protocol === protocol);
-      return target === undefined ? [] : this.#backendsIn(slice, target.port);
-    });
+    return together(
+      slices.map((slice) => {
+        const target = slice.ports.find((one) => one.name === front.name && one.protocol === protocol);
+        return target === undefined ? { known: [], all: !slice.broken } : this.#backendsIn(slice, target.port);
+      }),
+    );
   }
 
   /** Everybody in the manifests who may begin or get a connection; pods that ended do neither. */
@@ -117,11 +122,21 @@ export class Parties {
     };
   }
 
-  #backendsIn(slice: EndpointSlice, port: number | undefined): Backend[] {
-    return slice.addresses.flatMap((address) => {
+  #backendsIn(slice: EndpointSlice, port: number | undefined): Backends {
+    const candidates = slice.addresses.map((address) => this.#endpointAt(address, slice.pods?.[address]));
+    const known = candidates.flatMap((candidate) => (candidate === undefined ? [] : { candidate, port }));
+    return { known, all: !slice.broken && known.length === candidates.length };
+  }
+
+  /** `named`: the pod that the slice tells; undefined where it is not there, or has other addresses. */
+  #endpointAt(address: Address, named: string | undefined): Candidate | undefined {
+    if (named === undefined) {
       const found = this.#at(address);
-      return found.is === 'one' ? [{ candidate: found.candidate, port }] : [];
-    });
+      return found.is === 'one' ? found.candidate : undefined;
+    }
+    const pod = this.#pods.get(named);
+    const isThere = pod?.addresses.includes(address) || (pod?.addresses.length === 0 && pod.endedUs === 0);
+    return isThere ? this.#podCandidate({ ...pod!, addresses: [address] }) : undefined;
   }
 
   #at(address: Address): Named {
@@ -260,6 +275,10 @@ function membersOf(namespace: string, { templates, pods }: MadeBy): readonly Pla
   return templates.map((one) => {
     return { ...one, namespace, name: `${writtenKind(one)}/${one.name}`, node: '', addresses: [] };
   });
+}
+
+function together(parts: readonly Backends[]): Backends {
+  return { known: parts.flatMap(({ known }) => known), all: parts.every(({ all }) => all) };
 }
 
 function ofWorkload(candidate: Candidate): Candidate {

@@ -1,7 +1,8 @@
 // One question for a verdict: read, its ends found, judged. What makes no sense comes back as a fault.
 import { hasPorts, parseProtocol, protocolName } from '../model/protocol.ts';
-import type { UnknownReason, Verdict } from '../model/verdict.ts';
-import { agreed, judge } from '../policy/judge.ts';
+import type { UnknownReason, Verdict, Way } from '../model/verdict.ts';
+import { agreed } from '../policy/agreed.ts';
+import { judge } from '../policy/judge.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { compilePolicies } from '../policy/policy-set.ts';
 import {
@@ -14,7 +15,7 @@ import {
   portNotWanted,
   unknownPortName,
 } from './verdict-errors.ts';
-import type { Backend, Candidate, Named, Parties } from './verdict-parties.ts';
+import type { Backend, Backends, Candidate, Named, Parties } from './verdict-parties.ts';
 
 /** `port` is undefined where the protocol has none. */
 export type Query = { from: string; to: string; protocol: number; port: number | string | undefined };
@@ -42,18 +43,20 @@ export function answer(
   const to = parties.find(query.to);
   if (to.is === 'fault') return to;
   const backends = to.is === 'service' ? parties.backendsOf(to.service, query.protocol, query.port) : ports(to, query);
-  if (!Array.isArray(backends)) return { fault: backends };
+  if ('code' in backends) return { fault: backends };
   const policies = compilePolicies(parties.policies);
-  const verdicts: Verdict[] = [];
+  const ways: Way[] = [];
+  const settled = () => ({ verdict: agreed(ways, backends.all, doubtOf(query, to), options) });
   for (const { party: initiator } of candidatesOf(from)) {
-    for (const { candidate, port } of backends) {
+    for (const { candidate, port } of backends.known) {
       const crossing = { initiator, responder: candidate.party, protocol: query.protocol };
-      verdicts.push(judge(port === undefined ? crossing : { ...crossing, port }, policies, options));
+      const verdict = judge(port === undefined ? crossing : { ...crossing, port }, policies, options);
+      ways.push({ initiator, responder: candidate.party, verdict });
       // Different ones make it unknown, whatever the rest would say.
-      if (verdicts.at(-1)!.verdict !== verdicts[0]!.verdict) return { verdict: agreed(verdicts, doubtOf(query, to)) };
+      if (verdict.verdict !== ways[0]!.verdict.verdict) return settled();
     }
   }
-  return { verdict: agreed(verdicts, doubtOf(query, to)) };
+  return settled();
 }
 
 function doubtOf({ from, to }: Query, responder: Named): UnknownReason {
@@ -68,21 +71,18 @@ function candidatesOf(named: Exclude<Named, { is: 'service' | 'fault' }>): reado
 }
 
 /** A port's name stands for every port of that name; containers of one pod may share it. */
-function ports(
-  to: Exclude<Named, { is: 'service' | 'fault' }>,
-  { to: text, protocol, port }: Query,
-): Backend[] | Fault {
-  const backends: Backend[] = [];
+function ports(to: Exclude<Named, { is: 'service' | 'fault' }>, { to: text, protocol, port }: Query): Backends | Fault {
+  const known: Backend[] = [];
   for (const candidate of candidatesOf(to)) {
     if (typeof port !== 'string') {
-      backends.push({ candidate, port });
+      known.push({ candidate, port });
       continue;
     }
     const named = candidate.ports.filter((one) => one.name === port && one.protocol === protocol);
     if (named.length === 0) return unknownPortName(text, protocolName(protocol), port);
-    for (const one of named) backends.push({ candidate, port: one.port });
+    for (const one of named) known.push({ candidate, port: one.port });
   }
-  return backends;
+  return { known, all: true };
 }
 
 function readProtocol(value: unknown): number | undefined {

@@ -79,6 +79,8 @@ export type EndpointSlice = Named & {
   broken?: true;
   service: string;
   addresses: readonly Address[];
+  /** The pod behind an address, as NAMESPACE/NAME, where the slice tells it. */
+  pods?: Readonly<Record<Address, string>>;
   ports: readonly EndpointPort[];
 };
 

@@ -82,6 +82,9 @@ export type SideVerdict = { side: Direction } & (
   | { verdict: 'unknown'; why: UnknownReason }
 );
 
+/** One of several connections that it may have been: which pod, endpoint or address was at an end is not known. */
+export type Way = { initiator: Party; responder: Party; verdict: Verdict };
+
 /** `undefinedByApi`: the protocol is none that NetworkPolicy speaks of (rule 11). Sides: egress, then ingress. */
 export type Verdict = {
   verdict: VerdictName;
@@ -89,6 +92,8 @@ export type Verdict = {
   undefinedByApi?: true;
   /** Set where the whole is unknown for a reason of no one side. */
   why?: UnknownReason;
+  /** Those that `sides` are put together of, where they are several. */
+  ways?: readonly Way[];
 };
 
 /** A side as scripts read it (docs/json.md); policies are texts like `NetworkPolicy shop/db`. */

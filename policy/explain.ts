@@ -4,12 +4,14 @@
 import type {
   Direction,
   NearMiss,
+  Party,
   PolicyRef,
   RuleRef,
   SideJson,
   SideVerdict,
   UnknownReason,
   Verdict,
+  Way,
 } from '../model/verdict.ts';
 import { listed } from './listed.ts';
 import { type DeniedSide, neededRule } from './needed-rule.ts';
@@ -31,16 +33,18 @@ export function verdictJson(verdict: Verdict): VerdictJson {
     verdict: verdict.verdict,
     ...(verdict.verdict === 'unknown' && why !== undefined ? { reason: reasonText(why) } : {}),
     ...(verdict.undefinedByApi ? { undefinedByApi: true } : {}),
-    sides: verdict.sides.map(sideJson),
+    sides: verdict.sides.map((side) => sideJson(side, waysOf(side, verdict.ways ?? []))),
   };
 }
 
-function sideJson(side: SideVerdict): SideJson {
-  const told = { side: side.side, verdict: side.verdict, why: sideText(side) };
-  const needs = side.verdict === 'denied' ? needsText(side) : undefined;
+function sideJson(side: SideVerdict, ways: readonly OneWay[]): SideJson {
+  const told = { side: side.side, verdict: side.verdict, why: waysText(side, ways) ?? sideText(side) };
+  const denied = side.verdict === 'denied' ? [side, ...ways.flatMap((way) => way.side ?? [])].filter(isDenied) : [];
+  const isolatedBy = denied.flatMap((one) => ('isolatedBy' in one ? one.isolatedBy.map(policyText) : []));
+  const needs = needsText(denied);
   return {
     ...told,
-    ...('isolatedBy' in side && { isolatedBy: side.isolatedBy.map(policyText) }),
+    ...(isolatedBy.length > 0 && { isolatedBy: [...new Set(isolatedBy)] }),
     ...('decidedBy' in side && { decidedBy: decidedByJson(side.decidedBy) }),
     ...(needs !== undefined && { needs }),
   };
@@ -51,13 +55,51 @@ function decidedByJson(by: RuleRef): NonNullable<SideJson['decidedBy']> {
   return { tier: by.tier, policy: policyText(by.policy), rule: by.rule };
 }
 
-/** What would have to be declared, where a rule could. */
-function needsText(side: DeniedSide): string | undefined {
-  const needed = neededRule(side);
-  if (needed === undefined) return undefined;
-  const { policy, before, words } = needed;
-  const place = before === undefined ? policyText(policy) : `${policyText(policy)} before spec.${side.side}[${before}]`;
-  return `needs a rule in ${place} that ${words}`;
+function isDenied(side: SideVerdict): side is DeniedSide {
+  return side.verdict === 'denied';
+}
+
+/** One way of several, and what its side comes to; undefined where that end is none that policies select. */
+type OneWay = { name: string; side: SideVerdict | undefined };
+
+function waysOf({ side: direction }: SideVerdict, ways: readonly Way[]): OneWay[] {
+  const initiators = new Set(ways.map(({ initiator }) => partyText(initiator)));
+  const responders = new Set(ways.map(({ responder }) => partyText(responder)));
+  return ways.map(({ initiator, responder, verdict }) => {
+    const varying = [...(initiators.size > 1 ? [initiator] : []), ...(responders.size > 1 ? [responder] : [])];
+    const names = varying.length > 0 ? varying : [direction === 'egress' ? initiator : responder];
+    return { name: names.map(partyText).join(' -> '), side: verdict.sides.find(({ side }) => side === direction) };
+  });
+}
+
+/** Undefined where all of them come to the same for the same reason. */
+function waysText(side: SideVerdict, ways: readonly OneWay[]): string | undefined {
+  const toldOf = (way: OneWay) => [way.side?.verdict ?? 'undeclared', way.side ? sideText(way.side) : noPod] as const;
+  const byText = Map.groupBy(ways, (way) => `(${toldOf(way).join('): ')}`);
+  const [only, another] = byText.keys();
+  if (only === undefined || (another === undefined && toldOf(ways[0]!)[0] === side.verdict)) return undefined;
+  const texts = [...byText].map(([text, those]) => `${listed([...new Set(those.map(({ name }) => name))])} ${text}`);
+  return listed([...texts, ...(another === undefined ? ['who else it may be is not known'] : [])], '; ', toldMost);
+}
+
+const noPod = 'no pod that policies could select';
+
+function partyText(party: Party): string {
+  return party.kind === 'address' ? party.address : `${party.namespace}/${party.name}`;
+}
+
+/** What would have to be declared, where rules could. */
+function needsText(denied: readonly DeniedSide[]): string | undefined {
+  const texts = new Set<string>();
+  for (const side of denied) {
+    const needed = neededRule(side);
+    if (needed === undefined) return undefined;
+    const { policy, before, words } = needed;
+    const place =
+      before === undefined ? policyText(policy) : `${policyText(policy)} before spec.${side.side}[${before}]`;
+    texts.add(`a rule in ${place} that ${words}`);
+  }
+  return texts.size === 0 ? undefined : `needs ${[...texts].join(' and ')}`;
 }
 
 function sideText(side: SideVerdict): string {

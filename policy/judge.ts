@@ -1,7 +1,7 @@
 // What the declared policies say of one connection: first each side, then both together.
 // Pure: the same arguments give the same verdict. Rules: docs/policy-semantics.md.
 import { hasPorts } from '../model/protocol.ts';
-import type { Crossing, Direction, Party, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
+import type { Crossing, Direction, Party, SideVerdict, Verdict } from '../model/verdict.ts';
 import { judgeNetworkPolicies } from './network-policies.ts';
 import type { PolicyOptions } from './options.ts';
 import { always, isItself, isOwnNode, unlessOwnNode } from './own-node.ts';
@@ -22,7 +22,7 @@ export function judge(crossing: Crossing, policies: PolicySet, options: PolicyOp
   return hasPorts(crossing.protocol) ? { verdict, sides } : { verdict, sides, undefinedByApi: true };
 }
 
-const heaviestFirst = {
+export const heaviestFirst = {
   any: ['denied', 'unknown', 'allowed'],
   every: ['denied', 'unknown', 'undeclared', 'allowed'],
 } as const;
@@ -36,13 +36,6 @@ export function together(
     for (const side of sides) if (side.verdict === verdict) return verdict;
   }
   return 'undeclared';
-}
-
-/** Several verdicts of what may be one connection (rule 14): the first where all are the same, else the doubt. */
-export function agreed(verdicts: readonly Verdict[], why: UnknownReason): Verdict {
-  const first = verdicts[0];
-  if (first !== undefined && verdicts.every((one) => one.verdict === first.verdict)) return first;
-  return { verdict: 'unknown', sides: [], why };
 }
 
 function judgeSide(

@@ -10,20 +10,35 @@ export function endpointSlice(field: Field, meta: Metadata): EndpointSlice {
     .at('endpoints')
     .items()
     // discovery.k8s.io/v1: a condition that is not given counts as ready.
-    .filter((endpoint) => endpoint.at('conditions').at('ready').flag() !== false)
-    .flatMap((endpoint) => endpoint.at('addresses').items());
+    .filter((endpoint) => endpoint.at('conditions').at('ready').flag() !== false);
+  const ofAddresses = field.at('addressType').text() !== 'FQDN';
+  const read = ready.map((endpoint) => ({
+    addresses: ofAddresses ? addresses(endpoint.at('addresses').items()) : [],
+    pod: podOf(endpoint.at('targetRef'), namespace),
+  }));
+  const pods = Object.fromEntries(
+    read.flatMap(({ addresses: own, pod }) => (pod === undefined ? [] : own.map((address) => [address, pod]))),
+  );
   return {
     kind: 'EndpointSlice',
     name,
     namespace,
     uid,
     service: labels(meta.labels)['kubernetes.io/service-name'] ?? '',
-    addresses: field.at('addressType').text() === 'FQDN' ? [] : addresses(ready),
+    addresses: [...new Set(read.flatMap(({ addresses: own }) => own))],
+    ...(Object.keys(pods).length > 0 && { pods }),
     ports: field
       .at('ports')
       .items()
       .flatMap((port) => endpointPort(port) ?? []),
   };
+}
+
+/** A Service without selector has endpoints that are no pods. */
+function podOf(target: Field, namespace: string): string | undefined {
+  const name = target.at('name').text();
+  if (target.at('kind').value !== 'Pod' || !name) return undefined;
+  return `${target.at('namespace').text() || namespace}/${name}`;
 }
 
 /** Undefined for a port without number, which stands for every port. */

@@ -23,7 +23,8 @@ const versionsKept = 8;
 /** Pods and namespaces that are gone are remembered: connections are judged after their end. */
 const goneKept = 20_000;
 
-export type Backend = { address: Address; port: number };
+/** `podUid` is empty where the slice tells no pod that is there. */
+export type Backend = { address: Address; port: number; podUid: string };
 
 export class ClusterHistory {
   readonly #pods = new Map<string, Timeline<Pod>>();
@@ -133,9 +134,19 @@ export class ClusterHistory {
     const backends: Backend[] = [];
     for (const slice of this.#slices.get(`${service.namespace}/${service.name}`)?.values() ?? []) {
       const target = slice.ports.find((one) => one.name === servicePort.name && one.protocol === protocol);
-      if (target !== undefined) for (const address of slice.addresses) backends.push({ address, port: target.port });
+      if (target === undefined) continue;
+      for (const address of slice.addresses) {
+        const podUid = this.#uidOfName.get(`Pod/${slice.pods?.[address] ?? ''}`) ?? '';
+        backends.push({ address, port: target.port, podUid });
+      }
     }
     return backends;
+  }
+
+  /** Whether all its endpoints could be read. */
+  backendsKnown({ namespace, name }: Service): boolean {
+    const slices = this.#slices.get(`${namespace}/${name}`);
+    return slices === undefined || [...slices.values()].every(({ broken }) => !broken);
   }
 
   /** Host-network pods of a node, as they are now. */

@@ -1,9 +1,10 @@
 // What one history of policies says of a joined connection, once it is known who its ends were.
 import type { Joined } from '../../model/joined.ts';
 import { hasPorts } from '../../model/protocol.ts';
-import type { Verdict } from '../../model/verdict.ts';
+import type { Verdict, Way } from '../../model/verdict.ts';
+import { agreed } from '../../policy/agreed.ts';
 import { CachedJudge } from '../../policy/cached-judge.ts';
-import { agreed, together } from '../../policy/judge.ts';
+import { together } from '../../policy/judge.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
 import type { ClusterHistory } from '../identity/cluster-history.ts';
 import type { Identities, Identity } from '../identity/identity.ts';
@@ -52,14 +53,19 @@ export class EndsJudge {
   ): Verdict {
     const { service } = responder;
     const name = `${service.namespace}/${service.name}`;
-    const verdicts: Verdict[] = [];
+    const ways: Way[] = [];
+    let all = this.#cluster.backendsKnown(service);
     for (const backend of this.#cluster.backendsOf(service, joined.protocol, joined.asked.responderPort)) {
-      const identity = this.#identities.at({ ...backend, protocol: joined.protocol, podUid: '' }, timeUs);
-      if (identity.is !== 'pod' && identity.is !== 'address') continue;
+      const identity = this.#identities.at({ ...backend, protocol: joined.protocol }, timeUs);
+      if (identity.is !== 'pod' && identity.is !== 'address') {
+        all = false;
+        continue;
+      }
       const reached = { ...joined.reached, responder: backend.address, responderPort: backend.port };
-      verdicts.push(this.#judgeEnds({ ...joined, reached }, initiator, identity, timeUs));
+      const verdict = this.#judgeEnds({ ...joined, reached }, initiator, identity, timeUs);
+      ways.push({ initiator: initiator.party, responder: identity.party, verdict });
     }
-    return agreed(verdicts, { reason: 'backend-not-known', service: name });
+    return agreed(ways, all, { reason: 'backend-not-known', service: name }, this.#options);
   }
 
   #judgeEnds(

@@ -65,13 +65,33 @@ t.test('rule 14: where every ready endpoint gets the same verdict, the Service a
   const agree = parties(...pods, ...service('10.0.0.2', '10.0.0.3'), onlyDb);
   t.equal(ask(agree, '203.0.113.7', '10.96.0.1', 80).verdict, 'undeclared');
   const differ = parties(...pods, ...service('10.0.0.1', '10.0.0.2'), onlyDb);
-  t.same(ask(differ, '203.0.113.7', '10.96.0.1', 80), {
+  const why = { reason: 'backend-not-known', service: 'shop/api' };
+  t.match(ask(differ, '203.0.113.7', '10.96.0.1', 80), {
     verdict: 'unknown',
-    sides: [],
-    why: { reason: 'backend-not-known', service: 'shop/api' },
+    sides: [{ verdict: 'unknown', why }],
+    why,
   });
   t.equal(ask(parties(...pods, ...service()), '203.0.113.7', '10.96.0.1', 80).verdict, 'unknown', 'no endpoint');
 });
+
+t.test(
+  'rule 14: an endpoint of which nobody can tell who it is makes it unknown, whatever the others get',
+  async (t) => {
+    const pods = [podAt('web', 'podIP: 10.0.0.1'), podAt('old', 'podIP: 10.0.0.1'), podAt('cron', 'podIP: 10.0.0.3')];
+    const [api, slice] = service('10.0.0.1', '10.0.0.3') as [string, string];
+    const asked = (...more: string[]) => ask(parties(...pods, api, ...more), '203.0.113.7', '10.96.0.1', 80);
+    const unknown = { verdict: 'unknown', why: { reason: 'backend-not-known' } };
+    t.match(asked(slice), unknown, 'two pods have its address');
+    const told = (pod: string) => slice.replace('10.0.0.1]', `10.0.0.1], targetRef: { kind: Pod, name: ${pod} }`);
+    t.equal(asked(told('web')).verdict, 'undeclared', 'the slice says which of them');
+    t.match(asked(told('gone')), unknown, 'the pod that the slice names is not there');
+    t.match(asked(told('cron')), unknown, 'and one that has another address');
+    const broken = slice.replace('10.0.0.1', '10.0.0.300');
+    const { entries } = parseManifest([...pods, api, broken].join('\n---\n'), 'scene.yaml');
+    const scene = new Parties(entries.map(({ object }) => object));
+    t.match(ask(scene, '203.0.113.7', '10.96.0.1', 80), unknown, 'an address that cannot be read');
+  },
+);
 
 t.test('rule 15: a pod that has succeeded or failed owns no address any more', async (t) => {
   for (const phase of ['Succeeded', 'Failed']) {
