@@ -1,6 +1,6 @@
 // Liveness and readiness for the kubelet, plain HTTP: /healthz while the program runs, /readyz once it watches.
 import { createServer, type Server } from 'node:http';
-import { ProblemError } from '../model/problem.ts';
+import { faultOf, ProblemError } from '../model/problem.ts';
 
 export type Readiness = () => { ready: boolean; why: string };
 
@@ -22,7 +22,7 @@ export function serveHealth(listen: string, readiness: Readiness): Promise<Serve
         new ProblemError({
           code: 'cannot-listen',
           place: `health.listen ${listen}`,
-          fault: taken ? 'the port is taken by another program' : error.message.toLowerCase(),
+          fault: taken ? 'the port is taken by another program' : faultOf(error),
           mend: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
         }),
       );

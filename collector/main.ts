@@ -4,8 +4,9 @@ import { readTls } from '../certs/read.ts';
 import { systemClock } from '../cluster/clock.ts';
 import { manifestSource } from '../cluster/manifests/watch.ts';
 import { openClusterSource } from '../cluster/open.ts';
+import { nothingDeclared } from '../config/errors.ts';
 import type { ClusterEvent } from '../model/kubernetes.ts';
-import { problemLine } from '../model/problem.ts';
+import { ProblemError, problemLine } from '../model/problem.ts';
 import type { Change } from './api/api.ts';
 import { serveApi } from './api/server.ts';
 import type { CollectorConfig } from './config.ts';
@@ -42,6 +43,7 @@ export async function runCollector(
   signal: AbortSignal,
 ): Promise<void> {
   const startedUs = nowUs();
+  if (config.policy.judgeBy === 'declared' && config.policy.declared === '') throw new ProblemError(nothingDeclared());
   const tls = readTls(config.tls);
   const store = await openDuckdb({
     path: config.store.path,

@@ -21,6 +21,11 @@ export function sectionNotMap(place: string, section: string, example: string): 
   return badSetting(place, `${section} is a section and holds settings`, `write ${section}: {${example}: …}`);
 }
 
+export function nothingDeclared(): Problem {
+  const fault = 'the declared policies are to be judged by, and none are named';
+  return badSetting('policy.judgeBy', fault, 'set policy.declared to their folder, or judge by both');
+}
+
 /** `findings.grace: 10s` in one word. */
 export function flatSetting(place: string, section: string, name: string): Problem {
   return badSetting(place, 'a setting stands in its section', `write ${section}: {${name}: …}`);

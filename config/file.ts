@@ -1,7 +1,7 @@
 // The YAML file of a program's settings: sections of settings, each with its line.
 import { readFileSync } from 'node:fs';
 import { type Document, LineCounter, parseDocument } from 'yaml';
-import type { Problem } from '../model/problem.ts';
+import { faultOf, type Problem } from '../model/problem.ts';
 import { badConfigFile } from './errors.ts';
 import type { Named } from './names.ts';
 
@@ -31,7 +31,7 @@ export function readConfigFile(path: string, problems: Problem[]): ConfigFile {
   const broken = document.errors[0];
   if (broken !== undefined) {
     const line = lines.linePos(broken.pos[0]).line;
-    problems.push(badConfigFile(`${path}:${line}`, broken.message.split('\n')[0]!.toLowerCase(), 'write it as YAML'));
+    problems.push(badConfigFile(`${path}:${line}`, faultOf(broken), 'write it as YAML'));
     return emptyFile;
   }
   try {
@@ -40,7 +40,7 @@ export function readConfigFile(path: string, problems: Problem[]): ConfigFile {
     problems.push(badConfigFile(path, 'holds no map', 'write SECTION: {NAME: VALUE}'));
   } catch (error) {
     // Anchors that are not there, or that make a small file a huge one.
-    problems.push(badConfigFile(path, (error as Error).message.toLowerCase(), 'write the values out'));
+    problems.push(badConfigFile(path, faultOf(error), 'write the values out'));
   }
   return emptyFile;
 }

@@ -1,7 +1,7 @@
 // Nodes, pods and Services of the manifests as a kubelet, a CNI and kube-proxy would read them: addresses and ports only.
 import { z } from 'zod';
 import { type Address, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
-import type { Problem } from '../model/problem.ts';
+import { faultOf, type Problem } from '../model/problem.ts';
 import { manifestInvalid } from './errors.ts';
 import { type Manifest, manifestName } from './manifests.ts';
 import type { DnsZone } from './programs/dns-message.ts';
@@ -184,6 +184,5 @@ function serviceOf(
 
 function manifestProblem(manifest: Manifest, issue: z.core.$ZodIssue): Problem {
   const place = `${manifestName(manifest)} (${manifest.file}, ${issue.path.join('.')})`;
-  const sentence = issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
-  return manifestInvalid(place, sentence, 'write it as kubectl get -o yaml would');
+  return manifestInvalid(place, faultOf(issue), 'write it as kubectl get -o yaml would');
 }

@@ -11,6 +11,12 @@ export function problemLine(problem: Problem): string {
   return `${problem.code}: ${problem.place}: ${problem.fault}; ${problem.mend}`;
 }
 
+/** What the system or a library says of an error, as a fault: its first line, which begins small, and no more of it. */
+export function faultOf(error: unknown): string {
+  const line = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+  return line.charAt(0).toLowerCase() + line.slice(1);
+}
+
 /** Carries a Problem out of a program that cannot go on: exit code 2 and one line on stderr. */
 export class ProblemError extends Error {
   readonly problems: readonly Problem[];

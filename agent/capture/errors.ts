@@ -1,5 +1,5 @@
 // What can go wrong with a capture that the user can mend. Each code is listed in docs/errors.md.
-import { type Problem, ProblemError } from '../../model/problem.ts';
+import { faultOf, type Problem, ProblemError } from '../../model/problem.ts';
 
 export const captureProblemCodes = [
   'cannot-capture',
@@ -18,11 +18,9 @@ function problem(code: Code, place: string, fault: string, mend: string): Proble
 }
 
 export function cannotCapture(link: string, error: unknown): ProblemError {
-  const cause = (error instanceof Error ? error.message : String(error)).toLowerCase();
-  const mend = cause.includes('permission')
-    ? 'run with the capability NET_RAW'
-    : 'see that the interface is there and up';
-  return new ProblemError(problem('cannot-capture', `interface ${link}`, cause.split('\n')[0]!, mend));
+  const cause = faultOf(error);
+  const mend = /permission/i.test(cause) ? 'run with the capability NET_RAW' : 'see that the interface is there and up';
+  return new ProblemError(problem('cannot-capture', `interface ${link}`, cause, mend));
 }
 
 /** Each source has its own needs; the fault is the kernel's word. */

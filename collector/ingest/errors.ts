@@ -1,5 +1,5 @@
 // What a user can get wrong about listening. Each code is listed in docs/errors.md.
-import type { Problem } from '../../model/problem.ts';
+import { faultOf, type Problem } from '../../model/problem.ts';
 
 export const listenProblemCodes = ['cannot-listen'] as const;
 
@@ -14,7 +14,7 @@ export function listenProblem(setting: string, listen: string, cause: string): P
       ? 'the port is taken by another program'
       : elsewhere
         ? 'this machine has no such address'
-        : cause.split('\n')[0]!.toLowerCase(),
+        : faultOf(cause),
     mend: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
   };
 }

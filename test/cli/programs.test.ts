@@ -118,7 +118,13 @@ t.test('a store that cannot be written, or is another program’s file, is named
     /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a path that can be written, or move /,
   ]);
   told(t, await run('collector', { 'store-path': `${folder}/ca.crt` }), [
-    /^store-unusable: store\.path .*\/ca\.crt: .*not a valid duckdb database file.*; set a path/,
+    /^store-unusable: store\.path .*\/ca\.crt: .*not a valid DuckDB database file.*; set a path/,
+  ]);
+});
+
+t.test('policies that are to be judged by, and are not named, are asked for', { buffered: true }, async (t) => {
+  told(t, await run('collector', { 'policy-judge-by': 'declared' }), [
+    /^bad-setting: policy\.judgeBy: .*; set policy\.declared /,
   ]);
 });
 

@@ -1,10 +1,10 @@
 // What a user can get wrong about the store's file. Each code is listed in docs/errors.md.
-import type { Problem } from '../../../model/problem.ts';
+import { faultOf, type Problem } from '../../../model/problem.ts';
 
 export const storeProblemCodes = ['store-locked', 'store-newer', 'store-unusable'] as const;
 
 export function storeProblem(path: string, error: unknown): Problem {
-  const cause = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
+  const cause = faultOf(error);
   if (/lock/i.test(cause)) {
     return {
       code: 'store-locked',
@@ -16,7 +16,7 @@ export function storeProblem(path: string, error: unknown): Problem {
   return {
     code: 'store-unusable',
     place: `store.path ${path}`,
-    fault: `the file cannot be opened (${cause.toLowerCase()})`,
+    fault: `the file cannot be opened (${cause})`,
     mend: 'set a path that can be written, or move the file away: a new one is made',
   };
 }
