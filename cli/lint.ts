@@ -14,6 +14,7 @@ import { isAtLeast } from './findings.ts';
 import { anyOfOption, outputOption } from './list-command.ts';
 import { type ComplaintJson, complaintJson, complaintShape, namespaceOf } from './output/complaints.ts';
 import { type Output, shown } from './output/format.ts';
+import { passedOverText } from './output/passed-over.ts';
 import { type ColorWanted, colorOption, screenOf } from './output/screen.ts';
 
 export type LintFlags = {
@@ -48,7 +49,7 @@ export function lintCommand(streams: Streams = process): Command {
 /** Exit code: 1 where a complaint that is shown is as severe as `--fail-on` asks. */
 export async function runLint(flags: LintFlags, { stdout, stderr }: Streams): Promise<0 | 1> {
   const rules = chosenRules(flags);
-  const { objects, problems, sources } = await readSources(flags.cluster);
+  const { objects, problems, otherKinds, sources } = await readSources(flags.cluster);
   // Those of broken policies are complaints of their own.
   const ofPolicies = new Set(objects.filter(isPolicy).flatMap(({ broken }) => broken ?? []));
   for (const problem of problems) if (!ofPolicies.has(problem)) stderr.write(`${problemLine(problem)}\n`);
@@ -63,7 +64,8 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: Streams): Pr
   // What is wrong is what people came for: the table says it too.
   const output = flags.output === 'table' ? 'wide' : flags.output;
   stdout.write(shown(complaints, output, complaintShape, screenOf(stdout, flags.color, process.env)));
-  stderr.write(`${summary(complaints)}, ${declared.policies.length} policies read\n`);
+  const told = [summary(complaints), `${declared.policies.length} policies read`, passedOverText(otherKinds) ?? []];
+  stderr.write(`${told.flat().join(', ')}\n`);
   return complaints.some(({ severity }) => fails(severity, flags.failOn)) ? 1 : 0;
 }
 

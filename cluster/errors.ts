@@ -6,6 +6,7 @@ export const clusterProblemCodes = [
   'wrong-type',
   'unknown-field',
   'unknown-api-version',
+  'unknown-kind',
   'bad-name',
   'bad-time',
   'bad-address',
@@ -90,6 +91,15 @@ export function unknownApiVersion(apiVersion: unknown, wanted: string): Fault {
     code: 'unknown-api-version',
     fault: `apiVersion ${shown(apiVersion)} is not served for this kind`,
     mend: `write it as ${wanted}`,
+  };
+}
+
+/** Of an API group all of whose kinds are known. */
+export function unknownKind(kind: unknown, group: string, known: readonly string[]): Fault {
+  return {
+    code: 'unknown-kind',
+    fault: `${group} has no kind ${shown(kind)}`,
+    mend: `write it as ${known.slice(0, -1).join(', ')} or ${known.at(-1)}`,
   };
 }
 

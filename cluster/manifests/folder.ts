@@ -2,6 +2,7 @@
 import { type ClusterObject, objectKey } from '../../model/kubernetes.ts';
 import { type Problem, ProblemError } from '../../model/problem.ts';
 import { chartsAmong, type Role, roleOf } from './charts.ts';
+import type { Counts } from './counts.ts';
 import { type Folder, listFiles, type ManifestFile } from './files.ts';
 import { type Keep, type Manifest, readManifestFile } from './manifest.ts';
 import { merge } from './merge.ts';
@@ -17,6 +18,7 @@ export type Scan = {
   present: ReadonlyMap<string, Present>;
   problems: readonly Problem[];
   passedOver: number;
+  otherKinds: Counts;
   /** Folders whose changes would change what is present. */
   folders: readonly Folder[];
 };
@@ -84,7 +86,8 @@ export class ManifestFolder {
     for (const [key, { object, source }] of withoutNeedless(merged.entries)) {
       present.set(key, { object, writtenUs: writtenUs.get(object)!, source });
     }
-    return { present, problems: merged.problems, passedOver: merged.passedOver, folders: this.#folders };
+    const { passedOver, otherKinds } = merged;
+    return { present, problems: merged.problems, passedOver, otherKinds, folders: this.#folders };
   }
 }
 

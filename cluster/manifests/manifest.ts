@@ -4,9 +4,11 @@ import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { cannotRead, fileTooLarge } from '../errors.ts';
 import type { Path } from '../parse/field.ts';
+import { kindText } from '../parse/kind.ts';
 import { unfold } from '../parse/list.ts';
 import { parseObject } from '../parse/parse.ts';
 import type { Role } from './charts.ts';
+import { type Counts, count } from './counts.ts';
 import { type Document, readDocuments } from './documents.ts';
 import type { ManifestFile } from './files.ts';
 import { isKustomization, type Kustomization, readKustomization } from './kustomization.ts';
@@ -21,6 +23,8 @@ export type Manifest = {
   entries: readonly Entry[];
   problems: readonly Problem[];
   passedOver: number;
+  /** Of what was passed over, the objects of Kubernetes: how many of each kind, as `Ingress.networking.k8s.io`. */
+  otherKinds: Counts;
   /** Whether all of it could be read as YAML or JSON: an editor may be in the middle of it otherwise. */
   whole: boolean;
   /** A Helm template, of which there is no object before Helm made it. */
@@ -32,7 +36,7 @@ export type Manifest = {
 const bytesMost = { json: 256 * 2 ** 20, yaml: 64 * 2 ** 20 };
 
 export async function readManifestFile(file: ManifestFile, keep: Keep, role: Role): Promise<Manifest> {
-  if (role === 'papers') return { entries: [], problems: [], passedOver: 1, whole: true };
+  if (role === 'papers') return papers;
   const most = file.path.endsWith('.json') ? bytesMost.json : bytesMost.yaml;
   if (file.bytes > most) return unread(fileTooLarge(file.name, file.bytes, most));
   try {
@@ -45,7 +49,8 @@ export async function readManifestFile(file: ManifestFile, keep: Keep, role: Rol
   }
 }
 
-const template: Manifest = { entries: [], problems: [], passedOver: 1, whole: true, template: true };
+const papers: Manifest = { entries: [], problems: [], passedOver: 1, otherKinds: new Map(), whole: true };
+const template: Manifest = { ...papers, template: true };
 /** An action of a template where YAML has a line or a value begin: no YAML parser takes that. */
 const templateLine = /^\s*(?:- )?(?:[^\s"'#:]+:\s+)?\{\{/m;
 
@@ -58,7 +63,7 @@ function asTemplate(manifest: Manifest): Manifest {
 /** `name` is what problems call the file. */
 export function parseManifest(text: string, name: string, keep: Keep = 'objects'): Manifest {
   const { documents, problems } = readDocuments(text, name);
-  const draft: Draft = { entries: [], problems: [...problems], passedOver: 0 };
+  const draft: Draft = { entries: [], problems: [...problems], passedOver: 0, otherKinds: new Map() };
   for (const document of documents) addDocument(document, draft, keep);
   const [first] = documents;
   return {
@@ -68,7 +73,7 @@ export function parseManifest(text: string, name: string, keep: Keep = 'objects'
   };
 }
 
-type Draft = { entries: Entry[]; problems: Problem[]; passedOver: number };
+type Draft = { entries: Entry[]; problems: Problem[]; passedOver: number; otherKinds: Map<string, number> };
 
 function addDocument(document: Document, draft: Draft, keep: Keep): void {
   for (const { raw, path } of unfold(document.raw)) {
@@ -76,6 +81,8 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
     const parsed = parseObject(raw, locate);
     if (parsed.is === 'not-ours') {
       draft.passedOver += 1;
+      const kind = kindText(raw);
+      if (kind !== undefined) count(draft.otherKinds, kind, 1);
       continue;
     }
     draft.problems.push(...parsed.problems);
@@ -86,5 +93,5 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
 }
 
 function unread(problem: Problem): Manifest {
-  return { entries: [], problems: [problem], passedOver: 0, whole: false };
+  return { entries: [], problems: [problem], passedOver: 0, otherKinds: new Map(), whole: false };
 }

@@ -2,18 +2,26 @@
 import { type ClusterObject, objectKey, writtenKind } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { duplicateObject } from '../errors.ts';
+import { type Counts, count } from './counts.ts';
 import type { Entry, Manifest } from './manifest.ts';
 
-export type Merged = { entries: ReadonlyMap<string, Entry>; problems: Problem[]; passedOver: number };
+export type Merged = {
+  entries: ReadonlyMap<string, Entry>;
+  problems: Problem[];
+  passedOver: number;
+  otherKinds: Counts;
+};
 
 /** `problems` are those of no one file; they come first. Entries are by object key. */
 export function merge(manifests: Iterable<Manifest>, problems: readonly Problem[] = []): Merged {
   const entries = new Map<string, Entry>();
   const all = [...problems];
   let passedOver = 0;
+  const otherKinds = new Map<string, number>();
   for (const manifest of manifests) {
     for (const problem of manifest.problems) all.push(problem);
     passedOver += manifest.passedOver;
+    for (const [kind, more] of manifest.otherKinds) count(otherKinds, kind, more);
     for (const entry of manifest.entries) {
       const key = objectKey(entry.object);
       const former = entries.get(key);
@@ -21,7 +29,7 @@ export function merge(manifests: Iterable<Manifest>, problems: readonly Problem[
       entries.set(key, entry);
     }
   }
-  return { entries, problems: all, passedOver };
+  return { entries, problems: all, passedOver, otherKinds };
 }
 
 function titleOf(object: ClusterObject): string {

@@ -1,24 +1,33 @@
 // The cluster's objects from a file or a folder of manifests, as they are now.
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
-import { ManifestFolder } from './folder.ts';
+import type { Counts } from './counts.ts';
+import { ManifestFolder, type Scan } from './folder.ts';
 import type { Source } from './source.ts';
 
-export type Manifests = { objects: ClusterObject[]; problems: Problem[]; passedOver: number };
+/**
+ * `passedOver` counts documents and list items that are no kind of ours, `otherKinds` those of them that are objects of
+ * Kubernetes, by kind.
+ */
+export type Manifests = { objects: ClusterObject[]; problems: Problem[]; passedOver: number; otherKinds: Counts };
 
 /**
  * Reads .yaml, .yml and .json files, folders with all that is in them (less what is hidden, i.e. begins with a dot).
- * `passedOver` counts documents and list items that are no kind of ours. Throws a ProblemError where there is no `path`.
+ * Throws a ProblemError where there is no `path`.
  */
 export async function readManifests(path: string): Promise<Manifests> {
-  const { present, problems, passedOver } = await new ManifestFolder(path).scan();
-  return { objects: Array.from(present.values(), ({ object }) => object), problems: [...problems], passedOver };
+  const scan = await new ManifestFolder(path).scan();
+  return { objects: Array.from(scan.present.values(), ({ object }) => object), ...toldOf(scan) };
 }
 
 /** As `readManifests`, and each object as it was written. */
 export async function readSources(path: string): Promise<Manifests & { sources: Map<ClusterObject, Source> }> {
-  const { present, problems, passedOver } = await new ManifestFolder(path, 'sources').scan();
+  const scan = await new ManifestFolder(path, 'sources').scan();
   const sources = new Map<ClusterObject, Source>();
-  for (const { object, source } of present.values()) if (source !== undefined) sources.set(object, source);
-  return { objects: [...sources.keys()], problems: [...problems], passedOver, sources };
+  for (const { object, source } of scan.present.values()) if (source !== undefined) sources.set(object, source);
+  return { objects: [...sources.keys()], ...toldOf(scan), sources };
+}
+
+function toldOf({ problems, passedOver, otherKinds }: Scan): Omit<Manifests, 'objects'> {
+  return { problems: [...problems], passedOver, otherKinds };
 }

@@ -15,7 +15,7 @@ export function withoutUnbuilt(files: ReadonlyMap<string, Manifest>): { manifest
 
 function passedOver(manifest: Manifest): Manifest {
   const documents = manifest.entries.length + manifest.passedOver;
-  return { ...manifest, entries: [], problems: [], passedOver: Math.max(1, documents) };
+  return { ...manifest, entries: [], problems: [], otherKinds: new Map(), passedOver: Math.max(1, documents) };
 }
 
 function chartProblems(files: ReadonlyMap<string, Manifest>): Problem[] {

@@ -39,8 +39,12 @@ function namespaceOf(field: Field): string {
 }
 
 /** Looser than the API server: what matters here is that keys made of names are unique and lines stay lines. */
+export function isName(text: string): boolean {
+  return text.length <= 253 && /^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(text);
+}
+
 function sound(field: Field, name: string): boolean {
-  if (name.length <= 253 && /^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(name)) return true;
+  if (isName(name)) return true;
   field.fault(badName(name));
   return false;
 }

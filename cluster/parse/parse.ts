@@ -5,7 +5,8 @@ import { at, missingField, moreProblems, unknownApiVersion } from '../errors.ts'
 import { adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy } from './cluster-policy.ts';
 import { endpointSlice } from './endpoint-slice.ts';
 import { Field, type FieldFault, type Path, pathText } from './field.ts';
-import { type Metadata, metadata, type Scope } from './metadata.ts';
+import { groupOf, isKind, isOfOthers, strangeKind } from './kind.ts';
+import { isName, type Metadata, metadata, type Scope } from './metadata.ts';
 import { namespace } from './namespace.ts';
 import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
@@ -33,7 +34,7 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   const field = new Field(raw, faults);
   const kind = field.at('kind').value;
   const known = typeof kind === 'string' ? knownAs(field, kind) : undefined;
-  if (known === undefined) return { is: 'not-ours' };
+  if (known === undefined) return strange(raw, locate);
 
   const meta = metadata(field, known.foreign ? `${kind}.${known.group}` : (kind as string), known.scope);
   const parsed = known.parse(field, meta);
@@ -46,6 +47,18 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
     return { is: 'object', object: { ...parsed, broken: true }, problems };
   }
   return { is: 'broken', problems };
+}
+
+/** A kind that is none: whoever wrote it meant a policy. */
+function strange(raw: object, locate: Locate): Parsed {
+  const fault = strangeKind(raw);
+  const meta = 'metadata' in raw ? raw.metadata : undefined;
+  if (fault === undefined || typeof meta !== 'object' || meta === null) return { is: 'not-ours' };
+  const field = new Field(meta, []);
+  const names = [field.at('namespace').text(), field.at('name').text()].filter((part) => part && isName(part));
+  const kind = 'kind' in raw && isKind(raw.kind) ? raw.kind : 'object';
+  const subject = `${kind} ${names.join('/') || '(no name)'}`;
+  return { is: 'broken', problems: [at(placeOf(subject, ['kind'], locate), fault)] };
 }
 
 /** Told of one object; whoever mends these finds the rest. */
@@ -104,8 +117,7 @@ function knownAs(field: Field, kind: string): Known | undefined {
     if (Object.hasOwn(known, kind) && isOurs(field, known[kind]!)) return known[kind];
   const { value: apiVersion } = field.at('apiVersion');
   const [group, version] = typeof apiVersion === 'string' ? apiVersion.split('/') : [];
-  const isKind = /^[A-Za-z][A-Za-z0-9]{0,62}$/.test(kind);
-  if (!isKind || group === undefined || version === undefined || !hasPodTemplate(field.value)) return undefined;
+  if (!isKind(kind) || group === undefined || version === undefined || !hasPodTemplate(field.value)) return undefined;
   return { group, foreign: true, version, scope: 'namespaced', parse: ofKind(kind) };
 }
 
@@ -120,9 +132,10 @@ function isOurs(field: Field, known: Known): boolean {
     versionField.fault(missingField('apiVersion'));
     return true;
   }
-  const group = typeof version === 'string' && version.includes('/') ? version.slice(0, version.indexOf('/')) : '';
+  const group = groupOf(version);
   // extensions/v1beta1 held most of these kinds until Kubernetes 1.16.
-  if (group !== known.group && (group !== 'extensions' || known.group === '')) return false;
+  const mayBeMeant = group === known.group || (group === 'extensions' && known.group !== '');
+  if (!mayBeMeant && !(isOfOthers(group) && typeof field.at('metadata').value === 'object')) return false;
   versionField.fault(unknownApiVersion(version, wanted));
   return true;
 }

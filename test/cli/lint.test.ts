@@ -132,6 +132,19 @@ t.test('a broken policy is a complaint; what else is broken is a line on stderr'
   t.equal(code, 1);
 });
 
+t.test('what was passed over is counted by its kind, and a kind that is misspelled is a problem', async (t) => {
+  const own = 'metadata: { name: a, namespace: shop }';
+  const { path } = folder(t, {
+    'a.yaml': `apiVersion: v1\nkind: Secret\n${own}\n`,
+    'b.yaml': `apiVersion: networking.k8s.io/v1\nkind: Networkpolicy\n${own}\n`,
+  });
+  t.same((await run({ cluster: path })).stderr.split('\n'), [
+    'unknown-kind: Networkpolicy shop/a (b.yaml:2, kind): networking.k8s.io has no kind "Networkpolicy"; write it as NetworkPolicy, Ingress, IngressClass, IPAddress or ServiceCIDR',
+    '0 complaints, 0 policies read, 1 object of other kinds passed over (Secret 1)',
+    '',
+  ]);
+});
+
 t.test('--help names every flag and every rule', async (t) => {
   let help = '';
   lintCommand()

@@ -69,6 +69,24 @@ t.test('several documents, lists and typed lists are read; what is not ours is p
   t.same(read(text), { keys: ['Namespace//a', 'Pod/a/p', 'Pod/a/q', 'Node//n1'], lines: [], passedOver: 3 });
 });
 
+t.test('what is passed over is counted by its kind, where it is an object of Kubernetes', async (t) => {
+  const { path } = folder(t, {
+    'a.yaml':
+      'kind: ConfigMap\napiVersion: v1\n---\nkind: Ingress\napiVersion: networking.k8s.io/v1\n---\nreplicas: 3\n',
+    'b.yaml':
+      'kind: ConfigMapList\napiVersion: v1\nitems: [{}, {}]\n---\nkind: Values\n---\nkind: "\\e[31m"\napiVersion: v1\n',
+  });
+  const { passedOver, otherKinds } = await readManifests(path);
+  t.equal(passedOver, 7);
+  t.same(
+    [...otherKinds],
+    [
+      ['ConfigMap', 3],
+      ['Ingress.networking.k8s.io', 1],
+    ],
+  );
+});
+
 t.test('JSON documents may stand one behind the other', async (t) => {
   const one = (name: string) => `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"${name}"}}`;
   t.same(read(`${one('a')}\n${one('b')}\n`).keys, ['Namespace//a', 'Namespace//b']);
