@@ -2,8 +2,7 @@
 import type { Writable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
-import { readManifests } from '../cluster/manifests/read.ts';
-import { ProblemError, problemLine } from '../model/problem.ts';
+import { ProblemError } from '../model/problem.ts';
 import { connectivity, type Filter, passingVerdicts } from '../policy/connectivity/connectivity.ts';
 import { changes, difference } from '../policy/connectivity/difference.ts';
 import type { World } from '../policy/connectivity/lines.ts';
@@ -16,7 +15,7 @@ import { type LineOutput, lineOutputs, lineTexts } from './output/lines.ts';
 import { type ColorWanted, colorOption, screenOf } from './output/screen.ts';
 import { write } from './output/written.ts';
 import { collect, optionsText } from './verdict.ts';
-import { Parties } from './verdict-parties.ts';
+import { emptyWorlds, readWorlds } from './worlds.ts';
 
 export type ConnectivityFlags = {
   cluster: string;
@@ -65,15 +64,7 @@ export async function runConnectivity(flags: ConnectivityFlags, { stdout, stderr
   const words = [...(flags.diff === undefined ? passingVerdicts : changes), 'any'];
   const failOn = (flags.failOn ?? []).map((one) => known('--fail-on', one, words));
 
-  const worlds: World[] = [];
-  const told = new Set<string>();
-  for (const path of flags.diff === undefined ? [flags.cluster] : [flags.cluster, flags.diff]) {
-    const manifests = await readManifests(path);
-    for (const problem of manifests.problems) told.add(problemLine(problem));
-    const parties = new Parties(manifests.objects);
-    worlds.push({ residents: parties.residents(), policies: parties.policies });
-  }
-  for (const line of told) stderr.write(`${line}\n`);
+  const worlds = await readWorlds(flags.diff === undefined ? [flags.cluster] : [flags.cluster, flags.diff], stderr);
 
   let fails = false;
   const held = (what: string): void => {
@@ -81,8 +72,13 @@ export async function runConnectivity(flags: ConnectivityFlags, { stdout, stderr
   };
   const progress = new Progress(stdout, stderr);
   const filter: Filter = { verdicts, concerns: concerned(flags.namespace), onProgress: progress.show };
+  const empty = emptyWorlds(worlds, flags.namespace);
+  const none = empty.length === worlds.length ? empty.join('; ') : undefined;
+  // Who reads a table sees it there, where nothing else is.
+  if (flags.output !== 'table' || none === undefined) for (const line of empty) stderr.write(`${line}\n`);
   const to = {
     output: flags.output,
+    none: none ?? (flags.verdict === undefined ? undefined : `no connections that are ${verdicts.join(' or ')}`),
     ambiguous: ambiguousNames(worlds),
     screen: screenOf(stdout, flags.color, process.env),
   };

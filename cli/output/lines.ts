@@ -2,19 +2,20 @@
 // page of the table.
 import type { LineShape } from './connectivity.ts';
 import { dotTexts, type Ends } from './dot.ts';
-import { jsonText } from './safe.ts';
+import { jsonText, safe } from './safe.ts';
 import type { Screen } from './screen.ts';
 import { tableText } from './table.ts';
 
 export const lineOutputs = ['table', 'json', 'jsonl', 'dot'] as const;
 export type LineOutput = (typeof lineOutputs)[number];
 
-type To = { output: LineOutput; ambiguous: ReadonlySet<string>; screen: Screen };
+/** `none`: what a table says in place of its lines, where that is not what the shape says. */
+type To = { output: LineOutput; none: string | undefined; ambiguous: ReadonlySet<string>; screen: Screen };
 
 export function lineTexts<Json extends Ends>(
   lines: Iterable<Json>,
   shape: LineShape<Json>,
-  { output, ambiguous, screen }: To,
+  { output, none = shape.none, ambiguous, screen }: To,
 ): Iterable<string> {
   switch (output) {
     case 'json':
@@ -24,7 +25,7 @@ export function lineTexts<Json extends Ends>(
     case 'dot':
       return dotTexts(lines, shape, ambiguous);
     case 'table':
-      return tableTexts(lines, shape, ambiguous, screen);
+      return tableTexts(lines, { ...shape, none }, ambiguous, screen);
   }
 }
 
@@ -68,5 +69,5 @@ function* tableTexts<Json>(
     if (page.length === pageLines) yield text();
   }
   if (page.length > 0) yield text();
-  if (pages === 0) yield `${shape.none}\n`;
+  if (pages === 0) yield `${safe(shape.none)}\n`;
 }

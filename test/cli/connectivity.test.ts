@@ -192,3 +192,42 @@ t.test('the command reads its flags, and sets the exit code', async (t) => {
   process.exitCode = 0;
   t.equal(JSON.parse(stdout.text).change, 'opened');
 });
+
+t.test('where nobody lives it says so, and not that all is denied', async (t) => {
+  const nothing = folder(t).path;
+  t.equal((await run({ cluster: nothing })).stdout, `no workloads in ${nothing}\n`);
+  const config = '{ apiVersion: v1, kind: ConfigMap, metadata: { name: c, namespace: x } }';
+  const { path } = folder(t, { 'a.yaml': config });
+  const ran = await run({ cluster: path });
+  t.equal(ran.stdout, `no workloads in ${path} (1 object of other kinds passed over (ConfigMap 1))\n`);
+  t.equal((await run({ namespace: ['shpo'] })).stdout, `no workloads of shpo in ${before}\n`);
+  t.match(await run({ cluster: nothing, output: 'json' }), { stdout: '[]\n', stderr: `no workloads in ${nothing}\n` });
+  t.match((await run({ diff: nothing, verdict: ['allowed'] })).stderr, `no workloads in ${nothing}\n`);
+});
+
+t.test('where all is denied, or nothing is as it was asked for, it says that', async (t) => {
+  const own = { apiVersion: 'networking.k8s.io/v1', metadata: { name: 'p', namespace: 'x' } };
+  const closed = { ...own, kind: 'NetworkPolicy', spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] } };
+  const { path } = folder(t, {
+    'a.yaml': `${pod('a', 'app: a', '}, spec: { containers: [] } }')}\n---\n${JSON.stringify(closed)}`,
+  });
+  t.equal((await run({ cluster: path })).stdout, 'no connections: all are denied\n');
+  t.equal(
+    (await run({ namespace: ['monitoring'], verdict: ['allowed'], cluster: path })).stdout,
+    `no workloads of monitoring in ${path}\n`,
+  );
+  t.equal(
+    (await run({ cluster: path, verdict: ['allowed', 'unknown'] })).stdout,
+    'no connections that are allowed or unknown\n',
+  );
+});
+
+t.test('objects of other kinds are one line on stderr, which may show a kind that is misspelled', async (t) => {
+  const other = (kind: string, name: string) =>
+    `{ apiVersion: example.com/v1, kind: ${kind}, metadata: { name: ${name} } }`;
+  const { path } = folder(t, { 'a.yaml': [other('Ab', 'a'), other('Cd', 'a'), other('Cd', 'b')].join('\n---\n') });
+  t.match(
+    (await run({ cluster: path })).stderr,
+    `${path}: 3 objects of other kinds passed over (Cd.example.com 2, Ab.example.com 1)\n`,
+  );
+});
