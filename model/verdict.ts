@@ -72,13 +72,26 @@ export type UnknownReason =
   | { reason: 'local-scope'; address: Address }
   | { reason: 'cluster-not-synced' };
 
+/**
+ * The rule of a cluster policy that a rule would have to stand before to let pass what is denied, where it is another than
+ * the one that decided: it may deny it first. `nowhere`: no one rule would do, since another policy of the same priority
+ * denies it too, or it is not known whether the policy touches the pod.
+ */
+export type AcceptBefore = RuleRef | 'nowhere';
+
 export type SideVerdict = { side: Direction } & (
   | { verdict: 'allowed'; decidedBy: RuleRef }
   | { verdict: 'undeclared' }
   /** A Deny rule matched; `notUnderstood` is the part of it for which it fails closed (rule 26). */
-  | { verdict: 'denied'; crossing: Crossing; decidedBy: RuleRef; notUnderstood?: string }
+  | { verdict: 'denied'; crossing: Crossing; decidedBy: RuleRef; notUnderstood?: string; acceptBefore?: AcceptBefore }
   /** Isolated, and no rule matched. */
-  | { verdict: 'denied'; crossing: Crossing; isolatedBy: readonly PolicyRef[]; nearest: readonly NearMiss[] }
+  | {
+      verdict: 'denied';
+      crossing: Crossing;
+      isolatedBy: readonly PolicyRef[];
+      nearest: readonly NearMiss[];
+      acceptBefore?: AcceptBefore;
+    }
   | { verdict: 'unknown'; why: UnknownReason }
 );
 

@@ -8,20 +8,25 @@ export type DeniedSide = SideVerdict & { verdict: 'denied' };
 /** `rule` belongs into `policy`, in the list of the side's direction; in a cluster policy in the place `before`. */
 export type NeededRule = { policy: PolicyRef; before?: number; rule: object; words: string };
 
-/** Undefined where no rule could name the other end, or where the rule that denies is not understood (rule 26). */
+/**
+ * Undefined where no rule could name the other end, where the rule that denies is not understood (rule 26), and where one
+ * rule would not do: two policies of one priority deny it.
+ */
 export function neededRule(side: DeniedSide): NeededRule | undefined {
-  const { crossing } = side;
+  const { crossing, acceptBefore } = side;
+  if (acceptBefore === 'nowhere') return undefined;
   const other = side.side === 'egress' ? crossing.responder : crossing.initiator;
-  if ('isolatedBy' in side) {
+  if ('isolatedBy' in side && acceptBefore === undefined) {
     const policy = nearestPolicy(side);
     const peer = other.kind === 'pod' ? podPeer(other, policy) : blockOf(other);
     if (peer === undefined) return undefined;
     const rule = { [peersOf[side.side]]: [peer.manifest], ...networkPolicyPorts(crossing) };
     return { policy, rule, words: `allows ${wordsOf(side.side, peer.words, crossing)}` };
   }
-  const { decidedBy, notUnderstood } = side;
-  if (notUnderstood !== undefined || decidedBy.tier === 'always') return undefined;
-  const { policy, rule: before } = decidedBy;
+  if ('notUnderstood' in side && side.notUnderstood !== undefined) return undefined;
+  const place = acceptBefore ?? ('decidedBy' in side ? side.decidedBy : undefined);
+  if (place === undefined || place.tier === 'always') return undefined;
+  const { policy, rule: before } = place;
   const peer = other.kind === 'pod' ? clusterPodPeer(other) : networkOf(other);
   if (peer === undefined) return undefined;
   const action = policy.kind === 'ClusterNetworkPolicy' ? 'Accept' : 'Allow';

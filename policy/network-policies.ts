@@ -1,5 +1,5 @@
 // What the NetworkPolicies say of a side (rules 1 to 17); undefined where none of them isolates it.
-import type { Crossing, Direction, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
+import type { AcceptBefore, Crossing, Direction, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import { doubtOf } from './doubt.ts';
 import { nearMisses } from './near-misses.ts';
 import type { PolicyOptions } from './options.ts';
@@ -48,6 +48,7 @@ class Denial {
   readonly #selection: Selection;
   readonly #own: PodParty;
   readonly crossing: Crossing;
+  acceptBefore?: AcceptBefore;
   readonly #options: PolicyOptions;
 
   constructor(selection: Selection, own: PodParty, crossing: Crossing, side: Direction, options: PolicyOptions) {

@@ -27,7 +27,7 @@ export function judgeTier(tier: readonly Tiered[], asked: Asked, below: () => Si
     falls = judgeRank(tier, from, to, asked, endings);
     from = to;
   }
-  return settled(endings, falls, asked, below);
+  return settled(endings, falls, tier, asked, below);
 }
 
 /** Policies of one priority. Adds how they may end; says whether they may leave it to the next. */
@@ -100,6 +100,7 @@ function judgePolicy({ of, policy, rules, mayNotTouch }: Tiered, asked: Asked, e
 function settled(
   endings: readonly Ending[],
   falls: boolean,
+  tier: readonly Tiered[],
   { side, crossing }: Asked,
   below: () => SideVerdict,
 ): SideVerdict {
@@ -134,5 +135,25 @@ function settled(
     if (ending.doubt === undefined || verdictOf(ending).verdict === certain.verdict) continue;
     return { side, verdict: 'unknown', why: ending.doubt };
   }
+  if (certain.verdict === 'denied') addAcceptBefore(certain, endings, tier);
   return certain;
+}
+
+/** Nothing where a rule before the one that decided would do. */
+function addAcceptBefore(
+  denial: SideVerdict & { verdict: 'denied' },
+  endings: readonly Ending[],
+  tier: readonly Tiered[],
+): void {
+  const [first] = endings;
+  if (first === undefined || first.action === 'undecidable') return;
+  // Whatever passes leaves it to what decided below.
+  if (endings.every(({ action }) => action === 'Pass')) return;
+  const own = tier.find(({ policy }) => policy === first.policy)!;
+  const tied = endings.some((one) => {
+    if (one.action === 'undecidable' || one.policy === first.policy) return false;
+    return priorityOf(tier.find(({ policy }) => policy === one.policy)!) === priorityOf(own);
+  });
+  if (tied || own.mayNotTouch) denial.acceptBefore = 'nowhere';
+  else if (endings.length > 1 || first.doubt !== undefined) denial.acceptBefore = first.rule;
 }

@@ -66,8 +66,7 @@ t.test('where they differ it is unknown, and each side says who gets what', asyn
     asked([open, blue], [web, outside('203.0.113.7')], [closed('web')])
       .sides[1]?.why.split('; ')
       .at(-1),
-    'shop/open -> 203.0.113.7 (undeclared): no pod that policies could select; ' +
-      'shop/blue -> 203.0.113.7 (undeclared): no pod that policies could select',
+    'shop/open -> 203.0.113.7, shop/blue -> 203.0.113.7 (undeclared): no pod that policies could select',
     'an end that is no pod',
   );
 });

@@ -2,9 +2,21 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Policy } from '../../model/kubernetes.ts';
 import type { Party, SideVerdict } from '../../model/verdict.ts';
+import { agreed } from '../../policy/agreed.ts';
 import { verdictJson } from '../../policy/explain.ts';
 import { type DeniedSide, neededRule } from '../../policy/needed-rule.ts';
-import { app, clusterPolicy, outside, pod, policy, someNode, verdictOf } from '../scene/cluster.ts';
+import { defaultPolicyOptions } from '../../policy/options.ts';
+import {
+  app,
+  clusterPolicy,
+  outside,
+  type PodParty,
+  pod,
+  policy,
+  someNode,
+  template,
+  verdictOf,
+} from '../scene/cluster.ts';
 
 const apps = ['web', 'db', 'cron'];
 const namespaces = ['shop', 'jobs'];
@@ -36,13 +48,30 @@ const networkPolicy = fc
     egress: rules('to'),
   })
   .map(({ namespace, ...spec }) => ({ namespace, spec: { ...spec, policyTypes: ['Ingress', 'Egress'] } }));
+const clusterPeers = {
+  from: [
+    [{ namespaces: {} }],
+    [{ namespaces: { matchLabels: { team: 'a' } } }],
+    [{ pods: { namespaceSelector: {}, podSelector: app('web') } }],
+  ],
+  to: [
+    [{ namespaces: {} }],
+    [{ pods: { namespaceSelector: {}, podSelector: app('web') } }],
+    [{ networks: ['10.0.0.0/25', '203.0.113.0/28'] }],
+    [{ networks: ['0.0.0.0/0'] }],
+    [{ nodes: {} }, { networks: ['2001:db8::/64'] }],
+  ],
+};
 const clusterRule = (name: 'from' | 'to') =>
   fc.record({
-    action: fc.constantFrom('Accept', 'Deny', 'Pass'),
-    [name]: fc.constantFrom([{ namespaces: {} }], [{ pods: { namespaceSelector: {}, podSelector: app('web') } }]),
+    action: fc.constantFrom('Accept', 'Deny', 'Deny', 'Pass'),
+    [name]: fc.constantFrom(...clusterPeers[name]),
   });
 const cluster = fc.record({
-  tier: fc.constantFrom('Admin', 'Baseline'),
+  tier: fc.constantFrom('Admin', 'Admin', 'Baseline'),
+  subject: fc.constantFrom({ namespaces: {} }, { namespaces: {} }, { namespaces: { matchLabels: { team: 'a' } } }),
+  // Few, so that they are often those of another.
+  priority: fc.constantFrom(10, 20, 30),
   ingress: fc.array(clusterRule('from'), { maxLength: 2 }),
   egress: fc.array(clusterRule('to'), { maxLength: 2 }),
 });
@@ -50,28 +79,44 @@ const written = fc
   .tuple(fc.array(networkPolicy, { maxLength: 5 }), fc.array(cluster, { maxLength: 3 }))
   .map(([local, wide]): Written[] => [
     ...local.map(({ namespace, spec }, i) => ({ place: `${namespace}/p${i}`, spec })),
-    // Each its own priority: two that disagree are ambiguous, and no one rule mends that.
-    ...wide.map((spec, i) => ({ place: `cnp/c${i}`, spec: { ...spec, priority: 10 * i } })),
+    ...wide.map((spec, i) => ({ place: `cnp/c${i}`, spec })),
   ]);
+const namespaceTraits = [
+  {},
+  { namespaceLabels: { 'kubernetes.io/metadata.name': 'jobs', team: 'a' } },
+  { namespaceLabelsKnown: false as const },
+];
 const podParty = fc
-  .tuple(fc.constantFrom(...namespaces), anyApp, fc.boolean())
-  .map(([namespace, name, versioned]) =>
-    pod(
-      `${namespace}/${name}`,
-      { app: name, ...(versioned && { 'pod-template-hash': '6d4f' }) },
-      { ports: { sql: 5432 } },
-    ),
-  );
-const party: fc.Arbitrary<Party> = fc.oneof(podParty, fc.constantFrom(outside('203.0.113.9'), outside('2001:db8::1')));
+  .record({
+    namespace: fc.constantFrom(...namespaces),
+    name: anyApp,
+    versioned: fc.boolean(),
+    addressed: fc.boolean(),
+    // Of the one namespace nothing is known, the other has a label, or neither.
+    ofNamespace: fc.constantFrom(...namespaceTraits),
+  })
+  .map(({ namespace, name, versioned, addressed, ofNamespace }): PodParty => {
+    const labels = { app: name, ...(versioned && { 'pod-template-hash': '6d4f' }) };
+    const own = (addressed ? pod : template)(`${namespace}/${name}`, labels, { ports: { sql: 5432 } });
+    const traits = namespace === 'jobs' || 'namespaceLabelsKnown' in ofNamespace ? ofNamespace : {};
+    return { ...own, ...traits };
+  });
+const elsewhere: Party[] = [
+  outside('203.0.113.9'),
+  outside('2001:db8::1'),
+  { ...outside('192.0.2.7'), node: 'n7', nodeLabels: {} } as Party,
+];
+const party: fc.Arbitrary<Party> = fc.oneof(podParty, fc.constantFrom(...elsewhere));
 const asked = fc.constantFrom<number | string>(80, 5432, 'UDP 53', 'SCTP 9', 'ICMP');
 
 const parsed = ({ place, spec }: Written): Policy =>
   place.startsWith('cnp/') ? clusterPolicy(place, spec) : policy(place, spec);
 const isDenied = (side: SideVerdict): side is DeniedSide => side.verdict === 'denied';
 
-/** The policies with the advice followed. */
-function followed(policies: readonly Written[], side: DeniedSide): Written[] {
-  const needed = neededRule(side)!;
+/** The policies with the advice followed; undefined where there is none. */
+function followed(policies: readonly Written[], side: DeniedSide): Written[] | undefined {
+  const needed = neededRule(side);
+  if (needed === undefined) return undefined;
   const place =
     needed.policy.namespace === '' ? `cnp/${needed.policy.name}` : `${needed.policy.namespace}/${needed.policy.name}`;
   return policies.map((one) => {
@@ -82,37 +127,107 @@ function followed(policies: readonly Written[], side: DeniedSide): Written[] {
   });
 }
 
-t.test(
-  'a denial names exactly the policies that isolate the side, and following its advice makes it allowed',
-  async (t) => {
-    let denials = 0;
-    fc.assert(
-      fc.property(written, party, party, asked, (policies, from, to, on) => {
-        const before = verdictOf(from, to, on, policies.map(parsed));
-        for (const side of before.sides.filter(isDenied)) {
-          denials += 1;
-          const own = side.side === 'egress' ? from : to;
-          if ('isolatedBy' in side) fc.pre(own.kind === 'pod');
-          if ('isolatedBy' in side && own.kind === 'pod') {
-            const isolating = policies.filter(({ place, spec }) => {
-              const alone = verdictOf(own, outside('198.51.100.1'), 9, [
-                policy(place, { podSelector: spec.podSelector, policyTypes: ['Egress'] }),
-              ]);
-              return !place.startsWith('cnp/') && alone.verdict === 'denied';
-            });
-            const names = side.isolatedBy.map(({ namespace, name }) => `${namespace}/${name}`);
-            if (names.join() !== isolating.map(({ place }) => place).join()) return false;
-          }
-          const after = verdictOf(from, to, on, followed(policies, side).map(parsed));
-          if (after.sides.find((one) => one.side === side.side)?.verdict !== 'allowed') return false;
-        }
-        return true;
-      }),
-      { numRuns: 5_000 },
-    );
-    t.ok(denials > 1_000, `${denials} denials`);
-  },
-);
+/** The NetworkPolicies that isolate the pod's egress; each isolates both directions. */
+function isolating(own: PodParty, policies: readonly Written[]): string[] {
+  const alone = ({ place, spec }: Written) =>
+    verdictOf(own, outside('198.51.100.1'), 9, [
+      policy(place, { podSelector: spec.podSelector, policyTypes: ['Egress'] }),
+    ]).verdict;
+  return policies.filter((one) => !one.place.startsWith('cnp/') && alone(one) === 'denied').map(({ place }) => place);
+}
+
+t.test('a denial names exactly the policies that isolate the side', async () => {
+  fc.assert(
+    fc.property(written, party, party, asked, (policies, from, to, on) => {
+      for (const side of verdictOf(from, to, on, policies.map(parsed)).sides) {
+        const own = side.side === 'egress' ? from : to;
+        if (!('isolatedBy' in side) || own.kind !== 'pod') continue;
+        const names = side.isolatedBy.map(({ namespace, name }) => `${namespace}/${name}`);
+        if (names.join() !== isolating(own, policies).join()) return false;
+      }
+      return true;
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+t.test('following the advice makes the side allowed, and that of both sides the whole', async (t) => {
+  const counts = { side: 0, whole: 0, 'no advice': 0, 'before another rule': 0 };
+  fc.assert(
+    fc.property(written, party, party, asked, (policies, from, to, on) => {
+      const before = verdictOf(from, to, on, policies.map(parsed));
+      let all: Written[] | undefined = [...policies];
+      for (const side of before.sides.filter(isDenied)) {
+        const mended = followed(policies, side);
+        all = all && followed(all, side);
+        if (side.acceptBefore !== undefined && side.acceptBefore !== 'nowhere') counts['before another rule'] += 1;
+        counts[mended === undefined ? 'no advice' : 'side'] += 1;
+        if (mended === undefined) continue;
+        const after = verdictOf(from, to, on, mended.map(parsed));
+        if (after.sides.find((one) => one.side === side.side)?.verdict !== 'allowed') return false;
+      }
+      const isMendable = before.verdict === 'denied' && !before.sides.some((side) => side.verdict === 'unknown');
+      if (!isMendable || all === undefined) return true;
+      counts.whole += 1;
+      return verdictOf(from, to, on, all.map(parsed)).verdict === 'allowed';
+    }),
+    { numRuns: 10_000 },
+  );
+  t.comment(JSON.stringify(counts));
+  for (const [what, times] of Object.entries(counts)) t.ok(times > 20, `${times} times: ${what}`);
+});
+
+t.test('no advice where two policies of one priority deny it', async (t) => {
+  const [web, cron] = [pod('shop/web', app('web').matchLabels), pod('jobs/cron', app('cron').matchLabels)];
+  const deny = (name: string, priority: number) =>
+    clusterPolicy(`cnp/${name}`, { priority, ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }] });
+  const needs = (...policies: Policy[]) => verdictJson(verdictOf(cron, web, 80, policies)).sides[1]?.needs;
+  t.match(needs(deny('a', 5)), /before spec.ingress\[0\]/);
+  t.equal(needs(deny('a', 5), deny('b', 5)), undefined);
+  t.match(needs(deny('a', 5), deny('b', 6)), /ClusterNetworkPolicy a before/);
+});
+
+t.test('the advice stands before a rule that may deny it first', async (t) => {
+  const [web, cron] = [template('shop/web', app('web').matchLabels), template('jobs/cron', app('cron').matchLabels)];
+  const metadata = clusterPolicy('cnp/metadata', {
+    egress: [{ action: 'Deny', to: [{ networks: ['169.254.169.254/32'] }] }],
+  });
+  const closed = policy('jobs/closed', { podSelector: {}, policyTypes: ['Egress'] });
+  t.equal(
+    verdictJson(verdictOf(cron, web, 80, [metadata, closed])).sides[0]?.needs,
+    'needs a rule in ClusterNetworkPolicy metadata before spec.egress[0] that accepts egress to pods with app=web in namespace shop on TCP 80',
+  );
+});
+
+t.test('following all that is advised for a Service makes every backend allowed', async (t) => {
+  let denied = 0;
+  fc.assert(
+    fc.property(written, party, fc.array(party, { minLength: 2, maxLength: 4 }), asked, (policies, from, to, on) => {
+      const whole = (of: readonly Written[]) => {
+        const set = of.map(parsed);
+        const ways = to.map((responder) => ({
+          initiator: from,
+          responder,
+          verdict: verdictOf(from, responder, on, set),
+        }));
+        return agreed(ways, true, { reason: 'backend-not-known', service: 'shop/web' }, defaultPolicyOptions);
+      };
+      const before = whole(policies);
+      if (before.verdict !== 'denied') return true;
+      const sides = (before.ways ?? [{ verdict: before }]).flatMap(({ verdict }) => verdict.sides);
+      if (sides.some((side) => side.verdict === 'unknown')) return true;
+      const all = sides
+        .filter(isDenied)
+        .reduce<Written[] | undefined>((so, side) => so && followed(so, side), [...policies]);
+      const told = verdictJson(before).sides.filter((side) => side.verdict === 'denied');
+      if (all === undefined) return told.some(({ needs }) => needs === undefined);
+      denied += 1;
+      return told.every(({ needs }) => needs !== undefined) && whole(all).verdict === 'allowed';
+    }),
+    { numRuns: 5_000 },
+  );
+  t.ok(denied > 100, `${denied} denials`);
+});
 
 t.test('the advice in words', async (t) => {
   const web = pod('shop/web', { app: 'web', 'pod-template-hash': '6d4f' });

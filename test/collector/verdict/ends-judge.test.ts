@@ -1,6 +1,6 @@
 import t from 'tap';
 import { ingressPolicy, podManifest, Scene, shop } from '../../scene/judging.ts';
-import { record, second } from '../../scene/records.ts';
+import { ip, record, second } from '../../scene/records.ts';
 
 const service = (endpoints: string) => `---
 apiVersion: v1
@@ -21,7 +21,7 @@ const [db, nobody] = ['{ addresses: [10.0.2.3] }', '{ addresses: [10.0.2.99] }']
 function judged(manifests: string) {
   const scene = new Scene(manifests);
   scene.hear('n1', [{ index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] }]);
-  scene.see('n1', record({ responder: '10.96.0.1' }));
+  scene.see('n1', record({ responder: ip('10.96.0.1') }));
   scene.pass(3 * second);
   const [connection] = scene.connections.values();
   return [connection!.verdict, connection!.unknownReason];
