@@ -23,6 +23,7 @@ import { failOnOption, isAtLeast } from './findings.ts';
 import { type Output, outputs, shown } from './output/format.ts';
 import { screenOf } from './output/screen.ts';
 import { findingShape } from './output/shapes.ts';
+import { collect, optionsText } from './verdict.ts';
 
 type Flags = {
   cluster: string;
@@ -50,7 +51,7 @@ export function replayCommand(): Command {
     .argument('<file...>', 'capture files, in the order of their time')
     .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
     .option('--declared <path>', 'policies as they should be (Git): where they differ from those of --cluster is drift')
-    .option('--option <name=value...>', 'what the policy API leaves open (docs/policy-semantics.md)')
+    .option('--option <name=value>', `what the API leaves open: ${optionsText()}`, collect)
     .option('--max-connections <number>', mostConnections.help, mostConnections.defaultText)
     .addOption(new Option('-o, --output <format>', 'how to show the findings').choices(outputs).default('table'))
     .addOption(failOnOption())

@@ -103,7 +103,8 @@ async function main(): Promise<void> {
 function fail(error: unknown): void {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return;
-    process.stderr.write(`${usageLine(error.message)}\n`);
+    const said = error.code === 'commander.help' ? `no verb is called ${process.argv.at(-1)}` : error.message;
+    process.stderr.write(`${usageLine(said)}\n`);
   } else if (error instanceof ProblemError) {
     process.stderr.write(`${error.problems.map(problemLine).join('\n')}\n`);
   } else {

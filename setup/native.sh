@@ -9,3 +9,10 @@ export npm_config_nodedir
 npm rebuild pcap --loglevel=error
 node -e "require('pcap')"
 npx --no-install tap build
+# `npx waybill` in this folder: without it npx makes a link of its own, and starts it with whichever Node there is.
+cat > node_modules/.bin/waybill <<'waybill'
+#!/bin/sh
+bin=$(dirname "$(readlink -f "$0")")
+exec "$bin/node" "$bin/../../cli/waybill.ts" "$@"
+waybill
+chmod +x node_modules/.bin/waybill

@@ -148,4 +148,6 @@ t.test('a flag that there is not, and a word too many, are named', { buffered: t
   t.match(flag, { code: 2, out: '', err: /^bad-usage: unknown option '--colour'.*; --help has the flags\n$/ });
   const word = await runWaybill(['collector', 'now']);
   t.match(word, { code: 2, out: '', err: /^bad-usage: [^\n]*; --help has the flags\n$/ });
+  const verb = await runWaybill(['help', 'bogus']);
+  t.match(verb, { code: 2, out: '', err: /\nbad-usage: no verb is called bogus; --help has the flags\n$/ });
 });

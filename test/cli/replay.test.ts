@@ -191,3 +191,9 @@ t.test('--max-connections bounds what is held, and what had no room is counted',
   const ran = await run(...args, '--max-connections', '1');
   t.match(ran.err, [/^5 packets \(not in connections: table-full 2\); connections: denied 1$/]);
 });
+
+t.test('a policy option takes one value, so that the file may come after it', async (t) => {
+  const { some, cluster } = replayScene(t);
+  const ran = await run('--option', 'declaredBy=every', some, ...cluster);
+  t.equal(ran.code, 0, ran.err.join('\n'));
+});
