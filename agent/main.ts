@@ -36,9 +36,9 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const node = nodeName(config);
   const tls = readTls(config.tls);
   const books = new Books();
-  const translations = new Translations(config.translation.maxEntries);
+  const translations = new Translations(config.translation.maxEntries, nowUs);
   const names = config.names.dns === 'auto' ? new Names(config.names.maxEntries) : undefined;
-  const { source, reason, asksConntrack } = openSource(config, books, { translations, names }, log);
+  const { source, reason } = openSource(config, books, { translations, names }, log);
   const table = new InterfaceTable(peerAddresses, (index) => source.visible(index));
   const pods = new LocalPods(node);
   const queue = new BatchQueue(books, config.delivery);
@@ -119,10 +119,9 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const timer = setInterval(drain, config.capture.drainEvery);
   log.info({ node, collector: config.collector.address, source: source.name, reason }, 'agent watches');
 
+  // Also where the program asks: of a connection that is a single packet, conntrack's entry comes behind the program.
   const following =
-    config.translation.conntrack === 'auto' && !asksConntrack
-      ? followConntrack(translations, signal, log)
-      : Promise.resolve();
+    config.translation.conntrack === 'auto' ? followConntrack(translations, signal, log) : Promise.resolve();
   const started = cluster
     .start((event) => {
       if (event.type === 'problem') log.warn(problemLine(event.problem));
@@ -148,31 +147,32 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   log.info({ books: books.snapshot() }, 'agent ended');
 }
 
-type Opened = { source: CaptureSource; reason: string; asksConntrack: boolean };
-
 /** What a source learns beside records. */
 type Beside = { translations: Translations; names: Names | undefined };
 
-function openSource(config: AgentConfig, books: Books, { translations, names }: Beside, log: Logger): Opened {
+function openSource(
+  config: AgentConfig,
+  books: Books,
+  { translations, names }: Beside,
+  log: Logger,
+): { source: CaptureSource; reason: string } {
   const { bufferBytes, maxConnections, reportEvery } = config.capture;
   const options = { bufferBytes, maxConnections, reportEveryUs: reportEvery * 1000, nowUs, seed: randomInt(2 ** 32) };
   const beside = {
     translation: (protocol: number, translation: Translation) => translations.learn(protocol, translation),
     dns: (protocol: number, bytes: Uint8Array, timeUs: number) => names?.take(protocol, bytes, timeUs),
   };
-  const { source, reason } = chooseSource<Omit<Opened, 'reason'>>(
+  return chooseSource<CaptureSource>(
     config.capture.source,
     (name) => {
-      if (name === 'pcap') return { source: new PcapSource(options, books, names), asksConntrack: false };
+      if (name === 'pcap') return new PcapSource(options, books, names);
       const program = loadProgram(name, maxConnections);
       const { conntrack } = program;
       if (name === 'ebpf' && !conntrack.asked) log.info({ why: conntrack.why }, 'the program cannot ask conntrack');
-      const source = new KernelSource(name, program, options, books, beside, log);
-      return { source, asksConntrack: conntrack.asked };
+      return new KernelSource(name, program, options, books, beside, log);
     },
     sourceRefused,
   );
-  return { ...source, reason };
 }
 
 function nowUs(): number {

@@ -13,6 +13,7 @@ export const lossReasons = {
   'capture-start': 'the first packet of a capture, which libpcap passes over where it could not be made ready',
   'fragment-without-first': 'a later fragment whose first was not seen, so that its ports are not known',
   'table-full': 'no room for another live connection: raise capture.maxConnections',
+  'ring-full': 'no room to tell of a connection whose ports the next one took: lower capture.drainEvery',
   'interface-gone': 'seen by the kernel, gone with the interface before it was read',
   'queue-full': 'the collector did not acknowledge in time: raise delivery.maxQueuedRecords',
   rejected: 'the collector refused the batch',

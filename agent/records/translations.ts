@@ -1,25 +1,34 @@
 // What the node's conntrack knows of translated connections: which backend really got a connection to a Service
 // address, and which address the other side saw (join.md).
 import { parseAddress } from '../../model/address.ts';
-import { parseProtocol } from '../../model/protocol.ts';
+import { parseProtocol, TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord, Translation, Tuple } from '../../model/record.ts';
 
 /** What conntrack tells later than this after a record speaks of another connection with the same ends. */
 const lateUs = 3_000_000;
 /** Conntrack is late by milliseconds: more than come within them wait for nothing. */
 const sentMost = 5_000;
+/**
+ * A connection that begins so long after conntrack told of its ends is another one: TCP has its own entry from its first
+ * packet on; of others conntrack may still hold the one before (nf_conntrack_udp_timeout_stream, 120 s), and tells nothing.
+ */
+const formerUs = { tcp: lateUs, other: 180_000_000 };
 const zero = { forward: 0, reverse: 0 };
 
+type Told = { translation: Translation; toldUs: number };
+
 export class Translations {
-  readonly #byTuple = new Map<string, Translation>();
+  readonly #byTuple = new Map<string, Told>();
   /** Records that went out, the latest of each connection, oldest first. */
   readonly #sent = new Map<string, ConnectionRecord>();
   readonly #limit: number;
+  readonly #nowUs: () => number;
   #late: ConnectionRecord[] = [];
 
   /** Keeps the newest `limit` translations. */
-  constructor(limit: number) {
+  constructor(limit: number, nowUs: () => number) {
     this.#limit = limit;
+    this.#nowUs = nowUs;
   }
 
   learn(protocol: number, translation: Translation): void {
@@ -30,7 +39,7 @@ export class Translations {
   /** Sets the record's translation, where it is either side of one, and remembers it: conntrack may speak late. */
   translate(record: ConnectionRecord): void {
     const key = tupleKey(record.protocol, record);
-    record.translation = this.#byTuple.get(key);
+    record.translation = this.#translationOf(key, record);
     this.#sent.delete(key);
     // Of a connection that is older, conntrack has said long ago what it has to say.
     if (record.lastUs - record.beganUs > lateUs) return;
@@ -49,9 +58,17 @@ export class Translations {
     return late;
   }
 
+  #translationOf(key: string, { protocol, beganUs }: ConnectionRecord): Translation | undefined {
+    const told = this.#byTuple.get(key);
+    if (told === undefined) return undefined;
+    if (beganUs - told.toldUs <= (protocol === TCP ? formerUs.tcp : formerUs.other)) return told.translation;
+    this.#byTuple.delete(key);
+    return undefined;
+  }
+
   #keep(key: string, translation: Translation): void {
     this.#byTuple.delete(key);
-    this.#byTuple.set(key, translation);
+    this.#byTuple.set(key, { translation, toldUs: this.#nowUs() });
     if (this.#byTuple.size > this.#limit * 2) this.#byTuple.delete(this.#byTuple.keys().next().value!);
     const sent = this.#sent.get(key);
     if (sent === undefined || isSame(sent.translation, translation)) return;

@@ -16,11 +16,8 @@ export type Coverage = {
   reporting(node: string, nowUs: number): { coveredUntilUs: number; lastLossUs: number } | undefined;
 };
 
-/** Where it should have arrived: addresses of pods; `outside`: nowhere that we watch; `service`: one of these. */
-export type Expected =
-  | { at: 'pod'; podUid: string; address: Address }
-  | { at: 'service'; addresses: readonly Address[] }
-  | { at: 'outside' };
+/** Where it should have arrived; `outside`: nowhere that we watch; `service`: at a backend that nobody named. */
+export type Expected = { at: 'pod'; podUid: string; address: Address } | { at: 'service' } | { at: 'outside' };
 
 /** Losses this long before a connection began may have been its own first packet. */
 const lossMarginUs = 2_000_000;
@@ -42,7 +39,8 @@ export function deliveredOf(joined: Joined, expected: Expected, coverage: Covera
     case 'pod':
       return silenceAt(expected.podUid, expected.address, joined, coverage, nowUs);
     case 'service':
-      return silenceAtAll(expected.addresses, joined, coverage, nowUs);
+      // A backend may have been reached by another address (masquerade), and stands as another connection then.
+      return { delivered: 'unknown', why: 'backend-not-known' };
   }
 }
 
@@ -55,14 +53,4 @@ function silenceAt(podUid: string, address: Address, joined: Joined, coverage: C
   if (agent === undefined || agent.coveredUntilUs < joined.startUs) return { delivered: 'unknown', why: 'not-watched' };
   if (agent.lastLossUs > joined.startUs - lossMarginUs) return { delivered: 'unknown', why: 'losses' };
   return link.seesToPod ? { delivered: 'no' } : { delivered: 'unknown', why: 'half-visible' };
-}
-
-/** Not delivered to a Service only if it was delivered to none of its endpoints. */
-function silenceAtAll(addresses: readonly Address[], joined: Joined, coverage: Coverage, nowUs: number): Delivered {
-  if (addresses.length === 0) return { delivered: 'unknown', why: 'backend-not-known' };
-  for (const address of addresses) {
-    const one = silenceAt('', address, joined, coverage, nowUs);
-    if (one.delivered !== 'no') return one;
-  }
-  return { delivered: 'no' };
 }

@@ -53,7 +53,7 @@ export class Verdicts {
     const responder = this.#identities.at(ends.responder, joined.startUs);
     const verdict = this.#judge.judge(joined, initiator, responder, joined.startUs);
     const elsewhere = this.#elsewhere?.judge(joined, initiator, responder, joined.startUs);
-    const delivered = deliveredOf(joined, this.#expected(responder, ends, joined), this.#coverage, nowUs);
+    const delivered = deliveredOf(joined, this.#expected(responder, ends), this.#coverage, nowUs);
     const connection = connectionOf(joined, initiator.endpoint, responder.endpoint, delivered, verdict, elsewhere);
     const standing = this.#standing(joined, { initiator, responder }, ends, verdict, connection);
     const assessed: Assessed = {
@@ -67,11 +67,9 @@ export class Verdicts {
     return { assessed, undecided: !ends.settled || initiator.is === 'nobody' || responder.is === 'nobody' };
   }
 
-  #expected(responder: Identity, ends: Ends, joined: Joined): Expected {
+  #expected(responder: Identity, ends: Ends): Expected {
     if (responder.is === 'pod') return { at: 'pod', podUid: responder.uid, address: ends.responder.address };
-    if (responder.is !== 'service') return { at: 'outside' };
-    const backends = this.#cluster.backendsOf(responder.service, joined.protocol, joined.asked.responderPort);
-    return { at: 'service', addresses: backends.map((one) => one.address) };
+    return responder.is === 'service' ? { at: 'service' } : { at: 'outside' };
   }
 
   /** Asks again by the state before and after, and only where something changed near the connection. */

@@ -41,7 +41,7 @@ enum mark {
 	UNREACHABLE = 32,  /* an ICMP error said that it cannot get there */
 	LOW_SPOKE = 64,	   /* a packet that is no such error came from the low end */
 	HIGH_SPOKE = 128,
-	ASKED = 256, /* conntrack was asked for it */
+	ASKED = 256, /* conntrack need not be asked again in this row */
 };
 
 /* One connection in one interval; [0] is from the low end, [1] from the high one. A row is two cache lines. */
@@ -90,8 +90,17 @@ struct dns_event {
 	__u8 message[DNS_MOST];
 };
 
-/* Why a frame is in no row. */
-enum counter { NOT_IP, CORRUPT, FRAGMENT_WITHOUT_FIRST, TABLE_FULL, COUNTERS };
+/* Why a frame is in no row, then what beside connections found no room in the ring. */
+enum counter {
+	NOT_IP,
+	CORRUPT,
+	FRAGMENT_WITHOUT_FIRST,
+	TABLE_FULL,
+	RING_FULL,
+	UNTOLD_TRANSLATION,
+	UNTOLD_DNS,
+	COUNTERS
+};
 #define DECODED COUNTERS /* it is in a row */
 
 struct count {
@@ -154,6 +163,17 @@ struct {
 	__type(key, __u32);
 	__type(value, struct bucket);
 } buckets SEC(".maps");
+
+#ifdef WITH_CONNTRACK
+/* Connections of which conntrack need not be asked, in sets of eight: `signature << 32 | until`. What is pushed out of its set
+ * is asked for again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, struct bucket);
+} told SEC(".maps");
+#endif
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -821,7 +841,7 @@ inlined void turn_over(struct flow *flow, __u32 epoch, __u32 standing)
 	if (event)
 		bpf_ringbuf_submit(event, 0);
 	else
-		count(TABLE_FULL, frames, bytes);
+		count(RING_FULL, frames, bytes);
 }
 
 /* A SYN on ports that are in use is the same one again, or begins the next connection. */
@@ -906,8 +926,15 @@ struct nf_conntrack_tuple {
 struct nf_conntrack_tuple_hash {
 	struct nf_conntrack_tuple tuple;
 } relocated;
+struct ip_ct_tcp {
+	__u8 state;
+} relocated;
+union nf_conntrack_proto {
+	struct ip_ct_tcp tcp;
+} relocated;
 struct nf_conn {
 	struct nf_conntrack_tuple_hash tuplehash[2];
+	union nf_conntrack_proto proto;
 } relocated;
 struct bpf_ct_opts {
 	__s32 netns_id;
@@ -940,18 +967,56 @@ inlined void copy_address(__u32 to[4], const union nf_inet_addr *from)
 	to[3] = from->all[3];
 }
 
-/* Tells what the node's conntrack translated, if anything. It knows a connection as its pod sends it. */
-__noinline int ask_conntrack(struct __sk_buff *skb, const struct flow_key *key, int pod_is_low)
+#define TCP_CONNTRACK_TIME_WAIT 7
+#define TCP_CONNTRACK_CLOSE 8
+
+/* A SYN finds the entry of the connection that had its ports before, which conntrack drops behind us for a new one. */
+inlined int is_of_former(const struct nf_conn *ct, __u32 protocol, int syn)
 {
-	if (!key)
+	if (protocol != IPPROTO_TCP || !syn)
 		return 0;
+	__u8 state = ct->proto.tcp.state;
+	return state == TCP_CONNTRACK_TIME_WAIT || state == TCP_CONNTRACK_CLOSE;
+}
+
+/* Tells what conntrack translated, if anything. Returns whether it could be told. */
+inlined int tell_translation(const struct nf_conn *ct, __u32 protocol, int is_ipv4)
+{
+	struct translation_event *event;
+
+	if (same_tuple(ct))
+		return 1;
+	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	if (!event) {
+		count(UNTOLD_TRANSLATION, 1, 0);
+		return 0;
+	}
+	const struct nf_conntrack_tuple *original = &ct->tuplehash[0].tuple, *reply = &ct->tuplehash[1].tuple;
+	event->type = TRANSLATION_EVENT;
+	event->protocol = protocol | (is_ipv4 ? 0 : 0x100);
+	copy_address(event->original_initiator, &original->src.u3);
+	copy_address(event->original_responder, &original->dst.u3);
+	copy_address(event->translated_initiator, &reply->dst.u3);
+	copy_address(event->translated_responder, &reply->src.u3);
+	event->ports[0] = bpf_ntohs(original->src.u.all);
+	event->ports[1] = bpf_ntohs(original->dst.u.all);
+	event->ports[2] = bpf_ntohs(reply->dst.u.all);
+	event->ports[3] = bpf_ntohs(reply->src.u.all);
+	bpf_ringbuf_submit(event, 0);
+	return 1;
+}
+
+/* The node's conntrack knows a connection as its pod sends it. Returns whether it knows it, and what it knows is told. */
+inlined int ask_conntrack(struct __sk_buff *skb, const struct flow_key *key, int pod_is_low, int syn)
+{
 	const __u32 *pod = pod_is_low ? key->low : key->high, *other = pod_is_low ? key->high : key->low;
 	__u16 pod_port = pod_is_low ? key->ports >> 16 : key->ports, other_port = pod_is_low ? key->ports : key->ports >> 16;
 	struct bpf_ct_opts opts = { .netns_id = BPF_F_CURRENT_NETNS, .l4proto = key->protocol };
 	struct bpf_sock_tuple tuple = {};
 	__u32 size = sizeof(tuple.ipv6);
+	int is_ipv4 = is_mapped(pod), known = 0;
 
-	if (is_mapped(pod)) {
+	if (is_ipv4) {
 		tuple.ipv4.saddr = bpf_htonl(pod[3]);
 		tuple.ipv4.daddr = bpf_htonl(other[3]);
 		tuple.ipv4.sport = bpf_htons(pod_port);
@@ -969,26 +1034,86 @@ __noinline int ask_conntrack(struct __sk_buff *skb, const struct flow_key *key, 
 	struct nf_conn *ct = bpf_skb_ct_lookup(skb, &tuple, size, &opts, sizeof(opts));
 	if (!ct)
 		return 0;
-	if (!same_tuple(ct)) {
-		struct translation_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-		if (event) {
-			const struct nf_conntrack_tuple *original = &ct->tuplehash[0].tuple;
-			const struct nf_conntrack_tuple *reply = &ct->tuplehash[1].tuple;
-			event->type = TRANSLATION_EVENT;
-			event->protocol = key->protocol | (is_mapped(pod) ? 0 : 0x100);
-			copy_address(event->original_initiator, &original->src.u3);
-			copy_address(event->original_responder, &original->dst.u3);
-			copy_address(event->translated_initiator, &reply->dst.u3);
-			copy_address(event->translated_responder, &reply->src.u3);
-			event->ports[0] = bpf_ntohs(original->src.u.all);
-			event->ports[1] = bpf_ntohs(original->dst.u.all);
-			event->ports[2] = bpf_ntohs(reply->dst.u.all);
-			event->ports[3] = bpf_ntohs(reply->src.u.all);
-			bpf_ringbuf_submit(event, 0);
+	if (!is_of_former(ct, key->protocol, syn))
+		known = tell_translation(ct, key->protocol, is_ipv4);
+	bpf_ct_release(ct);
+	return known;
+}
+
+/* Periods of `told`, of 2^30 ns each: a connection that lives on is told again after this many, which is before conntrack
+ * forgets one without an answer (30 s), whose ports may go to another backend then. What conntrack does not know is asked for
+ * again sooner: the entry comes with the first packet, behind us. */
+#define TOLD_PERIODS 16
+#define UNKNOWN_AT_FIRST_PERIODS 1
+#define UNKNOWN_PERIODS 4
+
+enum asking { POD_IS_LOW_END = 1, IS_SYN = 2, ROW_BEGINS = 4 };
+
+/* Where the connection stands in its set; else which slot it may have: one whose time is over, or the one that ends first. */
+inlined __u32 slot_in(const struct bucket *set, __u32 signature, __u32 now)
+{
+	__u32 best = 0;
+	__s32 least = 0x7fffffff;
+
+	for (int i = 0; i < SLOTS; i++) {
+		__u64 slot = *(volatile __u64 *)&set->slots[i];
+		__s32 left = (__u32)slot - now;
+		if (slot >> 32 == signature)
+			return i;
+		if (left < least) {
+			least = left;
+			best = i;
 		}
 	}
-	bpf_ct_release(ct);
-	return 1;
+	return best;
+}
+
+/* Asks conntrack, unless it has said already what it knows of the connection. Returns whether the row need not ask again. A SYN
+ * begins anew: on its ports there may have been another connection. */
+__noinline int ask(struct __sk_buff *skb, const struct flow_key *key, __u32 hash, enum asking how)
+{
+	struct control *state;
+	struct bucket *set;
+	__u32 zero = 0, now = bpf_ktime_get_coarse_ns() >> 30, periods = TOLD_PERIODS;
+
+	if (!key)
+		return 0;
+	state = bpf_map_lookup_elem(&control, &zero);
+	if (!state)
+		return 0;
+	/* A quarter as many sets as a table has buckets. */
+	__u32 wanted = hash & state->bucket_mask >> 2, signature = hash_of(key, ~state->seed);
+	set = bpf_map_lookup_elem(&told, &wanted);
+	if (!set)
+		return 0;
+	__u32 at = slot_in(set, signature, now) & (SLOTS - 1);
+	__u64 slot = *(volatile __u64 *)&set->slots[at];
+	int is_there = slot >> 32 == signature && (__s32)((__u32)slot - now) > 0;
+	if (is_there && (how & ROW_BEGINS) && !(how & IS_SYN))
+		return 1;
+	int known = ask_conntrack(skb, key, how & POD_IS_LOW_END, how & IS_SYN);
+	if (!known) {
+		if (how & IS_SYN)
+			periods = 0;
+		else
+			periods = how & ROW_BEGINS ? UNKNOWN_AT_FIRST_PERIODS : UNKNOWN_PERIODS;
+	}
+	*(volatile __u64 *)&set->slots[at] = (__u64)signature << 32 | (__u32)(now + periods);
+	return known;
+}
+
+inlined int is_asked_for(enum hook hook, const struct packet *packet)
+{
+	return hook != TAP && !packet->quoted && (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
+}
+
+/* Conntrack's entry comes behind us, with the first packet or the first few: asked at packets 2, 4, 8, … of a row until it
+ * is there. */
+inlined int is_time_to_ask(const struct flow *flow)
+{
+	__u32 frames = (flow->packets[0] >> 32) + (flow->packets[1] >> 32);
+
+	return !(frames & (frames - 1));
 }
 #endif
 
@@ -1018,7 +1143,8 @@ __noinline int tell_dns(struct __sk_buff *skb, __u32 protocol, __u32 offset)
 	/* The frame may be longer than the message: the message says so itself. */
 	if (load(skb, offset, event->message, length))
 		return 0;
-	bpf_ringbuf_output(&events, event, __builtin_offsetof(struct dns_event, message) + length, 0);
+	if (bpf_ringbuf_output(&events, event, __builtin_offsetof(struct dns_event, message) + length, 0))
+		count(UNTOLD_DNS, 1, length);
 	return 0;
 }
 
@@ -1075,6 +1201,9 @@ inlined void account(struct __sk_buff *skb, enum hook hook, int from_pod)
 		return;
 	int from_high = key_of(&packet, skb->ifindex, &key);
 	__u32 standing = from_pod != from_high ? POD_IS_LOW : 0;
+#ifdef WITH_CONNTRACK
+	enum asking how = (standing ? POD_IS_LOW_END : 0) | (is_syn(&packet) ? IS_SYN : 0);
+#endif
 	__u32 epoch = *(volatile __u32 *)&state->epoch;
 	__u32 hash = hash_of(&key, state->seed);
 	__u32 tag = hash >> 24, wanted = (hash & state->bucket_mask) + (epoch & 1) * (state->bucket_mask + 1);
@@ -1100,20 +1229,22 @@ inlined void account(struct __sk_buff *skb, enum hook hook, int from_pod)
 			break;
 		}
 	}
+#ifdef WITH_CONNTRACK
+	if (is_asked_for(hook, &packet) && ask(skb, &key, hash, how | ROW_BEGINS))
+		standing |= ASKED;
+#endif
 	take_row(skb, &packet, &key, from_high, standing, state, epoch, free_slot, free_seen, tag);
-	goto told;
+	goto counted;
 found:
 	if (is_next(flow, &packet, began_marks(&packet, from_high)))
 		turn_over(flow, epoch, standing | (from_high ? FIRST_FROM_HIGH : 0));
 	add(flow, skb, &packet, from_high);
 #ifdef WITH_CONNTRACK
-	if (hook != TAP && !(flow->marks & ASKED) && (packet.protocol == IPPROTO_TCP || packet.protocol == IPPROTO_UDP) &&
-	    !packet.quoted) {
+	if (!(flow->marks & ASKED) && is_asked_for(hook, &packet) && is_time_to_ask(flow) &&
+	    ask(skb, &key, hash, how))
 		__sync_fetch_and_or(&flow->marks, ASKED);
-		ask_conntrack(skb, &key, from_pod != from_high);
-	}
 #endif
-told:
+counted:
 	if (packet.source_port == DNS_PORT && !from_pod && packet.payload && !packet.quoted)
 		tell_dns(skb, packet.protocol, packet.payload);
 }

@@ -45,14 +45,15 @@ export const isIpv6Bit = 0x100;
 
 export const dnsEvent = { interfaceIndex: 4, protocol: 8, length: 12, message: 16 } as const;
 
-/** `enum counter`, as reasons of the books. */
-export const counters = ['not-ip', 'corrupt', 'fragment-without-first', 'table-full'] as const;
+/** `enum counter`: first reasons of the books, then what beside connections found no room in the ring. */
+export const counters = ['not-ip', 'corrupt', 'fragment-without-first', 'table-full', 'ring-full'] as const;
+export const untold = ['translation', 'dns'] as const;
 export const countBytes = 16;
 
 export const controlBytes = 16;
 export const usedBytes = 64;
 export const momentBytes = 16;
-/** Slots of a bucket. */
+/** Slots of a bucket, and of a set of connections that conntrack need not be asked for. */
 export const slots = 8;
 export const slotBytes = 8;
 /** The map's max_entries, a power of two. */

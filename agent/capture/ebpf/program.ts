@@ -33,6 +33,8 @@ export type LoadedProgram = {
 
 /** Rows for each bucket: with eight slots a bucket rarely has none left. */
 const rowsPerBucket = 3;
+/** `bucket_mask >> 2` in flows.bpf.c. */
+const bucketsPerToldSet = 4;
 const objects = {
   withConntrack: new URL('flows-conntrack.bpf.o', import.meta.url).pathname,
   plain: new URL('flows.bpf.o', import.meta.url).pathname,
@@ -82,6 +84,7 @@ function load(
     for (const name of all) setAutoload(findProgram(object, name), needed[use].includes(name));
     sized(object, 'rows', most * 2);
     sized(object, 'buckets', buckets * 2);
+    if (conntrack.asked) sized(object, 'told', buckets / bucketsPerToldSet);
     const result = objectLoad(object) as number;
     if (result !== 0) throw new Error(reasonOf(-result));
   } catch (error) {
@@ -100,7 +103,7 @@ function load(
   };
 }
 
-function sized(object: unknown, map: MapName, entries: number): void {
+function sized(object: unknown, map: MapName | 'told', entries: number): void {
   const result = setMaxEntries(findMap(object, map), entries) as number;
   if (result !== 0) throw new Error(`bpf_map__set_max_entries ${map}: ${reasonOf(-result)}`);
 }
@@ -128,7 +131,8 @@ function bucketsFor(most: number): number {
   return buckets;
 }
 
-/** What the maps take of the kernel's memory, less than a MiB aside: two tables and the ring. */
+/** What the maps take of the kernel's memory, less than a MiB aside: two tables, what is told of conntrack, and the ring. */
 export function mapBytes(most: number): number {
-  return 2 * most * row.bytes + 2 * bucketsFor(most) * slots * slotBytes + ringBytes;
+  const buckets = bucketsFor(most);
+  return 2 * most * row.bytes + (2 * buckets + buckets / bucketsPerToldSet) * slots * slotBytes + ringBytes;
 }

@@ -5,14 +5,16 @@ import type { Books } from '../../../books/books.ts';
 import { addressFromBytes } from '../../../model/address.ts';
 import type { ConnectionRecord, Translation } from '../../../model/record.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
-import { Sight } from '../sight.ts';
+import { Sight, type Visible } from '../sight.ts';
 import type { CaptureSource, PodInterface } from '../source.ts';
+import type { Direction } from './attach.ts';
 import { dnsEvent, event, flowEvent, isIpv6Bit, ringBytes, row, translationEvent } from './layout.ts';
-import { type Places, type Stand, tapPlaces, tcPlaces } from './places.ts';
+import { type Places, placesOf, type Stand } from './places.ts';
 import type { LoadedProgram } from './program.ts';
 import { Ring } from './ring.ts';
 import { Row } from './row.ts';
 import { Tables } from './tables.ts';
+import { Untold } from './untold.ts';
 
 export type KernelOptions = FlowTableOptions & { nowUs: () => number };
 
@@ -28,11 +30,16 @@ type Watched = {
   stand: Stand;
   /** Rows up to this epoch hold what was seen while who else filters changed. */
   unprovenUntil: number;
-  /** Why no place towards the pod was to be had, as it was said last; it is tried again at each look. */
-  refused: string;
+  /** Why no place was to be had, as it was said last; it is tried again at each look. */
+  refused: Record<Direction, string>;
   /** The epoch whose rows are the last ones; undefined while it is watched. */
   lastEpoch: number | undefined;
 };
+
+const notSeen = {
+  'from-pod': 'packets from the pod are not seen',
+  'to-pod': 'packets towards the pod are not seen',
+} as const;
 
 export class KernelSource implements CaptureSource {
   readonly name: 'ebpf' | 'tap';
@@ -45,6 +52,7 @@ export class KernelSource implements CaptureSource {
   readonly #tables: Tables;
   readonly #ring: Ring;
   readonly #row: Row;
+  readonly #untold: Untold;
   readonly #places: Places;
   readonly #watched = new Map<number, Watched>();
   readonly #sight = new Sight();
@@ -60,6 +68,7 @@ export class KernelSource implements CaptureSource {
     books: Books,
     beside: SeenBeside,
     log: Logger,
+    places: Places = placesOf(name, program),
   ) {
     this.name = name;
     this.#program = program;
@@ -70,20 +79,24 @@ export class KernelSource implements CaptureSource {
     this.#table = new FlowTable(options, books);
     this.#tables = new Tables(program, options.nowUs, options.seed ?? 0);
     this.#row = new Row(this.#tables);
+    this.#untold = new Untold(log);
     this.#ring = new Ring(program.map('events'), ringBytes);
-    this.#places = name === 'ebpf' ? tcPlaces(program) : tapPlaces(program);
+    this.#places = places;
   }
 
   watch(link: PodInterface): void {
-    if (this.#watched.has(link.index)) return;
+    const before = this.#watched.get(link.index);
+    if (before !== undefined && before.lastEpoch === undefined) return;
     const stand = this.#places.attach(link.index);
-    this.#sight.watch(link.index);
-    this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
+    if (before === undefined) this.#sight.watch(link.index);
+    // One that comes back before its last rows were read has the connections that it had.
+    const isNew = before === undefined && link.appearedUs !== 0;
+    this.#table.watch(link.index, this.#options.nowUs(), isNew ? 'while-watching' : 'before');
     this.#watched.set(link.index, {
       link,
       stand,
-      unprovenUntil: 0,
-      refused: '',
+      unprovenUntil: before?.unprovenUntil ?? 0,
+      refused: { 'from-pod': '', 'to-pod': '' },
       lastEpoch: undefined,
     });
   }
@@ -91,9 +104,8 @@ export class KernelSource implements CaptureSource {
   forget(link: PodInterface): void {
     const watched = this.#watched.get(link.index);
     if (watched === undefined || watched.lastEpoch !== undefined) return;
-    detach(watched.stand);
+    this.#places.forget(link.index, watched.stand);
     watched.lastEpoch = this.#tables.epoch;
-    this.#places.forget(link.index);
   }
 
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): number {
@@ -113,15 +125,19 @@ export class KernelSource implements CaptureSource {
     return readable.untilUs;
   }
 
-  visible(index: number): { fromPod: boolean; toPod: boolean } {
-    const { fromPod, toPod } = this.#sight.at(index);
-    // Where no place towards the pod was to be had, silence means nothing.
+  visible(index: number): Visible {
+    const seen = this.#sight.at(index);
     const stand = this.#watched.get(index)?.stand;
-    return { fromPod, toPod: toPod && (stand === undefined || stand.toPod !== undefined) };
+    if (stand === undefined) return seen;
+    // Where no place was to be had, or somebody stands ahead, silence means nothing.
+    const fromPod = stand['from-pod'] !== undefined && stand.front.isOurs;
+    return { ...seen, fromPod: seen.fromPod && fromPod, toPod: seen.toPod && stand['to-pod'] !== undefined };
   }
 
   get ways(): string {
-    const ways = [...this.#watched.values()].map(({ stand }) => stand.toPod?.way).filter((way) => way !== undefined);
+    const ways = [...this.#watched.values()]
+      .map(({ stand }) => stand['to-pod']?.way)
+      .filter((way) => way !== undefined);
     const counts = Map.groupBy(ways, (way) => way);
     return [...counts].map(([way, some]) => `${way} ${some.length}`).join(', ');
   }
@@ -133,7 +149,7 @@ export class KernelSource implements CaptureSource {
       this.drain(this.#options.nowUs(), emit);
     }
     this.drain(this.#options.nowUs(), emit);
-    this.#places.close();
+    await this.#places.close();
     this.#ring.close();
     this.#program.close();
   }
@@ -143,20 +159,30 @@ export class KernelSource implements CaptureSource {
     this.#places.look();
     for (const watched of this.#watched.values()) {
       if (watched.lastEpoch !== undefined) continue;
-      const { index, name } = watched.link;
-      try {
-        const moved = this.#places.move(index, watched.stand);
-        if (moved === undefined) continue;
-        watched.refused = '';
-        watched.unprovenUntil = this.#tables.epoch;
-        if (moved === 'doubt') continue;
-        this.#log.info({ link: name, by: moved.way }, 'who else filters towards the pod changed');
-      } catch (error) {
-        watched.unprovenUntil = this.#tables.epoch;
-        const why = (error as Error).message;
-        if (why !== watched.refused) this.#log.warn({ link: name, why }, 'packets towards the pod are not seen');
-        watched.refused = why;
+      for (const direction of ['from-pod', 'to-pod'] as const) this.#moveOne(watched, direction);
+    }
+  }
+
+  #moveOne(watched: Watched, direction: Direction): void {
+    const { link, refused } = watched;
+    try {
+      const { doubt, missed, way } = this.#places.move(link.index, watched.stand, direction);
+      refused[direction] = '';
+      if (doubt) watched.unprovenUntil = this.#tables.epoch;
+      if (missed) {
+        this.#sight.missed(link.index, this.#options.nowUs());
+        this.#log.warn(
+          { link: link.name, direction },
+          'packets were not seen for a while: others took our program away',
+        );
+      } else if (way !== undefined) {
+        this.#log.info({ link: link.name, direction, by: way }, 'who else filters at the interface changed');
       }
+    } catch (error) {
+      if (direction === 'to-pod') watched.unprovenUntil = this.#tables.epoch;
+      const why = (error as Error).message;
+      if (why !== refused[direction]) this.#log.warn({ link: link.name, why }, notSeen[direction]);
+      refused[direction] = why;
     }
   }
 
@@ -168,6 +194,7 @@ export class KernelSource implements CaptureSource {
       if (reason === 'not-ip' || reason === 'carrier') this.#books.setAside(reason, frames);
       else this.#books.lost(reason, frames);
     });
+    this.#untold.add(this.#tables.untold(), this.#options.nowUs());
   }
 
   #merge(words: Uint32Array, at: number, epoch: number): void {
@@ -228,10 +255,4 @@ export class KernelSource implements CaptureSource {
       this.#watched.delete(index);
     }
   }
-}
-
-function detach(stand: Stand): void {
-  stand.fromPod?.detach();
-  stand.toPod?.detach();
-  stand.fromPod = stand.toPod = undefined;
 }

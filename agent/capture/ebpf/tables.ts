@@ -3,7 +3,7 @@
 import type { LossReason, SetAsideReason } from '../../../books/reasons.ts';
 import { possibleCpus } from './cpus.ts';
 import { programsEnded, readElement, readElements, runner, writeElement } from './kernel.ts';
-import { controlBytes, countBytes, counters, momentBytes, row, usedBytes } from './layout.ts';
+import { controlBytes, countBytes, counters, momentBytes, row, untold, usedBytes } from './layout.ts';
 import type { LoadedProgram } from './program.ts';
 
 const rowsPerRead = 4_096;
@@ -31,7 +31,7 @@ export class Tables {
   /** The table that was turned away from: until its programs ended, nothing is read of it. */
   #turned: { epoch: number; atUs: number; ready: boolean; ended: Promise<void> } | undefined;
   readonly #perCpu = Buffer.alloc(possibleCpus() * countBytes);
-  readonly #counted: number[] = counters.map(() => 0);
+  readonly #counted: number[] = [...counters, ...untold].map(() => 0);
 
   constructor(program: LoadedProgram, nowUs: () => number, seed: number) {
     this.#program = program;
@@ -100,11 +100,15 @@ export class Tables {
   /** Frames that are in no row, since this was asked last. */
   uncounted(count: (reason: SetAsideReason | LossReason, frames: number) => void): void {
     for (const [index, reason] of counters.entries()) {
-      const frames = this.#framesOf(index);
-      const fresh = frames - this.#counted[index]!;
-      this.#counted[index] = frames;
-      if (fresh > 0) count(reason, fresh);
+      const frames = this.#fresh(index);
+      if (frames > 0) count(reason, frames);
     }
+  }
+
+  /** What the program saw beside connections and could not tell, since this was asked last. */
+  untold(): { translations: number; dns: number } {
+    const [translations, dns] = untold.map((_, index) => this.#fresh(counters.length + index));
+    return { translations: translations!, dns: dns! };
   }
 
   /** Whole µs of our clock: what a record says of its beginning must come back the same. */
@@ -145,7 +149,14 @@ export class Tables {
     this.#nsPerTick = 1e9 / tickRates.reduce((best, rate) => (off(rate) < off(best) ? rate : best));
   }
 
-  #framesOf(index: number): number {
+  #fresh(index: number): number {
+    const before = this.#counted[index]!;
+    const now = this.#sumOf(index);
+    this.#counted[index] = now;
+    return now - before;
+  }
+
+  #sumOf(index: number): number {
     const perCpu = this.#perCpu;
     readElement(this.#program.map('counters'), index, perCpu);
     let frames = 0;

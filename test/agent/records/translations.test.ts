@@ -51,7 +51,7 @@ const translationOf = (translations: Translations, change: Partial<ConnectionRec
 };
 
 t.test('a translation is found by either of its tuples, and the newest are kept', async (t) => {
-  const translations = new Translations(2);
+  const translations = new Translations(2, () => t0);
   const made = [1, 2, 3].map((port) => throughService(port));
   for (const one of made) translations.learn(TCP, one);
   t.equal(translationOf(translations, made[2]!.original), made[2]);
@@ -61,7 +61,7 @@ t.test('a translation is found by either of its tuples, and the newest are kept'
 });
 
 t.test('what conntrack tells late is told after the record, which counts nothing anew', async (t) => {
-  const translations = new Translations(10);
+  const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
   const sent = answered({ ...translation.original, ended: true, synRetries: 1 });
   translations.translate(sent);
@@ -76,7 +76,7 @@ t.test('what conntrack tells late is told after the record, which counts nothing
 });
 
 t.test('another backend for the same ends is told as well: a port was used again', async (t) => {
-  const translations = new Translations(10);
+  const translations = new Translations(10, () => t0);
   translations.learn(TCP, throughService(40000));
   const other = throughService(40000, ip('10.0.2.4'));
   t.same(translationOf(translations, other.original), throughService(40000));
@@ -85,10 +85,24 @@ t.test('another backend for the same ends is told as well: a port was used again
 });
 
 t.test('a record is too old to be meant after a while', async (t) => {
-  const translations = new Translations(10);
+  const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
   translations.translate(record({ ...translation.original }));
   translations.late(t0 + 3 * second);
   translations.learn(TCP, translation);
   t.same(translations.late(t0 + 3 * second), []);
+});
+
+t.test('what begins long after conntrack told of its ends is another connection', async (t) => {
+  const translations = new Translations(10, () => t0);
+  const translation = throughService(40000);
+  for (const protocol of [TCP, UDP]) translations.learn(protocol, translation);
+  const told = (protocol: number, afterUs: number) =>
+    translationOf(translations, { ...translation.original, protocol, beganUs: t0 + afterUs, lastUs: t0 + afterUs });
+  t.equal(told(TCP, -600 * second), translation, 'it was told of one that lives on');
+  t.equal(told(TCP, second), translation);
+  t.equal(told(TCP, 4 * second), undefined, 'TCP on the same ports');
+  t.equal(told(TCP, second), undefined, 'it is forgotten');
+  t.equal(told(UDP, 100 * second), translation, "conntrack's entry of UDP may outlive its silence");
+  t.equal(told(UDP, 200 * second), undefined);
 });

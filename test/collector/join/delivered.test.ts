@@ -109,9 +109,9 @@ t.test('silence proves nothing, with its reason, where', async (t) => {
     'the responder is outside',
   );
   t.same(
-    deliveredOf(joined(record()), { at: 'service', addresses: [] }, coverage({}), nowUs),
+    deliveredOf(joined(record()), { at: 'service' }, coverage({}), nowUs),
     { delivered: 'unknown', why: 'backend-not-known' },
-    'the Service has no endpoint',
+    'a Service, and nobody knows which of its backends got it',
   );
 });
 

@@ -42,6 +42,16 @@ for (const source of ['ebpf', 'tap']) {
   });
 
   t.test(
+    `${source}: more new connections on the same ports than the ring has room for: counted by that reason`,
+    async (t) => {
+      const counted = await count(source, packetsMost.room, 'reused ports');
+      const { setAside, lost } = counted.books;
+      t.same(Object.keys(lost), ['ring-full'], 'the tables had room');
+      t.equal(counted.records.frames + sum(setAside) + sum(lost), counted.interface.packets);
+    },
+  );
+
+  t.test(
     `${source}: TCP with segmentation offload: frames as the interface counts them, packets by segment`,
     async (t) => {
       const counted = await count(source, packetsMost.few, 'segmentation offload');

@@ -31,19 +31,33 @@ const traffics: Record<string, Traffic> = {
   'many connections': (_, inPod) => flood(inPod, '10, drnd(3)'),
   /** From one address. */
   'few connections': (_, inPod) => flood(inPod, '10, 0, 0, 2'),
+  /** SYNs on the same ports, each with another number. */
+  'reused ports': (_, inPod) =>
+    sendAll(
+      inPod,
+      6,
+      "10, 0, 0, 2, 10, 0, 0, 1, const16(7), const16(9), drnd(4), 0, 0, 0, 0, 0x50, 2, 0, 0, 0, 0, 0, 0, fill('w', 6)",
+    ),
   'segmentation offload': iperf3,
 };
 
-/** Two million UDP datagrams, byte by byte as trafgen wants them; checksums are left out, as nobody reads them here. */
-async function flood(inPod: string[], sourceAddress: string): Promise<number> {
+function flood(inPod: string[], sourceAddress: string): Promise<number> {
+  return sendAll(inPod, 17, `${sourceAddress}, 10, 0, 0, 1, drnd(2), const16(9), const16(26), 0, 0, fill('w', 18)`);
+}
+
+/**
+ * Two million packets of 60 bytes, `rest` from the IP header's addresses on, byte by byte as trafgen wants them; checksums are
+ * left out, as nobody reads them here.
+ */
+async function sendAll(inPod: string[], protocol: number, rest: string): Promise<number> {
   const [{ address }] = JSON.parse(execFileSync('ip', ['-j', 'link', 'show', link]).toString()) as [
     { address: string },
   ];
   const hardware = address.split(':').map((byte) => `0x${byte}`);
   const ethernet = `${hardware.join(', ')}, 2, 0, 0, 0, 0, 2, 0x08, 0x00`;
-  const ip = `0x45, 0, const16(46), 0, 0, 0, 0, 64, 17, 0, 0, ${sourceAddress}, 10, 0, 0, 1`;
+  const ip = `0x45, 0, const16(46), 0, 0, 0, 0, 64, ${protocol}, 0, 0`;
   const file = join(tmpdir(), `count-${process.pid}.trafgen`);
-  writeFileSync(file, `{ ${ethernet}, ${ip}, drnd(2), const16(9), const16(26), 0, 0, fill('w', 18) }\n`);
+  writeFileSync(file, `{ ${ethernet}, ${ip}, ${rest} }\n`);
   const words = ['-c', file, '-o', 'eth0', '-n', '2000000', '--cpus', '1', '--no-sock-mem', '-q'];
   await run(inPod[0]!, [...inPod.slice(1), 'trafgen', ...words]);
   rmSync(file);

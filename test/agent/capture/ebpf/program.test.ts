@@ -13,6 +13,7 @@ import {
   slotBytes,
   slots,
   translationEvent,
+  untold,
 } from '../../../../agent/capture/ebpf/layout.ts';
 
 const path = new URL('../../../../agent/capture/ebpf/flows.bpf.c', import.meta.url).pathname;
@@ -28,6 +29,7 @@ const harmless = [
   'bpf_ringbuf_submit',
   'bpf_ringbuf_output',
   'bpf_ktime_get_ns',
+  'bpf_ktime_get_coarse_ns',
   'bpf_jiffies64',
   'bpf_skb_ct_lookup',
   'bpf_ct_release',
@@ -94,6 +96,7 @@ t.test('rows and events lie where layout.ts says', async (t) => {
     HIGH_SPOKE: mark.highSpoke,
   };
   const reasons = counters.map((reason, index) => [reason.toUpperCase().replaceAll('-', '_'), index] as const);
+  const untoldAt = untold.map((what, index) => [`UNTOLD_${what.toUpperCase()}`, counters.length + index] as const);
   const asserted = [
     ...offsets.map(([type, field, offset]) => [`__builtin_offsetof(struct ${type}, ${field})`, offset] as const),
     ['sizeof(struct flow)', row.bytes] as const,
@@ -103,7 +106,8 @@ t.test('rows and events lie where layout.ts says', async (t) => {
     ['sizeof(struct bucket)', slots * slotBytes] as const,
     ...Object.entries(marks),
     ...reasons,
-    ['COUNTERS', counters.length] as const,
+    ...untoldAt,
+    ['COUNTERS', counters.length + untold.length] as const,
   ];
   const probe = asserted.map(([what, value]) => `_Static_assert(${what} == ${value}, "${what.replaceAll('"', '')}");`);
   const file = join(t.testdir({}), 'probe.c');

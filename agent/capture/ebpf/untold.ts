@@ -1,0 +1,25 @@
+// What the program saw beside connections and could not tell, as the ring was full: counted, and said once a minute.
+import type { Logger } from 'pino';
+
+const everyUs = 60_000_000;
+
+export class Untold {
+  readonly #log: Logger;
+  #translations = 0;
+  #dns = 0;
+  #saidUs = Number.NEGATIVE_INFINITY;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  add({ translations, dns }: { translations: number; dns: number }, nowUs: number): void {
+    this.#translations += translations;
+    this.#dns += dns;
+    if (this.#translations + this.#dns === 0 || nowUs - this.#saidUs < everyUs) return;
+    this.#saidUs = nowUs;
+    const told = { translations: this.#translations, dns: this.#dns };
+    this.#log.warn(told, 'the ring had no room for what conntrack or DNS said: lower capture.drainEvery');
+    this.#translations = this.#dns = 0;
+  }
+}
