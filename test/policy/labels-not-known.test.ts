@@ -51,7 +51,7 @@ t.test('a cluster policy whose subject asks for such a label may touch the pod, 
   const rule = (action: string) => ({ action, from: [{ namespaces: {} }] });
   const admin = (action: string, more: object = {}): ClusterPolicy =>
     clusterPolicy('cnp/a', { subject: ofA, ingress: [rule(action)], ...more });
-  const own = unlabelled('shop/web', { app: 'web' });
+  const own = unlabelled('shop/api', { app: 'api' });
   const why = notKnown('shop', 'ClusterNetworkPolicy', '', 'a');
   t.same(ingress(web, [admin('Deny')], own), why);
   t.same(ingress(web, [admin('Accept')], own), why);
