@@ -72,6 +72,9 @@ export type UnknownReason =
   | { reason: 'local-scope'; address: Address }
   | { reason: 'cluster-not-synced' };
 
+/** A Pass rule that matches, or, where it is not `sure`, may match. */
+export type Passed = { rule: RuleRef; sure: boolean };
+
 /**
  * The rule of a cluster policy that a rule would have to stand before to let pass what is denied, where it is another than
  * the one that decided: it may deny it first. `nowhere`: no one rule would do, since another policy of the same priority
@@ -81,7 +84,8 @@ export type AcceptBefore = RuleRef | 'nowhere';
 
 export type SideVerdict = { side: Direction } & (
   | { verdict: 'allowed'; decidedBy: RuleRef }
-  | { verdict: 'undeclared' }
+  /** `passed`: rules of cluster policies that leave it to others; `unmatched`: cluster policies of which no rule matches. */
+  | { verdict: 'undeclared'; passed?: readonly Passed[]; unmatched?: readonly PolicyRef[] }
   /** A Deny rule matched; `notUnderstood` is the part of it for which it fails closed (rule 26). */
   | { verdict: 'denied'; crossing: Crossing; decidedBy: RuleRef; notUnderstood?: string; acceptBefore?: AcceptBefore }
   /** Isolated, and no rule matched. */

@@ -105,7 +105,7 @@ function needsText(denied: readonly DeniedSide[]): string | undefined {
 function sideText(side: SideVerdict): string {
   switch (side.verdict) {
     case 'undeclared':
-      return 'not isolated: no policy selects it';
+      return undeclaredText(side);
     case 'unknown':
       return reasonText(side.why);
     case 'denied':
@@ -118,6 +118,19 @@ function sideText(side: SideVerdict): string {
     case 'allowed':
       return side.decidedBy.tier === 'always' ? alwaysTexts[side.decidedBy.reason] : `allowed by ${ruleText(side)}`;
   }
+}
+
+function undeclaredText({ side, passed = [], unmatched = [] }: SideVerdict & { verdict: 'undeclared' }): string {
+  if (passed.length > 0) {
+    const texts = passed.map(({ rule, sure }) => `${placeText(side, rule)} ${sure ? 'passes' : 'may pass'}`);
+    return `no rule decides: ${listed(texts, ' and ')}, and no NetworkPolicy or Baseline rule speaks of it`;
+  }
+  if (unmatched.length === 0) return 'not isolated: no policy selects it';
+  return `not isolated: none of the ${side} rules of ${policiesText(unmatched)} matches`;
+}
+
+function placeText(side: Direction, rule: RuleRef): string {
+  return rule.tier === 'always' ? alwaysTexts[rule.reason] : `${policyText(rule.policy)} spec.${side}[${rule.rule}]`;
 }
 
 function ruleText({ side, decidedBy, notUnderstood }: Direct): string {

@@ -8,6 +8,7 @@ import { always, isItself, isOwnNode, unlessOwnNode } from './own-node.ts';
 import type { PodParty } from './peers.ts';
 import { type PolicySet, type Selection, selectionOf } from './policy-set.ts';
 import { judgeTier } from './tiers.ts';
+import { undeclared } from './undeclared.ts';
 
 /**
  * Judges initiator -> responder by `policies`, those in force when the connection began (the caller chooses them).
@@ -54,9 +55,7 @@ function judgeSide(
   // Rule 18, and rule 12: an egress rule of a cluster policy comes before what is said of a pod and its own node.
   const found = judgeTier(selection.admin, asked, () => {
     const unisolated = () =>
-      judgeTier(selection.baseline, asked, () =>
-        ownNode ? always(side, 'own-node') : { side, verdict: 'undeclared' },
-      );
+      judgeTier(selection.baseline, asked, () => (ownNode ? always(side, 'own-node') : undeclared(selection, asked)));
     if (ownNode) return judgeOwnNode(side, selection, unisolated);
     return judgeNetworkPolicies(side, selection, own, other, crossing, options) ?? unisolated();
   });

@@ -1,7 +1,16 @@
 // What one tier of cluster policies says of a side (rules 19 to 26): by priority, then by the order of a policy's rules,
 // the first rule that matches. Where it is not known whether a rule matches, both answers stand.
 import type { ClusterAction } from '../model/kubernetes.ts';
-import type { Crossing, Direction, Party, PolicyRef, RuleRef, SideVerdict, UnknownReason } from '../model/verdict.ts';
+import type {
+  Crossing,
+  Direction,
+  Party,
+  Passed,
+  PolicyRef,
+  RuleRef,
+  SideVerdict,
+  UnknownReason,
+} from '../model/verdict.ts';
 import { clusterPeersMatch } from './cluster-peers.ts';
 import type { Tiered } from './compile.ts';
 import { doubtOf } from './doubt.ts';
@@ -28,6 +37,13 @@ export function judgeTier(tier: readonly Tiered[], asked: Asked, below: () => Si
     from = to;
   }
   return settled(endings, falls, tier, asked, below);
+}
+
+/** Which rules pass it on, until one surely does; of a tier that does not decide. */
+export function passesOf(tier: readonly Tiered[], asked: Asked): Passed[] {
+  const endings: Ending[] = [];
+  for (const one of tier) if (!judgePolicy(one, asked, endings)) break;
+  return endings.flatMap((one) => (one.action === 'Pass' ? { rule: one.rule, sure: one.doubt === undefined } : []));
 }
 
 /** Policies of one priority. Adds how they may end; says whether they may leave it to the next. */

@@ -1,7 +1,8 @@
 import t from 'tap';
+import type { Policy } from '../../model/kubernetes.ts';
 import type { UnknownReason } from '../../model/verdict.ts';
 import { reasonText, verdictJson } from '../../policy/explain.ts';
-import { app, nodeAddress, pod, policy, verdictOf } from '../scene/cluster.ts';
+import { app, clusterPolicy, nodeAddress, pod, policy, verdictOf } from '../scene/cluster.ts';
 import { ip } from '../scene/records.ts';
 
 const web = pod('shop/web', { app: 'web' });
@@ -75,6 +76,31 @@ t.test(
         'a pod with no old and app not in (web, x) in any namespace or an address in 192.0.2.0/24 except 192.0.2.8/32; ' +
         'NetworkPolicy shop/none has no ingress rule, so it allows nothing',
     );
+  },
+);
+
+t.test(
+  'every verdict says why: which rules pass it on, and which policies were asked where none decides',
+  async (t) => {
+    const why = (...policies: Policy[]) => verdictJson(verdictOf(web, db, 80, policies)).sides.map((side) => side.why);
+    const everybody = [{ namespaces: {} }];
+    const tier = clusterPolicy('cnp/tier', {
+      ingress: [{ action: 'Pass', from: everybody }],
+      egress: [{ action: 'Deny', to: [{ networks: ['169.254.0.0/16'] }] }],
+    });
+    const deny = clusterPolicy('cnp/after', { priority: 200, ingress: [{ action: 'Deny', from: everybody }] });
+    t.same(why(tier, deny), [
+      'not isolated: none of the egress rules of ClusterNetworkPolicy tier matches',
+      'no rule decides: ClusterNetworkPolicy tier spec.ingress[0] passes, and no NetworkPolicy or Baseline rule speaks of it',
+    ]);
+    const teamA = { namespaces: { matchLabels: { team: 'a' } } };
+    const ofTeam = clusterPolicy('cnp/team', { subject: teamA, ingress: [{ action: 'Pass', from: everybody }] });
+    const mayBeA = { ...db, namespaceLabelsKnown: false as const };
+    t.equal(
+      verdictJson(verdictOf(web, mayBeA, 80, [ofTeam])).sides[1]?.why,
+      'no rule decides: ClusterNetworkPolicy team spec.ingress[0] may pass, and no NetworkPolicy or Baseline rule speaks of it',
+    );
+    t.equal(why(ofTeam)[1], 'not isolated: no policy selects it');
   },
 );
 
