@@ -2,6 +2,8 @@
 import type { Problem } from '../model/problem.ts';
 
 export const certificateProblemCodes = [
+  'authority-ends',
+  'cannot-write',
   'certificates-exist',
   'certificate-unreadable',
   'certificate-unusable',
@@ -16,12 +18,57 @@ export function certificatesExist(folder: string, files: readonly string[]): Pro
   };
 }
 
+/** `daysLeft`: for how many whole days it can still sign; none where it has ended, or does so today. */
+export function authorityEnds(path: string, ends: Date, days: number, daysLeft: number): Problem {
+  const roll = 'make a new one with --new-authority (docs/install.md has the steps)';
+  return {
+    code: 'authority-ends',
+    place: path,
+    fault: `this authority ends at ${timeText(ends)}, and certificates of ${days} days would outlive it`,
+    mend: daysLeft < 1 ? roll : `set --days ${daysLeft} or less, or ${roll}`,
+  };
+}
+
+export function cannotWrite(path: string, error: NodeJS.ErrnoException): Problem {
+  const fault = unwritable[error.code ?? ''] ?? `it cannot be written (${error.code ?? error.message})`;
+  return { code: 'cannot-write', place: path, fault, mend: 'give a folder that you may write to' };
+}
+
+const unwritable: Record<string, string> = {
+  EEXIST: 'it is there, and is no folder',
+  ENOTDIR: 'what stands before it is no folder',
+  ENOENT: 'no folder can be made there',
+  EACCES: 'you may not write there',
+  EPERM: 'you may not write there',
+  EROFS: 'nothing can be written there',
+  EISDIR: 'it is a folder',
+  ENOSPC: 'there is no room left',
+};
+
 export function certificateUnreadable(setting: string, path: string, error: NodeJS.ErrnoException): Problem {
   return {
     code: 'certificate-unreadable',
     place: `${setting} ${path}`,
     fault: `cannot be read (${error.code ?? error.message})`,
     mend: 'give the path of a PEM file; waybill certs makes some for development',
+  };
+}
+
+export function authorityUnreadable(path: string, error: NodeJS.ErrnoException): Problem {
+  return {
+    code: 'certificate-unreadable',
+    place: path,
+    fault: `cannot be read (${error.code ?? error.message}), so that nothing can be signed by this authority`,
+    mend: 'bring the file back, or make another authority with --new-authority',
+  };
+}
+
+export function authorityUnusable(path: string, fault: string): Problem {
+  return {
+    code: 'certificate-unusable',
+    place: path,
+    fault,
+    mend: 'bring back ca.crt and ca.key that waybill certs made together, or make another with --new-authority',
   };
 }
 
@@ -54,4 +101,9 @@ export function keyOfAnother(setting: string, path: string, certificate: string)
 
 function unusable(setting: string, path: string, fault: string, mend: string): Problem {
   return { code: 'certificate-unusable', place: `${setting} ${path}`, fault, mend };
+}
+
+/** To the second, as certificates count. */
+function timeText(time: Date): string {
+  return time.toISOString().replace('.000', '');
 }

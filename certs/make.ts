@@ -1,24 +1,13 @@
 // Development certificates: one authority, the collector's, one for each node's agent, and a client's for the command
 // line. Real clusters bring their own; what the names must be stands here.
-import 'reflect-metadata'; // what @peculiar/x509 stands on
-import { randomBytes, webcrypto } from 'node:crypto';
-import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { join } from 'node:path';
-import {
-  BasicConstraintsExtension,
-  cryptoProvider,
-  ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  PemConverter,
-  SubjectAlternativeNameExtension,
-  X509Certificate,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
 import { ProblemError } from '../model/problem.ts';
-import { certificatesExist } from './errors.ts';
+import { addAuthority, readAuthority } from './authority.ts';
+import { authorityEnds, certificatesExist } from './errors.ts';
+import { isThere, makeFolder, writeCertificates, writeKey } from './folder.ts';
 import { nodeUriPrefix } from './node-name.ts';
+import { endAfter, sign, type Wanted } from './sign.ts';
 
 export type CertificatesWanted = {
   folder: string;
@@ -29,127 +18,51 @@ export type CertificatesWanted = {
   days: number;
   /** Whether files that are there may be written over. */
   overwrite: boolean;
+  /** An authority is made beside the one that is there; it signs nothing yet where neither nodes nor servers are given. */
+  newAuthority?: boolean;
 };
 
-type Authority = { certificate: X509Certificate; keys: webcrypto.CryptoKeyPair };
-type Usage = 'server' | 'client';
+const dayMs = 86_400_000;
 
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-const { subtle } = webcrypto;
-cryptoProvider.set(webcrypto as never);
-
-/** Returns the files written. An authority that is in the folder is used again, so that nodes can be added later. */
+/** Returns the files written. An authority that is in the folder is used again, and signs nothing that outlives it. */
 export async function makeCertificates(wanted: CertificatesWanted): Promise<string[]> {
-  const { folder, overwrite } = wanted;
-  const named = [
-    { name: 'collector', usage: 'server' as const, names: wanted.servers.map(serverName) },
-    ...wanted.nodes.map((node) => ({
-      name: `agent-${node}`,
-      usage: 'client' as const,
-      names: [{ type: 'url' as const, value: `${nodeUriPrefix}${node}` }],
-    })),
-    { name: 'client', usage: 'client' as const, names: [{ type: 'url' as const, value: 'waybill://client' }] },
-  ].filter(({ name, names }) => name !== 'collector' || names.length > 0);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const { folder, overwrite, days, newAuthority = false } = wanted;
+  const nowMs = Date.now();
+  const named = namedBy(wanted);
+  await makeFolder(folder);
   const taken: string[] = [];
-  for (const { name } of named) if (await isThere(join(folder, `${name}.key`))) taken.push(`${name}.key`);
+  for (const { file } of named) if (await isThere(join(folder, `${file}.key`))) taken.push(`${file}.key`);
   if (taken.length > 0 && !overwrite) throw new ProblemError(certificatesExist(folder, taken));
-  const written: string[] = [];
-  const authority = await authorityOf(folder, wanted.days, written);
-  for (const { name, usage, names } of named) {
-    const keys = await newKeys();
-    const certificate = await sign(name, usage, names, keys, authority, wanted.days);
-    written.push(...(await writePair(folder, name, certificate, keys)));
+  const found = newAuthority ? undefined : await readAuthority(folder);
+  const authority = found ?? (await addAuthority(folder, nowMs));
+  const written = found === undefined ? ['ca.crt', 'ca.key'] : [];
+  const notAfter = endAfter(days, nowMs);
+  if (notAfter > authority.notAfter) {
+    const daysLeft = Math.floor((authority.notAfter.getTime() - nowMs) / dayMs);
+    throw new ProblemError(authorityEnds(join(folder, 'ca.crt'), authority.notAfter, days, daysLeft));
+  }
+  for (const { file, ...whose } of named) {
+    const pair = await sign(whose, authority, notAfter);
+    await writeCertificates(join(folder, `${file}.crt`), [pair.certificate]);
+    await writeKey(join(folder, `${file}.key`), pair.key);
+    written.push(`${file}.crt`, `${file}.key`);
   }
   return written;
 }
 
+function namedBy({ nodes, servers, newAuthority }: CertificatesWanted): (Wanted & { file: string })[] {
+  if (newAuthority && nodes.length + servers.length === 0) return [];
+  const client = (file: string, uri: string) => {
+    return { file, name: file, usage: 'client' as const, names: [{ type: 'url' as const, value: uri }] };
+  };
+  const collector = { file: 'collector', name: 'collector', usage: 'server' as const, names: servers.map(serverName) };
+  return [
+    ...(servers.length > 0 ? [collector] : []),
+    ...nodes.map((node) => client(`agent-${node}`, `${nodeUriPrefix}${node}`)),
+    client('client', 'waybill://client'),
+  ];
+}
+
 function serverName(server: string): { type: 'dns' | 'ip'; value: string } {
-  return { type: /^[\d.]+$|:/.test(server) ? 'ip' : 'dns', value: server };
-}
-
-async function authorityOf(folder: string, days: number, written: string[]): Promise<Authority> {
-  const [certPath, keyPath] = [join(folder, 'ca.crt'), join(folder, 'ca.key')];
-  if ((await isThere(certPath)) && (await isThere(keyPath))) {
-    const certificate = new X509Certificate(await readFile(certPath, 'utf8'));
-    const [raw] = PemConverter.decode(await readFile(keyPath, 'utf8'));
-    const privateKey = await subtle.importKey('pkcs8', raw!, algorithm, true, ['sign']);
-    const publicKey = await certificate.publicKey.export(algorithm, ['verify']);
-    return { certificate, keys: { privateKey, publicKey: publicKey as webcrypto.CryptoKey } };
-  }
-  const keys = await newKeys();
-  const certificate = await X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(),
-    name: 'CN=waybill development authority',
-    ...validity(days),
-    signingAlgorithm: algorithm,
-    keys: keys as never,
-    extensions: [
-      new BasicConstraintsExtension(true, 0, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-    ],
-  });
-  written.push(...(await writePair(folder, 'ca', certificate, keys)));
-  return { certificate, keys };
-}
-
-async function sign(
-  name: string,
-  usage: Usage,
-  names: readonly { type: 'dns' | 'ip' | 'url'; value: string }[],
-  keys: webcrypto.CryptoKeyPair,
-  authority: Authority,
-  days: number,
-): Promise<X509Certificate> {
-  return await X509CertificateGenerator.create({
-    serialNumber: serial(),
-    subject: `CN=waybill ${name}`,
-    issuer: authority.certificate.subject,
-    ...validity(days),
-    signingAlgorithm: algorithm,
-    publicKey: keys.publicKey as never,
-    signingKey: authority.keys.privateKey as never,
-    extensions: [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
-      new ExtendedKeyUsageExtension([usage === 'server' ? ExtendedKeyUsage.serverAuth : ExtendedKeyUsage.clientAuth]),
-      new SubjectAlternativeNameExtension([...names]),
-    ],
-  });
-}
-
-async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return (await subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
-}
-
-async function writePair(
-  folder: string,
-  name: string,
-  certificate: X509Certificate,
-  keys: webcrypto.CryptoKeyPair,
-): Promise<string[]> {
-  const key = PemConverter.encode(await subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
-  await writeFile(join(folder, `${name}.crt`), `${certificate.toString('pem')}\n`);
-  await writeFile(join(folder, `${name}.key`), `${key}\n`, { mode: 0o600 });
-  await chmod(join(folder, `${name}.key`), 0o600);
-  return [`${name}.crt`, `${name}.key`];
-}
-
-function validity(days: number): { notBefore: Date; notAfter: Date } {
-  // Clocks of other machines may be a little behind.
-  const notBefore = new Date(Date.now() - 3_600_000);
-  return { notBefore, notAfter: new Date(Date.now() + days * 86_400_000) };
-}
-
-function serial(): string {
-  const bytes = randomBytes(16);
-  bytes[0]! &= 0x7f;
-  return bytes.toString('hex');
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+  return { type: isIP(server) > 0 ? 'ip' : 'dns', value: server };
 }

@@ -3,13 +3,19 @@ import { X509Certificate } from 'node:crypto';
 
 export const nodeUriPrefix = 'waybill://node/';
 
-/** The node an agent's certificate (DER) names; undefined where it names none, more than one, or is no certificate. */
+const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?';
+const subdomain = new RegExp(`^${label}(?:\\.${label})*$`);
+
+/** A node is called as Kubernetes lets it be: a DNS subdomain of RFC 1123. */
+export function isNodeName(text: string): boolean {
+  return text.length <= 253 && subdomain.test(text);
+}
+
+/** The node an agent's certificate (DER or PEM) names; undefined where it names none, more than one, or is none. */
 export function nodeOfCertificate(raw: Buffer | undefined): string | undefined {
   const names = uriNames(raw).filter((uri) => uri.startsWith(nodeUriPrefix));
   const node = names[0]?.slice(nodeUriPrefix.length);
-  return names.length === 1 && node !== undefined && /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/.test(node)
-    ? node
-    : undefined;
+  return names.length === 1 && node !== undefined && isNodeName(node) ? node : undefined;
 }
 
 function uriNames(raw: Buffer | undefined): string[] {

@@ -1,8 +1,16 @@
 // `waybill certs`: certificates for development, the lab and the demo.
+import { isIP } from 'node:net';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { makeCertificates } from '../certs/make.ts';
+import { isNodeName } from '../certs/node-name.ts';
+import { type Problem, ProblemError } from '../model/problem.ts';
+import { badFlag } from './errors.ts';
 
-type Flags = { out: string; node?: string[]; server?: string[]; days: string; force?: true };
+type Flags = { out: string; node?: string[]; server?: string[]; days: string; force?: true; newAuthority?: true };
+
+/** As long as an authority is made for. */
+const daysMost = 3650;
 
 export function certsCommand(): Command {
   return new Command('certs')
@@ -10,16 +18,42 @@ export function certsCommand(): Command {
     .requiredOption('--out <folder>', 'where they are written; an authority that is there is used again')
     .option('--node <name...>', 'name of a node: its agent gets a certificate (several)')
     .option('--server <name...>', 'DNS name or address that the collector is reached by (several)')
-    .option('--days <number>', 'how long they are valid', '365')
+    .option('--days <number>', 'how long they are valid; the authority is for 3650 days', '365')
     .option('--force', 'write over certificates that are there')
-    .action(async ({ out, node = [], server = [], days, force }: Flags) => {
-      const made = await makeCertificates({
-        folder: out,
-        nodes: node,
-        servers: server,
-        days: Number(days),
-        overwrite: force === true,
-      });
-      for (const file of made) process.stdout.write(`${out}/${file}\n`);
+    .option('--new-authority', 'make another authority; without --node and --server it signs nothing yet')
+    .action(async (flags: Flags) => {
+      const problems = problemsOf(flags);
+      if (problems.length > 0) throw new ProblemError(...problems);
+      const { out, node = [], server = [], days, force = false, newAuthority = false } = flags;
+      const wanted = { folder: out, nodes: node, servers: server, days: Number(days), overwrite: force, newAuthority };
+      for (const file of await makeCertificates(wanted)) process.stdout.write(`${join(out, file)}\n`);
     });
+}
+
+function problemsOf({ out, node = [], server = [], days }: Flags): Problem[] {
+  const problems: Problem[] = [];
+  if (out === '') problems.push(badFlag('--out ""', 'it is no folder', 'give the path of one'));
+  if (!/^\d{1,4}$/.test(days) || Number(days) < 1 || Number(days) > daysMost) {
+    problems.push(
+      badFlag(`--days ${shown(days)}`, 'it is not in its range', `set a whole number from 1 to ${daysMost}`),
+    );
+  }
+  for (const name of node.filter((one) => !isNodeName(one))) {
+    const mend = 'write it as its Node object has it: lower case letters, digits, - and .';
+    problems.push(badFlag(`--node ${shown(name)}`, 'no node can be called so', mend));
+  }
+  for (const name of server.filter((one) => !isServerName(one))) {
+    const mend = 'write it as collector.example or 192.0.2.1, without a port';
+    problems.push(badFlag(`--server ${shown(name)}`, 'it is neither a DNS name nor an IP address', mend));
+  }
+  return problems;
+}
+
+function isServerName(text: string): boolean {
+  return isIP(text) > 0 || (isNodeName(text.toLowerCase()) && !/^[\d.]+$/.test(text));
+}
+
+/** As the user wrote it, on one line. */
+function shown(text: string): string {
+  return JSON.stringify(text);
 }

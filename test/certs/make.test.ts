@@ -1,9 +1,10 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
-import { nodeOfCertificate } from '../../certs/node-name.ts';
+import { isNodeName, nodeOfCertificate } from '../../certs/node-name.ts';
+import { endAfter, makeAuthority } from '../../certs/sign.ts';
 
 function wanted(folder: string) {
   return { folder, nodes: ['n1', 'node-2.example'], servers: ['localhost', '127.0.0.1'], days: 1, overwrite: false };
@@ -42,4 +43,60 @@ t.test('nothing is written over unasked, and nodes can be added under the same a
   const read = (name: string) => new X509Certificate(readFileSync(join(folder, name)));
   t.ok(read('agent-n3.crt').verify(read('ca.crt').publicKey));
   t.ok(read('agent-n1.crt').verify(read('ca.crt').publicKey));
+});
+
+t.test('an authority outlives what it signs, and certificates are renewed by it', async (t) => {
+  const folder = t.testdir();
+  const read = (name: string) => new X509Certificate(readFileSync(join(folder, name)));
+  await makeCertificates({ ...wanted(folder), days: 30 });
+  const before = read('ca.crt').fingerprint256;
+  await makeCertificates({ ...wanted(folder), days: 365, overwrite: true });
+  t.equal(read('ca.crt').fingerprint256, before);
+  t.ok(read('ca.crt').validToDate > read('agent-n1.crt').validToDate);
+});
+
+t.test('nothing is signed that would outlive its authority: it is said when that ends', async (t) => {
+  const folder = t.testdir();
+  const ending = async (days: number) => {
+    const { pair } = await makeAuthority(endAfter(days, Date.now()));
+    writeFileSync(join(folder, 'ca.crt'), pair.certificate);
+    writeFileSync(join(folder, 'ca.key'), pair.key);
+    return new X509Certificate(pair.certificate).validToDate.toISOString().slice(0, 19);
+  };
+  const end = await ending(20.5);
+  await t.rejects(makeCertificates({ ...wanted(folder), days: 21 }), {
+    message: new RegExp(
+      `^authority-ends: .*ca\\.crt: .* ends at ${end}Z.*; set --days 20 or less, or .*--new-authority`,
+    ),
+  });
+  t.notOk(existsSync(join(folder, 'agent-n1.crt')), 'nothing is written');
+  await makeCertificates({ ...wanted(folder), days: 20 });
+  await ending(-1);
+  await t.rejects(makeCertificates({ ...wanted(folder), overwrite: true }), {
+    message: /^authority-ends: [^;]*; make a new one with --new-authority/,
+  });
+});
+
+t.test('an authority that is there and cannot sign is never replaced unasked', async (t) => {
+  const folder = t.testdir();
+  await makeCertificates(wanted(folder));
+  const again = () => makeCertificates({ ...wanted(folder), overwrite: true });
+  renameSync(join(folder, 'ca.key'), join(folder, 'kept.key'));
+  await t.rejects(again(), {
+    message: /^certificate-unreadable: .*ca\.key: cannot be read \(ENOENT\).*; bring the file back/,
+  });
+  for (const key of [readFileSync(join(folder, 'client.key')), 'no key']) {
+    writeFileSync(join(folder, 'ca.key'), key);
+    await t.rejects(again(), { message: /^certificate-unusable: .*ca\.key: it is not the key of the first/ });
+  }
+  renameSync(join(folder, 'kept.key'), join(folder, 'ca.key'));
+  writeFileSync(join(folder, 'ca.crt'), 'no certificate');
+  await t.rejects(again(), { message: /^certificate-unusable: .*ca\.crt: it holds no certificate; / });
+});
+
+t.test('nodes are called as Kubernetes calls them', async (t) => {
+  for (const name of ['n1', '10', 'node-1.example', 'a'.repeat(253)]) t.ok(isNodeName(name), name);
+  for (const name of ['', 'N1', 'a b/../c', '-a', 'a-', 'a..b', 'a.-b', 'a_b', 'a\n', 'a'.repeat(254)]) {
+    t.notOk(isNodeName(name), name);
+  }
 });

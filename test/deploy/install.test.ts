@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, delimiter, join } from 'node:path';
 import t from 'tap';
@@ -19,6 +20,19 @@ t.test('the certificates’ commands make each file that the pods mount', async 
   const agents = secrets.findLast(({ name }) => name === 'waybill-agent-tls')!.files;
   for (const node of ['node-2', exampleNode, 'node-3.example']) {
     t.equal(nodeOfCertificate(readFileSync(join(folder, agents[`agent-${node}.crt`]!))), node);
+  }
+});
+
+t.test('the commands that renew certificates and roll the authority do so', async (t) => {
+  const folder = t.testdir();
+  runSection(folder, 'Certificates');
+  const read = (name: string) => new X509Certificate(readFileSync(join(folder, '.waybill', 'certs', name)));
+  const before = read('ca.crt');
+  runSection(folder, 'Renewing certificates');
+  t.not(read('ca.crt').fingerprint256, before.fingerprint256);
+  t.equal(readFileSync(join(folder, '.waybill', 'certs', 'ca.crt'), 'utf8').split('BEGIN CERTIFICATE').length, 2);
+  for (const name of ['collector.crt', `agent-${exampleNode}.crt`, 'client.crt']) {
+    t.ok(read(name).verify(read('ca.crt').publicKey), name);
   }
 });
 
@@ -69,9 +83,9 @@ type Secret = { name: string; files: Record<string, string> };
 /** Runs the commands of a section, with a kubectl that knows two nodes and writes down what it is asked. */
 function runSection(folder: string, title: string): { folder: string; secrets: Secret[] } {
   const section = page.split(/^## /m).find((one) => one.startsWith(`${title}\n`)) ?? '';
-  const script = [...section.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, commands]) => commands).join('\n');
+  const script = [...section.matchAll(/^ *```sh\n([\s\S]*?)^ *```/gm)].map(([, commands]) => commands).join('\n');
   const [bin, log] = [join(folder, 'bin'), join(folder, 'asked')];
-  mkdirSync(bin);
+  mkdirSync(bin, { recursive: true });
   const stub = (name: string, lines: string) => {
     writeFileSync(join(bin, name), `#!/bin/sh\n${lines}\n`);
     chmodSync(join(bin, name), 0o755);

@@ -1,0 +1,54 @@
+// Where certificates are written: what cannot be is a ProblemError that names the path.
+import { access, chmod, mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { ProblemError } from '../model/problem.ts';
+import { cannotWrite } from './errors.ts';
+
+/** Folders above it are made too, a step at a time: Node's own way of many steps never ends in /proc. */
+export async function makeFolder(folder: string): Promise<void> {
+  const made = await makeOne(folder);
+  if (made === undefined) return;
+  const parent = dirname(folder);
+  if (made.code !== 'ENOENT' || parent === folder) throw new ProblemError(cannotWrite(folder, made));
+  await makeFolder(parent);
+  const again = await makeOne(folder);
+  if (again !== undefined) throw new ProblemError(cannotWrite(folder, again));
+}
+
+async function makeOne(folder: string): Promise<NodeJS.ErrnoException | undefined> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    return undefined;
+  } catch (error) {
+    const isFolder = await stat(folder).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+    return isFolder ? undefined : (error as NodeJS.ErrnoException);
+  }
+}
+
+/** A key is its owner's alone, also where it is written over one that was not. */
+export async function writeKey(path: string, pem: string): Promise<void> {
+  await written(path, async () => {
+    await writeFile(path, `${pem}\n`, { mode: 0o600 });
+    await chmod(path, 0o600);
+  });
+}
+
+export async function writeCertificates(path: string, pems: readonly string[]): Promise<void> {
+  await written(path, () => writeFile(path, `${pems.join('\n')}\n`));
+}
+
+async function written(path: string, write: () => Promise<void>): Promise<void> {
+  await write().catch((error: unknown) => {
+    throw new ProblemError(cannotWrite(path, error as NodeJS.ErrnoException));
+  });
+}
+
+export async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

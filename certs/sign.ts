@@ -1,0 +1,105 @@
+// X.509 as @peculiar/x509 makes it: keys, an authority's own certificate, and what an authority signs.
+import 'reflect-metadata'; // what @peculiar/x509 stands on
+import { randomBytes, webcrypto } from 'node:crypto';
+import {
+  BasicConstraintsExtension,
+  cryptoProvider,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  PemConverter,
+  SubjectAlternativeNameExtension,
+  X509Certificate,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
+
+/** `pem` is its certificate's. */
+export type Authority = { pem: string; subject: string; notAfter: Date; key: webcrypto.CryptoKey };
+
+/** A certificate and its key, both PEM. */
+export type Pair = { certificate: string; key: string };
+
+export type Wanted = {
+  /** Of the subject; nobody is known by it. */
+  name: string;
+  usage: 'server' | 'client';
+  names: readonly { type: 'dns' | 'ip' | 'url'; value: string }[];
+};
+
+const dayMs = 86_400_000;
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const { subtle } = webcrypto;
+cryptoProvider.set(webcrypto as never);
+
+/** The end of what is valid for so many days from now, to the second, as certificates have it. */
+export function endAfter(days: number, nowMs: number): Date {
+  return new Date(Math.floor((nowMs + days * dayMs) / 1000) * 1000);
+}
+
+/** Throws where the key is none, or of another kind than is made here. */
+export async function authorityOf(pem: string, keyPem: string): Promise<Authority> {
+  const { subject, notAfter } = new X509Certificate(pem);
+  const [raw] = PemConverter.decode(keyPem);
+  return { pem, subject, notAfter, key: await subtle.importKey('pkcs8', raw!, algorithm, true, ['sign']) };
+}
+
+export async function makeAuthority(notAfter: Date): Promise<{ authority: Authority; pair: Pair }> {
+  const keys = await newKeys();
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial(),
+    // Several may be trusted at a time, each is found by its own name.
+    name: `CN=waybill development authority ${randomBytes(4).toString('hex')}`,
+    notBefore: justNow(),
+    notAfter,
+    signingAlgorithm: algorithm,
+    keys: keys as never,
+    extensions: [
+      new BasicConstraintsExtension(true, 0, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+    ],
+  });
+  const pair = await pairOf(certificate, keys);
+  return { authority: await authorityOf(pair.certificate, pair.key), pair };
+}
+
+export async function sign({ name, usage, names }: Wanted, authority: Authority, notAfter: Date): Promise<Pair> {
+  const keys = await newKeys();
+  const certificate = await X509CertificateGenerator.create({
+    serialNumber: serial(),
+    subject: `CN=waybill ${name}`,
+    issuer: authority.subject,
+    notBefore: justNow(),
+    notAfter,
+    signingAlgorithm: algorithm,
+    publicKey: keys.publicKey as never,
+    signingKey: authority.key as never,
+    extensions: [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new ExtendedKeyUsageExtension([usage === 'server' ? ExtendedKeyUsage.serverAuth : ExtendedKeyUsage.clientAuth]),
+      new SubjectAlternativeNameExtension([...names]),
+    ],
+  });
+  return pairOf(certificate, keys);
+}
+
+async function pairOf(certificate: X509Certificate, keys: webcrypto.CryptoKeyPair): Promise<Pair> {
+  const key = PemConverter.encode(await subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
+  return { certificate: certificate.toString('pem'), key };
+}
+
+async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return (await subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
+}
+
+/** Clocks of other machines may be a little behind. */
+function justNow(): Date {
+  return new Date(Date.now() - 3_600_000);
+}
+
+function serial(): string {
+  const bytes = randomBytes(16);
+  bytes[0]! &= 0x7f;
+  return bytes.toString('hex');
+}

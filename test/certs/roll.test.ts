@@ -1,0 +1,68 @@
+// An authority is rolled in the steps of docs/install.md, and nobody falls silent on the way.
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { connect, createServer, type TLSSocket } from 'node:tls';
+import t from 'tap';
+import { makeCertificates } from '../../certs/make.ts';
+import { readTls, type Tls } from '../../certs/read.ts';
+
+type Sides = { agent: Tls; collector: Tls };
+
+/** Whether both trust each other. */
+async function shakeHands(agent: Tls, collector: Tls): Promise<boolean> {
+  const server = createServer({ ...collector, requestCert: true, rejectUnauthorized: true });
+  server.on('secureConnection', (socket: TLSSocket) => socket.end('welcome'));
+  await once(server.listen(0, 'localhost'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const socket = connect({ ...agent, host: 'localhost', port, servername: 'localhost' });
+  const heard = await new Promise<boolean>((resolve) => {
+    socket.on('data', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('close', () => resolve(false));
+  });
+  socket.destroy();
+  server.close();
+  return heard;
+}
+
+t.test('at each step whoever has started again and whoever has not trust each other', async (t) => {
+  const folder = t.testdir();
+  const wanted = { folder, nodes: ['n1'], servers: ['localhost'], days: 1 };
+  const tls = (name: string) => {
+    return readTls({ ca: `${folder}/ca.crt`, cert: `${folder}/${name}.crt`, key: `${folder}/${name}.key` });
+  };
+  const sides = (): Sides => ({ agent: tls('agent-n1'), collector: tls('collector') });
+
+  await makeCertificates({ ...wanted, overwrite: false });
+  const steps = [sides()];
+  await makeCertificates({ ...wanted, nodes: [], servers: [], overwrite: false, newAuthority: true });
+  steps.push(sides());
+  await makeCertificates({ ...wanted, overwrite: true });
+  steps.push(sides());
+  writeFileSync(`${folder}/ca.crt`, new X509Certificate(readFileSync(`${folder}/ca.crt`)).toString());
+  steps.push(sides());
+
+  for (const [at, { agent, collector }] of steps.entries()) {
+    t.ok(await shakeHands(agent, collector), `after step ${at}`);
+    const former = steps[at - 1];
+    if (former === undefined) continue;
+    t.ok(await shakeHands(agent, former.collector), `step ${at}: the agent started first`);
+    t.ok(await shakeHands(former.agent, collector), `step ${at}: the collector started first`);
+  }
+  t.notOk(await shakeHands(steps[0]!.agent, steps[3]!.collector), 'the old authority is trusted no longer');
+});
+
+t.test('all may be signed at once by a new authority, which keeps those before that have not ended', async (t) => {
+  const folder = t.testdir();
+  const wanted = { folder, nodes: ['n1'], servers: [], days: 1, newAuthority: true };
+  await makeCertificates({ ...wanted, overwrite: false });
+  const first = new X509Certificate(readFileSync(`${folder}/ca.crt`));
+  await t.rejects(makeCertificates({ ...wanted, overwrite: false }), { message: /^certificates-exist: / });
+  await makeCertificates({ ...wanted, overwrite: true });
+  const held = readFileSync(`${folder}/ca.crt`, 'utf8');
+  t.equal(held.split('BEGIN CERTIFICATE').length, 3);
+  t.ok(held.includes(first.toString()));
+  const agent = new X509Certificate(readFileSync(`${folder}/agent-n1.crt`));
+  t.ok(agent.verify(new X509Certificate(held).publicKey), 'the first one signs');
+});
