@@ -56,8 +56,8 @@ function failOnOption(): Option {
     .argParser(add);
 }
 
-/** Exit code: 1 where a line that is shown is what `--fail-on` asks about. */
-export async function runConnectivity(flags: ConnectivityFlags, { stdout, stderr }: Streams): Promise<0 | 1> {
+/** Exit code: 2 where something could not be read, else 1 where a line that is shown is what `--fail-on` asks about. */
+export async function runConnectivity(flags: ConnectivityFlags, { stdout, stderr }: Streams): Promise<0 | 1 | 2> {
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
   const verdicts = (flags.verdict ?? passingVerdicts).map((one) => known('--verdict', one, passingVerdicts));
@@ -97,6 +97,7 @@ export async function runConnectivity(flags: ConnectivityFlags, { stdout, stderr
         );
   await write(texts, stdout);
   progress.end();
+  if (worlds.some(({ whole }) => !whole)) return 2;
   return fails ? 1 : 0;
 }
 

@@ -46,10 +46,10 @@ export function lintCommand(streams: Streams = process): Command {
     });
 }
 
-/** Exit code: 1 where a complaint that is shown is as severe as `--fail-on` asks. */
-export async function runLint(flags: LintFlags, { stdout, stderr }: Streams): Promise<0 | 1> {
+/** Exit code: 2 where something could not be read, else 1 where a complaint that is shown is what `--fail-on` asks. */
+export async function runLint(flags: LintFlags, { stdout, stderr }: Streams): Promise<0 | 1 | 2> {
   const rules = chosenRules(flags);
-  const { objects, problems, otherKinds, sources } = await readSources(flags.cluster);
+  const { objects, problems, unread, otherKinds, sources } = await readSources(flags.cluster);
   // Those of broken policies are complaints of their own.
   const ofPolicies = new Set(objects.filter(isPolicy).flatMap(({ broken }) => broken ?? []));
   for (const problem of problems) if (!ofPolicies.has(problem)) stderr.write(`${problemLine(problem)}\n`);
@@ -66,6 +66,7 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: Streams): Pr
   stdout.write(shown(complaints, output, complaintShape, screenOf(stdout, flags.color, process.env)));
   const told = [summary(complaints), `${declared.policies.length} policies read`, passedOverText(otherKinds) ?? []];
   stderr.write(`${told.flat().join(', ')}\n`);
+  if (unread.length > 0) return 2;
   return complaints.some(({ severity }) => fails(severity, flags.failOn)) ? 1 : 0;
 }
 

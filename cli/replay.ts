@@ -5,7 +5,7 @@ import { Command, Option } from 'commander';
 import { Names as AnsweredNames } from '../agent/capture/names.ts';
 import { replayFile } from '../agent/capture/pcap/replay.ts';
 import { Books } from '../books/books.ts';
-import { readManifests } from '../cluster/manifests/read.ts';
+import { type Manifests, readManifests } from '../cluster/manifests/read.ts';
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
 import { Identities } from '../collector/identity/identity.ts';
 import { Names } from '../collector/identity/names.ts';
@@ -66,12 +66,12 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
   const most = mostConnections.read(flags.maxConnections);
   if ('fault' in most) throw new ProblemError(badFlag('--max-connections', most.fault, most.mend));
   const maxLive = most.value;
-  const manifests = await readManifests(flags.cluster);
-  complain(manifests.problems);
+  const manifests = await readTelling(flags.cluster);
   const cluster = new ClusterHistory();
   for (const object of manifests.objects) cluster.receive({ type: 'put', object, atUs: 0 });
   cluster.receive({ type: 'synced', atUs: 0 });
-  const declared = flags.declared === undefined ? undefined : await declaredPolicies(flags.declared);
+  const git = flags.declared === undefined ? undefined : await readTelling(flags.declared);
+  const declared = git && policiesOf(git);
   const names = new Names(maxNamedAddresses);
   const answers = new AnsweredNames(maxNamedAddresses);
   const judging = new Judging(
@@ -120,13 +120,18 @@ async function replay(files: readonly string[], flags: Flags): Promise<void> {
   complain(faults);
   process.stderr.write(`${summary(books, judging)}\n`);
   const { failOn } = flags;
-  if (faults.length > 0) process.exitCode = 2;
+  const unread = manifests.unread.length + (git?.unread.length ?? 0);
+  if (faults.length > 0 || unread > 0) process.exitCode = 2;
   else if (failOn !== undefined && findings.some((one) => isAtLeast(one.severity, failOn))) process.exitCode = 1;
 }
 
-async function declaredPolicies(path: string): Promise<PolicyHistory> {
-  const { objects, problems } = await readManifests(path);
-  complain(problems);
+async function readTelling(path: string): Promise<Manifests> {
+  const manifests = await readManifests(path);
+  complain(manifests.problems);
+  return manifests;
+}
+
+function policiesOf({ objects }: Manifests): PolicyHistory {
   const history = new PolicyHistory();
   for (const policy of objects.filter(isPolicy)) history.put(policy, 0);
   history.synced();

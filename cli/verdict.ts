@@ -45,19 +45,23 @@ export function verdictCommand(streams: Streams = process): Command {
     });
 }
 
-/** Exit code: 1 where a line of a batch made no sense. */
-export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }: Streams): Promise<0 | 1> {
+/** Exit code: 2 where some of the manifests could not be read, else 1 where a line of a batch made no sense. */
+export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }: Streams): Promise<0 | 1 | 2> {
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
   const read = flags.batch ? undefined : readQuery(flags);
   if (read !== undefined && 'fault' in read) throw new ProblemError(at('the question', read.fault));
   const manifests = await readManifests(flags.cluster);
   for (const problem of manifests.problems) stderr.write(`${problemLine(problem)}\n`);
-  if (read === undefined) return (await answerBatch(stdin, stdout, manifests.objects, options)) > 0 ? 1 : 0;
+  const done = manifests.unread.length > 0 ? 2 : 0;
+  if (read === undefined) {
+    const faults = await answerBatch(stdin, stdout, manifests.objects, options);
+    return done === 0 && faults > 0 ? 1 : done;
+  }
   const reply = answer(read.query, new Parties(manifests.objects), options);
   if ('fault' in reply) throw new ProblemError(at('the question', reply.fault));
   stdout.write(shown(read.query, reply.verdict, flags.output));
-  return 0;
+  return done;
 }
 
 function shown(query: Query, verdict: Verdict, output: VerdictFlags['output']): string {

@@ -6,18 +6,19 @@ import type { World } from '../policy/connectivity/lines.ts';
 import { passedOverText } from './output/passed-over.ts';
 import { Parties } from './verdict-parties.ts';
 
-export type ReadWorld = World & { path: string; otherKinds: string | undefined };
+/** `whole`: all of it could be read. */
+export type ReadWorld = World & { path: string; whole: boolean; otherKinds: string | undefined };
 
 /** What cannot be read, and what was passed over, are lines on stderr: each once. */
 export async function readWorlds(paths: readonly string[], stderr: Writable): Promise<ReadWorld[]> {
   const worlds: ReadWorld[] = [];
   const told = new Set<string>();
   for (const path of paths) {
-    const { objects, problems, otherKinds } = await readManifests(path);
+    const { objects, problems, unread, otherKinds } = await readManifests(path);
     for (const problem of problems) told.add(problemLine(problem));
     const parties = new Parties(objects);
     const world = { residents: parties.residents(), policies: parties.policies };
-    worlds.push({ ...world, path, otherKinds: passedOverText(otherKinds) });
+    worlds.push({ ...world, path, whole: unread.length === 0, otherKinds: passedOverText(otherKinds) });
   }
   for (const { path, otherKinds } of worlds) if (otherKinds !== undefined) told.add(`${path}: ${otherKinds}`);
   for (const line of told) stderr.write(`${line}\n`);

@@ -379,11 +379,16 @@ export function kustomizationNotBuilt(place: string, folder: string, changes: re
   });
 }
 
-export function fileTooLarge(file: string, bytes: number, most: number): Problem {
+/** `jsonMost` where that is more than a file of this format may have. */
+export function fileTooLarge(file: string, bytes: number, most: number, jsonMost?: number): Problem {
+  const split = 'split it, one namespace a file';
   return at(file, {
     code: 'file-too-large',
     fault: `${toMib(bytes)} MiB are more than ${toMib(most)}`,
-    mend: 'split it, one namespace a file',
+    mend:
+      jsonMost === undefined
+        ? split
+        : `give a .json file (kubectl get -o json), which may have ${toMib(jsonMost)} MiB, or ${split}`,
   });
 }
 

@@ -17,6 +17,8 @@ export type Scan = {
   /** By object key. The same object as in the scan before where its file was not written. */
   present: ReadonlyMap<string, Present>;
   problems: readonly Problem[];
+  /** Those of `problems` by which something was left out. */
+  unread: readonly Problem[];
   passedOver: number;
   otherKinds: Counts;
   /** Folders whose changes would change what is present. */
@@ -81,13 +83,16 @@ export class ManifestFolder {
     const writtenUs = new Map<ClusterObject, number>();
     for (const file of files) for (const { object } of file.manifest.entries) writtenUs.set(object, file.writtenUs);
     const built = withoutUnbuilt(new Map(Array.from(this.#known, ([name, { manifest }]) => [name, manifest])));
-    const merged = merge(built.manifests, [...problems, ...built.problems]);
+    const merged = merge(built.manifests, {
+      problems: [...problems, ...built.problems],
+      unread: [...problems, ...built.unread],
+    });
     const present = new Map<string, Present>();
     for (const [key, { object, source }] of withoutNeedless(merged.entries)) {
       present.set(key, { object, writtenUs: writtenUs.get(object)!, source });
     }
-    const { passedOver, otherKinds } = merged;
-    return { present, problems: merged.problems, passedOver, otherKinds, folders: this.#folders };
+    const { problems: all, unread, passedOver, otherKinds } = merged;
+    return { present, problems: all, unread, passedOver, otherKinds, folders: this.#folders };
   }
 }
 

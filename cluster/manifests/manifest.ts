@@ -22,6 +22,8 @@ export type Keep = 'objects' | 'sources';
 export type Manifest = {
   entries: readonly Entry[];
   problems: readonly Problem[];
+  /** Those of `problems` by which something was left out: a document, an object, or the file. */
+  unread: readonly Problem[];
   passedOver: number;
   /** Of what was passed over, the objects of Kubernetes: how many of each kind, as `Ingress.networking.k8s.io`. */
   otherKinds: Counts;
@@ -37,8 +39,11 @@ const bytesMost = { json: 256 * 2 ** 20, yaml: 64 * 2 ** 20 };
 
 export async function readManifestFile(file: ManifestFile, keep: Keep, role: Role): Promise<Manifest> {
   if (role === 'papers') return papers;
-  const most = file.path.endsWith('.json') ? bytesMost.json : bytesMost.yaml;
-  if (file.bytes > most) return unread(fileTooLarge(file.name, file.bytes, most));
+  const { json, yaml } = bytesMost;
+  const tooLarge = file.path.endsWith('.json')
+    ? file.bytes > json && fileTooLarge(file.name, file.bytes, json)
+    : file.bytes > yaml && fileTooLarge(file.name, file.bytes, yaml, json);
+  if (tooLarge) return unread(tooLarge);
   try {
     const text = await readFile(file.path, 'utf8');
     if (role === 'template' && text.includes('{{')) return template;
@@ -49,21 +54,34 @@ export async function readManifestFile(file: ManifestFile, keep: Keep, role: Rol
   }
 }
 
-const papers: Manifest = { entries: [], problems: [], passedOver: 1, otherKinds: new Map(), whole: true };
+const papers: Manifest = { entries: [], problems: [], unread: [], passedOver: 1, otherKinds: new Map(), whole: true };
 const template: Manifest = { ...papers, template: true };
 /** An action of a template where YAML has a line or a value begin: no YAML parser takes that. */
 const templateLine = /^\s*(?:- )?(?:[^\s"'#:]+:\s+)?\{\{/m;
 
 /** A template outside of any chart that is in sight; what of it could be read is read. */
 function asTemplate(manifest: Manifest): Manifest {
-  const others = manifest.problems.filter(({ code }) => code !== 'bad-yaml');
-  return { ...manifest, problems: others, passedOver: manifest.passedOver + 1, template: true };
+  const others = (problems: readonly Problem[]) => problems.filter(({ code }) => code !== 'bad-yaml');
+  const { problems, unread } = manifest;
+  return {
+    ...manifest,
+    problems: others(problems),
+    unread: others(unread),
+    passedOver: manifest.passedOver + 1,
+    template: true,
+  };
 }
 
 /** `name` is what problems call the file. */
 export function parseManifest(text: string, name: string, keep: Keep = 'objects'): Manifest {
   const { documents, problems } = readDocuments(text, name);
-  const draft: Draft = { entries: [], problems: [...problems], passedOver: 0, otherKinds: new Map() };
+  const draft: Draft = {
+    entries: [],
+    problems: [...problems],
+    unread: [...problems],
+    passedOver: 0,
+    otherKinds: new Map(),
+  };
   for (const document of documents) addDocument(document, draft, keep);
   const [first] = documents;
   return {
@@ -73,7 +91,13 @@ export function parseManifest(text: string, name: string, keep: Keep = 'objects'
   };
 }
 
-type Draft = { entries: Entry[]; problems: Problem[]; passedOver: number; otherKinds: Map<string, number> };
+type Draft = {
+  entries: Entry[];
+  problems: Problem[];
+  unread: Problem[];
+  passedOver: number;
+  otherKinds: Map<string, number>;
+};
 
 function addDocument(document: Document, draft: Draft, keep: Keep): void {
   for (const { raw, path } of unfold(document.raw)) {
@@ -86,12 +110,15 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
       continue;
     }
     draft.problems.push(...parsed.problems);
-    if (parsed.is !== 'object') continue;
+    if (parsed.is !== 'object') {
+      draft.unread.push(...parsed.problems);
+      continue;
+    }
     const entry = { object: parsed.object, place: document.roughly(path) };
     draft.entries.push(keep === 'sources' ? { ...entry, source: new Source(raw, locate) } : entry);
   }
 }
 
 function unread(problem: Problem): Manifest {
-  return { entries: [], problems: [problem], passedOver: 0, otherKinds: new Map(), whole: false };
+  return { entries: [], problems: [problem], unread: [problem], passedOver: 0, otherKinds: new Map(), whole: false };
 }

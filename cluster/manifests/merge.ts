@@ -8,20 +8,23 @@ import type { Entry, Manifest } from './manifest.ts';
 export type Merged = {
   entries: ReadonlyMap<string, Entry>;
   problems: Problem[];
+  unread: Problem[];
   passedOver: number;
   otherKinds: Counts;
 };
 
-/** `problems` are those of no one file; they come first. Entries are by object key. */
-export function merge(manifests: Iterable<Manifest>, problems: readonly Problem[] = []): Merged {
+/** `more` are problems of no one file; they come first. Entries are by object key. */
+export function merge(manifests: Iterable<Manifest>, more: Pick<Manifest, 'problems' | 'unread'>): Merged {
   const entries = new Map<string, Entry>();
-  const all = [...problems];
+  const all = [...more.problems];
+  const unread = [...more.unread];
   let passedOver = 0;
   const otherKinds = new Map<string, number>();
   for (const manifest of manifests) {
     for (const problem of manifest.problems) all.push(problem);
+    for (const problem of manifest.unread) unread.push(problem);
     passedOver += manifest.passedOver;
-    for (const [kind, more] of manifest.otherKinds) count(otherKinds, kind, more);
+    for (const [kind, some] of manifest.otherKinds) count(otherKinds, kind, some);
     for (const entry of manifest.entries) {
       const key = objectKey(entry.object);
       const former = entries.get(key);
@@ -29,7 +32,7 @@ export function merge(manifests: Iterable<Manifest>, problems: readonly Problem[
       entries.set(key, entry);
     }
   }
-  return { entries, problems: all, passedOver, otherKinds };
+  return { entries, problems: all, unread, passedOver, otherKinds };
 }
 
 function titleOf(object: ClusterObject): string {

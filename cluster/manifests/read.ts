@@ -6,10 +6,17 @@ import { ManifestFolder, type Scan } from './folder.ts';
 import type { Source } from './source.ts';
 
 /**
- * `passedOver` counts documents and list items that are no kind of ours, `otherKinds` those of them that are objects of
- * Kubernetes, by kind.
+ * `unread` are those of `problems` by which something was left out: a file, a document, a chart's templates, or an object
+ * whose doubt no verdict shows. `passedOver` counts documents and list items that are no kind of ours, `otherKinds` those
+ * of them that are objects of Kubernetes, by kind.
  */
-export type Manifests = { objects: ClusterObject[]; problems: Problem[]; passedOver: number; otherKinds: Counts };
+export type Manifests = {
+  objects: ClusterObject[];
+  problems: Problem[];
+  unread: Problem[];
+  passedOver: number;
+  otherKinds: Counts;
+};
 
 /**
  * Reads .yaml, .yml and .json files, folders with all that is in them (less what is hidden, i.e. begins with a dot).
@@ -28,6 +35,6 @@ export async function readSources(path: string): Promise<Manifests & { sources: 
   return { objects: [...sources.keys()], ...toldOf(scan), sources };
 }
 
-function toldOf({ problems, passedOver, otherKinds }: Scan): Omit<Manifests, 'objects'> {
-  return { problems: [...problems], passedOver, otherKinds };
+function toldOf({ problems, unread, passedOver, otherKinds }: Scan): Omit<Manifests, 'objects'> {
+  return { problems: [...problems], unread: [...unread], passedOver, otherKinds };
 }

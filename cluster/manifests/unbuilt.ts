@@ -6,16 +6,27 @@ import { helmTemplates, kustomizationNotBuilt } from '../errors.ts';
 import { chartAround, chartsAmong } from './charts.ts';
 import type { Manifest } from './manifest.ts';
 
+/** `unread`: those of `problems` by which something was left out. */
+export type Unbuilt = { manifests: Manifest[]; problems: Problem[]; unread: Problem[] };
+
 /** By name of the file. Patches are passed over: applied by nobody, they would stand for the objects that they change. */
-export function withoutUnbuilt(files: ReadonlyMap<string, Manifest>): { manifests: Manifest[]; problems: Problem[] } {
+export function withoutUnbuilt(files: ReadonlyMap<string, Manifest>): Unbuilt {
   const patches = new Set([...files.values()].flatMap(({ kustomization }) => kustomization?.patches ?? []));
   const manifests = Array.from(files, ([name, manifest]) => (patches.has(name) ? passedOver(manifest) : manifest));
-  return { manifests, problems: [...chartProblems(files), ...kustomizationProblems(files)] };
+  const unread = chartProblems(files);
+  return { manifests, problems: [...unread, ...kustomizationProblems(files)], unread };
 }
 
 function passedOver(manifest: Manifest): Manifest {
   const documents = manifest.entries.length + manifest.passedOver;
-  return { ...manifest, entries: [], problems: [], otherKinds: new Map(), passedOver: Math.max(1, documents) };
+  return {
+    ...manifest,
+    entries: [],
+    problems: [],
+    unread: [],
+    otherKinds: new Map(),
+    passedOver: Math.max(1, documents),
+  };
 }
 
 function chartProblems(files: ReadonlyMap<string, Manifest>): Problem[] {

@@ -231,3 +231,21 @@ t.test('objects of other kinds are one line on stderr, which may show a kind tha
     `${path}: 3 objects of other kinds passed over (Cd.example.com 2, Ab.example.com 1)\n`,
   );
 });
+
+t.test(
+  'what could not be read makes the exit code 2, before or after the change, and the rest is listed',
+  async (t) => {
+    const broken = folder(t, {
+      'a.yaml': pod('a', 'app: a', '}, spec: { containers: [] } }'),
+      'b.yaml': 'kind: [\n',
+    }).path;
+    const ran = await run({ cluster: broken, failOn: ['any'] });
+    t.match(ran, {
+      code: 2,
+      stdout: /^x\/a +outside 0\.0\.0\.0\/0/m,
+      stderr: /^bad-yaml: b\.yaml:1: .*; mend the syntax$/m,
+    });
+    t.equal((await run({ cluster: broken })).code, 2);
+    t.equal((await run({ cluster: before, diff: broken })).code, 2);
+  },
+);

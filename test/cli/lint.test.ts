@@ -129,7 +129,26 @@ t.test('a broken policy is a complaint; what else is broken is a line on stderr'
   t.match(stdout, /^a\.yaml:1: high invalid-policy: NetworkPolicy shop\/web: it is not valid: port 70000 .*a\.yaml:8/);
   t.match(stderr, /^missing-field: Pod shop/);
   t.notMatch(stderr, 'bad-port');
-  t.equal(code, 1);
+  t.equal(code, 2, 'a pod was left out');
+  const { path: only } = folder(t, { 'a.yaml': policies['policies.yaml'].replace('port: 443', 'port: 70000') });
+  t.match(await run({ cluster: only, failOn: 'any' }), { code: 1, stderr: /^\d+ complaints?/ });
+});
+
+t.test('what could not be read makes the exit code 2: it may be the policy that --fail-on asks about', async (t) => {
+  const tab = 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n\tname: deny\n';
+  const chart = { 'Chart.yaml': 'name: c\n', 'templates/a.yaml': 'name: {{ .Release.Name }}\n' };
+  const folders: Record<string, string>[] = [{ 'a.yaml': tab }, chart, { ...policies, 'z.yaml': tab }];
+  for (const files of folders) {
+    const { path } = folder(t, files);
+    for (const flags of [{}, { failOn: 'any' as const }, { failOn: 'high' as const }]) {
+      t.match(await run({ cluster: path, ...flags }), {
+        code: 2,
+        stderr: /^(bad-yaml: [az]\.yaml:4|helm-templates): .*; /,
+      });
+    }
+  }
+  const { stdout } = await run({ cluster: folder(t, { ...policies, 'z.yaml': tab }).path, rule: ['probably-udp'] });
+  t.equal(stdout, `${udp}\n`, 'the rest is done');
 });
 
 t.test('what was passed over is counted by its kind, and a kind that is misspelled is a problem', async (t) => {

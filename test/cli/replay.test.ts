@@ -176,6 +176,9 @@ t.test('a manifest with a mistake: one line, and the rest is judged', async (t) 
   t.equal(ran.err.length, 2, String(ran.err));
   t.match(ran.err[0], /^bad-yaml: .*broken\.yaml.*; /);
   t.equal(ran.err[1], found);
+  t.equal(ran.code, 2, 'what could not be read may have been a policy');
+  const declared = await run(some, '--cluster', file('sound.yaml', shop), '--declared', manifests);
+  t.equal(declared.code, 2);
 });
 
 t.test('several files are one capture: what they hold adds up', async (t) => {

@@ -8,6 +8,7 @@ import t from 'tap';
 import { runVerdict, type VerdictFlags, verdictCommand } from '../../cli/verdict.ts';
 import { lineCharactersMost } from '../../cli/verdict-batch.ts';
 import { ProblemError } from '../../model/problem.ts';
+import { folder } from '../cluster/manifests/folders.ts';
 
 const cases = fileURLToPath(new URL('../cases/', import.meta.url));
 const shop = join(cases, 'shop', 'cluster.yaml');
@@ -113,6 +114,40 @@ t.test('problems of manifests are told on stderr, one line each, and the rest go
   t.ok(told.some((line) => /^end-port-below-port: NetworkPolicy shop\/end-port \(/.test(line)));
   t.ok(told.some((line) => /^unknown-operator: NetworkPolicy other\/operator \(/.test(line)));
   t.equal(JSON.parse(ran.stdout).verdict, 'unknown');
+});
+
+t.test('what could not be read makes the exit code 2, and the rest is answered', async (t) => {
+  const pods = readFileSync(join(cases, 'shop', 'cluster.yaml'), 'utf8');
+  const unread = {
+    'a tab': { 'b.yaml': 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n\tname: deny\n' },
+    'a chart': { 'Chart.yaml': 'name: c\n', 'templates/b.yaml': 'name: {{ .Release.Name }}\n' },
+    'a kind misspelled': {
+      'b.yaml': '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolcy, metadata: { name: a } }',
+    },
+    'an object left out': {
+      'b.yaml': '{ apiVersion: v1, kind: Pod, metadata: { name: a }, spec: { hostNetwork: 1 } }',
+    },
+  };
+  const question = { from: 'shop/debug', to: 'shop/carts-db', port: '27017' };
+  const [asked, senseless] = [`${JSON.stringify({ ...question, port: 27017 })}\n`, '{}\n'];
+  for (const [what, files] of Object.entries(unread)) {
+    const cluster = folder(t, { 'a.yaml': pods, ...files }).path;
+    const one = await run({ cluster, ...question });
+    t.match(
+      one,
+      { code: 2, stdout: /^shop\/debug -> shop\/carts-db TCP 27017: denied/, stderr: /^[a-z-]+: .*; / },
+      what,
+    );
+    t.equal(lines(one.stderr).length, 1);
+    const batch = await run({ cluster, batch: true }, [asked, senseless]);
+    t.equal(batch.code, 2, `${what}, and a line that makes no sense`);
+    t.match(lines(batch.stdout), [/"verdict":"denied"/, /"error":"bad-query/]);
+  }
+});
+
+t.test('a broken policy is told, and shown by the verdicts that it makes unknown: exit code 0', async (t) => {
+  const ran = await run({ cluster: join(cases, 'broken-policies'), from: 'shop/web', to: 'shop/db', port: '80' });
+  t.match(ran, { code: 0, stdout: /: unknown \(/, stderr: /^end-port-below-port: /m });
 });
 
 t.test('a folder of manifests is read recursively', async (t) => {

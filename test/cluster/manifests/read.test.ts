@@ -1,4 +1,4 @@
-import { symlinkSync } from 'node:fs';
+import { symlinkSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseManifest } from '../../../cluster/manifests/manifest.ts';
@@ -185,4 +185,34 @@ t.test('a file with a byte order mark, with CRLF, or with nothing in it is read'
 t.test('--- within a text that is indented begins no document', async (t) => {
   const text = `${namespace('a')}  annotations:\n    note: |\n      ---\n      more\n---\n${namespace('b')}`;
   t.same(read(text).keys, ['Namespace//a', 'Namespace//b']);
+});
+
+t.test('what was left out is told apart from what is only told', async (t) => {
+  const policy = (ports: string) =>
+    `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}, ingress: [{ports: [${ports}]}]}\n`;
+  const { path } = folder(t, {
+    'broken.yaml': policy('{port: 70000}'),
+    'left-out.yaml': 'apiVersion: v1\nkind: Pod\nmetadata: {name: 1}\n---\nkind: [\n',
+    'once.yaml': namespace('a'),
+    'twice.yaml': namespace('a'),
+    'kustomization.yaml': 'namePrefix: x-\n',
+    'templates/a.yaml': 'name: {{ .Release.Name }}\n',
+  });
+  symlinkSync('gone', join(path, 'gone.yaml'));
+  const { problems, unread } = await readManifests(path);
+  t.same(unread.map(({ code }) => code).sort(), ['bad-yaml', 'cannot-read', 'helm-templates', 'wrong-type']);
+  const onlyTold = problems.filter((problem) => !unread.includes(problem)).map(({ code }) => code);
+  t.same(onlyTold.sort(), ['bad-port', 'duplicate-object', 'kustomization-not-built']);
+});
+
+t.test('a file that is too large is not read, and YAML may be given as JSON, of which more is', async (t) => {
+  const { path } = folder(t, { 'a.yaml': '', 'b.json': '' });
+  truncateSync(join(path, 'a.yaml'), 65 * 2 ** 20);
+  truncateSync(join(path, 'b.json'), 257 * 2 ** 20);
+  const { problems, unread } = await readManifests(path);
+  t.same(problems.map(problemLine), [
+    'file-too-large: a.yaml: 65 MiB are more than 64; give a .json file (kubectl get -o json), which may have 256 MiB, or split it, one namespace a file',
+    'file-too-large: b.json: 257 MiB are more than 256; split it, one namespace a file',
+  ]);
+  t.same(unread, problems);
 });
