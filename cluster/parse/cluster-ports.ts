@@ -10,16 +10,20 @@ export type PortRead = ClusterPort | 'not-understood' | undefined;
 
 const protocols = { tcp: TCP, udp: UDP, sctp: SCTP };
 
-/** An item of `protocols`, v1alpha2. A protocol with nothing in it is every port of it. */
+/** An item of `protocols`, v1alpha2. The API server takes no protocol with nothing in it: that is not every port. */
 export function protocolMatch(field: Field): PortRead {
   const name = oneOf(field, ['tcp', 'udp', 'sctp', 'destinationNamedPort']);
   if (name === undefined || name === 'not-understood') return name;
   const value = field.at(name);
   if (name === 'destinationNamedPort') return named(value);
-  if (value.entries().length === 0) return { protocol: protocols[name] };
+  const before = value.faultCount;
+  const port = value.at('destinationPort');
+  if (value.entries().length === 0) {
+    if (value.faultCount === before) port.fault(missingField('destinationPort'));
+    return undefined;
+  }
   const within = oneOf(value, ['destinationPort']);
   if (within === undefined || within === 'not-understood') return within;
-  const port = value.at('destinationPort');
   const form = oneOf(port, ['number', 'range']);
   if (form === undefined || form === 'not-understood') return form;
   const of = { protocol: protocols[name] };
@@ -45,8 +49,9 @@ function oneOf<Name extends string>(field: Field, known: readonly Name[]): Name 
   if (field.faultCount > before) return undefined;
   if (given.length === 0) return 'not-understood';
   field.only(...known);
-  if (given.length > 1) field.fault(mixedPort(given));
-  return given[0];
+  if (given.length === 1) return given[0];
+  field.fault(mixedPort(given));
+  return undefined;
 }
 
 function named(field: Field): PortRead {

@@ -65,17 +65,17 @@ t.test('rule 24: nodes, networks and domain names are peers of egress rules', as
   ]);
 });
 
-t.test('rule 25: protocols with a number, a range, every port, and a name whatever the protocol', async (t) => {
+t.test('rule 25: protocols with a number, a range, and a name whatever the protocol', async (t) => {
   const protocols = [
     { tcp: { destinationPort: { number: 443 } } },
     { udp: { destinationPort: { range: { start: 5000, end: 5010 } } } },
-    { sctp: {} },
+    { sctp: { destinationPort: { number: 9 } } },
     { destinationNamedPort: 'http' },
   ];
   t.same(rulesOf(egress({ protocols }))?.[0]?.ports, [
     { protocol: 6, port: 443 },
     { protocol: 17, port: 5000, endPort: 5010 },
-    { protocol: 132 },
+    { protocol: 132, port: 9 },
     { port: 'http' },
   ]);
 });
@@ -275,6 +275,11 @@ const faults: [string, Rule, string][] = [
     egress({ protocols: [{ tcp: {}, udp: {} }] }),
     `mixed-port: ${rule}.protocols[0]): tcp and udp stand together; make 2 items of it`,
   ],
+  ...['tcp', 'udp', 'sctp'].map((name): (typeof faults)[number] => [
+    `${name} with nothing in it`,
+    egress({ protocols: [{ [name]: {} }] }),
+    `missing-field: ${rule}.protocols[0].${name}.destinationPort): destinationPort is missing; set destinationPort`,
+  ]),
   [
     'a port and a range',
     egress({ protocols: [{ tcp: { destinationPort: { number: 1, range: { start: 1, end: 2 } } } }] }),

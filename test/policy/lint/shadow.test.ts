@@ -52,9 +52,10 @@ const destinationPort = fc.oneof(
   number.map((one) => ({ number: one })),
   fc.constantFrom({ range: { start: 80, end: 81 } }, { range: { start: 82, end: 443 } }),
 );
+const everyPort = { destinationPort: { range: { start: 1, end: 65535 } } };
 const protocol = fc.oneof(
   destinationPort.map((port) => ({ tcp: { destinationPort: port } })),
-  fc.constantFrom({ tcp: {} }, { udp: {} }, { destinationNamedPort: 'web' }),
+  fc.constantFrom({ tcp: everyPort }, { udp: everyPort }, { destinationNamedPort: 'web' }),
 );
 const protocols = fc.option(fc.array(protocol, { minLength: 1, maxLength: 2 }), { nil: undefined });
 const action = fc.constantFrom('Accept', 'Accept', 'Deny', 'Deny', 'Pass');
