@@ -2,7 +2,8 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Books } from '../books/books.ts';
-import { readTls } from '../certs/read.ts';
+import { heldInFiles, readTls } from '../certs/read.ts';
+import { watchEnds } from '../certs/validity.ts';
 import { systemClock } from '../cluster/clock.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { problemLine } from '../model/problem.ts';
@@ -35,6 +36,7 @@ const farewellMs = 3_000;
 export async function runAgent(config: AgentConfig, version: string, log: Logger, signal: AbortSignal): Promise<void> {
   const node = nodeName(config);
   const tls = readTls(config.tls);
+  watchEnds(heldInFiles(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
   const books = new Books();
   const translations = new Translations(config.translation.maxEntries, nowUs);
   const names = config.names.dns === 'auto' ? new Names(config.names.maxEntries) : undefined;

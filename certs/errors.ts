@@ -5,6 +5,9 @@ export const certificateProblemCodes = [
   'authority-ends',
   'cannot-write',
   'certificates-exist',
+  'certificate-ends-soon',
+  'certificate-expired',
+  'certificate-not-yet-valid',
   'certificate-unreadable',
   'certificate-unusable',
 ] as const;
@@ -43,6 +46,28 @@ const unwritable: Record<string, string> = {
   EROFS: 'nothing can be written there',
   EISDIR: 'it is a folder',
   ENOSPC: 'there is no room left',
+};
+
+export function certificateExpired(place: string, of: 'peer' | 'authority', ended: Date): Problem {
+  return { code: 'certificate-expired', place, fault: `it ended at ${timeText(ended)}`, mend: renewal[of] };
+}
+
+export function certificateEndsSoon(place: string, of: 'peer' | 'authority', ends: Date): Problem {
+  return { code: 'certificate-ends-soon', place, fault: `it ends at ${timeText(ends)}`, mend: renewal[of] };
+}
+
+export function certificateNotYetValid(place: string, begins: Date, now: Date): Problem {
+  return {
+    code: 'certificate-not-yet-valid',
+    place,
+    fault: `it is valid from ${timeText(begins)}, and this machine’s clock says ${timeText(now)}`,
+    mend: 'set the clock right, or wait until then',
+  };
+}
+
+const renewal = {
+  peer: 'make a new one by the same authority (waybill certs --force, for development) and start again',
+  authority: 'roll the authority as docs/install.md says (waybill certs --new-authority, for development)',
 };
 
 export function certificateUnreadable(setting: string, path: string, error: NodeJS.ErrnoException): Problem {
@@ -105,5 +130,5 @@ function unusable(setting: string, path: string, fault: string, mend: string): P
 
 /** To the second, as certificates count. */
 function timeText(time: Date): string {
-  return time.toISOString().replace('.000', '');
+  return time.toISOString().replace(/\.\d+/, '');
 }

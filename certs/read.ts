@@ -3,13 +3,14 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Problem, ProblemError } from '../model/problem.ts';
 import { certificateUnreadable, keyOfAnother, noCertificate, noKey } from './errors.ts';
+import { type Held, heldBy, notValidAt } from './validity.ts';
 
 export type Tls = { ca: Buffer; cert: Buffer; key: Buffer };
 
 type Paths = { ca: string; cert: string; key: string };
 
-/** Throws a ProblemError; `paths` by setting, as `tls.ca`. */
-export function readTls(paths: Paths): Tls {
+/** Throws a ProblemError, also for what is not valid now; `paths` by setting, as `tls.ca`. */
+export function readTls(paths: Paths, nowMs = Date.now()): Tls {
   const problems: Problem[] = [];
   const read = <Read>(name: keyof Paths, check: (pem: Buffer) => Read, unusable: typeof noKey) => {
     let pem: Buffer;
@@ -35,7 +36,15 @@ export function readTls(paths: Paths): Tls {
   if (ca === undefined || cert === undefined || key === undefined || problems.length > 0) {
     throw new ProblemError(...problems);
   }
-  return { ca: ca.pem, cert: cert.pem, key: key.pem };
+  const tls = { ca: ca.pem, cert: cert.pem, key: key.pem };
+  problems.push(...notValidAt(nowMs, heldInFiles(tls, paths)));
+  if (problems.length > 0) throw new ProblemError(...problems);
+  return tls;
+}
+
+/** What of it begins and ends, by the settings that name the files. */
+export function heldInFiles(tls: Tls, paths: Paths): Held[] {
+  return heldBy(tls, (name) => `tls.${name} ${paths[name]}`);
 }
 
 /** The first of the file; throws where it holds none. */

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { createSecureContext } from 'node:tls';
 import { type Command, Option } from 'commander';
 import { certificateUnreadable } from '../certs/errors.ts';
+import { heldBy, notValidAt } from '../certs/validity.ts';
 import { moreHeader } from '../collector/api/api.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 import {
@@ -108,7 +109,7 @@ export class CollectorClient {
   }
 }
 
-/** All that cannot be read, each with its flag. */
+/** All that cannot be read, or is not valid now, each with its flag. */
 function readCertificates(flags: ClientFlags): { ca: Buffer; cert: Buffer; key: Buffer } {
   const problems: Problem[] = [];
   const read = (name: 'ca' | 'cert' | 'key'): Buffer => {
@@ -126,6 +127,13 @@ function readCertificates(flags: ClientFlags): { ca: Buffer; cert: Buffer; key: 
   } catch (error) {
     throw new ProblemError(clientCertificateUnusable(error));
   }
+  problems.push(
+    ...notValidAt(
+      Date.now(),
+      heldBy(tls, (name) => `--${name} ${flags[name]}`),
+    ),
+  );
+  if (problems.length > 0) throw new ProblemError(...problems);
   return tls;
 }
 

@@ -29,6 +29,10 @@ export function badUrl(url: string): Problem {
 export function unreachable(url: string, error: unknown): Problem {
   const { code, message } = causeOf(error);
   const place = `--collector ${url}`;
+  if (code in outOfTime) {
+    const { fault, mend } = outOfTime[code]!;
+    return problem('collector-not-trusted', place, fault, mend);
+  }
   if (code in distrust) {
     return problem('collector-not-trusted', place, distrust[code]!, 'give --ca, the certificate of who signed it');
   }
@@ -58,8 +62,18 @@ const distrust: Record<string, string> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an unknown authority',
   UNABLE_TO_GET_ISSUER_CERT: 'its certificate is signed by an unknown authority',
   CERT_SIGNATURE_FAILURE: 'its certificate is signed by another authority of that name',
-  CERT_HAS_EXPIRED: 'its certificate has expired',
-  CERT_NOT_YET_VALID: 'its certificate is not valid yet by this machine’s clock',
+};
+
+/** Of the collector’s certificate: this client’s own are looked at before. */
+const outOfTime: Record<string, { fault: string; mend: string }> = {
+  CERT_HAS_EXPIRED: {
+    fault: 'its certificate has expired',
+    mend: 'make a new one for the collector and start it again, or set this machine’s clock right',
+  },
+  CERT_NOT_YET_VALID: {
+    fault: 'its certificate is not valid yet by this machine’s clock',
+    mend: 'set this machine’s clock right, or that of the machine where the certificate was made',
+  },
 };
 
 const silence: Record<string, string> = {

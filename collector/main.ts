@@ -1,6 +1,7 @@
 // The collector: ingest -> store -> identity -> join -> verdict -> findings -> store -> API. The whole is seen here.
 import type { Logger } from 'pino';
-import { readTls } from '../certs/read.ts';
+import { heldInFiles, readTls } from '../certs/read.ts';
+import { watchEnds } from '../certs/validity.ts';
 import { systemClock } from '../cluster/clock.ts';
 import { manifestSource } from '../cluster/manifests/watch.ts';
 import { openClusterSource } from '../cluster/open.ts';
@@ -45,6 +46,7 @@ export async function runCollector(
   const startedUs = nowUs();
   if (config.policy.judgeBy === 'declared' && config.policy.declared === '') throw new ProblemError(nothingDeclared());
   const tls = readTls(config.tls);
+  watchEnds(heldInFiles(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
   const store = await openDuckdb({
     path: config.store.path,
     memoryLimitBytes: config.store.memoryLimit,

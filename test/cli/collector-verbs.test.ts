@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { createServer as createSecureServer } from 'node:tls';
 import t, { type Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -192,6 +193,32 @@ t.test('a collector that cannot be asked is one line: away, not trusted, not tru
   oneLine(t, mixed, /^client-certificate-unusable: --ca, --cert and --key: /);
   const missing = await run(scene, ['status', '--ca', '/nowhere/ca.crt']);
   oneLine(t, missing, /^certificate-unreadable: --ca \/nowhere\/ca\.crt: .*ENOENT/);
+});
+
+t.test('a certificate that has ended is named, and whose it is', async (t) => {
+  const scene = await apiScene(t, {});
+  const ended = `${scene.folder}/ended`;
+  await makeCertificates({ folder: ended, nodes: [], servers: ['localhost'], days: -2, overwrite: false });
+  const own = ['--cert', `${ended}/client.crt`, '--key', `${ended}/client.key`];
+  oneLine(
+    t,
+    await run(scene, ['status', ...own]),
+    /^certificate-expired: --cert .*client\.crt: it ended at .*Z; make a new/,
+  );
+
+  const server = createSecureServer({
+    cert: readFileSync(`${ended}/collector.crt`),
+    key: readFileSync(`${ended}/collector.key`),
+  });
+  await once(server.listen(0, 'localhost'), 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as { port: number };
+  const theirs = await run(scene, ['status', '--collector', `https://localhost:${port}`, '--ca', `${ended}/ca.crt`]);
+  oneLine(
+    t,
+    theirs,
+    /^collector-not-trusted: .*: its certificate has expired; make a new one for the collector and start/,
+  );
 });
 
 t.test('nothing from the network steers the terminal', async (t) => {

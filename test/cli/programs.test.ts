@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
 import { freePort } from '../scene/free-port.ts';
-import { type Ended, type Place, runWaybill } from '../scene/programs.ts';
+import { type Ended, type Place, Program, runWaybill } from '../scene/programs.ts';
 
 type Kind = 'agent' | 'collector';
 
@@ -90,6 +90,22 @@ for (const kind of ['agent', 'collector'] as const) {
     ]);
   });
 
+  t.test(`${kind}: a certificate that has ended is named with when it did`, { buffered: true }, async (t) => {
+    const ended = `${folder}/ended`;
+    await makeCertificates({
+      folder: `${ended}-${kind}`,
+      nodes: ['n1'],
+      servers: ['localhost'],
+      days: -2,
+      overwrite: false,
+    });
+    const name = kind === 'collector' ? 'collector' : 'agent-n1';
+    const files = { 'tls-cert': `${ended}-${kind}/${name}.crt`, 'tls-key': `${ended}-${kind}/${name}.key` };
+    told(t, await run(kind, files), [
+      /^certificate-expired: tls\.cert .*\.crt: it ended at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ; make a new one by the same/,
+    ]);
+  });
+
   t.test(`${kind}: manifests that are not there are named`, { buffered: true }, async (t) => {
     told(t, await run(kind, { 'cluster-manifests': '/nowhere/manifests' }), [
       /^cannot-read: cluster\.manifests \/nowhere\/manifests: there is no such file or folder; give the path/,
@@ -150,4 +166,26 @@ t.test('a flag that there is not, and a word too many, are named', { buffered: t
   t.match(word, { code: 2, out: '', err: /^bad-usage: [^\n]*; --help has the flags\n$/ });
   const verb = await runWaybill(['help', 'bogus']);
   t.match(verb, { code: 2, out: '', err: /\nbad-usage: no verb is called bogus; --help has the flags\n$/ });
+});
+
+t.test('a certificate that ends within 30 days is a warning in the log', { buffered: true }, async (t) => {
+  const listen = async () => `127.0.0.1:${await freePort()}`;
+  const settings = {
+    'tls-ca': `${folder}/ca.crt`,
+    'tls-cert': `${folder}/collector.crt`,
+    'tls-key': `${folder}/collector.key`,
+    'cluster-manifests': `${folder}/manifests`,
+    'health-listen': await listen(),
+    'ingest-listen': await listen(),
+    'api-listen': await listen(),
+    'store-path': `${folder}/store-soon/waybill.duckdb`,
+  };
+  const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value]);
+  const collector = await Program.start(t, 'collector', flags, {});
+  const [warning, ...more] = collector.lines('certificate-ends-soon');
+  t.match(warning, {
+    level: 40,
+    msg: /^certificate-ends-soon: tls\.cert .*collector\.crt: it ends at .*Z; make a new one/,
+  });
+  t.same(more, [], 'the authority lasts');
 });

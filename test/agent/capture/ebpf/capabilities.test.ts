@@ -40,7 +40,7 @@ class Node {
 
   static async make(t: Test): Promise<Node> {
     const folder = t.testdir();
-    const wanted = { folder: `${folder}/certs`, nodes: ['n1'], servers: ['127.0.0.1'], days: 1 };
+    const wanted = { folder: `${folder}/certs`, nodes: ['n1'], servers: ['127.0.0.1'], days: 60 };
     await makeCertificates({ ...wanted, overwrite: false });
     mkdirSync(`${folder}/manifests`);
     writeFileSync(`${folder}/manifests/all.yaml`, manifests);
