@@ -2,7 +2,6 @@
 import { type Address, parseAddress } from '../model/address.ts';
 import type {
   ClusterObject,
-  ContainerPort,
   EndpointSlice,
   Labels,
   Node,
@@ -15,6 +14,7 @@ import { isPolicy, writtenKind } from '../model/kubernetes.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Party } from '../model/verdict.ts';
 import type { Resident } from '../policy/connectivity/places.ts';
+import { type Candidate, ofWorkload, oneOfEachFamily } from './candidates.ts';
 import {
   ambiguousParty,
   badParty,
@@ -24,9 +24,6 @@ import {
   unknownParty,
   unknownServicePort,
 } from './verdict-errors.ts';
-
-/** A party with the container ports that its names are looked up in; a node's are those of the host-network pod. */
-export type Candidate = { party: Party; ports: readonly ContainerPort[] };
 
 export type Named =
   | { is: 'one'; candidate: Candidate }
@@ -99,7 +96,7 @@ export class Parties {
     return [
       ...single.map((pod): Resident => {
         const { namespace, name, workload } = pod;
-        return { kind: 'workload', namespace, workload, pods: [{ name, party: this.#podCandidate(pod).party }] };
+        return { kind: 'workload', namespace, workload, pods: membersIn(name, this.#podCandidate(pod)) };
       }),
       ...[...this.#workloads].flatMap(([key, makers]) => makers.map((maker) => this.#resident(key, maker))),
       ...[...this.#nodes.values()].map(({ name, addresses }): Resident => {
@@ -115,10 +112,9 @@ export class Parties {
       kind: 'workload',
       namespace,
       workload: { kind, name },
-      pods: membersOf(namespace, { kind, name, templates, pods: living }).map((pod) => ({
-        name: pod.name,
-        party: ofWorkload(this.#podCandidate(pod)).party,
-      })),
+      pods: membersOf(namespace, { kind, name, templates, pods: living }).flatMap((pod) =>
+        membersIn(pod.name, ofWorkload(this.#podCandidate(pod))),
+      ),
     };
   }
 
@@ -154,7 +150,7 @@ export class Parties {
     const node = this.#nodeAt.get(address);
     const service = node === undefined ? this.#serviceAt.get(address) : undefined;
     if (service !== undefined) return { is: 'service', service };
-    return { is: 'one', candidate: { party: this.#nodeParty(address, node ?? ''), ports: [] } };
+    return { is: 'one', candidate: { parties: [this.#nodeParty(address, node ?? '')], ports: [] } };
   }
 
   #byName(text: string, namespace: string, name: string): Named {
@@ -180,7 +176,7 @@ export class Parties {
   }
 
   #podCandidate(pod: Placeable): Candidate {
-    return { party: pod.hostNetwork ? this.#hostParty(pod) : this.#podParty(pod), ports: pod.ports };
+    return { parties: pod.hostNetwork ? this.#hostParties(pod) : [this.#podParty(pod)], ports: pod.ports };
   }
 
   #podParty({ namespace, name, labels, addresses, node, ports }: Placeable): Party {
@@ -191,10 +187,10 @@ export class Parties {
   }
 
   /** Rule 13: a host-network pod is its node's address. */
-  #hostParty({ namespace, name, node, addresses }: Placeable): Party {
-    const address = addresses[0] ?? this.#nodes.get(node)?.addresses[0];
-    if (address === undefined) return { kind: 'some-node', namespace, name };
-    return this.#nodeParty(address, node || (this.#nodeAt.get(address) ?? ''));
+  #hostParties({ namespace, name, node, addresses }: Placeable): Party[] {
+    const own = oneOfEachFamily(addresses.length > 0 ? addresses : (this.#nodes.get(node)?.addresses ?? []));
+    if (own.length === 0) return [{ kind: 'some-node', namespace, name }];
+    return own.map((address) => this.#nodeParty(address, node || (this.#nodeAt.get(address) ?? '')));
   }
 
   /** Its labels count only where the node's status has the address (rule 24). */
@@ -281,9 +277,10 @@ function together(parts: readonly Backends[]): Backends {
   return { known: parts.flatMap(({ known }) => known), all: parts.every(({ all }) => all) };
 }
 
-function ofWorkload(candidate: Candidate): Candidate {
-  const { party } = candidate;
-  return party.kind === 'pod' ? { ...candidate, party: { ...party, ofWorkload: true } } : candidate;
+/** A pod with several addresses that policies see is a member at each of them. */
+function membersIn(name: string, { parties }: Candidate): { name: string; ip?: Address; party: Party }[] {
+  if (parties.length === 1) return [{ name, party: parties[0]! }];
+  return parties.map((party) => ({ name, party, ...(party.kind === 'address' && { ip: party.address }) }));
 }
 
 function addTo<Key, Value>(lists: Map<Key, Value[]>, key: Key, value: Value): void {

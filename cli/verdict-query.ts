@@ -5,6 +5,7 @@ import { agreed } from '../policy/agreed.ts';
 import { judge } from '../policy/judge.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { compilePolicies } from '../policy/policy-set.ts';
+import { type Candidate, pairsOf } from './candidates.ts';
 import {
   badPort,
   badProtocol,
@@ -15,7 +16,7 @@ import {
   portNotWanted,
   unknownPortName,
 } from './verdict-errors.ts';
-import type { Backend, Backends, Candidate, Named, Parties } from './verdict-parties.ts';
+import type { Backend, Backends, Named, Parties } from './verdict-parties.ts';
 
 /** `port` is undefined where the protocol has none. */
 export type Query = { from: string; to: string; protocol: number; port: number | string | undefined };
@@ -46,32 +47,39 @@ export function answer(
   if ('code' in backends) return { fault: backends };
   const policies = compilePolicies(parties.policies);
   const ways: Way[] = [];
-  const settled = () => ({ verdict: agreed(ways, backends.all, doubtOf(query, to), options) });
-  for (const { party: initiator } of candidatesOf(from)) {
+  const settled = () => ({ verdict: agreed(ways, backends.all, doubtOf(query, from, to), options) });
+  for (const one of candidatesOf(from)) {
     for (const { candidate, port } of backends.known) {
-      const crossing = { initiator, responder: candidate.party, protocol: query.protocol };
-      const verdict = judge(port === undefined ? crossing : { ...crossing, port }, policies, options);
-      ways.push({ initiator, responder: candidate.party, verdict });
-      // Different ones make it unknown, whatever the rest would say.
-      if (verdict.verdict !== ways[0]!.verdict.verdict) return settled();
+      for (const [initiator, responder] of pairsOf(one, candidate)) {
+        const crossing = { initiator, responder, protocol: query.protocol };
+        const verdict = judge(port === undefined ? crossing : { ...crossing, port }, policies, options);
+        ways.push({ initiator, responder, verdict });
+        // Different ones make it unknown, whatever the rest would say.
+        if (verdict.verdict !== ways[0]!.verdict.verdict) return settled();
+      }
     }
   }
   return settled();
 }
 
-function doubtOf({ from, to }: Query, responder: Named): UnknownReason {
+function doubtOf({ from, to }: Query, initiator: Found, responder: Found | (Named & { is: 'service' })): UnknownReason {
   if (responder.is === 'service') {
     return { reason: 'backend-not-known', service: `${responder.service.namespace}/${responder.service.name}` };
   }
-  return { reason: 'pods-differ', party: responder.is === 'workload' && responder.pods.length > 1 ? to : from };
+  if (responder.is === 'workload' && responder.pods.length > 1) return { reason: 'pods-differ', party: to };
+  if (initiator.is === 'workload' && initiator.pods.length > 1) return { reason: 'pods-differ', party: from };
+  const isOpen = candidatesOf(responder).some(({ parties }) => parties.length > 1);
+  return { reason: 'addresses-differ', party: isOpen ? to : from };
 }
 
-function candidatesOf(named: Exclude<Named, { is: 'service' | 'fault' }>): readonly Candidate[] {
+type Found = Exclude<Named, { is: 'service' | 'fault' }>;
+
+function candidatesOf(named: Found): readonly Candidate[] {
   return named.is === 'one' ? [named.candidate] : named.pods;
 }
 
 /** A port's name stands for every port of that name; containers of one pod may share it. */
-function ports(to: Exclude<Named, { is: 'service' | 'fault' }>, { to: text, protocol, port }: Query): Backends | Fault {
+function ports(to: Found, { to: text, protocol, port }: Query): Backends | Fault {
   const known: Backend[] = [];
   for (const candidate of candidatesOf(to)) {
     if (typeof port !== 'string') {

@@ -66,6 +66,7 @@ export type UnknownReason =
   | { reason: 'ambiguous-priority'; policies: readonly PolicyRef[] }
   | { reason: 'node-not-known'; party: string }
   | { reason: 'pods-differ'; party: string }
+  | { reason: 'addresses-differ'; party: string }
   | { reason: 'backend-not-known'; service: string }
   | { reason: 'source-translated' }
   | { reason: 'no-owner-at-that-time'; address: Address }

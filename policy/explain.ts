@@ -175,6 +175,8 @@ export function reasonText(why: UnknownReason): string {
       return `a pod and its own node may always reach each other, and the node of ${why.party} is not known`;
     case 'pods-differ':
       return `the pods of ${why.party} would get different verdicts`;
+    case 'addresses-differ':
+      return `${why.party} has several addresses, and policies treat them differently`;
     case 'backend-not-known':
       return `it is not known which endpoint of Service ${why.service} got it, and they differ or are not known`;
     case 'source-translated':

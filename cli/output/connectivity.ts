@@ -134,10 +134,11 @@ export function placeText(place: PlaceJson, ambiguous: ReadonlySet<string>): str
   switch (place.kind) {
     case 'pod':
     case 'host': {
-      const { namespace, workload, workloadKind, pods } = place;
+      const { namespace, workload, workloadKind, pods, ips } = place;
       const name = `${namespace}/${workload}`;
       const title = ambiguous.has(name) ? `${namespace}/${workloadKind}/${workload}` : name;
-      return pods === undefined ? title : `${title} [${pods.join(', ')}]`;
+      const some = pods === undefined ? title : `${title} [${pods.join(', ')}]`;
+      return ips === undefined ? some : `${some} at ${ips.join(', ')}`;
     }
     case 'node': {
       const { nodes, ips } = place;

@@ -76,7 +76,10 @@ function* between<Told extends { key: string }>(
 ): Generator<Line<Told>> {
   if (initiator === responder && initiator.single) return;
   if (isBeyondPolicies(initiator, responder) || !concerns(initiator.json, responder.json)) return;
-  const pairs = judged.map((one, world) => [one, initiator.standings[world], responder.standings[world]] as const);
+  const pairs = judged.map((one, world) => {
+    const [from, to] = [initiator.standings[world], responder.standings[world]];
+    return from && to && shareFamily(from, to) ? ([one, from, to] as const) : ([one, undefined, undefined] as const);
+  });
   const there = new Set(pairs.flatMap(([, from, to]) => (from && to ? placementsOf(from, to) : [])));
   const told = placements
     .filter((placement) => there.has(placement))
@@ -93,6 +96,12 @@ function* between<Told extends { key: string }>(
       yield same ? line : { ...line, placement };
     }
   }
+}
+
+/** One connection has one family. */
+function shareFamily(one: Standing, other: Standing): boolean {
+  for (const family of one.families) if (other.families.has(family)) return true;
+  return false;
 }
 
 /** No policy speaks of what nodes do with one another, with host-network pods and with the outside. */

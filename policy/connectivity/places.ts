@@ -1,5 +1,6 @@
 // Who stands at the ends: workloads, nodes and the outside. Pods of one workload that policies can tell apart are places
 // of their own, and so are those whose class a change of the manifests changes.
+import type { Address } from '../../model/address.ts';
 import type { WorkloadRef } from '../../model/kubernetes.ts';
 import type { Party } from '../../model/verdict.ts';
 import { type Family, familyOf } from './address-ranges.ts';
@@ -7,12 +8,22 @@ import type { Classes, PartyClass } from './classes.ts';
 
 /** Who lives in the cluster by the manifests. A workload without pods is its pod template. */
 export type Resident =
-  | { kind: 'workload'; namespace: string; workload: WorkloadRef; pods: readonly { name: string; party: Party }[] }
+  | { kind: 'workload'; namespace: string; workload: WorkloadRef; pods: readonly ResidentPod[] }
   | { kind: 'node'; name: string; parties: readonly Party[] };
+
+/** `ip` where policies may see a host-network pod by several addresses: it is one of these for each. */
+export type ResidentPod = { name: string; ip?: Address; party: Party };
 
 /** As scripts read it (docs/json.md). `pods`, `ips`: which, where the others are a place of their own. */
 export type PlaceJson =
-  | { kind: 'pod' | 'host'; namespace: string; workload: string; workloadKind: string; pods?: readonly string[] }
+  | {
+      kind: 'pod' | 'host';
+      namespace: string;
+      workload: string;
+      workloadKind: string;
+      pods?: readonly string[];
+      ips?: readonly string[];
+    }
   | { kind: 'node'; nodes: readonly string[]; ips?: readonly string[] }
   | {
       kind: 'external';
@@ -39,7 +50,7 @@ export type Place = {
   standings: readonly (Standing | undefined)[];
 };
 
-type Member = { name: string; party: Party; of: PartyClass };
+type Member = ResidentPod & { of: PartyClass };
 type Group = { of: (PartyClass | undefined)[]; members: Member[][]; names: Set<string>; ips: Set<string> };
 
 /** In the order of their names: workloads, then nodes. `worlds`: one, or two that are compared. */
@@ -48,11 +59,11 @@ export function placesOf(worlds: readonly (readonly Resident[])[], classes: Clas
   const nodes = new Map<string, Member[][]>();
   for (const [world, residents] of worlds.entries()) {
     for (const resident of residents) {
-      const parties =
+      const parties: readonly ResidentPod[] =
         resident.kind === 'workload'
           ? resident.pods
           : resident.parties.map((party) => ({ name: addressText(party), party }));
-      const members = parties.map(({ name, party }) => ({ name, party, of: classes.of(party) }));
+      const members = parties.map((one) => ({ ...one, of: classes.of(one.party) }));
       const empty = () => worlds.map((): Member[] => []);
       if (resident.kind === 'node') at(nodes, resident.name, empty)[world]!.push(...members);
       else {
@@ -75,8 +86,9 @@ function workloadPlaces(resident: Resident & { kind: 'workload' }, members: read
     const parties = group.members.flat();
     const kind = parties.some(({ party }) => party.kind === 'pod') ? 'pod' : 'host';
     const pods = groups.length > 1 ? { pods: [...group.names].sort() } : {};
+    const ips = groups.length > 1 && group.ips.size > 0 ? { ips: [...group.ips].sort() } : {};
     return {
-      json: { kind, namespace, workload: workload.name, workloadKind: workload.kind, ...pods },
+      json: { kind, namespace, workload: workload.name, workloadKind: workload.kind, ...pods, ...ips },
       single: workload.kind === 'Pod',
       standings: standingsOf(group),
     };
@@ -126,6 +138,7 @@ function groupsOf(members: readonly Member[][]): Group[] {
       if (member === undefined) continue;
       group.members[world]!.push(member);
       group.names.add(member.name);
+      if (member.ip !== undefined) group.ips.add(member.ip);
     }
   };
   const [first = [], second] = members;
@@ -133,14 +146,16 @@ function groupsOf(members: readonly Member[][]): Group[] {
     for (const member of first) put([member]);
     return [...groups.values()];
   }
-  const before = new Map(first.map((member) => [member.name, member]));
-  const after = new Map(second.map((member) => [member.name, member]));
+  const nameOf = ({ name, ip }: Member) => `${name} ${ip ?? ''}`;
+  const before = new Map(first.map((member) => [nameOf(member), member]));
+  const after = new Map(second.map((member) => [nameOf(member), member]));
   const choices = (of: readonly Member[]) =>
     of.length === 0 ? [undefined] : [...new Map(of.map((one) => [one.of, one])).values()];
   for (const member of first) {
-    for (const other of after.has(member.name) ? [after.get(member.name)] : choices(second)) put([member, other]);
+    for (const other of after.has(nameOf(member)) ? [after.get(nameOf(member))] : choices(second)) put([member, other]);
   }
-  for (const member of second) if (!before.has(member.name)) for (const other of choices(first)) put([other, member]);
+  for (const member of second)
+    if (!before.has(nameOf(member))) for (const other of choices(first)) put([other, member]);
   return [...groups.values()];
 }
 
@@ -148,11 +163,16 @@ function standingsOf({ of, members }: Group): (Standing | undefined)[] {
   return of.map((one, world) => {
     if (one === undefined) return undefined;
     const parties = members[world]!.map(({ party }) => party);
-    const addresses = parties.flatMap((party) => (party.kind === 'pod' ? party.addresses : []));
-    const known = parties.every((party) => party.kind !== 'pod' || party.addresses.length > 0);
+    const addresses = parties.flatMap(addressesOf);
+    const known = parties.every((party) => addressesOf(party).length > 0);
     const families = known && addresses.length > 0 ? addresses.map(familyOf) : (['IPv4', 'IPv6'] as const);
     return { of: one, nodes: new Set(parties.flatMap(nodeOf)), families: new Set(families) };
   });
+}
+
+function addressesOf(party: Party): readonly Address[] {
+  if (party.kind === 'some-node') return [];
+  return party.kind === 'address' ? [party.address] : party.addresses;
 }
 
 function nodeOf(party: Party): string[] {

@@ -158,6 +158,27 @@ t.test(
   },
 );
 
+t.test(
+  'a host-network pod of both families is told by address, and ends without a common family are none',
+  async (t) => {
+    const ips = (...all: string[]) => `status: { podIPs: [${all.map((ip) => `{ ip: "${ip}" }`).join()}] } }`;
+    const proxy = `${pod('proxy', '', '}')}, spec: { nodeName: n1, hostNetwork: true, containers: [{ name: c }] }, ${ips('192.0.2.1', 'fd00::1')}`;
+    const web = `${pod('web', 'app: web', '}')}, spec: { nodeName: n2, containers: [{ name: c }] }, ${ips('fd01::5')}`;
+    const policy =
+      '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: p, namespace: x }, spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: "fd00::/64" } }] }] } }';
+    const cluster = folder(t, { 'all.yaml': [proxy, web, policy].join('\n---\n') }).path;
+    t.same(
+      (await rows({ cluster })).filter((row) => row.includes('x/web') && row.includes('x/proxy')),
+      [
+        'x/proxy [proxy] at fd00::1 | x/web | allowed | all connections',
+        'x/web | x/proxy [proxy] at fd00::1 | undeclared | all connections',
+      ],
+    );
+    const json = JSON.parse((await run({ cluster, output: 'json', verdict: ['allowed'] })).stdout);
+    t.match(json[0].initiator, { kind: 'host', workload: 'proxy', pods: ['proxy'], ips: ['fd00::1'] });
+  },
+);
+
 t.test('an outside that a policy knows by names is told by names, and without them it is unknown', async (t) => {
   const web = `${pod('web', 'app: web', '}')}, spec: { containers: [{ name: c }] }, status: { podIP: 10.0.0.1 } }`;
   const rules =

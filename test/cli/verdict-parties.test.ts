@@ -30,7 +30,7 @@ const onlyDb =
 function partyOf(scene: Parties, text: string): Party {
   const found = scene.find(text);
   if (found.is !== 'one') throw new Error(`${text} is ${found.is}`);
-  return found.candidate.party;
+  return found.candidate.parties[0]!;
 }
 
 function ask(scene: Parties, from: string, to: string, port: number): Verdict {
@@ -59,6 +59,31 @@ t.test('rule 13: a host-network pod without an address has that of its node, whe
   });
   t.same(partyOf(parties(proxy), 'shop/proxy'), { kind: 'some-node', namespace: 'shop', name: 'proxy' });
 });
+
+t.test(
+  'rule 13: of a host-network pod with both families the address counts that the other end can reach',
+  async (t) => {
+    const proxy = podAt('proxy', 'podIPs: [{ ip: 192.0.2.1 }, { ip: "fd00::1" }]', 'nodeName: n1, hostNetwork: true');
+    const web = (...ips: string[]) => podAt('web', `podIPs: [${ips.map((ip) => `{ ip: "${ip}" }`)}]`, 'nodeName: n2');
+    const fromIpv6 =
+      '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: web, namespace: shop }, spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: "fd00::/64" } }] }] } }';
+    const asked = (...ips: string[]) => ask(parties(proxy, web(...ips), fromIpv6), 'shop/proxy', 'shop/web', 80);
+    t.equal(asked('fd01::5').verdict, 'allowed');
+    t.equal(asked('10.0.0.5').verdict, 'denied');
+    t.match(asked('10.0.0.5', 'fd01::5'), {
+      verdict: 'unknown',
+      why: { reason: 'addresses-differ', party: 'shop/proxy' },
+    });
+    const template =
+      '{ apiVersion: apps/v1, kind: DaemonSet, metadata: { name: proxy, namespace: shop }, spec: { template: { spec: { hostNetwork: true } } } }';
+    t.same(parties(template).residents(), [
+      {
+        ...{ kind: 'workload', namespace: 'shop', workload: { kind: 'DaemonSet', name: 'proxy' } },
+        pods: [{ name: 'DaemonSet/proxy', party: { kind: 'some-node', namespace: 'shop', name: 'DaemonSet/proxy' } }],
+      },
+    ]);
+  },
+);
 
 t.test('rule 14: where every ready endpoint gets the same verdict, the Service address does', async (t) => {
   const pods = [podAt('db', 'podIP: 10.0.0.1'), podAt('web', 'podIP: 10.0.0.2'), podAt('cron', 'podIP: 10.0.0.3')];
@@ -156,10 +181,10 @@ t.test('a workload is judged by its template where none of its pods has an addre
   const template = parties(deployment).find('shop/db');
   t.match(template, {
     is: 'workload',
-    pods: [{ party: { ofWorkload: true, addresses: [], node: '', labels: { app: 'db' } } }],
+    pods: [{ parties: [{ ofWorkload: true, addresses: [], node: '', labels: { app: 'db' } }] }],
   });
   const pods = parties(owned).find('shop/db');
-  t.match(pods, { is: 'workload', pods: [{ party: { ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] } }] });
+  t.match(pods, { is: 'workload', pods: [{ parties: [{ ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] }] }] });
 });
 
 t.test('a workload whose manifest is not there is judged by each template that stands for it', async (t) => {
@@ -167,11 +192,11 @@ t.test('a workload whose manifest is not there is judged by each template that s
     `{ apiVersion: apps/v1, kind: ReplicaSet, metadata: { name: ${name}, namespace: shop, ownerReferences: [{ kind: Deployment, name: web }] }, spec: { template: { metadata: { labels: { app: ${app} } }, spec: { containers: [{ name: c }] } } } }`;
   t.match(parties(replicaSet('web-a', 'web')).find('shop/Deployment/web'), {
     is: 'workload',
-    pods: [{ party: { ofWorkload: true, name: 'ReplicaSet/web-a', labels: { app: 'web' } } }],
+    pods: [{ parties: [{ ofWorkload: true, name: 'ReplicaSet/web-a', labels: { app: 'web' } }] }],
   });
   const both = parties(replicaSet('web-a', 'web'), replicaSet('web-b', 'db'), onlyDb);
   t.match(both.find('shop/web'), {
-    pods: [{ party: { labels: { app: 'web' } } }, { party: { labels: { app: 'db' } } }],
+    pods: [{ parties: [{ labels: { app: 'web' } }] }, { parties: [{ labels: { app: 'db' } }] }],
   });
   t.match(ask(both, '192.0.2.9', 'shop/web', 80), { verdict: 'unknown', why: { reason: 'pods-differ' } });
 });

@@ -99,10 +99,11 @@ function verdictOf(crossing: Crossing, { policies, options }: Cluster) {
 
 /** Who has addresses has connections in their families alone. */
 function isOfFamily({ initiator, responder }: Crossing): boolean {
-  const [pod, other] = initiator.kind === 'pod' ? [initiator, responder] : [responder, initiator];
-  if (other.kind !== 'address' || other.node !== undefined || pod.kind !== 'pod' || pod.addresses.length === 0)
-    return true;
-  return pod.addresses.some((one) => one.includes(':') === other.address.includes(':'));
+  const familiesOf = (party: Party) => {
+    const addresses = party.kind === 'address' ? [party.address] : party.kind === 'pod' ? party.addresses : [];
+    return addresses.length === 0 ? [true, false] : addresses.map((one) => one.includes(':'));
+  };
+  return familiesOf(initiator).some((one) => familiesOf(responder).includes(one));
 }
 
 t.test(`${clusters} clusters: what is listed is what the judge says, and what is not listed is denied`, async (t) => {
