@@ -44,6 +44,8 @@ export class Parties {
   readonly policies: readonly Policy[];
   readonly #pods = new Map<string, Pod>();
   readonly #workloads = new Map<string, MadeBy[]>();
+  /** ReplicaSets, Jobs and the like by their own names, where they stand for an owner. */
+  readonly #standIns = new Map<string, MadeBy[]>();
   readonly #namespaces = new Map<string, Labels>();
   readonly #namesOnly = new Map<string, Labels>();
   readonly #nodes = new Map<string, Node>();
@@ -156,7 +158,7 @@ export class Parties {
   #byName(text: string, namespace: string, name: string): Named {
     const pod = this.#pods.get(text);
     if (pod !== undefined) return { is: 'one', candidate: this.#podCandidate(pod) };
-    const makers = this.#workloads.get(text) ?? [];
+    const makers = this.#workloads.get(text) ?? this.#standIns.get(text) ?? [];
     if (makers.length === 1) return this.#workload(namespace, makers[0]!);
     if (makers.length === 0) return { is: 'fault', fault: unknownParty(text) };
     const candidates = makers.map((maker) => `${namespace}/${maker.kind}/${name}`);
@@ -167,7 +169,8 @@ export class Parties {
     const key = `${namespace}/${name}`;
     const pod = kind.toLowerCase() === 'pod' ? this.#pods.get(key) : undefined;
     if (pod !== undefined) return { is: 'one', candidate: this.#podCandidate(pod) };
-    const maker = this.#workloads.get(key)?.find((one) => one.kind.toLowerCase() === kind.toLowerCase());
+    const makers = [...(this.#workloads.get(key) ?? []), ...(this.#standIns.get(key) ?? [])];
+    const maker = makers.find((one) => one.kind.toLowerCase() === kind.toLowerCase());
     return maker === undefined ? { is: 'fault', fault: unknownParty(text) } : this.#workload(namespace, maker);
   }
 
@@ -219,7 +222,7 @@ export class Parties {
         this.#addPod(object);
         return;
       case 'Workload':
-        this.#madeBy(object.namespace, object.workload.kind, object.workload.name).templates.push(object);
+        this.#addWorkload(object);
         return;
       case 'Namespace':
         this.#namespaces.set(object.name, object.labels);
@@ -237,6 +240,13 @@ export class Parties {
       case 'NetworkPolicy':
         return;
     }
+  }
+
+  #addWorkload(object: Workload): void {
+    const { namespace, name, workload, owned } = object;
+    this.#madeBy(namespace, workload.kind, workload.name).templates.push(object);
+    if (owned === undefined) return;
+    addTo(this.#standIns, `${namespace}/${name}`, { kind: owned.kind, name, templates: [object], pods: [] });
   }
 
   #addPod(pod: Pod): void {

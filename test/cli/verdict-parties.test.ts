@@ -195,6 +195,9 @@ t.test('a workload whose manifest is not there is judged by each template that s
     pods: [{ parties: [{ ofWorkload: true, name: 'ReplicaSet/web-a', labels: { app: 'web' } }] }],
   });
   const both = parties(replicaSet('web-a', 'web'), replicaSet('web-b', 'db'), onlyDb);
+  for (const own of ['shop/web-b', 'shop/ReplicaSet/web-b']) {
+    t.match(ask(both, '192.0.2.9', own, 80), { verdict: 'denied' }, `${own} is it alone`);
+  }
   t.match(both.find('shop/web'), {
     pods: [{ parties: [{ labels: { app: 'web' } }] }, { parties: [{ labels: { app: 'db' } }] }],
   });
