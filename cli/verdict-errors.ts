@@ -31,7 +31,7 @@ export function missingField(name: string): Fault {
 export function badParty(text: string): Fault {
   return {
     code: 'bad-party',
-    fault: `${shown(text)} names neither a pod, nor a workload, nor an IP address`,
+    fault: `${shown(text)} names neither a pod, nor a workload, nor a Service, nor an IP address`,
     mend: 'write NAMESPACE/NAME, NAMESPACE/KIND/NAME or an IP address',
   };
 }
@@ -39,7 +39,7 @@ export function badParty(text: string): Fault {
 export function unknownParty(text: string): Fault {
   return {
     code: 'unknown-party',
-    fault: `there is no pod or workload ${shown(text)} in the manifests`,
+    fault: `there is no pod, workload or Service ${shown(text)} in the manifests`,
     mend: 'name one that is there, or add its manifest',
   };
 }
@@ -63,7 +63,7 @@ export function sharedAddress(text: string, owners: readonly string[]): Fault {
 export function serviceBeginsNothing(text: string): Fault {
   return {
     code: 'service-begins-nothing',
-    fault: `${text} is the address of a Service, which begins no connections`,
+    fault: `${shown(text)} is ${text.includes('/') ? '' : 'the address of '}a Service, which begins no connections`,
     mend: 'name the pod that begins it',
   };
 }

@@ -1,20 +1,11 @@
 // Who a name or an address is in the manifests: the parties that policies judge, and the endpoints behind a Service.
 import { type Address, parseAddress } from '../model/address.ts';
-import type {
-  ClusterObject,
-  EndpointSlice,
-  Labels,
-  Node,
-  Pod,
-  Policy,
-  Service,
-  Workload,
-} from '../model/kubernetes.ts';
+import type { ClusterObject, Labels, Node, Pod, Policy, Service, Workload } from '../model/kubernetes.ts';
 import { isPolicy, writtenKind } from '../model/kubernetes.ts';
-import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Party } from '../model/verdict.ts';
 import type { Resident } from '../policy/connectivity/places.ts';
 import { type Candidate, ofWorkload, oneOfEachFamily } from './candidates.ts';
+import { ServiceBackends } from './service-backends.ts';
 import {
   ambiguousParty,
   badParty,
@@ -22,7 +13,6 @@ import {
   serviceBeginsNothing,
   sharedAddress,
   unknownParty,
-  unknownServicePort,
 } from './verdict-errors.ts';
 
 export type Named =
@@ -30,13 +20,6 @@ export type Named =
   | { is: 'workload'; pods: readonly Candidate[] } // never empty
   | { is: 'service'; service: Service }
   | { is: 'fault'; fault: Fault };
-
-/** `port` is the endpoint's own; undefined for protocols without ports. */
-export type Backend = { candidate: Candidate; port: number | undefined };
-
-/** `templates`: several where ReplicaSets or Jobs stand for an owner that is not there. */
-/** `all`: there is none beside the known ones. */
-export type Backends = { known: readonly Backend[]; all: boolean };
 
 type MadeBy = { kind: string; name: string; templates: Workload[]; pods: Pod[] };
 
@@ -51,15 +34,17 @@ export class Parties {
   readonly #nodes = new Map<string, Node>();
   readonly #podsAt = new Map<Address, Pod[]>();
   readonly #nodeAt = new Map<Address, string>();
-  readonly #serviceAt = new Map<Address, Service>();
-  readonly #slices = new Map<string, EndpointSlice[]>();
+  readonly services = new ServiceBackends({
+    endpointAt: (address, named) => this.#endpointAt(address, named),
+    selected: (namespace, labels) => this.#selected(namespace, labels),
+  });
 
   constructor(objects: readonly ClusterObject[]) {
     this.policies = objects.filter(isPolicy);
     for (const object of objects) this.#add(object);
   }
 
-  /** `NS/NAME`, `NS/KIND/NAME` or an address; an address that nobody has is outside the cluster. */
+  /** `NS/NAME`, `NS/KIND/NAME`, `NS/Service/NAME` or an address; an address that nobody has is outside the cluster. */
   find(text: string): Named {
     const address = text.includes('/') ? undefined : parseAddress(text);
     if (address !== undefined) return this.#at(address);
@@ -75,26 +60,9 @@ export class Parties {
     return found.is === 'service' ? { is: 'fault', fault: serviceBeginsNothing(text) } : found;
   }
 
-  /** The ready endpoints behind the Service's port, given by number or name (rule 14). */
-  backendsOf(service: Service, protocol: number, port: number | string | undefined): Backends | Fault {
-    const title = `${service.namespace}/${service.name}`;
-    const slices = this.#slices.get(title) ?? [];
-    if (!hasPorts(protocol)) return together(slices.map((slice) => this.#backendsIn(slice, undefined)));
-    const front = service.ports.find(
-      (one) => one.protocol === protocol && (typeof port === 'number' ? one.port === port : one.name === port),
-    );
-    if (front === undefined) return unknownServicePort(title, protocolName(protocol), String(port));
-    return together(
-      slices.map((slice) => {
-        const target = slice.ports.find((one) => one.name === front.name && one.protocol === protocol);
-        return target === undefined ? { known: [], all: !slice.broken } : this.#backendsIn(slice, target.port);
-      }),
-    );
-  }
-
   /** Everybody in the manifests who may begin or get a connection; pods that ended do neither. */
   residents(): Resident[] {
-    const single = [...this.#pods.values()].filter((pod) => pod.workload.kind === 'Pod' && pod.endedUs === 0);
+    const single = [...this.#pods.values()].filter((pod) => pod.workload.kind === 'Pod' && isLiving(pod));
     return [
       ...single.map((pod): Resident => {
         const { namespace, name, workload } = pod;
@@ -109,7 +77,7 @@ export class Parties {
 
   #resident(key: string, { kind, name, templates, pods }: MadeBy): Resident {
     const namespace = key.slice(0, key.indexOf('/'));
-    const living = pods.filter((pod) => pod.endedUs === 0);
+    const living = pods.filter(isLiving);
     return {
       kind: 'workload',
       namespace,
@@ -118,12 +86,6 @@ export class Parties {
         membersIn(pod.name, ofWorkload(this.#podCandidate(pod))),
       ),
     };
-  }
-
-  #backendsIn(slice: EndpointSlice, port: number | undefined): Backends {
-    const candidates = slice.addresses.map((address) => this.#endpointAt(address, slice.pods?.[address]));
-    const known = candidates.flatMap((candidate) => (candidate === undefined ? [] : { candidate, port }));
-    return { known, all: !slice.broken && known.length === candidates.length };
   }
 
   /** `named`: the pod that the slice tells; undefined where it is not there, or has other addresses. */
@@ -135,6 +97,20 @@ export class Parties {
     const pod = this.#pods.get(named);
     const isThere = pod?.addresses.includes(address) || (pod?.addresses.length === 0 && pod.endedUs === 0);
     return isThere ? this.#podCandidate({ ...pod!, addresses: [address] }) : undefined;
+  }
+
+  /** Each pod, and for a workload without pods its pod template. */
+  #selected(namespace: string, wanted: Labels): Candidate[] {
+    const selector = Object.entries(wanted);
+    const makers = [...this.#workloads].filter(([key]) => key.startsWith(`${namespace}/`)).flatMap(([, of]) => of);
+    const single = [...this.#pods.values()].filter((pod) => pod.namespace === namespace && pod.workload.kind === 'Pod');
+    const made = makers.flatMap((maker) => {
+      const living = { ...maker, pods: maker.pods.filter(isLiving) };
+      return membersOf(namespace, living).map((pod) => ({ pod, candidate: ofWorkload(this.#podCandidate(pod)) }));
+    });
+    return [...single.filter(isLiving).map((pod) => ({ pod, candidate: this.#podCandidate(pod) })), ...made]
+      .filter(({ pod }) => selector.every(([key, value]) => pod.labels[key] === value))
+      .map(({ candidate }) => candidate);
   }
 
   #at(address: Address): Named {
@@ -150,7 +126,7 @@ export class Parties {
     }
     if (pods.length === 1) return { is: 'one', candidate: this.#podCandidate({ ...pods[0]!, addresses: [address] }) };
     const node = this.#nodeAt.get(address);
-    const service = node === undefined ? this.#serviceAt.get(address) : undefined;
+    const service = node === undefined ? this.services.at(address) : undefined;
     if (service !== undefined) return { is: 'service', service };
     return { is: 'one', candidate: { parties: [this.#nodeParty(address, node ?? '')], ports: [] } };
   }
@@ -171,7 +147,9 @@ export class Parties {
     if (pod !== undefined) return { is: 'one', candidate: this.#podCandidate(pod) };
     const makers = [...(this.#workloads.get(key) ?? []), ...(this.#standIns.get(key) ?? [])];
     const maker = makers.find((one) => one.kind.toLowerCase() === kind.toLowerCase());
-    return maker === undefined ? { is: 'fault', fault: unknownParty(text) } : this.#workload(namespace, maker);
+    if (maker !== undefined) return this.#workload(namespace, maker);
+    const service = kind.toLowerCase() === 'service' ? this.services.named(key) : undefined;
+    return service === undefined ? { is: 'fault', fault: unknownParty(text) } : { is: 'service', service };
   }
 
   #workload(namespace: string, maker: MadeBy): Named {
@@ -232,10 +210,10 @@ export class Parties {
         for (const address of object.addresses) this.#nodeAt.set(address, object.name);
         return;
       case 'Service':
-        for (const address of object.addresses) this.#serviceAt.set(address, object);
+        this.services.add(object);
         return;
       case 'EndpointSlice':
-        addTo(this.#slices, `${object.namespace}/${object.service}`, object);
+        this.services.addSlice(object);
         return;
       case 'NetworkPolicy':
         return;
@@ -270,6 +248,10 @@ export class Parties {
   }
 }
 
+function isLiving({ endedUs }: Pod): boolean {
+  return endedUs === 0;
+}
+
 /** What a Pod and a pod template have in common. */
 type Placeable = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'ports' | 'node' | 'addresses'>;
 
@@ -281,10 +263,6 @@ function membersOf(namespace: string, { templates, pods }: MadeBy): readonly Pla
   return templates.map((one) => {
     return { ...one, namespace, name: `${writtenKind(one)}/${one.name}`, node: '', addresses: [] };
   });
-}
-
-function together(parts: readonly Backends[]): Backends {
-  return { known: parts.flatMap(({ known }) => known), all: parts.every(({ all }) => all) };
 }
 
 /** A pod with several addresses that policies see is a member at each of them. */

@@ -1,11 +1,13 @@
 // One question for a verdict: read, its ends found, judged. What makes no sense comes back as a fault.
+import type { Service } from '../model/kubernetes.ts';
 import { hasPorts, parseProtocol, protocolName } from '../model/protocol.ts';
 import type { UnknownReason, Verdict, Way } from '../model/verdict.ts';
-import { agreed } from '../policy/agreed.ts';
+import { agreed, maybeTranslated } from '../policy/agreed.ts';
 import { judge } from '../policy/judge.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { compilePolicies } from '../policy/policy-set.ts';
 import { type Candidate, pairsOf } from './candidates.ts';
+import type { Backend, Backends } from './service-backends.ts';
 import {
   badPort,
   badProtocol,
@@ -16,7 +18,7 @@ import {
   portNotWanted,
   unknownPortName,
 } from './verdict-errors.ts';
-import type { Backend, Backends, Named, Parties } from './verdict-parties.ts';
+import type { Named, Parties } from './verdict-parties.ts';
 
 /** `port` is undefined where the protocol has none. */
 export type Query = { from: string; to: string; protocol: number; port: number | string | undefined };
@@ -43,16 +45,25 @@ export function answer(
   if (from.is === 'fault') return from;
   const to = parties.find(query.to);
   if (to.is === 'fault') return to;
-  const backends = to.is === 'service' ? parties.backendsOf(to.service, query.protocol, query.port) : ports(to, query);
+  const target = targetOf(to, query, parties);
+  const { backends, via } = target;
   if ('code' in backends) return { fault: backends };
   const policies = compilePolicies(parties.policies);
   const ways: Way[] = [];
-  const settled = () => ({ verdict: agreed(ways, backends.all, doubtOf(query, from, to), options) });
+  const settled = () => ({ verdict: agreed(ways, backends.all, doubtOf(query, from, target), options) });
   for (const one of candidatesOf(from)) {
     for (const { candidate, port } of backends.known) {
       for (const [initiator, responder] of pairsOf(one, candidate)) {
-        const crossing = { initiator, responder, protocol: query.protocol };
-        const verdict = judge(port === undefined ? crossing : { ...crossing, port }, policies, options);
+        const crossing = { initiator, responder, protocol: query.protocol, ...(port !== undefined && { port }) };
+        let verdict = judge(crossing, policies, options);
+        for (const [node] of via === undefined ? [] : pairsOf(via, { ...candidate, parties: [responder] })) {
+          const seen = {
+            initiator: node,
+            responder,
+            verdict: judge({ ...crossing, initiator: node }, policies, options),
+          };
+          verdict = maybeTranslated({ initiator, responder, verdict }, seen, options);
+        }
         ways.push({ initiator, responder, verdict });
         // Different ones make it unknown, whatever the rest would say.
         if (verdict.verdict !== ways[0]!.verdict.verdict) return settled();
@@ -62,17 +73,32 @@ export function answer(
   return settled();
 }
 
-function doubtOf({ from, to }: Query, initiator: Found, responder: Found | (Named & { is: 'service' })): UnknownReason {
-  if (responder.is === 'service') {
-    return { reason: 'backend-not-known', service: `${responder.service.namespace}/${responder.service.name}` };
-  }
-  if (responder.is === 'workload' && responder.pods.length > 1) return { reason: 'pods-differ', party: to };
-  if (initiator.is === 'workload' && initiator.pods.length > 1) return { reason: 'pods-differ', party: from };
-  const isOpen = candidatesOf(responder).some(({ parties }) => parties.length > 1);
-  return { reason: 'addresses-differ', party: isOpen ? to : from };
-}
+/** Who may get it. `via`: the node that forwards it to a Service, and may put its own address in the initiator's place. */
+type Target = { to: Reached; backends: Backends | Fault; service?: Service; via?: Candidate };
 
 type Found = Exclude<Named, { is: 'service' | 'fault' }>;
+type Reached = Exclude<Named, { is: 'fault' }>;
+
+function targetOf(to: Reached, query: Query, { services }: Parties): Target {
+  const { protocol, port } = query;
+  if (to.is === 'service') return { to, service: to.service, backends: services.of(to.service, protocol, port) };
+  const behind = to.is === 'one' && isNode(to.candidate) ? services.atNodePort(protocol, port) : undefined;
+  if (to.is !== 'one' || behind === undefined) return { to, backends: ports(to, query) };
+  const { service } = behind;
+  return { to, service, backends: services.of(service, protocol, behind.port), via: to.candidate };
+}
+
+function isNode({ parties }: Candidate): boolean {
+  return parties.some((party) => party.kind === 'address' && party.node !== undefined);
+}
+
+function doubtOf({ from, to }: Query, initiator: Found, { to: responder, service }: Target): UnknownReason {
+  if (service !== undefined) return { reason: 'backend-not-known', service: `${service.namespace}/${service.name}` };
+  if (responder.is === 'workload' && responder.pods.length > 1) return { reason: 'pods-differ', party: to };
+  if (initiator.is === 'workload' && initiator.pods.length > 1) return { reason: 'pods-differ', party: from };
+  const isOpen = responder.is === 'one' && responder.candidate.parties.length > 1;
+  return { reason: 'addresses-differ', party: isOpen ? to : from };
+}
 
 function candidatesOf(named: Found): readonly Candidate[] {
   return named.is === 'one' ? [named.candidate] : named.pods;

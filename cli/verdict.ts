@@ -34,7 +34,7 @@ export function verdictCommand(streams: Streams = process): Command {
     .description('what the declared policies say of a connection, and why')
     .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
     .option('--from <who>', 'who begins it: NS/NAME, NS/KIND/NAME or an IP address')
-    .option('--to <who>', 'who answers: the same, or the address of a Service')
+    .option('--to <who>', 'who answers: the same, NS/Service/NAME or the address of a Service')
     .option('--port <port>', 'number, or name of a container port of the responder')
     .option('--protocol <protocol>', 'TCP, UDP, SCTP, ICMP, ICMPv6 or an IP protocol number (default: TCP)')
     .option('--batch', 'read questions as JSON lines from stdin, write verdicts as JSON lines')

@@ -63,12 +63,24 @@ export type Node = Named & {
   zone: string;
 };
 
-export type ServicePort = { name: string; protocol: number; port: number; nodePort: number };
-/** `addresses`: cluster, external and load balancer addresses. */
+/** `targetPort`: of the pods, by number or by the name of a container port; missing: the same. */
+export type ServicePort = {
+  name: string;
+  protocol: number;
+  port: number;
+  nodePort: number;
+  targetPort?: number | string;
+};
+/**
+ * `addresses`: cluster, external and load balancer addresses. No `selector`: its endpoints are not made of pods. A headless
+ * one is a name for its pods: nobody translates ports.
+ */
 export type Service = Named & {
   kind: 'Service';
   addresses: readonly Address[];
   clusterAddresses: readonly Address[];
+  headless?: true;
+  selector?: Labels;
   ports: readonly ServicePort[];
 };
 

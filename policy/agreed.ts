@@ -1,6 +1,6 @@
 // What may be any of several connections, since it is not known which pod, endpoint or address was at an end (rule 14).
 import type { Direction, SideVerdict, UnknownReason, Verdict, Way } from '../model/verdict.ts';
-import { heaviestFirst } from './judge.ts';
+import { heaviestFirst, together } from './judge.ts';
 import type { PolicyOptions } from './options.ts';
 
 const directions: readonly Direction[] = ['egress', 'ingress'];
@@ -22,8 +22,25 @@ export function agreed(
     const doubt: SideVerdict = { side: direction, verdict: 'unknown', why };
     return same ? heaviest(ofWays, options) : all ? (alike(ofWays) ?? doubt) : doubt;
   });
-  const whole: Verdict = same ? { verdict: first.verdict, sides, ways } : { verdict: 'unknown', sides, ways, why };
+  const told = { sides, ways: ways.flatMap((way) => way.verdict.ways ?? way) };
+  const whole: Verdict = same ? { verdict: first.verdict, ...told } : { verdict: 'unknown', ...told, why };
   return first.undefinedByApi ? { ...whole, undefinedByApi: true } : whole;
+}
+
+/**
+ * Where the source may have been translated on its way: what it gets as the pod that it is, and as the address that a
+ * policy of the responder may see (rule 14).
+ */
+export function maybeTranslated(asItself: Way, asAddress: Way, options: Pick<PolicyOptions, 'declaredBy'>): Verdict {
+  const { verdict } = asItself;
+  const [ingress, other] = [asItself, asAddress].map((way) => way.verdict.sides.find(({ side }) => side === 'ingress'));
+  const isSame = ingress?.verdict === other?.verdict;
+  if (ingress === undefined || other === undefined || (isSame && ingress.verdict !== 'denied')) return verdict;
+  const withIngress = (side: SideVerdict) => verdict.sides.map((one) => (one.side === 'ingress' ? side : one));
+  const ways = [asItself, { ...asAddress, verdict: { ...verdict, sides: withIngress(other) } }];
+  if (isSame) return { ...verdict, ways };
+  const sides = withIngress({ side: 'ingress', verdict: 'unknown', why: { reason: 'source-translated' } });
+  return { ...verdict, verdict: together(sides, options), sides, ways };
 }
 
 function heaviest(sides: readonly (SideVerdict | undefined)[], { declaredBy }: Pick<PolicyOptions, 'declaredBy'>) {

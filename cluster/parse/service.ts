@@ -3,7 +3,7 @@ import type { Service, ServicePort } from '../../model/kubernetes.ts';
 import { missingField } from '../errors.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
-import { addresses, portNumber, protocol } from './values.ts';
+import { addresses, labels, portName, portNumber, protocol } from './values.ts';
 
 export function service(field: Field, meta: Metadata): Service {
   const { name, namespace, uid } = meta;
@@ -13,6 +13,7 @@ export function service(field: Field, meta: Metadata): Service {
   const balancer = field.at('status').at('loadBalancer').at('ingress').items();
   const outside = [...spec.at('externalIPs').items(), ...balancer.map((item) => item.at('ip'))];
   const clusterAddresses = addresses(cluster);
+  const selector = labels(spec.at('selector'));
   return {
     kind: 'Service',
     name,
@@ -20,6 +21,8 @@ export function service(field: Field, meta: Metadata): Service {
     uid,
     addresses: [...new Set([...clusterAddresses, ...addresses(outside)])],
     clusterAddresses,
+    ...(spec.at('clusterIP').value === 'None' && { headless: true as const }),
+    ...(Object.keys(selector).length > 0 && { selector }),
     ports: spec
       .at('ports')
       .items()
@@ -34,5 +37,12 @@ function servicePort(field: Field): ServicePort | undefined {
   // The API server writes 0 where there is none.
   const nodePort = field.at('nodePort').value === 0 ? 0 : (portNumber(field.at('nodePort'), 'nodePort') ?? 0);
   const read = { name: field.at('name').text() ?? '', protocol: protocol(field.at('protocol')), nodePort };
-  return port === undefined ? undefined : { ...read, port };
+  const target = targetPort(field.at('targetPort'));
+  return port === undefined ? undefined : { ...read, port, ...(target !== undefined && { targetPort: target }) };
+}
+
+/** 0 and the empty text are the port itself, as where it is left out. */
+function targetPort(field: Field): number | string | undefined {
+  if (field.value === 0 || field.value === '') return undefined;
+  return typeof field.value === 'string' ? portName(field) : portNumber(field, 'targetPort');
 }

@@ -2,9 +2,8 @@
 import type { Joined } from '../../model/joined.ts';
 import { hasPorts } from '../../model/protocol.ts';
 import type { Verdict, Way } from '../../model/verdict.ts';
-import { agreed } from '../../policy/agreed.ts';
+import { agreed, maybeTranslated } from '../../policy/agreed.ts';
 import { CachedJudge } from '../../policy/cached-judge.ts';
-import { together } from '../../policy/judge.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
 import type { ClusterHistory } from '../identity/cluster-history.ts';
 import type { Identities, Identity } from '../identity/identity.ts';
@@ -84,24 +83,12 @@ export class EndsJudge {
     };
     const verdict = this.#cached.judge(crossing, policies);
     if (joined.asked.initiator === joined.reached.initiator) return verdict;
-    return this.#judgeMasqueraded(verdict, () => {
-      const { initiator: address, initiatorPort } = joined.reached;
-      const seen = this.#identities.at({ address, port: initiatorPort, protocol: joined.protocol, podUid: '' }, timeUs);
-      const party = seen.is === 'address' ? seen.party : { kind: 'address' as const, address };
-      return this.#cached.judge({ ...crossing, initiator: party }, policies);
-    });
-  }
-
-  /** What a policy sees of a masqueraded initiator is open: ingress is judged by pod and by address, or not at all. */
-  #judgeMasqueraded(byPod: Verdict, judgeByAddress: () => Verdict): Verdict {
-    const ingress = byPod.sides.find((one) => one.side === 'ingress');
-    const other = judgeByAddress().sides.find((one) => one.side === 'ingress');
-    if (ingress?.verdict === other?.verdict) return byPod;
-    const sides = byPod.sides.map((one) =>
-      one.side === 'ingress'
-        ? { side: 'ingress' as const, verdict: 'unknown' as const, why: { reason: 'source-translated' as const } }
-        : one,
-    );
-    return { ...byPod, verdict: together(sides, this.#options), sides };
+    // What a policy sees of a masqueraded initiator is open: ingress is judged by pod and by address, or not at all.
+    const { initiator: address, initiatorPort } = joined.reached;
+    const seen = this.#identities.at({ address, port: initiatorPort, protocol: joined.protocol, podUid: '' }, timeUs);
+    const party = seen.is === 'address' ? seen.party : { kind: 'address' as const, address };
+    const byAddress = this.#cached.judge({ ...crossing, initiator: party }, policies);
+    const asAddress = { ...crossing, initiator: party, verdict: byAddress };
+    return maybeTranslated({ ...crossing, verdict }, asAddress, this.#options);
   }
 }

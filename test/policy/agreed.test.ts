@@ -1,15 +1,16 @@
 import t from 'tap';
 import type { Policy } from '../../model/kubernetes.ts';
 import type { Party, UnknownReason } from '../../model/verdict.ts';
-import { agreed } from '../../policy/agreed.ts';
+import { agreed, maybeTranslated } from '../../policy/agreed.ts';
 import { verdictJson } from '../../policy/explain.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
-import { app, outside, pod, policy, verdictOf } from '../scene/cluster.ts';
+import { app, outside, type PodParty, pod, policy, verdictOf } from '../scene/cluster.ts';
+import { ip } from '../scene/records.ts';
 
 const [blue, green, open] = ['blue', 'green', 'open'].map((name) => pod(`shop/${name}`, { app: name })) as [
-  Party,
-  Party,
-  Party,
+  PodParty,
+  PodParty,
+  PodParty,
 ];
 const web = pod('shop/web', { app: 'web' });
 const closed = (name: string, more: object = {}) => policy(`shop/${name}`, { podSelector: app(name), ...more });
@@ -97,3 +98,34 @@ t.test('where one is denied on one side and another on the other, it is denied, 
   );
   t.same(sides[1]?.isolatedBy, ['NetworkPolicy shop/web']);
 });
+
+t.test(
+  'where the source may be translated, a denial names what it needs for both, and a difference is unknown',
+  async (t) => {
+    const node: Party = { kind: 'address', address: ip('192.0.2.1'), node: 'n9' };
+    const asked = (to: PodParty, ...policies: Policy[]) => {
+      const way = (initiator: Party) => ({ initiator, responder: to, verdict: verdictOf(initiator, to, 80, policies) });
+      return verdictJson(maybeTranslated(way(web), way(node), defaultPolicyOptions));
+    };
+    const fromWeb = policy('shop/open', {
+      podSelector: app('open'),
+      ingress: [{ from: [{ podSelector: app('web') }] }],
+    });
+    t.equal(asked(open).verdict, 'undeclared');
+    t.match(asked(open, closed('open')), {
+      verdict: 'denied',
+      sides: [
+        { verdict: 'undeclared', why: 'not isolated: no policy selects it' },
+        {
+          needs:
+            /from pods with app=web .* and a rule in NetworkPolicy shop\/open that allows ingress from 192.0.2.1\/32/,
+        },
+      ],
+    });
+    t.match(asked(open, fromWeb), {
+      verdict: 'unknown',
+      reason: /translated/,
+      sides: [{}, { why: /^shop\/web \(allowed\): .*; 192.0.2.1 \(denied\): / }],
+    });
+  },
+);
