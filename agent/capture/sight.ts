@@ -3,6 +3,14 @@
 import { TCP } from '../../model/protocol.ts';
 import { ACK, type ConnectionRecord, RST, SYN } from '../../model/record.ts';
 
+/** False for a direction that traffic proves to exist and that is not seen, or not all of it. */
+export type Visible = {
+  fromPod: boolean;
+  toPod: boolean;
+  /** Before it, packets may have passed unseen though the interface was watched; 0 where none did. */
+  wholeSinceUs: number;
+};
+
 type Seen = {
   /** TCP packets, and those that acknowledge what the other side sent. */
   fromPod: { packets: number; answers: number };
@@ -10,6 +18,7 @@ type Seen = {
   /** Handshakes of which the pod's part was seen, and those of which nothing else was. */
   handshakes: number;
   halfHandshakes: number;
+  wholeSinceUs: number;
 };
 
 /** So many packets that acknowledge others prove that there are others. */
@@ -22,7 +31,13 @@ export class Sight {
 
   watch(interfaceIndex: number): void {
     const none = () => ({ packets: 0, answers: 0 });
-    this.#seen.set(interfaceIndex, { fromPod: none(), toPod: none(), handshakes: 0, halfHandshakes: 0 });
+    this.#seen.set(interfaceIndex, {
+      fromPod: none(),
+      toPod: none(),
+      handshakes: 0,
+      halfHandshakes: 0,
+      wholeSinceUs: 0,
+    });
   }
 
   /** hot, once a record */
@@ -39,15 +54,21 @@ export class Sight {
     if (packets[other] === 0) seen.halfHandshakes += 1;
   }
 
-  /** False for a direction that traffic proves to exist and that is not seen, or not all of it. */
-  at(interfaceIndex: number): { fromPod: boolean; toPod: boolean } {
+  /** Until now, packets may have passed unseen. */
+  missed(interfaceIndex: number, nowUs: number): void {
     const seen = this.#seen.get(interfaceIndex);
-    if (seen === undefined) return { fromPod: true, toPod: true };
-    const { fromPod, toPod, handshakes, halfHandshakes } = seen;
+    if (seen !== undefined) seen.wholeSinceUs = nowUs;
+  }
+
+  at(interfaceIndex: number): Visible {
+    const seen = this.#seen.get(interfaceIndex);
+    if (seen === undefined) return { fromPod: true, toPod: true, wholeSinceUs: 0 };
+    const { fromPod, toPod, handshakes, halfHandshakes, wholeSinceUs } = seen;
     const isHalf = halfHandshakes >= proof.handshakes && halfHandshakes > handshakes * proof.share;
     return {
       fromPod: fromPod.packets > 0 || toPod.answers < answersThatProve,
       toPod: !isHalf && (toPod.packets > 0 || fromPod.answers < answersThatProve),
+      wholeSinceUs,
     };
   }
 

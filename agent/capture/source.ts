@@ -1,5 +1,6 @@
 // The one interface of every live capture source: it watches pod interfaces and hands over connection records.
 import type { ConnectionRecord } from '../../model/record.ts';
+import type { Visible } from './sight.ts';
 
 /** A link of this node whose peer stands in a pod's network namespace. `appearedUs` is 0 where it was there before us. */
 export type PodInterface = { index: number; name: string; appearedUs: number };
@@ -22,8 +23,8 @@ export type CaptureSource = {
    * was seen is handed over; 0 where that did not change.
    */
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): number;
-  /** False for a direction that traffic proves to exist and that was never seen: that interface is half-visible. */
-  visible(index: number): { fromPod: boolean; toPod: boolean };
+  /** How far silence at the interface can speak. */
+  visible(index: number): Visible;
   /** Stops watching everything, hands over the rest, and gives back what it holds of the kernel. */
   close(emit: (record: ConnectionRecord) => void): Promise<void>;
   /** How packets are seen, where that is not the same everywhere; empty else. */

@@ -2,6 +2,7 @@
 // calls them; less the uplinks, which are such links too where the node itself is a container. Told as they come and go,
 // by `ip monitor`; a slow look at all of them makes good what it missed.
 import { spawn } from 'node:child_process';
+import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Clock } from '../../cluster/clock.ts';
 import type { Link } from './table.ts';
@@ -95,7 +96,11 @@ export class PodLinks {
       this.#events.disappeared(index);
     }
     for (const link of links) {
-      if (!this.#watched.has(link.index)) this.#tell(link);
+      if (this.#watched.has(link.index)) continue;
+      this.#tell(link);
+      // To watch one takes some 20 ms: where many come at once, what is seen at the others is read in between.
+      await setImmediate();
+      if (this.#stopped) return;
     }
   }
 

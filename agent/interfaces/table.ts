@@ -9,8 +9,8 @@ export type Link = { index: number; name: string; netnsid: number; appearedUs: n
 /** Addresses in the namespace that is known here by the id; empty where it has none yet. */
 export type AddressesOf = (netnsid: number) => Address[];
 
-/** False for a direction that traffic proves to exist and that was never seen. */
-export type Visible = (index: number) => { fromPod: boolean; toPod: boolean };
+/** False for a direction in which silence means nothing; and since when nothing was missed, 0 where nothing ever was. */
+export type Visible = (index: number) => { fromPod: boolean; toPod: boolean; wholeSinceUs: number };
 
 /** What tells which pod stands behind it. */
 export type PresentInterface = { index: number; appearedUs: number; addresses: readonly Address[] };
@@ -133,10 +133,13 @@ export class InterfaceTable {
 
   /** Silence means nothing in a direction that is not seen. */
   #learnVisible(row: Row): void {
-    const { fromPod: seesFromPod, toPod: seesToPod } = this.#visible(row.index);
-    if (seesFromPod === row.seesFromPod && seesToPod === row.seesToPod) return;
+    const { fromPod: seesFromPod, toPod: seesToPod, wholeSinceUs } = this.#visible(row.index);
+    const watchedSinceUs = Math.max(row.watchedSinceUs, wholeSinceUs);
+    const isSame = seesFromPod === row.seesFromPod && seesToPod === row.seesToPod;
+    if (isSame && watchedSinceUs === row.watchedSinceUs) return;
     row.seesFromPod = seesFromPod;
     row.seesToPod = seesToPod;
+    row.watchedSinceUs = watchedSinceUs;
     this.#wire = undefined;
   }
 

@@ -1,23 +1,35 @@
 // Where the programs stand: TCX at a pod's interface, clsact on kernels before 6.6, and packet taps. Links and sockets go
-// when they are closed, and with this process; a clsact filter stays, so that the next start puts its own in its place.
+// when they are closed, and with this process; a clsact filter stays, and whoever watches the interface next removes it.
 import { requireCapabilities } from './capabilities.ts';
 import {
   bpf,
   bpfCommands,
   checked,
   checkedSystem,
+  closeBeside,
   closeFd,
   fixedMemory,
   libcBind,
   libcSetsockopt,
   libcSocket,
+  setPrinter,
   tcAttach,
   tcDetach,
   tcHookCreate,
 } from './kernel.ts';
+import { silentProgram } from './silent.ts';
 
 export type Direction = 'from-pod' | 'to-pod';
-export type Attachment = { way: 'tcx' | 'clsact' | 'tap'; detach(): void };
+export type TcHook = 'tcx' | 'clsact';
+export type Attachment = {
+  way: TcHook | 'tap';
+  /** At TCX and for a tap it waits until nobody runs it any more: some 10 ms. */
+  detach(): void;
+  /** It counts nothing more from now on, and nothing is waited for: it is taken away beside. */
+  leave(): void;
+};
+/** It stands where it will, and counts nothing before it begins, which waits for nothing. Not begun, it would stay. */
+export type Prepared = { begin(): Attachment };
 
 const attachTypes = { 'from-pod': 46, 'to-pod': 47 } as const; // BPF_TCX_INGRESS, BPF_TCX_EGRESS: seen from the host
 const BPF_F_BEFORE = 1 << 3;
@@ -25,13 +37,68 @@ const BPF_F_AFTER = 1 << 4;
 
 /** First where packets leave the pod, so that nobody drops what we have not seen; last where they enter it. */
 export function attachTcx(program: number, interfaceIndex: number, direction: Direction): Attachment {
+  return tcxAttachment(createLink(program, interfaceIndex, direction));
+}
+
+/** A hook of TCX holds a program once: where ours still stands there, it must have left when this one begins. */
+export function prepareTcx(program: number, interfaceIndex: number, direction: Direction): Prepared {
+  const link = createLink(silentProgram('coming').fd, interfaceIndex, direction);
+  return {
+    begin() {
+      try {
+        updateLink(link, program);
+      } catch (error) {
+        closeFd(link);
+        throw error;
+      }
+      return tcxAttachment(link);
+    },
+  };
+}
+
+function tcxAttachment(link: number): Attachment {
+  return {
+    way: 'tcx',
+    detach: () => closeFd(link),
+    leave() {
+      try {
+        updateLink(link, silentProgram('leaving').fd);
+      } catch {
+        // The interface is gone, or another of ours is leaving here right now.
+        closeFd(link);
+        return;
+      }
+      closeInTurn(link);
+    },
+  };
+}
+
+function createLink(program: number, interfaceIndex: number, direction: Direction): number {
   const attributes = Buffer.alloc(64);
   attributes.writeUInt32LE(program, 0);
   attributes.writeUInt32LE(interfaceIndex, 4);
   attributes.writeUInt32LE(attachTypes[direction], 8);
   attributes.writeUInt32LE(direction === 'from-pod' ? BPF_F_BEFORE : BPF_F_AFTER, 12);
-  const link = bpf(bpfCommands.linkCreate, attributes);
-  return { way: 'tcx', detach: () => closeFd(link) };
+  return bpf(bpfCommands.linkCreate, attributes);
+}
+
+function updateLink(link: number, program: number): void {
+  const attributes = Buffer.alloc(64);
+  attributes.writeUInt32LE(link, 0);
+  attributes.writeUInt32LE(program, 4);
+  bpf(bpfCommands.linkUpdate, attributes);
+}
+
+let closing: Promise<void> = Promise.resolve();
+
+/** The kernel lets one wait at a time, so that more threads would help nobody. */
+function closeInTurn(fd: number): void {
+  closing = closing.then(() => closeBeside(fd));
+}
+
+/** Resolves when all that left is taken away. */
+export function allLeft(): Promise<void> {
+  return closing;
 }
 
 const mostPrograms = 64;
@@ -52,9 +119,22 @@ export function tcxPrograms(interfaceIndex: number, direction: Direction): { ids
   return { ids: found, revision: attributes.readBigUInt64LE(56) };
 }
 
+const loopback = 1;
+
+/** Which of both the kernel has: TCX from Linux 6.6 on. */
+export function tcHookOfKernel(): TcHook {
+  try {
+    tcxPrograms(loopback, 'to-pod');
+    return 'tcx';
+  } catch {
+    return 'clsact';
+  }
+}
+
 const AF_PACKET = 17;
 const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
 const SOL_SOCKET = 1;
+const SO_ATTACH_FILTER = 26;
 const SO_ATTACH_BPF = 50;
 const ETH_P_ALL = 3;
 
@@ -69,29 +149,72 @@ export function attachTap(program: number, interfaceIndex: number): Attachment {
   address.writeUInt16BE(ETH_P_ALL, 2);
   address.writeInt32LE(interfaceIndex, 4);
   try {
-    checkedSystem('setsockopt', libcSetsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, filter, filter.length) as number);
+    setSocket(fd, SO_ATTACH_BPF, filter);
     checkedSystem('bind', libcBind(fd, address, address.length) as number);
   } catch (error) {
     closeFd(fd);
     throw error;
   }
-  return { way: 'tap', detach: () => closeFd(fd) };
+  return {
+    way: 'tap',
+    detach: () => closeFd(fd),
+    leave() {
+      setSocket(fd, SO_ATTACH_FILTER, nothingPasses());
+      closeInTurn(fd);
+    },
+  };
+}
+
+function setSocket(fd: number, option: number, value: Buffer): void {
+  checkedSystem('setsockopt', libcSetsockopt(fd, SOL_SOCKET, option, value, value.length) as number);
+}
+
+let nothing: { program: Buffer; instruction: ReturnType<typeof fixedMemory> } | undefined;
+
+/** struct sock_fprog of one instruction, `ret 0`. */
+function nothingPasses(): Buffer {
+  if (nothing === undefined) {
+    const BPF_RET = 0x06;
+    const instruction = fixedMemory(8);
+    instruction.view.writeUInt32LE(BPF_RET, 0);
+    instruction.view.writeUInt32LE(0, 4);
+    const program = Buffer.alloc(16);
+    program.writeUInt16LE(1, 0);
+    program.writeBigUInt64LE(instruction.address, 8);
+    nothing = { program, instruction };
+  }
+  return nothing.program;
 }
 
 const attachPoints = { 'from-pod': 1, 'to-pod': 2 } as const; // BPF_TC_INGRESS, BPF_TC_EGRESS
-/** Ours is known by these: a filter of a crashed agent is replaced. First where packets leave the pod, last where they enter it. */
+/** Ours is known by these. First where packets leave the pod, last where they enter it. */
 const handle = 0x5742;
 const priorities = { 'from-pod': 1, 'to-pod': 0xffff } as const;
 const BPF_TC_F_REPLACE = 1;
-export const filterTowardsPod = { handle, priority: priorities['to-pod'] };
+export const ownFilter = (direction: Direction) => ({ handle, priority: priorities[direction] });
 
 export function attachClsact(program: number, interfaceIndex: number, direction: Direction): Attachment {
   const hook = { ifindex: interfaceIndex, attach_point: attachPoints[direction] };
-  const filter = { handle, priority: priorities[direction] };
+  const filter = ownFilter(direction);
   const EEXIST = 17;
   const created = tcHookCreate(hook);
   if (created !== -EEXIST) checked('bpf_tc_hook_create', created);
   checked('bpf_tc_attach', tcAttach(hook, { ...filter, prog_fd: program, flags: BPF_TC_F_REPLACE }));
   // The qdisc stays: somebody else may have put a filter there meanwhile.
-  return { way: 'clsact', detach: () => tcDetach(hook, filter) };
+  const detach = () => {
+    tcDetach(hook, filter);
+  };
+  return { way: 'clsact', detach, leave: detach };
+}
+
+/** What an agent that was killed left at clsact. Without NET_ADMIN or libbpf it stays. */
+export function removeLeftFilters(interfaceIndex: number): void {
+  try {
+    setPrinter(null); // libbpf writes to stderr that there are none
+    for (const direction of ['from-pod', 'to-pod'] as const) {
+      tcDetach({ ifindex: interfaceIndex, attach_point: attachPoints[direction] }, ownFilter(direction));
+    }
+  } catch {
+    // No libbpf: there was no agent with it either.
+  }
 }

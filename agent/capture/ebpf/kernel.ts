@@ -24,7 +24,7 @@ const calls = {
   arm64: { bpf: 280, membarrier: 283 },
 }[process.arch as 'x64' | 'arm64'];
 
-export const bpfCommands = { progQuery: 16, linkCreate: 28 } as const;
+export const bpfCommands = { progLoad: 5, progQuery: 16, linkCreate: 28, linkUpdate: 29 } as const;
 
 /** bpf(2) itself, for what Debian's libbpf 1.1 does not know. */
 export function bpf(command: number, attributes: Buffer): number {
@@ -194,6 +194,17 @@ function whole(hook: TcHook): object {
 }
 
 export const closeFd = libc.func('int close(int)');
+
+/** In another thread, for what the kernel takes its time to close; that it is refused changes nothing. */
+export function closeBeside(fd: number): Promise<void> {
+  return new Promise((resolve) => closeFd.async(fd, () => resolve()));
+}
+
+/** Of the call just made. */
+export function lastError(): string {
+  return errnoName(koffi.errno());
+}
+
 export const libcSocket = libc.func('int socket(int, int, int)');
 export const libcBind = libc.func('int bind(int, const void *, uint32_t)');
 export const libcSetsockopt = libc.func('int setsockopt(int, int, int, const void *, uint32_t)');

@@ -1,72 +1,83 @@
-// Who else filters packets towards a pod: TCX programs and clsact filters besides ours. Any of them may drop what ours has
-// counted, or end the chain before ours runs. Filters of clsact are asked and followed over rtnetlink.
-import { tcxPrograms } from './attach.ts';
-import { checkedSystem, closeFd, libcBind, libcRecv, libcSend, libcSetsockopt, libcSocket } from './kernel.ts';
+// Who else filters where ours stands. Towards a pod any of them may drop what ours has counted, or end the chain before ours
+// runs: TCX programs, filters of clsact, a qdisc at the root. From a pod whoever stands ahead may drop what ours never sees.
+// TCX is asked at each look; what rtnetlink tells is followed, and asked anew from time to time all the same.
+import { type Direction, ownFilter, type TcHook, tcxPrograms } from './attach.ts';
+import { messageTypes, parents, TcAsker, TcFollower, type TcMessage } from './rtnetlink.ts';
+import { isSilent } from './silent.ts';
 
-const AF_NETLINK = 16;
-const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
-const NETLINK_ROUTE = 0;
-const RTNLGRP_TC = 1 << 3;
-const RTM_DELQDISC = 37;
-const RTM_NEWTFILTER = 44;
-const RTM_DELTFILTER = 45;
-const RTM_GETTFILTER = 46;
-const NLMSG_ERROR = 2;
-const NLMSG_DONE = 3;
-const NLM_F_REQUEST_DUMP = 0x301;
-const MSG_DONTWAIT = 0x40;
-const RECEIVE_TIMEOUT = { SOL_SOCKET: 1, SO_RCVTIMEO: 20, seconds: 1n };
-/** TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS) */
-const egressParent = 0xfffffff3;
+/** Where ours is among those of its hook. */
+export type Place = 'first' | 'behind others' | 'absent';
+
+export type Changed = 'no' | 'behind' | 'ahead or behind';
+
+/** Filters of clsact. */
+type Filters = Record<Direction, { ours: Place; others: boolean }>;
+
+const none = { ids: [], revision: 0n };
+const parentOf = { 'from-pod': parents.ingress, 'to-pod': parents.egress } as const;
+/** That a change is told is not certain: so many looks ask for everything once. */
+const looksToAskAll = 50;
 
 export class OtherFilters {
-  readonly #own: number;
-  readonly #ownFilter: { handle: number; priority: number };
-  readonly #asking: number;
-  readonly #following: number;
-  readonly #chunk = Buffer.alloc(32_768);
-  /** By interface, as last asked. */
-  readonly #filters = new Map<number, boolean>();
+  readonly #hook: TcHook;
+  readonly #own: Readonly<Record<Direction, number>>;
+  readonly #asking = new TcAsker();
+  readonly #following = new TcFollower();
+  /** By interface, in the order in which they were asked. */
+  readonly #filters = new Map<number, Filters>();
+  /** Interfaces at which a qdisc may drop what has passed TC; undefined until it is asked again. */
+  #queueing: ReadonlySet<number> | undefined;
+  /** Of TCX towards the pod, of each interface that is followed. */
   readonly #revisions = new Map<number, bigint>();
   readonly #changed = new Set<number>();
+  #looks = 0;
+  #toAskAgain = 0;
 
-  /** `own`: the kernel's number of our TCX program; `ownFilter` is ours at clsact. */
-  constructor(own: number, ownFilter: { handle: number; priority: number }) {
+  /** `own`: the kernel's numbers of our programs for `hook`. */
+  constructor(hook: TcHook, own: Readonly<Record<Direction, number>>) {
+    this.#hook = hook;
     this.#own = own;
-    this.#ownFilter = ownFilter;
-    this.#asking = openNetlink(0);
-    this.#following = openNetlink(RTNLGRP_TC);
-    const patience = Buffer.alloc(16);
-    patience.writeBigInt64LE(RECEIVE_TIMEOUT.seconds, 0);
-    libcSetsockopt(this.#asking, RECEIVE_TIMEOUT.SOL_SOCKET, RECEIVE_TIMEOUT.SO_RCVTIMEO, patience, patience.length);
   }
 
-  /** Whether anyone else stands where packets enter the pod. */
-  at(interfaceIndex: number): boolean {
-    return this.#hasPrograms(interfaceIndex) || this.#hasFilters(interfaceIndex);
+  /** Whether anyone else may drop packets where they enter the pod. */
+  towardsPod(interfaceIndex: number): boolean {
+    const { ids } = programsAt(interfaceIndex, 'to-pod');
+    if (ids.some((id) => id !== this.#own['to-pod'])) return true;
+    this.#queueing ??= queueing(this.#asking.qdiscs());
+    return this.#queueing.has(interfaceIndex) || this.#filtersAt(interfaceIndex)['to-pod'].others;
+  }
+
+  place(interfaceIndex: number, direction: Direction): Place {
+    if (this.#hook === 'clsact') return this.#filtersAt(interfaceIndex)[direction].ours;
+    return placeOf(programsAt(interfaceIndex, direction).ids.indexOf(this.#own[direction]));
   }
 
   /**
-   * Whether anyone came or went since this was asked last, or ours did: who is there now may be as it was before, and
-   * still somebody dropped what ours has counted.
+   * Whether anyone came or went towards the pod since this was asked last, or ours did: who is there now may be as it was
+   * before, and still somebody dropped what ours has counted, or ended the chain before ours ran.
    */
-  changed(interfaceIndex: number): boolean {
-    const revision = revisionAt(interfaceIndex);
+  changed(interfaceIndex: number): Changed {
+    const { revision } = programsAt(interfaceIndex, 'to-pod');
     const before = this.#revisions.get(interfaceIndex);
     this.#revisions.set(interfaceIndex, revision);
-    return this.#changed.delete(interfaceIndex) || (before !== undefined && before !== revision);
+    if (before !== undefined && before !== revision) return 'ahead or behind';
+    if (!this.#changed.delete(interfaceIndex)) return 'no';
+    return this.#hook === 'tcx' ? 'behind' : 'ahead or behind'; // TCX runs before clsact and qdiscs
   }
 
-  /** Forgets what was asked of filters that changed since. */
+  /** Forgets what was asked where it changed since. */
   refresh(): void {
-    for (;;) {
-      const length = Number(libcRecv(this.#following, this.#chunk, this.#chunk.length, MSG_DONTWAIT));
-      if (length <= 0) return;
-      for (const message of messagesOf(this.#chunk.subarray(0, length))) {
-        this.#filters.delete(message.interfaceIndex);
-        if (this.#isOthers(message)) this.#changed.add(message.interfaceIndex);
-      }
-    }
+    this.#forgetOldest();
+    const told = this.#following.read((message) => this.#follow(message));
+    if (told === 'whole') return;
+    this.#filters.clear();
+    this.#queueing = undefined;
+    for (const index of this.#revisions.keys()) this.#changed.add(index);
+  }
+
+  /** What was asked of it does not hold any more: we changed it ourselves. */
+  askAgain(interfaceIndex: number): void {
+    this.#filters.delete(interfaceIndex);
   }
 
   forget(interfaceIndex: number): void {
@@ -76,91 +87,89 @@ export class OtherFilters {
   }
 
   close(): void {
-    closeFd(this.#asking);
-    closeFd(this.#following);
+    this.#asking.close();
+    this.#following.close();
   }
 
-  /** Kernels without TCX have no such programs. */
-  #hasPrograms(interfaceIndex: number): boolean {
-    try {
-      return tcxPrograms(interfaceIndex, 'to-pod').ids.some((id) => id !== this.#own);
-    } catch {
-      return false;
+  #forgetOldest(): void {
+    this.#looks += 1;
+    if (this.#looks % looksToAskAll === 0) this.#queueing = undefined;
+    this.#toAskAgain += this.#filters.size / looksToAskAll;
+    for (const index of this.#filters.keys()) {
+      if (this.#toAskAgain < 1) return;
+      this.#toAskAgain -= 1;
+      this.#filters.delete(index);
     }
   }
 
-  #hasFilters(interfaceIndex: number): boolean {
+  /** A filter of a shared block is of no interface: one that has such a block is known by its qdisc. */
+  #follow(message: TcMessage): void {
+    const { type, interfaceIndex } = message;
+    this.#filters.delete(interfaceIndex);
+    if (type === messageTypes.newQdisc || type === messageTypes.deletedQdisc) this.#queueing = undefined;
+    if (this.#revisions.has(interfaceIndex) && mayDrop(message)) this.#changed.add(interfaceIndex);
+  }
+
+  #filtersAt(interfaceIndex: number): Filters {
     const known = this.#filters.get(interfaceIndex);
     if (known !== undefined) return known;
-    const found = this.#ask(interfaceIndex);
+    const found = { 'from-pod': this.#ask(interfaceIndex, 'from-pod'), 'to-pod': this.#ask(interfaceIndex, 'to-pod') };
     this.#filters.set(interfaceIndex, found);
     return found;
   }
 
-  #ask(interfaceIndex: number): boolean {
-    const request = Buffer.alloc(36);
-    request.writeUInt32LE(request.length, 0);
-    request.writeUInt16LE(RTM_GETTFILTER, 4);
-    request.writeUInt16LE(NLM_F_REQUEST_DUMP, 6);
-    request.writeInt32LE(interfaceIndex, 20);
-    request.writeUInt32LE(egressParent, 28);
-    libcSend(this.#asking, request, request.length, 0);
-    let found = false;
-    for (;;) {
-      const length = Number(libcRecv(this.#asking, this.#chunk, this.#chunk.length, 0));
-      if (length <= 0) return found;
-      for (const message of messagesOf(this.#chunk.subarray(0, length))) {
-        if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) return found;
-        if (message.type === RTM_NEWTFILTER && !this.#isOwn(message)) found = true;
-      }
-    }
-  }
-
-  /** A filter towards the pod that came or went, or all of them at once. */
-  #isOthers(message: FilterMessage): boolean {
-    if (message.type === RTM_DELQDISC) return true;
-    if (message.type !== RTM_NEWTFILTER && message.type !== RTM_DELTFILTER) return false;
-    return message.parent === egressParent && !this.#isOwn(message);
-  }
-
-  #isOwn({ handle, priority }: FilterMessage): boolean {
-    return priority === this.#ownFilter.priority && (handle === 0 || handle === this.#ownFilter.handle);
-  }
-}
-
-/** 0 on kernels without TCX. */
-function revisionAt(interfaceIndex: number): bigint {
-  try {
-    return tcxPrograms(interfaceIndex, 'to-pod').revision;
-  } catch {
-    return 0n;
-  }
-}
-
-function openNetlink(groups: number): number {
-  const fd = checkedSystem('socket', libcSocket(AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_ROUTE) as number);
-  const address = Buffer.alloc(12);
-  address.writeUInt16LE(AF_NETLINK, 0);
-  address.writeUInt32LE(groups, 8);
-  checkedSystem('bind', libcBind(fd, address, address.length) as number);
-  return fd;
-}
-
-type FilterMessage = { type: number; interfaceIndex: number; handle: number; parent: number; priority: number };
-
-/** struct nlmsghdr, then struct tcmsg. */
-export function* messagesOf(datagram: Buffer): Generator<FilterMessage> {
-  for (let at = 0; at + 16 <= datagram.length; ) {
-    const length = datagram.readUInt32LE(at);
-    if (length < 16 || at + length > datagram.length) return;
-    const whole = length >= 36;
-    yield {
-      type: datagram.readUInt16LE(at + 4),
-      interfaceIndex: whole ? datagram.readInt32LE(at + 20) : 0,
-      handle: whole ? datagram.readUInt32LE(at + 24) : 0,
-      parent: whole ? datagram.readUInt32LE(at + 28) : 0,
-      priority: whole ? datagram.readUInt32LE(at + 32) >>> 16 : 0,
+  #ask(interfaceIndex: number, direction: Direction): Filters[Direction] {
+    const all = this.#asking.filters(interfaceIndex, parentOf[direction]);
+    // Those of other chains run only where one of the first says so.
+    const first = all.filter((message) => message.chain === 0 && message.handle !== 0);
+    return {
+      ours: placeOf(first.findIndex((message) => isOwn(message, direction))),
+      others: all.some((message) => !isOwn(message, direction)),
     };
-    at += (length + 3) & ~3;
   }
+}
+
+/** None on kernels without TCX, and where the interface is gone. What comes and leaves of ours does nothing. */
+function programsAt(interfaceIndex: number, direction: Direction): { ids: number[]; revision: bigint } {
+  try {
+    const { ids, revision } = tcxPrograms(interfaceIndex, direction);
+    return { ids: ids.filter((id) => !isSilent(id)), revision };
+  } catch {
+    return none;
+  }
+}
+
+function placeOf(at: number): Place {
+  if (at < 0) return 'absent';
+  return at === 0 ? 'first' : 'behind others';
+}
+
+/** A root qdisc comes after TC, and filters of its own with it; veth and netkit have none by themselves. */
+function queueing(qdiscs: readonly TcMessage[]): ReadonlySet<number> {
+  return new Set(qdiscs.filter(isInTheWay).map(({ interfaceIndex }) => interfaceIndex));
+}
+
+function isInTheWay({ parent, kind, hasEgressBlock }: TcMessage): boolean {
+  return hasEgressBlock || (parent === parents.root && kind !== 'noqueue');
+}
+
+/** A filter or qdisc towards the pod that came or went. */
+function mayDrop(message: TcMessage): boolean {
+  switch (message.type) {
+    case messageTypes.deletedQdisc:
+      return true;
+    case messageTypes.newQdisc:
+      return isInTheWay(message);
+    case messageTypes.newFilter:
+    case messageTypes.deletedFilter:
+      return message.parent === parents.egress && !isOwn(message, 'to-pod');
+    default:
+      return false;
+  }
+}
+
+/** Handle 0 is of all filters of a priority. */
+function isOwn({ handle, priority }: TcMessage, direction: Direction): boolean {
+  const own = ownFilter(direction);
+  return priority === own.priority && (handle === 0 || handle === own.handle);
 }

@@ -56,6 +56,8 @@ export class KernelSource implements CaptureSource {
   readonly #places: Places;
   readonly #watched = new Map<number, Watched>();
   readonly #sight = new Sight();
+  /** How often packets may have passed unseen: what others did was noticed at the next look only. */
+  #gaps = 0;
   /** A row that came over the ring, in words. */
   readonly #words = new Uint32Array(row.words);
   readonly #wordBytes = new Uint8Array(this.#words.buffer);
@@ -102,10 +104,7 @@ export class KernelSource implements CaptureSource {
   }
 
   forget(link: PodInterface): void {
-    const watched = this.#watched.get(link.index);
-    if (watched === undefined || watched.lastEpoch !== undefined) return;
-    this.#places.forget(link.index, watched.stand);
-    watched.lastEpoch = this.#tables.epoch;
+    this.#leave(link.index, 'while watching');
   }
 
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): number {
@@ -139,11 +138,13 @@ export class KernelSource implements CaptureSource {
       .map(({ stand }) => stand['to-pod']?.way)
       .filter((way) => way !== undefined);
     const counts = Map.groupBy(ways, (way) => way);
-    return [...counts].map(([way, some]) => `${way} ${some.length}`).join(', ');
+    const told = [...counts].map(([way, some]) => `${way} ${some.length}`);
+    if (this.#gaps > 0) told.push(`gaps ${this.#gaps}`);
+    return told.join(', ');
   }
 
   async close(emit: (record: ConnectionRecord) => void): Promise<void> {
-    for (const { link } of [...this.#watched.values()]) this.forget(link);
+    for (const index of this.#watched.keys()) this.#leave(index, 'at the end');
     while (this.#watched.size > 0) {
       await this.#tables.settled();
       this.drain(this.#options.nowUs(), emit);
@@ -152,6 +153,13 @@ export class KernelSource implements CaptureSource {
     await this.#places.close();
     this.#ring.close();
     this.#program.close();
+  }
+
+  #leave(index: number, when: 'while watching' | 'at the end'): void {
+    const watched = this.#watched.get(index);
+    if (watched === undefined || watched.lastEpoch !== undefined) return;
+    this.#places.forget(index, watched.stand, when);
+    watched.lastEpoch = this.#tables.epoch;
   }
 
   /** Where somebody else came or went, ours moves; what was seen since the last look is no proof of delivery. */
@@ -171,13 +179,12 @@ export class KernelSource implements CaptureSource {
       if (doubt) watched.unprovenUntil = this.#tables.epoch;
       if (missed) {
         this.#sight.missed(link.index, this.#options.nowUs());
-        this.#log.warn(
-          { link: link.name, direction },
-          'packets were not seen for a while: others took our program away',
-        );
-      } else if (way !== undefined) {
-        this.#log.info({ link: link.name, direction, by: way }, 'who else filters at the interface changed');
+        this.#gaps += 1;
       }
+      if (way === undefined) return;
+      const said = { link: link.name, direction, by: way };
+      if (missed) this.#log.warn(said, 'packets passed unseen: others took our program away, or ended its chain');
+      else this.#log.info(said, 'who else filters at the interface changed');
     } catch (error) {
       if (direction === 'to-pod') watched.unprovenUntil = this.#tables.epoch;
       const why = (error as Error).message;

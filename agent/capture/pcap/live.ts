@@ -7,8 +7,9 @@ import { Fragments } from '../decode/fragments.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import { linkTypes } from '../decode/link-type.ts';
 import { Packet } from '../decode/packet.ts';
+import { removeLeftFilters } from '../ebpf/attach.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
-import { Sight } from '../sight.ts';
+import { Sight, type Visible } from '../sight.ts';
 import type { CaptureSource, NameSink, PodInterface } from '../source.ts';
 import { mergeRuns, Run } from './in-order.ts';
 import { npmPcap, PcapSession, type Wanted } from './session.ts';
@@ -63,6 +64,7 @@ export class PcapSource implements CaptureSource {
 
   watch(link: PodInterface): void {
     if (this.#watched.has(link.index)) return;
+    removeLeftFilters(link.index);
     this.#sight.watch(link.index);
     this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
     const opened: PcapSession[] = [];
@@ -107,7 +109,7 @@ export class PcapSource implements CaptureSource {
     return nowUs;
   }
 
-  visible(index: number): { fromPod: boolean; toPod: boolean } {
+  visible(index: number): Visible {
     return this.#sight.at(index);
   }
 

@@ -21,7 +21,7 @@ function times(count: number, one: ConnectionRecord): ConnectionRecord[] {
   return Array.from({ length: count }, () => one);
 }
 
-const both = { fromPod: true, toPod: true };
+const both = { fromPod: true, toPod: true, wholeSinceUs: 0 };
 
 t.test('both directions are seen until traffic proves otherwise', async (t) => {
   t.same(sightOf(), both);
@@ -32,19 +32,19 @@ t.test('both directions are seen until traffic proves otherwise', async (t) => {
 t.test('a responder that answers what was never seen proves that what enters the pod is not seen', async (t) => {
   const half = { ...atDestination(answered()), ...redirected };
   t.same(sightOf(...times(3, half)), both);
-  t.same(sightOf(...times(4, half)), { fromPod: true, toPod: false });
+  t.same(sightOf(...times(4, half)), { ...both, toPod: false });
 });
 
 t.test('so does an initiator that acknowledges an answer which was never seen', async (t) => {
   const half = answered({ packets: { forward: 2, reverse: 0 }, tcpFlags: { forward: SYN | ACK, reverse: 0 } });
-  t.same(sightOf(...times(4, half)), { fromPod: true, toPod: false });
+  t.same(sightOf(...times(4, half)), { ...both, toPod: false });
 });
 
 t.test('what the node itself sends to the pod, and neighbour discovery, do not hide it', async (t) => {
   const half = { ...atDestination(answered()), ...redirected };
   const probes = times(100, atDestination(answered()));
   const echoes = times(100, atDestination(record({ protocol: UDP })));
-  t.same(sightOf(...probes, ...echoes, ...times(4, half)), { fromPod: true, toPod: false });
+  t.same(sightOf(...probes, ...echoes, ...times(4, half)), { ...both, toPod: false });
 });
 
 t.test('a SYN that was told an interval before its answer proves nothing: that is rare', async (t) => {
@@ -58,8 +58,8 @@ t.test(
     const answers = (packets: { forward: number; reverse: number }) =>
       record({ initiatorBy: 'inferred', packets, tcpFlags: { forward: ACK, reverse: packets.reverse > 0 ? ACK : 0 } });
     t.same(sightOf(answers({ forward: 15, reverse: 0 })), both);
-    t.same(sightOf(answers({ forward: 16, reverse: 0 })), { fromPod: true, toPod: false });
-    t.same(sightOf(answers({ forward: 0, reverse: 16 })), { fromPod: false, toPod: true });
+    t.same(sightOf(answers({ forward: 16, reverse: 0 })), { ...both, toPod: false });
+    t.same(sightOf(answers({ forward: 0, reverse: 16 })), { ...both, fromPod: false });
     const reset = record({ packets: { forward: 0, reverse: 16 }, tcpFlags: { forward: 0, reverse: ACK | RST } });
     t.same(sightOf(reset), both, 'resets do not');
   },
@@ -70,8 +70,18 @@ t.test('an interface that is gone is forgotten', async (t) => {
   const half = { ...atDestination(answered()), ...redirected, interfaceIndex: 7 };
   sight.watch(7);
   for (let i = 0; i < 4; i++) sight.see(half);
-  t.same(sight.at(7), { fromPod: true, toPod: false });
+  t.same(sight.at(7), { ...both, toPod: false });
   sight.forget(7);
   sight.see(half);
   t.same(sight.at(7), both, 'its last records too');
+});
+
+t.test('what may have passed unseen is told until when, and no longer than the interface is there', async (t) => {
+  const sight = new Sight();
+  sight.watch(7);
+  sight.missed(7, 5_000_000);
+  t.same(sight.at(7), { ...both, wholeSinceUs: 5_000_000 });
+  sight.forget(7);
+  sight.missed(7, 6_000_000);
+  t.same(sight.at(7), both);
 });

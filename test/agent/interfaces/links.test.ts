@@ -132,6 +132,20 @@ t.test('what the monitor missed is found by a look every 10 s', async (t) => {
   pods.stop();
 });
 
+t.test('many that come at once are told one in a turn: what else is to do is done in between', async (t) => {
+  const { pods, told } = linkScene(...Array.from({ length: 20 }, (_, i) => veth(i + 1)));
+  const toldBefore: number[] = [];
+  const note = () => {
+    toldBefore.push(told.length);
+    if (told.length < 20) setImmediate(note);
+  };
+  setImmediate(note);
+  await pods.start();
+  const steps = toldBefore.map((count, i) => count - (toldBefore[i - 1] ?? 0));
+  t.ok(Math.max(...steps) <= 1, `told before each turn: ${toldBefore}`);
+  pods.stop();
+});
+
 t.test('a listing that fails is warned of and changes nothing; the next one goes on', async (t) => {
   const { pods, reader, told, warned, settled } = linkScene(veth(7));
   await pods.start();

@@ -8,9 +8,10 @@ const link = (index: number): Link => ({ index, name: `veth${index}`, netnsid: i
 const emptyBooks = new Books().snapshot();
 
 function scene() {
+  const visible = { fromPod: true, toPod: true, wholeSinceUs: 0 };
   const table = new InterfaceTable(
     () => [],
-    () => ({ fromPod: true, toPod: true }),
+    () => visible,
   );
   const state = new StateTeller('1', {
     source: () => ({ name: 'tap', reason: 'configured' }),
@@ -19,7 +20,7 @@ function scene() {
     nodeAddresses: () => [],
     books: () => emptyBooks,
   });
-  return { table, state };
+  return { table, state, visible };
 }
 
 t.test('what cannot be watched is told by name, beside what is, until it can or is gone', async (t) => {
@@ -51,4 +52,19 @@ t.test('that it is refused again for the same reason is no news, and nothing is 
   t.equal(state.at(second + 1), before, 'the same object');
   t.ok(table.refused(link(8), 'ENOMEM'));
   t.not(state.at(second + 2), before);
+});
+
+t.test('after a gap it is watched since its end: silence before that proves nothing', async (t) => {
+  const { table, visible } = scene();
+  table.appeared(link(7), second);
+  const before = table.wire();
+  table.refresh(2 * second);
+  t.equal(table.wire(), before, 'the same array');
+  visible.wholeSinceUs = 3 * second;
+  table.refresh(4 * second);
+  t.equal(table.wire()[0]!.watchedSinceUs, 3 * second);
+  table.disappeared(7, 5 * second);
+  table.appeared(link(7), 6 * second);
+  table.refresh(7 * second);
+  t.equal(table.wire()[0]!.watchedSinceUs, 6 * second, 'an earlier gap is none of it');
 });

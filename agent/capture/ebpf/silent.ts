@@ -1,0 +1,48 @@
+// Programs for TC that do nothing, which take the place of ours at a TCX link in the moment in which it begins or ends: to
+// put a link up or take it down takes the kernel some 10 ms, to give it another program no time.
+import { bpf, bpfCommands, fixedMemory, programId } from './kernel.ts';
+
+type Silent = { fd: number; id: number };
+/** A hook holds a program once, so that what comes and what leaves have one each. */
+const loaded: Partial<Record<'coming' | 'leaving', Silent>> = {};
+
+/** For the life of this process. */
+export function silentProgram(of: 'coming' | 'leaving'): Silent {
+  let silent = loaded[of];
+  if (silent === undefined) {
+    const fd = load();
+    silent = loaded[of] = { fd, id: programId(fd) };
+  }
+  return silent;
+}
+
+/** Before the first of them is wanted at once. */
+export function loadSilentPrograms(): void {
+  silentProgram('coming');
+  silentProgram('leaving');
+}
+
+export function isSilent(id: number): boolean {
+  return loaded.coming?.id === id || loaded.leaving?.id === id;
+}
+
+/** `r0 = -1; exit`: the next one of the chain decides. */
+function load(): number {
+  const BPF_PROG_TYPE_SCHED_CLS = 3;
+  const [moveImmediate, exit] = [0xb7, 0x95];
+  const instructions = fixedMemory(16);
+  instructions.view.fill(0);
+  instructions.view.writeUInt8(moveImmediate, 0);
+  instructions.view.writeInt32LE(-1, 4);
+  instructions.view.writeUInt8(exit, 8);
+  const license = fixedMemory(16);
+  license.view.fill(0);
+  license.view.write('Dual BSD/GPL');
+  const attributes = Buffer.alloc(64);
+  attributes.writeUInt32LE(BPF_PROG_TYPE_SCHED_CLS, 0);
+  attributes.writeUInt32LE(2, 4);
+  attributes.writeBigUInt64LE(instructions.address, 8);
+  attributes.writeBigUInt64LE(license.address, 16);
+  attributes.write('silent', 48);
+  return bpf(bpfCommands.progLoad, attributes);
+}

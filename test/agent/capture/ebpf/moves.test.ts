@@ -1,0 +1,38 @@
+// What becomes of packets while our programs are moved: by a filter that comes and goes, by an interface that goes down and
+// up, by somebody who wants to be ahead of ours, by many interfaces at once.
+import { execFileSync } from 'node:child_process';
+import t from 'tap';
+
+const script = new URL('moves.ts', import.meta.url).pathname;
+
+function outcomeOf<Outcome>(name: string): Outcome {
+  const unshare = process.getuid?.() === 0 ? '-n' : '-rn';
+  const words = [unshare, '--kill-child', process.execPath, script, name];
+  return JSON.parse(execFileSync('unshare', words, { encoding: 'utf8', timeout: 60_000 })) as Outcome;
+}
+
+t.test('between TCX and the tap, back and forth under traffic: nothing passes unseen', async (t) => {
+  type Outcome = { ways: string[]; passed: number; seen: number; wholeSinceUs: number };
+  const { ways, passed, seen, wholeSinceUs } = outcomeOf<Outcome>('under traffic');
+  t.same(ways, Array.from({ length: 5 }, () => ['tap 1', 'tcx 1']).flat());
+  t.ok(seen >= passed, `${passed} passed, ${seen} were seen`);
+  t.comment(`${seen - passed} were counted twice`);
+  t.equal(wholeSinceUs, 0);
+});
+
+t.test('an interface that is down and up again before its last rows are read is watched again', async (t) => {
+  t.same(outcomeOf('flap'), { before: 0, after: 0, later: 0, ways: 'tcx 1' });
+});
+
+t.test(
+  'ours goes ahead of who comes ahead of it; of one who insists, it is told that ours does not see all',
+  async (t) => {
+    const first = { isAhead: false, seesFromPod: true, missing: 0 };
+    const insisted = { isAhead: true, seesFromPod: false, missing: 0 };
+    t.same(outcomeOf('front'), { told: [first, first, first, insisted, insisted], atEnd: true, left: 0 });
+  },
+);
+
+t.test('many interfaces: each is watched both ways, and nothing is left at the end', async (t) => {
+  t.same(outcomeOf('many'), { seen: 20, ways: 'tcx 10', left: 0 });
+});

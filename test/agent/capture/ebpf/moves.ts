@@ -1,0 +1,106 @@
+// Runs in a network namespace of its own, at a pod's interface that is watched at TCX. Tells as JSON what came of a case.
+//   node moves.ts CASE
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { attachTcx, tcxPrograms } from '../../../../agent/capture/ebpf/attach.ts';
+import { programId } from '../../../../agent/capture/ebpf/kernel.ts';
+import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
+import { exchange, makePair, passed, shell, Watching } from './node-link.ts';
+
+const each = 20;
+const links = makePair();
+const link = { index: links.host, name: 'host', appearedUs: 0 };
+let port = 1000;
+
+/** How many of what passes are not seen. */
+async function missing(watching: Watching): Promise<number> {
+  const before = passed() - watching.seen;
+  for (let i = 0; i < each; i++) exchange(links, port++);
+  await watching.settle();
+  return passed() - watching.seen - before;
+}
+
+const cases: Record<string, () => Promise<unknown>> = {
+  /** A filter comes and goes, and nothing is missed while datagrams pass all the time. */
+  async 'under traffic'() {
+    const watching = new Watching('ebpf');
+    watching.source.watch(link);
+    await watching.settle();
+    const before = { passed: passed(), seen: watching.seen };
+    const words = [new URL('send.ts', import.meta.url).pathname, JSON.stringify(links)];
+    const sender = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(sender.stdout, 'data');
+    const ways: string[] = [];
+    for (let i = 0; i < 5; i++) {
+      shell('tc qdisc add dev host root handle 1: htb');
+      await watching.settle();
+      ways.push(watching.source.ways);
+      shell('tc qdisc del dev host root');
+      await watching.settle();
+      ways.push(watching.source.ways);
+    }
+    sender.kill('SIGKILL');
+    await once(sender, 'exit');
+    await watching.settle();
+    const counted = { passed: passed() - before.passed, seen: watching.seen - before.seen };
+    return { ways, ...counted, wholeSinceUs: watching.source.visible(links.host).wholeSinceUs };
+  },
+
+  /** Down and up again before its last rows are read. */
+  async flap() {
+    const watching = new Watching('ebpf');
+    watching.source.watch(link);
+    const before = await missing(watching);
+    watching.look();
+    shell('ip link set host down; ip link set host up');
+    watching.source.forget(link);
+    watching.source.watch({ ...link, appearedUs: 1 });
+    const after = await missing(watching);
+    const { ways } = watching.source;
+    for (let i = 0; i < 3; i++) await watching.settle();
+    const later = await missing(watching);
+    await watching.source.close(() => undefined);
+    return { before, after, later, ways };
+  },
+
+  /** Somebody puts a program ahead of ours where packets leave the pod, once or again whenever ours went ahead. */
+  async front() {
+    const watching = new Watching('ebpf');
+    watching.source.watch(link);
+    const other = loadProgram('bench', 1000).program('empty');
+    const isAhead = () => tcxPrograms(links.host, 'from-pod').ids[0] === programId(other);
+    const told: { isAhead: boolean; seesFromPod: boolean; missing: number }[] = [];
+    for (let i = 0; i < 5; i++) {
+      const attached = attachTcx(other, links.host, 'from-pod');
+      await watching.settle();
+      const seesFromPod = watching.source.visible(links.host).fromPod;
+      told.push({ isAhead: isAhead(), seesFromPod, missing: await missing(watching) });
+      attached.detach();
+    }
+    await watching.settle();
+    const atEnd = watching.source.visible(links.host).fromPod;
+    await watching.source.close(() => undefined);
+    return { told, atEnd, left: tcxPrograms(links.host, 'from-pod').ids.length };
+  },
+
+  /** The source is what many new pods at once wait for. */
+  async many() {
+    const watching = new Watching('ebpf');
+    const pairs = Array.from({ length: 10 }, (_, i) => makePair(`host${i}`, `pod${i}`));
+    for (const { host } of pairs) watching.source.watch({ index: host, name: `host of ${host}`, appearedUs: 0 });
+    await watching.settle();
+    const before = watching.seen;
+    for (const pair of pairs) exchange(pair, 1000);
+    await watching.settle();
+    const seen = watching.seen - before;
+    const { ways } = watching.source;
+    await watching.source.close(() => undefined);
+    const left = pairs.map(
+      ({ host }) => tcxPrograms(host, 'from-pod').ids.length + tcxPrograms(host, 'to-pod').ids.length,
+    );
+    return { seen, ways, left: left.reduce((sum, one) => sum + one) };
+  },
+};
+
+process.stdout.write(JSON.stringify(await cases[process.argv[2]!]!()));
+process.exit(0);

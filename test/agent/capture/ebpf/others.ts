@@ -1,0 +1,49 @@
+// Runs in a network namespace of its own: others change what filters at a pod's interface while it is watched. Tells as JSON
+// what our program saw before they were noticed and after.
+//   node others.ts HOOK COMMAND...
+import { exchange, makePair, passed, shell, Watching } from './node-link.ts';
+
+export type Seen = { ways: string; fromPod: boolean; toPod: boolean; missing: number };
+export type Others = {
+  before: Seen;
+  /** For each command: what passed after it and before the next look was in records that prove nothing; and later on. */
+  changes: { unproven: boolean; movedSince: boolean; noticed: Seen }[];
+  filtersLeft: number;
+};
+
+const each = 20;
+const [hook, ...commands] = process.argv.slice(2) as ['tcx' | 'clsact', ...string[]];
+const links = makePair();
+const watching = new Watching('ebpf', hook);
+const { source, records } = watching;
+source.watch({ index: links.host, name: 'host', appearedUs: 0 });
+let port = 1000;
+
+/** Whether what is sent is seen from now on. */
+async function seen(): Promise<Seen> {
+  const before = { passed: passed(), seen: watching.seen };
+  for (let i = 0; i < each; i++) exchange(links, port++);
+  await watching.settle();
+  const { fromPod, toPod } = source.visible(links.host);
+  const missing = passed() - before.passed - (watching.seen - before.seen);
+  return { ways: source.ways, fromPod, toPod, missing };
+}
+
+const before = await seen();
+const changes: Others['changes'] = [];
+for (const command of commands) {
+  const { wholeSinceUs } = source.visible(links.host);
+  shell(command);
+  const first = port;
+  for (let i = 0; i < each; i++) exchange(links, port++);
+  await watching.settle();
+  const ofThem = records.filter(({ initiatorPort }) => initiatorPort >= first);
+  const unproven = ofThem.length > 0 && ofThem.every((record) => record.unproven);
+  const movedSince = source.visible(links.host).wholeSinceUs > wholeSinceUs;
+  changes.push({ unproven, movedSince, noticed: await seen() });
+}
+await source.close(() => undefined);
+const filtersLeft = shell('tc filter show dev host ingress; tc filter show dev host egress').match(/0x5742/g)?.length;
+const told: Others = { before, changes, filtersLeft: filtersLeft ?? 0 };
+process.stdout.write(JSON.stringify(told));
+process.exit(0);
