@@ -18,7 +18,9 @@ export async function readWorlds(paths: readonly string[], stderr: Writable): Pr
     for (const problem of problems) told.add(problemLine(problem));
     const parties = new Parties(objects);
     const world = { residents: parties.residents(), policies: parties.policies };
-    worlds.push({ ...world, path, whole: unread.length === 0, otherKinds: passedOverText(otherKinds) });
+    // Beside another world, one with nothing in it is that in which nothing is declared yet.
+    const leftOut = unread.filter(({ code }) => paths.length === 1 || code !== 'nothing-to-read');
+    worlds.push({ ...world, path, whole: leftOut.length === 0, otherKinds: passedOverText(otherKinds) });
   }
   for (const { path, otherKinds } of worlds) if (otherKinds !== undefined) told.add(`${path}: ${otherKinds}`);
   for (const line of told) stderr.write(`${line}\n`);

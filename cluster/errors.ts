@@ -49,6 +49,7 @@ export const clusterProblemCodes = [
   'cannot-read',
   'cannot-watch-folder',
   'no-kubeconfig',
+  'nothing-to-read',
   'api-refused',
   'api-failed',
   'api-unreachable',
@@ -392,6 +393,15 @@ export function fileTooLarge(file: string, bytes: number, most: number, jsonMost
   });
 }
 
+export function nothingToRead(path: string, passedOver: number): Problem {
+  const others = passedOver === 0 ? '' : ` (${passedOver} of other kinds)`;
+  return at(path, {
+    code: 'nothing-to-read',
+    fault: `no object is there that anything could be said of${others}`,
+    mend: 'give the folder with the manifests of policies, namespaces and pods or workloads',
+  });
+}
+
 export function cannotRead(file: string, error: unknown): Problem {
   const missing = errorCode(error) === 'ENOENT';
   return at(file, {
@@ -414,7 +424,7 @@ export function noKubeconfig(place: string, reason: string): Problem {
   return at(place, {
     code: 'no-kubeconfig',
     fault: oneLine(reason),
-    mend: 'set KUBECONFIG, run it in a pod, or give manifests instead',
+    mend: 'set cluster.kubeconfig, run it in a pod, or give manifests instead',
   });
 }
 

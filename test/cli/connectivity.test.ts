@@ -222,8 +222,15 @@ t.test('where nobody lives it says so, and not that all is denied', async (t) =>
   const ran = await run({ cluster: path });
   t.equal(ran.stdout, `no workloads in ${path} (1 object of other kinds passed over (ConfigMap 1))\n`);
   t.equal((await run({ namespace: ['shpo'] })).stdout, `no workloads of shpo in ${before}\n`);
-  t.match(await run({ cluster: nothing, output: 'json' }), { stdout: '[]\n', stderr: `no workloads in ${nothing}\n` });
-  t.match((await run({ diff: nothing, verdict: ['allowed'] })).stderr, `no workloads in ${nothing}\n`);
+  t.match(await run({ cluster: nothing, output: 'json' }), {
+    code: 2,
+    stdout: '[]\n',
+    stderr: `nothing-to-read: ${nothing}: no object is there `,
+  });
+  t.match(await run({ diff: nothing, verdict: ['allowed'] }), {
+    code: 0,
+    stderr: `no workloads in ${nothing}\n`,
+  });
 });
 
 t.test('where all is denied, or nothing is as it was asked for, it says that', async (t) => {

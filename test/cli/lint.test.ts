@@ -51,6 +51,16 @@ const udp =
   'policies.yaml:9: medium probably-udp: NetworkPolicy shop/web spec.egress[0].ports[1]: ' +
   'port 53 without protocol means TCP, and DNS is UDP; set protocol: UDP, or protocol: TCP if that is meant';
 
+t.test('a folder that holds nothing of ours is a wrong path, and no folder without complaints', async (t) => {
+  const { path } = folder(t, { 'a.yaml': '{ apiVersion: v1, kind: ConfigMap, metadata: { name: c, namespace: x } }' });
+  const { code, stderr } = await run({ cluster: path, failOn: 'any' });
+  t.equal(code, 2);
+  t.match(
+    stderr,
+    /^nothing-to-read: .*: no object is there that anything could be said of \(1 of other kinds\); give /,
+  );
+});
+
 t.test(
   'each complaint is a line with file, line, policy, field, what is wrong and the mend; exit code 0',
   async (t) => {

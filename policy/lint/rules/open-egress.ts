@@ -13,7 +13,8 @@ export const openEgress: LintRule = {
   severity: 'medium',
   summary:
     'egress to `0.0.0.0/0` or `::/0`, or to everyone (no `to`), on whatever ports, without the annotation ' +
-    '`waybill.io/reason` on the policy. `low` where an `except` narrows it',
+    '`waybill.io/reason` on the policy. `low` where an `except` narrows it, or where it is port 53 ' +
+    'alone',
   *find(declared) {
     for (const rule of declared.rules) {
       if (rule.direction !== 'egress' || rule.action !== 'Accept' || rule.notUnderstood !== undefined) continue;
@@ -30,7 +31,7 @@ function* inRule({ policy: object, peers, ports, path }: RuleView): Iterable<Fou
     // Rule 10: a port's name is looked up in pods, and nobody else has one.
     if (ports.length > 0 && numbered.length === 0) return;
     const fault = `it allows egress to everyone on ${ports.length === 0 ? 'every port' : portsText(numbered)}`;
-    yield { object, path, fault, mend };
+    yield { object, path, fault, mend, ...(ports.length > 0 && ports.every(isDns) && { severity: 'low' as const }) };
     return;
   }
   const blocks = peers.flatMap((peer) => (peer.is === 'addresses' ? peer.blocks : []));
@@ -45,6 +46,13 @@ function* inRule({ policy: object, peers, ports, path }: RuleView): Iterable<Fou
     yield { object, path, fault: `its blocks together allow egress to ${family.text}, without a reason`, mend };
   }
 }
+
+/** Meant for the cluster's DNS, and written so by most: it opens less than it says, and a way out for who hides in names. */
+function isDns({ port, endPort }: RuleView['ports'][number]): boolean {
+  return port === dnsPort && endPort === undefined;
+}
+
+const dnsPort = 53;
 
 const families = ['0.0.0.0/0', '::/0'].map((text) => parsePrefix(text)!);
 
