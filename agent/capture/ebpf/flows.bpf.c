@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 // Counts connections at a pod's interface, in the kernel: a packet costs one look-up and a few additions, and the agent
 // reads one row for each connection and interval. The programs only ever look. Those for TC always return NEXT, those for
-// a packet socket always return NOTHING, and none writes to a packet: a test reads this file for both.
+// a packet socket always return NOTHING, and none writes to a packet or its context, which are constant throughout: a test
+// reads this file and what is compiled of it for all three.
 //
 // What user space reads (`flow_key`, `flow`, the events) stands in layout.ts again.
 #include <linux/bpf.h>
@@ -243,7 +244,7 @@ struct packet {
 
 /* `length` bytes from `offset` on, counted from where the frame begins, copied: also what lies outside of the frame's
  * linear part. */
-inlined int load(struct __sk_buff *skb, __u32 offset, void *into, __u32 length)
+inlined int load(const struct __sk_buff *skb, __u32 offset, void *into, __u32 length)
 {
 	return bpf_skb_load_bytes(skb, offset, into, length);
 }
@@ -358,7 +359,7 @@ inlined int read_ipv4(const struct ipv4_header *ip, __u32 at, struct packet *pac
 }
 
 /* Follows the chain of extension headers (RFC 8200 4); apart, since few packets have one. */
-__noinline int follow_extensions(struct __sk_buff *skb, struct ip_end *end)
+__noinline int follow_extensions(const struct __sk_buff *skb, struct ip_end *end)
 {
 	if (!end)
 		return -1;
@@ -389,7 +390,7 @@ __noinline int follow_extensions(struct __sk_buff *skb, struct ip_end *end)
 	return 0;
 }
 
-inlined int read_ipv6(struct __sk_buff *skb, const struct ipv6_header *ip, __u32 at, struct packet *packet,
+inlined int read_ipv6(const struct __sk_buff *skb, const struct ipv6_header *ip, __u32 at, struct packet *packet,
 		      struct ip_end *end)
 {
 	if ((ip->version & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
@@ -413,7 +414,7 @@ inlined int has_ports(__u32 protocol)
 }
 
 /* An ICMP error belongs to what it quotes, as a reply of it: the ends change places. */
-inlined int read_quoted(struct __sk_buff *skb, __u32 at, struct packet *packet, __u8 unreachable)
+inlined int read_quoted(const struct __sk_buff *skb, __u32 at, struct packet *packet, __u8 unreachable)
 {
 	struct ip_end end = {};
 	struct icmp_header body;
@@ -457,7 +458,7 @@ inlined int read_quoted(struct __sk_buff *skb, __u32 at, struct packet *packet, 
 }
 
 /* Apart, since few packets are ICMP. */
-__noinline int read_icmp(struct __sk_buff *skb, struct packet *packet, __u32 at)
+__noinline int read_icmp(const struct __sk_buff *skb, struct packet *packet, __u32 at)
 {
 	struct icmp_header icmp;
 
@@ -492,7 +493,7 @@ inlined void read_tcp(const struct tcp_header *tcp, __u32 at, struct packet *pac
 	packet->began = tcp->flags & TCP_ACK ? HIGH_BEGAN : LOW_BEGAN;
 }
 
-inlined int read_transport(struct __sk_buff *skb, __u32 at, struct packet *packet)
+inlined int read_transport(const struct __sk_buff *skb, __u32 at, struct packet *packet)
 {
 	if (packet->protocol == IPPROTO_TCP) {
 		struct {
@@ -531,7 +532,7 @@ inlined int read_transport(struct __sk_buff *skb, __u32 at, struct packet *packe
 }
 
 /* The type behind the tags of VLANs, 802.1Q or QinQ, and where it ends. Those that the kernel took out are not seen. */
-__noinline int skip_vlans(struct __sk_buff *skb, __u32 type)
+__noinline int skip_vlans(const struct __sk_buff *skb, __u32 type)
 {
 	__u32 at = ETH_HLEN;
 
@@ -583,7 +584,7 @@ __noinline int find_fragment(struct packet *packet, const struct ip_end *end)
 }
 
 /* Any frame, header by header. Apart, since most frames are as `decode` wants them. */
-__noinline int decode_any(struct __sk_buff *skb, struct packet *packet)
+__noinline int decode_any(const struct __sk_buff *skb, struct packet *packet)
 {
 	__u32 type = skb->protocol;
 	struct ip_end end = {};
@@ -631,11 +632,11 @@ struct plain_ipv6 {
 
 /* Where the frame's `length` bytes behind its link header lie, or a copy of them in `copy`; 0 where it is shorter. What lies
  * outside of a frame's linear part is copied, and a packet socket's program always copies. */
-inlined void *behind_link(struct __sk_buff *skb, enum hook hook, void *copy, __u32 length)
+inlined const void *behind_link(const struct __sk_buff *skb, enum hook hook, void *copy, __u32 length)
 {
 	if (hook != TAP) {
-		void *data = (void *)(long)skb->data;
-		void *end = (void *)(long)skb->data_end;
+		const void *data = (const void *)(long)skb->data;
+		const void *end = (const void *)(long)skb->data_end;
 		if (data + ETH_HLEN + length <= end)
 			return data + ETH_HLEN;
 	}
@@ -654,7 +655,7 @@ inlined void read_plain(const struct tcp_header *tcp, __u32 at, struct packet *p
 }
 
 /* hot. Fills `packet`, or tells why the frame is in no row: at once where it is TCP or UDP right behind a plain IP header. */
-inlined int decode(struct __sk_buff *skb, enum hook hook, struct packet *packet)
+inlined int decode(const struct __sk_buff *skb, enum hook hook, struct packet *packet)
 {
 	union {
 		struct plain_ipv4 ipv4;
@@ -662,7 +663,7 @@ inlined int decode(struct __sk_buff *skb, enum hook hook, struct packet *packet)
 	} copy;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		struct plain_ipv4 *plain = behind_link(skb, hook, &copy, sizeof(*plain));
+		const struct plain_ipv4 *plain = behind_link(skb, hook, &copy, sizeof(*plain));
 		if (plain && plain->ip.version_length == 0x45 &&
 		    (plain->ip.protocol == IPPROTO_UDP || (plain->ip.protocol == IPPROTO_TCP && plain->tcp.offset >> 4 >= 5)) &&
 		    !(plain->ip.fragment & bpf_htons(IP_MORE_FRAGMENTS | IP_OFFSET))) {
@@ -673,7 +674,7 @@ inlined int decode(struct __sk_buff *skb, enum hook hook, struct packet *packet)
 			return DECODED;
 		}
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		struct plain_ipv6 *plain = behind_link(skb, hook, &copy, sizeof(*plain));
+		const struct plain_ipv6 *plain = behind_link(skb, hook, &copy, sizeof(*plain));
 		if (plain && (plain->ip.version & bpf_htonl(0xf0000000)) == bpf_htonl(0x60000000) &&
 		    (plain->ip.next == IPPROTO_UDP || (plain->ip.next == IPPROTO_TCP && plain->tcp.offset >> 4 >= 5))) {
 			packet->protocol = plain->ip.next;
@@ -944,7 +945,7 @@ struct bpf_ct_opts {
 	__u8 reserved[2];
 };
 
-extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_tuple *tuple, __u32 tuple_size,
+extern struct nf_conn *bpf_skb_ct_lookup(const struct __sk_buff *skb, struct bpf_sock_tuple *tuple, __u32 tuple_size,
 					 struct bpf_ct_opts *opts, __u32 opts_size) __ksym;
 extern void bpf_ct_release(struct nf_conn *connection) __ksym;
 
@@ -1007,7 +1008,7 @@ inlined int tell_translation(const struct nf_conn *ct, __u32 protocol, int is_ip
 }
 
 /* The node's conntrack knows a connection as its pod sends it. Returns whether it knows it, and what it knows is told. */
-inlined int ask_conntrack(struct __sk_buff *skb, const struct flow_key *key, int pod_is_low, int syn)
+inlined int ask_conntrack(const struct __sk_buff *skb, const struct flow_key *key, int pod_is_low, int syn)
 {
 	const __u32 *pod = pod_is_low ? key->low : key->high, *other = pod_is_low ? key->high : key->low;
 	__u16 pod_port = pod_is_low ? key->ports >> 16 : key->ports, other_port = pod_is_low ? key->ports : key->ports >> 16;
@@ -1056,7 +1057,7 @@ inlined __u32 slot_in(const struct bucket *set, __u32 signature, __u32 now)
 	__s32 least = 0x7fffffff;
 
 	for (int i = 0; i < SLOTS; i++) {
-		__u64 slot = *(volatile __u64 *)&set->slots[i];
+		__u64 slot = *(const volatile __u64 *)&set->slots[i];
 		__s32 left = (__u32)slot - now;
 		if (slot >> 32 == signature)
 			return i;
@@ -1070,7 +1071,7 @@ inlined __u32 slot_in(const struct bucket *set, __u32 signature, __u32 now)
 
 /* Asks conntrack, unless it has said already what it knows of the connection. Returns whether the row need not ask again. A SYN
  * begins anew: on its ports there may have been another connection. */
-__noinline int ask(struct __sk_buff *skb, const struct flow_key *key, __u32 hash, enum asking how)
+__noinline int ask(const struct __sk_buff *skb, const struct flow_key *key, __u32 hash, enum asking how)
 {
 	struct control *state;
 	struct bucket *set;
@@ -1123,7 +1124,7 @@ inlined int is_time_to_ask(const struct flow *flow)
 #define DNS_HEADER 12
 
 /* An answer is copied for user space, which reads names out of it: of TCP what is in one segment. */
-__noinline int tell_dns(struct __sk_buff *skb, __u32 protocol, __u32 offset)
+__noinline int tell_dns(const struct __sk_buff *skb, __u32 protocol, __u32 offset)
 {
 	__u32 zero = 0;
 	struct dns_event *event = bpf_map_lookup_elem(&dns_scratch, &zero);
@@ -1152,7 +1153,7 @@ __noinline int tell_dns(struct __sk_buff *skb, __u32 protocol, __u32 offset)
 
 /* A connection that has no row yet gets one, and its place in a slot of the bucket that was free; without a free slot, or
  * when another processor takes it in this moment, the row counts this packet alone, and is read like any other. */
-inlined void take_row(struct __sk_buff *skb, const struct packet *packet, const struct flow_key *key, int from_high,
+inlined void take_row(const struct __sk_buff *skb, const struct packet *packet, const struct flow_key *key, int from_high,
 		      __u32 standing, const struct control *state, __u32 epoch, __u64 *slot, __u64 seen, __u32 tag)
 {
 	__u32 table = epoch & 1;
@@ -1183,7 +1184,7 @@ inlined void take_row(struct __sk_buff *skb, const struct packet *packet, const 
 }
 
 /* hot: once a packet */
-inlined void account(struct __sk_buff *skb, enum hook hook, int from_pod)
+inlined void account(const struct __sk_buff *skb, enum hook hook, int from_pod)
 {
 	struct packet packet = {};
 	struct flow_key key;
@@ -1250,28 +1251,28 @@ counted:
 }
 
 SEC("tc")
-int from_pod(struct __sk_buff *skb)
+int from_pod(const struct __sk_buff *skb)
 {
 	account(skb, TC_FROM_POD, 1);
 	return NEXT;
 }
 
 SEC("tc")
-int to_pod(struct __sk_buff *skb)
+int to_pod(const struct __sk_buff *skb)
 {
 	account(skb, TC_TO_POD, 0);
 	return NEXT;
 }
 
 SEC("socket")
-int tap_both(struct __sk_buff *skb)
+int tap_both(const struct __sk_buff *skb)
 {
 	account(skb, TAP, skb->pkt_type != PACKET_OUTGOING);
 	return NOTHING;
 }
 
 SEC("socket")
-int tap_to_pod(struct __sk_buff *skb)
+int tap_to_pod(const struct __sk_buff *skb)
 {
 	if (skb->pkt_type == PACKET_OUTGOING)
 		account(skb, TAP, 0);
@@ -1292,7 +1293,7 @@ struct {
 } moments SEC(".maps");
 
 SEC("socket")
-int tell_moment(struct __sk_buff *skb)
+int tell_moment(const struct __sk_buff *skb)
 {
 	__u32 zero = 0;
 	struct moment *moment = bpf_map_lookup_elem(&moments, &zero);
@@ -1306,13 +1307,13 @@ int tell_moment(struct __sk_buff *skb)
 
 /* What a program costs that does nothing: the benchmark's floor. */
 SEC("tc")
-int empty(struct __sk_buff *skb)
+int empty(const struct __sk_buff *skb)
 {
 	return NEXT;
 }
 
 SEC("socket")
-int empty_tap(struct __sk_buff *skb)
+int empty_tap(const struct __sk_buff *skb)
 {
 	return NOTHING;
 }

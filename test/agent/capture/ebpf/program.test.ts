@@ -1,9 +1,9 @@
-// The program only looks: what it may return and what it may call stand in its source. And what user space reads of it
-// lies where layout.ts says.
+// The program only looks: what it may return and what it may call stand in its source, and nothing of what is compiled of
+// it stores into a packet or its context. And what user space reads of it lies where layout.ts says.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import {
   counters,
   dnsEvent,
@@ -15,10 +15,19 @@ import {
   translationEvent,
   untold,
 } from '../../../../agent/capture/ebpf/layout.ts';
+import { storesOutside } from './stores.ts';
 
 const path = new URL('../../../../agent/capture/ebpf/flows.bpf.c', import.meta.url).pathname;
 const source = readFileSync(path, 'utf8');
 const code = source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*/g, '');
+
+/** As setup/ebpf.sh has it. */
+const script = readFileSync(new URL('../../../../setup/ebpf.sh', import.meta.url), 'utf8');
+const multiarch = execFileSync('sh', ['-c', 'dpkg-architecture -q DEB_HOST_MULTIARCH']).toString().trim();
+const clang = [
+  .../^ {2}clang (.*) "-I\/usr\/include\/\$multiarch"/m.exec(script)![1]!.split(' '),
+  `-I/usr/include/${multiarch}`,
+];
 
 /** Helpers that read, count and tell time. Whatever alters, redirects, clones or drops a packet is not among them. */
 const harmless = [
@@ -42,7 +51,9 @@ const harmless = [
 t.test('a program at TC always returns NEXT, one at a packet socket NOTHING', async (t) => {
   t.match(source, /^#define NEXT TC_ACT_UNSPEC\b/m);
   t.match(source, /^#define NOTHING 0\b/m);
-  const programs = [...code.matchAll(/SEC\("(tc|socket)"\)\nint (\w+)\(struct __sk_buff \*skb\)\n\{([\s\S]*?)\n\}/g)];
+  const programs = [
+    ...code.matchAll(/SEC\("(tc|socket)"\)\nint (\w+)\(const struct __sk_buff \*skb\)\n\{([\s\S]*?)\n\}/g),
+  ];
   t.equal(programs.length, [...code.matchAll(/SEC\("(?:tc|socket)/g)].length, 'every program was found');
   for (const [, section, name, body] of programs) {
     const returns = [...body!.matchAll(/return ([^;]+);/g)].map((found) => found[1]);
@@ -54,6 +65,49 @@ t.test('a program at TC always returns NEXT, one at a packet socket NOTHING', as
 t.test('no program calls what could alter, redirect or drop a packet', async (t) => {
   const called = new Set([...code.matchAll(/\b(bpf_\w+)\(/g)].map((found) => found[1]!));
   for (const name of called) t.ok(harmless.includes(name), name);
+});
+
+/** With its text changed. */
+function compile(t: Test, change: (source: string) => string, ...options: string[]): string {
+  const folder = t.testdir({ 'flows.bpf.c': change(source) });
+  const object = join(folder, 'flows.bpf.o');
+  const file = join(folder, 'flows.bpf.c');
+  execFileSync('clang', [...clang, ...options, '-c', file, '-o', object], { stdio: ['ignore', 'ignore', 'pipe'] });
+  return object;
+}
+
+const takesContext = (program: string) =>
+  new RegExp(`\\bint ${program}\\((?:const )?struct __sk_buff \\*skb`).test(code);
+
+t.test('no program stores into a packet or its context', async (t) => {
+  for (const options of [[], ['-DWITH_CONNTRACK']]) {
+    const object = compile(t, (text) => text, ...options);
+    t.same(storesOutside(object, takesContext), [], options[0] ?? 'plain');
+  }
+});
+
+t.test('one that did would not compile, and would be found where it casts', async (t) => {
+  const inFromPod = (line: string) => (text: string) =>
+    text.replace('account(skb, TC_FROM_POD, 1);', `${line}\n\taccount(skb, TC_FROM_POD, 1);`);
+  const writing = {
+    'skb->mark = 0x0800;': 'cannot assign to variable',
+    'skb->priority = 6;': 'cannot assign to variable',
+    '((struct __sk_buff *)skb)->mark = 1;': 'drops const qualifier',
+    'struct plain_ipv4 copy; struct plain_ipv4 *ip = behind_link(skb, TC_FROM_POD, &copy, 14); if (ip) ip->ip.ttl = 1;':
+      'discards qualifiers',
+  };
+  for (const [line, complaint] of Object.entries(writing)) {
+    t.throws(() => compile(t, inFromPod(line)), { message: new RegExp(complaint) }, line);
+  }
+  const casting = [
+    '((volatile struct __sk_buff *)(long)skb)->mark = 0x0800;',
+    'char *at = (char *)(long)skb->data; if (at + 20 <= (char *)(long)skb->data_end) *(volatile char *)(at + 14) = 1;',
+  ];
+  for (const line of casting) {
+    const found = storesOutside(compile(t, inFromPod(line)), takesContext);
+    t.equal(found.length, 1, line);
+    t.match(found[0], /^from_pod: \*\(u(8|32) \*\)\(r\d \+ \d+\) = /);
+  }
 });
 
 t.test('rows and events lie where layout.ts says', async (t) => {
@@ -112,7 +166,6 @@ t.test('rows and events lie where layout.ts says', async (t) => {
   const probe = asserted.map(([what, value]) => `_Static_assert(${what} == ${value}, "${what.replaceAll('"', '')}");`);
   const file = join(t.testdir({}), 'probe.c');
   writeFileSync(file, `#include "${path}"\n${probe.join('\n')}\n`);
-  const multiarch = execFileSync('sh', ['-c', 'dpkg-architecture -q DEB_HOST_MULTIARCH']).toString().trim();
-  execFileSync('clang', ['-target', 'bpf', '-fsyntax-only', `-I/usr/include/${multiarch}`, file]);
+  execFileSync('clang', [...clang, '-fsyntax-only', file]);
   t.ok(asserted.length > 40, `${asserted.length} places hold`);
 });

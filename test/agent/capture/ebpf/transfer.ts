@@ -1,6 +1,7 @@
 // Runs in a network namespace of its own: sends the same bytes into another one and back, by TCP and by UDP, and tells what
-// came out; with our program on the interface, where one is named, which must have seen it.
-//   node transfer.ts none|ebpf|tap
+// came out, and how many packets came otherwise than they were sent, or with what steers them on their way; with our program on
+// the interface, where one is named, which must have seen it, or with a rule that marks packets.
+//   node transfer.ts none|ebpf|tap|marking
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -15,6 +16,20 @@ import { Books } from '../../../../books/books.ts';
 const bytes = 4_000_000;
 const datagrams = 200;
 const address = '10.0.0.2';
+/** At both ends: what comes in, and what of it is not as the other end sent it. */
+const looking = `
+table ip look {
+  counter came {}
+  counter altered {}
+  chain incoming {
+    type filter hook prerouting priority -500;
+    counter name came
+    meta mark != 0 counter name altered
+    meta priority != none counter name altered
+    ip ttl != 64 counter name altered
+    ip dscp != 0 counter name altered
+  }
+}`;
 
 /** In the other namespace: echoes. */
 async function echo(): Promise<void> {
@@ -59,7 +74,21 @@ function patterned(length: number): Buffer {
   return Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 255));
 }
 
-async function main(name: 'none' | 'ebpf' | 'tap'): Promise<void> {
+function looked(at: readonly string[]): string {
+  const shown = execFileSync(at[0]!, [...at.slice(1), 'nft', 'list', 'counters']).toString();
+  const [altered, came] = ['altered', 'came'].map((name) =>
+    Number(new RegExp(`counter ${name} \\{\\s+packets (\\d+)`).exec(shown)?.[1]),
+  );
+  return `${altered} altered of ${came! >= datagrams ? 'many' : came}`;
+}
+
+/** As a program of ours would that did so, and as early. */
+function mark(): void {
+  const input = 'table inet marking { chain m { type filter hook prerouting priority -600; meta mark set 0x800; }; }\n';
+  execFileSync('nft', ['-f', '-'], { input });
+}
+
+async function main(name: 'none' | 'ebpf' | 'tap' | 'marking'): Promise<void> {
   const other = spawn('unshare', ['-n', process.execPath, import.meta.filename, 'hold'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -69,10 +98,13 @@ async function main(name: 'none' | 'ebpf' | 'tap'): Promise<void> {
   execFileSync('ip', ['link', 'add', 'vh', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(other.pid)]);
   execFileSync('sh', ['-c', 'ip addr add 10.0.0.1/24 dev vh && ip link set vh up']);
   execFileSync('nsenter', [...inOther, 'sh', '-c', `ip addr add ${address}/24 dev eth0 && ip link set eth0 up`]);
+  const ends = [['env'], ['nsenter', ...inOther]];
+  for (const [program, ...words] of ends) execFileSync(program!, [...words, 'nft', '-f', '-'], { input: looking });
   other.stdin.write('\n');
   await lines.next();
-  const watching = name === 'none' ? undefined : watch(name);
-  process.stdout.write(`${await overTcp()}, ${await overUdp()}\n`);
+  if (name === 'marking') mark();
+  const watching = name === 'none' || name === 'marking' ? undefined : watch(name);
+  process.stdout.write(`${await overTcp()}, ${await overUdp()}, ${ends.map(looked).join(', ')}\n`);
   if (watching !== undefined && (await watching()) < bytes * 2) throw new Error('the program saw less than was sent');
   other.kill('SIGKILL');
 }
@@ -100,4 +132,4 @@ function watch(name: 'ebpf' | 'tap'): () => Promise<number> {
 if (process.argv[2] === 'hold') {
   process.stdout.write('there\n');
   process.stdin.once('data', echo);
-} else await main(process.argv[2] as 'none' | 'ebpf' | 'tap');
+} else await main(process.argv[2] as Parameters<typeof main>[0]);
