@@ -35,7 +35,7 @@ export type Streams = { stdout: Stream; stderr: Stream };
 export function connectivityCommand(streams: Streams = process): Command {
   return new Command('connectivity')
     .description('every connection that a folder of manifests lets pass, or what a change of it opens and closes')
-    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
+    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
     .option('--diff <path>', 'the same after a change: show only what it opens, closes, declares or leaves undeclared')
     .addOption(anyOfOption('-n, --namespace <name>', 'of either end'))
     .addOption(anyOfOption('--verdict <verdict>', `${passingVerdicts.join(', ')}; of a change, before or after it`))

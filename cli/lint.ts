@@ -33,7 +33,7 @@ export type Streams = { stdout: Writable & { isTTY?: boolean; columns?: number }
 export function lintCommand(streams: Streams = process): Command {
   return new Command('lint')
     .description('what is wrong with the policies in a folder of manifests, before any packet is sent')
-    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
+    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
     .addOption(anyOfOption('-n, --namespace <name>', 'only of that namespace'))
     .addOption(anyOfOption('--rule <name>', 'only by that rule'))
     .addOption(anyOfOption('--skip <name>', 'not by that rule'))

@@ -49,7 +49,7 @@ export function replayCommand(): Command {
   return new Command('replay')
     .description('judge capture files (pcap, pcapng) by a folder of manifests, offline')
     .argument('<file...>', 'capture files, in the order of their time')
-    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
+    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
     .option('--declared <path>', 'policies as they should be (Git): where they differ from those of --cluster is drift')
     .option('--option <name=value>', `what the API leaves open: ${optionsText()}`, collect)
     .option('--max-connections <number>', mostConnections.help, mostConnections.defaultText)

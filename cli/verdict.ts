@@ -8,6 +8,7 @@ import { protocolName } from '../model/protocol.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { verdictJson } from '../policy/explain.ts';
 import { parsePolicyOptions, policyOptionValues } from '../policy/options.ts';
+import { badFlag } from './errors.ts';
 import { answerBatch } from './verdict-batch.ts';
 import { at } from './verdict-errors.ts';
 import { Parties } from './verdict-parties.ts';
@@ -32,7 +33,7 @@ const outputs = ['table', 'json', 'jsonl', 'yaml'] as const;
 export function verdictCommand(streams: Streams = process): Command {
   return new Command('verdict')
     .description('what the declared policies say of a connection, and why')
-    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively')
+    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
     .option('--from <who>', 'who begins it: NS/NAME, NS/KIND/NAME or an IP address')
     .option('--to <who>', 'who answers: the same, NS/Service/NAME or the address of a Service')
     .option('--port <port>', 'number, or name of a container port of the responder')
@@ -51,6 +52,10 @@ export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }:
   if (problems.length > 0) throw new ProblemError(...problems);
   const read = flags.batch ? undefined : readQuery(flags);
   if (read !== undefined && 'fault' in read) throw new ProblemError(at('the question', read.fault));
+  if (flags.batch && flags.cluster === '-') {
+    const mend = 'give the manifests as a file or a folder';
+    throw new ProblemError(badFlag('--cluster -', 'with --batch stdin has the questions', mend));
+  }
   const manifests = await readManifests(flags.cluster);
   for (const problem of manifests.problems) stderr.write(`${problemLine(problem)}\n`);
   const done = manifests.unread.length > 0 ? 2 : 0;

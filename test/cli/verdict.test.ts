@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -55,6 +56,23 @@ for (const name of readdirSync(cases)) {
 function textOfId(line: string): string | undefined {
   return /^\{"id":(.*?),"(?:verdict|error)"/.exec(line)?.[1];
 }
+
+t.test('--cluster - reads the manifests from stdin, and not beside the questions of a batch', async (t) => {
+  const waybill = fileURLToPath(new URL('../../cli/waybill.ts', import.meta.url));
+  const asked = ['verdict', '--cluster', '-', '--from', 'shop/debug', '--to', 'shop/carts-db', '--port', 'mongo'];
+  const { status, stdout } = spawnSync(process.execPath, [waybill, ...asked], { input: readFileSync(shop) });
+  t.equal(status, 0);
+  t.match(String(stdout), /^shop\/debug -> shop\/carts-db TCP mongo: denied/);
+  await t.rejects(
+    run({ cluster: '-', batch: true }),
+    new ProblemError({
+      code: 'bad-flag',
+      place: '--cluster -',
+      fault: 'with --batch stdin has the questions',
+      mend: 'give the manifests as a file or a folder',
+    }),
+  );
+});
 
 t.test('one question: the verdict with its explanation as a table, and exit code 0', async (t) => {
   const ran = await run({ from: 'shop/debug', to: 'shop/carts-db', port: 'mongo' });

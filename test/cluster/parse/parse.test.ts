@@ -101,6 +101,66 @@ t.test('rule 14: only ready endpoints are kept; a condition that is not given is
   t.same(slice.ports, [{ name: 'sql', protocol: 6, port: 5432 }]);
 });
 
+t.test('a slice tells the pod behind an address where it is one', async (t) => {
+  const endpoints = [
+    { addresses: ['10.0.0.1'], targetRef: { kind: 'Pod', name: 'db-0' } },
+    { addresses: ['10.0.0.2'], targetRef: { kind: 'Pod', name: 'db-1', namespace: 'other' } },
+    { addresses: ['10.0.0.3'], targetRef: { kind: 'Node', name: 'n1' } },
+    { addresses: ['10.0.0.4'] },
+  ];
+  const slice = parsed('EndpointSlice', raw('EndpointSlice', 'shop/x', { endpoints }));
+  t.same(slice.pods, { '10.0.0.1': 'shop/db-0', '10.0.0.2': 'other/db-1' });
+});
+
+t.test('a Service has the pods that its selector selects behind its target ports', async (t) => {
+  const ports = [
+    { port: 80, targetPort: 'http' },
+    { port: 81, targetPort: 8081, nodePort: 30081 },
+    { port: 82, targetPort: 0 },
+    { port: 83 },
+  ];
+  const spec = { clusterIP: 'None', selector: { app: 'web' }, ports };
+  const read = parsed('Service', raw('Service', 'shop/web', { spec }));
+  t.match(read, { headless: true, selector: { app: 'web' }, addresses: [] });
+  t.same(
+    read.ports.map(({ targetPort, nodePort }) => [targetPort, nodePort]),
+    [
+      ['http', 0],
+      [8081, 30081],
+      [undefined, 0],
+      [undefined, 0],
+    ],
+  );
+  const without = parsed('Service', raw('Service', 'shop/web', { spec: { clusterIP: '10.96.0.1', ports: [] } }));
+  t.notHas(without, { selector: {} });
+  t.notHas(without, { headless: true });
+  const wrong = {
+    ports: [
+      { port: 80, targetPort: 'Http' },
+      { port: 81, targetPort: 70000 },
+    ],
+  };
+  t.equal(problemsOf(raw('Service', 'shop/web', { spec: wrong })).length, 2);
+});
+
+t.test(
+  'a broken Node or EndpointSlice is there with what could be read: for whom something is not known',
+  async (t) => {
+    const slice = raw('EndpointSlice', 'shop/x', {
+      metadata: { labels: { 'kubernetes.io/service-name': 'db' } },
+      endpoints: [{ addresses: ['10.0.0.1', '?'] }],
+    });
+    t.match(parseObject(slice), {
+      is: 'object',
+      object: { broken: true, service: 'db', addresses: ['10.0.0.1'] },
+      problems: [{ code: 'bad-address' }],
+    });
+    const node = raw('Node', 'n1', { metadata: { labels: { zone: 1 } } });
+    t.match(parseObject(node), { is: 'object', object: { broken: true, name: 'n1' } });
+    t.match(parseObject(raw('Namespace', 'shop', { metadata: { labels: { zone: 1 } } })), { is: 'broken' });
+  },
+);
+
 t.test('a slice of names has no addresses, and that is no fault', async (t) => {
   const slice = raw('EndpointSlice', 'shop/x', { addressType: 'FQDN', endpoints: [{ addresses: ['db.example'] }] });
   t.same(parsed('EndpointSlice', slice).addresses, []);
