@@ -1,5 +1,6 @@
 // One manifest file: its objects, each with its place, and what is wrong with it.
 import { readFile } from 'node:fs/promises';
+import { text as textOf } from 'node:stream/consumers';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { cannotRead, fileTooLarge } from '../errors.ts';
@@ -34,6 +35,9 @@ export type Manifest = {
   kustomization?: Kustomization;
 };
 
+/** Opened by its path it could not be a socket, as it is where a program writes into it. */
+export const stdinPath = '/dev/stdin';
+
 /** JSON takes a fifth of the memory that YAML takes while it is read. */
 const bytesMost = { json: 256 * 2 ** 20, yaml: 64 * 2 ** 20 };
 
@@ -45,7 +49,7 @@ export async function readManifestFile(file: ManifestFile, keep: Keep, role: Rol
     : file.bytes > yaml && fileTooLarge(file.name, file.bytes, yaml, json);
   if (tooLarge) return unread(tooLarge);
   try {
-    const text = await readFile(file.path, 'utf8');
+    const text = await (file.path === stdinPath ? textOf(process.stdin) : readFile(file.path, 'utf8'));
     if (role === 'template' && text.includes('{{')) return template;
     const manifest = parseManifest(text, file.name, keep);
     return manifest.whole || !templateLine.test(text) ? manifest : asTemplate(manifest);

@@ -4,6 +4,7 @@ import type { Problem } from '../../model/problem.ts';
 import { nothingToRead } from '../errors.ts';
 import type { Counts } from './counts.ts';
 import { ManifestFolder, type Scan } from './folder.ts';
+import { stdinPath } from './manifest.ts';
 import type { Source } from './source.ts';
 
 /**
@@ -38,7 +39,7 @@ export async function readSources(path: string): Promise<Manifests & { sources: 
 }
 
 function onDisk(path: string): string {
-  return path === '-' ? '/dev/stdin' : path;
+  return path === '-' ? stdinPath : path;
 }
 
 function toldOf(path: string, scan: Scan): Omit<Manifests, 'objects'> {
