@@ -10,12 +10,12 @@ import { heldBy, notValidAt } from '../certs/validity.ts';
 import { moreHeader } from '../collector/api/api.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 import {
+  answerEnded,
   badUrl,
   clientCertificateUnusable,
   collectorSaid,
   notAnswer,
   refused,
-  streamEnded,
   unreachable,
 } from './errors.ts';
 
@@ -26,6 +26,9 @@ export type Answer = { value: unknown; more: boolean };
 
 /** Until the first word of an answer; a large one may take longer. */
 const patienceMs = 30_000;
+/** After its first word. One that is followed says every 15 s that it lives. */
+const silenceMostMs = 60_000;
+const silence = 'nothing was heard of it for too long';
 
 export function addClientFlags(command: Command): Command {
   return command
@@ -46,27 +49,35 @@ function certificateOption(name: 'ca' | 'cert' | 'key', help: string, file: stri
 export class CollectorClient {
   readonly url: string;
   readonly #tls: { ca: Buffer; cert: Buffer; key: Buffer };
+  readonly #silenceMs: number;
 
-  constructor(flags: ClientFlags) {
+  constructor(flags: ClientFlags, silenceMs = silenceMostMs) {
     this.url = flags.collector;
+    this.#silenceMs = silenceMs;
     if (!URL.canParse(this.url) || new URL(this.url).protocol !== 'https:') throw new ProblemError(badUrl(this.url));
     this.#tls = readCertificates(flags);
   }
 
   async get(path: string, parameters: URLSearchParams): Promise<Answer> {
     const response = await this.#request(path, parameters);
-    const body = await bodyOf(response).catch((error: unknown) => {
-      throw new ProblemError(unreachable(this.url, error));
+    const heard = endWhenSilent(response, this.#silenceMs);
+    const body = await bodyOf(response).catch(() => {
+      throw new ProblemError(
+        answerEnded(this.url, heard.silent ? silence : 'it broke off in the middle of its answer'),
+      );
     });
     return { value: this.#parsed(body), more: response.headers[moreHeader] === 'true' };
   }
 
-  /** Values as they come, until `signal` ends it; where the collector does, that is a ProblemError. */
+  /** Values as they come, until `signal` ends it; where the collector does, or is silent, that is a ProblemError. */
   async *follow(path: string, parameters: URLSearchParams, signal: AbortSignal): AsyncGenerator<unknown, void> {
+    let heard = { silent: false };
     try {
       const response = await this.#request(path, parameters, signal);
       signal.addEventListener('abort', () => response.destroy(), { once: true });
-      for await (const line of createInterface({ input: response })) {
+      heard = endWhenSilent(response, this.#silenceMs);
+      for await (const line of linesOf(response)) {
+        if (line === '') continue; // it says that it lives
         const value = this.#parsed(line);
         const said = errorOf(value);
         if (said !== undefined) throw new ProblemError(collectorSaid(this.url, said));
@@ -74,9 +85,9 @@ export class CollectorClient {
       }
     } catch (error) {
       if (signal.aborted) return;
-      throw error instanceof ProblemError ? error : new ProblemError(unreachable(this.url, error));
+      throw error;
     }
-    if (!signal.aborted) throw new ProblemError(streamEnded(this.url));
+    if (!signal.aborted) throw new ProblemError(answerEnded(this.url, heard.silent ? silence : 'it ended the stream'));
   }
 
   #request(path: string, parameters: URLSearchParams, signal?: AbortSignal): Promise<IncomingMessage> {
@@ -87,7 +98,11 @@ export class CollectorClient {
         clearTimeout(patience);
         const status = response.statusCode ?? 0;
         if (status === 200) resolve(response);
-        else bodyOf(response).then((body) => fail(refused(this.url, status, body)), reject);
+        else
+          bodyOf(response).then(
+            (body) => fail(refused(this.url, status, body)),
+            () => fail(refused(this.url, status, '')),
+          );
       });
       const patience = setTimeout(() => {
         sent.destroy(Object.assign(new Error('it did not answer in time'), { code: 'ETIMEDOUT' }));
@@ -140,6 +155,33 @@ function readCertificates(flags: ClientFlags): { ca: Buffer; cert: Buffer; key: 
 function errorOf(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null || !('error' in value)) return undefined;
   return typeof value.error === 'string' ? value.error : undefined;
+}
+
+/** Ends it where nothing comes. Counted in steps, so that a while in which this program is held up is none of silence. */
+function endWhenSilent(response: IncomingMessage, silenceMs: number): { silent: boolean } {
+  const steps = 12;
+  const heard = { silent: false };
+  const { socket } = response;
+  let [quiet, bytes] = [0, socket.bytesRead];
+  const timer = setInterval(() => {
+    quiet = socket.bytesRead === bytes ? quiet + 1 : 0;
+    bytes = socket.bytesRead;
+    if (quiet < steps) return;
+    heard.silent = true;
+    response.destroy(new Error(silence));
+  }, silenceMs / steps);
+  response.once('close', () => clearInterval(timer));
+  return heard;
+}
+
+/** To where the answer ends, or the connection breaks. */
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void> {
+  const lines = createInterface({ input: response });
+  try {
+    yield* lines;
+  } catch {
+    return;
+  }
 }
 
 async function bodyOf(response: IncomingMessage): Promise<string> {

@@ -120,8 +120,8 @@ function errorIn(body: string): string | undefined {
   }
 }
 
-export function streamEnded(url: string): Problem {
-  return problem('collector-ended', `--collector ${url}`, 'it ended the stream', 'ask again once it runs');
+export function answerEnded(url: string, fault: string): Problem {
+  return problem('collector-ended', `--collector ${url}`, fault, 'ask again once it runs');
 }
 
 export function clientCertificateUnusable(error: unknown): Problem {

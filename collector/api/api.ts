@@ -20,7 +20,15 @@ export type NodeStatus = {
   notWatched?: readonly string[];
   recordsReceived?: number;
   duplicatesDropped?: number;
-  books?: { seen: number; stored: number; setAside: Record<string, number>; lost: Record<string, number> };
+  /** `bytes` is left out where the agent does not tell them. */
+  books?: AccountJson & { bytes?: AccountJson };
+};
+
+export type AccountJson = {
+  seen: number;
+  stored: number;
+  setAside: Record<string, number>;
+  lost: Record<string, number>;
 };
 
 export type Status = {

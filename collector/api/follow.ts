@@ -14,9 +14,16 @@ export type FollowLimits = {
   unreadMost: number;
   /** How long one that is let go has for what it left unread. */
   lastWordMs: number;
+  /** Every so often a blank line says that the stream lives: a reader that hears nothing for long need not wait. */
+  heartbeatMs: number;
 };
 
-export const followLimits: FollowLimits = { followers: 100, unreadMost: 4 * 2 ** 20, lastWordMs: 5_000 };
+export const followLimits: FollowLimits = {
+  followers: 100,
+  unreadMost: 4 * 2 ** 20,
+  lastWordMs: 5_000,
+  heartbeatMs: 15_000,
+};
 
 /** Ids that a reader was told and that may be taken back; the oldest are forgotten first. */
 const toldMost = 50_000;
@@ -96,6 +103,8 @@ class FollowedLines extends Readable {
     super({ encoding: 'utf8', highWaterMark: 64 * 1024 });
     this.#limits = limits;
     this.#onDropped = onDropped;
+    const heartbeat = setInterval(() => this.#beat(), limits.heartbeatMs).unref();
+    this.once('close', () => clearInterval(heartbeat));
   }
 
   begin(past: readonly Change[]): void {
@@ -150,6 +159,13 @@ class FollowedLines extends Readable {
   #wait(line: string): void {
     this.#waiting.push(line);
     this.#waitingCharacters += line.length;
+  }
+
+  /** Whoever has something to read yet needs none. */
+  #beat(): void {
+    if (this.#over || this.#waiting.length > 0) return;
+    this.#wait('\n');
+    this.#give();
   }
 
   #drop(): void {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
 import t from 'tap';
+import { followLimits } from '../../../collector/api/follow.ts';
 import { serveApi } from '../../../collector/api/server.ts';
 import type { FindingJson } from '../../../model/json.ts';
 import { ProblemError } from '../../../model/problem.ts';
@@ -10,6 +11,7 @@ import { apiScene, caOnly } from '../../scene/api.ts';
 import { connection, podEnd } from '../../scene/connections.ts';
 import { finding } from '../../scene/findings.ts';
 import { second, t0 } from '../../scene/records.ts';
+import { until } from '../../scene/until.ts';
 
 const blocked = finding({ id: 'f2', kind: 'blocked', severity: 'medium', initiator: podEnd('bank/web') });
 
@@ -101,7 +103,7 @@ t.test('one who follows knows it before there is anything to tell, and is forgot
 });
 
 t.test('a reader that cannot keep up gets a last line that says so, and is counted', async (t) => {
-  const limits = { followers: 2, unreadMost: 20_000, lastWordMs: 60_000 };
+  const limits = { ...followLimits, followers: 2, unreadMost: 20_000, lastWordMs: 60_000 };
   const scene = await apiScene(t, {}, limits);
   const response = await scene.open('/v1/findings?follow=true');
   // More than all buffers between the two ends hold, while nothing is read.
@@ -128,8 +130,26 @@ t.test('a reader that cannot keep up gets a last line that says so, and is count
   t.ok(count - 1 <= told, `${count - 1} of ${told} came before it`);
 });
 
+t.test('one who follows hears that the stream lives, by blank lines between the objects', async (t) => {
+  const scene = await apiScene(t, { findings: [finding()] }, { ...followLimits, heartbeatMs: 10 });
+  const response = await scene.open('/v1/findings?follow=true');
+  let heard = '';
+  response.setEncoding('utf8').on('data', (chunk: string) => {
+    heard += chunk;
+  });
+  await until('it lives', () => heard.endsWith('}\n\n\n'));
+  scene.change({ type: 'finding', finding: finding({ id: 'new' }) });
+  await until('it goes on', () => /"new".*\}\n\n$/.test(heard));
+  const objects = heard.split('\n').filter((line) => line !== '');
+  t.same(
+    objects.map((line) => JSON.parse(line).id),
+    ['f1', 'new'],
+  );
+  response.destroy();
+});
+
 t.test('there is room for so many followers and no more', async (t) => {
-  const scene = await apiScene(t, {}, { followers: 1, unreadMost: 1000, lastWordMs: 10 });
+  const scene = await apiScene(t, {}, { ...followLimits, followers: 1 });
   const first = await scene.open('/v1/flows?follow=true');
   const { status, body } = await scene.get('/v1/flows?follow=true');
   t.equal(status, 503);
