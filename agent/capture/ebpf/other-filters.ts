@@ -13,7 +13,10 @@ export type Changed = 'no' | 'behind' | 'ahead or behind';
 /** Filters of clsact. */
 type Filters = Record<Direction, { ours: Place; others: boolean }>;
 
-const none = { ids: [], revision: 0n };
+/** In their order, and of which revision. */
+type Programs = { ids: readonly number[]; revision: bigint };
+
+const none: Programs = { ids: [], revision: 0n };
 const parentOf = { 'from-pod': parents.ingress, 'to-pod': parents.egress } as const;
 /** That a change is told is not certain: so many looks ask for everything once. */
 const looksToAskAll = 50;
@@ -22,7 +25,12 @@ export class OtherFilters {
   readonly #hook: TcHook;
   readonly #own: Readonly<Record<Direction, number>>;
   readonly #asking = new TcAsker();
-  readonly #following = new TcFollower();
+  readonly #following: Pick<TcFollower, 'read' | 'close'>;
+  /** Of TCX, by interface, since the last look. */
+  readonly #programs: Readonly<Record<Direction, Map<number, Programs>>> = {
+    'from-pod': new Map(),
+    'to-pod': new Map(),
+  };
   /** By interface, in the order in which they were asked. */
   readonly #filters = new Map<number, Filters>();
   /** Interfaces at which a qdisc may drop what has passed TC; undefined until it is asked again. */
@@ -31,17 +39,23 @@ export class OtherFilters {
   readonly #revisions = new Map<number, bigint>();
   readonly #changed = new Set<number>();
   #looks = 0;
+  /** Interfaces whose turn it is to be asked again, in parts of which `looksToAskAll` are one. */
   #toAskAgain = 0;
 
   /** `own`: the kernel's numbers of our programs for `hook`. */
-  constructor(hook: TcHook, own: Readonly<Record<Direction, number>>) {
+  constructor(
+    hook: TcHook,
+    own: Readonly<Record<Direction, number>>,
+    following: Pick<TcFollower, 'read' | 'close'> = new TcFollower(),
+  ) {
     this.#hook = hook;
     this.#own = own;
+    this.#following = following;
   }
 
   /** Whether anyone else may drop packets where they enter the pod. */
   towardsPod(interfaceIndex: number): boolean {
-    const { ids } = programsAt(interfaceIndex, 'to-pod');
+    const { ids } = this.#programsAt(interfaceIndex, 'to-pod');
     if (ids.some((id) => id !== this.#own['to-pod'])) return true;
     this.#queueing ??= queueing(this.#asking.qdiscs());
     return this.#queueing.has(interfaceIndex) || this.#filtersAt(interfaceIndex)['to-pod'].others;
@@ -49,7 +63,7 @@ export class OtherFilters {
 
   place(interfaceIndex: number, direction: Direction): Place {
     if (this.#hook === 'clsact') return this.#filtersAt(interfaceIndex)[direction].ours;
-    return placeOf(programsAt(interfaceIndex, direction).ids.indexOf(this.#own[direction]));
+    return placeOf(this.#programsAt(interfaceIndex, direction).ids.indexOf(this.#own[direction]));
   }
 
   /**
@@ -57,16 +71,20 @@ export class OtherFilters {
    * before, and still somebody dropped what ours has counted, or ended the chain before ours ran.
    */
   changed(interfaceIndex: number): Changed {
-    const { revision } = programsAt(interfaceIndex, 'to-pod');
-    const before = this.#revisions.get(interfaceIndex);
+    const { ids, revision } = this.#programsAt(interfaceIndex, 'to-pod');
+    const before = this.#revisions.get(interfaceIndex) ?? revision;
     this.#revisions.set(interfaceIndex, revision);
-    if (before !== undefined && before !== revision) return 'ahead or behind';
-    if (!this.#changed.delete(interfaceIndex)) return 'no';
+    const isTold = this.#changed.delete(interfaceIndex);
+    // Of a single change that left ours first, as it was, nobody was ahead.
+    const isOneBehind = revision === before + 1n && ids[0] === this.#own['to-pod'];
+    if (revision !== before && !isOneBehind) return 'ahead or behind';
+    if (revision === before && !isTold) return 'no';
     return this.#hook === 'tcx' ? 'behind' : 'ahead or behind'; // TCX runs before clsact and qdiscs
   }
 
   /** Forgets what was asked where it changed since. */
   refresh(): void {
+    for (const programs of Object.values(this.#programs)) programs.clear();
     this.#forgetOldest();
     const told = this.#following.read((message) => this.#follow(message));
     if (told === 'whole') return;
@@ -78,10 +96,11 @@ export class OtherFilters {
   /** What was asked of it does not hold any more: we changed it ourselves. */
   askAgain(interfaceIndex: number): void {
     this.#filters.delete(interfaceIndex);
+    for (const programs of Object.values(this.#programs)) programs.delete(interfaceIndex);
   }
 
   forget(interfaceIndex: number): void {
-    this.#filters.delete(interfaceIndex);
+    this.askAgain(interfaceIndex);
     this.#revisions.delete(interfaceIndex);
     this.#changed.delete(interfaceIndex);
   }
@@ -94,10 +113,10 @@ export class OtherFilters {
   #forgetOldest(): void {
     this.#looks += 1;
     if (this.#looks % looksToAskAll === 0) this.#queueing = undefined;
-    this.#toAskAgain += this.#filters.size / looksToAskAll;
+    this.#toAskAgain += this.#filters.size;
     for (const index of this.#filters.keys()) {
-      if (this.#toAskAgain < 1) return;
-      this.#toAskAgain -= 1;
+      if (this.#toAskAgain < looksToAskAll) return;
+      this.#toAskAgain -= looksToAskAll;
       this.#filters.delete(index);
     }
   }
@@ -108,6 +127,14 @@ export class OtherFilters {
     this.#filters.delete(interfaceIndex);
     if (type === messageTypes.newQdisc || type === messageTypes.deletedQdisc) this.#queueing = undefined;
     if (this.#revisions.has(interfaceIndex) && mayDrop(message)) this.#changed.add(interfaceIndex);
+  }
+
+  #programsAt(interfaceIndex: number, direction: Direction): Programs {
+    const known = this.#programs[direction].get(interfaceIndex);
+    if (known !== undefined) return known;
+    const found = programsAt(interfaceIndex, direction);
+    this.#programs[direction].set(interfaceIndex, found);
+    return found;
   }
 
   #filtersAt(interfaceIndex: number): Filters {
@@ -130,7 +157,7 @@ export class OtherFilters {
 }
 
 /** None on kernels without TCX, and where the interface is gone. What comes and leaves of ours does nothing. */
-function programsAt(interfaceIndex: number, direction: Direction): { ids: number[]; revision: bigint } {
+function programsAt(interfaceIndex: number, direction: Direction): Programs {
   try {
     const { ids, revision } = tcxPrograms(interfaceIndex, direction);
     return { ids: ids.filter((id) => !isSilent(id)), revision };

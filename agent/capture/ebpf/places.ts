@@ -145,7 +145,7 @@ export class TcPlaces implements Places {
     if (front.calmLooks >= looksThatAreCalm) front.moves = 0;
     if (front.isOurs) return stays;
     if (place === 'behind others') {
-      if (front.moves >= mostMoves) return stays;
+      if (front.moves >= mostMoves) throw new Error('another program puts itself ahead of ours, again and again');
       front.moves += 1;
     }
     const { way } = this.#moveToFront(index, stand);

@@ -37,7 +37,7 @@ type Watched = {
 };
 
 const notSeen = {
-  'from-pod': 'packets from the pod are not seen',
+  'from-pod': 'not all that leaves the pod is seen',
   'to-pod': 'packets towards the pod are not seen',
 } as const;
 
@@ -138,9 +138,8 @@ export class KernelSource implements CaptureSource {
       .map(({ stand }) => stand['to-pod']?.way)
       .filter((way) => way !== undefined);
     const counts = Map.groupBy(ways, (way) => way);
-    const told = [...counts].map(([way, some]) => `${way} ${some.length}`);
-    if (this.#gaps > 0) told.push(`gaps ${this.#gaps}`);
-    return told.join(', ');
+    const by = [...counts].map(([way, some]) => `${way} ${some.length}`).join(', ');
+    return this.#gaps > 0 && by !== '' ? `${by}; gaps ${this.#gaps}` : by;
   }
 
   async close(emit: (record: ConnectionRecord) => void): Promise<void> {
@@ -183,7 +182,8 @@ export class KernelSource implements CaptureSource {
       }
       if (way === undefined) return;
       const said = { link: link.name, direction, by: way };
-      if (missed) this.#log.warn(said, 'packets passed unseen: others took our program away, or ended its chain');
+      if (missed)
+        this.#log.warn(said, 'packets may have passed unseen: others took our program away, or stood ahead of it');
       else this.#log.info(said, 'who else filters at the interface changed');
     } catch (error) {
       if (direction === 'to-pod') watched.unprovenUntil = this.#tables.epoch;

@@ -33,6 +33,21 @@ t.test(
   },
 );
 
+t.test('a TCX program behind ours hides nothing from it; of one that came and went it is not known', async (t) => {
+  t.same(outcomeOf('towards'), [
+    { missing: 0, ways: 'tap 1' },
+    { missing: 0, ways: 'tcx 1' },
+    { missing: 0, ways: 'tcx 1; gaps 1' },
+  ]);
+});
+
+t.test('who stands behind ours and was not told of is known within 50 looks', async (t) => {
+  const [before, ...looks] = outcomeOf<number[]>('untold');
+  t.equal(before, 0);
+  t.equal(looks.length, 3);
+  for (const some of looks) t.ok(some > 0 && some <= 50, `after ${some} looks`);
+});
+
 t.test('many interfaces: each is watched both ways, and nothing is left at the end', async (t) => {
   t.same(outcomeOf('many'), { seen: 20, ways: 'tcx 10', left: 0 });
 });

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { attachTcx, tcxPrograms } from '../../../../agent/capture/ebpf/attach.ts';
 import { programId } from '../../../../agent/capture/ebpf/kernel.ts';
+import { OtherFilters } from '../../../../agent/capture/ebpf/other-filters.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { exchange, makePair, passed, shell, Watching } from './node-link.ts';
 
@@ -81,6 +82,51 @@ const cases: Record<string, () => Promise<unknown>> = {
     const atEnd = watching.source.visible(links.host).fromPod;
     await watching.source.close(() => undefined);
     return { told, atEnd, left: tcxPrograms(links.host, 'from-pod').ids.length };
+  },
+
+  /** Programs of TCX towards the pod: one that comes and stays, one that goes, and two changes between two looks. */
+  async towards() {
+    const watching = new Watching('ebpf');
+    watching.source.watch(link);
+    const other = loadProgram('bench', 1000).program('empty');
+    const told: { ways: string; missing: number }[] = [];
+    const tell = async () => {
+      await watching.settle();
+      told.push({ missing: await missing(watching), ways: watching.source.ways });
+    };
+    const behind = attachTcx(other, links.host, 'to-pod');
+    await tell();
+    behind.detach();
+    await tell();
+    attachTcx(other, links.host, 'to-pod').detach();
+    await tell();
+    return told;
+  },
+
+  /** Whoever stands behind ours, of whom netlink tells nothing: at which look they are known. */
+  async untold() {
+    const deaf = { read: () => 'whole' as const, close: () => undefined };
+    const others = new OtherFilters('tcx', { 'from-pod': 0, 'to-pod': 0 }, deaf);
+    const looksUntil = (isBehind: boolean) => {
+      for (let looks = 0; looks <= 100; looks++) {
+        if (others.towardsPod(links.host) === isBehind) return looks;
+        others.refresh();
+      }
+      return Number.POSITIVE_INFINITY;
+    };
+    const told = [looksUntil(false)];
+    for (const [command, isBehind] of [
+      [
+        'tc qdisc add dev host clsact; tc filter add dev host egress pref 1 bpf bytecode "1,6 0 0 2" direct-action',
+        true,
+      ],
+      ['tc filter del dev host egress', false],
+      ['tc qdisc add dev host root handle 1: htb', true],
+    ] as const) {
+      shell(command);
+      told.push(looksUntil(isBehind));
+    }
+    return told;
   },
 
   /** The source is what many new pods at once wait for. */

@@ -71,7 +71,7 @@ for (const [taken, command] of Object.entries({
 })) {
   t.test(`clsact, ${taken} taken away by others: put back, and the gap is told`, async (t) => {
     const { changes, filtersLeft } = others('clsact', command, command);
-    t.match(changes[0], { movedSince: true, noticed: { ways: /^clsact 1, gaps [12]$/ } });
+    t.match(changes[0], { movedSince: true, noticed: { ways: /^clsact 1; gaps [12]$/ } });
     for (const { noticed, movedSince } of changes) {
       t.match(noticed, { fromPod: true, toPod: true, missing: 0 });
       t.ok(movedSince, 'and the next time');
@@ -88,8 +88,8 @@ t.test(
       `tc filter add dev host egress pref 1 ${ok}`,
       'tc filter del dev host egress pref 1',
     );
-    t.same(changes[0], { unproven: true, movedSince: true, noticed: whole('tap 1, gaps 1') });
-    t.same(changes[1], { unproven: true, movedSince: false, noticed: whole('clsact 1, gaps 1') });
+    t.same(changes[0], { unproven: true, movedSince: true, noticed: whole('tap 1; gaps 1') });
+    t.same(changes[1], { unproven: true, movedSince: false, noticed: whole('clsact 1; gaps 1') });
   },
 );
 
