@@ -1,7 +1,7 @@
 // What the agent tells of itself: its source, its interfaces, its books. A new object only when there is news, since
 // the stream sends it then.
-import type { BooksSnapshot } from '../books/books.ts';
-import type { AgentState, WireInterface } from '../proto/wire.ts';
+import type { Account, BooksSnapshot } from '../books/books.ts';
+import type { AgentState, WireAccount, WireInterface } from '../proto/wire.ts';
 
 /** Books change with every packet; they are told this often. */
 const booksEveryUs = 1_000_000;
@@ -32,7 +32,7 @@ export class StateTeller {
     const booksDue = nowUs - this.#booksUs >= booksEveryUs;
     const isSame = this.#told?.interfaces === interfaces && this.#told.notWatched === notWatched;
     if (this.#told !== undefined && isSame && !booksDue) return this.#told;
-    const { seen, stored, setAside, lost } = this.#news.books();
+    const books = this.#news.books();
     this.#booksUs = nowUs;
     const source = this.#news.source();
     if (booksDue) this.#nodeAddresses = this.#news.nodeAddresses();
@@ -42,13 +42,17 @@ export class StateTeller {
       sourceReason: source.reason,
       interfaces,
       notWatched,
-      books: { seen, stored, setAside: numbers(setAside), lost: numbers(lost) },
+      books: { ...told(books), bytes: told(books.bytes) },
       nodeAddresses: this.#nodeAddresses,
     };
     return this.#told;
   }
 }
 
+function told({ seen, stored, setAside, lost }: Account): WireAccount {
+  return { seen, stored, setAside: numbers(setAside), lost: numbers(lost) };
+}
+
 function numbers(counts: Partial<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(counts).map(([reason, packets]) => [reason, packets ?? 0]));
+  return Object.fromEntries(Object.entries(counts).map(([reason, amount]) => [reason, amount ?? 0]));
 }

@@ -1,55 +1,66 @@
 // The books of one agent: what the capture counted equals what went into records, plus what was set aside, plus what
-// was lost, by reason. Packets are the unit everywhere; records are told beside them.
+// was lost, by reason; in packets, and in the bytes of their frames.
 import type { LossReason, SetAsideReason } from './reasons.ts';
 
-export type BooksSnapshot = {
-  /** Packets the capture source saw, those it lost included. */
+export type Account = {
+  /** What the capture source saw, and what it lost. */
   seen: number;
-  /** Packets in records that the collector acknowledged as stored. */
+  /** In records that the collector acknowledged as stored. */
   stored: number;
-  /** Packets in live connections, or in records not acknowledged yet. */
+  /** In live connections, or in records not acknowledged yet. */
   held: number;
   setAside: Partial<Record<SetAsideReason, number>>;
   lost: Partial<Record<LossReason, number>>;
 };
 
+/** Packets; and bytes, in which what libpcap dropped is missing, since nobody knows its length. */
+export type BooksSnapshot = Account & { bytes: Account };
+
 export class Books {
-  #seen = 0;
-  #stored = 0;
-  #setAside: Partial<Record<SetAsideReason, number>> = {};
-  #lost: Partial<Record<LossReason, number>> = {};
+  readonly #packets = new Ledger();
+  readonly #bytes = new Ledger();
 
-  seen(packets: number): void {
-    this.#seen += packets;
+  seen(packets: number, bytes: number): void {
+    this.#packets.seen += packets;
+    this.#bytes.seen += bytes;
   }
 
-  stored(packets: number): void {
-    this.#stored += packets;
+  stored(packets: number, bytes: number): void {
+    this.#packets.stored += packets;
+    this.#bytes.stored += bytes;
   }
 
-  setAside(reason: SetAsideReason, packets: number): void {
-    this.#setAside[reason] = (this.#setAside[reason] ?? 0) + packets;
+  setAside(reason: SetAsideReason, packets: number, bytes: number): void {
+    add(this.#packets.setAside, reason, packets);
+    add(this.#bytes.setAside, reason, bytes);
   }
 
-  lost(reason: LossReason, packets: number): void {
-    if (packets > 0) this.#lost[reason] = (this.#lost[reason] ?? 0) + packets;
-  }
-
-  /** The sum of all losses, so that a stage can tell whether anything was lost since it last asked. */
-  totalLost(): number {
-    return sum(this.#lost);
+  lost(reason: LossReason, packets: number, bytes: number): void {
+    add(this.#packets.lost, reason, packets);
+    add(this.#bytes.lost, reason, bytes);
   }
 
   snapshot(): BooksSnapshot {
-    const settled = this.#stored + sum(this.#setAside) + sum(this.#lost);
-    return {
-      seen: this.#seen,
-      stored: this.#stored,
-      held: this.#seen - settled,
-      setAside: { ...this.#setAside },
-      lost: { ...this.#lost },
-    };
+    return { ...this.#packets.account(), bytes: this.#bytes.account() };
   }
+}
+
+/** Of one unit. */
+class Ledger {
+  seen = 0;
+  stored = 0;
+  readonly setAside: Account['setAside'] = {};
+  readonly lost: Account['lost'] = {};
+
+  account(): Account {
+    const { seen, stored, setAside, lost } = this;
+    const held = seen - stored - sum(setAside) - sum(lost);
+    return { seen, stored, held, setAside: { ...setAside }, lost: { ...lost } };
+  }
+}
+
+function add<Reason extends string>(to: Partial<Record<Reason, number>>, reason: Reason, amount: number): void {
+  if (amount > 0) to[reason] = (to[reason] ?? 0) + amount;
 }
 
 function sum(counts: Partial<Record<string, number>>): number {

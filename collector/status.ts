@@ -1,5 +1,6 @@
 // What `waybill status` shows: nodes n of m, how far each agent's records reach, what was lost, what waits.
 import { timeText } from '../model/json.ts';
+import type { WireBooks } from '../proto/wire.ts';
 import type { NodeStatus, Status } from './api/api.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Agents, AgentView } from './ingest/agents.ts';
@@ -53,6 +54,10 @@ function nodeStatus(node: string, agent: AgentView | undefined, agents: Agents, 
     notWatched: state.notWatched,
     recordsReceived: agent.recordsReceived,
     duplicatesDropped: agent.duplicatesDropped,
-    ...(state.books === null ? {} : { books: state.books }),
+    ...(state.books === null ? {} : { books: shown(state.books) }),
   };
+}
+
+function shown({ bytes, ...packets }: WireBooks): NonNullable<NodeStatus['books']> {
+  return bytes === null ? packets : { ...packets, bytes };
 }

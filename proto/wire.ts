@@ -49,12 +49,15 @@ export type WireInterface = {
   goneUs: number;
 };
 
-export type WireBooks = {
+export type WireAccount = {
   seen: number;
   stored: number;
   setAside: Record<string, number>;
   lost: Record<string, number>;
 };
+
+/** `bytes` is null of an agent that does not tell them. */
+export type WireBooks = WireAccount & { bytes: WireAccount | null };
 
 export type AgentState = {
   version: string;

@@ -14,6 +14,7 @@ export type QueuedBatch = {
   count: number;
   /** The books count as interfaces do. */
   frames: number;
+  bytes: number;
 };
 export type QueueLimits = { maxBatchRecords: number; maxQueuedRecords: number };
 
@@ -52,13 +53,13 @@ export class BatchQueue {
 
   acknowledge(sequence: number): void {
     const batch = this.#take(sequence);
-    if (batch !== undefined) this.#books.stored(batch.frames);
+    if (batch !== undefined) this.#books.stored(batch.frames, batch.bytes);
   }
 
   /** The collector will never store it: it is lost, and counted. */
   refuse(sequence: number): void {
     const batch = this.#take(sequence);
-    if (batch !== undefined) this.#books.lost('rejected', batch.frames);
+    if (batch !== undefined) this.#books.lost('rejected', batch.frames, batch.bytes);
   }
 
   get coveredUntilUs(): number {
@@ -72,19 +73,21 @@ export class BatchQueue {
   #add(records: readonly ConnectionRecord[], names: readonly NameAnswer[], coveredUntilUs: number): void {
     this.#sequence += 1;
     const frames = records.reduce((sum, record) => sum + record.frames, 0);
+    const bytes = records.reduce((sum, record) => sum + record.bytes.forward + record.bytes.reverse, 0);
     this.#batches.set(this.#sequence, {
       sequence: this.#sequence,
       coveredUntilUs,
       packed: packBatch(encodeRecords(records), encodeNames(names)),
       count: records.length + names.length,
       frames,
+      bytes,
     });
     this.#queued += records.length + names.length;
   }
 
   #dropOldest(): void {
     const oldest = this.#take(this.#batches.keys().next().value!);
-    if (oldest !== undefined) this.#books.lost('queue-full', oldest.frames);
+    if (oldest !== undefined) this.#books.lost('queue-full', oldest.frames, oldest.bytes);
   }
 
   #take(sequence: number): QueuedBatch | undefined {

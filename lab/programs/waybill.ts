@@ -27,17 +27,22 @@ export type StatusSeen = {
   join: { pending: number };
   store: { packets: number };
 };
-export type BooksSeen = {
+type AccountSeen = {
   seen: number;
   stored: number;
   setAside: Record<string, number>;
   lost: Record<string, number>;
 };
+export type BooksSeen = AccountSeen & { bytes: AccountSeen };
 
-/** Each packet that was seen is stored, was set aside, or is lost and said so. */
-export function balances({ seen, stored, setAside, lost }: BooksSeen): boolean {
-  const packets = (byReason: Record<string, number>) => Object.values(byReason).reduce((sum, one) => sum + one, 0);
-  return seen === stored + packets(setAside) + packets(lost);
+/** Each packet that was seen, and each byte, is stored, was set aside, or is lost and said so. */
+export function balances(books: BooksSeen): boolean {
+  return isWhole(books) && isWhole(books.bytes);
+}
+
+function isWhole({ seen, stored, setAside, lost }: AccountSeen): boolean {
+  const all = (byReason: Record<string, number>) => Object.values(byReason).reduce((sum, one) => sum + one, 0);
+  return seen === stored + all(setAside) + all(lost);
 }
 
 export class WaybillPrograms {

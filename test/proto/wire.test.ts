@@ -5,7 +5,7 @@ import { addressFromBytes } from '../../model/address.ts';
 import type { ConnectionRecord, Tuple } from '../../model/record.ts';
 import { decodeRecords } from '../../proto/decode.ts';
 import { encodeRecords } from '../../proto/encode.ts';
-import { type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
+import { type FlowBatch, flowIngestDefinition, type WireBooks } from '../../proto/wire.ts';
 
 const address = fc
   .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
@@ -128,4 +128,15 @@ t.test('budget wire: at most 40 bytes a record before compression', async (t) =>
 t.test('the service of the proto file is the one that the programs speak', async (t) => {
   t.match(readFileSync('proto/waybill/v1/flow.proto', 'utf8'), /rpc Stream\(stream FlowBatch\) returns \(stream Ack\)/);
   t.equal(flowIngestDefinition().Stream.path, '/waybill.v1.FlowIngest/Stream');
+});
+
+t.test('books are told in packets and bytes; an agent that does not know bytes tells none', async (t) => {
+  const packets = { seen: 9, stored: 5, setAside: { 'not-ip': 1 }, lost: { 'table-full': 3 } };
+  const bytes = { seen: 2 ** 50, stored: 300, setAside: { 'not-ip': 42 }, lost: { 'table-full': 180 } };
+  const told = (books: WireBooks) => {
+    const state = { version: '', source: '', sourceReason: '', interfaces: [], nodeAddresses: [], notWatched: [] };
+    return overTheWire({ ...envelope, records: null, state: { ...state, books } }).state?.books;
+  };
+  t.match(told({ ...packets, bytes }), { ...packets, bytes });
+  t.match(told({ ...packets, bytes: null }), { ...packets, bytes: null });
 });

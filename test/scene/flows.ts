@@ -33,7 +33,7 @@ export class Flows {
   }
 
   see(s: number, { bytes }: Content, way: Way, link = webLink): void {
-    this.books.seen(1);
+    this.books.seen(1, bytes.length);
     const decoded = decodeFrame(linkTypes.raw, bytes, 0, bytes.length, bytes.length, this.#fragments, this.#packet);
     if (decoded !== 'packet') throw new Error(`the scene has a packet that is ${decoded}`);
     this.table.add(this.#packet, link, way, t0 + Math.round(s * second));

@@ -196,10 +196,10 @@ export class KernelSource implements CaptureSource {
   #read(epoch: number): void {
     this.#ring.read((bytes) => this.#readEvent(bytes, epoch));
     this.#tables.read((words, at) => this.#merge(words, at, epoch));
-    this.#tables.uncounted((reason, frames) => {
-      this.#books.seen(frames);
-      if (reason === 'not-ip' || reason === 'carrier') this.#books.setAside(reason, frames);
-      else this.#books.lost(reason, frames);
+    this.#tables.uncounted((reason, frames, bytes) => {
+      this.#books.seen(frames, bytes);
+      if (reason === 'not-ip' || reason === 'carrier') this.#books.setAside(reason, frames, bytes);
+      else this.#books.lost(reason, frames, bytes);
     });
     this.#untold.add(this.#tables.untold(), this.#options.nowUs());
   }
@@ -207,7 +207,7 @@ export class KernelSource implements CaptureSource {
   #merge(words: Uint32Array, at: number, epoch: number): void {
     const interval = this.#row;
     interval.turnTo(words, at);
-    this.#books.seen(interval.frames);
+    this.#books.seen(interval.frames, interval.bytesFromLow + interval.bytesFromHigh);
     const watched = this.#watched.get(interval.link);
     interval.unproven = watched !== undefined && epoch <= watched.unprovenUntil;
     this.#table.merge(interval);

@@ -31,7 +31,7 @@ export class Tables {
   /** The table that was turned away from: until its programs ended, nothing is read of it. */
   #turned: { epoch: number; atUs: number; ready: boolean; ended: Promise<void> } | undefined;
   readonly #perCpu = Buffer.alloc(possibleCpus() * countBytes);
-  readonly #counted: number[] = [...counters, ...untold].map(() => 0);
+  readonly #counted = [...counters, ...untold].map(() => ({ frames: 0, bytes: 0 }));
 
   constructor(program: LoadedProgram, nowUs: () => number, seed: number) {
     this.#program = program;
@@ -97,17 +97,17 @@ export class Tables {
     this.#turned = undefined;
   }
 
-  /** Frames that are in no row, since this was asked last. */
-  uncounted(count: (reason: SetAsideReason | LossReason, frames: number) => void): void {
+  /** What is in no row, since this was asked last. */
+  uncounted(count: (reason: SetAsideReason | LossReason, frames: number, bytes: number) => void): void {
     for (const [index, reason] of counters.entries()) {
-      const frames = this.#fresh(index);
-      if (frames > 0) count(reason, frames);
+      const { frames, bytes } = this.#fresh(index);
+      if (frames > 0) count(reason, frames, bytes);
     }
   }
 
   /** What the program saw beside connections and could not tell, since this was asked last. */
   untold(): { translations: number; dns: number } {
-    const [translations, dns] = untold.map((_, index) => this.#fresh(counters.length + index));
+    const [translations, dns] = untold.map((_, index) => this.#fresh(counters.length + index).frames);
     return { translations: translations!, dns: dns! };
   }
 
@@ -149,18 +149,21 @@ export class Tables {
     this.#nsPerTick = 1e9 / tickRates.reduce((best, rate) => (off(rate) < off(best) ? rate : best));
   }
 
-  #fresh(index: number): number {
+  #fresh(index: number): { frames: number; bytes: number } {
     const before = this.#counted[index]!;
     const now = this.#sumOf(index);
     this.#counted[index] = now;
-    return now - before;
+    return { frames: now.frames - before.frames, bytes: now.bytes - before.bytes };
   }
 
-  #sumOf(index: number): number {
+  #sumOf(index: number): { frames: number; bytes: number } {
     const perCpu = this.#perCpu;
     readElement(this.#program.map('counters'), index, perCpu);
-    let frames = 0;
-    for (let at = 0; at < perCpu.length; at += countBytes) frames += Number(perCpu.readBigUInt64LE(at));
-    return frames;
+    const sum = { frames: 0, bytes: 0 };
+    for (let at = 0; at < perCpu.length; at += countBytes) {
+      sum.frames += Number(perCpu.readBigUInt64LE(at));
+      sum.bytes += Number(perCpu.readBigUInt64LE(at + 8));
+    }
+    return sum;
   }
 }

@@ -61,7 +61,7 @@ export class FlowTable {
     if (row < 0) {
       row = this.#rows.take(this.#wanted, hash, this.#options.maxConnections);
       if (row < 0) {
-        this.#books.lost('table-full', 1);
+        this.#books.lost('table-full', 1, packet.bytes);
         return;
       }
       this.#begin(row, packet, link, way, timeUs);
@@ -84,7 +84,7 @@ export class FlowTable {
     if (row < 0) {
       row = rows.take(wanted, hash, this.#options.maxConnections);
       if (row < 0) {
-        this.#books.lost('table-full', interval.frames);
+        this.#books.lost('table-full', interval.frames, interval.bytesFromLow + interval.bytesFromHigh);
         return;
       }
       this.#beginWith(row, interval);
@@ -383,7 +383,7 @@ export class FlowTable {
     this.#rows.state[row]! |= bit.ended;
     const record = this.#record(row);
     if (this.#finished.length < this.#options.maxConnections) this.#finished.push(record);
-    else this.#books.lost('table-full', record.frames);
+    else this.#books.lost('table-full', record.frames, record.bytes.forward + record.bytes.reverse);
   }
 
   /** The record of this interval; counters begin anew. */

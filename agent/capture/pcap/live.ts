@@ -167,7 +167,7 @@ export class PcapSource implements CaptureSource {
 
   /** hot, once a packet */
   #take(side: Side, index: number, bytes: Uint8Array, captured: number, length: number, timeUs: number): void {
-    this.#books.seen(1);
+    this.#books.seen(1, length);
     const packet = this.#spare.pop() ?? new Packet('closed');
     const decoded = decodeFrame(side.session.linkType, bytes, 0, captured, length, this.#fragments, packet);
     if (decoded === 'packet') {
@@ -178,8 +178,8 @@ export class PcapSource implements CaptureSource {
       return;
     }
     this.#spare.push(packet);
-    if (decoded === 'not-ip' || decoded === 'carrier') this.#books.setAside(decoded, 1);
-    else this.#books.lost(decoded, 1);
+    if (decoded === 'not-ip' || decoded === 'carrier') this.#books.setAside(decoded, 1, length);
+    else this.#books.lost(decoded, 1, length);
   }
 
   /**
@@ -201,9 +201,9 @@ export class PcapSource implements CaptureSource {
     this.#read(watched);
     for (const [i, { session }] of sides.entries()) {
       const { dropped, passedOver } = session.settle(before[i]!);
-      this.#books.seen(dropped + passedOver);
-      this.#books.lost('kernel-buffer-full', dropped);
-      this.#books.lost('capture-start', passedOver);
+      this.#books.seen(dropped + passedOver, 0);
+      this.#books.lost('kernel-buffer-full', dropped, 0);
+      this.#books.lost('capture-start', passedOver, 0);
     }
   }
 

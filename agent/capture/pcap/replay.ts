@@ -65,7 +65,7 @@ class Replay {
     timeUs: number,
   ): void {
     const packet = this.#packet;
-    this.#books.seen(1);
+    this.#books.seen(1, length);
     if (timeUs > this.#latestUs) this.#latestUs = timeUs;
     if (timeUs > this.#drainAfterUs) this.#drain(timeUs);
     const decoded = decodeFrame(linkType, bytes, start, end, length, this.#fragments, packet);
@@ -78,14 +78,14 @@ class Replay {
         return;
       case 'not-ip':
       case 'carrier':
-        this.#books.setAside(decoded, 1);
+        this.#books.setAside(decoded, 1, length);
         return;
       case 'unknown-link-type':
         this.unknownLinkTypes.add(linkType);
-        this.#books.lost(decoded, 1);
+        this.#books.lost(decoded, 1, length);
         return;
       default:
-        this.#books.lost(decoded, 1);
+        this.#books.lost(decoded, 1, length);
     }
   }
 

@@ -26,19 +26,23 @@ t.test('a drain is cut into batches, and only the last of them covers its time',
 
 t.test('what is acknowledged is stored, what is refused is lost', async (t) => {
   const books = new Books();
-  books.seen(5);
+  const each = record();
+  const bytes = each.bytes.forward + each.bytes.reverse;
+  books.seen(5, 5 * bytes);
   const queue = new BatchQueue(books, { maxBatchRecords: 2, maxQueuedRecords: 100 });
   queue.put(records(5), [], t0);
   queue.acknowledge(1);
   queue.acknowledge(1);
   queue.refuse(2);
   t.match(books.snapshot(), { stored: 2, lost: { rejected: 2 }, held: 1 });
+  t.ok(bytes > 0);
+  t.match(books.snapshot().bytes, { stored: 2 * bytes, lost: { rejected: 2 * bytes }, held: bytes });
   t.same(queue.unacknowledged, { batches: 1, records: 1 });
 });
 
 t.test('what overflows is counted as lost, oldest first', async (t) => {
   const books = new Books();
-  books.seen(6);
+  books.seen(6, 6 * 60);
   const queue = new BatchQueue(books, { maxBatchRecords: 2, maxQueuedRecords: 4 });
   queue.put(records(6), [], t0);
   t.same(

@@ -36,11 +36,11 @@ function inTypeScript(): Seen {
   const [packet, fragments] = [new Packet('closed'), new Fragments()];
   table.watch(1, 0, 'before');
   for (const [at, one] of sendable.entries()) {
-    books.seen(1);
+    books.seen(1, one.length);
     const decoded = decodeFrame(linkTypes.ethernet, one, 0, one.length, one.length, fragments, packet);
     if (decoded === 'packet') table.add(packet, 1, 'from-pod', 1 + at);
-    else if (decoded === 'not-ip' || decoded === 'carrier') books.setAside(decoded, 1);
-    else books.lost(decoded, 1);
+    else if (decoded === 'not-ip' || decoded === 'carrier') books.setAside(decoded, 1, one.length);
+    else books.lost(decoded, 1, one.length);
   }
   const records: ConnectionRecord[] = [];
   table.finish((record) => records.push(record));

@@ -1,6 +1,6 @@
 // The books of the program in the kernel: what the interface counted is in records, set aside, or counted as lost.
 import { execFile } from 'node:child_process';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import type { Counted } from './count.ts';
 
 const script = new URL('count.ts', import.meta.url).pathname;
@@ -17,6 +17,12 @@ function count(source: string, room: number, traffic: string): Promise<Counted> 
       else reject(error);
     });
   });
+}
+
+function allBytes(t: Test, { records, books: { bytes }, interface: { bytes: there } }: Counted): void {
+  t.ok(sum(bytes.lost) > 0, `${sum(bytes.lost)} bytes were lost`);
+  t.equal(bytes.seen, there, 'every byte that the interface counted was seen');
+  t.equal(records.bytes + sum(bytes.setAside) + sum(bytes.lost), there, 'and is in a record, set aside, or lost');
 }
 
 function sum(counts: Partial<Record<string, number>>): number {
@@ -39,6 +45,7 @@ for (const source of ['ebpf', 'tap']) {
     t.ok((lost['table-full'] ?? 0) > 1_000_000, 'most found no room');
     t.equal(seen, counted.interface.packets, 'what the program saw is what the interface counted');
     t.equal(counted.records.frames + sum(setAside) + sum(lost), counted.interface.packets);
+    allBytes(t, counted);
   });
 
   t.test(
@@ -48,6 +55,7 @@ for (const source of ['ebpf', 'tap']) {
       const { setAside, lost } = counted.books;
       t.same(Object.keys(lost), ['ring-full'], 'the tables had room');
       t.equal(counted.records.frames + sum(setAside) + sum(lost), counted.interface.packets);
+      allBytes(t, counted);
     },
   );
 
