@@ -107,6 +107,15 @@ const elsewhere: Party[] = [
   { ...outside('192.0.2.7'), node: 'n7', nodeLabels: {} } as Party,
 ];
 const party: fc.Arbitrary<Party> = fc.oneof(podParty, fc.constantFrom(...elsewhere));
+/** The pods that a Service selects, or endpoints that have addresses. */
+const several = { minLength: 2, maxLength: 4 };
+const backends = fc.oneof(
+  fc.array(podParty, several),
+  fc.array(
+    party.filter((one) => one.kind !== 'pod' || one.addresses.length > 0),
+    several,
+  ),
+);
 const asked = fc.constantFrom<number | string>(80, 5432, 'UDP 53', 'SCTP 9', 'ICMP');
 
 const parsed = ({ place, spec }: Written): Policy =>
@@ -202,7 +211,7 @@ t.test('the advice stands before a rule that may deny it first', async (t) => {
 t.test('following all that is advised for a Service makes every backend allowed', async (t) => {
   let denied = 0;
   fc.assert(
-    fc.property(written, party, fc.array(party, { minLength: 2, maxLength: 4 }), asked, (policies, from, to, on) => {
+    fc.property(written, party, backends, asked, (policies, from, to, on) => {
       const whole = (of: readonly Written[]) => {
         const set = of.map(parsed);
         const ways = to.map((responder) => ({
