@@ -47,8 +47,9 @@ const needed: Record<'ebpf' | 'tap' | 'bench', readonly ProgramName[]> = {
   bench: ['from_pod', 'to_pod', 'tap_both', 'tap_to_pod', 'tell_moment', 'empty', 'empty_tap'],
 };
 const all = needed.bench;
+const notEnough = 'before Linux 5.12 it lacks what the program needs';
 const noLookup =
-  'the kernel lets programs ask it from Linux 6.1 on, and where it is a module (nf_conntrack), only those of CAP_SYS_ADMIN';
+  'it lets programs ask conntrack from Linux 6.1 on, and where that is a module (nf_conntrack), only those of CAP_SYS_ADMIN';
 
 /** Without PERFMON the verifier lets no program compare what it read. NET_ADMIN is for TC, NET_RAW for packet taps. */
 const capabilities: Record<keyof typeof needed, readonly Capability[]> = {
@@ -58,15 +59,15 @@ const capabilities: Record<keyof typeof needed, readonly Capability[]> = {
   bench: ['BPF', 'NET_ADMIN', 'NET_RAW', 'PERFMON'],
 };
 
-/** Throws with the reason where the kernel refuses. `most`: connections of one interval. */
-export function loadProgram(use: keyof typeof needed, most: number): LoadedProgram {
+/** Throws with the reason where the kernel refuses. `most`: connections of one interval. `from`: the compiled programs. */
+export function loadProgram(use: keyof typeof needed, most: number, from = objects): LoadedProgram {
   requireCapabilities(capabilities[use]);
   setPrinter(null); // libbpf writes to stderr by itself
-  if (use === 'tap') return load(objects.plain, use, most, { asked: false, why: 'packet taps cannot ask it' });
+  if (use === 'tap') return load(from.plain, use, most, { asked: false, why: 'packet taps cannot ask it' });
   try {
-    return load(objects.withConntrack, use, most, { asked: true });
-  } catch {
-    return load(objects.plain, use, most, { asked: false, why: noLookup });
+    return load(from.withConntrack, use, most, { asked: true });
+  } catch (error) {
+    return load(from.plain, use, most, { asked: false, why: (error as Error).message });
   }
 }
 
@@ -86,7 +87,7 @@ function load(
     sized(object, 'buckets', buckets * 2);
     if (conntrack.asked) sized(object, 'told', buckets / bucketsPerToldSet);
     const result = objectLoad(object) as number;
-    if (result !== 0) throw new Error(reasonOf(-result));
+    if (result !== 0) throw new Error(reasonOf(-result, conntrack.asked ? noLookup : notEnough));
   } catch (error) {
     objectClose(object);
     throw error;
@@ -105,10 +106,11 @@ function load(
 
 function sized(object: unknown, map: MapName | 'told', entries: number): void {
   const result = setMaxEntries(findMap(object, map), entries) as number;
-  if (result !== 0) throw new Error(`bpf_map__set_max_entries ${map}: ${reasonOf(-result)}`);
+  if (result !== 0) throw new Error(`bpf_map__set_max_entries ${map}: ${errnoName(-result)}`);
 }
 
-function reasonOf(errno: number): string {
+/** `lacks`: what is likely where the verifier refuses, or a function is not there: libbpf says EINVAL of both. */
+function reasonOf(errno: number, lacks: string): string {
   const { EPERM, EACCES, EINVAL, ENOMEM } = constants.errno;
   const name = errnoName(errno);
   switch (errno) {
@@ -116,7 +118,7 @@ function reasonOf(errno: number): string {
       return `bpf(2) is refused (${name}), though no capability is missing: by seccomp, or in a user namespace`;
     case EACCES:
     case EINVAL:
-      return `the kernel's verifier refuses the program (${name}): before Linux 5.12 it lacks what the program needs`;
+      return `the kernel's verifier refuses the program (${name}): ${lacks}`;
     case ENOMEM:
       return `no memory for its tables (${name}): capture.maxConnections says how large they are`;
     default:

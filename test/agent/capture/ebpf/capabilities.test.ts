@@ -11,6 +11,7 @@ import { Deploy } from '../../../deploy/manifests.ts';
 import { type PodLink, podAddress, podLink, withoutNamespaces } from '../../../scene/pod-link.ts';
 import { type Ended, Program, runWaybill } from '../../../scene/programs.ts';
 import { until } from '../../../scene/until.ts';
+import { compileForOldKernel } from './without-conntrack.ts';
 
 const skip = withoutNamespaces;
 const all = new Deploy().agent.spec.template.spec.containers[0]!.securityContext.capabilities!.add as Capability[];
@@ -53,6 +54,14 @@ class Node {
 
   agent(t: Test, source: string, capabilities: readonly Capability[]): Promise<Program> {
     return Program.start(t, 'agent', this.#agentFlags(source), { before: this.#with(capabilities) });
+  }
+
+  /** On a kernel that lets no program ask conntrack. */
+  agentOnOldKernel(t: Test): Promise<Program> {
+    const { withConntrack } = compileForOldKernel(t.testdir({}));
+    const hidden = new URL('../../../../agent/capture/ebpf/flows-conntrack.bpf.o', import.meta.url).pathname;
+    const hide = ['unshare', '-m', 'sh', '-c', `mount --bind ${withConntrack} ${hidden} && exec "$@"`, 'sh'];
+    return Program.start(t, 'agent', this.#agentFlags('ebpf'), { before: [...hide, ...this.#with(all)] });
   }
 
   /** For one that cannot begin. */
@@ -159,6 +168,26 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
     const warned = agent.told.filter(({ level }) => level >= 40);
     t.same(warned, [], 'nothing is missed');
   });
+
+  await t.test(
+    'on a kernel where no program may ask conntrack it watches by ebpf all the same, and says so',
+    async (t) => {
+      const agent = await node.agentOnOldKernel(t);
+      t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
+      const said = await agent.says('the program cannot ask conntrack');
+      t.match(said, {
+        level: 30,
+        why: /\(EINVAL\): it lets programs ask conntrack from Linux 6\.1 on, .* CAP_SYS_ADMIN$/,
+      });
+      node.link.ping(7);
+      await until('every packet is stored', async () =>
+        ((await node.ask('flows')) as ConnectionJson[]).some(
+          ({ delivered, packets }) => delivered === 'yes' && isDeepStrictEqual(packets, { forward: 7, reverse: 7 }),
+        ),
+      );
+      t.equal(await agent.end(), 0);
+    },
+  );
 
   await t.test('a source that is asked for and lacks one says so in one line, and ends', async (t) => {
     const lacking = [
