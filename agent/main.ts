@@ -2,7 +2,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { Books } from '../books/books.ts';
-import { heldInFiles, readTls } from '../certs/read.ts';
+import { heldInFiles, readTlsOfNode } from '../certs/read.ts';
 import { watchEnds } from '../certs/validity.ts';
 import { systemClock } from '../cluster/clock.ts';
 import { openClusterSource } from '../cluster/open.ts';
@@ -35,7 +35,7 @@ const farewellMs = 3_000;
 /** Runs until `signal`; rejects with a ProblemError where it cannot begin. */
 export async function runAgent(config: AgentConfig, version: string, log: Logger, signal: AbortSignal): Promise<void> {
   const node = nodeName(config);
-  const tls = readTls(config.tls);
+  const tls = readTlsOfNode(config.tls, node);
   watchEnds(heldInFiles(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
   const books = new Books();
   const translations = new Translations(config.translation.maxEntries, nowUs);

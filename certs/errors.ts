@@ -8,6 +8,7 @@ export const certificateProblemCodes = [
   'certificate-ends-soon',
   'certificate-expired',
   'certificate-not-yet-valid',
+  'certificate-of-another-node',
   'certificate-unreadable',
   'certificate-unusable',
 ] as const;
@@ -62,6 +63,17 @@ export function certificateNotYetValid(place: string, begins: Date, now: Date): 
     place,
     fault: `it is valid from ${timeText(begins)}, and this machine’s clock says ${timeText(now)}`,
     mend: 'set the clock right, or wait until then',
+  };
+}
+
+/** `named`: the node that it names, if any. */
+export function certificateOfAnotherNode(place: string, named: string | undefined, node: string): Problem {
+  const names = named === undefined ? 'it names no node' : `it names node ${named}`;
+  return {
+    code: 'certificate-of-another-node',
+    place,
+    fault: `${names}, and node.name is ${node}`,
+    mend: `give that of ${node} (waybill certs --node ${node}), or set node.name`,
   };
 }
 

@@ -2,7 +2,8 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Problem, ProblemError } from '../model/problem.ts';
-import { certificateUnreadable, keyOfAnother, noCertificate, noKey } from './errors.ts';
+import { certificateOfAnotherNode, certificateUnreadable, keyOfAnother, noCertificate, noKey } from './errors.ts';
+import { nodeOfCertificate } from './node-name.ts';
 import { type Held, heldBy, notValidAt } from './validity.ts';
 
 export type Tls = { ca: Buffer; cert: Buffer; key: Buffer };
@@ -39,6 +40,14 @@ export function readTls(paths: Paths, nowMs = Date.now()): Tls {
   const tls = { ca: ca.pem, cert: cert.pem, key: key.pem };
   problems.push(...notValidAt(nowMs, heldInFiles(tls, paths)));
   if (problems.length > 0) throw new ProblemError(...problems);
+  return tls;
+}
+
+/** The same for the agent of a node: the collector would refuse it with the certificate of another. */
+export function readTlsOfNode(paths: Paths, node: string): Tls {
+  const tls = readTls(paths);
+  const named = nodeOfCertificate(tls.cert);
+  if (named !== node) throw new ProblemError(certificateOfAnotherNode(`tls.cert ${paths.cert}`, named, node));
   return tls;
 }
 

@@ -4,6 +4,7 @@ import { Client, type ClientDuplexStream, credentials, type ServiceError } from 
 import type { Logger } from 'pino';
 import { type PackedBatch, serializeWithPacked } from '../../proto/pack.ts';
 import { type Ack, type AgentState, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
+import { breakOf } from './break.ts';
 import type { BatchQueue, QueuedBatch } from './queue.ts';
 
 export type Tls = { ca: Buffer; cert: Buffer; key: Buffer };
@@ -143,10 +144,10 @@ export class CollectorStream {
   #lost(call: ClientDuplexStream<Message, Ack>, error: ServiceError | undefined): void {
     if (this.#call !== call || this.#closed) return;
     this.#call = undefined;
-    const why = error === undefined ? 'the collector ended the stream' : error.details;
+    const { why, mend } = breakOf(error);
     if (this.#complained !== why) {
       this.#log.warn(
-        { collector: this.#options.address, why },
+        { collector: this.#options.address, why, mend },
         'no stream to the collector: records are kept and sent later',
       );
     }

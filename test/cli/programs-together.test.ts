@@ -113,18 +113,14 @@ t.test('an agent without its collector says so once, keeps its records, and deli
   t.same([agent.complaint, collector.complaint], ['', '']);
 });
 
-t.test('agents with certificates of another node, or of another authority, store nothing', { skip }, async (t) => {
+t.test('an agent with a certificate of another authority says so, and stores nothing', { skip }, async (t) => {
   const node = await Node.make(t);
   await node.collector();
-  const [anothers, foreign] = await Promise.all([node.agent('ours/agent-n2'), node.agent('other/agent-n1')]);
-  t.match(await anothers.says('no stream to the collector'), { level: 40, why: 'the certificate names node n2' });
-  t.match(await foreign.says('no stream to the collector'), { level: 40 });
+  const foreign = await node.agent('other/agent-n1');
+  const said = { level: 40, why: /^it hung up, as it does on a certificate/, mend: /^give tls\.cert and tls\.key/ };
+  t.match(await foreign.says('no stream to the collector'), said);
   node.link.ping(5);
-  await until('one is refused again and again', async () => (await node.status()).ingest.streamsRefused >= 3);
   t.match(await node.status(), { nodes: { reporting: 0, of: 1 }, store: { batches: 0, records: 0, connections: 0 } });
-  t.equal(anothers.lines('no stream').length, 1, 'it says so once');
-  const todo = 'gRPC puts the time into its reason, so that each attempt looks like a new one';
-  t.equal(foreign.lines('no stream').length, 1, 'it says so once', { todo });
-  // With records that nobody takes they would wait for a while before they end.
-  for (const agent of [anothers, foreign]) await agent.kill();
+  // With records that nobody takes it would wait for a while before it ends.
+  await foreign.kill();
 });

@@ -129,6 +129,15 @@ for (const kind of ['agent', 'collector'] as const) {
   );
 }
 
+t.test('agent: the certificate of another node is named with both nodes', { buffered: true }, async (t) => {
+  told(t, await run('agent', { 'node-name': 'n2' }), [
+    /^certificate-of-another-node: tls\.cert .*agent-n1\.crt: it names node n1, and node\.name is n2; give that of n2 /,
+  ]);
+  told(t, await run('agent', { 'tls-cert': `${folder}/client.crt`, 'tls-key': `${folder}/client.key` }), [
+    /^certificate-of-another-node: tls\.cert .*client\.crt: it names no node, and node\.name is n1; give /,
+  ]);
+});
+
 t.test('a store that cannot be written, or is another program’s file, is named', { buffered: true }, async (t) => {
   told(t, await run('collector', { 'store-path': `${folder}/ca.crt/waybill.duckdb` }), [
     /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a path that can be written, or move /,

@@ -1,11 +1,15 @@
 // The agent's stream and the collector's ingest over real TLS on loopback.
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:tls';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { BatchQueue } from '../../../agent/delivery/queue.ts';
 import { CollectorStream } from '../../../agent/delivery/stream.ts';
 import { Books } from '../../../books/books.ts';
 import { makeCertificates } from '../../../certs/make.ts';
-import { readTls } from '../../../certs/read.ts';
+import { readTls, type Tls } from '../../../certs/read.ts';
 import { Agents } from '../../../collector/ingest/agents.ts';
 import { type IngestedBatch, ingest } from '../../../collector/ingest/ingest.ts';
 import { ip, record, t0 } from '../../scene/records.ts';
@@ -89,4 +93,64 @@ t.test('it says that a collector has taken it in once for each stream: the next 
   t.teardown(() => second.stop());
   await until('the second takes it in', () => taken() === 2);
   t.equal(taken(), 2);
+});
+
+type Line = { why: string; mend: string };
+
+/** An agent's stream, and what it logs. */
+function telling(t: Test, node: string, port: number, tls: Tls): Line[] {
+  const lines: Line[] = [];
+  const stream = new CollectorStream(
+    {
+      node,
+      instance: 'two',
+      address: `localhost:${port}`,
+      tls,
+      nowUs: () => t0,
+      state: () => state,
+      taken: () => t.fail('it is not taken in'),
+    },
+    new BatchQueue(new Books(), { maxBatchRecords: 100, maxQueuedRecords: 100 }),
+    pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
+  );
+  t.teardown(() => stream.close(0));
+  return lines;
+}
+
+t.test('an agent with the certificate of another node is refused, and says so once', async (t) => {
+  const { folder, first } = await scene(t);
+  t.teardown(() => first.stop());
+  const tls = readTls({ ca: `${folder}/ca.crt`, cert: `${folder}/agent-n1.crt`, key: `${folder}/agent-n1.key` });
+  const lines = telling(t, 'n2', first.port, tls);
+  await until('it is refused again and again', () => first.refused() >= 3);
+  const mend = 'give the certificate of this node (tls.cert, tls.key)';
+  t.match(lines, [{ why: 'the certificate names node n1', mend }]);
+  t.equal(lines.length, 1);
+  t.same(first.joined, []);
+});
+
+t.test('an agent of another authority says so once, whatever time gRPC puts into its reason', async (t) => {
+  const folder = t.testdir({ other: {} });
+  const made = { nodes: ['n1'], servers: ['localhost'], days: 1, overwrite: false };
+  await makeCertificates({ ...made, folder });
+  await makeCertificates({ ...made, folder: `${folder}/other` });
+  const of = (file: string) => readFileSync(`${folder}/${file}`);
+  const server = createServer({
+    ca: of('ca.crt'),
+    cert: of('collector.crt'),
+    key: of('collector.key'),
+    requestCert: true,
+    ALPNProtocols: ['h2'],
+  });
+  let attempts = 0;
+  server.on('connection', () => {
+    attempts += 1;
+  });
+  await once(server.listen(0, 'localhost'), 'listening');
+  t.teardown(() => server.close());
+  const tls = { ca: of('ca.crt'), cert: of('other/agent-n1.crt'), key: of('other/agent-n1.key') };
+  const lines = telling(t, 'n1', (server.address() as AddressInfo).port, tls);
+  await until('it tried again and again', () => attempts >= 4);
+  t.match(lines, [{ why: /^it hung up, as it does on a certificate/, mend: /^give tls\.cert and tls\.key/ }]);
+  t.equal(lines.length, 1);
 });
