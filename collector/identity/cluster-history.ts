@@ -30,8 +30,8 @@ export class ClusterHistory {
   readonly #pods = new Map<string, Timeline<Pod>>();
   readonly #uidOfName = new Map<string, string>();
   readonly #gone: string[] = [];
-  readonly #goneNamespaces = new Map<string, number>();
-  readonly #namespaces = new Map<string, Timeline<Namespace>>();
+  readonly #namespaces = new Map<string, Timeline<Namespace | 'gone'>>();
+  readonly #goneNamespaces = new Set<string>();
   readonly #namesOnly = new Map<string, Labels>();
   readonly #policies = new PolicyHistory();
   readonly #nodes = new Map<string, Node>();
@@ -96,9 +96,9 @@ export class ClusterHistory {
 
   /** As `pod`; undefined where it was not told, or was gone by then. */
   namespace(name: string, timeUs: number): Namespace | undefined {
-    if (timeUs >= (this.#goneNamespaces.get(name) ?? Number.POSITIVE_INFINITY)) return undefined;
     const timeline = this.#namespaces.get(name);
-    return timeline?.at(timeUs) ?? timeline?.earliest;
+    const then = timeline?.at(timeUs) ?? timeline?.earliest;
+    return then === 'gone' ? undefined : then;
   }
 
   /** One object for each name, as a told one has. */
@@ -227,7 +227,8 @@ export class ClusterHistory {
         if (this.#gone.length > goneKept) this.#pods.delete(this.#gone.shift()!);
         return;
       case 'Namespace':
-        this.#goneNamespaces.set(object.name, atUs);
+        timelineOf(this.#namespaces, object.name).put('gone', atUs);
+        this.#goneNamespaces.add(object.name);
         if (this.#goneNamespaces.size > goneKept) this.#forgetNamespace(this.#goneNamespaces.keys().next().value!);
         return;
       case 'Node':

@@ -16,7 +16,7 @@ const plantedIn = { seed: 1, changes: 1_000 };
 /** Of these the changes must never run short. */
 const oftenMade = [
   ...['policy put', 'policy replaced', 'broken policy put', 'broken policy replaced', 'policy removed'],
-  ...['pod put', 'pod replaced', 'pod removed', 'namespace relabelled', 'told again'],
+  ...['pod put', 'pod replaced', 'pod removed', 'namespace relabelled', 'namespace removed', 'told again'],
   ...['pod relabelled', 'pod with other addresses', 'pod with other ports', 'pod on another node'],
 ];
 const oftenSaid = ['allowed', 'undeclared', 'denied', 'unknown', 'said before', 'isolated'];
@@ -61,10 +61,10 @@ t.test('an engine that overlooks the labels of a namespace is found out', async 
   class Overlooking extends Incremental {
     readonly #known = new WeakMap<Pod, Map<Address, Party>>();
 
-    override party(pod: Pod, address: Address, namespaceLabels: Labels): Party {
+    override party(pod: Pod, address: Address, namespaceLabels: Labels, labelsKnown: boolean): Party {
       const byAddress = this.#known.get(pod) ?? new Map<Address, Party>();
       this.#known.set(pod, byAddress);
-      const party = byAddress.get(address) ?? super.party(pod, address, namespaceLabels);
+      const party = byAddress.get(address) ?? super.party(pod, address, namespaceLabels, labelsKnown);
       byAddress.set(address, party);
       return party;
     }

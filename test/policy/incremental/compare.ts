@@ -37,11 +37,12 @@ export class Incremental {
   #partyOf(end: End, timeUs: number): Party {
     if (!('uid' in end)) return end;
     const pod = this.#history.pod(end.uid, timeUs)!;
-    return this.party(pod, end.address, this.#history.namespaceLabels(pod.namespace, timeUs));
+    const isTold = this.#history.namespace(pod.namespace, timeUs) !== undefined;
+    return this.party(pod, end.address, this.#history.namespaceLabels(pod.namespace, timeUs), isTold);
   }
 
-  party(pod: Pod, address: Address, namespaceLabels: Labels): Party {
-    return this.#parties.pod(pod, address, namespaceLabels, true);
+  party(pod: Pod, address: Address, namespaceLabels: Labels, labelsKnown: boolean): Party {
+    return this.#parties.pod(pod, address, namespaceLabels, labelsKnown);
   }
 
   setAt(timeUs: number): PolicySet {

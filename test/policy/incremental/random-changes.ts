@@ -39,7 +39,7 @@ export function randomChange(chance: Chance, cluster: Cluster, position: number)
   const policies = [...cluster.policies.values()];
   switch (chance.number(9)) {
     case 0:
-      return relabelled(chance);
+      return chance.once(4) ? namespaceGone(chance, cluster) : relabelled(chance);
     case 1:
       return toldAgain(chance, cluster);
     case 2:
@@ -74,6 +74,13 @@ const podsLeast = 6;
 function relabelled(chance: Chance): Change {
   const { namespace, namespaceLabels } = randomPod(chance);
   return { what: 'namespace relabelled', type: 'put', object: namespaceOf(namespace, namespaceLabels) };
+}
+
+/** Its pods stay: of manifests one may go without the others. */
+function namespaceGone(chance: Chance, { namespaces }: Cluster): Change {
+  const there = [...namespaces];
+  if (there.length === 0) return relabelled(chance);
+  return { what: 'namespace removed', type: 'gone', object: namespaceOf(...chance.one(there)) };
 }
 
 function namespaceOf(name: string, labels: Labels): Namespace {
@@ -120,7 +127,9 @@ function randomPod(chance: Chance): PodParty {
 export function changed(cluster: Cluster, { type, object, raw }: Change): Cluster {
   switch (object.kind) {
     case 'Namespace':
-      return { ...cluster, namespaces: new Map(cluster.namespaces).set(object.name, object.labels) };
+      if (type === 'put')
+        return { ...cluster, namespaces: new Map(cluster.namespaces).set(object.name, object.labels) };
+      return { ...cluster, namespaces: new Map([...cluster.namespaces].filter(([name]) => name !== object.name)) };
     case 'Pod': {
       const others = [...cluster.pods].filter(([, one]) => objectKey(one) !== objectKey(object));
       return { ...cluster, pods: new Map(type === 'put' ? [...others, [object.uid, object]] : others) };

@@ -95,6 +95,9 @@ function isSame(one: PodParty, other: Party): boolean {
 
 export function podParty(cluster: Cluster, uid: string, address: Address): PodParty {
   const { namespace, name, labels, node, ports } = cluster.pods.get(uid)!;
-  const namespaceLabels = cluster.namespaces.get(namespace)!;
-  return { kind: 'pod', namespace, name, labels, namespaceLabels, addresses: [address], node, ports };
+  const namespaceLabels = cluster.namespaces.get(namespace);
+  const party = { kind: 'pod' as const, namespace, name, labels, addresses: [address], node, ports };
+  if (namespaceLabels !== undefined) return { ...party, namespaceLabels };
+  const nameAlone = { 'kubernetes.io/metadata.name': namespace };
+  return { ...party, namespaceLabels: nameAlone, namespaceLabelsKnown: false };
 }
