@@ -33,7 +33,10 @@ export async function followConntrack(
     signal.removeEventListener('abort', stop);
     if (signal.aborted) return;
     if (learned > 0) attempt = 0;
-    log.warn({ why }, 'conntrack ended: connections through a Service are joined by its endpoints until it is back');
+    log.warn(
+      { why },
+      "conntrack ended: what no program asked it for is joined by the Service's endpoints until it is back",
+    );
     await pause(restartAfterMs[Math.min(attempt, restartAfterMs.length - 1)]!, signal);
   }
 }

@@ -9,13 +9,14 @@ const lateUs = 3_000_000;
 /** Conntrack is late by milliseconds: more than come within them wait for nothing. */
 const sentMost = 5_000;
 /**
- * A connection that begins so long after conntrack told of its ends is another one: TCP has its own entry from its first
- * packet on; of others conntrack may still hold the one before (nf_conntrack_udp_timeout_stream, 120 s), and tells nothing.
+ * A SYN so long after conntrack told of its ends begins another connection, of which conntrack tells anew. Without a SYN
+ * one goes on, as long as conntrack may hold it: TCP for days, others for less (nf_conntrack_udp_timeout_stream, 120 s).
  */
-const formerUs = { tcp: lateUs, other: 180_000_000 };
+const formerUs = { syn: lateUs, silence: 180_000_000 };
 const zero = { forward: 0, reverse: 0 };
 
-type Told = { translation: Translation; toldUs: number };
+/** `usedUs`: the last packet of a record that it was found for. */
+type Told = { translation: Translation; toldUs: number; usedUs: number };
 
 export class Translations {
   readonly #byTuple = new Map<string, Told>();
@@ -58,23 +59,32 @@ export class Translations {
     return late;
   }
 
-  #translationOf(key: string, { protocol, beganUs }: ConnectionRecord): Translation | undefined {
+  #translationOf(key: string, record: ConnectionRecord): Translation | undefined {
     const told = this.#byTuple.get(key);
     if (told === undefined) return undefined;
-    if (beganUs - told.toldUs <= (protocol === TCP ? formerUs.tcp : formerUs.other)) return told.translation;
-    this.#byTuple.delete(key);
-    return undefined;
+    if (isOfFormer(told, record)) {
+      this.#byTuple.delete(key);
+      return undefined;
+    }
+    told.usedUs = Math.max(told.usedUs, record.lastUs);
+    return told.translation;
   }
 
   #keep(key: string, translation: Translation): void {
     this.#byTuple.delete(key);
-    this.#byTuple.set(key, { translation, toldUs: this.#nowUs() });
+    const toldUs = this.#nowUs();
+    this.#byTuple.set(key, { translation, toldUs, usedUs: toldUs });
     if (this.#byTuple.size > this.#limit * 2) this.#byTuple.delete(this.#byTuple.keys().next().value!);
     const sent = this.#sent.get(key);
     if (sent === undefined || isSame(sent.translation, translation)) return;
     this.#sent.delete(key);
     this.#late.push({ ...sent, packets: zero, frames: 0, bytes: zero, tcpFlags: zero, synRetries: 0, translation });
   }
+}
+
+function isOfFormer({ toldUs, usedUs }: Told, { protocol, initiatorBy, beganUs }: ConnectionRecord): boolean {
+  if (protocol !== TCP) return beganUs - usedUs > formerUs.silence;
+  return initiatorBy === 'handshake' && beganUs - toldUs > formerUs.syn;
 }
 
 function isSame(told: Translation | undefined, { original, translated }: Translation): boolean {

@@ -93,16 +93,28 @@ t.test('a record is too old to be meant after a while', async (t) => {
   t.same(translations.late(t0 + 3 * second), []);
 });
 
-t.test('what begins long after conntrack told of its ends is another connection', async (t) => {
+t.test('a SYN long after conntrack told of its ends begins another connection', async (t) => {
   const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
-  for (const protocol of [TCP, UDP]) translations.learn(protocol, translation);
-  const told = (protocol: number, afterUs: number) =>
-    translationOf(translations, { ...translation.original, protocol, beganUs: t0 + afterUs, lastUs: t0 + afterUs });
-  t.equal(told(TCP, -600 * second), translation, 'it was told of one that lives on');
-  t.equal(told(TCP, second), translation);
-  t.equal(told(TCP, 4 * second), undefined, 'TCP on the same ports');
-  t.equal(told(TCP, second), undefined, 'it is forgotten');
-  t.equal(told(UDP, 100 * second), translation, "conntrack's entry of UDP may outlive its silence");
-  t.equal(told(UDP, 200 * second), undefined);
+  translations.learn(TCP, translation);
+  const told = (afterUs: number, initiatorBy: 'handshake' | 'inferred') => {
+    const times = { beganUs: t0 + afterUs, firstUs: t0 + afterUs, lastUs: t0 + afterUs };
+    return translationOf(translations, { ...translation.original, ...times, initiatorBy });
+  };
+  t.equal(told(-600 * second, 'handshake'), translation, 'it was told of one that lives on');
+  t.equal(told(second, 'handshake'), translation);
+  t.equal(told(900 * second, 'inferred'), translation, 'it goes on after silence');
+  t.equal(told(900 * second, 'handshake'), undefined);
+  t.equal(told(second, 'handshake'), undefined, 'it is forgotten');
+});
+
+t.test('without handshake, conntrack holds a connection for a while after its last packet', async (t) => {
+  const translations = new Translations(10, () => t0);
+  const translation = throughService(40000);
+  translations.learn(UDP, translation);
+  const told = (beganUs: number, lastUs: number) =>
+    translationOf(translations, { ...translation.original, protocol: UDP, beganUs, firstUs: lastUs, lastUs });
+  t.equal(told(t0, t0 + 500 * second), translation);
+  t.equal(told(t0 + 600 * second, t0 + 600 * second), translation);
+  t.equal(told(t0 + 800 * second, t0 + 800 * second), undefined);
 });
