@@ -7,7 +7,10 @@ import { anyOfOption, type ListFlags, listCommand } from './list-command.ts';
 import { findingKind } from './output/items.ts';
 import { findingShape } from './output/shapes.ts';
 
-type Flags = ListFlags & { failOn?: Severity };
+/** `any` is whatever is shown. */
+export type FailOn = Severity | 'any';
+
+type Flags = ListFlags & { failOn?: FailOn };
 
 export function findingsCommand(): Command {
   const listed = {
@@ -28,9 +31,9 @@ export function findingsCommand(): Command {
 export function failOnOption(): Option {
   return new Option('--fail-on <severity>', 'exit code 1 where a finding that is shown is at least so severe')
     .env('WAYBILL_FAIL_ON')
-    .choices(severities);
+    .choices(['any', ...severities]);
 }
 
-export function isAtLeast(severity: string, limit: Severity): boolean {
-  return severities.indexOf(severity as Severity) >= severities.indexOf(limit);
+export function isAtLeast(severity: string, limit: FailOn): boolean {
+  return limit === 'any' || severities.indexOf(severity as Severity) >= severities.indexOf(limit);
 }

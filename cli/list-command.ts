@@ -20,6 +20,9 @@ export type ListFlags = ClientFlags & {
   namespace?: readonly string[];
   allNamespaces?: boolean;
   pod?: readonly string[];
+  fromPod?: readonly string[];
+  toPod?: readonly string[];
+  port?: readonly string[];
   kind?: readonly string[];
   severity?: readonly string[];
   verdict?: readonly string[];
@@ -51,7 +54,10 @@ export function listCommand<Item, Flags extends ListFlags>(
     .addOption(
       new Option('-A, --all-namespaces', 'every namespace, whatever WAYBILL_NAMESPACE says').env('WAYBILL_ALL'),
     )
-    .addOption(anyOfOption('--pod <name>', 'name of a pod or workload at either end'))
+    .addOption(anyOfOption('--pod <name>', 'pod or workload at either end: NAME or NAMESPACE/NAME'))
+    .addOption(anyOfOption('--from-pod <name>', 'the same at the initiator'))
+    .addOption(anyOfOption('--to-pod <name>', 'the same at the responder'))
+    .addOption(anyOfOption('--port <number>', 'of the responder'))
     .addOption(new Option('--since <time>', 'seen since: 10m ago, or a time (RFC 3339)').env('WAYBILL_SINCE'))
     .addOption(new Option('--until <time>', 'begun before: the same').env('WAYBILL_UNTIL'))
     .addOption(
@@ -92,9 +98,12 @@ export function outputOption(): Option {
 
 /** Given several times, or with commas, it means either. */
 export function anyOfOption(flags: string, help: string): Option {
-  const name = /--(\w+)/.exec(flags)![1]!;
+  const name = /--([\w-]+)/.exec(flags)![1]!;
+  const variable = `WAYBILL_${name.toUpperCase().replaceAll('-', '_')}`;
   const add = (value: string, former: readonly string[] = []): readonly string[] => [...former, ...value.split(',')];
-  return new Option(flags, `${help} (several: either)`).env(`WAYBILL_${name.toUpperCase()}`).argParser(add);
+  const option = new Option(flags, `${help} (several: either)`).argParser(add);
+  // In a pod beside a Service that is called waybill, Kubernetes sets this one to its address.
+  return variable === 'WAYBILL_PORT' ? option : option.env(variable);
 }
 
 /** A switch in the environment may also be off: WAYBILL_FOLLOW=false. */
@@ -122,9 +131,22 @@ function queryOf(name: 'findings' | 'flows', flags: ListFlags): Query {
 }
 
 function parametersOf(name: 'findings' | 'flows', flags: ListFlags): URLSearchParams {
-  const { pod, kind, severity, verdict, since, until, last } = flags;
+  const { pod, fromPod, toPod, port, kind, severity, verdict, since, until, last } = flags;
   const namespace = flags.allNamespaces ? undefined : flags.namespace;
-  const given = { namespace, pod, kind, severity, verdict, since, until, last, follow: flags.follow && 'true' };
+  const given = {
+    namespace,
+    pod,
+    'from-pod': fromPod,
+    'to-pod': toPod,
+    port,
+    kind,
+    severity,
+    verdict,
+    since,
+    until,
+    last,
+    follow: flags.follow && 'true',
+  };
   const parameters = new URLSearchParams();
   for (const parameter of parameterNames[name]) {
     const value = given[parameter] || [];

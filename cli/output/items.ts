@@ -47,6 +47,7 @@ export const findingKind: Kind<FindingJson> = {
   read: (value) => (finding.safeParse(value).success ? (value as FindingJson) : undefined),
   matches: (query, one) =>
     endsMatch(query, one.initiator, one.responder) &&
+    oneOf(query.ports, one.port) &&
     oneOf<string>(query.kinds, one.kind) &&
     oneOf<string>(query.severities, one.severity) &&
     oneOf<string>(query.verdicts, one.verdict) &&
@@ -58,6 +59,7 @@ export const connectionKind: Kind<ConnectionJson> = {
   read: (value) => (connection.safeParse(value).success ? (value as ConnectionJson) : undefined),
   matches: (query, one) =>
     endsMatch(query, one.initiator, one.responder) &&
+    oneOf(query.ports, one.port) &&
     oneOf<string>(query.verdicts, one.verdict) &&
     timesMatch(query, usOf(one.start), usOf(one.end)),
   lastUs: (one) => usOf(one.end),

@@ -19,8 +19,21 @@ export const findingKinds: readonly FindingKind[] = [
 export const verdictNames: readonly VerdictName[] = ['allowed', 'undeclared', 'denied', 'unknown'];
 
 export const parameterNames = {
-  findings: ['namespace', 'pod', 'kind', 'severity', 'verdict', 'since', 'until', 'last', 'follow'],
-  flows: ['namespace', 'pod', 'verdict', 'since', 'until', 'last', 'follow'],
+  findings: [
+    'namespace',
+    'pod',
+    'from-pod',
+    'to-pod',
+    'port',
+    'kind',
+    'severity',
+    'verdict',
+    'since',
+    'until',
+    'last',
+    'follow',
+  ],
+  flows: ['namespace', 'pod', 'from-pod', 'to-pod', 'port', 'verdict', 'since', 'until', 'last', 'follow'],
 } as const;
 
 /** What one answer may hold: it is in memory for a moment. */
@@ -46,7 +59,10 @@ export function readParameters(of: keyof typeof parameterNames, raw: RawParamete
   const follow = read.word('follow', ['true', 'false']) === 'true';
   const query: Query = {
     namespaces: read.names('namespace'),
-    pods: read.names('pod'),
+    pods: read.pods('pod'),
+    fromPods: read.pods('from-pod'),
+    toPods: read.pods('to-pod'),
+    ports: read.ports('port'),
     kinds: read.words('kind', findingKinds),
     severities: read.words('severity', severities),
     verdicts: read.words('verdict', verdictNames),
@@ -83,6 +99,22 @@ class Reading {
     const odd = values.find((value) => value === '' || value.length > nameCharactersMost);
     if (odd !== undefined) this.fault(name, 'is no name', 'write a name, or leave the parameter out', odd);
     return values;
+  }
+
+  /** NAME or NAMESPACE/NAME. */
+  pods(name: string): readonly string[] {
+    const values = this.#values(name);
+    const isName = (text: string) => text !== '' && text.length <= nameCharactersMost;
+    const odd = values.find((value) => value.split('/').length > 2 || !value.split('/').every(isName));
+    if (odd !== undefined) this.fault(name, 'is no name', 'write it as NAME or NAMESPACE/NAME', odd);
+    return values;
+  }
+
+  ports(name: string): readonly number[] {
+    const values = this.#values(name);
+    const odd = values.find((value) => !/^\d{1,5}$/.test(value) || Number(value) < 1 || Number(value) > 65_535);
+    if (odd !== undefined) this.fault(name, 'is no port', 'set a number from 1 to 65535', odd);
+    return values.map(Number);
   }
 
   words<Value extends string>(name: string, known: readonly Value[]): readonly Value[] {

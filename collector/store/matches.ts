@@ -3,11 +3,13 @@
 import type { Connection } from '../../model/connection.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { Finding } from '../../model/finding.ts';
+import { hasPorts } from '../../model/protocol.ts';
 import type { Query } from './store.ts';
 
 export function findingMatches(query: Query, finding: Finding): boolean {
   return (
     endsMatch(query, finding.initiator, finding.responder) &&
+    oneOf(query.ports, finding.port) &&
     oneOf(query.kinds, finding.kind) &&
     oneOf(query.severities, finding.severity) &&
     oneOf(query.verdicts, finding.connection?.verdict) &&
@@ -18,17 +20,29 @@ export function findingMatches(query: Query, finding: Finding): boolean {
 export function connectionMatches(query: Query, connection: Connection): boolean {
   return (
     endsMatch(query, connection.initiator, connection.responder) &&
+    oneOf(query.ports, hasPorts(connection.protocol) ? connection.port : undefined) &&
     oneOf(query.verdicts, connection.verdict) &&
     timesMatch(query, connection.startUs, connection.endUs)
   );
 }
 
-/** Either end. */
 export function endsMatch(
-  query: Pick<Query, 'namespaces' | 'pods'>,
-  ...ends: readonly (Endpoint | undefined)[]
+  query: Pick<Query, 'namespaces' | 'pods' | 'fromPods' | 'toPods'>,
+  initiator: Endpoint | undefined,
+  responder: Endpoint | undefined,
 ): boolean {
-  return anyOf(query.namespaces, namespacesOf(...ends)) && anyOf(query.pods, namesOf(...ends));
+  return (
+    anyOf(query.namespaces, namespacesOf(initiator, responder)) &&
+    anyOf(query.pods, [...askedNames(initiator), ...askedNames(responder)]) &&
+    anyOf(query.fromPods, askedNames(initiator)) &&
+    anyOf(query.toPods, askedNames(responder))
+  );
+}
+
+/** What a user may call it by. */
+function askedNames(end: Endpoint | undefined): string[] {
+  const names = namesOf(end);
+  return end?.namespace === undefined ? names : [...names, ...names.map((name) => `${end.namespace}/${name}`)];
 }
 
 export function oneOf<Value>(wanted: readonly Value[] | undefined, value: Value | undefined): boolean {
@@ -47,7 +61,7 @@ export function namespacesOf(...ends: readonly (Endpoint | undefined)[]): string
   return [...new Set(ends.flatMap((end) => end?.namespace ?? []))];
 }
 
-/** Names that a user may ask for: of pods and workloads at both ends. */
+/** Names of pods and workloads at these ends. */
 export function namesOf(...ends: readonly (Endpoint | undefined)[]): string[] {
   return [...new Set(ends.flatMap((end) => [end?.pod, end?.workload]).filter((name) => name !== undefined))];
 }

@@ -20,8 +20,13 @@ export type StoredBatch = {
 /** What a user asks for; several values of one field mean either, several fields mean both. Times in µs. */
 export type Query = {
   namespaces?: readonly string[];
-  /** Matches the name of a pod or workload at either end. */
+  /** Names of pods or workloads at either end: NAME in whatever namespace, or NAMESPACE/NAME. */
   pods?: readonly string[];
+  /** The same at the initiator, and at the responder. */
+  fromPods?: readonly string[];
+  toPods?: readonly string[];
+  /** Of the responder. */
+  ports?: readonly number[];
   kinds?: readonly FindingKind[];
   severities?: readonly Severity[];
   verdicts?: readonly VerdictName[];

@@ -102,8 +102,34 @@ t.test('a flag given twice means either, different flags mean both, and each has
   t.same(await ids(['--severity', 'critical'], { WAYBILL_SEVERITY: 'medium' }), ['f1'], 'a flag goes before');
 });
 
+t.test('pods by name and namespace, at one end or at either, and ports', async (t) => {
+  const scene = await apiScene(t, { findings: [finding(), blocked], connections: [connection()] });
+  const ids = async (args: string[], env: Record<string, string> = {}) => {
+    const asked = await run(scene, ['findings', '-o', 'json', ...args], { env });
+    const again = await run(scene, ['findings', '-o', 'json', '--input-file', '-', ...args], { env, input: all.out });
+    t.equal(again.out, asked.out, 'the same of a file');
+    return (JSON.parse(asked.out) as Finding[]).map((one) => one.id);
+  };
+  const all = await run(scene, ['findings', '-o', 'json']);
+  t.same(await ids(['--pod', 'shop/web']), ['f1']);
+  t.same(await ids(['--pod', 'bank/web,shop/db']), ['f1', 'f2']);
+  t.same(await ids(['--from-pod', 'web', '--to-pod', 'shop/db-1']), ['f1', 'f2']);
+  t.same(await ids(['--from-pod', 'db']), []);
+  t.same(await ids([], { WAYBILL_FROM_POD: 'bank/web' }), ['f2']);
+  t.same(await ids(['--port', '80', '--port', '5432'], { WAYBILL_PORT: 'tcp://10.0.0.1:7444' }), ['f1', 'f2']);
+  t.same(await ids(['--port', '80']), []);
+  t.match((await run(scene, ['flows', '--to-pod', 'shop/web'])).out, /^no flows\n$/);
+  oneLine(
+    t,
+    await run(scene, ['flows', '--pod', 'a/b/c']),
+    /^bad-parameter: --pod: "a\/b\/c" is no name; write it as NAME/,
+  );
+});
+
 t.test('--fail-on sets the exit code', async (t) => {
   const scene = await apiScene(t, { findings: [blocked] });
+  t.equal((await run(scene, ['findings', '--fail-on', 'any'])).code, 1);
+  t.equal((await run(scene, ['findings', '--fail-on', 'any', '-n', 'nowhere'])).code, 0);
   t.equal((await run(scene, ['findings', '--fail-on', 'medium'])).code, 1);
   t.equal((await run(scene, ['findings', '--fail-on', 'high'])).code, 0);
 });

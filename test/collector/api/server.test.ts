@@ -61,6 +61,10 @@ t.test('a parameter that is unknown or makes no sense is refused by name', async
   t.match(await refused('/v1/findings?colour=red'), /^unknown-parameter: parameter "colour": .*; use namespace, pod/);
   t.match(await refused('/v1/flows?kind=bypass'), /^unknown-parameter: parameter "kind"/);
   t.match(await refused('/v1/findings?severity=worst'), /"worst" is none of its values; use info, low/);
+  t.match(await refused('/v1/findings?pod=a/b/c'), /pod: "a\/b\/c" is no name; write it as NAME or NAMESPACE\/NAME/);
+  t.match(await refused('/v1/flows?to-pod=/web'), /parameter to-pod: "\/web" is no name; /);
+  t.match(await refused('/v1/flows?port=http'), /parameter port: "http" is no port; set a number from 1 to 65535/);
+  t.match(await refused('/v1/flows?port=65536'), /is no port/);
   t.match(await refused('/v1/findings?last=0'), /parameter last: "0" is not in its range; set 1 to/);
   t.match(await refused('/v1/flows?since=yesterday'), /"yesterday" is no time; write it as 10m/);
   t.match(await refused('/v1/flows?until=10m&follow=true'), /until: "10m" means nothing with follow/);
@@ -137,9 +141,9 @@ t.test('one who follows hears that the stream lives, by blank lines between the 
   response.setEncoding('utf8').on('data', (chunk: string) => {
     heard += chunk;
   });
-  await until('it lives', () => heard.endsWith('}\n\n\n'));
+  await until('it lives', () => /\}\n\n\n+$/.test(heard));
   scene.change({ type: 'finding', finding: finding({ id: 'new' }) });
-  await until('it goes on', () => /"new".*\}\n\n$/.test(heard));
+  await until('it goes on', () => /"new".*\}\n\n+$/.test(heard));
   const objects = heard.split('\n').filter((line) => line !== '');
   t.same(
     objects.map((line) => JSON.parse(line).id),

@@ -1,5 +1,6 @@
 // What every store promises, whichever it is: one suite for all of them.
 import type { Test } from 'tap';
+import { connectionMatches, findingMatches } from '../../../collector/store/matches.ts';
 import type { Query, Store, StoredBatch } from '../../../collector/store/store.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { connection, podEnd } from '../../scene/connections.ts';
@@ -133,6 +134,51 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     t.same(await ids({ pods: ['nobody'] }), []);
     await store.close();
   });
+
+  t.test(
+    'pods are asked for by name, with their namespace or without, at either end or at one; and ports',
+    async (t) => {
+      const store = await (await open(t))();
+      const ends = (from: string, to: string) => ({ initiator: podEnd(from), responder: podEnd(to) });
+      const outside = { initiator: podEnd('shop/web'), responder: { kind: 'external', zone: 'internet' } } as const;
+      const connections = [
+        connection({ id: 'a', ...ends('shop/web', 'shop/db') }),
+        connection({ id: 'b', ...ends('bank/web', 'shop/db'), port: 443 }),
+        connection({ id: 'c', ...ends('shop/db', 'bank/web'), port: 53, protocol: 17 }),
+        connection({ id: 'd', ...outside, protocol: 1, port: 443 }),
+      ];
+      const alone = finding({ id: 'e', ...ends('shop/web', 'shop/db') });
+      const { responder: _, port: __, ...inert } = finding({ id: 'f', initiator: podEnd('bank/web') });
+      await store.putConnections(connections);
+      await store.putFindings([alone, inert]);
+      const expected: [Partial<Query>, connections: string, findings: string][] = [
+        [{ pods: ['web'] }, 'abcd', 'ef'],
+        [{ pods: ['shop/web'] }, 'ad', 'e'],
+        [{ pods: ['bank/web-1'] }, 'bc', 'f'],
+        [{ pods: ['bank/db'] }, '', ''],
+        [{ pods: ['bank/web', 'shop/db'] }, 'abc', 'ef'],
+        [{ fromPods: ['web'] }, 'abd', 'ef'],
+        [{ fromPods: ['shop/web'], toPods: ['db-1'] }, 'a', 'e'],
+        [{ toPods: ['bank/web', 'shop/nobody'] }, 'c', ''],
+        [{ fromPods: ["'; DROP TABLE connections; --"] }, '', ''],
+        [{ ports: [443, 53] }, 'bc', ''],
+        [{ ports: [5432], namespaces: ['bank'] }, '', ''],
+        [{ ports: [5432], pods: ['shop/web'] }, 'a', 'e'],
+      ];
+      for (const [query, wantedConnections, wantedFindings] of expected) {
+        const name = JSON.stringify(query);
+        const asked = { ...all, ...query };
+        const [held, found] = [await store.connections(asked), await store.findings(asked)];
+        t.same(held.map(({ id }) => id).sort(), [...wantedConnections], name);
+        t.same(found.map(({ id }) => id).sort(), [...wantedFindings], name);
+        const matching = connections.filter((one) => connectionMatches(asked, one)).map(({ id }) => id);
+        t.same(matching, [...wantedConnections], `in memory: ${name}`);
+        const told = [alone, inert].filter((one) => findingMatches(asked, one)).map(({ id }) => id);
+        t.same(told, [...wantedFindings], `in memory: ${name}`);
+      }
+      await store.close();
+    },
+  );
 
   t.test('a finding is replaced by its id, asked for by kind and severity, and removed', async (t) => {
     const store = await (await open(t))();
