@@ -16,7 +16,10 @@ export function labelDifferences({ traffic, inert, connections, findings }: Labe
   const matched = new Set<string>();
   for (const played of traffic) {
     let found = connections.filter((connection) => isOf(played, connection));
-    if (found.length === 0) found = connections.filter((one) => !matched.has(one.id) && isByNodePort(played, one));
+    if (found.length === 0) {
+      const unclaimed = connections.filter((one) => !matched.has(one.id) && !traffic.some((other) => isOf(other, one)));
+      found = unclaimed.filter((one) => isByNodePort(played, one));
+    }
     for (const connection of found) matched.add(connection.id);
     for (const { finding } of found) if (finding !== undefined) explained.add(finding);
     for (const fault of faultsOf(played, found, findings)) differences.push(`${played.name}: ${fault}`);
