@@ -99,7 +99,7 @@ function needsText(denied: readonly DeniedSide[]): string | undefined {
       before === undefined ? policyText(policy) : `${policyText(policy)} before spec.${side.side}[${before}]`;
     texts.add(`a rule in ${place} that ${words}`);
   }
-  return texts.size === 0 ? undefined : `needs ${[...texts].join(' and ')}`;
+  return texts.size === 0 ? undefined : `needs ${listed([...texts], ' and ', toldMost)}`;
 }
 
 function sideText(side: SideVerdict): string {

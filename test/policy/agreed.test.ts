@@ -42,6 +42,18 @@ t.test('where all are denied, all policies that isolate are named, and what each
   });
 });
 
+t.test('what many pods need is told in part', async (t) => {
+  const many = Array.from({ length: 40 }, (_, at) => pod(`shop/p${at}`, { app: `p${at}` }));
+  const [side] = asked(
+    [outside('203.0.113.7')],
+    many,
+    many.map(({ name }) => closed(name)),
+  ).sides;
+  t.equal(side?.isolatedBy?.length, 40);
+  t.match(side?.needs, / and 35 more$/);
+  t.match(side?.why, /; 35 more$/);
+});
+
 t.test('one pod, and several that are denied for the same reason, are told as one', async (t) => {
   const all = policy('shop/all', { podSelector: {} });
   const one = verdictJson(verdictOf(web, blue, 80, [all]));
