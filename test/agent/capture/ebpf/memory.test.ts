@@ -9,16 +9,20 @@ const skip = missingCapabilities(needed).length > 0 && 'loading the program need
 /** Maps whose size no setting changes, the ring aside. */
 const restBytes = 1 << 20;
 
-t.test('two tables, what conntrack was asked for, and the ring are all but a MiB of what the kernel takes', { skip }, async (t) => {
-  for (const most of [100, 100_000, 300_000]) {
-    const before = takenBytes();
-    const program = loadProgram('ebpf', most);
-    const taken = takenBytes() - before;
-    program.close();
-    t.ok(taken >= mapBytes(most) && taken < mapBytes(most) + restBytes, `${most}: ${taken} of ${mapBytes(most)}`);
-  }
-  t.equal(Math.round(mapBytes(100_000) / 2 ** 20), 35);
-});
+t.test(
+  'two tables, what conntrack was asked for, and the ring are all but a MiB of what the kernel takes',
+  { skip },
+  async (t) => {
+    for (const most of [100, 100_000, 300_000]) {
+      const before = takenBytes();
+      const program = loadProgram('ebpf', most);
+      const taken = takenBytes() - before;
+      program.close();
+      t.ok(taken >= mapBytes(most) && taken < mapBytes(most) + restBytes, `${most}: ${taken} of ${mapBytes(most)}`);
+    }
+    t.equal(Math.round(mapBytes(100_000) / 2 ** 20), 35);
+  },
+);
 
 /** Of every map that this process holds, as the kernel reckons. */
 function takenBytes(): number {
