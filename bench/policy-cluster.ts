@@ -11,7 +11,7 @@ export type PolicyCluster = { pods: PodParty[]; policies: Policy[]; outside: Par
 
 const podsANamespace = 100;
 const workloadsANamespace = 20;
-const clusterPolicies = 20;
+export const clusterPolicies = 20;
 const outsides = 1_000;
 
 export function policyCluster(pods: number, policies: number): PolicyCluster {
@@ -19,7 +19,9 @@ export function policyCluster(pods: number, policies: number): PolicyCluster {
   return {
     pods: Array.from({ length: pods }, (_, i) => podOf(i % namespaces, Math.floor(i / namespaces), i)),
     policies: Array.from({ length: policies }, (_, i) =>
-      i < clusterPolicies ? clusterPolicyOf(i) : networkPolicyOf(i % namespaces, Math.floor(i / namespaces), 'first'),
+      i < clusterPolicies
+        ? clusterPolicyOf(i, 'first')
+        : networkPolicyOf(i % namespaces, Math.floor(i / namespaces), 'first'),
     ),
     outside: Array.from({ length: outsides }, (_, i) => ({
       kind: 'address',
@@ -96,7 +98,8 @@ export function networkPolicyOf(namespace: number, policy: number, version: stri
   };
 }
 
-function clusterPolicyOf(number: number): ClusterPolicy {
+/** Half of them stand in each tier; each is of one team's namespaces. */
+export function clusterPolicyOf(number: number, version: string): ClusterPolicy {
   const admin = number < clusterPolicies / 2;
   const rule = {
     name: '',
@@ -109,7 +112,7 @@ function clusterPolicyOf(number: number): ClusterPolicy {
     kind: 'ClusterNetworkPolicy',
     namespace: '',
     name: `cluster-${number}`,
-    uid: `cluster/${number}`,
+    uid: `cluster/${number}/${version}`,
     createdUs: 0,
     tier: admin ? 'Admin' : 'Baseline',
     priority: number,
