@@ -10,6 +10,8 @@ export type LineSource = { lines: AsyncIterable<string>; ended: Promise<string>;
 export type StartLineSource = (args: readonly string[]) => LineSource;
 
 const families = ['ipv4', 'ipv6'];
+/** The rest is none of our business, and on most nodes it is the most. */
+const onlyTranslated = '--any-nat';
 const restartAfterMs = [1_000, 5_000, 30_000];
 
 /**
@@ -23,11 +25,11 @@ export async function followConntrack(
   start: StartLineSource = startConntrack,
 ): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt++) {
-    const events = start(['-E', '-e', 'NEW', '-b', '8388608']);
+    const events = start(['-E', '-e', 'NEW', onlyTranslated, '-b', '8388608']);
     const stop = () => events.kill();
     signal.addEventListener('abort', stop);
     const following = learnFrom(events, into);
-    for (const family of families) await learnFrom(start(['-L', '-f', family]), into);
+    for (const family of families) await learnFrom(start(['-L', onlyTranslated, '-f', family]), into);
     const learned = await following;
     const why = await events.ended;
     signal.removeEventListener('abort', stop);
