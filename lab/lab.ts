@@ -8,6 +8,7 @@ import { alreadyUp, nothingUp } from './errors.ts';
 import { liveLabs, removeLeftovers } from './leftovers.ts';
 import { checkPrograms, elsewhere } from './privilege.ts';
 import { playAll, withLab } from './session.ts';
+import { readTopology } from './topology.ts';
 
 const sourceOption = () =>
   new Option('--source <source>', 'capture source of the agents').choices(['auto', ...sourceNames]).default('pcap');
@@ -53,6 +54,7 @@ function program(): Command {
 
 /** A process of its own holds the lab until `down` ends it. */
 async function up(file: string, { source }: { source: string }): Promise<void> {
+  await readTopology(file);
   const live = await liveLabs();
   if (live.length > 0) throw new ProblemError(alreadyUp(`lab ${live[0]!.id}`));
   const child = spawn(process.execPath, [process.argv[1]!, 'hold', file, '--source', source], {
