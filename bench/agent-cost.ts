@@ -2,12 +2,12 @@
 // each source (or those that are named, `node bench/agent-cost.ts ebpf`), and softflowd beside them on the same traffic.
 // In the lab, with a real collector.
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { nodeNamespace, podLink } from '../lab/network/names.ts';
 import { checkPrograms } from '../lab/privilege.ts';
 import { flood } from '../lab/programs/flood.ts';
 import { type LabSession, withLab } from '../lab/session.ts';
 import { budgetLine } from './budget.ts';
+import { cpuSeconds, memoryMiB } from './process.ts';
 
 const topology = new URL('agent-cost.yaml', import.meta.url).pathname;
 const sender = { namespace: 'shop', name: 'batch-0' };
@@ -17,7 +17,6 @@ const ports = 25_000;
 /** Packets of each connection: they go on over several of the topology's `reportEvery`, as do live connections. */
 const rounds = 8;
 const gapUs = 10;
-const ticksASecond = 100; // sysconf(_SC_CLK_TCK), the same on every Linux
 const limitMiB = 120;
 const lookEveryMs = 250;
 
@@ -45,16 +44,6 @@ async function measured(session: LabSession, pid: number): Promise<Cost> {
   for (let i = 1; i < rounds; i++) packets += await round(session);
   clearInterval(looking);
   return { cpuSeconds: cpuSeconds(pid) - before, rssMiB: most, peakMiB: memoryMiB(pid, 'VmHWM'), packets };
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksASecond;
-}
-
-function memoryMiB(pid: number, of: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(new RegExp(`^${of}:\\s+(\\d+) kB`, 'm').exec(status)![1]) / 1024;
 }
 
 /** On the sender's interface, as one of our agents watches it; its flows go nowhere. */

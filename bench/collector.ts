@@ -18,11 +18,11 @@ import { makeCertificates } from '../certs/make.ts';
 import { CollectorClient } from '../cli/collector-client.ts';
 import { budgetLine } from './budget.ts';
 import { clusterManifest, type Interval, interfacesOf, nodeName, nodes, recordsOf } from './collector-cluster.ts';
+import { cpuSeconds, memoryMiB } from './process.ts';
 
 const connections = 250_000;
 const recordsAnInterval = connections * 2;
 const limits = { maxBatchRecords: 5_000, maxQueuedRecords: 10_000_000 };
-const ticksASecond = 100; // sysconf(_SC_CLK_TCK), the same on every Linux
 const patienceMs = 600_000;
 
 type Agent = { queue: BatchQueue; stream: CollectorStream };
@@ -123,16 +123,6 @@ async function play(interval: Interval, agents: readonly Agent[], { client }: Ru
 async function pending(client: CollectorClient): Promise<number> {
   const { value } = await client.get('/v1/status', new URLSearchParams());
   return (value as { join: { pending: number } }).join.pending;
-}
-
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticksASecond;
-}
-
-function memoryMiB(pid: number, of: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(new RegExp(`^${of}:\\s+(\\d+) kB`, 'm').exec(status)![1]) / 1024;
 }
 
 function nowUs(): number {
