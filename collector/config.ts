@@ -33,7 +33,12 @@ export const collectorSchema = {
       max: '1m',
       help: 'when a connection that nobody answered is judged; a later answer is judged again',
     }),
-    maxLive: integer({ default: 1_000_000, min: 1_000, max: 50_000_000, help: 'connections held at once' }),
+    maxLive: integer({
+      default: 250_000,
+      min: 1_000,
+      max: 50_000_000,
+      help: 'connections held at once; a hundred thousand of them take some 800 MiB',
+    }),
   },
   findings: {
     grace: duration({

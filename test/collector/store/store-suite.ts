@@ -113,6 +113,15 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
+  t.test('a name is found whatever it is made of', async (t) => {
+    const store = await (await open(t))();
+    const odd = `it's, "quoted" [and] \\ more`;
+    await store.putConnections([connection({ initiator: { ...podEnd('shop/web'), pod: odd } })]);
+    t.equal((await store.connections({ ...all, pods: [odd] })).length, 1);
+    t.same(await store.connections({ ...all, pods: ['it'] }), []);
+    await store.close();
+  });
+
   t.test('several values of one field mean either, several fields mean both; the newest come first', async (t) => {
     const store = await (await open(t))();
     const at = (id: string, seconds: number, namespace: string) =>
