@@ -105,6 +105,7 @@ export function interfacesOf(onNode: number, watchedSinceUs: number): WireInterf
       seesFromPod: true,
       seesToPod: true,
       goneUs: 0,
+      wholeSinceUs: 0,
     };
   });
 }

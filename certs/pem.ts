@@ -1,13 +1,16 @@
 // Certificates of a PEM file: a leaf and who signed it, or several authorities.
 import { X509Certificate } from 'node:crypto';
 
-const block = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+/** OpenSSL writes the other labels too, and reads them alike. */
+const block = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
-/** In their order; none where one of them cannot be read. */
+/** In their order, less what cannot be read. */
 export function certificatesOf(pem: Buffer): X509Certificate[] {
-  try {
-    return (pem.toString('latin1').match(block) ?? []).map((text) => new X509Certificate(text));
-  } catch {
-    return [];
-  }
+  return (pem.toString('latin1').match(block) ?? []).flatMap((text) => {
+    try {
+      return [new X509Certificate(text)];
+    } catch {
+      return [];
+    }
+  });
 }

@@ -7,7 +7,7 @@ import { createSecureContext } from 'node:tls';
 import { type Command, Option } from 'commander';
 import { certificateUnreadable } from '../certs/errors.ts';
 import { heldBy, notValidAt } from '../certs/validity.ts';
-import { moreHeader } from '../collector/api/api.ts';
+import { heartbeatHeader, moreHeader } from '../collector/api/api.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 import {
   answerEnded,
@@ -75,7 +75,8 @@ export class CollectorClient {
     try {
       const response = await this.#request(path, parameters, signal);
       signal.addEventListener('abort', () => response.destroy(), { once: true });
-      heard = endWhenSilent(response, this.#silenceMs);
+      // An older collector says nothing for as long as nothing changes.
+      if (response.headers[heartbeatHeader] !== undefined) heard = endWhenSilent(response, this.#silenceMs);
       for await (const line of linesOf(response)) {
         if (line === '') continue; // it says that it lives
         const value = this.#parsed(line);
@@ -94,7 +95,9 @@ export class CollectorClient {
     return new Promise((resolve, reject) => {
       const fail = (problem: Problem) => reject(new ProblemError(problem));
       const url = new URL(`${path}?${parameters}`, this.url);
-      const sent = request(url, { ...this.#tls, agent: false, ...(signal !== undefined && { signal }) }, (response) => {
+      const headers = { [heartbeatHeader]: 'blank-lines' };
+      const options = { ...this.#tls, agent: false, headers, ...(signal !== undefined && { signal }) };
+      const sent = request(url, options, (response) => {
         clearTimeout(patience);
         const status = response.statusCode ?? 0;
         if (status === 200) resolve(response);

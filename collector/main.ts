@@ -112,6 +112,8 @@ export async function runCollector(
         log.info(unstored.counts, 'the store takes again what is judged');
       refusedFor = why;
     });
+    // One that fails is no reason for the next to fail.
+    keeping = keeping.catch((error: unknown) => log.error({ why: String(error) }, 'what changed was not told'));
     return keeping;
   };
 
@@ -199,6 +201,9 @@ export async function runCollector(
     await source.stop();
     await declared.stop();
     await keep();
+    const { waiting } = unstored.counts;
+    if (waiting > 0)
+      log.error({ why: refusedFor, waiting }, 'the store refused what was judged to the end: it is lost');
     await series?.close(2_000);
     await store.close();
     log.info('collector ended');

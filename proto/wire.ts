@@ -47,6 +47,7 @@ export type WireInterface = {
   seesFromPod: boolean;
   seesToPod: boolean;
   goneUs: number;
+  wholeSinceUs: number;
 };
 
 export type WireAccount = {

@@ -62,6 +62,7 @@ export class InterfaceTable {
       seesToPod: true,
       askedUs: 0,
       goneUs: 0,
+      wholeSinceUs: 0,
     });
     this.#wire = undefined;
   }
@@ -134,12 +135,11 @@ export class InterfaceTable {
   /** Silence means nothing in a direction that is not seen. */
   #learnVisible(row: Row): void {
     const { fromPod: seesFromPod, toPod: seesToPod, wholeSinceUs } = this.#visible(row.index);
-    const watchedSinceUs = Math.max(row.watchedSinceUs, wholeSinceUs);
     const isSame = seesFromPod === row.seesFromPod && seesToPod === row.seesToPod;
-    if (isSame && watchedSinceUs === row.watchedSinceUs) return;
+    if (isSame && wholeSinceUs <= row.wholeSinceUs) return;
     row.seesFromPod = seesFromPod;
     row.seesToPod = seesToPod;
-    row.watchedSinceUs = watchedSinceUs;
+    row.wholeSinceUs = Math.max(row.wholeSinceUs, wholeSinceUs);
     this.#wire = undefined;
   }
 

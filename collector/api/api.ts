@@ -77,3 +77,6 @@ export type ApiAnswers = {
 
 /** Header of an answer, `true` where more would have come than `last` let through. */
 export const moreHeader = 'waybill-more';
+
+/** Who follows and sends it, with any value, hears blank lines where there is nothing to tell; the answer has it then too. */
+export const heartbeatHeader = 'waybill-heartbeat';

@@ -14,7 +14,7 @@ export type FollowLimits = {
   unreadMost: number;
   /** How long one that is let go has for what it left unread. */
   lastWordMs: number;
-  /** Every so often a blank line says that the stream lives: a reader that hears nothing for long need not wait. */
+  /** Every so often a blank line says that the stream lives, to who asked for it: it need not wait where it hears nothing. */
   heartbeatMs: number;
 };
 
@@ -47,9 +47,9 @@ export class Followers {
     return { now: this.#open.size, dropped: this.#dropped };
   }
 
-  /** The lines end when the reader is let go, or destroys them. */
-  follow(of: 'finding' | 'connection', query: Query): Readable {
-    const lines = new FollowedLines(this.limits, () => {
+  /** The lines end when the reader is let go, or destroys them. `beats`: blank ones say that the stream lives. */
+  follow(of: 'finding' | 'connection', query: Query, beats: boolean): Readable {
+    const lines = new FollowedLines(this.limits, beats, () => {
       this.#dropped += 1;
     });
     this.#open.add(lines);
@@ -99,10 +99,11 @@ class FollowedLines extends Readable {
   #wanted = false;
   #over = false;
 
-  constructor(limits: FollowLimits, onDropped: () => void) {
+  constructor(limits: FollowLimits, beats: boolean, onDropped: () => void) {
     super({ encoding: 'utf8', highWaterMark: 64 * 1024 });
     this.#limits = limits;
     this.#onDropped = onDropped;
+    if (!beats) return;
     const heartbeat = setInterval(() => this.#beat(), limits.heartbeatMs).unref();
     this.once('close', () => clearInterval(heartbeat));
   }

@@ -8,7 +8,7 @@ import { type Problem, ProblemError, problemLine } from '../../model/problem.ts'
 import { listenProblem } from '../ingest/errors.ts';
 import type { Query } from '../store/store.ts';
 import { jsonArray, Turns } from './answers.ts';
-import { type ApiAnswers, type FollowerCounts, moreHeader, type StatusJson } from './api.ts';
+import { type ApiAnswers, type FollowerCounts, heartbeatHeader, moreHeader, type StatusJson } from './api.ts';
 import { agentCertificate, certificateUnusable, tooManyFollowers } from './errors.ts';
 import { Followers, followLimits } from './follow.ts';
 import { isProblem, type RawParameters, readParameters } from './parameters.ts';
@@ -150,13 +150,15 @@ function answerLines(
   query: Query,
 ): FastifyReply {
   if (followers.full) return refuse(reply, 503, tooManyFollowers(followers.limits.followers));
-  const lines = followers.follow(of === 'findings' ? 'finding' : 'connection', query);
+  const beats = request.headers[heartbeatHeader] !== undefined;
+  const lines = followers.follow(of === 'findings' ? 'finding' : 'connection', query, beats);
   reply.raw.once('close', () => lines.destroy());
   // Hours without a change are no reason to hang up; who went away without a word is found out.
   request.raw.socket.setTimeout(0);
   request.raw.socket.setKeepAlive(true, 30_000);
   // At once, so that the reader knows that it follows before there is anything to tell.
   reply.raw.setHeader('content-type', 'application/jsonl');
+  if (beats) reply.raw.setHeader(heartbeatHeader, 'blank-lines');
   reply.raw.flushHeaders();
   return reply.send(lines);
 }

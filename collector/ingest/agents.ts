@@ -16,6 +16,8 @@ export type WatchedInterface = {
   addresses: readonly Address[];
   /** On the collector's clock. */
   watchedSinceUs: number;
+  /** On the collector's clock: since then it was watched without a gap. */
+  wholeSinceUs: number;
   seesFromPod: boolean;
   seesToPod: boolean;
   /** On the collector's clock; 0 while it is there. */
@@ -165,6 +167,7 @@ export class Agents {
       podUid: link.podUid,
       addresses: parsed(link.addresses),
       watchedSinceUs: link.watchedSinceUs + agent.clockOffsetUs,
+      wholeSinceUs: Math.max(link.watchedSinceUs, link.wholeSinceUs) + agent.clockOffsetUs,
       seesFromPod: link.seesFromPod,
       seesToPod: link.seesToPod,
       goneUs: link.goneUs === 0 ? 0 : link.goneUs + agent.clockOffsetUs,

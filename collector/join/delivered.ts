@@ -7,7 +7,8 @@ import { TCP } from '../../model/protocol.ts';
 import { RST } from '../../model/record.ts';
 import { answered, observationsOf } from './outcome.ts';
 
-export type ResponderInterface = { node: string; watchedSinceUs: number; goneUs: number; seesToPod: boolean };
+/** `wholeSinceUs`: since then it was watched without a gap. */
+export type ResponderInterface = { node: string; wholeSinceUs: number; goneUs: number; seesToPod: boolean };
 
 /** What the agents tell of the places where a connection should have arrived. */
 export type Coverage = {
@@ -46,7 +47,7 @@ export function deliveredOf(joined: Joined, expected: Expected, coverage: Covera
 
 function silenceAt(podUid: string, address: Address, joined: Joined, coverage: Coverage, nowUs: number): Delivered {
   const link = coverage.interfaceOf(podUid, address);
-  if (link === undefined || link.watchedSinceUs > joined.startUs || link.goneUs > 0) {
+  if (link === undefined || link.wholeSinceUs > joined.startUs || link.goneUs > 0) {
     return { delivered: 'unknown', why: 'not-watched' };
   }
   const agent = coverage.reporting(link.node, nowUs);

@@ -43,27 +43,40 @@ export class Unstored {
       this.#findings.delete(id);
       this.#removed.add(id);
     }
-    for (const id of this.#connections.keys()) {
-      if (this.#connections.size <= this.#mostConnections) break;
-      this.#connections.delete(id);
+    this.#bound(this.#connections);
+    this.#bound(this.#dropped);
+  }
+
+  /**
+   * Puts what it can: where the store refuses some of it, that waits on, and the first reason is thrown at the end. Nothing is
+   * to be added before it settles.
+   */
+  async put(store: JudgedStore): Promise<void> {
+    const refusals: unknown[] = [];
+    const taken = async (what: { clear(): void }, put: Promise<void>) => {
+      await put.then(
+        () => what.clear(),
+        (why: unknown) => refusals.push(why),
+      );
+    };
+    await taken(this.#connections, store.putConnections([...this.#connections.values()]));
+    await taken(this.#dropped, store.removeConnections([...this.#dropped]));
+    await taken(this.#findings, store.putFindings([...this.#findings.values()]));
+    await taken(this.#removed, store.removeFindings([...this.#removed]));
+    if (refusals.length > 0) throw refusals[0];
+  }
+
+  /** What waits, and connections that were lost. */
+  get counts(): { waiting: number; lost: number } {
+    const { size } = this.#connections;
+    return { waiting: size + this.#dropped.size + this.#findings.size + this.#removed.size, lost: this.#lost };
+  }
+
+  #bound(waiting: Map<string, unknown> | Set<string>): void {
+    for (const id of waiting.keys()) {
+      if (waiting.size <= this.#mostConnections) break;
+      waiting.delete(id);
       this.#lost += 1;
     }
-  }
-
-  /** Rejects where the store refuses: what it did not take waits on. Nothing is to be added before it settles. */
-  async put(store: JudgedStore): Promise<void> {
-    await store.putConnections([...this.#connections.values()]);
-    this.#connections.clear();
-    await store.removeConnections([...this.#dropped]);
-    this.#dropped.clear();
-    await store.putFindings([...this.#findings.values()]);
-    this.#findings.clear();
-    await store.removeFindings([...this.#removed]);
-    this.#removed.clear();
-  }
-
-  /** Connections and findings that wait, and connections that were lost. */
-  get counts(): { waiting: number; lost: number } {
-    return { waiting: this.#connections.size + this.#findings.size, lost: this.#lost };
   }
 }

@@ -190,12 +190,22 @@ t.test('a collector that is not heard of any more is not waited for, and one tha
     const at = (name: string) => `${scene.folder}/${name}`;
     return { collector: url, ca: at('ca.crt'), cert: at('client.crt'), key: at('client.key') };
   };
-  const silent = await answering(t, scene, (response) => response.write('\n'));
+  const silent = await answering(t, scene, (response) => {
+    response.setHeader('waybill-heartbeat', 'blank-lines');
+    response.write('\n');
+  });
   const deaf = new CollectorClient(flags(silent.url), 120);
   const ended = { message: /^collector-ended: .*: nothing was heard of it for too long; ask again/ };
   const never = new AbortController().signal;
   await t.rejects(deaf.follow('/', new URLSearchParams(), never).next(), ended);
   await t.rejects(deaf.get('/', new URLSearchParams()), ended);
+
+  const old = await answering(t, scene, (response) => {
+    response.write('\n');
+    setTimeout(() => response.end('{"id":"late"}\n'), 300);
+  });
+  const patient = new CollectorClient(flags(old.url), 120).follow('/', new URLSearchParams(), never);
+  t.match((await patient.next()).value, { id: 'late' }, 'an older collector never says that it lives');
 
   const living = new CollectorClient(flags(scene.url), 120);
   const lines = living.follow('/v1/findings', new URLSearchParams('follow=true'), never);

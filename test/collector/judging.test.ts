@@ -294,3 +294,27 @@ t.test(
     t.match([...alike.connections.values()], [{ initiator: { kind: 'unknown' }, verdict: 'unknown' }]);
   },
 );
+
+t.test('a gap in what was seen takes away the proof of silence, and not who was there', async (t) => {
+  const scene = watched(shop);
+  const [early, late] = [t0, t0 + 2 * second];
+  // The API server has forgotten the pod by then: only its agent tells who was behind the interface.
+  scene.gone(podManifest('db', 'n2', '10.0.2.3'));
+  scene.hear('n2', [{ ...dbLink, wholeSinceUs: t0 + second }]);
+  for (const at of [early, late]) {
+    scene.see('n1', record({ initiatorPort: at === early ? 1 : 2, beganUs: at, firstUs: at, lastUs: at }));
+  }
+  scene.pass(15 * second);
+  const told = [...scene.connections.values()].map(({ initiatorPort, responder, delivered }) => ({
+    initiatorPort,
+    pod: responder.pod,
+    delivered: delivered.delivered,
+  }));
+  t.same(
+    told.sort((a, b) => a.initiatorPort - b.initiatorPort),
+    [
+      { initiatorPort: 1, pod: 'db', delivered: 'unknown' },
+      { initiatorPort: 2, pod: 'db', delivered: 'no' },
+    ],
+  );
+});

@@ -23,7 +23,7 @@ export type ApiScene = {
   listeners(): number;
   ready(now: boolean): void;
   get(path: string, tls?: Partial<Tls>): Promise<{ status: number; more: boolean; body: unknown }>;
-  open(path: string): Promise<IncomingMessage>;
+  open(path: string, headers?: Record<string, string>): Promise<IncomingMessage>;
   close(): Promise<void>;
 };
 
@@ -101,9 +101,9 @@ export async function apiScene(
     pino({ level: 'silent' }),
   );
   const url = `https://localhost:${api.port}`;
-  const open = (path: string, with_: Partial<Tls>) =>
+  const open = (path: string, with_: Partial<Tls>, headers: Record<string, string> = {}) =>
     new Promise<IncomingMessage>((resolve, reject) => {
-      request(`${url}${path}`, { ...with_, agent: false }, resolve)
+      request(`${url}${path}`, { ...with_, agent: false, headers }, resolve)
         .on('error', reject)
         .end();
     });
@@ -126,7 +126,7 @@ export async function apiScene(
       const body = JSON.parse(Buffer.concat(chunks).toString());
       return { status: response.statusCode ?? 0, more: response.headers['waybill-more'] === 'true', body };
     },
-    open: (path) => open(path, tls('client')),
+    open: (path, headers) => open(path, tls('client'), headers),
     close: () => api.close(),
   };
   t.teardown(() => scene.close());

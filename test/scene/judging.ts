@@ -109,6 +109,7 @@ export class Scene {
       seesFromPod: true,
       seesToPod: true,
       goneUs: 0,
+      wholeSinceUs: 0,
       ...one,
     }));
     const state = {

@@ -188,6 +188,7 @@ export class KernelSource implements CaptureSource {
     } catch (error) {
       if (direction === 'to-pod') watched.unprovenUntil = this.#tables.epoch;
       const why = (error as Error).message;
+      if (why.endsWith('ENODEV')) return; // The interface is gone, and will be forgotten.
       if (why !== refused[direction]) this.#log.warn({ link: link.name, why }, notSeen[direction]);
       refused[direction] = why;
     }

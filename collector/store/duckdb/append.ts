@@ -46,20 +46,28 @@ function appendEnds(row: DuckDBAppender, one: Connection | Finding): void {
   row.appendVarchar(JSON.stringify(one));
 }
 
+/** All of them, or none. */
 async function append<Row>(
   connection: DuckDBConnection,
   { table, catalog }: { table: string; catalog: string | undefined },
   rows: readonly Row[],
   appendRow: (appender: DuckDBAppender, row: Row, index: number) => void,
 ): Promise<void> {
-  for (let from = 0; from < rows.length; from += rowsAtOnce) {
-    if (from > 0) await new Promise<void>((resolve) => setImmediate(resolve));
-    const appender = await connection.createAppender(table, 'main', catalog);
-    for (const [at, row] of rows.slice(from, from + rowsAtOnce).entries()) {
-      appendRow(appender, row, from + at);
-      appender.endRow();
+  await connection.run('BEGIN');
+  try {
+    for (let from = 0; from < rows.length; from += rowsAtOnce) {
+      if (from > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+      const appender = await connection.createAppender(table, 'main', catalog);
+      for (const [at, row] of rows.slice(from, from + rowsAtOnce).entries()) {
+        appendRow(appender, row, from + at);
+        appender.endRow();
+      }
+      appender.closeSync();
     }
-    appender.closeSync();
+    await connection.run('COMMIT');
+  } catch (error) {
+    await connection.run('ROLLBACK').catch(() => undefined);
+    throw error;
   }
 }
 

@@ -134,10 +134,14 @@ t.test('a reader that cannot keep up gets a last line that says so, and is count
   t.ok(count - 1 <= told, `${count - 1} of ${told} came before it`);
 });
 
-t.test('one who follows hears that the stream lives, by blank lines between the objects', async (t) => {
+t.test('one who follows and asks for it hears that the stream lives, by blank lines between the objects', async (t) => {
   const scene = await apiScene(t, { findings: [finding()] }, { ...followLimits, heartbeatMs: 10 });
-  const response = await scene.open('/v1/findings?follow=true');
-  let heard = '';
+  const response = await scene.open('/v1/findings?follow=true', { 'waybill-heartbeat': 'blank-lines' });
+  const other = await scene.open('/v1/findings?follow=true');
+  let [heard, otherHeard] = ['', ''];
+  other.setEncoding('utf8').on('data', (chunk: string) => {
+    otherHeard += chunk;
+  });
   response.setEncoding('utf8').on('data', (chunk: string) => {
     heard += chunk;
   });
@@ -149,7 +153,10 @@ t.test('one who follows hears that the stream lives, by blank lines between the 
     objects.map((line) => JSON.parse(line).id),
     ['f1', 'new'],
   );
+  await until('the other hears it too', () => otherHeard.includes('"new"'));
+  t.notMatch(otherHeard, /\n\n/, 'a reader that knows of no blank lines gets none');
   response.destroy();
+  other.destroy();
 });
 
 t.test('there is room for so many followers and no more', async (t) => {

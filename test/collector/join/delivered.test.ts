@@ -29,16 +29,11 @@ function joined(...records: ConnectionRecord[]): Joined {
   };
 }
 
-function coverage(change: {
-  watchedSinceUs?: number;
-  seesToPod?: boolean;
-  lastLossUs?: number;
-  away?: true;
-}): Coverage {
+function coverage(change: { wholeSinceUs?: number; seesToPod?: boolean; lastLossUs?: number; away?: true }): Coverage {
   return {
     interfaceOf: () => ({
       node: 'n2',
-      watchedSinceUs: change.watchedSinceUs ?? 0,
+      wholeSinceUs: change.wholeSinceUs ?? 0,
       goneUs: 0,
       seesToPod: change.seesToPod ?? true,
     }),
@@ -96,7 +91,7 @@ t.test('silence where someone listened all the time: no', async (t) => {
 t.test('silence proves nothing, with its reason, where', async (t) => {
   const cases = [
     ['the agent is away', { away: true }, 'not-watched'],
-    ['the interface appeared later', { watchedSinceUs: t0 + 1 }, 'not-watched'],
+    ['the interface appeared later', { wholeSinceUs: t0 + 1 }, 'not-watched'],
     ['losses were counted', { lastLossUs: t0 + second }, 'losses'],
     ['that direction is never seen', { seesToPod: false }, 'half-visible'],
   ] as const;

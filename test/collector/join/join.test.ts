@@ -26,7 +26,7 @@ function scene(backends: ServiceBackends = noService) {
     {
       interfaceOf: (_, address) => {
         const node = nodeOf.get(address);
-        return node === undefined ? undefined : { node, watchedSinceUs: 0, goneUs: 0, seesToPod: true };
+        return node === undefined ? undefined : { node, wholeSinceUs: 0, goneUs: 0, seesToPod: true };
       },
       reporting: (node) => {
         const coveredUntilUs = covered.get(node);

@@ -113,6 +113,16 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
+  t.test('of connections that cannot be stored together none is stored', async (t) => {
+    const store = await (await open(t))();
+    const many = Array.from({ length: 5_000 }, (_, i) => connection({ id: `c${i}` }));
+    await t.rejects(store.putConnections([...many, connection({ id: 'bad', endUs: Number.NaN })]));
+    t.equal((await store.totals()).connections, 0);
+    await store.putConnections(many);
+    t.equal((await store.totals()).connections, 5_000);
+    await store.close();
+  });
+
   t.test('a name is found whatever it is made of', async (t) => {
     const store = await (await open(t))();
     const odd = `it's, "quoted" [and] \\ more`;

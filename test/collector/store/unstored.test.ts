@@ -9,7 +9,7 @@ import { finding } from './store-suite.ts';
 function heldStore() {
   const connections = new Map<string, Connection>();
   const findings = new Map<string, Finding>();
-  let refusing: 'everything' | 'findings' | 'nothing' = 'nothing';
+  let refusing: 'everything' | 'connections' | 'findings' | 'nothing' = 'nothing';
   let puts = 0;
   const allow = (what: 'connections' | 'findings') => {
     if (refusing === 'everything' || refusing === what) throw new Error('disk full');
@@ -66,7 +66,7 @@ t.test('what the store refused is put when it takes again, as it was judged last
     findings: { put: [finding({ connections: 7 })], removed: ['old'] },
   });
   await t.rejects(unstored.put(store), /disk full/);
-  t.same(unstored.counts, { waiting: 2, lost: 0 });
+  t.same(unstored.counts, { waiting: 5, lost: 0 }, 'with three that are to be removed');
   refuse('nothing');
   await unstored.put(store);
   t.same(held(), { connections: ['a denied'], findings: ['f1 7'] });
@@ -84,6 +84,16 @@ t.test('what it took is not put again', async (t) => {
   await unstored.put(store);
   t.equal(puts(), 1);
   t.same(held().findings, ['f1 1']);
+});
+
+t.test('what it refuses of one kind keeps nothing else out', async (t) => {
+  const { store, refuse, held } = heldStore();
+  const unstored = new Unstored(10);
+  refuse('connections');
+  unstored.add({ ...nothing, connections: [connection()], findings: { put: [finding()], removed: [] } });
+  await t.rejects(unstored.put(store), /disk full/);
+  t.same(held(), { connections: [], findings: ['f1 1'] });
+  t.same(unstored.counts, { waiting: 1, lost: 0 });
 });
 
 t.test('without room the oldest connections are lost, and counted', async (t) => {
