@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { Books } from '../books/books.ts';
 import { heldInFiles, readTlsOfNode } from '../certs/read.ts';
 import { watchEnds } from '../certs/validity.ts';
-import { systemClock } from '../cluster/clock.ts';
+import { nowUs, systemClock } from '../cluster/clock.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { problemLine } from '../model/problem.ts';
 import type { ConnectionRecord, Translation } from '../model/record.ts';
@@ -175,10 +175,6 @@ function openSource(
     },
     sourceRefused,
   );
-}
-
-function nowUs(): number {
-  return (performance.timeOrigin + performance.now()) * 1000;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

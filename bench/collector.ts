@@ -16,6 +16,7 @@ import { CollectorStream } from '../agent/delivery/stream.ts';
 import { Books } from '../books/books.ts';
 import { makeCertificates } from '../certs/make.ts';
 import { CollectorClient } from '../cli/collector-client.ts';
+import { nowUs } from '../cluster/clock.ts';
 import { budgetLine } from './budget.ts';
 import { clusterManifest, type Interval, interfacesOf, nodeName, nodes, recordsOf } from './collector-cluster.ts';
 import { cpuSeconds, memoryMiB } from './process.ts';
@@ -123,10 +124,6 @@ async function play(interval: Interval, agents: readonly Agent[], { client }: Ru
 async function pending(client: CollectorClient): Promise<number> {
   const { value } = await client.get('/v1/status', new URLSearchParams());
   return (value as { join: { pending: number } }).join.pending;
-}
-
-function nowUs(): number {
-  return (performance.timeOrigin + performance.now()) * 1000;
 }
 
 const count = (figure: number) => Math.round(figure).toLocaleString('en');

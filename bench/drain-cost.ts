@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import { loadProgram } from '../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../agent/capture/ebpf/source.ts';
 import { Books } from '../books/books.ts';
+import { nowUs } from '../cluster/clock.ts';
 import { budgetLine, percentile } from './budget.ts';
 import { inNamespace } from './in-namespace.ts';
 import { RawSender, udpFrame } from './raw-sender.ts';
@@ -16,7 +17,6 @@ async function main(): Promise<void> {
   execFileSync('sh', ['-c', 'ip link add pod type veth peer name host && ip link set pod up && ip link set host up']);
   const index = (name: string) =>
     (JSON.parse(execFileSync('ip', ['-j', 'link', 'show', name]).toString()) as [{ ifindex: number }])[0].ifindex;
-  const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;
   const options = { maxConnections: 131_072, reportEveryUs: 0, nowUs, seed: 7 };
   const beside = { translation: () => undefined, dns: () => undefined };
   const source = new KernelSource(

@@ -6,6 +6,7 @@ import { type Attachment, attachTap, attachTcx } from '../agent/capture/ebpf/att
 import { programCost } from '../agent/capture/ebpf/kernel.ts';
 import { loadProgram, type ProgramName } from '../agent/capture/ebpf/program.ts';
 import { Tables } from '../agent/capture/ebpf/tables.ts';
+import { nowUs } from '../cluster/clock.ts';
 import { budgetLine, percentile } from './budget.ts';
 import { inNamespace } from './in-namespace.ts';
 import { RawSender, udpFrame } from './raw-sender.ts';
@@ -104,7 +105,6 @@ function main(): void {
   const ends = makeLinks();
   const { index } = ends.host;
   const program = loadProgram('bench', 131_072);
-  const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;
   new Tables(program, nowUs, 7);
   const before = readFileSync(statsSwitch, 'utf8');
   writeFileSync(statsSwitch, '1');

@@ -67,17 +67,14 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: Streams): Pr
   const told = [summary(complaints), `${declared.policies.length} policies read`, passedOverText(otherKinds) ?? []];
   stderr.write(`${told.flat().join(', ')}\n`);
   if (unread.length > 0) return 2;
-  return complaints.some(({ severity }) => fails(severity, flags.failOn)) ? 1 : 0;
+  const { failOn } = flags;
+  return failOn !== undefined && complaints.some(({ severity }) => isAtLeast(severity, failOn)) ? 1 : 0;
 }
 
 function failOnOption(): Option {
   return new Option('--fail-on <severity>', 'exit code 1 where a complaint that is shown is at least so severe')
     .env('WAYBILL_FAIL_ON')
     .choices(['any', ...severities]);
-}
-
-function fails(severity: Severity, limit: Severity | 'any' | undefined): boolean {
-  return limit !== undefined && (limit === 'any' || isAtLeast(severity, limit));
 }
 
 function chosenRules({ rule, skip = [] }: LintFlags): readonly LintRule[] {

@@ -57,7 +57,8 @@ export function listCommand<Item, Flags extends ListFlags>(
     .addOption(anyOfOption('--pod <name>', 'pod or workload at either end: NAME or NAMESPACE/NAME'))
     .addOption(anyOfOption('--from-pod <name>', 'the same at the initiator'))
     .addOption(anyOfOption('--to-pod <name>', 'the same at the responder'))
-    .addOption(anyOfOption('--port <number>', 'of the responder'))
+    // In a pod beside a Service that is called waybill, Kubernetes sets WAYBILL_PORT to its address.
+    .addOption(anyOfWithoutVariable('--port <number>', 'of the responder'))
     .addOption(new Option('--since <time>', 'seen since: 10m ago, or a time (RFC 3339)').env('WAYBILL_SINCE'))
     .addOption(new Option('--until <time>', 'begun before: the same').env('WAYBILL_UNTIL'))
     .addOption(
@@ -99,11 +100,12 @@ export function outputOption(): Option {
 /** Given several times, or with commas, it means either. */
 export function anyOfOption(flags: string, help: string): Option {
   const name = /--([\w-]+)/.exec(flags)![1]!;
-  const variable = `WAYBILL_${name.toUpperCase().replaceAll('-', '_')}`;
+  return anyOfWithoutVariable(flags, help).env(`WAYBILL_${name.toUpperCase().replaceAll('-', '_')}`);
+}
+
+function anyOfWithoutVariable(flags: string, help: string): Option {
   const add = (value: string, former: readonly string[] = []): readonly string[] => [...former, ...value.split(',')];
-  const option = new Option(flags, `${help} (several: either)`).argParser(add);
-  // In a pod beside a Service that is called waybill, Kubernetes sets this one to its address.
-  return variable === 'WAYBILL_PORT' ? option : option.env(variable);
+  return new Option(flags, `${help} (several: either)`).argParser(add);
 }
 
 /** A switch in the environment may also be off: WAYBILL_FOLLOW=false. */

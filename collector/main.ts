@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { heldInFiles, readTls } from '../certs/read.ts';
 import { watchEnds } from '../certs/validity.ts';
-import { systemClock } from '../cluster/clock.ts';
+import { nowUs, systemClock } from '../cluster/clock.ts';
 import { manifestSource } from '../cluster/manifests/watch.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { nothingDeclared } from '../config/errors.ts';
@@ -242,10 +242,6 @@ function judgeOften(judging: Judging): () => void {
   return () => {
     stopped = true;
   };
-}
-
-function nowUs(): number {
-  return (performance.timeOrigin + performance.now()) * 1000;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

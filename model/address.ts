@@ -20,6 +20,13 @@ export function addressBytes(address: Address): Uint8Array {
   return Uint8Array.from(ipaddr.parse(address).toByteArray());
 }
 
+/** Bytes in network order as one number. */
+export function numberOfBytes(bytes: Uint8Array): bigint {
+  let number = 0n;
+  for (const byte of bytes) number = (number << 8n) | BigInt(byte);
+  return number;
+}
+
 /** The address of 4 or 16 bytes in network order. */
 export function addressFromBytes(bytes: Uint8Array): Address {
   if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}` as Address;

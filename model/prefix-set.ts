@@ -1,6 +1,6 @@
 // Prefixes that are asked whether one of them holds an address: by their lengths, of which there are few, so that it costs
 // the same for ten nodes and for five thousand.
-import { type Address, addressBytes, ipv4Bits, type Prefix } from './address.ts';
+import { type Address, addressBytes, ipv4Bits, numberOfBytes, type Prefix } from './address.ts';
 
 /** How often a prefix was added, by its leading bits, for each length there is. */
 type Lengths<Bits> = Map<number, Map<Bits, number>>;
@@ -25,14 +25,14 @@ export class PrefixSet {
       return false;
     }
     if (this.#ipv6.size === 0) return false;
-    const whole = ipv6Of(addressBytes(address));
+    const whole = numberOfBytes(addressBytes(address));
     for (const [length, known] of this.#ipv6) if (known.has(leadingIpv6(whole, length))) return true;
     return false;
   }
 
   #change({ bytes, bits }: Prefix, by: 1 | -1): void {
-    if (bytes.length === 4) change(this.#ipv4, bits, leadingIpv4(ipv4Of(bytes), bits), by);
-    else change(this.#ipv6, bits, leadingIpv6(ipv6Of(bytes), bits), by);
+    if (bytes.length === 4) change(this.#ipv4, bits, leadingIpv4(Number(numberOfBytes(bytes)), bits), by);
+    else change(this.#ipv6, bits, leadingIpv6(numberOfBytes(bytes), bits), by);
   }
 }
 
@@ -43,14 +43,6 @@ function change<Bits>(lengths: Lengths<Bits>, length: number, bits: Bits, by: 1 
   else known.delete(bits);
   if (known.size > 0) lengths.set(length, known);
   else lengths.delete(length);
-}
-
-function ipv4Of(bytes: Uint8Array): number {
-  return bytes.reduce((bits, byte) => bits * 256 + byte, 0);
-}
-
-function ipv6Of(bytes: Uint8Array): bigint {
-  return bytes.reduce((bits, byte) => (bits << 8n) | BigInt(byte), 0n);
 }
 
 function leadingIpv4(bits: number, length: number): number {

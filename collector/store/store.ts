@@ -17,6 +17,13 @@ export type StoredBatch = {
   names: readonly NameAnswer[];
 };
 
+/** What became of connections and findings since it was last asked; the ids are those that are none any more. */
+export type Judged = {
+  connections: readonly Connection[];
+  dropped: readonly string[];
+  findings: { put: readonly Finding[]; removed: readonly string[] };
+};
+
 /** What a user asks for; several values of one field mean either, several fields mean both. Times in µs. */
 export type Query = {
   namespaces?: readonly string[];

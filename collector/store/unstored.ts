@@ -2,14 +2,7 @@
 // here until it is taken.
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
-import type { Store } from './store.ts';
-
-/** What was judged since it was last asked. `dropped` and `removed` are ids. */
-export type Judged = {
-  connections: readonly Connection[];
-  dropped: readonly string[];
-  findings: { put: readonly Finding[]; removed: readonly string[] };
-};
+import type { Judged, Store } from './store.ts';
 
 type JudgedStore = Pick<Store, 'putConnections' | 'removeConnections' | 'putFindings' | 'removeFindings'>;
 

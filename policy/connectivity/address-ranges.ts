@@ -1,5 +1,12 @@
 // All addresses of both families, cut where a prefix begins or ends: within one range no prefix tells two apart.
-import { type Address, addressBytes, addressFromBytes, isIpv6, type Prefix } from '../../model/address.ts';
+import {
+  type Address,
+  addressBytes,
+  addressFromBytes,
+  isIpv6,
+  numberOfBytes,
+  type Prefix,
+} from '../../model/address.ts';
 
 export type Family = 'IPv4' | 'IPv6';
 
@@ -19,7 +26,7 @@ export function cutsOf(prefixes: Iterable<Prefix>): Cuts {
   const cuts = { IPv4: new Set([0n]), IPv6: new Set([0n]) };
   for (const { bytes, bits } of prefixes) {
     const family = bytes.length === 4 ? 'IPv4' : 'IPv6';
-    const from = numberOf(bytes);
+    const from = numberOfBytes(bytes);
     const after = from + (1n << BigInt(bytes.length * 8 - bits));
     cuts[family].add(from);
     if (after < sizeOf(family)) cuts[family].add(after);
@@ -41,7 +48,7 @@ export function rangesOf(cuts: Cuts, families: Iterable<Family>): AddressRange[]
 /** Which range of its family the address lies in. */
 export function rangeIndex(cuts: Cuts, address: Address): number {
   const starts = cuts[familyOf(address)];
-  const number = numberOf(addressBytes(address));
+  const number = numberOfBytes(addressBytes(address));
   let low = 0;
   for (let high = starts.length; high - low > 1; ) {
     const middle = (low + high) >> 1;
@@ -86,12 +93,6 @@ export function addressOf(family: Family, number: bigint): Address {
   const address = addressFromBytes(bytes);
   // As an IPv6 address that holds an IPv4 one, and not as that one: here it is one of the other family's range.
   return family === 'IPv6' && !isIpv6(address) ? (`::ffff:${address}` as Address) : address;
-}
-
-function numberOf(bytes: Uint8Array): bigint {
-  let number = 0n;
-  for (const byte of bytes) number = (number << 8n) | BigInt(byte);
-  return number;
 }
 
 function sizeOf(family: Family): bigint {

@@ -4,6 +4,8 @@ import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { namesOf, namespacesOf } from '../matches.ts';
+import { wholeUs } from './schema.ts';
+import { inTransaction } from './transaction.ts';
 
 /** Then others have their turn: the appender does its work on their thread. */
 const rowsAtOnce = 2_048;
@@ -18,8 +20,8 @@ export function appendConnections(
     row.appendVarchar(one.id);
     row.appendBigInt(BigInt(version + index));
     row.appendBoolean(false);
-    row.appendBigInt(us(one.startUs));
-    row.appendBigInt(us(one.endUs));
+    row.appendBigInt(wholeUs(one.startUs));
+    row.appendBigInt(wholeUs(one.endUs));
     row.appendVarchar(one.verdict);
     appendEnds(row, one);
   });
@@ -33,8 +35,8 @@ export function appendFindings(connection: DuckDBConnection, findings: readonly 
     row.appendVarchar(one.severity);
     if (one.connection === undefined) row.appendNull();
     else row.appendVarchar(one.connection.verdict);
-    row.appendBigInt(us(one.firstSeenUs));
-    row.appendBigInt(us(one.lastSeenUs));
+    row.appendBigInt(wholeUs(one.firstSeenUs));
+    row.appendBigInt(wholeUs(one.lastSeenUs));
     appendEnds(row, one);
   });
 }
@@ -53,8 +55,7 @@ async function append<Row>(
   rows: readonly Row[],
   appendRow: (appender: DuckDBAppender, row: Row, index: number) => void,
 ): Promise<void> {
-  await connection.run('BEGIN');
-  try {
+  await inTransaction(connection, async () => {
     for (let from = 0; from < rows.length; from += rowsAtOnce) {
       if (from > 0) await new Promise<void>((resolve) => setImmediate(resolve));
       const appender = await connection.createAppender(table, 'main', catalog);
@@ -64,18 +65,10 @@ async function append<Row>(
       }
       appender.closeSync();
     }
-    await connection.run('COMMIT');
-  } catch (error) {
-    await connection.run('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
+  });
 }
 
 /** As DuckDB reads a list of text. */
 function listText(values: readonly string[]): string {
   return `[${values.map((value) => JSON.stringify(value)).join(', ')}]`;
-}
-
-function us(time: number): bigint {
-  return BigInt(Math.round(time));
 }

@@ -15,8 +15,9 @@ import type { Query, Store, StoredBatch } from '../store.ts';
 import { appendConnections, appendFindings } from './append.ts';
 import { storeNewer, storeProblem } from './errors.ts';
 import { connectionFilter, findingFilter } from './query.ts';
-import { schemaVersion, tables } from './schema.ts';
+import { schemaVersion, tables, wholeUs } from './schema.ts';
 import { Sequences } from './sequences.ts';
+import { inTransaction } from './transaction.ts';
 
 export type DuckdbOptions = { path: string; memoryLimitBytes: number; maxAgeMs: number; maxBytes: number };
 
@@ -147,9 +148,7 @@ class DuckdbStore implements Store {
 
   async *batchesSince(sinceUs: number): AsyncIterable<StoredBatch> {
     const numbers = await this.#inTurn(() =>
-      rowsOf(this.#connection, 'SELECT rowid AS row FROM batches WHERE end_us >= ? ORDER BY rowid', [
-        BigInt(Math.round(sinceUs)),
-      ]),
+      rowsOf(this.#connection, 'SELECT rowid AS row FROM batches WHERE end_us >= ? ORDER BY rowid', [wholeUs(sinceUs)]),
     );
     for (const { row } of numbers) {
       const [stored] = await this.#inTurn(() =>
@@ -212,7 +211,7 @@ class DuckdbStore implements Store {
   }
 
   async #deleteBefore(us: number): Promise<void> {
-    const before = [BigInt(Math.round(us))];
+    const before = [wholeUs(us)];
     for (const [table, column] of [
       ['batches', 'end_us'],
       ['connections', 'end_us'],
@@ -239,13 +238,12 @@ class DuckdbStore implements Store {
       if (!this.#numbersOf(instance).has(sequence) && !fresh.has(key)) fresh.set(key, one);
     }
     try {
-      await this.#connection.run('BEGIN');
-      const appender = await this.#connection.createAppender('batches');
-      for (const { batch } of fresh.values()) appendBatch(appender, batch);
-      appender.closeSync();
-      await this.#connection.run('COMMIT');
+      await inTransaction(this.#connection, async () => {
+        const appender = await this.#connection.createAppender('batches');
+        for (const { batch } of fresh.values()) appendBatch(appender, batch);
+        appender.closeSync();
+      });
     } catch (error) {
-      await this.#connection.run('ROLLBACK').catch(() => undefined);
       for (const one of group) one.reject(error);
       return;
     }
@@ -305,8 +303,8 @@ function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppend
   appender.appendVarchar(node);
   appender.appendVarchar(instance);
   appender.appendBigInt(BigInt(sequence));
-  appender.appendBigInt(BigInt(Math.round(clockOffsetUs)));
-  appender.appendBigInt(BigInt(Math.round(endUs)));
+  appender.appendBigInt(wholeUs(clockOffsetUs));
+  appender.appendBigInt(wholeUs(endUs));
   appender.appendInteger(records.length);
   appender.appendBigInt(BigInt(packets));
   appender.appendVarchar(JSON.stringify(pods));

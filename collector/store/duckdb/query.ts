@@ -2,6 +2,7 @@
 import { type DuckDBValue, listValue } from '@duckdb/node-api';
 import { SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import type { Query } from '../store.ts';
+import { wholeUs } from './schema.ts';
 
 export type Filter = { where: string; values: DuckDBValue[] };
 
@@ -79,7 +80,7 @@ class Conditions {
   time(condition: string, us: number | undefined): void {
     if (us === undefined) return;
     this.#conditions.push(condition);
-    this.#values.push(BigInt(Math.round(us)));
+    this.#values.push(wholeUs(us));
   }
 
   filter(): Filter {

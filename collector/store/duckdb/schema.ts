@@ -1,6 +1,11 @@
 // The tables of the embedded store. A later version of Waybill raises `schemaVersion` and brings the older file up.
 export const schemaVersion = 1;
 
+/** A time as the tables hold it. */
+export function wholeUs(us: number): bigint {
+  return BigInt(Math.round(us));
+}
+
 /**
  * batches: one row a batch, its records as they came (a FlowBatch message); (instance, sequence) is what makes a
  * batch count once. connections: a later version of the same id replaces the earlier one. findings: one row each.

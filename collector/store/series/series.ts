@@ -5,6 +5,7 @@ import type { IPoint } from 'influx';
 import type { Logger } from 'pino';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
+import type { Judged } from '../store.ts';
 import { InfluxServer, type ServerAddress } from './influx-server.ts';
 import { Sums } from './sums.ts';
 
@@ -17,16 +18,9 @@ export type SeriesOptions = ServerAddress & {
   everyMs: number;
 };
 
-/** What became of connections and findings; the ids are those that are none any more. */
-export type SeriesChanges = {
-  connections: readonly Connection[];
-  dropped: readonly string[];
-  findings: { put: readonly Finding[]; removed: readonly string[] };
-};
-
 export type SeriesSink = {
   /** Returns at once. A connection or finding may come again: only what it grew by counts. */
-  put(changes: SeriesChanges): void;
+  put(changes: Judged): void;
   /** What was put before a restart: it counts no second time. */
   restore(connections: readonly Connection[], findings: readonly Finding[]): void;
   /** `points` were taken by the server, `dropped` were not. */
@@ -63,7 +57,7 @@ export class Series implements SeriesSink {
     this.#schedule(options.everyMs);
   }
 
-  put({ connections, dropped, findings }: SeriesChanges): void {
+  put({ connections, dropped, findings }: Judged): void {
     for (const connection of connections) this.#sums.addConnection(connection);
     for (const id of dropped) this.#sums.takeBackConnection(id);
     for (const finding of findings.put) this.#sums.addFinding(finding);

@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { type Logger, pino } from 'pino';
 import t, { type Test } from 'tap';
-import { Series, type SeriesChanges, type SeriesOptions } from '../../../../collector/store/series/series.ts';
+import { Series, type SeriesOptions } from '../../../../collector/store/series/series.ts';
+import type { Judged } from '../../../../collector/store/store.ts';
 import type { Connection } from '../../../../model/connection.ts';
 import { connection, podEnd } from '../../../scene/connections.ts';
 import { finding } from '../../../scene/findings.ts';
@@ -30,7 +31,7 @@ function sink(t: Test, change: Partial<SeriesOptions> & { url: string }): { seri
   return { series, lines };
 }
 
-function changes(change: Partial<SeriesChanges>): SeriesChanges {
+function changes(change: Partial<Judged>): Judged {
   return { connections: [], dropped: [], findings: { put: [], removed: [] }, ...change };
 }
 
@@ -69,7 +70,7 @@ t.test('what is written adds up to what was put in, in a database that it makes'
 t.test('a connection that is judged again counts once, where it stands now', { skip }, async (t) => {
   const server = await Influxd.start(t);
   const { series } = sink(t, { url: server.url });
-  const step = async (change: Partial<SeriesChanges>) => {
+  const step = async (change: Partial<Judged>) => {
     const before = series.counts().points;
     series.put(changes(change));
     await until('it is written', () => series.counts().points > before);
