@@ -1,7 +1,7 @@
 // The agent: links -> capture -> records -> translation -> batches -> the collector's stream. The whole is seen here.
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { Books } from '../books/books.ts';
+import { Books } from '../accounting/accounting.ts';
 import { heldInFiles, readTlsOfNode } from '../certs/read.ts';
 import { watchEnds } from '../certs/validity.ts';
 import { nowUs, systemClock } from '../cluster/clock.ts';

@@ -1,6 +1,6 @@
 // What the agent tells of itself: its source, its interfaces, its books. A new object only when there is news, since
 // the stream sends it then.
-import type { Account, BooksSnapshot } from '../books/books.ts';
+import type { Account, BooksSnapshot } from '../accounting/accounting.ts';
 import type { AgentState, WireAccount, WireInterface } from '../proto/wire.ts';
 
 /** Books change with every packet; they are told this often. */

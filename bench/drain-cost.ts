@@ -2,9 +2,9 @@
 // known and due again.
 import { execFileSync } from 'node:child_process';
 import { pino } from 'pino';
+import { Books } from '../accounting/accounting.ts';
 import { loadProgram } from '../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../agent/capture/ebpf/source.ts';
-import { Books } from '../books/books.ts';
 import { nowUs } from '../cluster/clock.ts';
 import { budgetLine, percentile } from './budget.ts';
 import { inNamespace } from './in-namespace.ts';

@@ -7,7 +7,7 @@ import { useCompiled } from '../cli/compiled.ts';
 useCompiled();
 const { readCaptureFile } = await import('../agent/capture/pcap/file.ts');
 const { replayFile } = await import('../agent/capture/pcap/replay.ts');
-const { Books } = await import('../books/books.ts');
+const { Books } = await import('../accounting/accounting.ts');
 
 const pieceBytes = 4 * 1024 * 1024;
 

@@ -2,11 +2,11 @@
 import type { Writable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
+import { connectivity, type Filter, passingVerdicts } from '../connectivity/connectivity.ts';
+import { changes, difference } from '../connectivity/difference.ts';
+import type { World } from '../connectivity/lines.ts';
+import type { PlaceJson } from '../connectivity/places.ts';
 import { ProblemError } from '../model/problem.ts';
-import { connectivity, type Filter, passingVerdicts } from '../policy/connectivity/connectivity.ts';
-import { changes, difference } from '../policy/connectivity/difference.ts';
-import type { World } from '../policy/connectivity/lines.ts';
-import type { PlaceJson } from '../policy/connectivity/places.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
 import { anyOfOption } from './list-command.ts';

@@ -2,13 +2,13 @@
 import type { Writable } from 'node:stream';
 import { Command, Option } from 'commander';
 import { readSources } from '../cluster/manifests/read.ts';
+import type { LintRule } from '../lint/complaint.ts';
+import { Declared } from '../lint/declared.ts';
+import { lint } from '../lint/lint.ts';
+import { lintRules } from '../lint/rules.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import { isPolicy } from '../model/kubernetes.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
-import type { LintRule } from '../policy/lint/complaint.ts';
-import { Declared } from '../policy/lint/declared.ts';
-import { lint } from '../policy/lint/lint.ts';
-import { lintRules } from '../policy/lint/rules.ts';
 import { badFlag } from './errors.ts';
 import { isAtLeast } from './findings.ts';
 import { anyOfOption, outputOption } from './list-command.ts';

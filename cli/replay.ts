@@ -2,9 +2,9 @@
 import { stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
+import { Books } from '../accounting/accounting.ts';
 import { Names as AnsweredNames } from '../agent/capture/names.ts';
 import { replayFile } from '../agent/capture/pcap/replay.ts';
-import { Books } from '../books/books.ts';
 import { type Manifests, readManifests } from '../cluster/manifests/read.ts';
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
 import { Identities } from '../collector/identity/identity.ts';

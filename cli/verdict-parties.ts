@@ -1,9 +1,10 @@
 // Who a name or an address is in the manifests: the parties that policies judge, and the endpoints behind a Service.
+
+import type { Resident } from '../connectivity/places.ts';
 import { type Address, parseAddress } from '../model/address.ts';
 import type { ClusterObject, Labels, Node, Pod, Policy, Service, Workload } from '../model/kubernetes.ts';
 import { isPolicy, writtenKind } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
-import type { Resident } from '../policy/connectivity/places.ts';
 import { type Candidate, ofWorkload, oneOfEachFamily } from './candidates.ts';
 import { ServiceBackends } from './service-backends.ts';
 import {

@@ -1,8 +1,8 @@
 // The worlds that `waybill connectivity` lists or compares: one for each folder of manifests, and what is told of them.
 import type { Writable } from 'node:stream';
 import { readManifests } from '../cluster/manifests/read.ts';
+import type { World } from '../connectivity/lines.ts';
 import { problemLine } from '../model/problem.ts';
-import type { World } from '../policy/connectivity/lines.ts';
 import { passedOverText } from './output/passed-over.ts';
 import { Parties } from './verdict-parties.ts';
 

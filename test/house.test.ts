@@ -18,15 +18,29 @@ const imports: Import[] = files.flatMap(importsOf);
 /** What each room may import besides itself. */
 const rooms: Record<string, readonly string[]> = {
   model: [],
-  books: ['model'],
+  accounting: ['model'],
   certs: ['model'],
   cluster: ['model'],
   config: ['model'],
   policy: ['model'],
   proto: ['model'],
-  agent: ['books', 'certs', 'cluster', 'config', 'model', 'policy', 'proto'],
-  collector: ['books', 'certs', 'cluster', 'config', 'model', 'policy', 'proto'],
-  cli: ['agent', 'books', 'certs', 'cluster', 'collector', 'config', 'model', 'policy', 'proto'],
+  lint: ['model', 'policy'],
+  connectivity: ['model', 'policy'],
+  agent: ['accounting', 'certs', 'cluster', 'config', 'model', 'policy', 'proto'],
+  collector: ['accounting', 'certs', 'cluster', 'config', 'model', 'policy', 'proto'],
+  cli: [
+    'accounting',
+    'agent',
+    'certs',
+    'cluster',
+    'collector',
+    'config',
+    'connectivity',
+    'lint',
+    'model',
+    'policy',
+    'proto',
+  ],
   setup: ['agent', 'collector', 'config'],
 };
 

@@ -1,5 +1,5 @@
 // Batches that the collector has not acknowledged. Bounded in records and names; what overflows is counted, oldest first.
-import type { Books } from '../../books/books.ts';
+import type { Books } from '../../accounting/accounting.ts';
 import type { NameAnswer } from '../../model/name-answer.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { encodeRecords } from '../../proto/encode.ts';

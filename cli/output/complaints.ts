@@ -1,9 +1,10 @@
 // Complaints of lint as scripts read them (docs/json.md), and as people do.
+
+import type { Complaint } from '../../lint/complaint.ts';
+import type { Path } from '../../lint/rule-view.ts';
+import { pathText } from '../../lint/words.ts';
 import type { Severity } from '../../model/finding.ts';
 import { type ClusterObject, writtenKind } from '../../model/kubernetes.ts';
-import type { Complaint } from '../../policy/lint/complaint.ts';
-import type { Path } from '../../policy/lint/rule-view.ts';
-import { pathText } from '../../policy/lint/words.ts';
 import type { Shape } from './format.ts';
 import { severityStyle } from './shapes.ts';
 

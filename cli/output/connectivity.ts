@@ -1,16 +1,17 @@
 // Lines of connectivity as scripts read them (docs/json.md), and what people read of them.
-import type { UnknownReason } from '../../model/verdict.ts';
+
 import {
   type Connections,
   connectionsJson,
   connectionsText,
   type ProtocolPortsJson,
-} from '../../policy/connectivity/connections.ts';
-import type { Passing, PassingVerdict } from '../../policy/connectivity/connectivity.ts';
-import type { Before, Change, Changed } from '../../policy/connectivity/difference.ts';
-import type { Line } from '../../policy/connectivity/lines.ts';
-import type { Placement } from '../../policy/connectivity/placement.ts';
-import type { PlaceJson } from '../../policy/connectivity/places.ts';
+} from '../../connectivity/connections.ts';
+import type { Passing, PassingVerdict } from '../../connectivity/connectivity.ts';
+import type { Before, Change, Changed } from '../../connectivity/difference.ts';
+import type { Line } from '../../connectivity/lines.ts';
+import type { Placement } from '../../connectivity/placement.ts';
+import type { PlaceJson } from '../../connectivity/places.ts';
+import type { UnknownReason } from '../../model/verdict.ts';
 import { reasonText } from '../../policy/explain.ts';
 import type { Style } from './table.ts';
 

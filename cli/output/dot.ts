@@ -1,6 +1,6 @@
 // A graph in the DOT language (https://graphviz.org/doc/info/lang.html), for `dot -Tsvg`: namespaces are boxes, workloads
 // stand in them, nodes and the outside beside them.
-import type { PlaceJson } from '../../policy/connectivity/places.ts';
+import type { PlaceJson } from '../../connectivity/places.ts';
 import { type LineShape, placeText } from './connectivity.ts';
 import { safe } from './safe.ts';
 

@@ -3,9 +3,9 @@
 import type { ComplaintJson } from '../../cli/output/complaints.ts';
 import type { ChangedJson, PassingJson } from '../../cli/output/connectivity.ts';
 import type { NodeStatus } from '../../collector/api/api.ts';
+import type { PlaceJson } from '../../connectivity/places.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 import type { SideJson } from '../../model/verdict.ts';
-import type { PlaceJson } from '../../policy/connectivity/places.ts';
 import type { VerdictJson } from '../../policy/explain.ts';
 
 /** One key for each field of the type, of a union for each of any member, so that the compiler finds the forgotten one. */

@@ -1,8 +1,8 @@
 // docs/lint.md against the rules: each stands in its table as it tells of itself, and no other.
 import { readFileSync } from 'node:fs';
 import t from 'tap';
-import { reasonAnnotation } from '../../policy/lint/rules/open-egress.ts';
-import { lintRules } from '../../policy/lint/rules.ts';
+import { reasonAnnotation } from '../../lint/rules/open-egress.ts';
+import { lintRules } from '../../lint/rules.ts';
 
 const page = readFileSync(new URL('../../docs/lint.md', import.meta.url), 'utf8');
 

@@ -1,7 +1,7 @@
 import t from 'tap';
+import { Classes } from '../../connectivity/classes.ts';
 import type { ClusterPolicy, Labels, Policy } from '../../model/kubernetes.ts';
 import type { Party } from '../../model/verdict.ts';
-import { Classes } from '../../policy/connectivity/classes.ts';
 import { app, clusterPolicy, type PodParty, pod, policy, sideOf, verdictOf } from '../scene/cluster.ts';
 import { ip } from '../scene/records.ts';
 

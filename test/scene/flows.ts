@@ -1,10 +1,11 @@
 // Packets between web and db as a flow table at web's interface sees them, and what it tells.
+
+import { Books } from '../../accounting/accounting.ts';
 import { Fragments } from '../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../agent/capture/decode/frame.ts';
 import { linkTypes } from '../../agent/capture/decode/link-type.ts';
 import { Packet } from '../../agent/capture/decode/packet.ts';
 import { FlowTable, type FlowTableOptions, type Way } from '../../agent/capture/flows/flow-table.ts';
-import { Books } from '../../books/books.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { type Body, type Content, ip4 } from './packets.ts';
 import { db, second, t0, web } from './records.ts';

@@ -1,5 +1,5 @@
 // One packet's headers, decoded. One object is used again for every packet: copy what must stay.
-import type { LossReason, SetAsideReason } from '../../../books/reasons.ts';
+import type { LossReason, SetAsideReason } from '../../../accounting/reasons.ts';
 
 /** What became of a frame: a packet of a connection, or a reason why it is none. */
 export type Decoded = 'packet' | SetAsideReason | LossReason;

@@ -1,7 +1,7 @@
 // Capture by our program in the kernel: rows of its tables become intervals of live connections. `ebpf` stands at TC, and
 // at a packet tap towards a pod where somebody else filters there; `tap` stands at packet taps alone.
 import type { Logger } from 'pino';
-import type { Books } from '../../../books/books.ts';
+import type { Books } from '../../../accounting/accounting.ts';
 import { addressFromBytes } from '../../../model/address.ts';
 import type { ConnectionRecord, Translation } from '../../../model/record.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';

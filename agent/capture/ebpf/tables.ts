@@ -1,6 +1,6 @@
 // The two tables of rows in the kernel: one fills, the other is read. What is read was turned away from an interval before,
 // and every program that may still have written to it has ended.
-import type { LossReason, SetAsideReason } from '../../../books/reasons.ts';
+import type { LossReason, SetAsideReason } from '../../../accounting/reasons.ts';
 import { possibleCpus } from './cpus.ts';
 import { programsEnded, readElement, readElements, runner, writeElement } from './kernel.ts';
 import { controlBytes, countBytes, counters, momentBytes, row, untold, usedBytes } from './layout.ts';

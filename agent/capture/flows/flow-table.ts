@@ -1,6 +1,6 @@
 // From packets to connection records: one row for each connection at each interface, told when something happens to it
 // and, while it lives on, from time to time (docs/join.md, "One connection").
-import type { Books } from '../../../books/books.ts';
+import type { Books } from '../../../accounting/accounting.ts';
 import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
 import type { Packet } from '../decode/packet.ts';

@@ -1,7 +1,7 @@
 // Live capture by libpcap (npm `pcap`): two captures on each pod interface, one for each direction, since libpcap tells
 // the direction of a packet only by what its filter lets through. Seen from the host side of the veth, inbound is what
 // leaves the pod. A third capture is for what DNS servers told the pod, which is longer than headers.
-import type { Books } from '../../../books/books.ts';
+import type { Books } from '../../../accounting/accounting.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { Fragments } from '../decode/fragments.ts';
 import { decodeFrame } from '../decode/frame.ts';

@@ -1,5 +1,5 @@
 // A capture file as connection records, in the order of its time: what `waybill replay` reads.
-import type { Books } from '../../../books/books.ts';
+import type { Books } from '../../../accounting/accounting.ts';
 import type { Problem } from '../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { Fragments } from '../decode/fragments.ts';

@@ -1,6 +1,6 @@
 import t from 'tap';
+import { Books } from '../../../accounting/accounting.ts';
 import { BatchQueue } from '../../../agent/delivery/queue.ts';
-import { Books } from '../../../books/books.ts';
 import { flowIngestDefinition } from '../../../proto/wire.ts';
 import { ip, record, t0 } from '../../scene/records.ts';
 

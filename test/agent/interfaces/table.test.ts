@@ -1,7 +1,7 @@
 import t from 'tap';
+import { Books } from '../../../accounting/accounting.ts';
 import { InterfaceTable, type Link } from '../../../agent/interfaces/table.ts';
 import { StateTeller } from '../../../agent/state.ts';
-import { Books } from '../../../books/books.ts';
 
 const second = 1_000_000;
 const link = (index: number): Link => ({ index, name: `veth${index}`, netnsid: index, appearedUs: 0 });

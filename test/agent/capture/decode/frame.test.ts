@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-
+import { lossReasons, setAsideReasons } from '../../../../accounting/reasons.ts';
 import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../../../agent/capture/decode/frame.ts';
 import { isKnownLinkType, linkTypes } from '../../../../agent/capture/decode/link-type.ts';
 import { Packet } from '../../../../agent/capture/decode/packet.ts';
-import { lossReasons, setAsideReasons } from '../../../../books/reasons.ts';
 import { decoded } from '../../../scene/decoded.ts';
 import {
   authentication,

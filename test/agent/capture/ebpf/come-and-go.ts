@@ -5,10 +5,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { pino } from 'pino';
+import { Books } from '../../../../accounting/accounting.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 import { ipProgram, PodLinks } from '../../../../agent/interfaces/links.ts';
-import { Books } from '../../../../books/books.ts';
 import { systemClock } from '../../../../cluster/clock.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
 import { until } from '../../../scene/until.ts';

@@ -4,9 +4,9 @@
 //   node left.ts hold INDEX watches and waits to be killed
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Books } from '../../../../accounting/accounting.ts';
 import { PcapSource } from '../../../../agent/capture/pcap/live.ts';
 import type { CaptureSource } from '../../../../agent/capture/source.ts';
-import { Books } from '../../../../books/books.ts';
 import { makePair, nowUs, shell, Watching } from './node-link.ts';
 
 export type Left = { next: string; held: number; killed: number; watched: number; ended: number };

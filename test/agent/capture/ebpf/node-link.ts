@@ -2,11 +2,11 @@
 // Nothing passes it but what is sent here.
 import { execFileSync } from 'node:child_process';
 import { pino } from 'pino';
+import { Books } from '../../../../accounting/accounting.ts';
 import { type Places, TcPlaces } from '../../../../agent/capture/ebpf/places.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 import { RawSender, udpFrame } from '../../../../bench/raw-sender.ts';
-import { Books } from '../../../../books/books.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
 
 export const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;

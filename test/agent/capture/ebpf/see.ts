@@ -4,10 +4,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
+import { Books } from '../../../../accounting/accounting.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 import { RawSender } from '../../../../bench/raw-sender.ts';
-import { Books } from '../../../../books/books.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
 
 const [name, file] = process.argv.slice(2) as ['ebpf' | 'tap', string];

@@ -9,9 +9,9 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
+import { Books } from '../../../../accounting/accounting.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
-import { Books } from '../../../../books/books.ts';
 
 const bytes = 4_000_000;
 const datagrams = 200;

@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { Books } from '../../../../accounting/accounting.ts';
 import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
-import { Books } from '../../../../books/books.ts';
 import { problemLine } from '../../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
 import { type Captured, pcapFile, section } from '../../../scene/captures.ts';

@@ -1,0 +1,70 @@
+// Which connections there are between two ends: protocols with ranges of ports, in words and for programs.
+import { protocolName, SCTP, TCP, UDP } from '../model/protocol.ts';
+
+/** Both ends in. */
+export type PortRange = { from: number; to: number };
+
+/** `other`: every protocol without ports, ICMP among them (rule 11). */
+export type PortProtocol = typeof TCP | typeof UDP | typeof SCTP;
+export type ProtocolPorts =
+  | { protocol: PortProtocol; ports: readonly PortRange[] }
+  | { protocol: 'other'; ports: readonly [] };
+
+/** In the order TCP, UDP, SCTP, other; ports in their order, with a gap between two ranges. */
+export type Connections = readonly ProtocolPorts[];
+
+export const portProtocols: readonly PortProtocol[] = [TCP, UDP, SCTP];
+export const firstPort = 1;
+export const lastPort = 65_535;
+
+/** A part of all connections within which nothing changes. */
+export type Stretch = PortRange & { protocol: PortProtocol | 'other' };
+
+/** `stretches` in the order of protocols and ports; neighbours become one range. */
+export function connectionsOf(stretches: readonly Stretch[]): Connections {
+  const protocols: ProtocolPorts[] = [];
+  let ports: PortRange[] = [];
+  let open: PortProtocol | undefined;
+  for (const { protocol, from, to } of stretches) {
+    if (protocol === 'other') {
+      protocols.push({ protocol, ports: [] });
+      continue;
+    }
+    if (protocol !== open) {
+      open = protocol;
+      ports = [];
+      protocols.push({ protocol, ports });
+    }
+    const last = ports.at(-1);
+    if (last !== undefined && last.to + 1 === from) last.to = to;
+    else ports.push({ from, to });
+  }
+  return protocols;
+}
+
+/** `TCP 80,8000-8080; UDP 53`. */
+export function connectionsText(connections: Connections): string {
+  if (connections.length === 4 && connections.every(isWhole)) return 'all connections';
+  return connections
+    .map((one) => (one.protocol === 'other' ? 'other protocols' : `${protocolName(one.protocol)} ${portsText(one)}`))
+    .join('; ');
+}
+
+/** As scripts read it (docs/json.md). */
+export type ProtocolPortsJson = { protocol: string; ports?: readonly PortRange[] };
+
+export function connectionsJson(connections: Connections): ProtocolPortsJson[] {
+  return connections.map((one) =>
+    one.protocol === 'other'
+      ? { protocol: 'other' }
+      : { protocol: protocolName(one.protocol), ports: one.ports.map(({ from, to }) => ({ from, to })) },
+  );
+}
+
+function isWhole({ protocol, ports }: ProtocolPorts): boolean {
+  return protocol === 'other' || (ports.length === 1 && ports[0]!.from === firstPort && ports[0]!.to === lastPort);
+}
+
+function portsText({ ports }: ProtocolPorts): string {
+  return ports.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
+}

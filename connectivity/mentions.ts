@@ -1,0 +1,88 @@
+// What policies speak of: selectors, ports, prefixes and names. Where none of them tells two things apart, no verdict does.
+import type { Prefix } from '../model/address.ts';
+import type { ClusterPeer, ClusterPort, LabelSelector, Policy, PolicyPeer } from '../model/kubernetes.ts';
+import type { Selection } from '../policy/policy-set.ts';
+
+export type Rule = { peers: readonly (PolicyPeer | ClusterPeer)[]; ports: readonly ClusterPort[] };
+
+export type Mentions = {
+  /** Namespaces that have a NetworkPolicy. */
+  governed: ReadonlySet<string>;
+  podSelectors: readonly LabelSelector[];
+  namespaceSelectors: readonly LabelSelector[];
+  nodeSelectors: readonly LabelSelector[];
+  portNames: ReadonlySet<string>;
+  prefixes: readonly Prefix[];
+};
+
+/** Of all `policies`; each selector once. */
+export function mentionsOf(policies: readonly Policy[]): Mentions {
+  const pods = new Distinct();
+  const namespaces = new Distinct();
+  const nodes = new Distinct();
+  const governed = new Set<string>();
+  const rules: Rule[] = [];
+  for (const policy of policies) {
+    if (policy.kind === 'NetworkPolicy') {
+      governed.add(policy.namespace);
+      pods.add(policy.podSelector);
+    } else {
+      namespaces.add(policy.subject?.namespaceSelector);
+      pods.add(policy.subject?.podSelector);
+    }
+    if (policy.broken === undefined) rules.push(...(policy.ingress ?? []), ...(policy.egress ?? []));
+  }
+  for (const peer of rules.flatMap((rule) => rule.peers)) {
+    if ('pods' in peer) {
+      namespaces.add(peer.pods.namespaceSelector);
+      pods.add(peer.pods.podSelector);
+    } else if ('nodes' in peer) nodes.add(peer.nodes);
+    else if (!('ipBlock' in peer || 'networks' in peer || 'domainNames' in peer)) {
+      namespaces.add(peer.namespaceSelector);
+      pods.add(peer.podSelector);
+    }
+  }
+  return {
+    governed,
+    podSelectors: pods.selectors(),
+    namespaceSelectors: namespaces.selectors(),
+    nodeSelectors: nodes.selectors(),
+    portNames: new Set(rules.flatMap(({ ports }) => ports.map(({ port }) => port)).filter((port) => isName(port))),
+    prefixes: prefixesIn(rules),
+  };
+}
+
+/** The rules that speak of a pod in one direction; a broken policy has none that can be read. */
+export function rulesOf(selection: Selection): Rule[] {
+  const { admin, isolating, baseline } = selection;
+  return [...admin, ...isolating, ...baseline].flatMap(({ rules }): readonly Rule[] => rules);
+}
+
+export function prefixesIn(rules: readonly Rule[]): Prefix[] {
+  return rules.flatMap(({ peers }) =>
+    peers.flatMap((peer) => {
+      if ('ipBlock' in peer) return [peer.ipBlock.cidr, ...peer.ipBlock.except];
+      return 'networks' in peer ? peer.networks : [];
+    }),
+  );
+}
+
+export function domainNamesIn(rules: readonly Rule[]): string[] {
+  return rules.flatMap(({ peers }) => peers.flatMap((peer) => ('domainNames' in peer ? peer.domainNames : [])));
+}
+
+function isName(port: number | string | undefined): port is string {
+  return typeof port === 'string';
+}
+
+class Distinct {
+  readonly #selectors = new Map<string, LabelSelector>();
+
+  add(selector: LabelSelector | undefined): void {
+    if (selector !== undefined) this.#selectors.set(JSON.stringify(selector), selector);
+  }
+
+  selectors(): LabelSelector[] {
+    return [...this.#selectors.values()];
+  }
+}

@@ -1,0 +1,30 @@
+// CIDR blocks as sets of addresses.
+import { type Prefix, prefixHolds } from '../model/address.ts';
+
+export type Block = { cidr: Prefix; except: readonly Prefix[] };
+
+export function isPrefixWithin(inner: Prefix, outer: Prefix): boolean {
+  return inner.bits >= outer.bits && prefixHolds(outer, inner.bytes);
+}
+
+/** Whether the prefixes together hold every address of the block. */
+export function areCovering(prefixes: readonly Prefix[], block: Prefix): boolean {
+  if (prefixes.some((one) => isPrefixWithin(block, one))) return true;
+  const inside = prefixes.filter((one) => isPrefixWithin(one, block));
+  if (inside.length < 2 || block.bits === block.bytes.length * 8) return false;
+  return halvesOf(block).every((half) => areCovering(inside, half));
+}
+
+/** Nobody is left: the excepts take out all of it. */
+export function isEmpty({ cidr, except }: Block): boolean {
+  return areCovering(except, cidr);
+}
+
+function halvesOf({ text, bytes, bits }: Prefix): Prefix[] {
+  const upper = Uint8Array.from(bytes);
+  upper[bits >> 3]! |= 0x80 >> (bits & 7);
+  return [
+    { text, bytes, bits: bits + 1 },
+    { text, bytes: upper, bits: bits + 1 },
+  ];
+}

@@ -1,0 +1,36 @@
+// What is wrong with declared policies before any packet is sent. Pure: the same objects give the same complaints, in the
+// same order.
+import { severities } from '../model/finding.ts';
+import type { Complaint, LintRule } from './complaint.ts';
+import { compare, type Declared } from './declared.ts';
+import type { Path } from './rule-view.ts';
+
+/** The gravest first; those of one severity by namespace, object, field and rule. */
+export function lint(declared: Declared, rules: readonly LintRule[]): Complaint[] {
+  return rules.flatMap((rule) => complaintsOf(rule, declared)).sort(inOrder);
+}
+
+function complaintsOf(rule: LintRule, declared: Declared): Complaint[] {
+  return Array.from(rule.find(declared), (found) => ({ rule: rule.name, severity: rule.severity, ...found }));
+}
+
+function inOrder(a: Complaint, b: Complaint): number {
+  return (
+    severities.indexOf(b.severity) - severities.indexOf(a.severity) ||
+    compare(a.object.namespace, b.object.namespace) ||
+    compare(a.object.kind, b.object.kind) ||
+    compare(a.object.name, b.object.name) ||
+    byPath(a.path, b.path) ||
+    compare(a.rule, b.rule) ||
+    compare(a.fault, b.fault)
+  );
+}
+
+function byPath(a: Path, b: Path): number {
+  for (let at = 0; at < Math.min(a.length, b.length); at++) {
+    const [one, other] = [a[at]!, b[at]!];
+    const order = typeof one === 'number' && typeof other === 'number' ? one - other : compare(`${one}`, `${other}`);
+    if (order !== 0) return order;
+  }
+  return a.length - b.length;
+}

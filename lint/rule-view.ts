@@ -1,0 +1,133 @@
+// The rules of both kinds of policy in one form, each part with the field that it stands in.
+import type {
+  ClusterAction,
+  ClusterPeer,
+  ClusterPolicy,
+  ClusterPort,
+  LabelSelector,
+  NetworkPolicy,
+  PodsSelector,
+  Policy,
+  PolicyPeer,
+} from '../model/kubernetes.ts';
+import type { Direction, Tier } from '../model/verdict.ts';
+import type { Block } from './blocks.ts';
+
+/** A field of an object: `['spec', 'egress', 0, 'ports', 1]`; empty for the object as a whole. */
+export type Path = readonly (string | number)[];
+
+export type SoundPolicy = (NetworkPolicy | ClusterPolicy) & { broken?: undefined };
+
+/** `namespace`: of that one alone, and then `namespaceSelector` is empty. */
+export type PodsMeant = { namespace?: string; namespaceSelector: LabelSelector; podSelector: LabelSelector };
+
+export type PeerView = { path: Path } & (
+  | { is: 'pods'; pods: PodsMeant; selectors: readonly SelectorView[] }
+  | { is: 'addresses'; blocks: readonly (Block & { path: Path })[] }
+  | { is: 'nodes'; selector: LabelSelector }
+  | { is: 'names'; names: readonly string[] }
+);
+
+export type SelectorView = { of: 'pods' | 'namespaces'; selector: LabelSelector; path: Path };
+
+export type RuleView = {
+  policy: SoundPolicy;
+  tier: Tier;
+  /** 0 for a NetworkPolicy, whose order says nothing. */
+  priority: number;
+  direction: Direction;
+  index: number;
+  path: Path;
+  subject: PodsMeant;
+  action: ClusterAction;
+  peers: readonly PeerView[] | 'everyone';
+  ports: readonly (ClusterPort & { path: Path })[];
+  /** Then peers and ports are only those that are understood (rule 26). */
+  notUnderstood?: string;
+};
+
+export function isSound(policy: Policy): policy is SoundPolicy {
+  return policy.broken === undefined;
+}
+
+/** Egress first, each direction in its order. */
+export function rulesOf(policy: SoundPolicy): RuleView[] {
+  return (['egress', 'ingress'] as const).flatMap((direction) =>
+    policy.kind === 'NetworkPolicy' ? networkRules(policy, direction) : clusterRules(policy, direction),
+  );
+}
+
+/** Those whom the policy is about, and the selectors that say so. */
+export function subjectOf(policy: SoundPolicy): { pods: PodsMeant; selectors: readonly SelectorView[] } {
+  if (policy.kind !== 'NetworkPolicy') return podsView(policy.subject, ['spec', 'subject']);
+  const { namespace, podSelector } = policy;
+  const selectors = [{ of: 'pods' as const, selector: podSelector, path: ['spec', 'podSelector'] }];
+  return { pods: { namespace, namespaceSelector: [], podSelector }, selectors };
+}
+
+function networkRules(policy: SoundPolicy & { kind: 'NetworkPolicy' }, direction: Direction): RuleView[] {
+  const { pods: subject } = subjectOf(policy);
+  return (policy[direction] ?? []).map(({ peers, ports }, index) => {
+    const path = ['spec', direction, index];
+    const inPeers = [...path, peersName(direction)];
+    return {
+      ...{ policy, tier: 'NetworkPolicy', priority: 0, direction, index, path, subject, action: 'Accept' },
+      peers: peers.length === 0 ? 'everyone' : peers.map((peer, at) => networkPeer(peer, policy, [...inPeers, at])),
+      ports: ports.map((port, at) => ({ ...port, path: [...path, 'ports', at] })),
+    };
+  });
+}
+
+function networkPeer(peer: PolicyPeer, { namespace }: SoundPolicy, path: Path): PeerView {
+  if ('ipBlock' in peer) return { is: 'addresses', blocks: [{ ...peer.ipBlock, path: [...path, 'ipBlock'] }], path };
+  const { podSelector, namespaceSelector } = peer;
+  const selectors: SelectorView[] = [];
+  if (namespaceSelector !== undefined) {
+    selectors.push({ of: 'namespaces', selector: namespaceSelector, path: [...path, 'namespaceSelector'] });
+  }
+  if (podSelector !== undefined) {
+    selectors.push({ of: 'pods', selector: podSelector, path: [...path, 'podSelector'] });
+  }
+  const pods = { namespaceSelector: namespaceSelector ?? [], podSelector: podSelector ?? [] };
+  return { is: 'pods', pods: namespaceSelector === undefined ? { ...pods, namespace } : pods, selectors, path };
+}
+
+function clusterRules(policy: SoundPolicy & ClusterPolicy, direction: Direction): RuleView[] {
+  const { tier, priority } = policy;
+  const { pods: subject } = subjectOf(policy);
+  const portsName = policy.kind === 'ClusterNetworkPolicy' ? 'protocols' : 'ports';
+  return policy[direction].map(({ action, peers, ports, notUnderstood }, index) => {
+    const path = ['spec', direction, index];
+    const inPeers = [...path, peersName(direction)];
+    return {
+      ...{ policy, tier, priority, direction, index, path, subject, action },
+      peers: peers.map((peer, at) => clusterPeer(peer, [...inPeers, at])),
+      ports: ports.map((port, at) => ({ ...port, path: [...path, portsName, at] })),
+      ...(notUnderstood !== undefined && { notUnderstood }),
+    };
+  });
+}
+
+function clusterPeer(peer: ClusterPeer, path: Path): PeerView {
+  if ('pods' in peer) return { is: 'pods', ...podsView(peer.pods, path), path };
+  if ('nodes' in peer) return { is: 'nodes', selector: peer.nodes, path };
+  if ('domainNames' in peer) return { is: 'names', names: peer.domainNames, path };
+  const blocks = peer.networks.map((cidr, at) => ({ cidr, except: [], path: [...path, 'networks', at] }));
+  return { is: 'addresses', blocks, path };
+}
+
+function podsView({ namespaceSelector, podSelector }: PodsSelector, path: Path) {
+  const pods: PodsMeant = { namespaceSelector, podSelector: podSelector ?? [] };
+  const selectors: SelectorView[] =
+    podSelector === undefined
+      ? [{ of: 'namespaces', selector: namespaceSelector, path: [...path, 'namespaces'] }]
+      : [
+          { of: 'namespaces', selector: namespaceSelector, path: [...path, 'pods', 'namespaceSelector'] },
+          { of: 'pods', selector: podSelector, path: [...path, 'pods', 'podSelector'] },
+        ];
+  return { pods, selectors };
+}
+
+function peersName(direction: Direction): 'to' | 'from' {
+  return direction === 'egress' ? 'to' : 'from';
+}

@@ -1,0 +1,27 @@
+// The rules of lint. Each has a file in rules/, a row in docs/lint.md and a folder in test/lint/rules/.
+import type { LintRule } from './complaint.ts';
+import { contradiction } from './rules/contradiction.ts';
+import { directionLeftOut } from './rules/direction-left-out.ts';
+import { failsClosed } from './rules/fails-closed.ts';
+import { invalidPolicy } from './rules/invalid-policy.ts';
+import { matchesNothing } from './rules/matches-nothing.ts';
+import { noPolicy } from './rules/no-policy.ts';
+import { noSuchPort } from './rules/no-such-port.ts';
+import { openEgress } from './rules/open-egress.ts';
+import { probablyUdp } from './rules/probably-udp.ts';
+import { selectsNothing } from './rules/selects-nothing.ts';
+import { shadowed } from './rules/shadowed.ts';
+
+export const lintRules: readonly LintRule[] = [
+  contradiction,
+  directionLeftOut,
+  failsClosed,
+  invalidPolicy,
+  matchesNothing,
+  noPolicy,
+  noSuchPort,
+  openEgress,
+  probablyUdp,
+  selectsNothing,
+  shadowed,
+];

@@ -1,0 +1,55 @@
+// Peers that are nobody among the manifests. The folder may hold a part of the cluster: the wording says so.
+
+import { selects } from '../../policy/selectors.ts';
+import type { LintRule } from '../complaint.ts';
+import type { Declared } from '../declared.ts';
+import type { PeerView } from '../rule-view.ts';
+import { contradiction, everyNamespace } from '../selectors.ts';
+import { selectorText } from '../words.ts';
+
+export const matchesNothing: LintRule = {
+  name: 'matches-nothing',
+  severity: 'low',
+  summary: 'a peer that is no pod, workload or node of this folder; skip it where the folder is a part of the cluster',
+  *find(declared) {
+    for (const { policy, peers } of declared.rules) {
+      if (peers === 'everyone') continue;
+      const missing = peers.map((peer) => missingIn(peer, declared));
+      const never = missing.every((one) => one !== undefined);
+      for (const [at, one] of missing.entries()) {
+        if (one === undefined || one === 'contradiction') continue;
+        const fault = `${one} in this folder${never ? ', so the rule matches nothing' : ''}`;
+        const mend = 'correct the selector, or add the manifests of what it means';
+        yield { object: policy, path: peers[at]!.path, fault, mend };
+      }
+    }
+  },
+};
+
+function missingIn(peer: PeerView, declared: Declared): string | undefined {
+  switch (peer.is) {
+    case 'pods': {
+      const { namespace, namespaceSelector, podSelector } = peer.pods;
+      if (contradiction(podSelector) !== undefined) return 'contradiction';
+      if (contradiction([...namespaceSelector, ...everyNamespace]) !== undefined) return 'contradiction';
+      const all = declared.allMeant(peer.pods);
+      if (all.some(({ hostNetwork }) => !hostNetwork)) return undefined;
+      if (all.length > 0) return 'there are only pods on the host network, which are no pods to policies,';
+      const pods = podSelector.length === 0 ? 'no pods' : `no pods with ${selectorText(podSelector)}`;
+      if (namespace !== undefined) return `there are ${pods} in namespace ${namespace}`;
+      const namespaces =
+        namespaceSelector.length === 0 ? '' : ` in a namespace with ${selectorText(namespaceSelector)}`;
+      return `there are ${pods}${namespaces}`;
+    }
+    case 'nodes':
+      if (contradiction(peer.selector) !== undefined) return 'contradiction';
+      // A folder without nodes says nothing of them.
+      if (declared.nodes.length === 0 || declared.nodes.some(({ labels }) => selects(peer.selector, labels))) {
+        return undefined;
+      }
+      return `there are no nodes with ${selectorText(peer.selector)}`;
+    case 'addresses':
+    case 'names':
+      return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+// Rules 18, 19 and 22: a rule whose every connection is decided before it.
+import { policyText } from '../../policy/explain.ts';
+import { listed } from '../../policy/listed.ts';
+import type { Found, LintRule } from '../complaint.ts';
+import type { RuleView } from '../rule-view.ts';
+import { type Shadow, Shadows } from '../shadow.ts';
+import { pathText } from '../words.ts';
+
+export const shadowed: LintRule = {
+  name: 'shadowed',
+  severity: 'medium',
+  summary:
+    'a rule that never decides: a higher tier, a lower priority number or an earlier rule decides all that it matches, or ' +
+    'the Baseline tier is never asked. `low` where the outcome is the same',
+  *find(declared) {
+    const shadows = new Shadows(declared);
+    for (const rule of declared.rules) {
+      const shadow = shadows.of(rule);
+      if (shadow !== undefined) yield found(rule, shadow);
+    }
+  },
+};
+
+function found(rule: RuleView, shadow: Shadow): Found {
+  const { policy: object, path } = rule;
+  if (shadow.by === 'isolation') {
+    const policies = listed(shadow.policies.map(policyText));
+    return {
+      object,
+      path,
+      fault: `its pods are isolated for ${rule.direction} by ${policies}, and then the Baseline tier is never asked`,
+      mend: 'write it as a rule of a NetworkPolicy there, or take it out',
+    };
+  }
+  const { rule: by } = shadow;
+  const action = by.notUnderstood === undefined ? by.action : 'Deny';
+  const where = by.policy === rule.policy ? 'the earlier rule' : policyText(by.policy);
+  const same = action === rule.action;
+  return {
+    object,
+    path,
+    severity: same ? 'low' : 'medium',
+    fault: `all that it matches is ${done[action]} before by ${where} ${pathText(by.path)}${rankText(by, rule)}`,
+    mend: same ? 'take it out' : mendOf(by, rule),
+  };
+}
+
+const done = { Accept: 'accepted', Deny: 'denied', Pass: 'passed to lower tiers' };
+
+function rankText(by: RuleView, { tier, policy }: RuleView): string {
+  if (by.tier !== tier) return `, of the ${by.tier} tier`;
+  return by.policy === policy ? '' : `, of priority ${by.priority}`;
+}
+
+function mendOf(by: RuleView, rule: RuleView): string {
+  if (by.policy === rule.policy) return 'move it before that rule, or take it out';
+  return by.tier === rule.tier
+    ? `give its policy a priority below ${by.priority}, or take it out`
+    : `narrow that rule or let it Pass, or take this one out`;
+}

@@ -1,0 +1,76 @@
+// Label selectors as sets of labels: whether one contradicts itself, and whether one selects nothing but what another
+// does. What cannot be told from the selectors alone is "no".
+import type { LabelSelector, Requirement } from '../model/kubernetes.ts';
+
+/** What a selector asks of one key. `oneOf` is undefined where any value will do. */
+type Demand = {
+  present: boolean;
+  absent: boolean;
+  oneOf: ReadonlySet<string> | undefined;
+  noneOf: ReadonlySet<string>;
+};
+
+const nameLabel = 'kubernetes.io/metadata.name';
+/** Every namespace has its name as a label (rule 16). */
+export const everyNamespace: LabelSelector = [{ key: nameLabel, operator: 'Exists', values: [] }];
+
+/** The key of which the selector asks what no object can have; undefined where there is none. */
+export function contradiction(selector: LabelSelector): string | undefined {
+  for (const [key, demand] of demandsOf(selector)) if (isImpossible(demand)) return key;
+  return undefined;
+}
+
+/** Whether all that `inner` selects is selected by `outer`. */
+export function isWithin(inner: LabelSelector, outer: LabelSelector): boolean {
+  const given = demandsOf(inner);
+  return outer.every((requirement) => isImplied(requirement, given.get(requirement.key)));
+}
+
+function isImplied({ operator, values }: Requirement, demand: Demand | undefined): boolean {
+  if (demand === undefined) return false;
+  const { present, absent, oneOf, noneOf } = demand;
+  switch (operator) {
+    case 'In':
+      return oneOf !== undefined && [...oneOf].every((value) => values.includes(value));
+    case 'NotIn':
+      if (absent) return true;
+      return oneOf === undefined
+        ? values.every((value) => noneOf.has(value))
+        : !values.some((value) => oneOf.has(value));
+    case 'Exists':
+      return present;
+    case 'DoesNotExist':
+      return absent;
+  }
+}
+
+/** The names of the only namespaces that it can select; undefined where it does not say. */
+export function namesOf(namespaceSelector: LabelSelector): readonly string[] | undefined {
+  const names = demandsOf(namespaceSelector).get(nameLabel)?.oneOf;
+  return names && [...names];
+}
+
+/** Whether it may select a namespace of which nothing but the name is known. */
+export function maySelectNamed(namespaceSelector: LabelSelector, name: string): boolean {
+  return contradiction([...namespaceSelector, { key: nameLabel, operator: 'In', values: [name] }]) === undefined;
+}
+
+function demandsOf(selector: LabelSelector): Map<string, Demand> {
+  const demands = new Map<string, Demand>();
+  for (const { key, operator, values } of selector) {
+    let { present, absent, oneOf, noneOf } = demands.get(key) ?? nothingAsked;
+    present ||= operator === 'In' || operator === 'Exists';
+    absent ||= operator === 'DoesNotExist';
+    if (operator === 'NotIn') noneOf = new Set([...noneOf, ...values]);
+    if (operator === 'In') oneOf = new Set(values.filter((value) => oneOf === undefined || oneOf.has(value)));
+    if (oneOf !== undefined) oneOf = new Set([...oneOf].filter((value) => !noneOf.has(value)));
+    demands.set(key, { present, absent, oneOf, noneOf });
+  }
+  return demands;
+}
+
+const nothingAsked: Demand = { present: false, absent: false, oneOf: undefined, noneOf: new Set() };
+
+function isImpossible({ present, absent, oneOf }: Demand): boolean {
+  return (present && absent) || oneOf?.size === 0;
+}

@@ -1,0 +1,182 @@
+// What is listed against the judge, over random small clusters: every connection is listed with the verdict that it gets,
+// and what is not listed is denied. CONNECTIVITY_SEED asks the same again, CONNECTIVITY_CLUSTERS more.
+import t from 'tap';
+import { connectivity, passingVerdicts } from '../../connectivity/connectivity.ts';
+import { type Change, changes, difference } from '../../connectivity/difference.ts';
+import type { World } from '../../connectivity/lines.ts';
+import type { Resident } from '../../connectivity/places.ts';
+import { ICMP, SCTP, TCP, UDP } from '../../model/protocol.ts';
+import type { Crossing, Party } from '../../model/verdict.ts';
+import { reasonText, verdictJson } from '../../policy/explain.ts';
+import { judge } from '../../policy/judge.ts';
+import { compilePolicies } from '../../policy/policy-set.ts';
+import { Chance } from '../policy/oracle/chance.ts';
+import { randomCluster } from '../policy/oracle/random-cluster.ts';
+import { translated } from '../policy/oracle/translate.ts';
+import { ip } from '../scene/records.ts';
+import { speaksOf } from './points.ts';
+
+const seed = Number(process.env.CONNECTIVITY_SEED ?? Date.now() % 1_000_000_000);
+const clusters = Number(process.env.CONNECTIVITY_CLUSTERS ?? 200);
+const questionsEach = 150;
+const everything = { verdicts: passingVerdicts, concerns: () => true };
+
+type Cluster = World & { options: ReturnType<typeof randomCluster>['options']; parties: Party[] };
+
+function clusterBy(chance: Chance): Cluster {
+  const { parties, policies, options } = randomCluster(chance);
+  const inside = parties.filter((party) => party.kind !== 'address' || party.node !== undefined);
+  return { residents: residentsOf(inside), policies: policies.map(translated), options, parties: inside };
+}
+
+/** Pods of one namespace are mostly of one Deployment; a template and a host-network pod are workloads of their own. */
+function residentsOf(parties: readonly Party[]): Resident[] {
+  const residents: Resident[] = [];
+  const deployments = new Map<string, { name: string; party: Party }[]>();
+  for (const [at, party] of parties.entries()) {
+    if (party.kind === 'address') residents.push({ kind: 'node', name: party.node!, parties: [party] });
+    else if (party.kind === 'pod' && party.ofWorkload === undefined && party.name !== 's') {
+      const pods = deployments.get(party.namespace) ?? [];
+      pods.push({ name: party.name, party });
+      deployments.set(party.namespace, pods);
+    } else {
+      const kind = party.kind === 'pod' && party.ofWorkload === undefined ? 'Pod' : 'DaemonSet';
+      const workload = { kind, name: `${party.name}-${at}` };
+      residents.push({ kind: 'workload', namespace: party.namespace, workload, pods: [{ name: party.name, party }] });
+    }
+  }
+  for (const [namespace, pods] of deployments) {
+    residents.push({ kind: 'workload', namespace, workload: { kind: 'Deployment', name: 'd' }, pods });
+  }
+  return residents;
+}
+
+const names = ['example.com', 'api.example.com', 'a.b.example.com', 'notexample.com', 'example.net'];
+const someAddresses = [
+  '9.255.255.255',
+  '10.0.0.0',
+  '10.0.0.127',
+  '10.0.0.128',
+  '10.0.1.0',
+  '10.0.1.77',
+  '192.0.2.1',
+].concat([
+  '203.0.113.7',
+  '255.255.255.255',
+  '0.0.0.0',
+  '::',
+  '2001:db8::77',
+  '2001:db8:1::77',
+  '2001:db8:ffff::',
+  'fd00::1',
+  '3fff::1',
+]);
+
+function outsideBy(chance: Chance): Party {
+  const address = ip(chance.one(someAddresses));
+  return { kind: 'address', address, ...(chance.once(2) && { names: chance.list(0, 1, () => chance.one(names)) }) };
+}
+
+function crossingBy(chance: Chance, parties: readonly Party[]): Crossing | undefined {
+  const pods = parties.filter((party) => party.kind === 'pod');
+  const pod = chance.one(pods);
+  const other = chance.once(3) ? outsideBy(chance) : chance.one(parties);
+  // Itself is no line, and of a family that a pod does not have there is none either.
+  if (other === pod && pod.ofWorkload === undefined) return undefined;
+  const [initiator, responder] = chance.once(2) ? [pod, other] : [other, pod];
+  const protocol = chance.one([TCP, TCP, UDP, SCTP, ICMP]);
+  const port = chance.one([1, 79, 80, 81, 82, 89, 90, 91, 442, 443, 444, 65_535]);
+  return { initiator, responder, protocol, ...(protocol !== ICMP && { port }) };
+}
+
+function verdictOf(crossing: Crossing, { policies, options }: Cluster) {
+  const { initiator, responder } = crossing;
+  // Two pods of one name in the random cluster are two pods.
+  const apart = (party: Party): Party => (party.kind === 'pod' ? { ...party, ofWorkload: true } : party);
+  const asked = { ...crossing, initiator: apart(initiator), responder: apart(responder) };
+  return verdictJson(judge(asked, compilePolicies(policies), options));
+}
+
+/** Who has addresses has connections in their families alone. */
+function isOfFamily({ initiator, responder }: Crossing): boolean {
+  const familiesOf = (party: Party) => {
+    const addresses = party.kind === 'address' ? [party.address] : party.kind === 'pod' ? party.addresses : [];
+    return addresses.length === 0 ? [true, false] : addresses.map((one) => one.includes(':'));
+  };
+  return familiesOf(initiator).some((one) => familiesOf(responder).includes(one));
+}
+
+t.test(`${clusters} clusters: what is listed is what the judge says, and what is not listed is denied`, async (t) => {
+  t.comment(`CONNECTIVITY_SEED=${seed}`);
+  const counts = new Map<string, number>();
+  for (let at = 0; at < clusters; at++) {
+    const chance = new Chance(seed + at);
+    const cluster = clusterBy(chance);
+    const lines = [...connectivity(cluster, cluster.options, everything)];
+    for (let asked = 0; asked < questionsEach; asked++) {
+      const crossing = crossingBy(chance, cluster.parties);
+      if (crossing === undefined || !isOfFamily(crossing)) continue;
+      const { verdict, reason } = verdictOf(crossing, cluster);
+      counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
+      const found = lines.filter((line) => speaksOf(line, crossing, cluster.residents));
+      const expected = verdict === 'denied' ? [] : [reason === undefined ? verdict : `${verdict}: ${bare(reason)}`];
+      const told = found.map(({ told: { verdict, why } }) =>
+        why === undefined ? verdict : `${verdict}: ${bare(reasonText(why))}`,
+      );
+      if (String(told) === String(expected)) continue;
+      t.fail(
+        `CONNECTIVITY_SEED=${seed + at}: ${JSON.stringify(crossing)} is ${expected}, listed: ${JSON.stringify(found)}`,
+      );
+      return;
+    }
+  }
+  for (const verdict of ['allowed', 'undeclared', 'denied', 'unknown']) t.ok((counts.get(verdict) ?? 0) > 100, verdict);
+});
+
+t.test(`${clusters} changes of policies and pods: each connection that changes is told, and no other`, async (t) => {
+  const counts = new Map<string, number>();
+  for (let at = 0; at < clusters; at++) {
+    const chance = new Chance(seed + at);
+    const before = clusterBy(chance);
+    const kept = before.policies.filter(() => !chance.once(2));
+    const added = chance.once(3) ? [] : clusterBy(chance).policies.slice(0, 2);
+    const gone = chance.once(3) ? chance.one(before.residents) : undefined;
+    const residents = before.residents.filter((one) => one !== gone);
+    const after = { ...before, residents, policies: [...kept, ...added] };
+    const lines = [...difference(before, after, before.options, everything)];
+    for (let asked = 0; asked < questionsEach; asked++) {
+      const crossing = crossingBy(chance, before.parties);
+      if (crossing === undefined || !isOfFamily(crossing)) continue;
+      const isGone = [crossing.initiator, crossing.responder].some((party) => isIn(gone, party));
+      const [was, is] = [verdictOf(crossing, before).verdict, isGone ? 'absent' : verdictOf(crossing, after).verdict];
+      const expected = changeOf(was, is);
+      counts.set(expected ?? 'none', (counts.get(expected ?? 'none') ?? 0) + 1);
+      const found = lines.filter((line) => speaksOf(line, crossing, before.residents));
+      if (String(found.map(({ told }) => told.change)) === String(expected === undefined ? [] : [expected])) continue;
+      const what = `${JSON.stringify(crossing)} was ${was}, is ${is}, told: ${JSON.stringify(found)}`;
+      t.fail(`CONNECTIVITY_SEED=${seed + at}: ${what}`);
+      return;
+    }
+  }
+  for (const change of [...changes, 'none']) t.ok((counts.get(change) ?? 0) > 30, change);
+});
+
+function isIn(resident: Resident | undefined, party: Party): boolean {
+  if (resident === undefined) return false;
+  if (resident.kind === 'node') return resident.parties.includes(party);
+  return resident.pods.some((pod) => pod.party === party);
+}
+
+function changeOf(was: string, is: string): Change | undefined {
+  if (was === is) return undefined;
+  if (was === 'unknown' || is === 'unknown') return 'uncertain';
+  const [passed, passes] = [was, is].map((one) => one === 'allowed' || one === 'undeclared');
+  if (passed && passes) return is === 'allowed' ? 'declared' : 'undeclared';
+  if (!passed && !passes) return undefined;
+  return passes ? 'opened' : 'closed';
+}
+
+/** Whose node it is, is told of the line and not of the class. */
+function bare(reason: string): string {
+  return reason.replace(/the node of \S+/, 'the node');
+}

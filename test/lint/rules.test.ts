@@ -1,0 +1,71 @@
+// Each rule of lint has a folder here, found by reading the folder: what raises it, with the complaints, and what nearly
+// does and must not.
+import { readdirSync, readFileSync } from 'node:fs';
+import t from 'tap';
+import { type ComplaintJson, complaintJson } from '../../cli/output/complaints.ts';
+import { readSources } from '../../cluster/manifests/read.ts';
+import { Declared } from '../../lint/declared.ts';
+import { lint } from '../../lint/lint.ts';
+import { lintRules } from '../../lint/rules.ts';
+
+const root = new URL('../..', import.meta.url).pathname;
+const folders = `${root}/test/lint/rules`;
+
+async function complaintsOf(file: string): Promise<{ told: ComplaintJson[]; problems: number; broken: number }> {
+  const { objects, problems, sources } = await readSources(file);
+  const declared = new Declared(objects, (object) => sources.get(object));
+  const told = lint(declared, lintRules).map((complaint) => {
+    return complaintJson(complaint, (path) => sources.get(complaint.object)!.locate(path));
+  });
+  const broken = declared.policies.flatMap((policy) => policy.broken ?? []).length;
+  return { told, problems: problems.length, broken };
+}
+
+for (const { name, severity } of lintRules) {
+  t.test(`${name}: each complaint names the object, the line and the field, what is wrong and the mend`, async (t) => {
+    const { told } = await complaintsOf(`${folders}/${name}/raises.yaml`);
+    const own = told.filter(({ rule }) => rule === name);
+    const expected = readFileSync(`${folders}/${name}/raises.jsonl`, 'utf8').trim().split('\n');
+    t.same(
+      own,
+      expected.map((line) => JSON.parse(line)),
+    );
+    t.ok(
+      own.some((complaint) => complaint.severity === severity),
+      'the severity of the page came up',
+    );
+    for (const { fault, mend } of own) t.notMatch(`${fault}${mend}`, /undefined|\n|\.$/);
+  });
+
+  t.test(`${name}: what only looks like it raises nothing`, async (t) => {
+    const { told, problems, broken } = await complaintsOf(`${folders}/${name}/near-miss.yaml`);
+    t.same([problems, broken], [0, 0], 'the manifests are read');
+    t.same(
+      told.filter(({ rule }) => rule === name),
+      [],
+    );
+  });
+}
+
+t.test(
+  'every rule has its folder, its file and its place in the list, which is in the order of the alphabet',
+  async (t) => {
+    const names = lintRules.map(({ name }) => name);
+    t.same(readdirSync(folders).sort(), names);
+    t.same(
+      readdirSync(`${root}/lint/rules`).map((file) => file.replace('.ts', '')),
+      names,
+    );
+  },
+);
+
+t.test('complaints come in one order, whatever the order of the objects', async (t) => {
+  const { objects, sources } = await readSources(folders);
+  const told = (some: typeof objects) =>
+    lint(new Declared(some, (object) => sources.get(object)), lintRules).map(
+      ({ rule, object, path, fault }) => `${rule} ${object.name} ${path.join('.')} ${fault}`,
+    );
+  const once = told(objects);
+  t.ok(once.length > 20);
+  t.same(told(objects.toReversed()), once);
+});
