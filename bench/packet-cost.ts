@@ -3,10 +3,10 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Attachment, attachTap, attachTcx } from '../agent/capture/ebpf/attach.ts';
-import { programCost } from '../agent/capture/ebpf/kernel.ts';
 import { loadProgram, type ProgramName } from '../agent/capture/ebpf/program.ts';
 import { Tables } from '../agent/capture/ebpf/tables.ts';
 import { nowUs } from '../cluster/clock.ts';
+import { programCost } from '../kernel/libbpf.ts';
 import { budgetLine, percentile } from './budget.ts';
 import { inNamespace } from './in-namespace.ts';
 import { RawSender, udpFrame } from './raw-sender.ts';

@@ -1,39 +1,26 @@
 // Sends frames as fast as one core can, by sendmmsg on a packet socket: unlike those of a transmit ring they lie in one
-// piece, as those of programs do. The frames stand in memory of the C library, whose addresses they hold.
-import koffi from 'koffi';
+// piece, as those of programs do. The frames are in fixed memory, whose addresses their headers hold.
+import { closeFd, sendmmsg } from '../kernel/libc.ts';
+import { type FixedMemory, fixedMemory } from '../kernel/memory.ts';
+import { bindPacketSocket, openPacketSocket } from '../kernel/packet-socket.ts';
 
-const AF_PACKET = 17;
-const SOCK_RAW = 3;
 const headerBytes = 64; // struct mmsghdr
 const vectorBytes = 16; // struct iovec
-const addressBytes = 20; // struct sockaddr_ll
-
-const libc = koffi.load('libc.so.6');
-const socket = libc.func('int socket(int, int, int)');
-const bind = libc.func('int bind(int, const void *, uint32_t)');
-const malloc = libc.func('void *malloc(size_t)');
-const free = libc.func('void free(void *)');
-const closeFd = libc.func('int close(int)');
-const memcpy = libc.func('void *memcpy(void *, const void *, size_t)');
-const sendmmsg = libc.func('int sendmmsg(int, void *, unsigned int, int)');
 
 export class RawSender {
   readonly #fd: number;
-  readonly #batches: { headers: unknown; count: number }[] = [];
+  readonly #batches: { memory: FixedMemory; count: number }[] = [];
 
   constructor(interfaceIndex: number, frames: readonly Buffer[], batch = 512) {
-    this.#fd = socket(AF_PACKET, SOCK_RAW, 0) as number;
-    const address = Buffer.alloc(addressBytes);
-    address.writeUInt16LE(AF_PACKET, 0);
-    address.writeInt32LE(interfaceIndex, 4);
-    if ((bind(this.#fd, address, address.length) as number) !== 0) throw new Error('the packet socket cannot be bound');
+    this.#fd = openPacketSocket();
+    if (bindPacketSocket(this.#fd, interfaceIndex, 0) !== 0) throw new Error('the packet socket cannot be bound');
     for (let from = 0; from < frames.length; from += batch)
       this.#batches.push(arenaOf(frames.slice(from, from + batch)));
   }
 
   close(): void {
     closeFd(this.#fd);
-    for (const { headers } of this.#batches) free(headers);
+    for (const { memory } of this.#batches) memory.free();
     this.#batches.length = 0;
   }
 
@@ -41,20 +28,19 @@ export class RawSender {
   send(packets: number): number {
     let sent = 0;
     for (let at = 0; sent < packets; at = (at + 1) % this.#batches.length) {
-      const { headers, count } = this.#batches[at]!;
-      sent += sendmmsg(this.#fd, headers, count, 0) as number;
+      const { memory, count } = this.#batches[at]!;
+      sent += sendmmsg(this.#fd, memory.address, count, 0);
     }
     return sent;
   }
 }
 
-function arenaOf(frames: readonly Buffer[]): { headers: unknown; count: number } {
+function arenaOf(frames: readonly Buffer[]): { memory: FixedMemory; count: number } {
   const count = frames.length;
   const vectorsAt = count * headerBytes;
   let at = vectorsAt + count * vectorBytes;
-  const arena = Buffer.alloc(frames.reduce((bytes, frame) => bytes + frame.length, at));
-  const headers: unknown = malloc(arena.length);
-  const base = BigInt(koffi.address(headers as never));
+  const memory = fixedMemory(frames.reduce((bytes, frame) => bytes + frame.length, at));
+  const { address: base, view: arena } = memory;
   for (const [i, frame] of frames.entries()) {
     const vectorAt = vectorsAt + i * vectorBytes;
     arena.writeBigUInt64LE(base + BigInt(vectorAt), i * headerBytes + 16);
@@ -64,8 +50,7 @@ function arenaOf(frames: readonly Buffer[]): { headers: unknown; count: number }
     frame.copy(arena, at);
     at += frame.length;
   }
-  memcpy(headers, arena, arena.length);
-  return { headers, count };
+  return { memory, count };
 }
 
 /** An Ethernet frame of 60 bytes with a small UDP datagram, 10.0.0.`host`:`sourcePort` -> 10.0.1.1:9. */

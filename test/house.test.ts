@@ -18,6 +18,7 @@ const imports: Import[] = files.flatMap(importsOf);
 /** What each room may import besides itself. */
 const rooms: Record<string, readonly string[]> = {
   model: [],
+  kernel: [],
   accounting: ['model'],
   certs: ['model'],
   cluster: ['model'],
@@ -26,7 +27,7 @@ const rooms: Record<string, readonly string[]> = {
   proto: ['model'],
   lint: ['model', 'policy'],
   connectivity: ['model', 'policy'],
-  agent: ['accounting', 'certs', 'cluster', 'config', 'model', 'policy', 'proto'],
+  agent: ['accounting', 'certs', 'cluster', 'config', 'kernel', 'model', 'policy', 'proto'],
   collector: ['accounting', 'certs', 'cluster', 'config', 'model', 'policy', 'proto'],
   cli: [
     'accounting',
@@ -83,6 +84,16 @@ t.test(
     }
   },
 );
+
+t.test('koffi is imported in kernel/ alone, and each library is loaded once', async (t) => {
+  const loaded: string[] = [];
+  for (const file of files) {
+    const text = readFileSync(join(root, file), 'utf8');
+    if (/^import .* from 'koffi'/m.test(text)) t.equal(roomOf(file), 'kernel', `${file} imports koffi`);
+    loaded.push(...[...text.matchAll(/\bkoffi\.load\('([^']+)'\)/g)].map(([, library]) => library!));
+  }
+  t.same(loaded.toSorted(), ['libbpf.so.1', 'libc.so.6']);
+});
 
 t.test('rule 4: no file imports itself by way of others', async (t) => {
   const after = Map.groupBy(imports, ({ from }) => from);

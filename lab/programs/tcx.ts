@@ -2,14 +2,14 @@
 // Tells `attached` when it is, and ends with its stdin.
 //   node tcx.ts OBJECT PROGRAM INTERFACE-INDEX
 import { attachTcx } from '../../agent/capture/ebpf/attach.ts';
-import { findProgram, objectLoad, objectOpen, programFd, setPrinter } from '../../agent/capture/ebpf/kernel.ts';
+import { findProgram, objectLoad, objectOpen, programFd, silenceLibbpf } from '../../kernel/libbpf.ts';
 
 const [object, name, index] = process.argv.slice(2) as [string, string, string];
 try {
-  setPrinter(null);
-  const opened: unknown = objectOpen(object, null);
-  if (opened === null || (objectLoad(opened) as number) !== 0) throw new Error('the kernel does not load the program');
-  attachTcx(programFd(findProgram(opened, name)) as number, Number(index), 'to-pod');
+  silenceLibbpf();
+  const opened = objectOpen(object, null);
+  if (opened === null || objectLoad(opened) !== 0) throw new Error('the kernel does not load the program');
+  attachTcx(programFd(findProgram(opened, name)), Number(index), 'to-pod');
   process.stdout.write('attached\n');
   process.stdin.resume().once('end', () => process.exit(0));
 } catch (error) {

@@ -1,22 +1,12 @@
 // Where the programs stand: TCX at a pod's interface, clsact on kernels before 6.6, and packet taps. Links and sockets go
 // when they are closed, and with this process; a clsact filter stays, and whoever watches the interface next removes it.
+import { bpf, bpfCommands } from '../../../kernel/bpf.ts';
+import { checkLibbpfCall, checkSystemCall } from '../../../kernel/errno.ts';
+import { silenceLibbpf, tcAttach, tcDetach, tcHookCreate } from '../../../kernel/libbpf.ts';
+import { closeFd, closeInBackground, SOL_SOCKET, setSocketOption } from '../../../kernel/libc.ts';
+import { type FixedMemory, fixedMemory } from '../../../kernel/memory.ts';
+import { bindPacketSocket, ETH_P_ALL, loopbackIndex, openPacketSocket } from '../../../kernel/packet-socket.ts';
 import { requireCapabilities } from './capabilities.ts';
-import {
-  bpf,
-  bpfCommands,
-  checked,
-  checkedSystem,
-  closeBeside,
-  closeFd,
-  fixedMemory,
-  libcBind,
-  libcSetsockopt,
-  libcSocket,
-  setPrinter,
-  tcAttach,
-  tcDetach,
-  tcHookCreate,
-} from './kernel.ts';
 import { silentProgram } from './silent.ts';
 
 export type Direction = 'from-pod' | 'to-pod';
@@ -93,7 +83,7 @@ let closing: Promise<void> = Promise.resolve();
 
 /** The kernel lets one wait at a time, so that more threads would help nobody. */
 function closeInTurn(fd: number): void {
-  closing = closing.then(() => closeBeside(fd));
+  closing = closing.then(() => closeInBackground(fd));
 }
 
 /** Resolves when all that left is taken away. */
@@ -102,7 +92,7 @@ export function allLeft(): Promise<void> {
 }
 
 const mostPrograms = 64;
-let ids: ReturnType<typeof fixedMemory> | undefined;
+let ids: FixedMemory | undefined;
 
 /** The kernel's numbers of the programs at a TCX hook, in their order; every change of them has another revision. */
 export function tcxPrograms(interfaceIndex: number, direction: Direction): { ids: number[]; revision: bigint } {
@@ -119,38 +109,28 @@ export function tcxPrograms(interfaceIndex: number, direction: Direction): { ids
   return { ids: found, revision: attributes.readBigUInt64LE(56) };
 }
 
-const loopback = 1;
-
 /** Which of both the kernel has: TCX from Linux 6.6 on. */
 export function tcHookOfKernel(): TcHook {
   try {
-    tcxPrograms(loopback, 'to-pod');
+    tcxPrograms(loopbackIndex, 'to-pod');
     return 'tcx';
   } catch {
     return 'clsact';
   }
 }
 
-const AF_PACKET = 17;
-const SOCK_RAW_CLOEXEC = 3 | 0o2000000;
-const SOL_SOCKET = 1;
 const SO_ATTACH_FILTER = 26;
 const SO_ATTACH_BPF = 50;
-const ETH_P_ALL = 3;
 
 /** The filter is on the socket before the socket is on the interface: nothing is ever copied to it. */
 export function attachTap(program: number, interfaceIndex: number): Attachment {
   requireCapabilities(['NET_RAW']);
-  const fd = checkedSystem('socket', libcSocket(AF_PACKET, SOCK_RAW_CLOEXEC, 0) as number);
+  const fd = checkSystemCall('socket', openPacketSocket());
   const filter = Buffer.alloc(4);
   filter.writeInt32LE(program);
-  const address = Buffer.alloc(20);
-  address.writeUInt16LE(AF_PACKET, 0);
-  address.writeUInt16BE(ETH_P_ALL, 2);
-  address.writeInt32LE(interfaceIndex, 4);
   try {
-    setSocket(fd, SO_ATTACH_BPF, filter);
-    checkedSystem('bind', libcBind(fd, address, address.length) as number);
+    attachFilter(fd, SO_ATTACH_BPF, filter);
+    checkSystemCall('bind', bindPacketSocket(fd, interfaceIndex, ETH_P_ALL));
   } catch (error) {
     closeFd(fd);
     throw error;
@@ -159,17 +139,17 @@ export function attachTap(program: number, interfaceIndex: number): Attachment {
     way: 'tap',
     detach: () => closeFd(fd),
     leave() {
-      setSocket(fd, SO_ATTACH_FILTER, nothingPasses());
+      attachFilter(fd, SO_ATTACH_FILTER, nothingPasses());
       closeInTurn(fd);
     },
   };
 }
 
-function setSocket(fd: number, option: number, value: Buffer): void {
-  checkedSystem('setsockopt', libcSetsockopt(fd, SOL_SOCKET, option, value, value.length) as number);
+function attachFilter(fd: number, option: number, value: Buffer): void {
+  checkSystemCall('setsockopt', setSocketOption(fd, SOL_SOCKET, option, value));
 }
 
-let nothing: { program: Buffer; instruction: ReturnType<typeof fixedMemory> } | undefined;
+let nothing: { program: Buffer; instruction: FixedMemory } | undefined;
 
 /** struct sock_fprog of one instruction, `ret 0`. */
 function nothingPasses(): Buffer {
@@ -198,8 +178,8 @@ export function attachClsact(program: number, interfaceIndex: number, direction:
   const filter = ownFilter(direction);
   const EEXIST = 17;
   const created = tcHookCreate(hook);
-  if (created !== -EEXIST) checked('bpf_tc_hook_create', created);
-  checked('bpf_tc_attach', tcAttach(hook, { ...filter, prog_fd: program, flags: BPF_TC_F_REPLACE }));
+  if (created !== -EEXIST) checkLibbpfCall('bpf_tc_hook_create', created);
+  checkLibbpfCall('bpf_tc_attach', tcAttach(hook, { ...filter, prog_fd: program, flags: BPF_TC_F_REPLACE }));
   // The qdisc stays: somebody else may have put a filter there meanwhile.
   const detach = () => {
     tcDetach(hook, filter);
@@ -210,7 +190,7 @@ export function attachClsact(program: number, interfaceIndex: number, direction:
 /** What an agent that was killed left at clsact. Without NET_ADMIN or libbpf it stays. */
 export function removeLeftFilters(interfaceIndex: number): void {
   try {
-    setPrinter(null); // libbpf writes to stderr that there are none
+    silenceLibbpf(); // where there are none, libbpf writes to stderr
     for (const direction of ['from-pod', 'to-pod'] as const) {
       tcDetach({ ifindex: interfaceIndex, attach_point: attachPoints[direction] }, ownFilter(direction));
     }

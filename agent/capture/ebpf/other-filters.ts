@@ -1,9 +1,9 @@
 // Who else filters where ours stands. Towards a pod any of them may drop what ours has counted, or end the chain before ours
 // runs: TCX programs, filters of clsact, a qdisc at the root. From a pod whoever stands ahead may drop what ours never sees.
-// TCX is asked at each look; what rtnetlink tells is followed, and asked anew from time to time all the same.
+// TCX is asked at each look; rtnetlink reports changes of the rest, and is asked for all of it from time to time too.
 import { type Direction, ownFilter, type TcHook, tcxPrograms } from './attach.ts';
-import { messageTypes, parents, TcAsker, TcFollower, type TcMessage } from './rtnetlink.ts';
 import { isSilent } from './silent.ts';
+import { messageTypes, parents, TcClient, type TcMessage, TcMonitor } from './traffic-control.ts';
 
 /** Where ours is among those of its hook. */
 export type Place = 'first' | 'behind others' | 'absent';
@@ -24,8 +24,8 @@ const looksToAskAll = 50;
 export class OtherFilters {
   readonly #hook: TcHook;
   readonly #own: Readonly<Record<Direction, number>>;
-  readonly #asking = new TcAsker();
-  readonly #following: Pick<TcFollower, 'read' | 'close'>;
+  readonly #client = new TcClient();
+  readonly #monitor: Pick<TcMonitor, 'read' | 'close'>;
   /** Of TCX, by interface, since the last look. */
   readonly #programs: Readonly<Record<Direction, Map<number, Programs>>> = {
     'from-pod': new Map(),
@@ -35,7 +35,7 @@ export class OtherFilters {
   readonly #filters = new Map<number, Filters>();
   /** Interfaces at which a qdisc may drop what has passed TC; undefined until it is asked again. */
   #queueing: ReadonlySet<number> | undefined;
-  /** Of TCX towards the pod, of each interface that is followed. */
+  /** Of TCX towards the pod, of each interface that is watched. */
   readonly #revisions = new Map<number, bigint>();
   readonly #changed = new Set<number>();
   #looks = 0;
@@ -46,18 +46,18 @@ export class OtherFilters {
   constructor(
     hook: TcHook,
     own: Readonly<Record<Direction, number>>,
-    following: Pick<TcFollower, 'read' | 'close'> = new TcFollower(),
+    monitor: Pick<TcMonitor, 'read' | 'close'> = new TcMonitor(),
   ) {
     this.#hook = hook;
     this.#own = own;
-    this.#following = following;
+    this.#monitor = monitor;
   }
 
   /** Whether anyone else may drop packets where they enter the pod. */
   towardsPod(interfaceIndex: number): boolean {
     const { ids } = this.#programsAt(interfaceIndex, 'to-pod');
     if (ids.some((id) => id !== this.#own['to-pod'])) return true;
-    this.#queueing ??= queueing(this.#asking.qdiscs());
+    this.#queueing ??= queueing(this.#client.qdiscs());
     return this.#queueing.has(interfaceIndex) || this.#filtersAt(interfaceIndex)['to-pod'].others;
   }
 
@@ -86,8 +86,8 @@ export class OtherFilters {
   refresh(): void {
     for (const programs of Object.values(this.#programs)) programs.clear();
     this.#forgetOldest();
-    const told = this.#following.read((message) => this.#follow(message));
-    if (told === 'whole') return;
+    const result = this.#monitor.read((message) => this.#noteChange(message));
+    if (result === 'complete') return;
     this.#filters.clear();
     this.#queueing = undefined;
     for (const index of this.#revisions.keys()) this.#changed.add(index);
@@ -106,8 +106,8 @@ export class OtherFilters {
   }
 
   close(): void {
-    this.#asking.close();
-    this.#following.close();
+    this.#client.close();
+    this.#monitor.close();
   }
 
   #forgetOldest(): void {
@@ -122,7 +122,7 @@ export class OtherFilters {
   }
 
   /** A filter of a shared block is of no interface: one that has such a block is known by its qdisc. */
-  #follow(message: TcMessage): void {
+  #noteChange(message: TcMessage): void {
     const { type, interfaceIndex } = message;
     this.#filters.delete(interfaceIndex);
     if (type === messageTypes.newQdisc || type === messageTypes.deletedQdisc) this.#queueing = undefined;
@@ -146,7 +146,7 @@ export class OtherFilters {
   }
 
   #ask(interfaceIndex: number, direction: Direction): Filters[Direction] {
-    const all = this.#asking.filters(interfaceIndex, parentOf[direction]);
+    const all = this.#client.filters(interfaceIndex, parentOf[direction]);
     // Those of other chains run only where one of the first says so.
     const first = all.filter((message) => message.chain === 0 && message.handle !== 0);
     return {

@@ -1,5 +1,6 @@
 // Where the programs of a source stand at an interface: at TC, with a packet tap towards the pod where somebody else filters
 // there; or at a packet tap alone.
+import { programId } from '../../../kernel/libbpf.ts';
 import {
   type Attachment,
   allLeft,
@@ -13,7 +14,6 @@ import {
   type TcHook,
   tcHookOfKernel,
 } from './attach.ts';
-import { programId } from './kernel.ts';
 import { OtherFilters } from './other-filters.ts';
 import type { LoadedProgram } from './program.ts';
 import { loadSilentPrograms } from './silent.ts';

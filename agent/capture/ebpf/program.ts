@@ -2,8 +2,7 @@
 // ask it.
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { type Capability, requireCapabilities } from './capabilities.ts';
-import { errnoName } from './errno.ts';
+import { checkLibbpfCall, errnoName } from '../../../kernel/errno.ts';
 import {
   findMap,
   findProgram,
@@ -14,8 +13,9 @@ import {
   programFd,
   setAutoload,
   setMaxEntries,
-  setPrinter,
-} from './kernel.ts';
+  silenceLibbpf,
+} from '../../../kernel/libbpf.ts';
+import { type Capability, requireCapabilities } from './capabilities.ts';
 import { ringBytes, row, slotBytes, slots } from './layout.ts';
 
 export type ProgramName = 'from_pod' | 'to_pod' | 'tap_both' | 'tap_to_pod' | 'tell_moment' | 'empty' | 'empty_tap';
@@ -62,7 +62,7 @@ const capabilities: Record<keyof typeof needed, readonly Capability[]> = {
 /** Throws with the reason where the kernel refuses. `most`: connections of one interval. `from`: the compiled programs. */
 export function loadProgram(use: keyof typeof needed, most: number, from = objects): LoadedProgram {
   requireCapabilities(capabilities[use]);
-  setPrinter(null); // libbpf writes to stderr by itself
+  silenceLibbpf();
   if (use === 'tap') return load(from.plain, use, most, { asked: false, why: 'packet taps cannot ask it' });
   try {
     return load(from.withConntrack, use, most, { asked: true });
@@ -78,15 +78,15 @@ function load(
   conntrack: LoadedProgram['conntrack'],
 ): LoadedProgram {
   if (!existsSync(path)) throw new Error('the program is not compiled: run make build');
-  const object: unknown = objectOpen(path, null);
+  const object = objectOpen(path, null);
   if (object === null) throw new Error('bpf_object__open_file: the program cannot be read');
   const buckets = bucketsFor(most);
   try {
     for (const name of all) setAutoload(findProgram(object, name), needed[use].includes(name));
-    sized(object, 'rows', most * 2);
-    sized(object, 'buckets', buckets * 2);
-    if (conntrack.asked) sized(object, 'told', buckets / bucketsPerToldSet);
-    const result = objectLoad(object) as number;
+    setSize(object, 'rows', most * 2);
+    setSize(object, 'buckets', buckets * 2);
+    if (conntrack.asked) setSize(object, 'told', buckets / bucketsPerToldSet);
+    const result = objectLoad(object);
     if (result !== 0) throw new Error(reasonOf(-result, conntrack.asked ? noLookup : notEnough));
   } catch (error) {
     objectClose(object);
@@ -96,17 +96,16 @@ function load(
     conntrack,
     rows: most,
     buckets,
-    program: (name) => programFd(findProgram(object, name)) as number,
-    map: (name) => mapFd(findMap(object, name)) as number,
+    program: (name) => programFd(findProgram(object, name)),
+    map: (name) => mapFd(findMap(object, name)),
     close() {
       objectClose(object);
     },
   };
 }
 
-function sized(object: unknown, map: MapName | 'told', entries: number): void {
-  const result = setMaxEntries(findMap(object, map), entries) as number;
-  if (result !== 0) throw new Error(`bpf_map__set_max_entries ${map}: ${errnoName(-result)}`);
+function setSize(object: bigint, map: MapName | 'told', entries: number): void {
+  checkLibbpfCall(`bpf_map__set_max_entries ${map}`, setMaxEntries(findMap(object, map), entries));
 }
 
 /** `lacks`: what is likely where the verifier refuses, or a function is not there: libbpf says EINVAL of both. */

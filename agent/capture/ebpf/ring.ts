@@ -1,14 +1,11 @@
 // The reading end of a BPF ring buffer (BPF_MAP_TYPE_RINGBUF): two pages with the positions, then the data, mapped twice
 // so that no record is cut.
-import { addressOf, libcMmap, libcMunmap, memory } from './kernel.ts';
+import { type Mapping, mapShared } from '../../../kernel/memory.ts';
 
 const pageBytes = 4096;
 const headerBytes = 8;
 const BUSY = 0x80000000;
 const DISCARDED = 0x40000000;
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const MAP_SHARED = 1;
 
 export class Ring {
   readonly #consumer: BigInt64Array;
@@ -16,14 +13,14 @@ export class Ring {
   readonly #data: DataView;
   readonly #bytes: Uint8Array;
   readonly #mask: number;
-  readonly #mappings: { pointer: unknown; bytes: number }[] = [];
+  readonly #mappings: Mapping[] = [];
   #position = 0;
 
   /** `size` is the map's max_entries: bytes, a power of two. */
   constructor(fd: number, size: number) {
     this.#mask = size - 1;
-    this.#consumer = new BigInt64Array(this.#map(fd, pageBytes, PROT_READ | PROT_WRITE, 0), 0, 1);
-    const rest = this.#map(fd, pageBytes + 2 * size, PROT_READ, pageBytes);
+    this.#consumer = new BigInt64Array(this.#map(fd, pageBytes, 'read-write', 0), 0, 1);
+    const rest = this.#map(fd, pageBytes + 2 * size, 'read', pageBytes);
     this.#producer = new BigInt64Array(rest, 0, 1);
     this.#data = new DataView(rest, pageBytes);
     this.#bytes = new Uint8Array(rest, pageBytes);
@@ -49,14 +46,14 @@ export class Ring {
   }
 
   close(): void {
-    for (const { pointer, bytes } of this.#mappings) libcMunmap(pointer, bytes);
+    for (const mapping of this.#mappings) mapping.unmap();
     this.#mappings.length = 0;
   }
 
-  #map(fd: number, bytes: number, protection: number, offset: number): ArrayBuffer {
-    const pointer: unknown = libcMmap(null, bytes, protection, MAP_SHARED, fd, offset);
-    if (BigInt.asIntN(64, addressOf(pointer)) === -1n) throw new Error('mmap(2) of the ring is refused');
-    this.#mappings.push({ pointer, bytes });
-    return memory(pointer, bytes);
+  #map(fd: number, bytes: number, access: 'read' | 'read-write', offset: number): ArrayBuffer {
+    const mapping = mapShared(fd, bytes, access, offset);
+    if (mapping === undefined) throw new Error('mmap(2) of the ring is refused');
+    this.#mappings.push(mapping);
+    return mapping.memory;
   }
 }

@@ -1,6 +1,8 @@
 // Programs for TC that do nothing, which take the place of ours at a TCX link in the moment in which it begins or ends: to
 // put a link up or take it down takes the kernel some 10 ms, to give it another program no time.
-import { bpf, bpfCommands, fixedMemory, programId } from './kernel.ts';
+import { bpf, bpfCommands } from '../../../kernel/bpf.ts';
+import { programId } from '../../../kernel/libbpf.ts';
+import { fixedMemory } from '../../../kernel/memory.ts';
 
 type Silent = { fd: number; id: number };
 /** A hook holds a program once, so that what comes and what leaves have one each. */
@@ -31,12 +33,10 @@ function load(): number {
   const BPF_PROG_TYPE_SCHED_CLS = 3;
   const [moveImmediate, exit] = [0xb7, 0x95];
   const instructions = fixedMemory(16);
-  instructions.view.fill(0);
   instructions.view.writeUInt8(moveImmediate, 0);
   instructions.view.writeInt32LE(-1, 4);
   instructions.view.writeUInt8(exit, 8);
   const license = fixedMemory(16);
-  license.view.fill(0);
   license.view.write('Dual BSD/GPL');
   const attributes = Buffer.alloc(64);
   attributes.writeUInt32LE(BPF_PROG_TYPE_SCHED_CLS, 0);

@@ -1,8 +1,9 @@
 // The two tables of rows in the kernel: one fills, the other is read. What is read was turned away from an interval before,
 // and every program that may still have written to it has ended.
 import type { LossReason, SetAsideReason } from '../../../accounting/reasons.ts';
+import { waitForRunningPrograms } from '../../../kernel/bpf.ts';
+import { prepareTestRun, readElement, readElements, writeElement } from '../../../kernel/libbpf.ts';
 import { possibleCpus } from './cpus.ts';
-import { programsEnded, readElement, readElements, runner, writeElement } from './kernel.ts';
 import { controlBytes, countBytes, counters, momentBytes, row, untold, usedBytes } from './layout.ts';
 import type { LoadedProgram } from './program.ts';
 
@@ -39,7 +40,7 @@ export class Tables {
     const memory = new ArrayBuffer(rowsPerRead * row.bytes);
     this.#rows = Buffer.from(memory);
     this.#words = new Uint32Array(memory);
-    this.#tell = runner(program.program('tell_moment'));
+    this.#tell = prepareTestRun(program.program('tell_moment'));
     this.#control.writeUInt32LE(seed >>> 0, 4);
     this.#control.writeUInt32LE(program.buckets - 1, 8);
     this.#control.writeUInt32LE(program.rows, 12);
@@ -70,7 +71,7 @@ export class Tables {
     writeElement(this.#program.map('used'), next & 1, this.#noneUsed);
     this.#turnTo(next);
     // nohz_full kernels refuse it: a program runs for microseconds.
-    const ended = programsEnded()
+    const ended = waitForRunningPrograms()
       .catch(() => new Promise<void>((resolve) => setTimeout(resolve, 20)))
       .then(() => {
         turned.ready = true;

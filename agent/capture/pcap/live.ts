@@ -25,7 +25,7 @@ type Watched = { link: PodInterface; names: PcapSession | undefined } & Record<W
 const headerBytes = 256;
 /**
  * What DNS over UDP fits in without fragments, and then some. The frame of ours by which a capture is begun and ended
- * (packet-socket.ts) must come through too.
+ * (capture-socket.ts) must come through too.
  */
 const dnsWanted: Wanted = {
   filter: 'outbound and (src port 53 or ether proto 0x88b5)',

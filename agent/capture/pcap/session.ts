@@ -5,7 +5,7 @@ import type { Binding, default as Pcap, Session } from 'pcap';
 import { linkTypes } from '../decode/link-type.ts';
 import { cannotCapture } from '../errors.ts';
 import type { PodInterface } from '../source.ts';
-import { bindSocket, bindToLoopback, openedSocket, sendThroughLoopback } from './packet-socket.ts';
+import { bindSocket, bindToLoopback, openedSocket, sendThroughLoopback } from './capture-socket.ts';
 
 /** `bytes` holds `captured` bytes of a frame that was `length` long, and is valid until it returns. */
 export type OnCaptured = (bytes: Uint8Array, captured: number, length: number, timeUs: number) => void;

@@ -3,9 +3,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { attachTcx, tcxPrograms } from '../../../../agent/capture/ebpf/attach.ts';
-import { programId } from '../../../../agent/capture/ebpf/kernel.ts';
 import { OtherFilters } from '../../../../agent/capture/ebpf/other-filters.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
+import { programId } from '../../../../kernel/libbpf.ts';
 import { exchange, makePair, passed, shell, Watching } from './node-link.ts';
 
 const each = 20;
@@ -105,7 +105,7 @@ const cases: Record<string, () => Promise<unknown>> = {
 
   /** Whoever stands behind ours, of whom netlink tells nothing: at which look they are known. */
   async untold() {
-    const deaf = { read: () => 'whole' as const, close: () => undefined };
+    const deaf = { read: () => 'complete' as const, close: () => undefined };
     const others = new OtherFilters('tcx', { 'from-pod': 0, 'to-pod': 0 }, deaf);
     const looksUntil = (isBehind: boolean) => {
       for (let looks = 0; looks <= 100; looks++) {
