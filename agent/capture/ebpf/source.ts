@@ -2,6 +2,7 @@
 // at a packet tap towards a pod where somebody else filters there; `tap` stands at packet taps alone.
 import type { Logger } from 'pino';
 import type { Books } from '../../../accounting/accounting.ts';
+import { SystemError } from '../../../kernel/errno.ts';
 import { addressFromBytes } from '../../../model/address.ts';
 import type { ConnectionRecord, Translation } from '../../../model/record.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
@@ -187,8 +188,9 @@ export class KernelSource implements CaptureSource {
       else this.#log.info(said, 'who else filters at the interface changed');
     } catch (error) {
       if (direction === 'to-pod') watched.unprovenUntil = this.#tables.epoch;
+      // The interface is gone, and will be forgotten.
+      if (error instanceof SystemError && error.errno === 'ENODEV') return;
       const why = (error as Error).message;
-      if (why.endsWith('ENODEV')) return; // The interface is gone, and will be forgotten.
       if (why !== refused[direction]) this.#log.warn({ link: link.name, why }, notSeen[direction]);
       refused[direction] = why;
     }
