@@ -85,6 +85,14 @@ t.test(
   },
 );
 
+t.test('the capture sources never import one another', async (t) => {
+  const sourceOf = (file: string) => /^agent\/capture\/(ebpf|pcap)\//.exec(file)?.[1];
+  for (const { from, line, to } of imports) {
+    const [own, other] = [sourceOf(from), sourceOf(to)];
+    if (own !== undefined && other !== undefined) t.equal(other, own, `${from}:${line} imports ${to}`);
+  }
+});
+
 t.test('koffi is imported in kernel/ alone, and each library is loaded once', async (t) => {
   const loaded: string[] = [];
   for (const file of files) {

@@ -9,8 +9,8 @@ t.test('without libbpf.so.1 the agent is imported all the same, and what needs l
   const url = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
   const program = `
     await import(${url('agent/main.ts')});
-    const { removeLeftFilters } = await import(${url('agent/capture/ebpf/attach.ts')});
-    removeLeftFilters(1);
+    const { removeLeftoverFilters } = await import(${url('agent/capture/clsact.ts')});
+    removeLeftoverFilters(1);
     const { silenceLibbpf } = await import(${url('kernel/libbpf.ts')});
     try { silenceLibbpf(); } catch (error) { console.log(error.message); }`;
   const hidden = `mount --bind /dev/null ${libbpf} && exec "$0" --input-type=module -e "$1"`;

@@ -2,14 +2,14 @@
 // when they are closed, and with this process; a clsact filter stays, and whoever watches the interface next removes it.
 import { bpf, bpfCommands } from '../../../kernel/bpf.ts';
 import { checkLibbpfCall, checkSystemCall } from '../../../kernel/errno.ts';
-import { silenceLibbpf, tcAttach, tcDetach, tcHookCreate } from '../../../kernel/libbpf.ts';
+import { tcAttach, tcDetach, tcHookCreate } from '../../../kernel/libbpf.ts';
 import { closeFd, closeInBackground, SOL_SOCKET, setSocketOption } from '../../../kernel/libc.ts';
 import { type FixedMemory, fixedMemory } from '../../../kernel/memory.ts';
 import { bindPacketSocket, ETH_P_ALL, loopbackIndex, openPacketSocket } from '../../../kernel/packet-socket.ts';
+import { clsactHook, type Direction, ownFilter } from '../clsact.ts';
 import { requireCapabilities } from './capabilities.ts';
 import { silentProgram } from './silent.ts';
 
-export type Direction = 'from-pod' | 'to-pod';
 export type TcHook = 'tcx' | 'clsact';
 export type Attachment = {
   way: TcHook | 'tap';
@@ -166,15 +166,10 @@ function nothingPasses(): Buffer {
   return nothing.program;
 }
 
-const attachPoints = { 'from-pod': 1, 'to-pod': 2 } as const; // BPF_TC_INGRESS, BPF_TC_EGRESS
-/** Ours is known by these. First where packets leave the pod, last where they enter it. */
-const handle = 0x5742;
-const priorities = { 'from-pod': 1, 'to-pod': 0xffff } as const;
 const BPF_TC_F_REPLACE = 1;
-export const ownFilter = (direction: Direction) => ({ handle, priority: priorities[direction] });
 
 export function attachClsact(program: number, interfaceIndex: number, direction: Direction): Attachment {
-  const hook = { ifindex: interfaceIndex, attach_point: attachPoints[direction] };
+  const hook = clsactHook(interfaceIndex, direction);
   const filter = ownFilter(direction);
   const EEXIST = 17;
   const created = tcHookCreate(hook);
@@ -185,16 +180,4 @@ export function attachClsact(program: number, interfaceIndex: number, direction:
     tcDetach(hook, filter);
   };
   return { way: 'clsact', detach, leave: detach };
-}
-
-/** What an agent that was killed left at clsact. Without NET_ADMIN or libbpf it stays. */
-export function removeLeftFilters(interfaceIndex: number): void {
-  try {
-    silenceLibbpf(); // where there are none, libbpf writes to stderr
-    for (const direction of ['from-pod', 'to-pod'] as const) {
-      tcDetach({ ifindex: interfaceIndex, attach_point: attachPoints[direction] }, ownFilter(direction));
-    }
-  } catch {
-    // No libbpf: there was no agent with it either.
-  }
 }

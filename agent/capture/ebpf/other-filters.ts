@@ -1,7 +1,8 @@
 // Who else filters where ours stands. Towards a pod any of them may drop what ours has counted, or end the chain before ours
 // runs: TCX programs, filters of clsact, a qdisc at the root. From a pod whoever stands ahead may drop what ours never sees.
 // TCX is asked at each look; rtnetlink reports changes of the rest, and is asked for all of it from time to time too.
-import { type Direction, ownFilter, type TcHook, tcxPrograms } from './attach.ts';
+import { type Direction, ownFilter } from '../clsact.ts';
+import { type TcHook, tcxPrograms } from './attach.ts';
 import { isSilent } from './silent.ts';
 import { messageTypes, parents, TcClient, type TcMessage, TcMonitor } from './traffic-control.ts';
 

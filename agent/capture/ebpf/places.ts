@@ -1,16 +1,15 @@
 // Where the programs of a source stand at an interface: at TC, with a packet tap towards the pod where somebody else filters
 // there; or at a packet tap alone.
 import { programId } from '../../../kernel/libbpf.ts';
+import { type Direction, removeLeftoverFilters } from '../clsact.ts';
 import {
   type Attachment,
   allLeft,
   attachClsact,
   attachTap,
   attachTcx,
-  type Direction,
   type Prepared,
   prepareTcx,
-  removeLeftFilters,
   type TcHook,
   tcHookOfKernel,
 } from './attach.ts';
@@ -73,7 +72,7 @@ export class TcPlaces implements Places {
   }
 
   attach(index: number): Stand {
-    removeLeftFilters(index);
+    removeLeftoverFilters(index);
     const fromPod = this.#attachTc(index, 'from-pod');
     try {
       const isFiltered = this.#others.towardsPod(index);
@@ -183,7 +182,7 @@ export class TcPlaces implements Places {
 function tapPlaces(program: LoadedProgram): Places {
   return {
     attach(index) {
-      removeLeftFilters(index);
+      removeLeftoverFilters(index);
       const tap = attachTap(program.program('tap_both'), index);
       return { 'from-pod': tap, 'to-pod': tap, front: inFront() };
     },

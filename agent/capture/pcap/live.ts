@@ -3,11 +3,11 @@
 // leaves the pod. A third capture is for what DNS servers told the pod, which is longer than headers.
 import type { Books } from '../../../accounting/accounting.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
+import { removeLeftoverFilters } from '../clsact.ts';
 import { Fragments } from '../decode/fragments.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import { linkTypes } from '../decode/link-type.ts';
 import { Packet } from '../decode/packet.ts';
-import { removeLeftFilters } from '../ebpf/attach.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
 import { Sight, type Visible } from '../sight.ts';
 import type { CaptureSource, NameSink, PodInterface } from '../source.ts';
@@ -64,7 +64,7 @@ export class PcapSource implements CaptureSource {
 
   watch(link: PodInterface): void {
     if (this.#watched.has(link.index)) return;
-    removeLeftFilters(link.index);
+    removeLeftoverFilters(link.index);
     this.#sight.watch(link.index);
     this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
     const opened: PcapSession[] = [];
