@@ -2,8 +2,8 @@
 // js-yaml (100), aliases here, size by the reader of the file.
 import { constructFromEvents, EVENT_ID, parseEvents, YAMLException } from 'js-yaml';
 import type { Problem } from '../../model/problem.ts';
-import { badYaml } from '../errors.ts';
 import type { Path } from '../parse/field.ts';
+import { badYaml } from './errors.ts';
 import { firstContent, lineStarts, Positions } from './positions.ts';
 import { manifestSchema } from './scalars.ts';
 

@@ -3,7 +3,7 @@ import type { BigIntStats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
-import { cannotRead } from '../errors.ts';
+import { cannotRead } from './errors.ts';
 import { isKustomization } from './kustomization.ts';
 
 /** `name` is the path below the folder that was asked for; `stamp` differs when the file was written. */

@@ -1,8 +1,8 @@
 // The objects of several files as one set: the same object twice is a problem, and the last one counts.
 import { type ClusterObject, objectKey, writtenKind } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
-import { duplicateObject } from '../errors.ts';
 import { type Counts, count } from './counts.ts';
+import { duplicateObject } from './errors.ts';
 import type { Entry, Manifest } from './manifest.ts';
 
 export type Merged = {

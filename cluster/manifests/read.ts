@@ -1,8 +1,8 @@
 // The cluster's objects from a file or a folder of manifests, as they are now.
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
-import { nothingToRead } from '../errors.ts';
 import type { Counts } from './counts.ts';
+import { nothingToRead } from './errors.ts';
 import { ManifestFolder, type Scan } from './folder.ts';
 import { stdinPath } from './manifest.ts';
 import type { Source } from './source.ts';

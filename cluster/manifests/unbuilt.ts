@@ -2,8 +2,8 @@
 // with what mends it, instead of once for each file that makes no sense alone.
 import { posix } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
-import { helmTemplates, kustomizationNotBuilt } from '../errors.ts';
 import { chartAround, chartsAmong } from './charts.ts';
+import { helmTemplates, kustomizationNotBuilt } from './errors.ts';
 import type { Manifest } from './manifest.ts';
 
 /** `unread`: those of `problems` by which something was left out. */

@@ -1,10 +1,10 @@
 // The cluster's objects from a file or a folder of manifests, now and with every change of it.
 import type { ClusterEvent } from '../../model/kubernetes.ts';
 import type { Clock } from '../clock.ts';
-import { cannotWatchFolder } from '../errors.ts';
 import { KnownObjects } from '../known-objects.ts';
 import type { ClusterSource } from '../source.ts';
 import { Changes } from './changes.ts';
+import { cannotWatchFolder } from './errors.ts';
 import { ManifestFolder } from './folder.ts';
 import { FolderWatch } from './folder-watch.ts';
 

@@ -9,7 +9,7 @@ import {
   missingField,
   mixedSubject,
   peerOfSeveral,
-} from '../errors.ts';
+} from './errors.ts';
 import type { Field } from './field.ts';
 import { selector } from './selector.ts';
 import { prefix, someItems } from './values.ts';

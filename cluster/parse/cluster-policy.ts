@@ -1,6 +1,8 @@
 // The policies of the whole cluster, checked as the API server checks them by their CRDs: ClusterNetworkPolicy
 // (v1alpha2), AdminNetworkPolicy and BaselineAdminNetworkPolicy (v1alpha1), all in the words of the first (rules 18 to 27).
 import type { ClusterAction, ClusterPolicy, ClusterRule } from '../../model/kubernetes.ts';
+import { clusterPeer, type PeerName, type PeerRead, subject } from './cluster-peers.ts';
+import { type PortRead, portMatch, protocolMatch } from './cluster-ports.ts';
 import {
   badBaselineName,
   badPriority,
@@ -10,9 +12,7 @@ import {
   tooLong,
   unknownAction,
   unknownTier,
-} from '../errors.ts';
-import { clusterPeer, type PeerName, type PeerRead, subject } from './cluster-peers.ts';
-import { type PortRead, portMatch, protocolMatch } from './cluster-ports.ts';
+} from './errors.ts';
 import { type Field, pathText } from './field.ts';
 import type { Metadata } from './metadata.ts';
 import type { PolicyDraft } from './policy-draft.ts';

@@ -1,7 +1,7 @@
 // What a rule of a cluster policy says of protocol and port: `protocols` of v1alpha2, `ports` of v1alpha1 (rules 25, 27).
 import type { ClusterPort } from '../../model/kubernetes.ts';
 import { SCTP, TCP, UDP } from '../../model/protocol.ts';
-import { endNotAboveStart, missingField, mixedPort } from '../errors.ts';
+import { endNotAboveStart, missingField, mixedPort } from './errors.ts';
 import type { Field } from './field.ts';
 import { portNumber, protocol } from './values.ts';
 

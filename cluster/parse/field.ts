@@ -1,6 +1,6 @@
 // A field of an object as it came: its value, where it stands, and what is wrong with it. A null counts as left out,
 // as it does for the API server. Reading never throws; what cannot be read is a fault and reads as missing.
-import { type Fault, unknownField, wrongType } from '../errors.ts';
+import { type Fault, unknownField, wrongType } from './errors.ts';
 
 export type Path = readonly (string | number)[];
 export type FieldFault = Fault & { path: Path };

@@ -1,5 +1,5 @@
 // What an object says of its kind, where that is none that Waybill works with.
-import { type Fault, missingField, unknownKind } from '../errors.ts';
+import { type Fault, missingField, unknownKind } from './errors.ts';
 
 /** API groups about who may reach whom, with all their kinds: another is a policy that nobody applies. */
 const policyGroups: Record<string, readonly string[]> = {

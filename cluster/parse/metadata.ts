@@ -1,5 +1,5 @@
 // What every object carries: name, namespace, uid, labels, and when it was made.
-import { badName, missingField } from '../errors.ts';
+import { badName, missingField } from './errors.ts';
 import type { Field } from './field.ts';
 import { timeUs } from './values.ts';
 

@@ -10,7 +10,7 @@ import {
   missingField,
   mixedPeer,
   unknownPolicyType,
-} from '../errors.ts';
+} from './errors.ts';
 import type { Field } from './field.ts';
 import type { PolicyDraft } from './policy-draft.ts';
 import { selector } from './selector.ts';

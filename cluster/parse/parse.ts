@@ -1,9 +1,9 @@
 // One object as it came, from a file or the API server, into the object that Waybill works with. Pure; never throws.
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
-import { at, missingField, moreProblems, unknownApiVersion } from '../errors.ts';
 import { adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy } from './cluster-policy.ts';
 import { endpointSlice } from './endpoint-slice.ts';
+import { at, missingField, moreProblems, unknownApiVersion } from './errors.ts';
 import { Field, type FieldFault, type Path, pathText } from './field.ts';
 import { groupOf, isKind, isOfOthers, strangeKind } from './kind.ts';
 import { isName, type Metadata, metadata, type Scope } from './metadata.ts';

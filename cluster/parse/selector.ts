@@ -1,6 +1,6 @@
 // Label selectors: matchLabels and matchExpressions as one list of requirements (rule 16).
 import type { LabelSelector, Requirement } from '../../model/kubernetes.ts';
-import { missingField, operatorNeedsValues, operatorTakesNoValues, unknownOperator } from '../errors.ts';
+import { missingField, operatorNeedsValues, operatorTakesNoValues, unknownOperator } from './errors.ts';
 import type { Field } from './field.ts';
 import { labelKey, labels, labelValue } from './values.ts';
 

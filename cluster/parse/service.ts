@@ -1,6 +1,6 @@
 // A Service: every address that stands for it, and its ports.
 import type { Service, ServicePort } from '../../model/kubernetes.ts';
-import { missingField } from '../errors.ts';
+import { missingField } from './errors.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
 import { addresses, labels, portName, portNumber, protocol } from './values.ts';

@@ -14,7 +14,7 @@ import {
   missingField,
   tooManyItems,
   unknownProtocol,
-} from '../errors.ts';
+} from './errors.ts';
 import type { Field } from './field.ts';
 
 /** µs since the epoch; 0 where it is missing. */

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { ProblemError } from '../../model/problem.ts';
-import { noKubeconfig } from '../errors.ts';
+import { noKubeconfig } from './errors.ts';
 
 export type Access = {
   /** `https://10.96.0.1:443`, perhaps with a path; no slash at its end. */

@@ -3,10 +3,10 @@
 import type { ClusterEvent } from '../../model/kubernetes.ts';
 import { type Problem, ProblemError } from '../../model/problem.ts';
 import type { Clock } from '../clock.ts';
-import { apiFailed, apiRefused, apiUnreachable, watchSilent } from '../errors.ts';
 import { readListPage, readWatchEvent, type WatchEvent } from './answers.ts';
 import { ApiRefusal, type ApiServer, type Query } from './api-server.ts';
 import { backoffMs } from './backoff.ts';
+import { apiFailed, apiRefused, apiUnreachable, watchSilent } from './errors.ts';
 import { Mirror } from './mirror.ts';
 import type { Resource } from './resources.ts';
 

@@ -1,7 +1,7 @@
-// What a user can get wrong in the cluster's objects and where they come from. Each code is listed in docs/errors.md.
-import type { Problem } from '../model/problem.ts';
+// What can be wrong with an object, wherever it came from. Each code is listed in docs/errors.md.
+import type { Problem } from '../../model/problem.ts';
 
-export const clusterProblemCodes = [
+export const parseProblemCodes = [
   'missing-field',
   'wrong-type',
   'unknown-field',
@@ -41,25 +41,10 @@ export const clusterProblemCodes = [
   'bad-label-key',
   'bad-label-value',
   'more-problems',
-  'bad-yaml',
-  'duplicate-object',
-  'helm-templates',
-  'kustomization-not-built',
-  'file-too-large',
-  'cannot-read',
-  'cannot-watch-folder',
-  'no-kubeconfig',
-  'nothing-to-read',
-  'api-refused',
-  'api-failed',
-  'api-unreachable',
-  'watch-silent',
 ] as const;
 
-export type ClusterProblemCode = (typeof clusterProblemCodes)[number];
-
-/** A Problem that does not know its place yet. */
-export type Fault = { code: ClusterProblemCode; fault: string; mend: string };
+/** A Problem whose place is not known yet. */
+export type Fault = { code: (typeof parseProblemCodes)[number]; fault: string; mend: string };
 
 export function at(place: string, { code, fault, mend }: Fault): Problem {
   return { code, place, fault, mend };
@@ -346,145 +331,8 @@ export function moreProblems(count: number): Fault {
   return { code: 'more-problems', fault: `${count} more are not shown`, mend: 'mend those above first' };
 }
 
-/** `place` is file:line. */
-export function badYaml(place: string, reason: string): Problem {
-  return at(place, {
-    code: 'bad-yaml',
-    fault: `cannot be read as YAML or JSON: ${oneLine(reason)}`,
-    mend: 'mend the syntax',
-  });
-}
-
-export function duplicateObject(place: string, former: string): Problem {
-  return at(place, {
-    code: 'duplicate-object',
-    fault: `the same object stands in ${former} too; this one counts`,
-    mend: 'keep one of them',
-  });
-}
-
-/** `chart` is its folder; undefined where none is in sight. */
-export function helmTemplates(place: string, count: number, chart: string | undefined): Problem {
-  return at(place, {
-    code: 'helm-templates',
-    fault: `${count} Helm ${count === 1 ? 'template cannot be read as it is' : 'templates cannot be read as they are'}`,
-    mend: `run helm template${chart === undefined ? '' : ` ${chart}`}, and give what it writes`,
-  });
-}
-
-export function kustomizationNotBuilt(place: string, folder: string, changes: readonly string[]): Problem {
-  return at(place, {
-    code: 'kustomization-not-built',
-    fault: `what it changes is not applied: ${changes.join(', ')}`,
-    mend: `run kubectl kustomize ${folder}, and give what it writes`,
-  });
-}
-
-/** `jsonMost` where that is more than a file of this format may have. */
-export function fileTooLarge(file: string, bytes: number, most: number, jsonMost?: number): Problem {
-  const split = 'split it, one namespace a file';
-  return at(file, {
-    code: 'file-too-large',
-    fault: `${toMib(bytes)} MiB are more than ${toMib(most)}`,
-    mend:
-      jsonMost === undefined
-        ? split
-        : `give a .json file (kubectl get -o json), which may have ${toMib(jsonMost)} MiB, or ${split}`,
-  });
-}
-
-export function nothingToRead(path: string, passedOver: number): Problem {
-  const others = passedOver === 0 ? '' : ` (${passedOver} of other kinds)`;
-  return at(path, {
-    code: 'nothing-to-read',
-    fault: `no object is there that anything could be said of${others}`,
-    mend: 'give the folder with the manifests of policies, namespaces and pods or workloads',
-  });
-}
-
-export function cannotRead(file: string, error: unknown): Problem {
-  const missing = errorCode(error) === 'ENOENT';
-  return at(file, {
-    code: 'cannot-read',
-    fault: missing ? 'there is no such file or folder' : oneLine(reasonOf(error)),
-    mend: missing ? 'give the path of a manifest or of a folder of manifests' : 'make it readable',
-  });
-}
-
-export function cannotWatchFolder(path: string, error: unknown, rescanMs: number): Problem {
-  const full = ['ENOSPC', 'EMFILE'].includes(errorCode(error));
-  return at(path, {
-    code: 'cannot-watch-folder',
-    fault: `changes are not told by the system, so the folder is read every ${rescanMs / 1000} s: ${oneLine(reasonOf(error))}`,
-    mend: full ? 'raise sysctl fs.inotify.max_user_watches and max_user_instances' : 'make it readable',
-  });
-}
-
-export function noKubeconfig(place: string, reason: string): Problem {
-  return at(place, {
-    code: 'no-kubeconfig',
-    fault: oneLine(reason),
-    mend: 'set cluster.kubeconfig, run it in a pod, or give manifests instead',
-  });
-}
-
-/** The API server said no to us, and asking again will not help. */
-export function apiRefused(resource: string, status: number): Problem {
-  const mends: Record<number, string> = {
-    401: 'renew the token or certificate',
-    403: `allow list and watch of ${resource} in the service account's ClusterRole`,
-    404: 'use a cluster that serves this version of the API',
-  };
-  return at(`API server, ${resource}`, {
-    code: 'api-refused',
-    fault: `the request was refused with ${status}`,
-    mend: mends[status] ?? 'see the log of the API server',
-  });
-}
-
-export function apiFailed(resource: string, reason: string): Problem {
-  return at(`API server, ${resource}`, {
-    code: 'api-failed',
-    fault: `${oneLine(reason)}; it is asked again`,
-    mend: 'see the log of the API server if it lasts',
-  });
-}
-
-export function apiUnreachable(resource: string, error: unknown): Problem {
-  return at(`API server, ${resource}`, {
-    code: 'api-unreachable',
-    fault: `${oneLine(reasonOf(error))}; it is asked again`,
-    mend: 'check the address and the network between',
-  });
-}
-
-export function watchSilent(resource: string, silentMs: number): Problem {
-  return at(`API server, ${resource}`, {
-    code: 'watch-silent',
-    fault: `the watch told nothing for ${Math.round(silentMs / 1000)} s, not even a bookmark; all is listed again`,
-    mend: 'look for a proxy that holds streams back if it comes again',
-  });
-}
-
 /** The value as the user wrote it, short and on one line. */
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
-}
-
-function oneLine(reason: string): string {
-  const line = reason.split('\n')[0]!.trim();
-  return line.length > 200 ? `${line.slice(0, 197)}...` : line;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message || errorCode(error) || error.name : String(error);
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
-}
-
-function toMib(bytes: number): number {
-  return Math.ceil(bytes / 2 ** 20);
 }
