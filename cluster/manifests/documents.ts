@@ -53,8 +53,8 @@ function readPiece(source: Source): Document | Problem | undefined {
       maxAliases: mostAliases,
     });
     const bomb = events.some((event) => event.type === EVENT_ID.ALIAS) && sizeWithin(raw, mostValues) === undefined;
-    if (bomb) return badYaml(`${file}:${lineOf(source, 0)}`, `its aliases make more than ${mostValues} values of it`);
-    if (more.length > 0) return badYaml(`${file}:${lineOf(source, 0)}`, 'a second document begins without ---');
+    if (bomb) return badYaml(`${file}:${lineOf(source, 0)}`, `its aliases expand to more than 1,000,000 values`);
+    if (more.length > 0) return badYaml(`${file}:${lineOf(source, 0)}`, 'a second document starts without ---');
     const positions = new Positions(events, text);
     const locate = (path: Path) => placeIn(source, positions, path);
     return { raw, locate, roughly: locate };

@@ -1,4 +1,4 @@
-// What can be wrong with manifest files and folders. Each code is listed in docs/errors.md.
+// Problems with manifest files and folders. Each code is listed in docs/errors.md.
 import type { Problem } from '../../model/problem.ts';
 import { reasonOf, systemCode } from '../reason.ts';
 
@@ -8,89 +8,93 @@ export const manifestProblemCodes = [
   'helm-templates',
   'kustomization-not-built',
   'file-too-large',
+  'nothing-to-read',
   'cannot-read',
   'cannot-watch-folder',
-  'nothing-to-read',
 ] as const;
 
 type Code = (typeof manifestProblemCodes)[number];
 
-function at(place: string, problem: { code: Code; fault: string; mend: string }): Problem {
-  return { place, ...problem };
+function problem(code: Code, place: string, fault: string, mend: string): Problem {
+  return { code, place, fault, mend };
 }
 
 /** `place` is file:line. */
 export function badYaml(place: string, reason: string): Problem {
-  return at(place, {
-    code: 'bad-yaml',
-    fault: `cannot be read as YAML or JSON: ${reasonOf(reason)}`,
-    mend: 'mend the syntax',
-  });
+  return problem('bad-yaml', place, `cannot parse as YAML or JSON: ${reasonOf(reason)}`, 'fix the syntax');
 }
 
-export function duplicateObject(place: string, former: string): Problem {
-  return at(place, {
-    code: 'duplicate-object',
-    fault: `the same object stands in ${former} too; this one counts`,
-    mend: 'keep one of them',
-  });
+/** `place` is the later definition, `earlier` the one that it replaces. */
+export function duplicateObject(place: string, earlier: string): Problem {
+  return problem(
+    'duplicate-object',
+    place,
+    `this definition replaces the one in ${earlier}`,
+    'remove one of the two definitions',
+  );
 }
 
-/** `chart` is its folder; undefined where none is in sight. */
+/** `chart` is its folder; undefined if the templates are outside of any known chart. */
 export function helmTemplates(place: string, count: number, chart: string | undefined): Problem {
-  return at(place, {
-    code: 'helm-templates',
-    fault: `${count} Helm ${count === 1 ? 'template cannot be read as it is' : 'templates cannot be read as they are'}`,
-    mend: `run helm template${chart === undefined ? '' : ` ${chart}`}, and give what it writes`,
-  });
+  return problem(
+    'helm-templates',
+    place,
+    `found ${count} unrendered Helm ${count === 1 ? 'template' : 'templates'}`,
+    `run helm template${chart === undefined ? '' : ` ${chart}`} and use its output`,
+  );
 }
 
 export function kustomizationNotBuilt(place: string, folder: string, changes: readonly string[]): Problem {
-  return at(place, {
-    code: 'kustomization-not-built',
-    fault: `what it changes is not applied: ${changes.join(', ')}`,
-    mend: `run kubectl kustomize ${folder}, and give what it writes`,
-  });
+  return problem(
+    'kustomization-not-built',
+    place,
+    `these changes are not applied: ${changes.join(', ')}`,
+    `run kubectl kustomize ${folder} and use its output`,
+  );
 }
 
-/** `jsonMost` where that is more than a file of this format may have. */
-export function fileTooLarge(file: string, bytes: number, most: number, jsonMost?: number): Problem {
-  const split = 'split it, one namespace a file';
-  return at(file, {
-    code: 'file-too-large',
-    fault: `${toMib(bytes)} MiB are more than ${toMib(most)}`,
-    mend:
-      jsonMost === undefined
-        ? split
-        : `give a .json file (kubectl get -o json), which may have ${toMib(jsonMost)} MiB, or ${split}`,
-  });
+/** `maxJsonBytes` where a JSON file may be larger than a file of this format. */
+export function fileTooLarge(file: string, bytes: number, maxBytes: number, maxJsonBytes?: number): Problem {
+  const split = 'split it, for example by namespace';
+  return problem(
+    'file-too-large',
+    file,
+    `the file has ${toMib(bytes)} MiB, more than ${toMib(maxBytes)} MiB`,
+    maxJsonBytes === undefined
+      ? split
+      : `use JSON (kubectl get -o json) of at most ${toMib(maxJsonBytes)} MiB, or ${split}`,
+  );
 }
 
-export function nothingToRead(path: string, passedOver: number): Problem {
-  const others = passedOver === 0 ? '' : ` (${passedOver} of other kinds)`;
-  return at(path, {
-    code: 'nothing-to-read',
-    fault: `no object is there that anything could be said of${others}`,
-    mend: 'give the folder with the manifests of policies, namespaces and pods or workloads',
-  });
+export function nothingToRead(path: string, ignored: number): Problem {
+  const others = ignored === 0 ? '' : ` (ignored ${ignored} of other kinds)`;
+  return problem(
+    'nothing-to-read',
+    path,
+    `found no objects to evaluate${others}`,
+    'give the folder with the manifests of policies, namespaces and pods or workloads',
+  );
 }
 
 export function cannotRead(file: string, error: unknown): Problem {
-  const missing = systemCode(error) === 'ENOENT';
-  return at(file, {
-    code: 'cannot-read',
-    fault: missing ? 'there is no such file or folder' : reasonOf(error),
-    mend: missing ? 'give the path of a manifest or of a folder of manifests' : 'make it readable',
-  });
+  if (systemCode(error) !== 'ENOENT') return problem('cannot-read', file, reasonOf(error), accessAdvice(error));
+  const advice = 'give the path of a manifest or of a folder with manifests';
+  return problem('cannot-read', file, 'no such file or folder', advice);
 }
 
 export function cannotWatchFolder(path: string, error: unknown, rescanMs: number): Problem {
-  const full = ['ENOSPC', 'EMFILE'].includes(systemCode(error));
-  return at(path, {
-    code: 'cannot-watch-folder',
-    fault: `changes are not told by the system, so the folder is read every ${rescanMs / 1000} s: ${reasonOf(error)}`,
-    mend: full ? 'raise sysctl fs.inotify.max_user_watches and max_user_instances' : 'make it readable',
-  });
+  const limitReached = ['ENOSPC', 'EMFILE'].includes(systemCode(error));
+  return problem(
+    'cannot-watch-folder',
+    path,
+    `cannot watch for changes, reading the folder every ${rescanMs / 1000} s: ${reasonOf(error)}`,
+    limitReached ? 'raise sysctl fs.inotify.max_user_watches and fs.inotify.max_user_instances' : accessAdvice(error),
+  );
+}
+
+function accessAdvice(error: unknown): string {
+  const denied = ['EACCES', 'EPERM'].includes(systemCode(error));
+  return denied ? 'run as a user that can read it' : 'check the path and its file system';
 }
 
 function toMib(bytes: number): number {

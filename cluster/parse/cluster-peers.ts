@@ -8,7 +8,7 @@ import {
   emptySubject,
   missingField,
   mixedSubject,
-  peerOfSeveral,
+  peerWithSeveralFields,
 } from './errors.ts';
 import type { Field } from './field.ts';
 import { selector } from './selector.ts';
@@ -40,7 +40,7 @@ export function clusterPeer(field: Field, known: readonly PeerName[], namespaceS
   const [name, ...more] = given;
   if (name === undefined) return 'not-understood';
   field.only(...known);
-  if (more.length > 0) field.fault(peerOfSeveral(given));
+  if (more.length > 0) field.fault(peerWithSeveralFields(given));
   const value = field.at(name);
   switch (name) {
     case 'namespaces':

@@ -58,7 +58,7 @@ export class Field {
 
   text(): string | undefined {
     if (!this.given || typeof this.value === 'string') return this.value as string | undefined;
-    this.#wrongType('a text');
+    this.#wrongType('a string');
     return undefined;
   }
 

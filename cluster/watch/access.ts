@@ -23,7 +23,7 @@ export async function accessByKubeconfig(path: string): Promise<Access> {
     throw new ProblemError(noKubeconfig(path, error instanceof Error ? error.message : String(error)));
   }
   const server = config.getCurrentCluster()?.server;
-  if (!server) throw new ProblemError(noKubeconfig(path, 'its current context names no cluster with a server'));
+  if (!server) throw new ProblemError(noKubeconfig(path, 'the current context has no cluster with a server'));
   return {
     base: server.replace(/\/+$/, ''),
     async requestOptions() {
@@ -44,7 +44,7 @@ export async function accessByServiceAccount(
   folder = accountFolder,
 ): Promise<Access> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = environment;
-  if (!host) throw new ProblemError(noKubeconfig(folder, 'this is no pod, and no kubeconfig is given'));
+  if (!host) throw new ProblemError(noKubeconfig(folder, 'no kubeconfig is set, and this is not a pod'));
   const requestOptions = async (): Promise<RequestOptions> => {
     const [token, ca] = await Promise.all([
       readFile(join(folder, 'token'), 'utf8'),

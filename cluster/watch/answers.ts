@@ -16,7 +16,7 @@ export function readListPage(answer: unknown): ListPage {
   const items = fieldOf(answer, 'items');
   const resourceVersion = fieldOf(metadata, 'resourceVersion');
   if (typeof resourceVersion !== 'string' || (items != null && !Array.isArray(items))) {
-    throw new Error('the answer is not a list');
+    throw new Error('the response is not a list');
   }
   const next = fieldOf(metadata, 'continue');
   return { items: items ?? [], resourceVersion, next: typeof next === 'string' ? next : '' };
@@ -28,7 +28,7 @@ export function readWatchEvent(line: unknown): WatchEvent {
   const raw = fieldOf(line, 'object');
   if (type === 'ERROR') return readError(raw);
   const resourceVersion = fieldOf(fieldOf(raw, 'metadata'), 'resourceVersion');
-  if (typeof resourceVersion !== 'string') throw new Error('the watch sent what is no event');
+  if (typeof resourceVersion !== 'string') throw new Error('the watch sent an invalid event');
   if (type === 'ADDED' || type === 'MODIFIED') return { type: 'put', raw, resourceVersion };
   if (type === 'DELETED') return { type: 'gone', raw, resourceVersion };
   if (type === 'BOOKMARK') return { type: 'bookmark', resourceVersion };
@@ -39,7 +39,7 @@ function readError(status: unknown): { type: 'expired' } {
   const code = fieldOf(status, 'code');
   if (code === 410) return { type: 'expired' };
   const message = fieldOf(status, 'message');
-  const text = typeof message === 'string' ? message : 'the watch was ended by an error';
+  const text = typeof message === 'string' ? message : 'the watch failed';
   throw new ApiRefusal(typeof code === 'number' ? code : 500, text);
 }
 

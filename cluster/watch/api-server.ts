@@ -63,7 +63,7 @@ async function refusalOf(response: IncomingMessage): Promise<ApiRefusal> {
   const status = response.statusCode ?? 0;
   const text = await textOf(response, 2 ** 20).catch(() => '');
   const retryAfterS = Number(response.headers['retry-after'] ?? 0);
-  return new ApiRefusal(status, messageIn(text) ?? `it answered ${status}`, retryAfterS > 0 ? retryAfterS * 1000 : 0);
+  return new ApiRefusal(status, messageIn(text) ?? `status ${status}`, retryAfterS > 0 ? retryAfterS * 1000 : 0);
 }
 
 function messageIn(text: string): string | undefined {
@@ -80,7 +80,7 @@ async function textOf(response: IncomingMessage, bytesMost: number): Promise<str
   let bytes = 0;
   for await (const chunk of response) {
     bytes += chunk.length;
-    if (bytes > bytesMost) throw new Error(`an answer of more than ${bytesMost / 2 ** 20} MiB`);
+    if (bytes > bytesMost) throw new Error(`response larger than ${bytesMost / 2 ** 20} MiB`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

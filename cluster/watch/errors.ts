@@ -1,4 +1,4 @@
-// What can go wrong between this program and the API server. Each code is listed in docs/errors.md.
+// Problems with access to the API server. Each code is listed in docs/errors.md.
 import type { Problem } from '../../model/problem.ts';
 import { reasonOf } from '../reason.ts';
 
@@ -12,52 +12,57 @@ export const watchProblemCodes = [
 
 type Code = (typeof watchProblemCodes)[number];
 
-function at(place: string, problem: { code: Code; fault: string; mend: string }): Problem {
-  return { place, ...problem };
+function problem(code: Code, place: string, fault: string, mend: string): Problem {
+  return { code, place, fault, mend };
 }
 
 export function noKubeconfig(place: string, reason: string): Problem {
-  return at(place, {
-    code: 'no-kubeconfig',
-    fault: reasonOf(reason),
-    mend: 'set cluster.kubeconfig, run it in a pod, or give manifests instead',
-  });
+  const advice = 'set cluster.kubeconfig or cluster.manifests, or run in a pod with a service account';
+  return problem('no-kubeconfig', place, reasonOf(reason), advice);
 }
 
-/** The API server said no to us, and asking again will not help. */
+/** A refusal that a retry does not change. */
 export function apiRefused(resource: string, status: number): Problem {
-  const mends: Record<number, string> = {
+  const advice: Record<number, string> = {
     401: 'renew the token or certificate',
     403: `allow list and watch of ${resource} in the service account's ClusterRole`,
-    404: 'use a cluster that serves this version of the API',
+    404: 'use a cluster that serves this API version',
   };
-  return at(`API server, ${resource}`, {
-    code: 'api-refused',
-    fault: `the request was refused with ${status}`,
-    mend: mends[status] ?? 'see the log of the API server',
-  });
+  return problem(
+    'api-refused',
+    placeOf(resource),
+    `the request was refused with status ${status}`,
+    advice[status] ?? 'check the log of the API server',
+  );
 }
 
 export function apiFailed(resource: string, reason: string): Problem {
-  return at(`API server, ${resource}`, {
-    code: 'api-failed',
-    fault: `${reasonOf(reason)}; it is asked again`,
-    mend: 'see the log of the API server if it lasts',
-  });
+  return problem(
+    'api-failed',
+    placeOf(resource),
+    `the request failed, retrying: ${reasonOf(reason)}`,
+    'check the log of the API server if this persists',
+  );
 }
 
 export function apiUnreachable(resource: string, error: unknown): Problem {
-  return at(`API server, ${resource}`, {
-    code: 'api-unreachable',
-    fault: `${reasonOf(error)}; it is asked again`,
-    mend: 'check the address and the network between',
-  });
+  return problem(
+    'api-unreachable',
+    placeOf(resource),
+    `no valid response, retrying: ${reasonOf(error)}`,
+    'check the address of the API server and the network to it',
+  );
 }
 
 export function watchSilent(resource: string, silentMs: number): Problem {
-  return at(`API server, ${resource}`, {
-    code: 'watch-silent',
-    fault: `the watch told nothing for ${Math.round(silentMs / 1000)} s, not even a bookmark; all is listed again`,
-    mend: 'look for a proxy that holds streams back if it comes again',
-  });
+  return problem(
+    'watch-silent',
+    placeOf(resource),
+    `the watch sent no event or bookmark for ${Math.round(silentMs / 1000)} s, so all objects are listed again`,
+    'look for a proxy that buffers the stream if this repeats',
+  );
+}
+
+function placeOf(resource: string): string {
+  return `API server, ${resource}`;
 }

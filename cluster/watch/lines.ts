@@ -16,7 +16,7 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>, bytesMost: number)
     if (start === chunk.length) continue;
     parts.push(chunk.subarray(start));
     bytes += chunk.length - start;
-    if (bytes > bytesMost) throw new Error(`a line of more than ${bytesMost / 2 ** 20} MiB`);
+    if (bytes > bytesMost) throw new Error(`line longer than ${bytesMost / 2 ** 20} MiB`);
   }
 }
 

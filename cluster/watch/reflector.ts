@@ -116,7 +116,7 @@ export class Reflector {
     try {
       return await server.get(resource.path, query, AbortSignal.any([signal, timeout.signal]));
     } catch (error) {
-      if (timeout.signal.aborted) throw new Error(`no answer within ${pageTimeoutMs / 1000} s`);
+      if (timeout.signal.aborted) throw new Error(`no response within ${pageTimeoutMs / 1000} s`);
       if (error instanceof ApiRefusal && expiredStatus.has(error.status)) {
         this.#listRefused = 'continue' in query || 'limit' in query ? 'paged' : 'cached';
       }

@@ -44,7 +44,7 @@ t.test('links are followed, and a link to a folder around it once', async (t) =>
 t.test('a path that is not there is a ProblemError with the mend', async (t) => {
   await t.rejects(readManifests('/nowhere/at-all'), {
     message:
-      'cannot-read: /nowhere/at-all: there is no such file or folder; give the path of a manifest or of a folder of manifests',
+      'cannot-read: /nowhere/at-all: no such file or folder; give the path of a manifest or of a folder with manifests',
   });
 });
 
@@ -133,7 +133,7 @@ t.test('a fault in a list or in JSON is named with its line too', async (t) => {
   );
   const line = json.split('\n').findIndex((text) => text.includes('podIP')) + 1;
   t.same(read(json, 'pods.json').lines, [
-    `bad-address: Pod default/p (pods.json:${line}, status.podIP): "x" is not an IP address; write an IPv4 or IPv6 address`,
+    `bad-address: Pod default/p (pods.json:${line}, status.podIP): invalid IP address "x"; write an IPv4 or IPv6 address`,
   ]);
 });
 
@@ -147,7 +147,7 @@ t.test('a document that is no YAML is named with its line; the others are read',
   const { keys: found, lines } = read(`${namespace('a')}---\nkind: [\n---\n${namespace('b')}`);
   t.same(found, ['Namespace//a', 'Namespace//b']);
   t.equal(lines.length, 1);
-  t.match(lines[0], /^bad-yaml: x\.yaml:\d+: cannot be read as YAML or JSON: .+; mend the syntax$/);
+  t.match(lines[0], /^bad-yaml: x\.yaml:\d+: cannot parse as YAML or JSON: .+; fix the syntax$/);
 });
 
 t.test('the same object twice is a problem, and the last one counts', async (t) => {
@@ -156,7 +156,7 @@ t.test('the same object twice is a problem, and the last one counts', async (t) 
   t.match(objects, [{ name: 'shop', labels: { team: 'two' } }]);
   t.equal(objects.length, 1);
   t.same(problems.map(problemLine), [
-    'duplicate-object: Namespace shop (b.yaml:2): the same object stands in a.yaml:1 too; this one counts; keep one of them',
+    'duplicate-object: Namespace shop (b.yaml:2): this definition replaces the one in a.yaml:1; remove one of the two definitions',
   ]);
 });
 
@@ -166,7 +166,7 @@ t.test('aliases that would grow into millions of values are refused, also where 
     text += `a${i}: &a${i} [${Array(10)
       .fill(`*a${i - 1}`)
       .join(', ')}]\n`;
-  t.match(read(text).lines, [/^bad-yaml: x\.yaml:1: .*its aliases make more than 1000000 values of it/]);
+  t.match(read(text).lines, [/^bad-yaml: x\.yaml:1: .*its aliases expand to more than 1,000,000 values/]);
   t.match(read(`a: &a [x]\nb: [${Array(2000).fill('*a').join(', ')}]\n`).lines, [/^bad-yaml: .*aliases exceeded/]);
   t.match(read('a: &a [*a]\n').lines, [/^bad-yaml/]);
 });
@@ -211,8 +211,8 @@ t.test('a file that is too large is not read, and YAML may be given as JSON, of 
   truncateSync(join(path, 'b.json'), 257 * 2 ** 20);
   const { problems, unread } = await readManifests(path);
   t.same(problems.map(problemLine), [
-    'file-too-large: a.yaml: 65 MiB are more than 64; give a .json file (kubectl get -o json), which may have 256 MiB, or split it, one namespace a file',
-    'file-too-large: b.json: 257 MiB are more than 256; split it, one namespace a file',
+    'file-too-large: a.yaml: the file has 65 MiB, more than 64 MiB; use JSON (kubectl get -o json) of at most 256 MiB, or split it, for example by namespace',
+    'file-too-large: b.json: the file has 257 MiB, more than 256 MiB; split it, for example by namespace',
   ]);
   t.same(unread, problems);
 });

@@ -80,6 +80,6 @@ t.test('a label that kubectl reads as true is no text, and the mend says how to 
     'x.yaml',
   );
   t.same(problems.map(problemLine), [
-    'wrong-type: Namespace a (x.yaml:5, metadata.labels.open): true is not a text; put what stands there in quotes',
+    'wrong-type: Namespace a (x.yaml:5, metadata.labels.open): true is not a string; put the value in quotes (unquoted yes, no, on and off are booleans)',
   ]);
 });

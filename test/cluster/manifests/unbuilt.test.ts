@@ -42,7 +42,7 @@ t.test(
     t.same(await read(path), {
       keys: ['Namespace//a'],
       lines: [
-        'helm-templates: charts/shop/Chart.yaml: 3 Helm templates cannot be read as they are; run helm template charts/shop, and give what it writes',
+        'helm-templates: charts/shop/Chart.yaml: found 3 unrendered Helm templates; run helm template charts/shop and use its output',
       ],
       passedOver: 9,
     });
@@ -59,9 +59,7 @@ t.test('what a chart has that is no template is read: plain manifests, and what 
   });
   t.same(await read(path), {
     keys: ['Namespace//beside', 'Namespace//plain'],
-    lines: [
-      'helm-templates: Chart.yaml: 1 Helm template cannot be read as it is; run helm template ., and give what it writes',
-    ],
+    lines: ['helm-templates: Chart.yaml: found 1 unrendered Helm template; run helm template . and use its output'],
     passedOver: 3,
   });
 });
@@ -73,9 +71,7 @@ t.test('templates whose chart is not in sight are one problem for their folder, 
   });
   t.same(await read(path), {
     keys: ['Namespace//db'],
-    lines: [
-      'helm-templates: templates: 2 Helm templates cannot be read as they are; run helm template, and give what it writes',
-    ],
+    lines: ['helm-templates: templates: found 2 unrendered Helm templates; run helm template and use its output'],
     passedOver: 2,
   });
   t.match((await read(join(path, 'templates', 'web.yaml'))).lines, [/^helm-templates: /]);
@@ -133,8 +129,8 @@ t.test(
     t.same(await read(path), {
       keys: ['Namespace//a'],
       lines: [
-        'kustomization-not-built: prod/kustomization.yaml: what it changes is not applied: namespace, patches (one.yaml, ./deep/two.yaml); run kubectl kustomize prod, and give what it writes',
-        'kustomization-not-built: test/Kustomization: what it changes is not applied: patches (../patches/three.yaml); run kubectl kustomize test, and give what it writes',
+        'kustomization-not-built: prod/kustomization.yaml: these changes are not applied: namespace, patches (one.yaml, ./deep/two.yaml); run kubectl kustomize prod and use its output',
+        'kustomization-not-built: test/Kustomization: these changes are not applied: patches (../patches/three.yaml); run kubectl kustomize test and use its output',
       ],
       passedOver: 6,
     });

@@ -304,16 +304,16 @@ t.test('an object whose fields are called as methods are is read, and nothing is
 t.test('a kind that the API groups of policies do not have is named: somebody meant a policy', async (t) => {
   const own = { metadata: { name: 'db', namespace: 'shop' }, spec: {} };
   t.same(problemsOf({ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolcy', ...own }), [
-    'unknown-kind: NetworkPolcy shop/db (kind): networking.k8s.io has no kind "NetworkPolcy"; write it as NetworkPolicy, Ingress, IngressClass, IPAddress or ServiceCIDR',
+    'unknown-kind: NetworkPolcy shop/db (kind): unknown kind "NetworkPolcy" in API group networking.k8s.io; use NetworkPolicy, Ingress, IngressClass, IPAddress or ServiceCIDR',
   ]);
   t.match(problemsOf({ apiVersion: 'policy.networking.k8s.io/v1alpha2', kind: 'ClusterNetworkPolicies', ...own }), [
-    /^unknown-kind: .*; write it as ClusterNetworkPolicy, AdminNetworkPolicy or BaselineAdminNetworkPolicy$/,
+    /^unknown-kind: .*; use ClusterNetworkPolicy, AdminNetworkPolicy or BaselineAdminNetworkPolicy$/,
   ]);
   t.same(problemsOf({ apiVersion: 'networking.k8s.io/v1', ...own }), [
     'missing-field: object shop/db (kind): kind is missing; set kind',
   ]);
   t.match(problemsOf({ apiVersion: 'networking.k8s.io/v1', kind: '\u001b[31m', metadata: { name: 'a\nb' } }), [
-    /^unknown-kind: object \(no name\) \(kind\): networking.k8s.io has no kind "\\u001b\[31m"; /,
+    /^unknown-kind: object \(no name\) \(kind\): unknown kind "\\u001b\[31m" in API group networking\.k8s\.io; /,
   ]);
   for (const kind of ['Ingress', 'IngressClass', 'IPAddress', 'ServiceCIDR']) {
     t.same(parseObject({ apiVersion: 'networking.k8s.io/v1', kind, ...own }), { is: 'not-ours' });
@@ -327,7 +327,7 @@ t.test(
     const policy = (apiVersion: string) => ({ apiVersion, kind: 'NetworkPolicy', metadata: { name: 'db' }, spec: {} });
     for (const apiVersion of ['v1', 'networking.k8s.io', 'policy.networking.k8s.io/v1alpha2']) {
       t.same(problemsOf(policy(apiVersion)), [
-        `unknown-api-version: NetworkPolicy default/db (apiVersion): apiVersion "${apiVersion}" is not served for this kind; write it as networking.k8s.io/v1`,
+        `unknown-api-version: NetworkPolicy default/db (apiVersion): apiVersion "${apiVersion}" is not supported for this kind; use networking.k8s.io/v1`,
       ]);
     }
     t.same(parseObject(policy('projectcalico.org/v3')), { is: 'not-ours' });

@@ -99,17 +99,17 @@ const faults: [string, Record<string, unknown>, string][] = [
   [
     'an address that is none',
     { status: { podIP: '10.0.0.256' } },
-    'bad-address: Pod shop/web-1 (status.podIP): "10.0.0.256" is not an IP address; write an IPv4 or IPv6 address',
+    'bad-address: Pod shop/web-1 (status.podIP): invalid IP address "10.0.0.256"; write an IPv4 or IPv6 address',
   ],
   [
     'a time that is none',
     { status: { startTime: 'yesterday' } },
-    'bad-time: Pod shop/web-1 (status.startTime): "yesterday" is not a time; write it as 2026-01-31T12:00:00Z',
+    'bad-time: Pod shop/web-1 (status.startTime): invalid time "yesterday"; use the form 2026-01-31T12:00:00Z',
   ],
   [
     'a container port out of range',
     { spec: { containers: [{ ports: [{ containerPort: 70000 }] }] } },
-    'bad-port: Pod shop/web-1 (spec.containers[0].ports[0].containerPort): containerPort 70000 is not a port number; set a whole number from 1 to 65535',
+    'bad-port: Pod shop/web-1 (spec.containers[0].ports[0].containerPort): containerPort 70000 is out of range; set a port number from 1 to 65535',
   ],
   [
     'a container port without number',
@@ -135,6 +135,6 @@ t.test('a pod without a name is named by what is missing', async (t) => {
     'missing-field: Pod default/(no name) (metadata.name): name is missing; set name',
   ]);
   t.same(problemsOf(raw('Pod', 'shop/a b')), [
-    'bad-name: Pod shop/(no name) (metadata.name): "a b" is not a name; use at most 253 letters, digits, - and .',
+    'bad-name: Pod shop/(no name) (metadata.name): invalid name "a b"; use at most 253 letters, digits, - and ., with a letter or digit first',
   ]);
 });

@@ -174,14 +174,14 @@ t.test('rows of failures wait longer and longer, and are told', async (t) => {
   await clock.waiting(1_000);
   clock.advance(1_000);
   (await server.next()).cut();
-  t.match(await told(1), [/^api-unreachable: API server, pods: .+; it is asked again; check the address/]);
+  t.match(await told(1), [/^api-unreachable: API server, pods: no valid response, retrying: .+; check the address/]);
   await clock.waiting(1_500);
   clock.advance(1_400);
   t.equal(server.asked.length, 3, 'not before 1.5 s');
   clock.advance(100);
   (await server.next()).refuse(503, 'overloaded', { 'retry-after': '30' });
   t.match(await told(1), [
-    'api-failed: API server, pods: overloaded; it is asked again; see the log of the API server if it lasts',
+    'api-failed: API server, pods: the request failed, retrying: overloaded; check the log of the API server if this persists',
   ]);
   await clock.waiting(31_000);
   clock.advance(29_000);
@@ -268,7 +268,7 @@ t.test('a watch gone silent is an alarm, and then the objects equal a fresh list
   clock.advance(1);
   t.same(await told(2), [
     'deaf',
-    'watch-silent: API server, pods: the watch told nothing for 180 s, not even a bookmark; all is listed again; look for a proxy that holds streams back if it comes again',
+    'watch-silent: API server, pods: the watch sent no event or bookmark for 180 s, so all objects are listed again; look for a proxy that buffers the stream if this repeats',
   ]);
   t.match(events.at(-2), { type: 'deaf', sinceUs: heardUs });
   await watch.closed;
@@ -305,7 +305,7 @@ t.test('an object that is not valid is told once, left out, and the rest goes on
   watch.event('MODIFIED', broken('7'));
   watch.event('ADDED', pod('c', '8'));
   t.same(await told(2), [
-    'bad-address: Pod shop/b (status.podIP): "nowhere" is not an IP address; write an IPv4 or IPv6 address',
+    'bad-address: Pod shop/b (status.podIP): invalid IP address "nowhere"; write an IPv4 or IPv6 address',
     'put Pod c',
   ]);
   watch.event('MODIFIED', pod('b', '9', running('10.0.0.9')));
@@ -342,19 +342,21 @@ t.test('an answer that is no list does not pass for an empty cluster', async (t)
   const asked = await server.next();
   asked.text('{"items":[]}');
   asked.end();
-  t.match(await told(1), [/^api-unreachable: API server, pods: the answer is not a list/]);
+  t.match(await told(1), [
+    /^api-unreachable: API server, pods: no valid response, retrying: the response is not a list/,
+  ]);
 });
 
 for (const [status, mend] of [
   [401, 'renew the token or certificate'],
   [403, "allow list and watch of pods in the service account's ClusterRole"],
-  [404, 'use a cluster that serves this version of the API'],
+  [404, 'use a cluster that serves this API version'],
 ] as const) {
   t.test(`${status} at the start is a ProblemError that names the mend`, async (t) => {
     const { server, started } = await scene(t);
     (await server.next()).refuse(status, 'no');
     await t.rejects(started, {
-      message: `api-refused: API server, pods: the request was refused with ${status}; ${mend}`,
+      message: `api-refused: API server, pods: the request was refused with status ${status}; ${mend}`,
     });
   });
 }
@@ -406,7 +408,7 @@ t.test('a page that does not come is given up and asked for again', async (t) =>
   const asked = await server.next();
   clock.advance(60_000);
   await asked.closed;
-  t.match(await told(1), [/^api-unreachable: API server, pods: no answer within 60 s/]);
+  t.match(await told(1), [/^api-unreachable: API server, pods: no valid response, retrying: no response within 60 s/]);
   await clock.waiting(1_000);
   clock.advance(1_000);
   (await server.next()).list([], '1');
