@@ -13,7 +13,7 @@ t.test('rule 2: without policyTypes ingress is isolated, and egress only where i
   t.match(read({ podSelector: {}, egress: [{}] }), { ingress: [], egress: [{ peers: [], ports: [] }] });
 });
 
-t.test('rule 2: policyTypes say which directions are isolated, whatever rules there are', async (t) => {
+t.test('rule 2: policyTypes decide which directions are isolated, whatever rules there are', async (t) => {
   const both = read({ podSelector: {}, policyTypes: ['Egress'], ingress: [{}] });
   t.match(both, { ingress: undefined, egress: [] });
   t.match(read({ podSelector: {}, policyTypes: ['Egress', 'Ingress'] }), { ingress: [], egress: [] });
@@ -52,7 +52,7 @@ t.test('rule 9: ipBlock is read with its exceptions, host bits cleared', async (
   });
 });
 
-t.test('rule 10: the protocol of a port is TCP where it is missing; numbers, names and ranges', async (t) => {
+t.test('rule 10: the protocol of a port is TCP by default; ports are numbers, names and ranges', async (t) => {
   const ports = [
     { port: 80 },
     { protocol: 'UDP' },
@@ -108,7 +108,7 @@ const faults: [string, unknown, string][] = [
     `bad-port: ${at}ports[0].port): port 0 is out of range; set a port number from 1 to 65535`,
   ],
   [
-    'a port that is no whole number',
+    'a port that is not a whole number',
     port({ port: 80.5 }),
     `wrong-type: ${at}ports[0].port): 80.5 is not a whole number; write a whole number`,
   ],
@@ -128,7 +128,7 @@ const faults: [string, unknown, string][] = [
     `end-port-without-port: ${at}ports[0].endPort): endPort 90 needs a numeric port, and port is missing; set port to a number`,
   ],
   [
-    'endPort behind a name',
+    'endPort with a port name',
     port({ port: 'web', endPort: 90 }),
     `end-port-without-port: ${at}ports[0].endPort): endPort 90 needs a numeric port, and port is "web"; set port to a number`,
   ],
@@ -143,7 +143,7 @@ const faults: [string, unknown, string][] = [
     `bad-cidr: ${at}from[0].ipBlock.cidr): invalid CIDR block "10.0.0.0/33"; use the form 10.0.0.0/8 or fd00::/8`,
   ],
   [
-    'an address where a CIDR belongs',
+    'an address in place of a CIDR block',
     peer({ ipBlock: { cidr: '10.0.0.1' } }),
     `bad-cidr: ${at}from[0].ipBlock.cidr): invalid CIDR block "10.0.0.1"; use the form 10.0.0.0/8 or fd00::/8`,
   ],
@@ -218,30 +218,30 @@ const faults: [string, unknown, string][] = [
     'wrong-type: NetworkPolicy shop/db (spec.podSelector.matchLabels.version): 2 is not a string; put the value in quotes',
   ],
   [
-    'a field that is misspelled',
+    'a misspelled field',
     ingress({ form: [] }),
     `unknown-field: ${at}form): unknown field "form"; use one of from, ports, or remove it`,
   ],
   [
-    'a map where a list belongs',
+    'a map in place of a list',
     { podSelector: {}, ingress: { from: [] } },
     'wrong-type: NetworkPolicy shop/db (spec.ingress): {"from":[]} is not a list; write a list',
   ],
   [
-    'a text where the spec belongs',
+    'a string in place of the spec',
     'none',
     'wrong-type: NetworkPolicy shop/db (spec): "none" is not a map; write a map',
   ],
 ];
 
 for (const [name, spec, line] of faults) {
-  t.test(`rule 17: ${name} is named in one line, with its field and the mend`, async (t) => {
+  t.test(`rule 17: ${name} is reported in one line, with its field and what to do`, async (t) => {
     t.same(problemsOf(policy(spec)), [line]);
     t.match(read(spec), { kind: 'NetworkPolicy', name: 'db', broken: [{}], ingress: undefined, egress: undefined });
   });
 }
 
-t.test('rule 17: of a broken policy it is known whom it selects and which directions it means', async (t) => {
+t.test('rule 17: a broken policy still has its podSelector and its directions', async (t) => {
   const sound = { podSelector: { matchLabels: { app: 'db' } }, policyTypes: ['Egress'], egress: [{ to: [{}] }] };
   t.match(read(sound), {
     podSelector: [{ key: 'app', operator: 'In', values: ['db'] }],
@@ -251,7 +251,7 @@ t.test('rule 17: of a broken policy it is known whom it selects and which direct
   t.match(read({ policyTypes: ['Egress', 'Both'] }), { podSelector: [], directions: ['ingress', 'egress'] });
 });
 
-t.test('rule 17: a policy with very many faults tells the first of them and how many more there are', async (t) => {
+t.test('rule 17: a policy with many faults reports the first 50 and the number of the others', async (t) => {
   const lines = problemsOf(policy(ingress({ ports: Array.from({ length: 80 }, () => ({ port: 0 })) })));
   t.equal(lines.length, 51);
   t.equal(
@@ -260,12 +260,12 @@ t.test('rule 17: a policy with very many faults tells the first of them and how 
   );
 });
 
-t.test('a NetworkPolicy of another API group is not ours', async (t) => {
+t.test('a NetworkPolicy of another API group is not read', async (t) => {
   t.same(problemsOf({ ...policy({ podSelector: 1 }), apiVersion: 'crd.projectcalico.org/v1' }), []);
   t.throws(() => parsed('NetworkPolicy', { ...policy({}), apiVersion: 'crd.projectcalico.org/v1' }), /not-ours/);
 });
 
-t.test('a NetworkPolicy of a version that is no longer served is named and broken', async (t) => {
+t.test('a NetworkPolicy of an unsupported version is reported and broken', async (t) => {
   for (const apiVersion of ['extensions/v1beta1', 'networking.k8s.io/v1beta1']) {
     const old = { ...policy({ podSelector: {} }), apiVersion };
     t.same(problemsOf(old), [
