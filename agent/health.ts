@@ -1,10 +1,12 @@
-// Liveness and readiness for the kubelet, plain HTTP: /healthz while the program runs, /readyz once it watches.
+// Liveness and readiness for the kubelet over plain HTTP. /healthz answers 200 while the program runs, /readyz once it is
+// ready.
 import { createServer, type Server } from 'node:http';
-import { faultOf, ProblemError } from '../model/problem.ts';
+import { ProblemError } from '../model/problem.ts';
+import { cannotListen } from './errors.ts';
 
 export type Readiness = () => { ready: boolean; why: string };
 
-/** Resolves once it listens; rejects with a ProblemError where it cannot. */
+/** Resolves once it listens; rejects with a ProblemError if it cannot. */
 export function serveHealth(listen: string, readiness: Readiness): Promise<Server> {
   const colon = listen.lastIndexOf(':');
   const host = listen.slice(0, colon).replace(/^\[|\]$/g, '');
@@ -16,17 +18,7 @@ export function serveHealth(listen: string, readiness: Readiness): Promise<Serve
     return response.writeHead(ready ? 200 : 503).end(`${why}\n`);
   });
   return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const taken = error.code === 'EADDRINUSE';
-      reject(
-        new ProblemError({
-          code: 'cannot-listen',
-          place: `health.listen ${listen}`,
-          fault: taken ? 'the port is taken by another program' : faultOf(error),
-          mend: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
-        }),
-      );
-    });
+    server.once('error', (error) => reject(new ProblemError(cannotListen('health.listen', listen, error))));
     server.listen(Number(listen.slice(colon + 1)), host, () => resolve(server));
   });
 }

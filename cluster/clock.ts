@@ -1,12 +1,12 @@
-// Time as the sources need it: now, and a call later. Tests give one that is moved by hand.
+// The clock of the cluster sources. Tests pass one whose time they set.
 
 export type Clock = {
   nowUs(): number;
-  /** Calls `run` once after `ms`; the function returned takes the call back. */
+  /** Calls `run` once after `ms`. The returned function cancels the call. */
   after(ms: number, run: () => void): () => void;
 };
 
-/** µs since the epoch, finer than `Date.now` tells: what packets and records are timed by. */
+/** µs since the epoch, more precise than `Date.now`. Packets and records use it. */
 export function nowUs(): number {
   return (performance.timeOrigin + performance.now()) * 1000;
 }

@@ -1,4 +1,4 @@
-// Which source the settings ask for: a folder of manifests, or the API server.
+// Opens the source that the settings name: a folder of manifests or the API server.
 import { systemClock } from './clock.ts';
 import { manifestSource } from './manifests/watch.ts';
 import type { ClusterSource } from './source.ts';
@@ -6,10 +6,10 @@ import { accessByKubeconfig, accessByServiceAccount } from './watch/access.ts';
 import { apiServer } from './watch/api-server.ts';
 import { apiSource } from './watch/api-source.ts';
 
-/** Both are paths; where both are empty, the API server is asked as the service account of the pod that we run in. */
+/** Two paths. If both are empty, the source is the API server, with the service account of this pod. */
 export type ClusterPlace = { manifests: string; kubeconfig: string };
 
-/** `node`: only its pods are watched, where the objects come from an API server; undefined: everything. */
+/** With `node`, an API server source reports only the pods of that node; undefined means all objects. */
 export function openClusterSource(place: ClusterPlace, node: string | undefined): ClusterSource {
   if (place.manifests !== '') return manifestSource(place.manifests, systemClock);
   let source: ClusterSource | undefined;

@@ -1,11 +1,11 @@
-// Where the cluster's objects come from: a folder of manifests or an API server, told as one series of events.
+// A source of the cluster's objects: a folder of manifests or an API server.
 import type { ClusterEvent } from '../model/kubernetes.ts';
 
 export type ClusterSource = {
   /**
-   * Calls `receive` for each object there is, then `synced`, then for each change, in order and never concurrently.
-   * An object that was put before and is put again replaces it. After `deaf`, what was told stands and may be old
-   * until the next `synced`. Resolves once synced or stopped; rejects with a ProblemError where the source cannot be read at all.
+   * Calls `receive` for each existing object, then with `synced`, then for each change, in order and one at a time. A
+   * second `put` of an object replaces the first. After `deaf`, the reported objects may be out of date until the next
+   * `synced`. Resolves once synced or stopped; rejects with a ProblemError if the source cannot be read at all.
    */
   start(receive: (event: ClusterEvent) => void): Promise<void>;
   stop(): Promise<void>;

@@ -1,29 +1,28 @@
-// Helm charts in a folder: which of its files are templates, that are no manifests before Helm makes some of them, and
-// which are a chart's own papers.
+// Helm charts in a folder: which files are templates, which Helm must render first, and which only describe the chart.
 import { posix } from 'node:path';
 
-/** `papers`: Chart.yaml, values and the like, which hold no objects. */
-export type Role = 'manifest' | 'template' | 'papers';
+/** `chart-metadata`: Chart.yaml, values and similar files, which hold no objects. */
+export type FileRole = 'manifest' | 'template' | 'chart-metadata';
 
-/** The folders of charts among the files of these names; the folder that was asked for is `.`. */
-export function chartsAmong(names: readonly string[]): ReadonlySet<string> {
+/** The folders that hold a Chart.yaml. `names` are relative to the scanned folder, which is `.`. */
+export function chartFolders(names: readonly string[]): ReadonlySet<string> {
   return new Set(names.filter((name) => posix.basename(name) === 'Chart.yaml').map((name) => posix.dirname(name)));
 }
 
-export function roleOf(name: string, charts: ReadonlySet<string>): Role {
+export function roleOf(name: string, charts: ReadonlySet<string>): FileRole {
   const chart = foldersAround(name).find((folder) => charts.has(folder));
   if (chart === undefined) return 'manifest';
   const within = chart === '.' ? name : name.slice(chart.length + 1);
   if (within.startsWith('templates/')) return 'template';
-  return papers.test(within) ? 'papers' : 'manifest';
+  return chartMetadata.test(within) ? 'chart-metadata' : 'manifest';
 }
 
-/** The outermost chart around the file: the one that a person would give to Helm. */
-export function chartAround(name: string, charts: ReadonlySet<string>): string | undefined {
+/** The outermost chart that contains the file: the one to run Helm on. */
+export function outermostChart(name: string, charts: ReadonlySet<string>): string | undefined {
   return foldersAround(name).findLast((folder) => charts.has(folder));
 }
 
-const papers = /^(?:Chart\.ya?ml|requirements\.ya?ml|values[^/]*\.(?:ya?ml|json)|ci\/.*)$/;
+const chartMetadata = /^(?:Chart\.ya?ml|requirements\.ya?ml|values[^/]*\.(?:ya?ml|json)|ci\/.*)$/;
 
 /** Innermost first. */
 function foldersAround(name: string): string[] {

@@ -1,7 +1,7 @@
-// How many there are of each.
+// Counts by name.
 
 export type Counts = ReadonlyMap<string, number>;
 
-export function count(counts: Map<string, number>, what: string, more: number): void {
-  counts.set(what, (counts.get(what) ?? 0) + more);
+export function count(counts: Map<string, number>, name: string, added: number): void {
+  counts.set(name, (counts.get(name) ?? 0) + added);
 }

@@ -1,26 +1,26 @@
-// The documents of one manifest file, YAML or JSON, each with the lines that its parts stand on. Bounded: nesting by
-// js-yaml (100), aliases here, size by the reader of the file.
+// The documents of one manifest file, YAML or JSON, each with the lines of its parts. js-yaml limits nesting to 100,
+// this file limits aliases, and manifest.ts limits the file size.
 import { constructFromEvents, EVENT_ID, parseEvents, YAMLException } from 'js-yaml';
 import type { Problem } from '../../model/problem.ts';
-import { badYaml } from '../errors.ts';
 import type { Path } from '../parse/field.ts';
-import { firstContent, lineStarts, Positions } from './positions.ts';
+import { badYaml } from './errors.ts';
+import { firstContentOffset, lineLookup, Positions } from './positions.ts';
 import { manifestSchema } from './scalars.ts';
 
 export type Document = {
   raw: unknown;
-  /** `db.yaml:14`, the line of the part, or of the nearest part around it that is there. */
+  /** `db.yaml:14`: the line of the part, or of the nearest existing part that contains it. */
   locate: (path: Path) => string;
-  /** As `locate`, but never looks at the text again: the file alone where that would be needed (JSON). */
-  roughly: (path: Path) => string;
+  /** Like `locate`, but never parses the text again; of a JSON document it returns only the file name. */
+  quickLocate: (path: Path) => string;
 };
 
 export type Documents = { documents: Document[]; problems: Problem[] };
 
-/** A document that cannot be read is a problem; the others are read all the same. */
+/** A document that cannot be parsed becomes a problem; the other documents are still read. */
 export function readDocuments(text: string, file: string): Documents {
   const body = text.startsWith('\ufeff') ? text.slice(1) : text;
-  const lineAt = lineStarts(body);
+  const lineAt = lineLookup(body);
   const read: Documents = { documents: [], problems: [] };
   for (const piece of piecesOf(body)) {
     const source: Source = { text: body.slice(piece.start, piece.end), start: piece.start, file, lineAt };
@@ -35,14 +35,14 @@ export function readDocuments(text: string, file: string): Documents {
 type Piece = { start: number; end: number };
 type Source = { text: string; start: number; file: string; lineAt: (offset: number) => number };
 
-const mostAliases = 1000;
-/** Values that a document with aliases may have once each alias is written out. */
-const mostValues = 1_000_000;
+const maxAliases = 1000;
+/** Limit for a document with aliases, with each alias expanded. */
+const maxValues = 1_000_000;
 
-/** Undefined where there is nothing but comments. */
+/** Undefined if the piece has only comments. */
 function readPiece(source: Source): Document | Problem | undefined {
   const { text, file } = source;
-  if (firstContent(text) < 0) return undefined;
+  if (firstContentOffset(text) < 0) return undefined;
   const json = text.trimStart().startsWith('{') ? parseJson(text) : undefined;
   if (json !== undefined) return jsonDocument(json.raw, source);
   try {
@@ -50,14 +50,18 @@ function readPiece(source: Source): Document | Problem | undefined {
     const [raw, ...more] = constructFromEvents(events, {
       source: text,
       schema: manifestSchema,
-      maxAliases: mostAliases,
+      maxAliases: maxAliases,
     });
-    const bomb = events.some((event) => event.type === EVENT_ID.ALIAS) && sizeWithin(raw, mostValues) === undefined;
-    if (bomb) return badYaml(`${file}:${lineOf(source, 0)}`, `its aliases make more than ${mostValues} values of it`);
-    if (more.length > 0) return badYaml(`${file}:${lineOf(source, 0)}`, 'a second document begins without ---');
+    const tooManyValues =
+      events.some((event) => event.type === EVENT_ID.ALIAS) && sizeWithin(raw, maxValues) === undefined;
+    if (tooManyValues) {
+      const limit = maxValues.toLocaleString('en');
+      return badYaml(`${file}:${lineOf(source, 0)}`, `its aliases expand to more than ${limit} values`);
+    }
+    if (more.length > 0) return badYaml(`${file}:${lineOf(source, 0)}`, 'a second document starts without ---');
     const positions = new Positions(events, text);
     const locate = (path: Path) => placeIn(source, positions, path);
-    return { raw, locate, roughly: locate };
+    return { raw, locate, quickLocate: locate };
   } catch (error) {
     const offset = error instanceof YAMLException ? (error.mark?.position ?? 0) : 0;
     const reason = error instanceof YAMLException ? error.reason : String(error);
@@ -65,46 +69,46 @@ function readPiece(source: Source): Document | Problem | undefined {
   }
 }
 
-/** How many values there are, each counted wherever an alias repeats it; undefined where more than `most`, or endless. */
-function sizeWithin(raw: unknown, most: number): number | undefined {
+/** The number of values with each alias expanded; undefined if more than `max`, or if an alias contains itself. */
+function sizeWithin(raw: unknown, max: number): number | undefined {
   const sizes = new Map<object, number>();
   const sizeOf = (value: unknown): number => {
     if (typeof value !== 'object' || value === null) return 1;
     const known = sizes.get(value);
     if (known !== undefined) return known;
-    sizes.set(value, Number.POSITIVE_INFINITY); // it holds itself where this is met again further in
+    sizes.set(value, Number.POSITIVE_INFINITY); // stays if the value contains itself
     let size = 1;
     for (const child of Object.values(value)) size += sizeOf(child);
     sizes.set(value, size);
     return size;
   };
   const size = sizeOf(raw);
-  return size <= most ? size : undefined;
+  return size <= max ? size : undefined;
 }
 
 function parseJson(text: string): { raw: unknown } | undefined {
   try {
     return { raw: JSON.parse(text) };
   } catch {
-    return undefined; // YAML in braces, or broken: the YAML parser names the line
+    return undefined; // YAML in braces, or invalid: the YAML parser reports the line
   }
 }
 
-/** JSON is YAML too: positions of a JSON document are made only when a problem asks for them. */
+/** JSON is valid YAML. Its positions are computed only if a problem needs them. */
 function jsonDocument(raw: unknown, source: Source): Document {
-  let positions: Positions | 'not-known' | undefined;
+  let positions: Positions | 'unknown' | undefined;
   const locate = (path: Path) => {
-    positions ??= jsonPositions(source.text) ?? 'not-known';
-    return positions === 'not-known' ? source.file : placeIn(source, positions, path);
+    positions ??= jsonPositions(source.text) ?? 'unknown';
+    return positions === 'unknown' ? source.file : placeIn(source, positions, path);
   };
-  return { raw, locate, roughly: () => source.file };
+  return { raw, locate, quickLocate: () => source.file };
 }
 
 function jsonPositions(text: string): Positions | undefined {
   try {
     return new Positions(parseEvents(text, {}), text);
   } catch {
-    return undefined; // nested deeper than the YAML parser goes
+    return undefined; // nested deeper than the YAML parser allows
   }
 }
 
@@ -121,12 +125,12 @@ function piecesOf(text: string): Piece[] {
   return parseJson(text) === undefined ? jsonPieces(text) : [{ start: 0, end: text.length }];
 }
 
-/** YAML 1.2, 9.1.2: a line that begins with --- always begins a document, whatever is around it. */
+/** YAML 1.2, 9.1.2: a line that starts with --- always starts a document. */
 function yamlPieces(text: string): Piece[] {
   const pieces: Piece[] = [];
   let start = 0;
   for (const marker of text.matchAll(/^---(?=\s|$)/gm)) {
-    // Directives (%YAML) stand before the marker of the document that they speak of.
+    // Directives (%YAML) come before the marker of their document.
     if (marker.index === start || isOnlyDirectives(text.slice(start, marker.index))) continue;
     pieces.push({ start, end: marker.index });
     start = marker.index;
@@ -136,10 +140,10 @@ function yamlPieces(text: string): Piece[] {
 }
 
 function isOnlyDirectives(text: string): boolean {
-  return text.startsWith('%') && firstContent(text) < 0;
+  return text.startsWith('%') && firstContentOffset(text) < 0;
 }
 
-/** JSON documents one after the other, as `kubectl` and `jq` write them. Scans for the braces outside of strings. */
+/** Splits consecutive JSON documents, as `kubectl` and `jq` write them, at the braces outside of strings. */
 function jsonPieces(text: string): Piece[] {
   const pieces: Piece[] = [];
   let depth = 0;
@@ -151,7 +155,7 @@ function jsonPieces(text: string): Piece[] {
     pieces.push({ start, end: token.index + 1 });
     start = token.index + 1;
   }
-  // What stands behind the last one belongs to it: blanks, or what makes it broken.
+  // The rest of the text belongs to the last document: spaces, or content that makes it invalid.
   const last = pieces.at(-1);
   if (last === undefined) return [{ start: 0, end: text.length }];
   last.end = text.length;

@@ -1,24 +1,24 @@
-// The manifest files of a folder, as they are now, in the order of their names.
+// Lists the manifest files of a folder, sorted by name.
 import type { BigIntStats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
-import { cannotRead } from '../errors.ts';
+import { cannotRead } from './errors.ts';
 import { isKustomization } from './kustomization.ts';
 
-/** `name` is the path below the folder that was asked for; `stamp` differs when the file was written. */
+/** `name` is the path relative to the scanned folder; `stamp` changes with every write to the file. */
 export type ManifestFile = { path: string; name: string; bytes: number; modifiedUs: number; stamp: string };
-/** `id` differs once the folder was replaced by another of its name. */
+/** `id` changes when another folder of the same name replaces this one. */
 export type Folder = { path: string; id: string };
 /**
- * `folders` are those whose changes matter. `unreadable` are names of files and folders that are there and cannot
- * be read: what they hold is not known, which is not the same as gone.
+ * `folders` are the folders to watch. `unreadable` are the names of existing files and folders that cannot be read: their
+ * objects are unknown, not gone.
  */
 export type FileList = { files: ManifestFile[]; folders: Folder[]; unreadable: string[]; problems: Problem[] };
 
 /**
- * Links are followed, as a mounted ConfigMap needs it; hidden files and folders are left out. A path that is a file is
- * the one file, whatever its name. Where the path is not there at all there are no files and one problem.
+ * Follows links, as a mounted ConfigMap needs it, and skips hidden files and folders. If the path is a file, the list is
+ * that file, whatever its name. If the path does not exist, the list has no files and one problem.
  */
 export async function listFiles(path: string): Promise<FileList> {
   const list: FileList = { files: [], folders: [], unreadable: [], problems: [] };
@@ -27,7 +27,7 @@ export async function listFiles(path: string): Promise<FileList> {
     if (stats.isDirectory()) await addFolder(path, '', list, new Set());
     else {
       list.files.push(fileOf(path, basename(path), stats));
-      // A file that is replaced is told by its folder.
+      // Only the folder reports that a file was replaced.
       list.folders.push(await folderOf(dirname(path)));
     }
   } catch (error) {
@@ -39,7 +39,7 @@ export async function listFiles(path: string): Promise<FileList> {
 
 async function addFolder(folder: string, name: string, list: FileList, seen: Set<string>): Promise<void> {
   const real = await realpath(folder);
-  if (seen.has(real)) return; // a link to a folder around it
+  if (seen.has(real)) return; // a link to a parent folder
   seen.add(real);
   const entries = await readdir(folder, { withFileTypes: true });
   list.folders.push(await folderOf(folder));
@@ -54,7 +54,7 @@ async function addFolder(folder: string, name: string, list: FileList, seen: Set
       else if (stats.isFile() && isManifest(entry.name)) list.files.push(fileOf(path, below, stats));
     } catch (error) {
       const missing = isMissing(error);
-      if (missing && !entry.isSymbolicLink()) continue; // removed meanwhile
+      if (missing && !entry.isSymbolicLink()) continue; // removed since readdir
       if (!missing) list.unreadable.push(below);
       list.problems.push(cannotRead(below, error));
     }
@@ -71,7 +71,7 @@ function isManifest(name: string): boolean {
 
 async function folderOf(path: string): Promise<Folder> {
   const { dev, ino, birthtimeNs } = await stat(path, { bigint: true });
-  return { path, id: `${dev}/${ino}/${birthtimeNs}` }; // numbers are used again
+  return { path, id: `${dev}/${ino}/${birthtimeNs}` }; // inode numbers are reused
 }
 
 function fileOf(path: string, name: string, stats: BigIntStats): ManifestFile {

@@ -1,19 +1,19 @@
-// Says that something in one of some folders changed, soon after it did. What changed is for the reader to find out.
+// Reports that something in a set of folders changed. The receiver scans the folders to find out what.
 import { type FSWatcher, watch } from 'node:fs';
 import type { Clock } from '../clock.ts';
 import type { Folder } from './files.ts';
 
 export type FolderWatchOptions = {
   clock: Clock;
-  /** Called once for a burst of changes, when it was quiet for `quietMs` or it lasts for `burstMs`. */
+  /** Called once for a burst of changes: after `quietMs` without a change, or `maxBurstMs` after the first. */
   onChange: () => void;
   onFailure: (folder: string, error: unknown) => void;
 };
 
 const quietMs = 50;
-const burstMs = 2_000;
+const maxBurstMs = 2_000;
 
-/** One watch a folder: recursive watches of Node on Linux take one for each file. */
+/** Uses one watch per folder, since a recursive watch of Node on Linux uses one per file. */
 export class FolderWatch {
   readonly #options: FolderWatchOptions;
   readonly #watches = new Map<string, { watcher: FSWatcher; id: string }>();
@@ -58,7 +58,7 @@ export class FolderWatch {
   #changed(): void {
     const { clock } = this.#options;
     this.#burstBeganUs ??= clock.nowUs();
-    const burstLeftMs = burstMs - (clock.nowUs() - this.#burstBeganUs) / 1000;
+    const burstLeftMs = maxBurstMs - (clock.nowUs() - this.#burstBeganUs) / 1000;
     this.#cancel?.();
     this.#cancel = clock.after(Math.max(0, Math.min(quietMs, burstLeftMs)), () => {
       this.#burstBeganUs = undefined;

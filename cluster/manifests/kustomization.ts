@@ -1,11 +1,11 @@
-// A kustomization as far as it matters to who reads its folder as it is: what it would change, and which files are
-// patches, which look like objects and are only parts of some.
+// The parts of a kustomization that matter when its folder is read without building it: what it would change, and which
+// files are patches. A patch looks like an object, but it is only a part of one.
 import { posix } from 'node:path';
 
 export type Kustomization = {
-  /** Names of files, as those of the folder that was asked for. */
+  /** File names, relative to the scanned folder. */
   patches: readonly string[];
-  /** What it would change of what policies see, in the words of its fields. */
+  /** The fields of the kustomization that change objects in a way that matters to policies. */
   changes: readonly string[];
 };
 
@@ -13,8 +13,8 @@ export function isKustomization(name: string): boolean {
   return ['kustomization.yaml', 'kustomization.yml', 'Kustomization'].includes(posix.basename(name));
 }
 
-/** Images, replicas and generated ConfigMaps are nothing to a policy. */
-const changing = [
+/** Images, replicas and generated ConfigMaps do not matter to a policy. */
+const relevantFields = [
   'namespace',
   'namePrefix',
   'nameSuffix',
@@ -30,14 +30,14 @@ const changing = [
 
 export function readKustomization(raw: unknown, name: string): Kustomization {
   const map = typeof raw === 'object' && raw !== null ? (raw as Record<string, unknown>) : {};
-  const listed = ['patches', 'patchesStrategicMerge', 'patchesJson6902'].flatMap((field) => listOf(map[field]));
-  const paths = listed.flatMap((patch) => pathOf(patch) ?? []);
-  const changes = changing.filter((field) => isSet(map[field]));
-  if (listed.length > 0) changes.push(paths.length > 0 ? `patches (${shortened(paths)})` : 'patches');
+  const patches = ['patches', 'patchesStrategicMerge', 'patchesJson6902'].flatMap((field) => listOf(map[field]));
+  const paths = patches.flatMap((patch) => pathOf(patch) ?? []);
+  const changes = relevantFields.filter((field) => isSet(map[field]));
+  if (patches.length > 0) changes.push(paths.length > 0 ? `patches (${shortened(paths)})` : 'patches');
   return { patches: paths.map((path) => posix.join(posix.dirname(name), path)), changes };
 }
 
-/** Of a patch in a file of its own; one that is written in place has several lines. */
+/** The path of a patch in its own file; undefined for an inline patch, which has several lines. */
 function pathOf(patch: unknown): string | undefined {
   const path = typeof patch === 'object' && patch !== null && 'path' in patch ? patch.path : patch;
   return typeof path === 'string' && !path.includes('\n') ? path : undefined;

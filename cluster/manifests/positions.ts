@@ -1,5 +1,5 @@
-// Where the parts of a YAML (or JSON) document stand, from the parser's events. Each map and list is looked through
-// once, so that a thousand problems in one file cost little more than one.
+// Positions of the parts of a YAML or JSON document, from the parser's events. Each map and list is searched only once,
+// so a thousand problems in one file cost little more than one.
 import { EVENT_ID, type Event, getScalarValue, type ScalarEvent } from 'js-yaml';
 import type { Path } from '../parse/field.ts';
 
@@ -15,7 +15,7 @@ export class Positions {
     this.#text = text;
   }
 
-  /** Offset of the part, by its key where it has one; of the nearest part around it where it is not there. */
+  /** Offset of the part, or of its key if it has one. A missing part has the offset of the nearest part that contains it. */
   offsetOf(path: Path): number {
     let event = this.#events.findIndex((one) => one.type !== EVENT_ID.DOCUMENT);
     if (event < 0) return 0;
@@ -59,7 +59,7 @@ export class Positions {
     return children;
   }
 
-  /** The event behind the node that begins at `index`. */
+  /** The first event after the node that starts at `index`. */
   #after(index: number): number {
     let depth = 0;
     for (let at = index; at < this.#events.length; at++) {
@@ -72,7 +72,7 @@ export class Positions {
   }
 }
 
-/** Undefined for what has no text of its own, such as a value left empty. */
+/** Undefined for an event without text, such as an empty value. */
 function startOf(event: Event): number | undefined {
   if (event.type === EVENT_ID.SCALAR) return scalarStart(event);
   if (event.type === EVENT_ID.MAPPING || event.type === EVENT_ID.SEQUENCE) return event.start;
@@ -84,8 +84,8 @@ function scalarStart(event: ScalarEvent): number | undefined {
   return event.valueStart < 0 ? undefined : event.valueStart;
 }
 
-/** Line numbers of offsets, from 1. */
-export function lineStarts(text: string): (offset: number) => number {
+/** Returns a function from an offset to its line number, which starts at 1. */
+export function lineLookup(text: string): (offset: number) => number {
   let starts: number[] | undefined;
   return (offset) => {
     starts ??= [0, ...Array.from(text.matchAll(/\n/g), (newline) => newline.index + 1)];
@@ -100,7 +100,7 @@ export function lineStarts(text: string): (offset: number) => number {
   };
 }
 
-/** Offset of the first line that is no comment, directive or marker; -1 where there is none. */
-export function firstContent(text: string): number {
+/** Offset of the first line that is not a comment, directive or marker; -1 if there is no such line. */
+export function firstContentOffset(text: string): number {
   return text.search(/^(?!\s*(#|$)|%|(---|\.\.\.)\s*(#|$)).*\S/m);
 }

@@ -1,8 +1,8 @@
-// What a plain scalar of a manifest means: what it means to kubectl, whose YAML is 1.1 in booleans and whole numbers.
-// `hostNetwork: yes` is true, `containerPort: 0100` is 64, and a label `yes` is no text.
+// Reads plain scalars as kubectl does, which uses YAML 1.1 for booleans and whole numbers: `hostNetwork: yes` is true,
+// `containerPort: 0100` is 64, and a label value `yes` is not a string.
 import { boolYaml11Tag, CORE_SCHEMA, defineScalarTag, intCoreTag, mergeTag, NOT_RESOLVED, type Schema } from 'js-yaml';
 
-/** As Go reads it (strconv.ParseInt with base 0); `08`, which is no octal number, is left to be a decimal fraction. */
+/** As in Go's strconv.ParseInt with base 0. `08` is not octal, so the float tag reads it as 8. */
 const wholeNumber = /^([-+]?)(?:0b([01]+)|0x([0-9a-f]+)|0o?([0-7]+)|(0|[1-9][0-9]*))$/i;
 
 const kubectlIntTag = defineScalarTag(intCoreTag.tagName, {
@@ -21,7 +21,7 @@ const kubectlIntTag = defineScalarTag(intCoreTag.tagName, {
   },
 });
 
-/** Tags of one's own (`!Ref`) say nothing to us: the text is taken as it stands. */
+/** Ignores custom tags (`!Ref`): the value is the text. */
 const anyTag = defineScalarTag('!', { matchByTagPrefix: true, resolve: (source) => source, identify: () => false });
 
 export const manifestSchema: Schema = CORE_SCHEMA.withTags(boolYaml11Tag, kubectlIntTag, mergeTag, anyTag);

@@ -1,4 +1,4 @@
-// An object as it was written, for those who ask what a manifest says and what was only defaulted.
+// An object as written in its manifest, which shows whether a value was written or is a default.
 import type { Path } from '../parse/field.ts';
 
 export class Source {
@@ -10,12 +10,12 @@ export class Source {
     this.#locate = locate;
   }
 
-  /** `db.yaml:14`: the line of the part, or of the nearest part around it that is there. */
+  /** `db.yaml:14`: the line of the part, or of the nearest existing part that contains it. */
   locate(path: Path): string {
     return this.#locate(path);
   }
 
-  /** Undefined where it is not there; null counts as left out. */
+  /** Undefined if the value is missing or null. */
   value(path: Path): unknown {
     let value = this.#raw;
     for (const step of path) {

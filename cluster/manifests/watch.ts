@@ -1,17 +1,17 @@
-// The cluster's objects from a file or a folder of manifests, now and with every change of it.
+// Reads the cluster's objects from a file or a folder of manifests, and watches for changes.
 import type { ClusterEvent } from '../../model/kubernetes.ts';
 import type { Clock } from '../clock.ts';
-import { cannotWatchFolder } from '../errors.ts';
-import { KnownObjects } from '../known-objects.ts';
+import { ObjectCache } from '../object-cache.ts';
 import type { ClusterSource } from '../source.ts';
-import { Changes } from './changes.ts';
+import { ChangeReporter } from './change-reporter.ts';
+import { cannotWatchFolder } from './errors.ts';
 import { ManifestFolder } from './folder.ts';
 import { FolderWatch } from './folder-watch.ts';
 
-/** Network file systems tell nobody of changes, so that one looks all the same. */
+/** Network file systems do not report changes, so the folder is also scanned at this interval. */
 const rescanMs = 30_000;
 
-/** Tells each broken file and object as a problem, once, and goes on with the rest. */
+/** Reports each broken file and object once as a problem, and continues with the others. */
 export function manifestSource(path: string, clock: Clock): ClusterSource {
   let running: Running | undefined;
   return {
@@ -29,11 +29,11 @@ class Running {
   readonly #clock: Clock;
   readonly #receive: (event: ClusterEvent) => void;
   readonly #folder: ManifestFolder;
-  readonly #changes: Changes;
+  readonly #reporter: ChangeReporter;
   readonly #watch: FolderWatch;
-  readonly #toldReasons = new Set<string>();
+  readonly #reportedReasons = new Set<string>();
   #scanning: Promise<void> = Promise.resolve();
-  #scanWaits = false;
+  #scanPending = false;
   #cancelRescan: (() => void) | undefined;
   #stopped = false;
 
@@ -43,7 +43,7 @@ class Running {
       if (!this.#stopped) receive(event);
     };
     this.#folder = new ManifestFolder(path);
-    this.#changes = new Changes(new KnownObjects(this.#receive), this.#receive);
+    this.#reporter = new ChangeReporter(new ObjectCache(this.#receive), this.#receive);
     this.#watch = new FolderWatch({
       clock,
       onChange: () => this.#scanAgain(),
@@ -53,7 +53,7 @@ class Running {
 
   async start(): Promise<void> {
     await this.#scan();
-    // What changed before the watches stood was told to nobody.
+    // The watches did not report changes made before they were set up.
     await this.#scan();
     this.#receive({ type: 'synced', atUs: this.#clock.nowUs() });
     this.#rescanLater();
@@ -69,16 +69,16 @@ class Running {
   async #scan(): Promise<void> {
     const scan = await this.#folder.scan();
     if (this.#stopped) return;
-    this.#changes.tell(scan, this.#clock.nowUs());
+    this.#reporter.report(scan, this.#clock.nowUs());
     this.#watch.follow(scan.folders);
   }
 
-  /** One scan at a time; whatever changes during one is found by one more. */
+  /** Runs one scan at a time. A change during a scan leads to one more scan. */
   #scanAgain(): void {
-    if (this.#scanWaits || this.#stopped) return;
-    this.#scanWaits = true;
+    if (this.#scanPending || this.#stopped) return;
+    this.#scanPending = true;
     this.#scanning = this.#scanning.then(async () => {
-      this.#scanWaits = false;
+      this.#scanPending = false;
       if (!this.#stopped) await this.#scan();
     });
   }
@@ -91,11 +91,11 @@ class Running {
     });
   }
 
-  /** Each reason is told once: where the system has no more watches, a thousand folders may lack one. */
+  /** Reports each reason once: without watches left, a thousand folders would report the same. */
   #cannotWatch(folder: string, error: unknown): void {
     const problem = cannotWatchFolder(folder, error, rescanMs);
-    if (this.#toldReasons.has(problem.mend)) return;
-    this.#toldReasons.add(problem.mend);
+    if (this.#reportedReasons.has(problem.mend)) return;
+    this.#reportedReasons.add(problem.mend);
     this.#receive({ type: 'problem', problem, atUs: this.#clock.nowUs() });
   }
 }

@@ -1,4 +1,4 @@
-// Whom a policy of the whole cluster speaks of: its subject, and the peers of its rules (rules 23, 24).
+// The subject of a cluster policy, and the peers of its rules (rules 23, 24).
 import type { Prefix } from '../../model/address.ts';
 import type { ClusterPeer, PodsSelector } from '../../model/kubernetes.ts';
 import {
@@ -8,19 +8,20 @@ import {
   emptySubject,
   missingField,
   mixedSubject,
-  peerOfSeveral,
-} from '../errors.ts';
+  peerWithSeveralFields,
+} from './errors.ts';
 import type { Field } from './field.ts';
 import { selector } from './selector.ts';
-import { prefix, someItems } from './values.ts';
+import { nonEmptyItems, prefix } from './values.ts';
 
 export type PeerName = 'namespaces' | 'pods' | 'nodes' | 'networks' | 'domainNames';
-/** `not-understood`: it has no field that we know, which is no fault (rule 26). Undefined where it cannot be read. */
+/** `not-understood`: it has no known field, which is valid (rule 26). Undefined if it is invalid. */
 export type PeerRead = ClusterPeer | 'not-understood' | undefined;
 
-const itemsMost = 25;
+/** Limit of the CRDs for `networks` and `domainNames`. */
+const maxItems = 25;
 
-/** Undefined where it cannot be read. */
+/** Undefined if it is invalid. */
 export function subject(field: Field, namespaceSelectorOptional: boolean): PodsSelector | undefined {
   const before = field.faultCount;
   field.only('namespaces', 'pods');
@@ -40,7 +41,7 @@ export function clusterPeer(field: Field, known: readonly PeerName[], namespaceS
   const [name, ...more] = given;
   if (name === undefined) return 'not-understood';
   field.only(...known);
-  if (more.length > 0) field.fault(peerOfSeveral(given));
+  if (more.length > 0) field.fault(peerWithSeveralFields(given));
   const value = field.at(name);
   switch (name) {
     case 'namespaces':
@@ -69,18 +70,18 @@ function pods(field: Field, namespaceSelectorOptional: boolean): PodsSelector {
   return { namespaceSelector: selector(namespaces), podSelector: selector(ofPods) };
 }
 
-/** The items of a list that is a set. */
+/** The items of a list that must not repeat an item. */
 function distinct(list: Field): Field[] {
   const seen = new Set<unknown>();
-  return someItems(list, itemsMost).filter((item) => {
-    const again = item.given && seen.has(item.value);
-    if (again) item.fault(duplicateItem(item.value));
+  return nonEmptyItems(list, maxItems).filter((item) => {
+    const repeated = item.given && seen.has(item.value);
+    if (repeated) item.fault(duplicateItem(item.value));
     seen.add(item.value);
-    return !again;
+    return !repeated;
   });
 }
 
-/** IPv4 within IPv6 is refused: it says one family and means the other. */
+/** IPv4 in IPv6 notation is invalid: it is written as one family and means the other. */
 function network(field: Field): Prefix | undefined {
   if (!field.given) field.fault(missingField('the CIDR block'));
   const read = prefix(field);
@@ -98,5 +99,5 @@ function domainName(field: Field): string | undefined {
   return undefined;
 }
 
-/** As the CRD has it: two labels at least, `*.` only before them, perhaps a dot behind. */
+/** As in the CRD: at least two labels, optionally with `*.` at the start and a dot at the end. */
 const domainNameText = /^(\*\.)?([a-z0-9_]([-a-z0-9_]*[a-z0-9])?\.)+[a-z0-9_]([-a-z0-9_]*[a-z0-9])?\.?$/i;

@@ -1,6 +1,8 @@
-// The policies of the whole cluster, checked as the API server checks them by their CRDs: ClusterNetworkPolicy
-// (v1alpha2), AdminNetworkPolicy and BaselineAdminNetworkPolicy (v1alpha1), all in the words of the first (rules 18 to 27).
+// Cluster policies, validated as their CRDs do: ClusterNetworkPolicy (v1alpha2), AdminNetworkPolicy and
+// BaselineAdminNetworkPolicy (v1alpha1). All are read into the terms of ClusterNetworkPolicy (rules 18 to 27).
 import type { ClusterAction, ClusterPolicy, ClusterRule } from '../../model/kubernetes.ts';
+import { clusterPeer, type PeerName, type PeerRead, subject } from './cluster-peers.ts';
+import { type PortRead, portMatch, protocolMatch } from './cluster-ports.ts';
 import {
   badBaselineName,
   badPriority,
@@ -10,31 +12,29 @@ import {
   tooLong,
   unknownAction,
   unknownTier,
-} from '../errors.ts';
-import { clusterPeer, type PeerName, type PeerRead, subject } from './cluster-peers.ts';
-import { type PortRead, portMatch, protocolMatch } from './cluster-ports.ts';
+} from './errors.ts';
 import { type Field, pathText } from './field.ts';
 import type { Metadata } from './metadata.ts';
 import type { PolicyDraft } from './policy-draft.ts';
-import { fewItems, someItems } from './values.ts';
+import { itemsUpTo, nonEmptyItems } from './values.ts';
 
 type Direction = 'ingress' | 'egress';
 
-/** What the kinds do not have in common. */
+/** The differences between the kinds. */
 type Form = {
   kind: ClusterPolicy['kind'];
   fields: readonly string[];
   tier: (spec: Field) => ClusterPolicy['tier'] | undefined;
   priority: (spec: Field) => number | undefined;
-  /** The kind's words for the actions. */
+  /** The action names of the kind. */
   actions: Readonly<Record<string, ClusterAction>>;
   peers: Readonly<Record<Direction, readonly PeerName[]>>;
-  /** Whether `pods` may leave its namespaceSelector out, which means every namespace. */
+  /** Whether `pods` may omit namespaceSelector, which then selects every namespace. */
   namespaceSelectorOptional: boolean;
   portsName: 'protocols' | 'ports';
   port: (item: Field) => PortRead;
-  /** Of rules in a direction, and of peers and ports in a rule. */
-  itemsMost: number;
+  /** Limit for the rules of a direction, and for the peers and ports of a rule. */
+  maxItems: number;
 };
 
 const inCluster: readonly PeerName[] = ['namespaces', 'pods'];
@@ -50,7 +50,7 @@ const clusterForm: Form = {
   namespaceSelectorOptional: true,
   portsName: 'protocols',
   port: protocolMatch,
-  itemsMost: 25,
+  maxItems: 25,
 };
 
 const adminForm: Form = {
@@ -63,7 +63,7 @@ const adminForm: Form = {
   namespaceSelectorOptional: false,
   portsName: 'ports',
   port: portMatch,
-  itemsMost: 100,
+  maxItems: 100,
 };
 
 const baselineForm: Form = {
@@ -71,14 +71,14 @@ const baselineForm: Form = {
   kind: 'BaselineAdminNetworkPolicy',
   fields: ['subject', 'ingress', 'egress'],
   tier: () => 'Baseline',
-  // A cluster has one; where there are ClusterNetworkPolicies of its tier too, it stands with the first of them.
+  // A cluster has only one. Next to ClusterNetworkPolicies of its tier it counts as the highest priority.
   priority: () => 0,
   actions: { Allow: 'Accept', Deny: 'Deny' },
   peers: { ingress: inCluster, egress: anywhere },
 };
 
-const nameCharactersMost = 100;
-const priorityMost = 1000;
+const maxNameCharacters = 100;
+const maxPriority = 1000;
 
 export function clusterNetworkPolicy(object: Field): PolicyDraft {
   return draft(object, clusterForm);
@@ -97,27 +97,27 @@ function draft(object: Field, form: Form): PolicyDraft {
   const spec = object.at('spec');
   const before = spec.faultCount;
   spec.only(...form.fields);
-  const misread = !spec.given || spec.faultCount > before;
-  // A tier that cannot be read counts as Admin, from where a policy can change most.
+  const invalidSpec = !spec.given || spec.faultCount > before;
+  // An invalid tier counts as Admin, where a policy has the most effect.
   const tier = form.tier(spec) ?? 'Admin';
   const priority = form.priority(spec);
-  const whom = subject(spec.at('subject'), form.namespaceSelectorOptional);
+  const policySubject = subject(spec.at('subject'), form.namespaceSelectorOptional);
   const { kind } = form;
   return {
-    sound: {
+    valid: {
       kind,
       tier,
       priority: priority ?? 0,
-      subject: whom ?? { namespaceSelector: [] },
+      subject: policySubject ?? { namespaceSelector: [] },
       ingress: rules(spec.at('ingress'), 'ingress', form),
       egress: rules(spec.at('egress'), 'egress', form),
     },
-    read: {
+    partial: {
       kind,
       tier,
-      directions: misread ? ['ingress', 'egress'] : directionsOf(spec),
+      directions: invalidSpec ? ['ingress', 'egress'] : directionsOf(spec),
       ...(priority !== undefined && { priority }),
-      ...(whom !== undefined && { subject: whom }),
+      ...(policySubject !== undefined && { subject: policySubject }),
     },
   };
 }
@@ -135,12 +135,12 @@ function priorityOf(spec: Field): number | undefined {
   const field = spec.at('priority');
   const priority = field.whole();
   if (!field.given) field.fault(missingField('priority'));
-  if (priority === undefined || (priority >= 0 && priority <= priorityMost)) return priority;
+  if (priority === undefined || (priority >= 0 && priority <= maxPriority)) return priority;
   field.fault(badPriority(priority));
   return undefined;
 }
 
-/** Rule 21. A list that cannot be read may hold rules. */
+/** Rule 21. An invalid list may hold rules. */
 function directionsOf(spec: Field): Direction[] {
   return (['ingress', 'egress'] as const).filter((direction) => {
     const { value, given } = spec.at(direction);
@@ -149,31 +149,31 @@ function directionsOf(spec: Field): Direction[] {
 }
 
 function rules(list: Field, direction: Direction, form: Form): ClusterRule[] {
-  return fewItems(list, form.itemsMost).map((item) => rule(item, direction, form));
+  return itemsUpTo(list, form.maxItems).map((item) => rule(item, direction, form));
 }
 
 function rule(field: Field, direction: Direction, form: Form): ClusterRule {
   const peersName = direction === 'ingress' ? 'from' : 'to';
   field.only('name', 'action', peersName, form.portsName);
   const name = field.at('name').text() ?? '';
-  if (name.length > nameCharactersMost) field.at('name').fault(tooLong('name', name.length, nameCharactersMost));
+  if (name.length > maxNameCharacters) field.at('name').fault(tooLong('name', name.length, maxNameCharacters));
   const action = actionOf(field.at('action'), form.actions);
   const peersField = field.at(peersName);
   if (!peersField.given) peersField.fault(missingField(peersName));
-  const peerItems = someItems(peersField, form.itemsMost);
+  const peerItems = nonEmptyItems(peersField, form.maxItems);
   const peers = peerItems.map((item) => clusterPeer(item, form.peers[direction], form.namespaceSelectorOptional));
-  const portItems = someItems(field.at(form.portsName), form.itemsMost);
+  const portItems = nonEmptyItems(field.at(form.portsName), form.maxItems);
   const ports = portItems.map((item) => form.port(item));
 
-  checkNames(peerItems, peers, action, form);
+  checkDomainNames(peerItems, peers, action, form);
   checkNamedPorts(portItems, ports, peers);
-  const strange = [...peerItems, ...portItems].find((_, i) => [...peers, ...ports][i] === 'not-understood');
+  const notUnderstood = [...peerItems, ...portItems].find((_, i) => [...peers, ...ports][i] === 'not-understood');
   return {
     name,
     action: action ?? 'Deny',
     peers: peers.filter(isRead),
     ports: ports.filter(isRead),
-    ...(strange !== undefined && { notUnderstood: pathText(strange.path) }),
+    ...(notUnderstood !== undefined && { notUnderstood: pathText(notUnderstood.path) }),
   };
 }
 
@@ -182,22 +182,22 @@ function isRead<Part extends object>(part: Part | 'not-understood' | undefined):
 }
 
 function actionOf(field: Field, known: Form['actions']): ClusterAction | undefined {
-  const word = field.text();
+  const name = field.text();
   if (!field.given) field.fault(missingField('action'));
-  if (word === undefined) return undefined;
-  if (!Object.hasOwn(known, word)) field.fault(unknownAction(word, Object.keys(known)));
-  return Object.hasOwn(known, word) ? known[word] : undefined;
+  if (name === undefined) return undefined;
+  if (!Object.hasOwn(known, name)) field.fault(unknownAction(name, Object.keys(known)));
+  return Object.hasOwn(known, name) ? known[name] : undefined;
 }
 
 /** Rule 24. */
-function checkNames(
+function checkDomainNames(
   items: readonly Field[],
   peers: readonly PeerRead[],
   action: ClusterAction | undefined,
   form: Form,
 ) {
   if (action === undefined || action === 'Accept') return;
-  const accept = Object.keys(form.actions).find((word) => form.actions[word] === 'Accept')!;
+  const accept = Object.keys(form.actions).find((name) => form.actions[name] === 'Accept')!;
   for (const [index, peer] of peers.entries()) {
     if (!isRead(peer) || !('domainNames' in peer)) continue;
     items[index]!.at('domainNames').fault(namesNeedAccept(action, accept));

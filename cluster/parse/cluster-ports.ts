@@ -1,16 +1,16 @@
-// What a rule of a cluster policy says of protocol and port: `protocols` of v1alpha2, `ports` of v1alpha1 (rules 25, 27).
+// Protocols and ports of a cluster policy's rule: `protocols` in v1alpha2, `ports` in v1alpha1 (rules 25, 27).
 import type { ClusterPort } from '../../model/kubernetes.ts';
 import { SCTP, TCP, UDP } from '../../model/protocol.ts';
-import { endNotAboveStart, missingField, mixedPort } from '../errors.ts';
+import { endNotAboveStart, missingField, mixedPort } from './errors.ts';
 import type { Field } from './field.ts';
 import { portNumber, protocol } from './values.ts';
 
-/** `not-understood`: it has no field that we know, which is no fault (rule 26). Undefined where it cannot be read. */
+/** `not-understood`: it has no known field, which is valid (rule 26). Undefined if it is invalid. */
 export type PortRead = ClusterPort | 'not-understood' | undefined;
 
 const protocols = { tcp: TCP, udp: UDP, sctp: SCTP };
 
-/** An item of `protocols`, v1alpha2. The API server takes no protocol with nothing in it: that is not every port. */
+/** An item of `protocols`, v1alpha2. The API server refuses an empty protocol, so `tcp: {}` does not mean every port. */
 export function protocolMatch(field: Field): PortRead {
   const name = oneOf(field, ['tcp', 'udp', 'sctp', 'destinationNamedPort']);
   if (name === undefined || name === 'not-understood') return name;
@@ -42,7 +42,7 @@ export function portMatch(field: Field): PortRead {
   return { ...of, ...single(value.only('protocol', 'port').at('port'), 'port') };
 }
 
-/** Which of the known fields it has, where it must have exactly one. */
+/** The one known field that it has; several are a fault. */
 function oneOf<Name extends string>(field: Field, known: readonly Name[]): Name | 'not-understood' | undefined {
   const before = field.faultCount;
   const given = known.filter((name) => field.at(name).given);

@@ -1,4 +1,4 @@
-// An EndpointSlice: the ready endpoints of a Service, and the ports they answer on.
+// An EndpointSlice: the ready endpoints of a Service, and their ports.
 import type { EndpointPort, EndpointSlice } from '../../model/kubernetes.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
@@ -9,7 +9,7 @@ export function endpointSlice(field: Field, meta: Metadata): EndpointSlice {
   const ready = field
     .at('endpoints')
     .items()
-    // discovery.k8s.io/v1: a condition that is not given counts as ready.
+    // discovery.k8s.io/v1: a missing condition means ready.
     .filter((endpoint) => endpoint.at('conditions').at('ready').flag() !== false);
   const ofAddresses = field.at('addressType').text() !== 'FQDN';
   const read = ready.map((endpoint) => ({
@@ -34,14 +34,14 @@ export function endpointSlice(field: Field, meta: Metadata): EndpointSlice {
   };
 }
 
-/** A Service without selector has endpoints that are no pods. */
+/** Undefined for an endpoint that is not a pod, as a Service without selector may have. */
 function podOf(target: Field, namespace: string): string | undefined {
   const name = target.at('name').text();
   if (target.at('kind').value !== 'Pod' || !name) return undefined;
   return `${target.at('namespace').text() || namespace}/${name}`;
 }
 
-/** Undefined for a port without number, which stands for every port. */
+/** Undefined for a port without a number, which means every port. */
 function endpointPort(field: Field): EndpointPort | undefined {
   const port = portNumber(field.at('port'), 'port');
   const read = { name: field.at('name').text() ?? '', protocol: protocol(field.at('protocol')) };

@@ -1,12 +1,12 @@
-// A field of an object as it came: its value, where it stands, and what is wrong with it. A null counts as left out,
-// as it does for the API server. Reading never throws; what cannot be read is a fault and reads as missing.
-import { type Fault, unknownField, wrongType } from '../errors.ts';
+// A field of an unparsed object: its value, its path, and its faults. null counts as missing, as it does for the API server.
+// Reading never throws; a value of the wrong type is a fault and reads as missing.
+import { type Fault, unknownField, wrongType } from './errors.ts';
 
 export type Path = readonly (string | number)[];
 export type FieldFault = Fault & { path: Path };
 
 export class Field {
-  /** Undefined where it is missing or null. */
+  /** Undefined if it is missing or null. */
   readonly value: unknown;
   readonly #parent: Field | undefined;
   readonly #step: string | number;
@@ -28,7 +28,7 @@ export class Field {
     return this.value !== undefined;
   }
 
-  /** How many faults of the whole object are known; compare before and after to see whether a part is sound. */
+  /** Faults of the whole object so far. A part is valid if the number is the same before and after reading it. */
   get faultCount(): number {
     return this.#faults.length;
   }
@@ -42,7 +42,7 @@ export class Field {
     return new Field(map !== undefined && Object.hasOwn(map, name) ? map[name] : undefined, this.#faults, this, name);
   }
 
-  /** Empty where the list is missing. */
+  /** Empty if the list is missing. */
   items(): Field[] {
     if (!this.given) return [];
     if (Array.isArray(this.value)) return this.value.map((item, index) => new Field(item, this.#faults, this, index));
@@ -58,7 +58,7 @@ export class Field {
 
   text(): string | undefined {
     if (!this.given || typeof this.value === 'string') return this.value as string | undefined;
-    this.#wrongType('a text');
+    this.#wrongType('a string');
     return undefined;
   }
 
@@ -78,7 +78,7 @@ export class Field {
     return this.items().flatMap((item) => item.text() ?? []);
   }
 
-  /** For parts whose every field is known: a name misspelled would silently mean something else. */
+  /** Any other field is a fault: a misspelled name would silently change the meaning. */
   only(...known: string[]): this {
     for (const [name, field] of this.entries()) if (!known.includes(name)) field.fault(unknownField(name, known));
     return this;
@@ -98,7 +98,7 @@ export class Field {
   }
 }
 
-/** `spec.ingress[0].ports[0].endPort`; keys that are no plain names are quoted: `metadata.labels["a/b"]`. */
+/** `spec.ingress[0].ports[0].endPort`; keys with other characters are quoted: `metadata.labels["a/b"]`. */
 export function pathText(path: Path): string {
   let text = '';
   for (const step of path) {

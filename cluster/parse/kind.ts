@@ -1,14 +1,14 @@
-// What an object says of its kind, where that is none that Waybill works with.
-import { type Fault, missingField, unknownKind } from '../errors.ts';
+// The kind of an object that Waybill does not use.
+import { type Fault, missingField, unknownKind } from './errors.ts';
 
-/** API groups about who may reach whom, with all their kinds: another is a policy that nobody applies. */
+/** API groups of network policies, with all their kinds. An object of another kind in them has no effect. */
 const policyGroups: Record<string, readonly string[]> = {
   'networking.k8s.io': ['NetworkPolicy', 'Ingress', 'IngressClass', 'IPAddress', 'ServiceCIDR'],
   'policy.networking.k8s.io': ['ClusterNetworkPolicy', 'AdminNetworkPolicy', 'BaselineAdminNetworkPolicy'],
 };
 
-/** Undefined where there may well be such a kind. */
-export function strangeKind(object: object): Fault | undefined {
+/** The fault of an object in a policy API group that does not have its kind. Undefined for other API groups. */
+export function policyKindFault(object: object): Fault | undefined {
   const { kind, apiVersion } = read(object);
   const group = groupOf(apiVersion);
   const kinds = Object.hasOwn(policyGroups, group) ? policyGroups[group]! : undefined;
@@ -16,8 +16,8 @@ export function strangeKind(object: object): Fault | undefined {
   return kind === undefined || kind === null ? missingField('kind') : unknownKind(kind, group, kinds);
 }
 
-/** Whether a kind of ours that says that it is of this group is of none: the core group has no such kind either. */
-export function isOfOthers(group: string): boolean {
+/** Whether all kinds of the API group are known here: the core group and the policy groups. */
+export function hasKnownKinds(group: string): boolean {
   return group === '' || Object.hasOwn(policyGroups, group);
 }
 
@@ -27,7 +27,7 @@ export function isKind(kind: unknown): kind is string {
 
 const groupName = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
-/** `ConfigMap`, `Ingress.networking.k8s.io`; undefined for what is no object of Kubernetes, as a file of values. */
+/** `ConfigMap`, `Ingress.networking.k8s.io`; undefined if it is not a Kubernetes object, such as a Helm values file. */
 export function kindText(object: unknown): string | undefined {
   if (typeof object !== 'object' || object === null) return undefined;
   const { kind, apiVersion } = read(object);
@@ -42,7 +42,7 @@ function read(object: object): { kind: unknown; apiVersion: unknown } {
   return { kind: field('kind'), apiVersion: field('apiVersion') };
 }
 
-/** Empty for the core group, and for what is none. */
+/** Empty for the core group, and for an invalid apiVersion. */
 export function groupOf(apiVersion: unknown): string {
   return typeof apiVersion === 'string' && apiVersion.includes('/') ? apiVersion.slice(0, apiVersion.indexOf('/')) : '';
 }

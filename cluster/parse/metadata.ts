@@ -1,5 +1,5 @@
-// What every object carries: name, namespace, uid, labels, and when it was made.
-import { badName, missingField } from '../errors.ts';
+// The metadata of an object: name, namespace, uid, labels and creation time.
+import { badName, missingField } from './errors.ts';
 import type { Field } from './field.ts';
 import { timeUs } from './values.ts';
 
@@ -7,8 +7,8 @@ export type Metadata = { name: string; namespace: string; uid: string; createdUs
 export type Scope = 'namespaced' | 'cluster';
 
 /**
- * `name` is empty where it is missing or none. An object without a uid, as most in files are, gets one made of kind,
- * namespace and name, so that uids stay unique.
+ * `name` is empty if it is missing or invalid. An object without a uid, as in most files, gets one from its kind, namespace
+ * and name, so that uids are unique.
  */
 export function metadata(object: Field, kind: string, scope: Scope): Metadata {
   const field = object.at('metadata');
@@ -24,26 +24,26 @@ export function metadata(object: Field, kind: string, scope: Scope): Metadata {
   };
 }
 
-function nameOf(field: Field, wanted: Field): string {
+function nameOf(field: Field, nameField: Field): string {
   const name = field.text() ?? '';
   if (name === '') {
-    if (!field.given || field.value === '') wanted.fault(missingField('name'));
+    if (!field.given || field.value === '') nameField.fault(missingField('name'));
     return '';
   }
-  return sound(field, name) ? name : '';
+  return checkName(field, name) ? name : '';
 }
 
 function namespaceOf(field: Field): string {
   const namespace = field.text() || 'default';
-  return sound(field, namespace) ? namespace : 'default';
+  return checkName(field, namespace) ? namespace : 'default';
 }
 
-/** Looser than the API server: what matters here is that keys made of names are unique and lines stay lines. */
+/** Less strict than the API server: it only keeps object keys unique and output on one line. */
 export function isName(text: string): boolean {
   return text.length <= 253 && /^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(text);
 }
 
-function sound(field: Field, name: string): boolean {
+function checkName(field: Field, name: string): boolean {
   if (isName(name)) return true;
   field.fault(badName(name));
   return false;

@@ -1,4 +1,4 @@
-// A Namespace: its labels, with the one that the API server always sets (rule 16).
+// A Namespace: its labels, including the one that the API server always sets (rule 16).
 import type { Namespace } from '../../model/kubernetes.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';

@@ -1,4 +1,4 @@
-// A NetworkPolicy, defaulted and checked as the API server does it (networking.k8s.io/v1; rules 2, 5, 6, 10, 17).
+// A NetworkPolicy, with the defaults and the validation of the API server (networking.k8s.io/v1; rules 2, 5, 6, 10, 17).
 import type { Prefix } from '../../model/address.ts';
 import { prefixHolds } from '../../model/address.ts';
 import type { PolicyPeer, PolicyPort, PolicyRule } from '../../model/kubernetes.ts';
@@ -10,7 +10,7 @@ import {
   missingField,
   mixedPeer,
   unknownPolicyType,
-} from '../errors.ts';
+} from './errors.ts';
 import type { Field } from './field.ts';
 import type { PolicyDraft } from './policy-draft.ts';
 import { selector } from './selector.ts';
@@ -22,24 +22,24 @@ export function networkPolicy(object: Field): PolicyDraft {
   const spec = object.at('spec').only('podSelector', 'policyTypes', 'ingress', 'egress');
   const before = spec.faultCount;
   const podSelector = selector(spec.at('podSelector'));
-  const podSelectorSound = spec.faultCount === before;
+  const podSelectorValid = spec.faultCount === before;
   const directions = directionsOf(spec);
-  // Rules of a direction that is not among the types are checked all the same, as the API server checks them.
+  // The API server also validates the rules of a direction that policyTypes does not name.
   const ingress = rules(spec.at('ingress'), 'from');
   const egress = rules(spec.at('egress'), 'to');
   const kind = 'NetworkPolicy';
   return {
-    sound: {
+    valid: {
       kind,
       podSelector,
       ...(directions.includes('ingress') && { ingress }),
       ...(directions.includes('egress') && { egress }),
     },
-    read: { kind, directions, ...(podSelectorSound && { podSelector }) },
+    partial: { kind, directions, ...(podSelectorValid && { podSelector }) },
   };
 }
 
-/** Rule 2. Both where the types cannot be read: nobody knows which was meant. */
+/** Rule 2. Both directions if the types are invalid. */
 function directionsOf(spec: Field): Direction[] {
   const field = spec.at('policyTypes');
   const before = field.faultCount;
@@ -94,14 +94,14 @@ function ipBlock(field: Field): PolicyPeer | undefined {
     .flatMap((item) => {
       const inner = prefix(item);
       if (inner === undefined || cidr === undefined) return [];
-      if (!isSmallerWithin(inner, cidr)) item.fault(exceptOutsideBlock(inner.text, cidr.text));
+      if (!isStrictSubset(inner, cidr)) item.fault(exceptOutsideBlock(inner.text, cidr.text));
       return [inner];
     });
   return cidr === undefined ? undefined : { ipBlock: { cidr, except } };
 }
 
-/** The API server asks for a strict subset: excepting the whole block is refused. */
-function isSmallerWithin(inner: Prefix, outer: Prefix): boolean {
+/** The API server refuses an exception of the whole block. */
+function isStrictSubset(inner: Prefix, outer: Prefix): boolean {
   return inner.bits > outer.bits && prefixHolds(outer, inner.bytes);
 }
 

@@ -1,4 +1,4 @@
-// A Node: its addresses, the ranges that its pods get theirs from, and its zone.
+// A Node: its addresses, the address ranges of its pods, and its zone.
 import type { Prefix } from '../../model/address.ts';
 import type { Node } from '../../model/kubernetes.ts';
 import type { Field } from './field.ts';

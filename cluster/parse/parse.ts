@@ -1,11 +1,11 @@
-// One object as it came, from a file or the API server, into the object that Waybill works with. Pure; never throws.
+// Parses one object from a file or the API server. Pure; never throws.
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
-import { at, missingField, moreProblems, unknownApiVersion } from '../errors.ts';
 import { adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy } from './cluster-policy.ts';
 import { endpointSlice } from './endpoint-slice.ts';
+import { at, missingField, moreProblems, unknownApiVersion } from './errors.ts';
 import { Field, type FieldFault, type Path, pathText } from './field.ts';
-import { groupOf, isKind, isOfOthers, strangeKind } from './kind.ts';
+import { groupOf, hasKnownKinds, isKind, policyKindFault } from './kind.ts';
 import { isName, type Metadata, metadata, type Scope } from './metadata.ts';
 import { namespace } from './namespace.ts';
 import { networkPolicy } from './network-policy.ts';
@@ -15,32 +15,32 @@ import type { PolicyDraft } from './policy-draft.ts';
 import { service } from './service.ts';
 import { hasPodTemplate, workload } from './workload.ts';
 
-/** `not-ours`: another kind or API group. `broken`: it is left out; its problems say why. */
+/** `not-ours`: a kind or API group that Waybill does not use. `broken`: not usable because of its problems. */
 export type Parsed =
   | { is: 'object'; object: ClusterObject; problems: readonly Problem[] }
   | { is: 'broken'; problems: readonly Problem[] }
   | { is: 'not-ours' };
 
-/** Where a part of the object stands, as `db.yaml:14`; empty where it came from no file. */
+/** The place of a part of the object, such as `db.yaml:14`; empty for an object from the API server. */
 export type Locate = (path: Path) => string;
 
 /**
- * A broken policy is an object all the same, with `broken` (rule 17), and so are a Node and an EndpointSlice, which say
- * for whom something is not known. Whatever else is broken is left out.
+ * A policy, Node or EndpointSlice with faults is still an object, with `broken`: it shows for which pods or addresses
+ * something is unknown (rule 17). Any other object with faults is `broken` as a whole.
  */
 export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   if (typeof raw !== 'object' || raw === null) return { is: 'not-ours' };
   const faults: FieldFault[] = [];
   const field = new Field(raw, faults);
   const kind = field.at('kind').value;
-  const known = typeof kind === 'string' ? knownAs(field, kind) : undefined;
-  if (known === undefined) return strange(raw, locate);
+  const known = typeof kind === 'string' ? parserFor(field, kind) : undefined;
+  if (known === undefined) return unusedKind(raw, locate);
 
   const meta = metadata(field, known.foreign ? `${kind}.${known.group}` : (kind as string), known.scope);
   const parsed = known.parse(field, meta);
   const subject = `${kind} ${known.scope === 'namespaced' ? `${meta.namespace}/` : ''}${meta.name || '(no name)'}`;
-  const problems = faults.slice(0, mostProblems).map((fault) => at(placeOf(subject, fault.path, locate), fault));
-  if (faults.length > mostProblems) problems.push(at(subject, moreProblems(faults.length - mostProblems)));
+  const problems = faults.slice(0, maxProblems).map((fault) => at(placeOf(subject, fault.path, locate), fault));
+  if (faults.length > maxProblems) problems.push(at(subject, moreProblems(faults.length - maxProblems)));
   if (isDraft(parsed)) return policy(meta, parsed, problems, locate);
   if (problems.length === 0) return { is: 'object', object: parsed, problems };
   if ((parsed.kind === 'Node' || parsed.kind === 'EndpointSlice') && meta.name !== '') {
@@ -49,9 +49,9 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   return { is: 'broken', problems };
 }
 
-/** A kind that is none: whoever wrote it meant a policy. */
-function strange(raw: object, locate: Locate): Parsed {
-  const fault = strangeKind(raw);
+/** A misspelled kind in a policy API group is a problem: the author meant a policy. */
+function unusedKind(raw: object, locate: Locate): Parsed {
+  const fault = policyKindFault(raw);
   const meta = 'metadata' in raw ? raw.metadata : undefined;
   if (fault === undefined || typeof meta !== 'object' || meta === null) return { is: 'not-ours' };
   const field = new Field(meta, []);
@@ -61,12 +61,12 @@ function strange(raw: object, locate: Locate): Parsed {
   return { is: 'broken', problems: [at(placeOf(subject, ['kind'], locate), fault)] };
 }
 
-/** Told of one object; whoever mends these finds the rest. */
-const mostProblems = 50;
+/** Limit per object. Fixing these shows the rest. */
+const maxProblems = 50;
 
-type Known = {
+type KindParser = {
   group: string;
-  /** Of an API that is known by the pod template alone: its kinds may be called as others are. */
+  /** Of an API that is known only by the pod template, so its kind may have the name of a kind below. */
   foreign?: true;
   version: string;
   scope: Scope;
@@ -75,7 +75,7 @@ type Known = {
 
 const policyApi = { group: 'policy.networking.k8s.io', scope: 'cluster' as const };
 
-const kinds: Record<string, Known> = {
+const kinds: Record<string, KindParser> = {
   Pod: { group: '', version: 'v1', scope: 'namespaced', parse: pod },
   Namespace: { group: '', version: 'v1', scope: 'cluster', parse: namespace },
   Node: { group: '', version: 'v1', scope: 'cluster', parse: node },
@@ -87,7 +87,7 @@ const kinds: Record<string, Known> = {
   BaselineAdminNetworkPolicy: { ...policyApi, version: 'v1alpha1', parse: baselineAdminNetworkPolicy },
 };
 
-const workloads: Record<string, Known> = {
+const workloads: Record<string, KindParser> = {
   Deployment: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('Deployment') },
   StatefulSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('StatefulSet') },
   DaemonSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('DaemonSet') },
@@ -107,12 +107,12 @@ const workloads: Record<string, Known> = {
   CronJob: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('CronJob') },
 };
 
-function ofKind(kind: string, ...makers: string[]): Known['parse'] {
-  return (field, meta) => workload(field, meta, kind, makers);
+function ofKind(kind: string, ...ownerKinds: string[]): KindParser['parse'] {
+  return (field, meta) => workload(field, meta, kind, ownerKinds);
 }
 
-/** Undefined where it is not ours. A kind of another API is ours where it has a pod template, whatever it is called. */
-function knownAs(field: Field, kind: string): Known | undefined {
+/** Undefined if Waybill does not use the object. Any kind of another API with a pod template is a workload. */
+function parserFor(field: Field, kind: string): KindParser | undefined {
   for (const known of [kinds, workloads])
     if (Object.hasOwn(known, kind) && isOurs(field, known[kind]!)) return known[kind];
   const { value: apiVersion } = field.at('apiVersion');
@@ -121,8 +121,8 @@ function knownAs(field: Field, kind: string): Known | undefined {
   return { group, foreign: true, version, scope: 'namespaced', parse: ofKind(kind) };
 }
 
-/** Tells a fault where the kind is ours in a version that is not. A map with a kind and neither is some other file. */
-function isOurs(field: Field, known: Known): boolean {
+/** An unsupported version of a known kind is a fault. A map with neither apiVersion nor metadata is not an object. */
+function isOurs(field: Field, known: KindParser): boolean {
   const versionField = field.at('apiVersion');
   const version = versionField.value;
   const wanted = known.group === '' ? known.version : `${known.group}/${known.version}`;
@@ -134,8 +134,8 @@ function isOurs(field: Field, known: Known): boolean {
   }
   const group = groupOf(version);
   // extensions/v1beta1 held most of these kinds until Kubernetes 1.16.
-  const mayBeMeant = group === known.group || (group === 'extensions' && known.group !== '');
-  if (!mayBeMeant && !(isOfOthers(group) && typeof field.at('metadata').value === 'object')) return false;
+  const sameApi = group === known.group || (group === 'extensions' && known.group !== '');
+  if (!sameApi && !(hasKnownKinds(group) && typeof field.at('metadata').value === 'object')) return false;
   versionField.fault(unknownApiVersion(version, wanted));
   return true;
 }
@@ -146,15 +146,15 @@ function placeOf(subject: string, path: Path, locate: Locate): string {
 }
 
 function isDraft(parsed: ClusterObject | PolicyDraft): parsed is PolicyDraft {
-  return 'sound' in parsed;
+  return 'valid' in parsed;
 }
 
 function policy(meta: Metadata, draft: PolicyDraft, problems: readonly Problem[], locate: Locate): Parsed {
   const { namespace: inNamespace, createdUs } = meta;
-  // A nameless one is told from the next by its place.
+  // The place distinguishes policies without a name.
   const name = meta.name || `(no name, ${locate([])})`;
-  const uid = meta.name === '' ? `${draft.sound.kind}/${inNamespace}/${name}` : meta.uid;
+  const uid = meta.name === '' ? `${draft.valid.kind}/${inNamespace}/${name}` : meta.uid;
   const named = { name, namespace: inNamespace, uid, createdUs };
-  const object = problems.length > 0 ? { ...named, ...draft.read, broken: problems } : { ...named, ...draft.sound };
+  const object = problems.length > 0 ? { ...named, ...draft.partial, broken: problems } : { ...named, ...draft.valid };
   return { is: 'object', object, problems };
 }

@@ -1,4 +1,4 @@
-// A Pod: who made it, where it runs, and which addresses are its own (rule 15).
+// A Pod: its owner, its node, and its own addresses (rule 15).
 import type { Labels, Pod, WorkloadRef } from '../../model/kubernetes.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
@@ -35,14 +35,14 @@ export function pod(field: Field, meta: Metadata): Pod {
   };
 }
 
-/** Who makes ReplicaSets names them by a hash, which their pods carry as a label: by that the maker is known. */
-const makerByHash = { 'pod-template-hash': 'Deployment', 'rollouts-pod-template-hash': 'Rollout' };
+/** Owners of ReplicaSets name them by a hash, and their pods have it as a label. The label identifies the owner's kind. */
+const ownerKindByHashLabel = { 'pod-template-hash': 'Deployment', 'rollouts-pod-template-hash': 'Rollout' };
 
 function workloadOf(meta: Metadata, podLabels: Labels): WorkloadRef {
   const owner = controller(meta.field.at('ownerReferences'));
-  // A static pod is owned by its node, which says nothing of what it is.
+  // The owner of a static pod is its node, which is not a workload.
   if (owner === undefined || owner.kind === 'Node') return { kind: 'Pod', name: meta.name };
-  for (const [label, kind] of Object.entries(makerByHash)) {
+  for (const [label, kind] of Object.entries(ownerKindByHashLabel)) {
     const hash = podLabels[label];
     if (owner.kind !== 'ReplicaSet' || !hash || !owner.name.endsWith(`-${hash}`)) continue;
     return { kind, name: owner.name.slice(0, -hash.length - 1) };
@@ -52,7 +52,7 @@ function workloadOf(meta: Metadata, podLabels: Labels): WorkloadRef {
   return owner;
 }
 
-/** OpenShift names a ReplicationController by its DeploymentConfig, which its pods carry as a label, and a revision. */
+/** OpenShift names a ReplicationController NAME-REVISION, where NAME is its DeploymentConfig, a label of its pods. */
 function deploymentConfigOf(controller: string, { deploymentconfig: name = '' }: Labels): WorkloadRef | undefined {
   const isRevision =
     name !== '' && controller.startsWith(`${name}-`) && /^\d+$/.test(controller.slice(name.length + 1));
@@ -67,7 +67,7 @@ function controller(references: Field): WorkloadRef | undefined {
   return kind && name ? { kind, name } : undefined;
 }
 
-/** The CronJob controller names a Job by the minutes since 1970 of its time; a date like 20260131 is none of those. */
+/** The CronJob controller names a Job by its time in minutes since 1970. A date such as 20260131 is not such a time. */
 function cronJobOf(job: string): WorkloadRef | undefined {
   const minutes = /^(.+)-(\d{8})$/.exec(job);
   if (minutes === null || Number(minutes[2]) < minutesOf2020) return undefined;
@@ -76,7 +76,7 @@ function cronJobOf(job: string): WorkloadRef | undefined {
 
 const minutesOf2020 = Date.UTC(2020, 0) / 60_000;
 
-/** 0 where the containers do not say. */
+/** 0 if no container has a finish time. */
 function lastFinishUs(status: Field): number {
   const finishes = status
     .at('containerStatuses')

@@ -1,10 +1,10 @@
 // Label selectors: matchLabels and matchExpressions as one list of requirements (rule 16).
 import type { LabelSelector, Requirement } from '../../model/kubernetes.ts';
-import { missingField, operatorNeedsValues, operatorTakesNoValues, unknownOperator } from '../errors.ts';
+import { missingField, operatorNeedsValues, operatorTakesNoValues, unknownOperator } from './errors.ts';
 import type { Field } from './field.ts';
-import { labelKey, labels, labelValue } from './values.ts';
+import { isLabelKey, labels, labelValue } from './values.ts';
 
-/** A selector that is missing reads as the empty one, which selects everything: ask `field.given` where it matters. */
+/** A missing selector reads as an empty one, which selects everything. Check `field.given` if the difference matters. */
 export function selector(field: Field): LabelSelector {
   field.only('matchLabels', 'matchExpressions');
   const byLabel = Object.entries(labels(field.at('matchLabels'))).map(([key, value]): Requirement => {
@@ -25,7 +25,7 @@ function requirement(field: Field): Requirement | undefined {
   const operator = operatorOf(field.at('operator'));
   const valuesField = field.at('values');
   const values = valuesField.items().flatMap((item) => labelValue(item) ?? []);
-  if (key === undefined || !labelKey(keyField, key) || operator === undefined) return undefined;
+  if (key === undefined || !isLabelKey(keyField, key) || operator === undefined) return undefined;
   const count = valuesField.items().length;
   const takesValues = operator === 'In' || operator === 'NotIn';
   if (takesValues && count === 0 && !hasWrongType(valuesField)) valuesField.fault(operatorNeedsValues(operator));

@@ -1,6 +1,6 @@
-// A Service: every address that stands for it, and its ports.
+// A Service: all its addresses, and its ports.
 import type { Service, ServicePort } from '../../model/kubernetes.ts';
-import { missingField } from '../errors.ts';
+import { missingField } from './errors.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
 import { addresses, labels, portName, portNumber, protocol } from './values.ts';
@@ -8,10 +8,10 @@ import { addresses, labels, portName, portNumber, protocol } from './values.ts';
 export function service(field: Field, meta: Metadata): Service {
   const { name, namespace, uid } = meta;
   const spec = field.at('spec');
-  // A headless Service says None; one of type ExternalName has no address at all.
+  // A headless Service has the value None; an ExternalName Service has no address.
   const cluster = [...spec.at('clusterIPs').items(), spec.at('clusterIP')].filter((item) => item.value !== 'None');
   const balancer = field.at('status').at('loadBalancer').at('ingress').items();
-  const outside = [...spec.at('externalIPs').items(), ...balancer.map((item) => item.at('ip'))];
+  const external = [...spec.at('externalIPs').items(), ...balancer.map((item) => item.at('ip'))];
   const clusterAddresses = addresses(cluster);
   const selector = labels(spec.at('selector'));
   return {
@@ -19,7 +19,7 @@ export function service(field: Field, meta: Metadata): Service {
     name,
     namespace,
     uid,
-    addresses: [...new Set([...clusterAddresses, ...addresses(outside)])],
+    addresses: [...new Set([...clusterAddresses, ...addresses(external)])],
     clusterAddresses,
     ...(spec.at('clusterIP').value === 'None' && { headless: true as const }),
     ...(Object.keys(selector).length > 0 && { selector }),
@@ -34,14 +34,14 @@ function servicePort(field: Field): ServicePort | undefined {
   const number = field.at('port');
   if (!number.given) number.fault(missingField('port'));
   const port = portNumber(number, 'port');
-  // The API server writes 0 where there is none.
+  // The API server writes 0 if there is no node port.
   const nodePort = field.at('nodePort').value === 0 ? 0 : (portNumber(field.at('nodePort'), 'nodePort') ?? 0);
   const read = { name: field.at('name').text() ?? '', protocol: protocol(field.at('protocol')), nodePort };
   const target = targetPort(field.at('targetPort'));
   return port === undefined ? undefined : { ...read, port, ...(target !== undefined && { targetPort: target }) };
 }
 
-/** 0 and the empty text are the port itself, as where it is left out. */
+/** Undefined, as for 0 and an empty string, means the port itself. */
 function targetPort(field: Field): number | string | undefined {
   if (field.value === 0 || field.value === '') return undefined;
   return typeof field.value === 'string' ? portName(field) : portNumber(field, 'targetPort');

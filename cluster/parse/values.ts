@@ -1,4 +1,4 @@
-// The values that objects are made of: names, times, addresses, ports, protocols, label maps.
+// Parses values that several kinds have: times, addresses, ports, protocols, labels.
 import { type Address, type Prefix, parseAddress, parsePrefix } from '../../model/address.ts';
 import type { ContainerPort, Labels } from '../../model/kubernetes.ts';
 import { hasPorts, parseProtocol, TCP } from '../../model/protocol.ts';
@@ -14,10 +14,10 @@ import {
   missingField,
   tooManyItems,
   unknownProtocol,
-} from '../errors.ts';
+} from './errors.ts';
 import type { Field } from './field.ts';
 
-/** µs since the epoch; 0 where it is missing. */
+/** µs since the epoch; 0 if it is missing. */
 export function timeUs(field: Field): number {
   const text = field.text();
   if (text === undefined || text === '') return 0;
@@ -27,7 +27,7 @@ export function timeUs(field: Field): number {
   return 0;
 }
 
-/** Each address once, in order; fields that are missing or empty are left out. */
+/** Each address once, in order, without missing and empty fields. */
 export function addresses(fields: readonly Field[]): Address[] {
   const found = new Set<Address>();
   for (const field of fields) {
@@ -48,7 +48,7 @@ export function prefix(field: Field): Prefix | undefined {
   return parsed;
 }
 
-/** TCP where it is missing, as the API server sets it. Names are in capitals: the API server takes no others. */
+/** TCP if it is missing, which is the API server's default. The API server accepts only capitals. */
 export function protocol(field: Field): number {
   const text = field.text();
   if (text === undefined) return TCP;
@@ -74,21 +74,21 @@ export function portName(field: Field): string | undefined {
   return undefined;
 }
 
-/** Of a list that the API server bounds. */
-export function fewItems(field: Field, most: number): Field[] {
+/** More than `max` items are a fault. */
+export function itemsUpTo(field: Field, max: number): Field[] {
   const items = field.items();
-  if (items.length > most) field.fault(tooManyItems(items.length, most));
+  if (items.length > max) field.fault(tooManyItems(items.length, max));
   return items;
 }
 
-/** As `fewItems`, where a list that is given must hold something. */
-export function someItems(field: Field, most: number): Field[] {
-  const items = fewItems(field, most);
+/** Like `itemsUpTo`; an empty list is a fault too. A missing list is not. */
+export function nonEmptyItems(field: Field, max: number): Field[] {
+  const items = itemsUpTo(field, max);
   if (Array.isArray(field.value) && items.length === 0) field.fault(emptyList());
   return items;
 }
 
-/** Ports of the containers and of the sidecars: init containers that keep running (restartPolicy Always). */
+/** Ports of the containers and sidecars. A sidecar is an init container that keeps running (restartPolicy Always). */
 export function containerPorts(podSpec: Field): ContainerPort[] {
   const sidecars = podSpec
     .at('initContainers')
@@ -111,18 +111,18 @@ function containerPort(field: Field): ContainerPort | undefined {
   return port === undefined ? undefined : { ...read, port };
 }
 
-/** Without a prototype, so that no key finds anything but a label. */
+/** The result has no prototype, so a key such as `constructor` finds only a label. */
 export function labels(field: Field): Labels {
   const read: Record<string, string> = Object.create(null);
   for (const [key, value] of field.entries()) {
     const text = labelValue(value);
-    if (labelKey(value, key) && text !== undefined) read[key] = text;
+    if (isLabelKey(value, key) && text !== undefined) read[key] = text;
   }
   return read;
 }
 
-/** Whether the key is one; told at `field` otherwise. */
-export function labelKey(field: Field, key: string): boolean {
+/** Whether the key is valid; if not, that is a fault of `field`. */
+export function isLabelKey(field: Field, key: string): boolean {
   const slash = key.indexOf('/');
   const name = key.slice(slash + 1);
   if ((slash < 0 || isSubdomain(key.slice(0, slash))) && name !== '' && labelText.test(name)) return true;
@@ -130,7 +130,7 @@ export function labelKey(field: Field, key: string): boolean {
   return false;
 }
 
-/** A value left empty in YAML is the empty text. */
+/** A null value, written as an empty value in YAML, is the empty string. */
 export function labelValue(field: Field): string | undefined {
   if (!field.given) return '';
   const value = field.text();
@@ -141,7 +141,7 @@ export function labelValue(field: Field): string | undefined {
 
 const labelText = /^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/;
 
-/** RFC 1123 as the API server reads it: at most 253 lower case letters, digits, - and . */
+/** RFC 1123, as the API server validates it: at most 253 lower-case letters, digits, - and . */
 function isSubdomain(text: string): boolean {
   return text.length <= 253 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text);
 }

@@ -1,16 +1,16 @@
-// What makes pods, by its pod template: Deployment, StatefulSet, …, and every other kind that has one where these do.
+// A workload, known by its pod template: Deployment, StatefulSet, …, and any other kind with a pod template in the same place.
 import type { Workload, WorkloadRef } from '../../model/kubernetes.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
 import { containerPorts, labels } from './values.ts';
 
-/** One that an owner of a kind of `makers` made stands for that owner: pods are shown as the owner's. */
-export function workload(field: Field, meta: Metadata, kind: string, makers: readonly string[] = []): Workload {
+/** If one of `ownerKinds` owns it, it represents its owner, since pods are shown as the owner's. */
+export function workload(field: Field, meta: Metadata, kind: string, ownerKinds: readonly string[] = []): Workload {
   const { name, namespace, uid } = meta;
-  const own = field.at('spec');
-  const owner = ownerAmong(makers, meta.field.at('ownerReferences'));
-  // A CronJob's template is that of the Jobs it makes.
-  const template = (own.at('jobTemplate').given ? own.at('jobTemplate').at('spec') : own).at('template');
+  const spec = field.at('spec');
+  const owner = ownerOfKind(ownerKinds, meta.field.at('ownerReferences'));
+  // A CronJob has the template of its Jobs.
+  const template = (spec.at('jobTemplate').given ? spec.at('jobTemplate').at('spec') : spec).at('template');
   return {
     kind: 'Workload',
     name,
@@ -24,21 +24,21 @@ export function workload(field: Field, meta: Metadata, kind: string, makers: rea
   };
 }
 
-function ownerAmong(makers: readonly string[], references: Field): WorkloadRef | undefined {
+function ownerOfKind(ownerKinds: readonly string[], references: Field): WorkloadRef | undefined {
   for (const reference of references.items()) {
-    const maker = makers.find((kind) => kind === reference.at('kind').value);
-    const name = maker === undefined ? undefined : reference.at('name').text();
-    if (maker !== undefined && name) return { kind: maker, name };
+    const kind = ownerKinds.find((one) => one === reference.at('kind').value);
+    const name = kind === undefined ? undefined : reference.at('name').text();
+    if (kind !== undefined && name) return { kind, name };
   }
   return undefined;
 }
 
-/** A ReplicaSet of an older revision, or a Job that is done. */
+/** A ReplicaSet of an older revision, or a completed Job. */
 function isRetired(field: Field): boolean {
   return field.at('spec').at('replicas').value === 0 || field.at('status').at('completionTime').given;
 }
 
-/** Whether an object of a kind that nobody told us of makes pods: a template with containers, as a Rollout has it. */
+/** Whether an object of an unknown kind creates pods: its template has containers, as in a Rollout. */
 export function hasPodTemplate(object: unknown): boolean {
   const spec = part(object, 'spec');
   return [spec, part(part(spec, 'jobTemplate'), 'spec')].some((one) =>

@@ -1,20 +1,20 @@
-// Where the API server is and who we are to it: by a kubeconfig, or as the service account of the pod that we run in.
+// Address and credentials for the API server, from a kubeconfig or from the service account of this pod.
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
 import { join } from 'node:path';
 import { ProblemError } from '../../model/problem.ts';
-import { noKubeconfig } from '../errors.ts';
+import { noKubeconfig } from './errors.ts';
 
 export type Access = {
-  /** `https://10.96.0.1:443`, perhaps with a path; no slash at its end. */
+  /** `https://10.96.0.1:443`, optionally with a path, without a slash at the end. */
   base: string;
-  /** For one request: tokens are renewed while we run. */
+  /** Called for each request, since tokens are renewed while the program runs. */
   requestOptions(): Promise<RequestOptions>;
 };
 
-/** Throws a ProblemError where the file cannot be used. Knows what kubectl knows: certificates, tokens, exec, OIDC, proxies. */
+/** Supports what kubectl supports: certificates, tokens, exec, OIDC, proxies. Throws a ProblemError for an unusable file. */
 export async function accessByKubeconfig(path: string): Promise<Access> {
-  // Loading it takes 80 MiB, which an agent in its pod can do without.
+  // Imported only here: it needs 80 MiB, and an agent in a pod does not use it.
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   try {
@@ -23,7 +23,7 @@ export async function accessByKubeconfig(path: string): Promise<Access> {
     throw new ProblemError(noKubeconfig(path, error instanceof Error ? error.message : String(error)));
   }
   const server = config.getCurrentCluster()?.server;
-  if (!server) throw new ProblemError(noKubeconfig(path, 'its current context names no cluster with a server'));
+  if (!server) throw new ProblemError(noKubeconfig(path, 'the current context has no cluster with a server'));
   return {
     base: server.replace(/\/+$/, ''),
     async requestOptions() {
@@ -38,13 +38,13 @@ const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Throws a ProblemError where this is no pod, or one without a service account's token. */
+/** Throws a ProblemError if this is not a pod, or a pod without the token of a service account. */
 export async function accessByServiceAccount(
   environment: Environment = process.env,
   folder = accountFolder,
 ): Promise<Access> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = environment;
-  if (!host) throw new ProblemError(noKubeconfig(folder, 'this is no pod, and no kubeconfig is given'));
+  if (!host) throw new ProblemError(noKubeconfig(folder, 'no kubeconfig is set, and this is not a pod'));
   const requestOptions = async (): Promise<RequestOptions> => {
     const [token, ca] = await Promise.all([
       readFile(join(folder, 'token'), 'utf8'),

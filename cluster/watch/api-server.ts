@@ -1,4 +1,4 @@
-// Requests to the API server: one answer, or a stream of lines.
+// Requests to the API server: one response, or a stream of lines.
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import type { Access } from './access.ts';
@@ -7,13 +7,13 @@ import { linesOf } from './lines.ts';
 export type Query = Readonly<Record<string, string>>;
 
 export type ApiServer = {
-  /** The answer as JSON. Throws an ApiRefusal where it is none of success. */
+  /** The response as JSON. Throws an ApiRefusal for any status but 200. */
   get(path: string, query: Query, signal: AbortSignal): Promise<unknown>;
-  /** Each line of the answer as JSON, until the server ends it; throws as `get`, and where the stream breaks. */
+  /** Each line of the response as JSON, until the server ends it. Throws like `get`, and if the connection breaks. */
   stream(path: string, query: Query, signal: AbortSignal): AsyncIterable<unknown>;
 };
 
-/** The API server answered, and not with what was asked for. `retryAfterMs` is 0 where it named no time. */
+/** The API server answered with an error. `retryAfterMs` is 0 if it named no time. */
 export class ApiRefusal extends Error {
   readonly status: number;
   readonly retryAfterMs: number;
@@ -25,10 +25,10 @@ export class ApiRefusal extends Error {
   }
 }
 
-/** A page of 500 objects at the size that etcd allows would be more; ours are some KiB each. */
-const answerBytesMost = 256 * 2 ** 20;
-/** etcd takes objects up to 1.5 MiB; as JSON they may be larger. */
-const lineBytesMost = 16 * 2 ** 20;
+/** Enough for a page of 500 objects, which have some KiB each; etcd allows more. */
+const maxResponseBytes = 256 * 2 ** 20;
+/** etcd accepts objects of up to 1.5 MiB; they may be larger as JSON. */
+const maxLineBytes = 16 * 2 ** 20;
 
 export function apiServer(access: Access): ApiServer {
   const open = async (path: string, query: Query, signal: AbortSignal): Promise<IncomingMessage> => {
@@ -40,10 +40,10 @@ export function apiServer(access: Access): ApiServer {
   };
   return {
     async get(path, query, signal) {
-      return JSON.parse(await textOf(await open(path, query, signal), answerBytesMost));
+      return JSON.parse(await textOf(await open(path, query, signal), maxResponseBytes));
     },
     async *stream(path, query, signal) {
-      for await (const line of linesOf(await open(path, query, signal), lineBytesMost)) yield JSON.parse(line);
+      for await (const line of linesOf(await open(path, query, signal), maxLineBytes)) yield JSON.parse(line);
     },
   };
 }
@@ -58,12 +58,12 @@ function responseTo(url: URL, options: RequestOptions): Promise<IncomingMessage>
   return promise;
 }
 
-/** What the server says of it is a Status object; of a proxy before it, anything. */
+/** The body is a Status object from the API server, or anything from a proxy in front of it. */
 async function refusalOf(response: IncomingMessage): Promise<ApiRefusal> {
   const status = response.statusCode ?? 0;
   const text = await textOf(response, 2 ** 20).catch(() => '');
   const retryAfterS = Number(response.headers['retry-after'] ?? 0);
-  return new ApiRefusal(status, messageIn(text) ?? `it answered ${status}`, retryAfterS > 0 ? retryAfterS * 1000 : 0);
+  return new ApiRefusal(status, messageIn(text) ?? `status ${status}`, retryAfterS > 0 ? retryAfterS * 1000 : 0);
 }
 
 function messageIn(text: string): string | undefined {
@@ -75,12 +75,12 @@ function messageIn(text: string): string | undefined {
   }
 }
 
-async function textOf(response: IncomingMessage, bytesMost: number): Promise<string> {
+async function textOf(response: IncomingMessage, maxBytes: number): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of response) {
     bytes += chunk.length;
-    if (bytes > bytesMost) throw new Error(`an answer of more than ${bytesMost / 2 ** 20} MiB`);
+    if (bytes > maxBytes) throw new Error(`the response is larger than ${maxBytes / 2 ** 20} MiB`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');

@@ -1,4 +1,4 @@
-// The cluster's objects from the API server: one reflector a resource, told as one series of events.
+// The cluster's objects from the API server: one reflector per resource, merged into one series of events.
 import type { ClusterEvent } from '../../model/kubernetes.ts';
 import type { Clock } from '../clock.ts';
 import type { ClusterSource } from '../source.ts';
@@ -8,7 +8,7 @@ import { clusterResources, nodeResources } from './resources.ts';
 
 export type ApiSourceOptions = {
   server: ApiServer;
-  /** Everything, or (on each of thousands of nodes) the pods of that node. */
+  /** All objects, or only the pods of one node, since an agent runs on each of thousands of nodes. */
   scope: { of: 'cluster' } | { of: 'node'; node: string };
   clock: Clock;
   /** From 0 to 1. */
@@ -25,7 +25,7 @@ export function apiSource(options: ApiSourceOptions): ClusterSource {
       const runs = reflectors.map((reflector) => reflector.run(ending.signal));
       running = Promise.allSettled(runs);
       try {
-        // A run ends before all is synced only where a first list is refused, or by `stop`.
+        // A run ends before everything is synced only if a first list is refused, or by `stop`.
         await Promise.race([synced.promise, Promise.all(runs)]);
       } catch (error) {
         ending.abort();
@@ -42,16 +42,16 @@ export function apiSource(options: ApiSourceOptions): ClusterSource {
 function reflectorsOf(options: ApiSourceOptions, receive: (event: ClusterEvent) => void, synced: () => void) {
   const { scope, server, clock, random } = options;
   const resources = scope.of === 'cluster' ? clusterResources : nodeResources(scope.node);
-  const behind = new Set(resources);
+  const unsynced = new Set(resources);
   return resources.map((resource) => {
     const onListed = (): void => {
-      const last = behind.delete(resource) && behind.size === 0;
+      const last = unsynced.delete(resource) && unsynced.size === 0;
       if (!last) return;
       receive({ type: 'synced', atUs: clock.nowUs() });
       synced();
     };
     const onDeaf = (sinceUs: number): void => {
-      behind.add(resource);
+      unsynced.add(resource);
       receive({ type: 'deaf', sinceUs, atUs: clock.nowUs() });
     };
     const listFrom = scope.of === 'cluster' ? 'etcd' : 'cache';

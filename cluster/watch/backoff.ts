@@ -1,16 +1,16 @@
-// How long to wait before asking again: longer after each failure, and never all at the same moment.
+// The wait before a retry: longer after each failure, and spread so that clients do not retry together.
 
 const firstMs = 1_000;
-const mostMs = 60_000;
-/** A server may ask for more patience than ours, within reason. */
-const askedMostMs = 300_000;
+const maxMs = 60_000;
+/** Limit for the wait that a server requests. */
+const maxRequestedMs = 300_000;
 
 /**
- * `failures` in a row, from 1; `random` is from 0 to 1. Thousands of agents lose one server at once, so the first wait
- * is anything from 0 to 1 s, and later ones spread over half of their length.
+ * `failures` is the number of consecutive failures, from 1; `random` is from 0 to 1. Thousands of agents lose a server at
+ * once, so the first wait is random from 0 to 1 s, and later waits vary by half of their length.
  */
-export function backoffMs(failures: number, askedMs: number, random: number): number {
-  const longest = Math.min(mostMs, firstMs * 2 ** Math.min(failures - 1, 16));
-  const ours = failures <= 1 ? random * longest : longest * (0.5 + random / 2);
-  return askedMs > 0 ? Math.max(Math.min(askedMs, askedMostMs) + random * firstMs, ours) : ours;
+export function backoffMs(failures: number, requestedMs: number, random: number): number {
+  const maxWaitMs = Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 16));
+  const ownMs = failures <= 1 ? random * maxWaitMs : maxWaitMs * (0.5 + random / 2);
+  return requestedMs > 0 ? Math.max(Math.min(requestedMs, maxRequestedMs) + random * firstMs, ownMs) : ownMs;
 }

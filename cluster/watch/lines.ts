@@ -1,7 +1,7 @@
-// The lines of a stream of bytes, each as it ends; empty ones are left out.
+// Splits a stream of bytes into lines, without empty lines.
 
-/** Throws where a line is longer than `bytesMost`. What stands after the last newline is a line cut off, and dropped. */
-export async function* linesOf(chunks: AsyncIterable<Buffer>, bytesMost: number): AsyncGenerator<string> {
+/** Throws if a line is longer than `maxBytes`. Drops text after the last newline: that line is incomplete. */
+export async function* linesOf(chunks: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<string> {
   let parts: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of chunks) {
@@ -16,7 +16,7 @@ export async function* linesOf(chunks: AsyncIterable<Buffer>, bytesMost: number)
     if (start === chunk.length) continue;
     parts.push(chunk.subarray(start));
     bytes += chunk.length - start;
-    if (bytes > bytesMost) throw new Error(`a line of more than ${bytesMost / 2 ** 20} MiB`);
+    if (bytes > maxBytes) throw new Error(`a line is longer than ${maxBytes / 2 ** 20} MiB`);
   }
 }
 

@@ -1,74 +1,74 @@
-// Keeps one resource in step with the API server: list, watch from there, and list again where changes may be missing.
-// Informers go deaf without a word; here a watch that tells nothing for a while, not even a bookmark, is given up.
+// Keeps one resource in sync with the API server: lists it, watches it, and lists it again if it may have missed changes.
+// A watch can stop delivering without an error, so one without an event or bookmark for too long is aborted.
 import type { ClusterEvent } from '../../model/kubernetes.ts';
 import { type Problem, ProblemError } from '../../model/problem.ts';
 import type { Clock } from '../clock.ts';
-import { apiFailed, apiRefused, apiUnreachable, watchSilent } from '../errors.ts';
-import { readListPage, readWatchEvent, type WatchEvent } from './answers.ts';
 import { ApiRefusal, type ApiServer, type Query } from './api-server.ts';
 import { backoffMs } from './backoff.ts';
-import { Mirror } from './mirror.ts';
+import { apiFailed, apiRefused, apiUnreachable, watchSilent } from './errors.ts';
+import { ResourceCache } from './resource-cache.ts';
 import type { Resource } from './resources.ts';
+import { readListPage, readWatchEvent, type WatchEvent } from './responses.ts';
 
 export type ReflectorOptions = {
   server: ApiServer;
   resource: Resource;
-  /** `cache`: a list may come from the API server's memory, not older than what is known: etcd is spared. */
+  /** `cache`: the API server may answer a list from memory, with a version not older than the last one, to spare etcd. */
   listFrom: 'etcd' | 'cache';
   clock: Clock;
   random: () => number;
   receive: (event: ClusterEvent) => void;
-  /** All that there is has been told. */
+  /** All existing objects have been reported. */
   onListed: () => void;
-  /** Nothing was heard after `sinceUs`; `onListed` will say that this is over. */
+  /** Changes after `sinceUs` may be missing, until the next `onListed`. */
   onDeaf: (sinceUs: number) => void;
 };
 
-const pageObjects = 500;
+const maxPageObjects = 500;
 const pageTimeoutMs = 60_000;
-/** API servers send a bookmark a minute. */
-export const silentMs = 180_000;
-/** A watch is ended by the server after this, and half as much again at most; longer than silence is borne. */
+/** API servers send a bookmark every minute. */
+const maxSilenceMs = 180_000;
+/** The server ends a watch after 1 to 1.5 times this, which is longer than `maxSilenceMs`. */
 const watchSeconds = 300;
-/** Ended sooner than this, the next one waits a little, whatever it told. */
-const shortWatchUs = 1_000_000;
-/** How often a kind is asked for that the API server does not know; below what is borne as silence. */
-const absentMs = 30_000;
+/** After a shorter watch, the next one waits. */
+const minWatchUs = 1_000_000;
+/** Interval of requests for a kind that the API server does not know; shorter than `maxSilenceMs`. */
+const absentRetryMs = 30_000;
 
 export class Reflector {
   readonly #options: ReflectorOptions;
-  readonly #mirror: Mirror;
+  readonly #cache: ResourceCache;
   #resourceVersion = '';
   #mustList = true;
   #listed = false;
-  /** How the last list was refused, and so must not be asked for again. */
+  /** The form of list that the server refused last, and that must not be requested again. */
   #listRefused: 'no' | 'cached' | 'paged' = 'no';
-  /** In a row, without an event of the watch in between. */
+  /** Consecutive failures, without a watch event in between. */
   #failures = 0;
-  #heardUs = 0;
+  #lastEventUs = 0;
   #deaf = false;
   #absent = false;
   #watch: AbortController | undefined;
 
   constructor(options: ReflectorOptions) {
     this.#options = options;
-    this.#mirror = new Mirror(options.resource, options.receive);
+    this.#cache = new ResourceCache(options.resource, options.receive);
   }
 
-  /** Until `signal`. Throws a ProblemError where the first list is refused and asking again will not help. */
+  /** Runs until `signal`. Throws a ProblemError if the first list is refused and a retry does not change that. */
   async run(signal: AbortSignal): Promise<void> {
-    const silence = this.#watchSilence();
+    const stopSilenceCheck = this.#startSilenceCheck();
     while (!signal.aborted) {
       let waitMs = 0;
       try {
         if (this.#mustList) await this.#list(signal);
         waitMs = await this.#follow(signal);
       } catch (error) {
-        if (!signal.aborted) waitMs = this.#failed(error);
+        if (!signal.aborted) waitMs = this.#handleFailure(error);
       }
       if (waitMs > 0) await this.#wait(waitMs, signal);
     }
-    silence();
+    stopSilenceCheck();
   }
 
   async #list(signal: AbortSignal): Promise<void> {
@@ -78,25 +78,25 @@ export class Reflector {
     let query: Query | undefined = this.#firstPage();
     while (query !== undefined) {
       const page = readListPage(await this.#page(query, signal));
-      for (const raw of page.items) keys.add(this.#mirror.put(raw, clock.nowUs()));
+      for (const raw of page.items) keys.add(this.#cache.put(raw, clock.nowUs()));
       ({ resourceVersion } = page);
       query =
-        page.next === '' ? undefined : { limit: String(pageObjects), continue: page.next, ...selectorOf(resource) };
+        page.next === '' ? undefined : { limit: String(maxPageObjects), continue: page.next, ...selectorOf(resource) };
     }
     if (signal.aborted) return;
     this.#resourceVersion = resourceVersion;
     this.#mustList = false;
     this.#absent = false;
-    this.#allTold(keys);
+    this.#completeList(keys);
   }
 
-  #allTold(keys: ReadonlySet<string>): void {
+  #completeList(keys: ReadonlySet<string>): void {
     const nowUs = this.#options.clock.nowUs();
-    this.#mirror.keepOnly(keys, nowUs);
+    this.#cache.keepOnly(keys, nowUs);
     this.#listRefused = 'no';
     this.#listed = true;
     this.#deaf = false;
-    this.#heardUs = nowUs;
+    this.#lastEventUs = nowUs;
     this.#options.onListed();
   }
 
@@ -106,7 +106,7 @@ export class Reflector {
     if (listFrom === 'cache' && this.#listRefused !== 'cached') {
       return { resourceVersion: this.#resourceVersion || '0', resourceVersionMatch: 'NotOlderThan', ...selector };
     }
-    return this.#listRefused === 'paged' ? selector : { limit: String(pageObjects), ...selector };
+    return this.#listRefused === 'paged' ? selector : { limit: String(maxPageObjects), ...selector };
   }
 
   async #page(query: Query, signal: AbortSignal): Promise<unknown> {
@@ -116,8 +116,8 @@ export class Reflector {
     try {
       return await server.get(resource.path, query, AbortSignal.any([signal, timeout.signal]));
     } catch (error) {
-      if (timeout.signal.aborted) throw new Error(`no answer within ${pageTimeoutMs / 1000} s`);
-      if (error instanceof ApiRefusal && expiredStatus.has(error.status)) {
+      if (timeout.signal.aborted) throw new Error(`no response within ${pageTimeoutMs / 1000} s`);
+      if (error instanceof ApiRefusal && expiredStatuses.has(error.status)) {
         this.#listRefused = 'continue' in query || 'limit' in query ? 'paged' : 'cached';
       }
       throw error;
@@ -126,7 +126,7 @@ export class Reflector {
     }
   }
 
-  /** Returns how long to wait before the next watch. */
+  /** Returns the wait before the next watch. */
   async #follow(signal: AbortSignal): Promise<number> {
     const { server, resource, random, clock } = this.#options;
     const watch = new AbortController();
@@ -141,69 +141,69 @@ export class Reflector {
     const beganUs = clock.nowUs();
     this.#watch = watch;
     try {
-      for await (const line of lines) this.#hear(readWatchEvent(line));
+      for await (const line of lines) this.#handleEvent(readWatchEvent(line));
     } catch (error) {
       if (!watch.signal.aborted) throw error;
     } finally {
       this.#watch = undefined;
     }
-    // The server ends a watch in its time. One that was given up, or ended at once or without a word, is a failure.
-    const toldUntilItsTime = !watch.signal.aborted && this.#heardUs >= beganUs;
-    if (toldUntilItsTime && clock.nowUs() - beganUs >= shortWatchUs) return 0;
+    // The server ends each watch after some minutes. A watch that was aborted, very short, or without events is a failure.
+    const endedNormally = !watch.signal.aborted && this.#lastEventUs >= beganUs;
+    if (endedNormally && clock.nowUs() - beganUs >= minWatchUs) return 0;
     this.#failures += 1;
     return backoffMs(this.#failures, 0, random());
   }
 
-  #hear(event: WatchEvent): void {
-    if (event.type === 'expired') throw new ApiRefusal(410, 'the version asked for is too old');
+  #handleEvent(event: WatchEvent): void {
+    if (event.type === 'expired') throw new ApiRefusal(410, 'the requested version is too old');
     this.#resourceVersion = event.resourceVersion;
-    this.#heardUs = this.#options.clock.nowUs();
+    this.#lastEventUs = this.#options.clock.nowUs();
     this.#failures = 0;
-    if (event.type === 'put') this.#mirror.put(event.raw, this.#heardUs);
-    if (event.type === 'gone') this.#mirror.remove(event.raw, this.#heardUs);
+    if (event.type === 'put') this.#cache.put(event.raw, this.#lastEventUs);
+    if (event.type === 'gone') this.#cache.remove(event.raw, this.#lastEventUs);
   }
 
-  /** Decides whether to list again, tells what a person should know, and returns how long to wait. */
-  #failed(error: unknown): number {
+  /** Decides whether to list again, reports problems, and returns the wait before the next request. */
+  #handleFailure(error: unknown): number {
     const { resource, random } = this.#options;
     const refused = error instanceof ApiRefusal;
-    if (refused && error.status === 404 && resource.optional) return this.#becomeAbsent();
+    if (refused && error.status === 404 && resource.optional) return this.#handleAbsent();
     this.#failures += 1;
-    // What is not understood would be told again from the same version on.
-    if (refused ? expiredStatus.has(error.status) : !isNetworkFault(error)) this.#mustList = true;
-    if (refused && hopeless.has(error.status)) {
+    // A watch from the same version would send the same invalid event again.
+    if (refused ? expiredStatuses.has(error.status) : !isNetworkFault(error)) this.#mustList = true;
+    if (refused && permanentStatuses.has(error.status)) {
       const problem = apiRefused(resource.name, error.status);
       if (!this.#listed) throw new ProblemError(problem);
       this.#problem(problem);
     } else if (refused && error.status !== 410) this.#problem(apiFailed(resource.name, error.message));
-    // A connection that is cut once, or a version that is too old, is everyday life.
+    // One broken connection, or an expired version, is normal and not reported.
     else if (!refused && (this.#failures > 1 || !this.#listed)) this.#problem(apiUnreachable(resource.name, error));
     return backoffMs(this.#failures, refused ? error.retryAfterMs : 0, random());
   }
 
-  /** Nobody installed the kind, or somebody took it away with all that there was of it. Returns how long to wait. */
-  #becomeAbsent(): number {
+  /** The CRD of the kind is not installed, or was removed with its objects. Returns the wait before the next request. */
+  #handleAbsent(): number {
     const { resource, clock, receive } = this.#options;
     if (!this.#absent) receive({ type: 'absent', resource: resource.name, atUs: clock.nowUs() });
     this.#absent = true;
     this.#failures = 0;
     this.#resourceVersion = '';
     this.#mustList = true;
-    this.#allTold(new Set());
-    return absentMs;
+    this.#completeList(new Set());
+    return absentRetryMs;
   }
 
-  /** Looks now and then whether anything was heard; returns how to end it. */
-  #watchSilence(): () => void {
+  /** Checks regularly for missing events. Returns a function that stops the checks. */
+  #startSilenceCheck(): () => void {
     const { clock } = this.#options;
     let cancel = () => {};
-    const look = (): void => {
-      const silentForMs = (clock.nowUs() - this.#heardUs) / 1000;
-      if (this.#listed && !this.#deaf && silentForMs >= silentMs) this.#becomeDeaf();
-      const leftMs = this.#listed && !this.#deaf ? silentMs - silentForMs : silentMs;
-      cancel = clock.after(Math.max(1, leftMs), look);
+    const check = (): void => {
+      const silentForMs = (clock.nowUs() - this.#lastEventUs) / 1000;
+      if (this.#listed && !this.#deaf && silentForMs >= maxSilenceMs) this.#becomeDeaf();
+      const leftMs = this.#listed && !this.#deaf ? maxSilenceMs - silentForMs : maxSilenceMs;
+      cancel = clock.after(Math.max(1, leftMs), check);
     };
-    cancel = clock.after(silentMs, look);
+    cancel = clock.after(maxSilenceMs, check);
     return () => cancel();
   }
 
@@ -211,9 +211,9 @@ export class Reflector {
     const { resource, onDeaf } = this.#options;
     this.#deaf = true;
     this.#mustList = true;
-    onDeaf(this.#heardUs);
+    onDeaf(this.#lastEventUs);
     if (this.#watch === undefined) return;
-    this.#problem(watchSilent(resource.name, silentMs));
+    this.#problem(watchSilent(resource.name, maxSilenceMs));
     this.#watch.abort();
   }
 
@@ -232,15 +232,15 @@ export class Reflector {
   }
 }
 
-/** 410: too old; 504: the server's memory is behind the version that was asked for. */
-const expiredStatus = new Set([410, 504]);
-const hopeless = new Set([401, 403, 404]);
+/** 410: the version is too old. 504: the server's cache is behind the requested version. */
+const expiredStatuses = new Set([410, 504]);
+const permanentStatuses = new Set([401, 403, 404]);
 
 function selectorOf(resource: Resource): Query {
   return resource.fieldSelector === undefined ? {} : { fieldSelector: resource.fieldSelector };
 }
 
-/** Errors of sockets, names and TLS have a code; what we could not understand has none. */
+/** Errors of sockets, names and TLS have a code; errors of an invalid response do not. */
 function isNetworkFault(error: unknown): boolean {
   return error instanceof Error && 'code' in error;
 }

@@ -1,17 +1,17 @@
-// The kinds that are watched, and where the API server has them.
+// The watched kinds, and their paths on the API server.
 
 export type Resource = {
   kind: string;
   apiVersion: string;
-  /** In the path of the request, and in a ClusterRole. */
+  /** As in the request path and in a ClusterRole. */
   name: string;
   path: string;
   fieldSelector?: string;
-  /** A kind that a cluster need not have: where the API server does not know it, there are no objects of it. */
+  /** A kind that a cluster may lack: if the API server does not know it, there are no objects of it. */
   optional?: true;
 };
 
-/** What the collector needs: everything. */
+/** Watched by the collector. */
 export const clusterResources: readonly Resource[] = [
   core('Namespace', 'namespaces'),
   core('Node', 'nodes'),
@@ -24,7 +24,7 @@ export const clusterResources: readonly Resource[] = [
   core('Pod', 'pods'),
 ];
 
-/** What an agent needs: the pods of its own node. */
+/** Watched by an agent: the pods of its own node. */
 export function nodeResources(node: string): readonly Resource[] {
   return [{ ...core('Pod', 'pods'), fieldSelector: `spec.nodeName=${node}` }];
 }
@@ -37,7 +37,7 @@ function grouped(kind: string, apiVersion: string, name: string): Resource {
   return { kind, apiVersion, name, path: `/apis/${apiVersion}/${name}` };
 }
 
-/** Of a CRD. */
+/** A kind from a CRD. */
 function optional(kind: string, apiVersion: string, name: string): Resource {
   return { ...grouped(kind, apiVersion, name), optional: true };
 }

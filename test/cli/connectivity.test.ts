@@ -225,7 +225,7 @@ t.test('where nobody lives it says so, and not that all is denied', async (t) =>
   t.match(await run({ cluster: nothing, output: 'json' }), {
     code: 2,
     stdout: '[]\n',
-    stderr: `nothing-to-read: ${nothing}: no object is there `,
+    stderr: `nothing-to-read: ${nothing}: found no objects to evaluate; `,
   });
   t.match(await run({ diff: nothing, verdict: ['allowed'] }), {
     code: 0,
@@ -271,7 +271,7 @@ t.test(
     t.match(ran, {
       code: 2,
       stdout: /^x\/a +outside 0\.0\.0\.0\/0/m,
-      stderr: /^bad-yaml: b\.yaml:1: .*; mend the syntax$/m,
+      stderr: /^bad-yaml: b\.yaml:1: .*; fix the syntax$/m,
     });
     t.equal((await run({ cluster: broken })).code, 2);
     t.equal((await run({ cluster: before, diff: broken })).code, 2);

@@ -55,10 +55,7 @@ t.test('a folder that holds nothing of ours is a wrong path, and no folder witho
   const { path } = folder(t, { 'a.yaml': '{ apiVersion: v1, kind: ConfigMap, metadata: { name: c, namespace: x } }' });
   const { code, stderr } = await run({ cluster: path, failOn: 'any' });
   t.equal(code, 2);
-  t.match(
-    stderr,
-    /^nothing-to-read: .*: no object is there that anything could be said of \(1 of other kinds\); give /,
-  );
+  t.match(stderr, /^nothing-to-read: .*: found no objects to evaluate \(ignored 1 of other kinds\); give /);
 });
 
 t.test(
@@ -168,7 +165,7 @@ t.test('what was passed over is counted by its kind, and a kind that is misspell
     'b.yaml': `apiVersion: networking.k8s.io/v1\nkind: Networkpolicy\n${own}\n`,
   });
   t.same((await run({ cluster: path })).stderr.split('\n'), [
-    'unknown-kind: Networkpolicy shop/a (b.yaml:2, kind): networking.k8s.io has no kind "Networkpolicy"; write it as NetworkPolicy, Ingress, IngressClass, IPAddress or ServiceCIDR',
+    'unknown-kind: Networkpolicy shop/a (b.yaml:2, kind): unknown kind "Networkpolicy" in API group networking.k8s.io; use NetworkPolicy, Ingress, IngressClass, IPAddress or ServiceCIDR',
     '0 complaints, 0 policies read, 1 object of other kinds passed over (Secret 1)',
     '',
   ]);

@@ -108,7 +108,7 @@ for (const kind of ['agent', 'collector'] as const) {
 
   t.test(`${kind}: manifests that are not there are named`, { buffered: true }, async (t) => {
     told(t, await run(kind, { 'cluster-manifests': '/nowhere/manifests' }), [
-      /^cannot-read: cluster\.manifests \/nowhere\/manifests: there is no such file or folder; give the path/,
+      /^cannot-read: cluster\.manifests \/nowhere\/manifests: no such file or folder; give the path/,
     ]);
   });
 

@@ -17,7 +17,7 @@ const wrong: [name: string, args: (made: ReplayScene) => string[], line: RegExp]
   [
     'manifests that are not there',
     ({ some }) => [some, '--cluster', `${some}.yaml`],
-    /^cannot-read: .*there is no such file or folder; .*$/,
+    /^cannot-read: .*no such file or folder; .*$/,
   ],
   ['no file', ({ cluster }) => cluster, /^bad-usage: .*file.*; --help has the flags$/],
 ];

@@ -1,66 +1,84 @@
-// docs/errors.md against the tree: every code that an errors.ts can make stands in the page, and no other.
+// docs/errors.md against the source: the page lists every code that an errors.ts exports, and no other.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
 
 const root = new URL('../..', import.meta.url).pathname;
 const rows = [...readFileSync(`${root}/docs/errors.md`, 'utf8').matchAll(/^\| `([a-z-]+)` \| (.*) \| (.*) \|$/gm)];
-const page = rows.map(([, code]) => code!);
-const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '*.ts'], { cwd: root })
-  .toString()
-  .trim()
-  .split('\n')
-  .filter((file) => !file.startsWith('test/'));
-const rooms = files.filter((file) => file.endsWith('errors.ts'));
+const documented = rows.map(([, code]) => code!);
+const errorFiles = listFiles('**/errors.ts', '**/*-errors.ts');
+const otherFiles = listFiles('*.ts').filter((file) => !errorFiles.includes(file));
 
-/** The codes that a room's list says it has, the export that ends in ProblemCodes. */
-async function listed(file: string): Promise<string[]> {
+/** Tracked and new files that match, without tests. `:(glob)**` matches at any depth, the root included. */
+function listFiles(...patterns: string[]): string[] {
+  const pathspecs = patterns.map((pattern) => (pattern.includes('**') ? `:(glob)${pattern}` : pattern));
+  return execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...pathspecs], {
+    cwd: root,
+  })
+    .toString()
+    .split('\n')
+    .filter((file) => file !== '' && !file.startsWith('test/'));
+}
+
+function read(file: string): string {
+  return readFileSync(`${root}/${file}`, 'utf8');
+}
+
+/** The codes in the exports of a file whose name ends in ProblemCodes. */
+async function listedCodes(file: string): Promise<string[]> {
   const exported = (await import(`${root}/${file}`)) as Record<string, unknown>;
   const lists = Object.entries(exported).filter(([name]) => name.endsWith('ProblemCodes'));
   return lists.flatMap(([, codes]) => codes as string[]);
 }
 
-/** The codes that stand where a Problem is made: `code: '…'`, or the first argument of what makes one. */
-function made(file: string): string[] {
-  const text = readFileSync(`${root}/${file}`, 'utf8');
+/** The codes of the Problems that a file makes: `code: '…'`, or the first argument of `problem(…)` or `maker(…)`. */
+function madeCodes(text: string): string[] {
   return [...text.matchAll(/(?:\bcode: |\b(?:problem|maker)\(\s*)'([a-z]+(?:-[a-z]+)+)'/g)].map(([, code]) => code!);
 }
 
-t.test('every errors.ts lists its codes, and makes no other', async (t) => {
-  t.ok(rooms.length > 10, 'they were found');
-  for (const file of rooms) {
-    const codes = await listed(file);
+t.test('the errors files are found, and their codes and the rows of the page are read', async (t) => {
+  t.ok(errorFiles.length > 10, `${errorFiles.length} files named errors.ts or …-errors.ts`);
+  t.ok(errorFiles.flatMap((file) => madeCodes(read(file))).length > 50, 'codes of the problems that they make');
+  t.ok(rows.length > 50, `${rows.length} rows in docs/errors.md`);
+});
+
+t.test('every errors file lists its codes, and makes no other', async (t) => {
+  for (const file of errorFiles) {
+    const codes = await listedCodes(file);
     t.ok(codes.length > 0, `${file} exports a list that ends in ProblemCodes`);
-    for (const code of made(file)) t.ok(codes.includes(code), `${file}: ${code} is in its list`);
+    for (const code of madeCodes(read(file))) t.ok(codes.includes(code), `${file}: ${code} is in its list`);
   }
 });
 
-t.test('every code stands in docs/errors.md, and the page has none that nobody makes', async (t) => {
-  const all = new Set<string>();
-  for (const file of rooms) for (const code of await listed(file)) all.add(code);
-  for (const file of files) for (const code of made(file)) all.add(code);
-  const sorted = [...all].sort();
-  t.same(
-    sorted.filter((code) => !page.includes(code)),
-    [],
-    'missing in the page',
-  );
-  t.same(
-    page.filter((code) => !all.has(code)),
-    [],
-    'in the page and nowhere else',
-  );
-});
-
-t.test('no list has a code that is never used', async (t) => {
-  const whole = files.map((file) => readFileSync(`${root}/${file}`, 'utf8')).join('\n');
-  for (const code of page) {
-    const uses = whole.match(new RegExp(`(?<![a-z-])${code}(?![a-z-])`, 'g')) ?? [];
-    t.ok(uses.length > 1, `${code} stands in a list, and where it is made`);
+t.test('a list of codes, and a Problem with a code, occur only in an errors file', async (t) => {
+  t.ok(otherFiles.length > 100, `${otherFiles.length} other files`);
+  for (const file of otherFiles) {
+    const text = read(file);
+    t.notMatch(text, /export const \w*ProblemCodes\b/, file);
+    t.same(madeCodes(text), [], `${file} makes a Problem: move it to the errors.ts beside it`);
   }
 });
 
-t.test('the page has each code once, in their alphabet, with its meaning and its mend', async (t) => {
-  t.same(page, [...new Set(page)].sort());
-  for (const [, code, meaning, mend] of rows) t.ok(meaning!.length > 10 && mend!.length > 3, `${code}`);
+t.test('docs/errors.md has every listed code, and no other', async (t) => {
+  const listed = new Set<string>();
+  for (const file of errorFiles) for (const code of await listedCodes(file)) listed.add(code);
+  t.same([...listed].filter((code) => !documented.includes(code)).sort(), [], 'missing in the page');
+  t.same(
+    documented.filter((code) => !listed.has(code)),
+    [],
+    'only in the page',
+  );
+});
+
+t.test('every listed code is used', async (t) => {
+  const source = [...errorFiles, ...otherFiles].map(read).join('\n');
+  for (const code of documented) {
+    const uses = source.match(new RegExp(`(?<![a-z-])${code}(?![a-z-])`, 'g')) ?? [];
+    t.ok(uses.length > 1, `${code} is in a list and in a Problem`);
+  }
+});
+
+t.test('docs/errors.md has each code once, in alphabetical order, with a meaning and what to do', async (t) => {
+  t.same(documented, [...new Set(documented)].sort());
+  for (const [, code, meaning, advice] of rows) t.ok(meaning!.length > 10 && advice!.length > 3, `${code}`);
 });

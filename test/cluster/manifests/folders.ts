@@ -1,11 +1,11 @@
-// Folders of manifests that tests make and change.
+// Temporary folders of manifests, for tests that read and change them.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 export type Folder = { path: string; write: (name: string, text: string) => void; remove: (name: string) => void };
 
-/** Gone when the test is done. */
+/** Removed at the end of the test. */
 export function folder(
   t: { teardown(remove: () => void): void },
   files: Readonly<Record<string, string>> = {},

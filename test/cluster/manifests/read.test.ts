@@ -9,11 +9,11 @@ import { folder, namespace } from './folders.ts';
 
 const keys = (objects: readonly ClusterObject[]) => objects.map(objectKey);
 const read = (text: string, name = 'x.yaml') => {
-  const { entries, problems, passedOver } = parseManifest(text, name);
-  return { keys: keys(entries.map((entry) => entry.object)), lines: problems.map(problemLine), passedOver };
+  const { entries, problems, ignored } = parseManifest(text, name);
+  return { keys: keys(entries.map((entry) => entry.object)), lines: problems.map(problemLine), ignored };
 };
 
-t.test('a folder is read with all that is in it, less what is hidden or no manifest', async (t) => {
+t.test('a folder is read with its subfolders, without hidden files and other file types', async (t) => {
   const { path } = folder(t, {
     'a.yaml': namespace('a'),
     'deep/er/b.yml': namespace('b'),
@@ -22,17 +22,17 @@ t.test('a folder is read with all that is in it, less what is hidden or no manif
     '.git/d.yaml': namespace('no'),
     '.hidden.yaml': namespace('no'),
   });
-  const { objects, problems, passedOver } = await readManifests(path);
+  const { objects, problems, ignored } = await readManifests(path);
   t.same(keys(objects).sort(), ['Namespace//a', 'Namespace//b', 'Namespace//c']);
-  t.same([problems, passedOver], [[], 0]);
+  t.same([problems, ignored], [[], 0]);
 });
 
-t.test('a path that is a file is read whatever its name', async (t) => {
+t.test('a file is read by its path, whatever its name', async (t) => {
   const { path } = folder(t, { dump: namespace('a') });
   t.same(keys((await readManifests(join(path, 'dump'))).objects), ['Namespace//a']);
 });
 
-t.test('links are followed, and a link to a folder around it once', async (t) => {
+t.test('links are followed, and a link to a parent folder ends there', async (t) => {
   const { path } = folder(t, { 'real/a.yaml': namespace('a') });
   symlinkSync(join(path, 'real', 'a.yaml'), join(path, 'b.yaml'));
   symlinkSync(path, join(path, 'real', 'loop'));
@@ -41,14 +41,14 @@ t.test('links are followed, and a link to a folder around it once', async (t) =>
   t.match(problems, [{ code: 'duplicate-object' }]);
 });
 
-t.test('a path that is not there is a ProblemError with the mend', async (t) => {
+t.test('a missing path is a ProblemError that says what to do', async (t) => {
   await t.rejects(readManifests('/nowhere/at-all'), {
     message:
-      'cannot-read: /nowhere/at-all: there is no such file or folder; give the path of a manifest or of a folder of manifests',
+      'cannot-read: /nowhere/at-all: no such file or folder; give the path of a manifest or of a folder with manifests',
   });
 });
 
-t.test('a link that leads nowhere is a problem, and the rest is read', async (t) => {
+t.test('a broken link is a problem, and the other files are read', async (t) => {
   const { path } = folder(t, { 'a.yaml': namespace('a') });
   symlinkSync('gone', join(path, 'b.yaml'));
   const { objects, problems } = await readManifests(path);
@@ -56,28 +56,31 @@ t.test('a link that leads nowhere is a problem, and the rest is read', async (t)
   t.match(problems, [{ code: 'cannot-read', place: 'b.yaml' }]);
 });
 
-t.test('several documents, lists and typed lists are read; what is not ours is passed over and counted', async (t) => {
-  const text = [
-    '# only a comment',
-    namespace('a'),
-    'kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}',
-    'kind: PodList\napiVersion: v1\nitems:\n- metadata: {name: p, namespace: a}\n- metadata: {name: q, namespace: a}',
-    `kind: List\napiVersion: v1\nitems:\n- {kind: Secret, apiVersion: v1, metadata: {name: s}}\n- {kind: Node, apiVersion: v1, metadata: {name: n1}}`,
-    'replicas: 3\nimage: {tag: x}',
-    '',
-  ].join('\n---\n');
-  t.same(read(text), { keys: ['Namespace//a', 'Pod/a/p', 'Pod/a/q', 'Node//n1'], lines: [], passedOver: 3 });
-});
+t.test(
+  'several documents, lists and typed lists are read; objects of other kinds are ignored and counted',
+  async (t) => {
+    const text = [
+      '# only a comment',
+      namespace('a'),
+      'kind: ConfigMap\napiVersion: v1\nmetadata: {name: x}',
+      'kind: PodList\napiVersion: v1\nitems:\n- metadata: {name: p, namespace: a}\n- metadata: {name: q, namespace: a}',
+      `kind: List\napiVersion: v1\nitems:\n- {kind: Secret, apiVersion: v1, metadata: {name: s}}\n- {kind: Node, apiVersion: v1, metadata: {name: n1}}`,
+      'replicas: 3\nimage: {tag: x}',
+      '',
+    ].join('\n---\n');
+    t.same(read(text), { keys: ['Namespace//a', 'Pod/a/p', 'Pod/a/q', 'Node//n1'], lines: [], ignored: 3 });
+  },
+);
 
-t.test('what is passed over is counted by its kind, where it is an object of Kubernetes', async (t) => {
+t.test('ignored Kubernetes objects are counted by kind', async (t) => {
   const { path } = folder(t, {
     'a.yaml':
       'kind: ConfigMap\napiVersion: v1\n---\nkind: Ingress\napiVersion: networking.k8s.io/v1\n---\nreplicas: 3\n',
     'b.yaml':
       'kind: ConfigMapList\napiVersion: v1\nitems: [{}, {}]\n---\nkind: Values\n---\nkind: "\\e[31m"\napiVersion: v1\n',
   });
-  const { passedOver, otherKinds } = await readManifests(path);
-  t.equal(passedOver, 7);
+  const { ignored, otherKinds } = await readManifests(path);
+  t.equal(ignored, 7);
   t.same(
     [...otherKinds],
     [
@@ -87,7 +90,7 @@ t.test('what is passed over is counted by its kind, where it is an object of Kub
   );
 });
 
-t.test('JSON documents may stand one behind the other', async (t) => {
+t.test('a file may have several JSON documents', async (t) => {
   const one = (name: string) => `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"${name}"}}`;
   t.same(read(`${one('a')}\n${one('b')}\n`).keys, ['Namespace//a', 'Namespace//b']);
   t.same(read(`${one('a')}\n---\n${one('b')}\n`).keys, ['Namespace//a', 'Namespace//b']);
@@ -107,7 +110,7 @@ items:
   t.match(entries, [{ object: { name: 'a' } }, { object: { name: 'b', labels: { team: 'x' } } }]);
 });
 
-t.test('a fault is named with file, line and field, in every document of the file', async (t) => {
+t.test('a fault is reported with file, line and field, in every document of the file', async (t) => {
   const policy = (port: string) => `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
@@ -125,7 +128,7 @@ spec:
   ]);
 });
 
-t.test('a fault in a list or in JSON is named with its line too', async (t) => {
+t.test('a fault in a list or in JSON is reported with its line too', async (t) => {
   const json = JSON.stringify(
     { kind: 'PodList', apiVersion: 'v1', items: [{ metadata: { name: 'p' }, status: { podIP: 'x' } }] },
     null,
@@ -133,66 +136,66 @@ t.test('a fault in a list or in JSON is named with its line too', async (t) => {
   );
   const line = json.split('\n').findIndex((text) => text.includes('podIP')) + 1;
   t.same(read(json, 'pods.json').lines, [
-    `bad-address: Pod default/p (pods.json:${line}, status.podIP): "x" is not an IP address; write an IPv4 or IPv6 address`,
+    `bad-address: Pod default/p (pods.json:${line}, status.podIP): invalid IP address "x"; write an IPv4 or IPv6 address`,
   ]);
 });
 
-t.test('what is missing is placed where it should stand', async (t) => {
+t.test('a missing field is reported at the line of its parent', async (t) => {
   t.same(read('---\nkind: Namespace\napiVersion: v1\nmetadata:\n  labels: {}\n', 'n.yaml').lines, [
     'missing-field: Namespace (no name) (n.yaml:4, metadata.name): name is missing; set name',
   ]);
 });
 
-t.test('a document that is no YAML is named with its line; the others are read', async (t) => {
+t.test('invalid YAML is reported with its line; the other documents are read', async (t) => {
   const { keys: found, lines } = read(`${namespace('a')}---\nkind: [\n---\n${namespace('b')}`);
   t.same(found, ['Namespace//a', 'Namespace//b']);
   t.equal(lines.length, 1);
-  t.match(lines[0], /^bad-yaml: x\.yaml:\d+: cannot be read as YAML or JSON: .+; mend the syntax$/);
+  t.match(lines[0], /^bad-yaml: x\.yaml:\d+: cannot parse as YAML or JSON: .+; fix the syntax$/);
 });
 
-t.test('the same object twice is a problem, and the last one counts', async (t) => {
+t.test('an object that is defined twice is a problem, and the last definition is used', async (t) => {
   const { path } = folder(t, { 'a.yaml': namespace('shop', 'one'), 'b.yaml': `---\n${namespace('shop', 'two')}` });
   const { objects, problems } = await readManifests(path);
   t.match(objects, [{ name: 'shop', labels: { team: 'two' } }]);
   t.equal(objects.length, 1);
   t.same(problems.map(problemLine), [
-    'duplicate-object: Namespace shop (b.yaml:2): the same object stands in a.yaml:1 too; this one counts; keep one of them',
+    'duplicate-object: Namespace shop (b.yaml:2): this definition replaces the one in a.yaml:1; remove one of the two definitions',
   ]);
 });
 
-t.test('aliases that would grow into millions of values are refused, also where they are few', async (t) => {
+t.test('aliases that expand to millions of values are refused, even if they are few', async (t) => {
   let text = 'a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n';
   for (let i = 1; i < 8; i++)
     text += `a${i}: &a${i} [${Array(10)
       .fill(`*a${i - 1}`)
       .join(', ')}]\n`;
-  t.match(read(text).lines, [/^bad-yaml: x\.yaml:1: .*its aliases make more than 1000000 values of it/]);
+  t.match(read(text).lines, [/^bad-yaml: x\.yaml:1: .*its aliases expand to more than 1,000,000 values/]);
   t.match(read(`a: &a [x]\nb: [${Array(2000).fill('*a').join(', ')}]\n`).lines, [/^bad-yaml: .*aliases exceeded/]);
   t.match(read('a: &a [*a]\n').lines, [/^bad-yaml/]);
 });
 
-t.test('nesting without end is refused, in YAML and in JSON', async (t) => {
+t.test('very deep nesting is refused, in YAML and in JSON', async (t) => {
   t.match(read('['.repeat(100_000)).lines, [/^bad-yaml/]);
   t.match(read('{"a":'.repeat(100_000)).lines, [/^bad-yaml/]);
 });
 
-t.test('a file with a byte order mark, with CRLF, or with nothing in it is read', async (t) => {
+t.test('a file with a byte order mark or CRLF, and an empty file, are read', async (t) => {
   t.same(read(`\ufeff${namespace('a')}`).keys, ['Namespace//a']);
   t.same(read(namespace('a').replaceAll('\n', '\r\n')).keys, ['Namespace//a']);
-  t.same(read('\n# nothing\n'), { keys: [], lines: [], passedOver: 0 });
+  t.same(read('\n# nothing\n'), { keys: [], lines: [], ignored: 0 });
 });
 
-t.test('--- within a text that is indented begins no document', async (t) => {
+t.test('--- in an indented string does not start a document', async (t) => {
   const text = `${namespace('a')}  annotations:\n    note: |\n      ---\n      more\n---\n${namespace('b')}`;
   t.same(read(text).keys, ['Namespace//a', 'Namespace//b']);
 });
 
-t.test('what was left out is told apart from what is only told', async (t) => {
+t.test('unread holds only the problems that kept something from being read', async (t) => {
   const policy = (ports: string) =>
     `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}, ingress: [{ports: [${ports}]}]}\n`;
   const { path } = folder(t, {
     'broken.yaml': policy('{port: 70000}'),
-    'left-out.yaml': 'apiVersion: v1\nkind: Pod\nmetadata: {name: 1}\n---\nkind: [\n',
+    'unread.yaml': 'apiVersion: v1\nkind: Pod\nmetadata: {name: 1}\n---\nkind: [\n',
     'once.yaml': namespace('a'),
     'twice.yaml': namespace('a'),
     'kustomization.yaml': 'namePrefix: x-\n',
@@ -201,18 +204,21 @@ t.test('what was left out is told apart from what is only told', async (t) => {
   symlinkSync('gone', join(path, 'gone.yaml'));
   const { problems, unread } = await readManifests(path);
   t.same(unread.map(({ code }) => code).sort(), ['bad-yaml', 'cannot-read', 'helm-templates', 'wrong-type']);
-  const onlyTold = problems.filter((problem) => !unread.includes(problem)).map(({ code }) => code);
-  t.same(onlyTold.sort(), ['bad-port', 'duplicate-object', 'kustomization-not-built']);
+  const others = problems.filter((problem) => !unread.includes(problem)).map(({ code }) => code);
+  t.same(others.sort(), ['bad-port', 'duplicate-object', 'kustomization-not-built']);
 });
 
-t.test('a file that is too large is not read, and YAML may be given as JSON, of which more is', async (t) => {
-  const { path } = folder(t, { 'a.yaml': '', 'b.json': '' });
-  truncateSync(join(path, 'a.yaml'), 65 * 2 ** 20);
-  truncateSync(join(path, 'b.json'), 257 * 2 ** 20);
-  const { problems, unread } = await readManifests(path);
-  t.same(problems.map(problemLine), [
-    'file-too-large: a.yaml: 65 MiB are more than 64; give a .json file (kubectl get -o json), which may have 256 MiB, or split it, one namespace a file',
-    'file-too-large: b.json: 257 MiB are more than 256; split it, one namespace a file',
-  ]);
-  t.same(unread, problems);
-});
+t.test(
+  'a file above the size limit is not read, and the problem for YAML suggests JSON, whose limit is higher',
+  async (t) => {
+    const { path } = folder(t, { 'a.yaml': '', 'b.json': '' });
+    truncateSync(join(path, 'a.yaml'), 65 * 2 ** 20);
+    truncateSync(join(path, 'b.json'), 257 * 2 ** 20);
+    const { problems, unread } = await readManifests(path);
+    t.same(problems.map(problemLine), [
+      'file-too-large: a.yaml: the file has 65 MiB, more than 64 MiB; use JSON (kubectl get -o json) of at most 256 MiB, or split it, for example by namespace',
+      'file-too-large: b.json: the file has 257 MiB, more than 256 MiB; split it, for example by namespace',
+    ]);
+    t.same(unread, problems);
+  },
+);

@@ -3,7 +3,7 @@ import { readDocuments } from '../../../cluster/manifests/documents.ts';
 import { parseManifest } from '../../../cluster/manifests/manifest.ts';
 import { problemLine } from '../../../model/problem.ts';
 
-/** What `kubectl annotate --local -o json` of Kubernetes 1.32 makes of each. */
+/** Each scalar with its value in the output of `kubectl annotate --local -o json` of Kubernetes 1.32. */
 const meanings: [string, unknown][] = [
   ...['y', 'Y', 'yes', 'Yes', 'YES', 'on', 'On', 'ON', 'true', 'True', 'TRUE'].map((text): [string, boolean] => [
     text,
@@ -46,7 +46,7 @@ const meanings: [string, unknown][] = [
   ['=', '='],
 ];
 
-t.test('a plain scalar means what it means to kubectl', async (t) => {
+t.test('a plain scalar has the value that kubectl reads', async (t) => {
   for (const [text, meaning] of meanings) {
     const { documents, problems } = readDocuments(`x: ${text}\n`, 'x.yaml');
     t.same(problems, [], text);
@@ -55,7 +55,7 @@ t.test('a plain scalar means what it means to kubectl', async (t) => {
 });
 
 t.test(
-  'a DaemonSet with hostNetwork: yes is on the host network, and its octal port is what kubectl sends',
+  'a DaemonSet with hostNetwork: yes is on the host network, and its octal port has the value that kubectl sends',
   async (t) => {
     const { entries, problems } = parseManifest(
       [
@@ -74,12 +74,12 @@ t.test(
   },
 );
 
-t.test('a label that kubectl reads as true is no text, and the mend says how to write it', async (t) => {
+t.test('a label that kubectl reads as true is not a string, and the problem says how to write it', async (t) => {
   const { problems } = parseManifest(
     'apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n  labels: { open: yes }\n',
     'x.yaml',
   );
   t.same(problems.map(problemLine), [
-    'wrong-type: Namespace a (x.yaml:5, metadata.labels.open): true is not a text; put what stands there in quotes',
+    'wrong-type: Namespace a (x.yaml:5, metadata.labels.open): true is not a string; put the value in quotes (unquoted yes, no, on and off are booleans)',
   ]);
 });

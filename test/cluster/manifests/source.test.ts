@@ -2,7 +2,7 @@ import t from 'tap';
 import { readSources } from '../../../cluster/manifests/read.ts';
 import { folder } from './folders.ts';
 
-t.test('an object is known as it was written: its values, what was left out, and where each part stands', async (t) => {
+t.test('a source has the values as written, undefined for defaults, and the line of each part', async (t) => {
   const { path } = folder(t, {
     'db.yaml': [
       'kind: NetworkPolicyList',
@@ -25,5 +25,5 @@ t.test('an object is known as it was written: its values, what was left out, and
   t.equal(source.value(port(1, 'protocol')), 'UDP');
   t.equal(source.value(port(7, 'protocol')), undefined);
   t.equal(source.locate(port(1, 'port')), 'db.yaml:11');
-  t.equal(source.locate(port(0, 'protocol')), 'db.yaml:9', 'what is not there stands where the part around it does');
+  t.equal(source.locate(port(0, 'protocol')), 'db.yaml:9', 'a missing part has the line of its parent');
 });

@@ -12,12 +12,12 @@ const spec = (rest: Rule = {}) => ({ tier: 'Admin', priority: 10, subject: every
 const policy = (rest: Rule = {}) => raw('ClusterNetworkPolicy', 'guard', { spec: spec(rest) });
 const read = (rest: Rule = {}) => parsed('ClusterNetworkPolicy', policy(rest));
 const rulesOf = (rest: Rule) => {
-  const { broken, ...sound } = read(rest);
-  return 'egress' in sound ? sound.egress : undefined;
+  const { broken, ...valid } = read(rest);
+  return 'egress' in valid ? valid.egress : undefined;
 };
 const egress = (rest: Rule) => ({ egress: [accept(rest)] });
 
-t.test('a ClusterNetworkPolicy is read with tier, priority, subject, and its rules in their order', async (t) => {
+t.test('a ClusterNetworkPolicy is read with tier, priority, subject, and its rules in order', async (t) => {
   const ingress = [
     { name: 'first', action: 'Deny', from: [{ namespaces: web }] },
     { action: 'Pass', from: [{ pods: { namespaceSelector: web, podSelector: web } }, { pods: { podSelector: {} } }] },
@@ -47,12 +47,12 @@ t.test('a ClusterNetworkPolicy is read with tier, priority, subject, and its rul
   });
 });
 
-t.test('rule 21: a policy without rules is sound, and has none', async (t) => {
+t.test('rule 21: a policy without rules is valid', async (t) => {
   t.match(read(), { broken: undefined, ingress: [], egress: [] });
   t.match(read({ ingress: [], egress: null }), { broken: undefined, ingress: [], egress: [] });
 });
 
-t.test('rule 24: nodes, networks and domain names are peers of egress rules', async (t) => {
+t.test('rule 24: egress rules have nodes, networks and domain names as peers', async (t) => {
   const to = [
     { nodes: {} },
     { networks: ['10.1.2.3/8', 'fd00::/8'] },
@@ -65,7 +65,7 @@ t.test('rule 24: nodes, networks and domain names are peers of egress rules', as
   ]);
 });
 
-t.test('rule 25: protocols with a number, a range, and a name whatever the protocol', async (t) => {
+t.test('rule 25: a port is a number or range of one protocol, or a name of any protocol', async (t) => {
   const protocols = [
     { tcp: { destinationPort: { number: 443 } } },
     { udp: { destinationPort: { range: { start: 5000, end: 5010 } } } },
@@ -80,23 +80,23 @@ t.test('rule 25: protocols with a number, a range, and a name whatever the proto
   ]);
 });
 
-t.test('rule 26: a peer or protocol with no field that we know is no fault; its rule names it', async (t) => {
+t.test('rule 26: a peer or protocol without a known field is valid, and its rule has the path of it', async (t) => {
   const tcp = { tcp: { destinationPort: { number: 443 } } };
-  const strange: [Rule, string][] = [
+  const unknown: [Rule, string][] = [
     [{ to: [everyone, { services: {} }, {}] }, 'spec.egress[0].to[1]'],
     [{ to: [{}] }, 'spec.egress[0].to[0]'],
     [{ protocols: [tcp, { quic: {} }] }, 'spec.egress[0].protocols[1]'],
     [{ protocols: [{ tcp: { sourcePort: 1 } }] }, 'spec.egress[0].protocols[0]'],
     [{ protocols: [{ tcp: { destinationPort: {} } }] }, 'spec.egress[0].protocols[0]'],
   ];
-  for (const [rule, notUnderstood] of strange) {
+  for (const [rule, notUnderstood] of unknown) {
     t.same(problemsOf(policy(egress(rule))), []);
     t.match(read(egress(rule)), { broken: undefined, egress: [{ notUnderstood }] });
   }
   t.equal(rulesOf(egress({}))?.[0]?.notUnderstood, undefined);
 });
 
-t.test('rule 26: nodes, networks and names are no peers of an ingress rule', async (t) => {
+t.test('rule 26: an ingress rule does not understand networks as peers', async (t) => {
   const ingress = [{ action: 'Accept', from: [everyone, { networks: ['10.0.0.0/8'] }] }];
   t.match(read({ ingress }), { broken: undefined, ingress: [{ notUnderstood: 'spec.ingress[0].from[1]' }] });
 });
@@ -107,7 +107,7 @@ const baseline = (rest: Rule = {}, name = 'default') =>
   raw('BaselineAdminNetworkPolicy', name, { spec: { subject: everyone, ...rest } });
 const allow = (rest: Rule): Rule => ({ egress: [{ action: 'Allow', to: [everyone], ...rest }] });
 
-t.test('rule 27: an AdminNetworkPolicy is one of the Admin tier, and Allow is Accept', async (t) => {
+t.test('rule 27: an AdminNetworkPolicy is in the Admin tier, and Allow is Accept', async (t) => {
   const ports = [
     { portNumber: { port: 80 } },
     { portNumber: { protocol: 'UDP', port: 53 } },
@@ -134,7 +134,7 @@ t.test('rule 27: an AdminNetworkPolicy is one of the Admin tier, and Allow is Ac
   });
 });
 
-t.test('rule 27: a BaselineAdminNetworkPolicy is one of the Baseline tier', async (t) => {
+t.test('rule 27: a BaselineAdminNetworkPolicy is in the Baseline tier', async (t) => {
   const to = [{ nodes: web }, { networks: ['0.0.0.0/0'] }];
   t.match(parsed('BaselineAdminNetworkPolicy', baseline(allow({ to }))), {
     tier: 'Baseline',
@@ -144,7 +144,7 @@ t.test('rule 27: a BaselineAdminNetworkPolicy is one of the Baseline tier', asyn
   });
 });
 
-t.test('rule 27: a hundred rules are allowed in v1alpha1, and 25 in v1alpha2', async (t) => {
+t.test('rule 27: v1alpha1 allows 100 rules, and v1alpha2 allows 25', async (t) => {
   const rules = (count: number, action: string) => ({
     egress: Array.from({ length: count }, () => ({ action, to: [everyone] })),
   });
@@ -158,34 +158,34 @@ const at = 'ClusterNetworkPolicy guard (spec';
 const rule = `${at}.egress[0]`;
 const many = (count: number, item: (index: number) => unknown) => Array.from({ length: count }, (_, i) => item(i));
 const faults: [string, Rule, string][] = [
-  ['an unknown tier', { tier: 'admin' }, `unknown-tier: ${at}.tier): tier "admin" is not known; set Admin or Baseline`],
+  ['an unknown tier', { tier: 'admin' }, `unknown-tier: ${at}.tier): unknown tier "admin"; set Admin or Baseline`],
   ['a missing tier', { tier: null }, `missing-field: ${at}.tier): tier is missing; set tier`],
   [
     'a priority above 1000',
     { priority: 1001 },
-    `bad-priority: ${at}.priority): priority 1001 is not a whole number from 0 to 1000; set one, lower is first`,
+    `bad-priority: ${at}.priority): priority 1001 is out of range; set a whole number from 0 to 1000 (0 is evaluated first)`,
   ],
   [
     'a priority below 0',
     { priority: -1 },
-    `bad-priority: ${at}.priority): priority -1 is not a whole number from 0 to 1000; set one, lower is first`,
+    `bad-priority: ${at}.priority): priority -1 is out of range; set a whole number from 0 to 1000 (0 is evaluated first)`,
   ],
   ['a missing priority', { priority: null }, `missing-field: ${at}.priority): priority is missing; set priority`],
   ['a missing subject', { subject: null }, `missing-field: ${at}.subject): subject is missing; set subject`],
   [
-    'a subject that names nobody',
+    'an empty subject',
     { subject: {} },
-    `empty-subject: ${at}.subject): the subject names no pods; set namespaces or pods; namespaces: {} means every pod`,
+    `empty-subject: ${at}.subject): the subject selects no pods; set namespaces or pods (namespaces: {} selects every pod)`,
   ],
   [
-    'a subject with both',
+    'a subject with namespaces and pods',
     { subject: { ...everyone, pods: { podSelector: {} } } },
-    `mixed-subject: ${at}.subject): the subject has namespaces and pods; keep pods alone, with its namespaceSelector`,
+    `mixed-subject: ${at}.subject): the subject has both namespaces and pods; remove namespaces and set pods.namespaceSelector`,
   ],
   [
-    'a subject’s field that is misspelled',
+    'a misspelled field of the subject',
     { subject: { namespace: {} } },
-    `unknown-field: ${at}.subject.namespace): "namespace" is not a field here; use one of namespaces, pods, or take it out`,
+    `unknown-field: ${at}.subject.namespace): unknown field "namespace"; use one of namespaces, pods, or remove it`,
   ],
   [
     'pods without podSelector',
@@ -193,112 +193,112 @@ const faults: [string, Rule, string][] = [
     `missing-field: ${at}.subject.pods.podSelector): podSelector is missing; set podSelector`,
   ],
   [
-    'a field of the spec that is misspelled',
+    'a misspelled field of the spec',
     { egres: [] },
-    `unknown-field: ${at}.egres): "egres" is not a field here; use one of tier, priority, subject, ingress, egress, or take it out`,
+    `unknown-field: ${at}.egres): unknown field "egres"; use one of tier, priority, subject, ingress, egress, or remove it`,
   ],
   [
     'an action of v1alpha1',
     egress({ action: 'Allow' }),
-    `unknown-action: ${rule}.action): action "Allow" is not known here; set Accept, Deny or Pass`,
+    `unknown-action: ${rule}.action): unknown action "Allow"; set Accept, Deny or Pass`,
   ],
   [
-    'an action named as a property of objects is',
+    'an action named like a property of every object',
     egress({ action: 'constructor' }),
-    `unknown-action: ${rule}.action): action "constructor" is not known here; set Accept, Deny or Pass`,
+    `unknown-action: ${rule}.action): unknown action "constructor"; set Accept, Deny or Pass`,
   ],
   ['a missing action', egress({ action: null }), `missing-field: ${rule}.action): action is missing; set action`],
   ['missing peers', egress({ to: null }), `missing-field: ${rule}.to): to is missing; set to`],
-  ['no peers', egress({ to: [] }), `empty-list: ${rule}.to): the list has no items; give at least one`],
+  ['no peers', egress({ to: [] }), `empty-list: ${rule}.to): the list is empty; add at least one item`],
   [
     'no protocols',
     egress({ protocols: [] }),
-    `empty-list: ${rule}.protocols): the list has no items; give at least one`,
+    `empty-list: ${rule}.protocols): the list is empty; add at least one item`,
   ],
   [
     'too many peers',
     egress({ to: many(26, () => everyone) }),
-    `too-many-items: ${rule}.to): the list has 26 items, more than 25; spread them over several rules or policies`,
+    `too-many-items: ${rule}.to): the list has 26 items, more than 25; split it across several rules or policies`,
   ],
   [
     'a peer with two fields',
     egress({ to: [{ ...everyone, nodes: {} }] }),
-    `mixed-peer: ${rule}.to[0]): the peer has namespaces and nodes; make 2 peers of it`,
+    `mixed-peer: ${rule}.to[0]): the peer has namespaces and nodes; split it into 2 peers`,
   ],
   [
-    'a peer with a field that we know and another',
+    'a peer with a known and an unknown field',
     egress({ to: [{ ...everyone, services: {} }] }),
-    `unknown-field: ${rule}.to[0].services): "services" is not a field here; use one of namespaces, pods, nodes, networks, domainNames, or take it out`,
+    `unknown-field: ${rule}.to[0].services): unknown field "services"; use one of namespaces, pods, nodes, networks, domainNames, or remove it`,
   ],
   [
     'a bad CIDR',
     egress({ to: [{ networks: ['10.0.0.0'] }] }),
-    `bad-cidr: ${rule}.to[0].networks[0]): "10.0.0.0" is not a CIDR block; write it as 10.0.0.0/8 or fd00::/8`,
+    `bad-cidr: ${rule}.to[0].networks[0]): invalid CIDR block "10.0.0.0"; use the form 10.0.0.0/8 or fd00::/8`,
   ],
   [
-    'IPv4 within IPv6',
+    'IPv4 in IPv6 notation',
     egress({ to: [{ networks: ['::ffff:10.0.0.0/8'] }] }),
-    `bad-cidr: ${rule}.to[0].networks[0]): "::ffff:10.0.0.0/8" is not a CIDR block; write it as 10.0.0.0/8 or fd00::/8`,
+    `bad-cidr: ${rule}.to[0].networks[0]): invalid CIDR block "::ffff:10.0.0.0/8"; use the form 10.0.0.0/8 or fd00::/8`,
   ],
   [
-    'a network twice',
+    'a repeated network',
     egress({ to: [{ networks: ['10.0.0.0/8', '10.0.0.0/8'] }] }),
-    `duplicate-item: ${rule}.to[0].networks[1]): "10.0.0.0/8" stands in the list twice; keep one of them`,
+    `duplicate-item: ${rule}.to[0].networks[1]): duplicate item "10.0.0.0/8"; remove one of the two`,
   ],
   [
     'too many networks',
     egress({ to: [{ networks: many(26, (i) => `10.${i}.0.0/16`) }] }),
-    `too-many-items: ${rule}.to[0].networks): the list has 26 items, more than 25; spread them over several rules or policies`,
+    `too-many-items: ${rule}.to[0].networks): the list has 26 items, more than 25; split it across several rules or policies`,
   ],
   [
-    'a star within a domain name',
+    'a star inside a domain name',
     egress({ to: [{ domainNames: ['www.*.example'] }] }),
-    `bad-domain-name: ${rule}.to[0].domainNames[0]): "www.*.example" is not a domain name; write it as example.com, or *.example.com for all names below it`,
+    `bad-domain-name: ${rule}.to[0].domainNames[0]): invalid domain name "www.*.example"; use the form example.com, or *.example.com for all names below it`,
   ],
   [
     'a domain name of one label',
     egress({ to: [{ domainNames: ['localhost'] }] }),
-    `bad-domain-name: ${rule}.to[0].domainNames[0]): "localhost" is not a domain name; write it as example.com, or *.example.com for all names below it`,
+    `bad-domain-name: ${rule}.to[0].domainNames[0]): invalid domain name "localhost"; use the form example.com, or *.example.com for all names below it`,
   ],
   [
-    'domain names that are denied',
+    'domain names in a rule that denies',
     egress({ action: 'Deny', to: [{ domainNames: ['example.com'] }] }),
-    `names-need-accept: ${rule}.to[0].domainNames): a rule with domainNames cannot Deny; set action Accept, and deny the rest in a rule behind it`,
+    `names-need-accept: ${rule}.to[0].domainNames): domainNames need action Accept, and the rule has "Deny"; set action Accept, and deny other traffic in a later rule`,
   ],
   [
-    'a container port’s name among networks',
+    'a container port name with networks as peers',
     egress({ to: [{ networks: ['10.0.0.0/8'] }], protocols: [{ destinationNamedPort: 'http' }] }),
-    `named-port-without-pods: ${rule}.protocols[0]): port "http" is a container port's name, and the rule has networks among its peers; set the number, or make a rule of its own for pods`,
+    `named-port-without-pods: ${rule}.protocols[0]): port name "http" applies only to pods, and the rule has networks as peers; use a port number, or move the pods to a separate rule`,
   ],
   [
     'two protocols in one item',
     egress({ protocols: [{ tcp: {}, udp: {} }] }),
-    `mixed-port: ${rule}.protocols[0]): tcp and udp stand together; make 2 items of it`,
+    `mixed-port: ${rule}.protocols[0]): tcp and udp cannot be set together; split them into 2 items`,
   ],
   ...['tcp', 'udp', 'sctp'].map((name): (typeof faults)[number] => [
-    `${name} with nothing in it`,
+    `an empty ${name}`,
     egress({ protocols: [{ [name]: {} }] }),
     `missing-field: ${rule}.protocols[0].${name}.destinationPort): destinationPort is missing; set destinationPort`,
   ]),
   [
     'a port and a range',
     egress({ protocols: [{ tcp: { destinationPort: { number: 1, range: { start: 1, end: 2 } } } }] }),
-    `mixed-port: ${rule}.protocols[0].tcp.destinationPort): number and range stand together; make 2 items of it`,
+    `mixed-port: ${rule}.protocols[0].tcp.destinationPort): number and range cannot be set together; split them into 2 items`,
   ],
   [
-    'a port that is none',
+    'a port out of range',
     egress({ protocols: [{ tcp: { destinationPort: { number: 65536 } } }] }),
-    `bad-port: ${rule}.protocols[0].tcp.destinationPort.number): number 65536 is not a port number; set a whole number from 1 to 65535`,
+    `bad-port: ${rule}.protocols[0].tcp.destinationPort.number): number 65536 is out of range; set a port number from 1 to 65535`,
   ],
   [
     'a range whose end is below its start',
     egress({ protocols: [{ tcp: { destinationPort: { range: { start: 90, end: 80 } } } }] }),
-    `end-not-above-start: ${rule}.protocols[0].tcp.destinationPort.range.end): end 80 is not above start 90; set 91 or more, or a number instead of a range`,
+    `end-not-above-start: ${rule}.protocols[0].tcp.destinationPort.range.end): end 80 is not above start 90; set 91 or more, or use a single port number`,
   ],
   [
-    'a range of one',
+    'a range of one port',
     egress({ protocols: [{ tcp: { destinationPort: { range: { start: 90, end: 90 } } } }] }),
-    `end-not-above-start: ${rule}.protocols[0].tcp.destinationPort.range.end): end 90 is not above start 90; set 91 or more, or a number instead of a range`,
+    `end-not-above-start: ${rule}.protocols[0].tcp.destinationPort.range.end): end 90 is not above start 90; set 91 or more, or use a single port number`,
   ],
   [
     'a range without end',
@@ -306,38 +306,38 @@ const faults: [string, Rule, string][] = [
     `missing-field: ${rule}.protocols[0].tcp.destinationPort.range.end): end is missing; set end`,
   ],
   [
-    'a name of a rule that is too long',
+    'a rule name that is too long',
     egress({ name: 'x'.repeat(101) }),
-    `too-long: ${rule}.name): name has 101 characters, more than 100; keep 100 of them`,
+    `too-long: ${rule}.name): name has 101 characters, more than 100; shorten it to 100 characters`,
   ],
   [
-    'a field of a rule that is misspelled',
+    'a misspelled field of a rule',
     egress({ ports: [] }),
-    `unknown-field: ${rule}.ports): "ports" is not a field here; use one of name, action, to, protocols, or take it out`,
+    `unknown-field: ${rule}.ports): unknown field "ports"; use one of name, action, to, protocols, or remove it`,
   ],
   [
     'an unknown operator',
     { subject: { namespaces: { matchExpressions: [{ key: 'a', operator: 'Is' }] } } },
-    `unknown-operator: ${at}.subject.namespaces.matchExpressions[0].operator): operator "Is" is not known; set In, NotIn, Exists or DoesNotExist`,
+    `unknown-operator: ${at}.subject.namespaces.matchExpressions[0].operator): unknown operator "Is"; set In, NotIn, Exists or DoesNotExist`,
   ],
 ];
 
 for (const [name, rest, line] of faults) {
-  t.test(`rule 17: ${name} is named in one line, with its field and the mend`, async (t) => {
+  t.test(`rule 17: ${name} is reported in one line, with its field and what to do`, async (t) => {
     t.same(problemsOf(policy(rest)), [line]);
     t.match(read(rest), { kind: 'ClusterNetworkPolicy', name: 'guard', broken: [{}], ingress: undefined });
   });
 }
 
-t.test('rule 17: of a broken policy it is known which tier, whom and which directions it means', async (t) => {
+t.test('rule 17: a broken policy still has its tier, subject and directions', async (t) => {
   const subject = { namespaces: web };
-  const sound = { tier: 'Baseline', priority: 7, subject: { namespaceSelector: isWeb } };
+  const known = { tier: 'Baseline', priority: 7, subject: { namespaceSelector: isWeb } };
   const broken = read({ tier: 'Baseline', priority: 7, subject, ...egress({ action: 'Drop' }) });
-  t.match(broken, sound);
+  t.match(broken, known);
   t.same(broken.broken && broken.directions, ['egress']);
 });
 
-t.test('rule 17: what could not be read of a broken policy may be anything', async (t) => {
+t.test('rule 17: an invalid part of a broken policy has the value with the most effect', async (t) => {
   t.match(read({ tier: 'Nowhere' }), { tier: 'Admin', priority: 10 });
   t.match(read({ priority: 'first' }), { priority: undefined, directions: [] });
   t.match(read({ subject: { namespaces: 1 } }), { subject: undefined });
@@ -347,7 +347,7 @@ t.test('rule 17: what could not be read of a broken policy may be anything', asy
   t.match(empty, { tier: 'Admin', subject: undefined, directions: ['ingress', 'egress'] });
 });
 
-t.test('rule 17: v1alpha1 has faults of its own', async (t) => {
+t.test('rule 17: v1alpha1 has its own faults', async (t) => {
   t.same(problemsOf(admin({ tier: 'Admin' })).length, 1, 'no tier');
   t.match(problemsOf(admin({ subject: { pods: { podSelector: {} } } })), [/^missing-field: .*namespaceSelector/]);
   t.match(problemsOf(admin({ egress: [{ action: 'Accept', to: [everyone] }] })), [/set Allow, Deny or Pass$/]);
@@ -356,14 +356,14 @@ t.test('rule 17: v1alpha1 has faults of its own', async (t) => {
   t.match(problemsOf(baseline(allow({ action: 'Pass' }))), [/^unknown-action: .*set Allow or Deny$/]);
   t.match(problemsOf(baseline({ priority: 1 })), [/^unknown-field: .*"priority"/]);
   t.same(problemsOf(baseline({}, 'other')), [
-    'bad-baseline-name: BaselineAdminNetworkPolicy other (metadata.name): a BaselineAdminNetworkPolicy cannot be named "other": a cluster has one; name it default',
+    'bad-baseline-name: BaselineAdminNetworkPolicy other (metadata.name): invalid BaselineAdminNetworkPolicy name "other"; name it default, the only name that Kubernetes allows',
   ]);
   t.match(parsed('BaselineAdminNetworkPolicy', baseline({}, 'other')), { tier: 'Baseline', broken: [{}] });
 });
 
-t.test('a kind of that name in another API group is not ours, and in another version is named', async (t) => {
+t.test('a kind of the same name in another API group is not read, and another version is reported', async (t) => {
   t.same(parseObject({ ...policy(), apiVersion: 'crd.antrea.io/v1beta1' }), { is: 'not-ours' });
   t.same(problemsOf({ ...admin(), apiVersion: 'policy.networking.k8s.io/v1' }), [
-    'unknown-api-version: AdminNetworkPolicy guard (apiVersion): apiVersion "policy.networking.k8s.io/v1" is not served for this kind; write it as policy.networking.k8s.io/v1alpha1',
+    'unknown-api-version: AdminNetworkPolicy guard (apiVersion): apiVersion "policy.networking.k8s.io/v1" is not supported for this kind; use policy.networking.k8s.io/v1alpha1',
   ]);
 });

@@ -13,7 +13,7 @@ t.test('rule 2: without policyTypes ingress is isolated, and egress only where i
   t.match(read({ podSelector: {}, egress: [{}] }), { ingress: [], egress: [{ peers: [], ports: [] }] });
 });
 
-t.test('rule 2: policyTypes say which directions are isolated, whatever rules there are', async (t) => {
+t.test('rule 2: policyTypes decide which directions are isolated, whatever rules there are', async (t) => {
   const both = read({ podSelector: {}, policyTypes: ['Egress'], ingress: [{}] });
   t.match(both, { ingress: undefined, egress: [] });
   t.match(read({ podSelector: {}, policyTypes: ['Egress', 'Ingress'] }), { ingress: [], egress: [] });
@@ -52,7 +52,7 @@ t.test('rule 9: ipBlock is read with its exceptions, host bits cleared', async (
   });
 });
 
-t.test('rule 10: the protocol of a port is TCP where it is missing; numbers, names and ranges', async (t) => {
+t.test('rule 10: the protocol of a port is TCP by default; ports are numbers, names and ranges', async (t) => {
   const ports = [
     { port: 80 },
     { protocol: 'UDP' },
@@ -85,52 +85,52 @@ const faults: [string, unknown, string][] = [
   [
     'an unknown policy type',
     { policyTypes: ['ingress'] },
-    'unknown-policy-type: NetworkPolicy shop/db (spec.policyTypes[0]): policy type "ingress" is not known; set Ingress, Egress or both',
+    'unknown-policy-type: NetworkPolicy shop/db (spec.policyTypes[0]): unknown policy type "ingress"; set Ingress, Egress or both',
   ],
   [
     'an unknown protocol',
     port({ protocol: 'tcp', port: 80 }),
-    `unknown-protocol: ${at}ports[0].protocol): protocol "tcp" is not known; set TCP, UDP or SCTP`,
+    `unknown-protocol: ${at}ports[0].protocol): unknown protocol "tcp"; set TCP, UDP or SCTP`,
   ],
   [
     'a protocol without ports',
     port({ protocol: 'ICMP' }),
-    `unknown-protocol: ${at}ports[0].protocol): protocol "ICMP" is not known; set TCP, UDP or SCTP`,
+    `unknown-protocol: ${at}ports[0].protocol): unknown protocol "ICMP"; set TCP, UDP or SCTP`,
   ],
   [
     'a port above 65535',
     port({ port: 65536 }),
-    `bad-port: ${at}ports[0].port): port 65536 is not a port number; set a whole number from 1 to 65535`,
+    `bad-port: ${at}ports[0].port): port 65536 is out of range; set a port number from 1 to 65535`,
   ],
   [
     'port 0',
     port({ port: 0 }),
-    `bad-port: ${at}ports[0].port): port 0 is not a port number; set a whole number from 1 to 65535`,
+    `bad-port: ${at}ports[0].port): port 0 is out of range; set a port number from 1 to 65535`,
   ],
   [
-    'a port that is no whole number',
+    'a port that is not a whole number',
     port({ port: 80.5 }),
     `wrong-type: ${at}ports[0].port): 80.5 is not a whole number; write a whole number`,
   ],
   [
     'a port number in quotes',
     port({ port: '80' }),
-    `bad-port-name: ${at}ports[0].port): "80" is not a port name; write 80 without quotes to mean the number`,
+    `bad-port-name: ${at}ports[0].port): invalid port name "80"; write 80 without quotes for the port number`,
   ],
   [
     'a port name with capitals',
     port({ port: 'Web' }),
-    `bad-port-name: ${at}ports[0].port): "Web" is not a port name; use at most 15 lower case letters, digits and single -, with a letter among them`,
+    `bad-port-name: ${at}ports[0].port): invalid port name "Web"; use at most 15 lower-case letters, digits and single hyphens, with at least one letter`,
   ],
   [
     'endPort without port',
     port({ endPort: 90 }),
-    `end-port-without-port: ${at}ports[0].endPort): endPort 90 has no port to begin at; set port to a number`,
+    `end-port-without-port: ${at}ports[0].endPort): endPort 90 needs a numeric port, and port is missing; set port to a number`,
   ],
   [
-    'endPort behind a name',
+    'endPort with a port name',
     port({ port: 'web', endPort: 90 }),
-    `end-port-without-port: ${at}ports[0].endPort): endPort 90 cannot close a range that begins at the name "web"; set port to a number`,
+    `end-port-without-port: ${at}ports[0].endPort): endPort 90 needs a numeric port, and port is "web"; set port to a number`,
   ],
   [
     'endPort below port',
@@ -140,12 +140,12 @@ const faults: [string, unknown, string][] = [
   [
     'a bad CIDR',
     peer({ ipBlock: { cidr: '10.0.0.0/33' } }),
-    `bad-cidr: ${at}from[0].ipBlock.cidr): "10.0.0.0/33" is not a CIDR block; write it as 10.0.0.0/8 or fd00::/8`,
+    `bad-cidr: ${at}from[0].ipBlock.cidr): invalid CIDR block "10.0.0.0/33"; use the form 10.0.0.0/8 or fd00::/8`,
   ],
   [
-    'an address where a CIDR belongs',
+    'an address in place of a CIDR block',
     peer({ ipBlock: { cidr: '10.0.0.1' } }),
-    `bad-cidr: ${at}from[0].ipBlock.cidr): "10.0.0.1" is not a CIDR block; write it as 10.0.0.0/8 or fd00::/8`,
+    `bad-cidr: ${at}from[0].ipBlock.cidr): invalid CIDR block "10.0.0.1"; use the form 10.0.0.0/8 or fd00::/8`,
   ],
   [
     'ipBlock without cidr',
@@ -155,32 +155,32 @@ const faults: [string, unknown, string][] = [
   [
     'an except outside its block',
     peer({ ipBlock: { cidr: '10.0.0.0/8', except: ['11.0.0.0/16'] } }),
-    `except-outside-block: ${at}from[0].ipBlock.except[0]): except 11.0.0.0/16 is not a smaller block inside 10.0.0.0/8; set a block inside 10.0.0.0/8, or take it out`,
+    `except-outside-block: ${at}from[0].ipBlock.except[0]): except "11.0.0.0/16" is not a smaller block inside 10.0.0.0/8; use a smaller block inside it, or remove the exception`,
   ],
   [
     'an except of the whole block',
     peer({ ipBlock: { cidr: '10.0.0.0/8', except: ['10.0.0.0/8'] } }),
-    `except-outside-block: ${at}from[0].ipBlock.except[0]): except 10.0.0.0/8 is not a smaller block inside 10.0.0.0/8; set a block inside 10.0.0.0/8, or take it out`,
+    `except-outside-block: ${at}from[0].ipBlock.except[0]): except "10.0.0.0/8" is not a smaller block inside 10.0.0.0/8; use a smaller block inside it, or remove the exception`,
   ],
   [
     'an except of the other family',
     peer({ ipBlock: { cidr: '10.0.0.0/8', except: ['fd00::/64'] } }),
-    `except-outside-block: ${at}from[0].ipBlock.except[0]): except fd00::/64 is not a smaller block inside 10.0.0.0/8; set a block inside 10.0.0.0/8, or take it out`,
+    `except-outside-block: ${at}from[0].ipBlock.except[0]): except "fd00::/64" is not a smaller block inside 10.0.0.0/8; use a smaller block inside it, or remove the exception`,
   ],
   [
     'a peer with ipBlock and a selector',
     peer({ ipBlock: { cidr: '10.0.0.0/8' }, podSelector: {} }),
-    `mixed-peer: ${at}from[0]): the peer has ipBlock and a selector; make two peers of it`,
+    `mixed-peer: ${at}from[0]): the peer has both ipBlock and a selector; split it into two peers`,
   ],
   [
     'an empty peer',
     peer({}),
-    `empty-peer: ${at}from[0]): the peer names nobody; set podSelector, namespaceSelector or ipBlock; leave the whole list out to mean everybody`,
+    `empty-peer: ${at}from[0]): the peer is empty; set podSelector, namespaceSelector or ipBlock, or remove the whole list to allow every peer`,
   ],
   [
     'an unknown operator',
     expression({ key: 'app', operator: 'Is', values: ['web'] }),
-    `unknown-operator: ${at}from[0].podSelector.matchExpressions[0].operator): operator "Is" is not known; set In, NotIn, Exists or DoesNotExist`,
+    `unknown-operator: ${at}from[0].podSelector.matchExpressions[0].operator): unknown operator "Is"; set In, NotIn, Exists or DoesNotExist`,
   ],
   [
     'a missing operator',
@@ -190,12 +190,12 @@ const faults: [string, unknown, string][] = [
   [
     'In without values',
     expression({ key: 'app', operator: 'In', values: [] }),
-    `operator-needs-values: ${at}from[0].podSelector.matchExpressions[0].values): operator In has no values; give at least one value`,
+    `operator-needs-values: ${at}from[0].podSelector.matchExpressions[0].values): operator In has no values; add at least one value`,
   ],
   [
     'Exists with values',
     expression({ key: 'app', operator: 'Exists', values: ['web'] }),
-    `operator-takes-no-values: ${at}from[0].podSelector.matchExpressions[0].values): operator Exists has values; take the values out`,
+    `operator-takes-no-values: ${at}from[0].podSelector.matchExpressions[0].values): operator Exists takes no values; remove the values`,
   ],
   [
     'an expression without key',
@@ -205,43 +205,43 @@ const faults: [string, unknown, string][] = [
   [
     'a bad label key',
     peer({ podSelector: { matchLabels: { 'a/b/c': 'x' } } }),
-    `bad-label-key: ${at}from[0].podSelector.matchLabels["a/b/c"]): "a/b/c" is not a label key; use at most 63 letters, digits, -, _ and ., after an optional domain and /`,
+    `bad-label-key: ${at}from[0].podSelector.matchLabels["a/b/c"]): invalid label key "a/b/c"; use NAME or DOMAIN/NAME, where NAME has at most 63 letters, digits, -, _ and .`,
   ],
   [
     'a bad label value',
     peer({ podSelector: { matchLabels: { app: '-web' } } }),
-    `bad-label-value: ${at}from[0].podSelector.matchLabels.app): "-web" is not a label value; use at most 63 letters, digits, -, _ and ., with a letter or digit at both ends`,
+    `bad-label-value: ${at}from[0].podSelector.matchLabels.app): invalid label value "-web"; use at most 63 letters, digits, -, _ and ., with a letter or digit at both ends`,
   ],
   [
     'a label that is a number',
     { podSelector: { matchLabels: { version: 2 } } },
-    'wrong-type: NetworkPolicy shop/db (spec.podSelector.matchLabels.version): 2 is not a text; put what stands there in quotes',
+    'wrong-type: NetworkPolicy shop/db (spec.podSelector.matchLabels.version): 2 is not a string; put the value in quotes',
   ],
   [
-    'a field that is misspelled',
+    'a misspelled field',
     ingress({ form: [] }),
-    `unknown-field: ${at}form): "form" is not a field here; use one of from, ports, or take it out`,
+    `unknown-field: ${at}form): unknown field "form"; use one of from, ports, or remove it`,
   ],
   [
-    'a map where a list belongs',
+    'a map in place of a list',
     { podSelector: {}, ingress: { from: [] } },
     'wrong-type: NetworkPolicy shop/db (spec.ingress): {"from":[]} is not a list; write a list',
   ],
   [
-    'a text where the spec belongs',
+    'a string in place of the spec',
     'none',
     'wrong-type: NetworkPolicy shop/db (spec): "none" is not a map; write a map',
   ],
 ];
 
 for (const [name, spec, line] of faults) {
-  t.test(`rule 17: ${name} is named in one line, with its field and the mend`, async (t) => {
+  t.test(`rule 17: ${name} is reported in one line, with its field and what to do`, async (t) => {
     t.same(problemsOf(policy(spec)), [line]);
     t.match(read(spec), { kind: 'NetworkPolicy', name: 'db', broken: [{}], ingress: undefined, egress: undefined });
   });
 }
 
-t.test('rule 17: of a broken policy it is known whom it selects and which directions it means', async (t) => {
+t.test('rule 17: a broken policy still has its podSelector and its directions', async (t) => {
   const sound = { podSelector: { matchLabels: { app: 'db' } }, policyTypes: ['Egress'], egress: [{ to: [{}] }] };
   t.match(read(sound), {
     podSelector: [{ key: 'app', operator: 'In', values: ['db'] }],
@@ -251,22 +251,25 @@ t.test('rule 17: of a broken policy it is known whom it selects and which direct
   t.match(read({ policyTypes: ['Egress', 'Both'] }), { podSelector: [], directions: ['ingress', 'egress'] });
 });
 
-t.test('rule 17: a policy with very many faults tells the first of them and how many more there are', async (t) => {
+t.test('rule 17: a policy with many faults reports the first 50 and the number of the others', async (t) => {
   const lines = problemsOf(policy(ingress({ ports: Array.from({ length: 80 }, () => ({ port: 0 })) })));
   t.equal(lines.length, 51);
-  t.equal(lines.at(-1), 'more-problems: NetworkPolicy shop/db: 30 more are not shown; mend those above first');
+  t.equal(
+    lines.at(-1),
+    'more-problems: NetworkPolicy shop/db: 30 more problems are not shown; fix the problems above first',
+  );
 });
 
-t.test('a NetworkPolicy of another API group is not ours', async (t) => {
+t.test('a NetworkPolicy of another API group is not read', async (t) => {
   t.same(problemsOf({ ...policy({ podSelector: 1 }), apiVersion: 'crd.projectcalico.org/v1' }), []);
   t.throws(() => parsed('NetworkPolicy', { ...policy({}), apiVersion: 'crd.projectcalico.org/v1' }), /not-ours/);
 });
 
-t.test('a NetworkPolicy of a version that is no longer served is named and broken', async (t) => {
+t.test('a NetworkPolicy of an unsupported version is reported and broken', async (t) => {
   for (const apiVersion of ['extensions/v1beta1', 'networking.k8s.io/v1beta1']) {
     const old = { ...policy({ podSelector: {} }), apiVersion };
     t.same(problemsOf(old), [
-      `unknown-api-version: NetworkPolicy shop/db (apiVersion): apiVersion "${apiVersion}" is not served for this kind; write it as networking.k8s.io/v1`,
+      `unknown-api-version: NetworkPolicy shop/db (apiVersion): apiVersion "${apiVersion}" is not supported for this kind; use networking.k8s.io/v1`,
     ]);
     t.match(parsed('NetworkPolicy', old), { broken: [{}], directions: ['ingress'] });
   }

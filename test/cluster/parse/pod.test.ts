@@ -5,7 +5,7 @@ const pod = (rest: Record<string, unknown> = {}) => parsed('Pod', raw('Pod', 'sh
 const owned = (kind: string, name: string, labels = {}) =>
   pod({ metadata: { labels, ownerReferences: [{ kind, name, controller: true }] } }).workload;
 
-t.test('a pod has its name, namespace, labels, node and when it began', async (t) => {
+t.test('a pod has its name, namespace, labels, node and start time', async (t) => {
   const read = pod({
     metadata: { uid: 'u1', labels: { app: 'web' }, creationTimestamp: '2026-01-01T00:00:00Z' },
     spec: { nodeName: 'n1', hostNetwork: true },
@@ -15,11 +15,11 @@ t.test('a pod has its name, namespace, labels, node and when it began', async (t
   t.equal(read.startedUs, Date.UTC(2026, 0, 1, 0, 0, 2) * 1000);
 });
 
-t.test('a pod without namespace is in default; without uid it gets one of its name', async (t) => {
+t.test('a pod without namespace is in default; without uid it gets one from its name', async (t) => {
   t.match(parsed('Pod', raw('Pod', 'web')), { namespace: 'default', uid: 'Pod/default/web' });
 });
 
-t.test('rule 15: a pod owns its addresses of all families, each once', async (t) => {
+t.test('rule 15: a pod owns its addresses of both families, each once', async (t) => {
   const status = { podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.1' }, { ip: 'FD00:0::1' }] };
   t.same(pod({ status }).addresses, ['10.0.0.1', 'fd00::1']);
   t.same(pod({ status: { podIP: '10.0.0.1' } }).addresses, ['10.0.0.1']);
@@ -66,14 +66,14 @@ t.test('the ports of a pod are those of its containers and sidecars, not of othe
   ]);
 });
 
-t.test('a pod is shown as what made it: the Deployment of a ReplicaSet, the CronJob of a Job', async (t) => {
+t.test('a pod is shown as its workload: the Deployment of a ReplicaSet, the CronJob of a Job', async (t) => {
   t.same(owned('ReplicaSet', 'web-6d4f', { 'pod-template-hash': '6d4f' }), { kind: 'Deployment', name: 'web' });
   t.same(owned('ReplicaSet', 'web-6d4f', { 'rollouts-pod-template-hash': '6d4f' }), { kind: 'Rollout', name: 'web' });
   t.same(owned('ReplicaSet', 'web'), { kind: 'ReplicaSet', name: 'web' });
   t.same(owned('ReplicaSet', 'web-1', { 'pod-template-hash': '6d4f' }), { kind: 'ReplicaSet', name: 'web-1' });
   t.same(owned('Job', 'backup-29112345'), { kind: 'CronJob', name: 'backup' });
   t.same(owned('Job', 'backup'), { kind: 'Job', name: 'backup' });
-  t.same(owned('Job', 'report-20260131'), { kind: 'Job', name: 'report-20260131' }, 'a date is no CronJob time');
+  t.same(owned('Job', 'report-20260131'), { kind: 'Job', name: 'report-20260131' }, 'a date is not a CronJob time');
   t.same(owned('StatefulSet', 'db'), { kind: 'StatefulSet', name: 'db' });
   t.same(owned('Rollout', 'web'), { kind: 'Rollout', name: 'web' });
   const label = { deploymentconfig: 'web' };
@@ -82,12 +82,12 @@ t.test('a pod is shown as what made it: the Deployment of a ReplicaSet, the Cron
   t.same(owned('ReplicationController', 'web-12'), { kind: 'ReplicationController', name: 'web-12' });
 });
 
-t.test('a pod that nobody made, or its node did, is its own workload', async (t) => {
+t.test('a pod without an owner, and a static pod, is its own workload', async (t) => {
   t.same(pod().workload, { kind: 'Pod', name: 'web-1' });
   t.same(owned('Node', 'n1'), { kind: 'Pod', name: 'web-1' });
 });
 
-t.test('the owner that controls a pod counts, not the first one', async (t) => {
+t.test('the controlling owner of a pod is used, not the first one', async (t) => {
   const ownerReferences = [
     { kind: 'Machine', name: 'm' },
     { kind: 'DaemonSet', name: 'agent', controller: true },
@@ -97,19 +97,19 @@ t.test('the owner that controls a pod counts, not the first one', async (t) => {
 
 const faults: [string, Record<string, unknown>, string][] = [
   [
-    'an address that is none',
+    'an invalid address',
     { status: { podIP: '10.0.0.256' } },
-    'bad-address: Pod shop/web-1 (status.podIP): "10.0.0.256" is not an IP address; write an IPv4 or IPv6 address',
+    'bad-address: Pod shop/web-1 (status.podIP): invalid IP address "10.0.0.256"; write an IPv4 or IPv6 address',
   ],
   [
-    'a time that is none',
+    'an invalid time',
     { status: { startTime: 'yesterday' } },
-    'bad-time: Pod shop/web-1 (status.startTime): "yesterday" is not a time; write it as 2026-01-31T12:00:00Z',
+    'bad-time: Pod shop/web-1 (status.startTime): invalid time "yesterday"; use the form 2026-01-31T12:00:00Z',
   ],
   [
     'a container port out of range',
     { spec: { containers: [{ ports: [{ containerPort: 70000 }] }] } },
-    'bad-port: Pod shop/web-1 (spec.containers[0].ports[0].containerPort): containerPort 70000 is not a port number; set a whole number from 1 to 65535',
+    'bad-port: Pod shop/web-1 (spec.containers[0].ports[0].containerPort): containerPort 70000 is out of range; set a port number from 1 to 65535',
   ],
   [
     'a container port without number',
@@ -117,24 +117,24 @@ const faults: [string, Record<string, unknown>, string][] = [
     'missing-field: Pod shop/web-1 (spec.containers[0].ports[0].containerPort): containerPort is missing; set containerPort',
   ],
   [
-    'hostNetwork as a text',
+    'hostNetwork as a string',
     { spec: { hostNetwork: 'yes' } },
     'wrong-type: Pod shop/web-1 (spec.hostNetwork): "yes" is not true or false; write true or false',
   ],
 ];
 
 for (const [name, rest, line] of faults) {
-  t.test(`a pod with ${name} is named and left out`, async (t) => {
+  t.test(`a pod with ${name} is reported and not read`, async (t) => {
     t.same(problemsOf(raw('Pod', 'shop/web-1', rest)), [line]);
     t.throws(() => pod(rest));
   });
 }
 
-t.test('a pod without a name is named by what is missing', async (t) => {
+t.test('a pod without a valid name is reported', async (t) => {
   t.same(problemsOf({ apiVersion: 'v1', kind: 'Pod', metadata: {} }), [
     'missing-field: Pod default/(no name) (metadata.name): name is missing; set name',
   ]);
   t.same(problemsOf(raw('Pod', 'shop/a b')), [
-    'bad-name: Pod shop/(no name) (metadata.name): "a b" is not a name; use at most 253 letters, digits, - and .',
+    'bad-name: Pod shop/(no name) (metadata.name): invalid name "a b"; use at most 253 letters, digits, - and ., with a letter or digit first',
   ]);
 });

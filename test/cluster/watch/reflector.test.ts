@@ -13,18 +13,18 @@ const policy = (name: string) => ({
   spec: { tier: 'Admin', priority: 1, subject: { namespaces: {} } },
 });
 
-/** ClusterNetworkPolicies, which a cluster need not have. `said` is all that was told; `heard(n)` waits for so much. */
+/** Reflects ClusterNetworkPolicies, an optional kind. `events` has everything so far; `count(n)` waits for n events. */
 async function scene(t: { teardown(end: () => Promise<void>): void }) {
   const server = new ScriptedServer();
   const clock = new HandClock();
-  const said: string[] = [];
+  const events: string[] = [];
   let arrived = (): void => {};
-  const say = (word: string): void => {
-    said.push(word);
+  const add = (event: string): void => {
+    events.push(event);
     arrived();
   };
-  const heard = async (count: number): Promise<void> => {
-    while (said.length < count) {
+  const count = async (expected: number): Promise<void> => {
+    while (events.length < expected) {
       const { promise, resolve } = Promise.withResolvers<void>();
       arrived = resolve;
       await promise;
@@ -36,9 +36,9 @@ async function scene(t: { teardown(end: () => Promise<void>): void }) {
     listFrom: 'etcd',
     clock,
     random: () => 0.5,
-    receive: (event) => say(sentence(event)),
-    onListed: () => say('listed'),
-    onDeaf: () => say('deaf'),
+    receive: (event) => add(eventText(event)),
+    onListed: () => add('listed'),
+    onDeaf: () => add('deaf'),
   });
   const ending = new AbortController();
   const running = reflector.run(ending.signal);
@@ -47,64 +47,64 @@ async function scene(t: { teardown(end: () => Promise<void>): void }) {
     await running;
     await server.close();
   });
-  return { server, clock, said, heard };
+  return { server, clock, events, count };
 }
 
-function sentence(event: ClusterEvent): string {
+function eventText(event: ClusterEvent): string {
   if (event.type === 'put' || event.type === 'gone') return `${event.type} ${event.object.name}`;
   return event.type === 'problem' ? problemLine(event.problem) : event.type;
 }
 
-t.test('a kind that the API server does not know is told once, and asked for every half minute', async (t) => {
-  const { server, clock, said, heard } = await scene(t);
-  for (let asked = 1; asked <= 20; asked++) {
+t.test('an unknown kind is reported once as absent, and requested every 30 s', async (t) => {
+  const { server, clock, events, count } = await scene(t);
+  for (let requests = 1; requests <= 20; requests++) {
     (await server.next()).refuse(404, notFound);
-    await heard(asked + 1);
-    t.equal(server.asked.length, asked);
+    await count(requests + 1);
+    t.equal(server.requests.length, requests);
     clock.advance(30_000);
   }
   await server.next();
-  t.same(said, ['absent', ...Array(20).fill('listed')], 'ten minutes are no silence');
+  t.same(events, ['absent', ...Array(20).fill('listed')], '10 minutes without the kind do not count as silence');
 });
 
-t.test('a kind that is installed later is picked up', async (t) => {
-  const { server, clock, said, heard } = await scene(t);
+t.test('a kind that is installed later is listed and watched', async (t) => {
+  const { server, clock, events, count } = await scene(t);
   (await server.next()).refuse(404, notFound);
-  await heard(2);
+  await count(2);
   clock.advance(30_000);
   (await server.next()).list([policy('guard')], '5');
-  await heard(4);
+  await count(4);
   t.match((await server.next()).query, { watch: 'true', resourceVersion: '5' });
-  t.same(said, ['absent', 'listed', 'put guard', 'listed']);
+  t.same(events, ['absent', 'listed', 'put guard', 'listed']);
 });
 
-t.test('of a kind that is taken away there are no objects left, and it may come again', async (t) => {
-  const { server, clock, said, heard } = await scene(t);
+t.test('the objects of a removed kind are gone, and the kind may be installed again', async (t) => {
+  const { server, clock, events, count } = await scene(t);
   (await server.next()).list([policy('guard')], '5');
   const watch = await server.next();
   clock.advance(100_000);
   watch.bookmark('6');
   watch.end();
   (await server.next()).refuse(404, notFound);
-  await heard(5);
-  t.same(said, ['put guard', 'listed', 'absent', 'gone guard', 'listed']);
+  await count(5);
+  t.same(events, ['put guard', 'listed', 'absent', 'gone guard', 'listed']);
   clock.advance(30_000);
   const list = await server.next();
   t.same(list.query, { limit: '500' });
   list.list([policy('other')], '9');
   t.match((await server.next()).query, { watch: 'true', resourceVersion: '9' });
-  t.same(said.slice(5), ['put other', 'listed']);
+  t.same(events.slice(5), ['put other', 'listed']);
 });
 
-t.test('a kind that is not known while the API server does not answer makes deaf as any other', async (t) => {
-  const { server, clock, said, heard } = await scene(t);
+t.test('an unknown kind is reported as deaf like any other if the API server stops answering', async (t) => {
+  const { server, clock, events, count } = await scene(t);
   (await server.next()).refuse(404, notFound);
-  await heard(2);
+  await count(2);
   clock.advance(30_000);
-  for (let failures = 1; !said.includes('deaf'); failures++) {
+  for (let failures = 1; !events.includes('deaf'); failures++) {
     (await server.next()).refuse(503, 'overloaded');
-    await heard(2 + failures);
+    await count(2 + failures);
     clock.advance(60_000);
   }
-  t.match(said, ['absent', 'listed', /^api-failed: API server, clusternetworkpolicies/]);
+  t.match(events, ['absent', 'listed', /^api-failed: API server, clusternetworkpolicies/]);
 });

@@ -1,14 +1,14 @@
-// A small API server on loopback that answers each request as the test says, when the test says.
+// An API server on loopback whose responses the test sends one by one.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Access } from '../../../cluster/watch/access.ts';
 
-export class Asked {
+export class ReceivedRequest {
   readonly path: string;
   readonly query: Readonly<Record<string, string>>;
   readonly headers: IncomingMessage['headers'];
   readonly #response: ServerResponse;
-  /** When the client has gone away. */
+  /** Resolves when the client closes the connection. */
   readonly closed: Promise<void>;
 
   constructor(request: IncomingMessage, response: ServerResponse) {
@@ -49,18 +49,18 @@ export class Asked {
     this.#response.end();
   }
 
-  /** In the middle of the answer. */
+  /** Closes the connection in the middle of the response. */
   cut(): void {
     this.#response.destroy();
   }
 }
 
 export class ScriptedServer {
-  readonly #server = createServer((request, response) => this.#arrived(new Asked(request, response)));
-  readonly #waiting: Asked[] = [];
+  readonly #server = createServer((request, response) => this.#arrived(new ReceivedRequest(request, response)));
+  readonly #waiting: ReceivedRequest[] = [];
   #wake: (() => void) | undefined;
-  /** Every request that there was. */
-  readonly asked: Asked[] = [];
+  /** All requests so far. */
+  readonly requests: ReceivedRequest[] = [];
 
   async listen(): Promise<Access> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
@@ -74,8 +74,8 @@ export class ScriptedServer {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** The next request, in the order in which they came. */
-  async next(): Promise<Asked> {
+  /** Waits for the next request, in the order of arrival. */
+  async next(): Promise<ReceivedRequest> {
     while (this.#waiting.length === 0) {
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
@@ -84,9 +84,9 @@ export class ScriptedServer {
     return this.#waiting.shift()!;
   }
 
-  #arrived(asked: Asked): void {
-    this.asked.push(asked);
-    this.#waiting.push(asked);
+  #arrived(received: ReceivedRequest): void {
+    this.requests.push(received);
+    this.#waiting.push(received);
     this.#wake?.();
   }
 }

@@ -25,20 +25,20 @@ function pod(name: string, ownedBy: string, status = '{ podIP: 10.0.0.1 }'): str
   return `{ apiVersion: v1, kind: Pod, metadata: ${metadata}, spec: { containers: [] }, status: ${status} }`;
 }
 
-/** Keys of the workloads that are read. */
+/** Keys of the workloads that remain. */
 async function read(t: Parameters<typeof folder>[0], ...documents: string[]): Promise<string[]> {
   const { path } = folder(t, Object.fromEntries(documents.map((text, at) => [`${at}.yaml`, text])));
   const { objects } = await readManifests(path);
   return objects.filter(({ kind }) => kind === 'Workload').map(objectKey);
 }
 
-t.test('what stands for an owner that is not there is read, and is not where the owner is', async (t) => {
+t.test('an owned workload represents its owner if the owner is missing, and is redundant otherwise', async (t) => {
   t.same(await read(t, replicaSet('web-a')), ['Workload/ReplicaSet/shop/web-a']);
   t.same(await read(t, replicaSet('web-a'), deployment), ['Workload/Deployment/shop/web']);
   t.same(await read(t, job('sweep-1')), ['Workload/Job/shop/sweep-1']);
 });
 
-t.test('it is not where pods of it are there, which have not ended', async (t) => {
+t.test('an owned workload is redundant if the folder has running pods of it', async (t) => {
   t.same(await read(t, replicaSet('web-a'), pod('web-a-x', owner('ReplicaSet', 'web-a'))), []);
   t.same(await read(t, job('by-hand'), pod('by-hand-x', owner('Job', 'by-hand'))), [], 'pods of a Job of any name');
   const ended =
@@ -47,7 +47,7 @@ t.test('it is not where pods of it are there, which have not ended', async (t) =
   t.same(await read(t, job('by-hand'), done), ['Workload/Job/shop/by-hand']);
 });
 
-t.test('of several for one owner, those that want pods stand for it, or all where none does', async (t) => {
+t.test('of several workloads of one owner, the active ones represent it, or all if none is active', async (t) => {
   const [old, oldest] = [replicaSet('web-a', 'replicas: 0,'), replicaSet('web-b', 'replicas: 0,')];
   t.same(await read(t, old, replicaSet('web-c'), oldest), ['Workload/ReplicaSet/shop/web-c']);
   t.same(await read(t, old, oldest), ['Workload/ReplicaSet/shop/web-a', 'Workload/ReplicaSet/shop/web-b']);

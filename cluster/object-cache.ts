@@ -1,9 +1,9 @@
-// The objects that were told, so that only what changed is told again: an API server writes objects whose meaning here
-// stays the same (a node's heartbeat), and each needless `put` would have verdicts judged anew.
+// The objects reported so far. An API server also sends updates that change nothing here, such as a node's heartbeat; the
+// cache drops them, because each event makes the collector evaluate verdicts again.
 import { isDeepStrictEqual } from 'node:util';
 import { type ClusterEvent, type ClusterObject, objectKey } from '../model/kubernetes.ts';
 
-export class KnownObjects {
+export class ObjectCache {
   readonly #objects = new Map<string, ClusterObject>();
   readonly #receive: (event: ClusterEvent) => void;
 
@@ -11,7 +11,7 @@ export class KnownObjects {
     this.#receive = receive;
   }
 
-  /** An object of the same name with another uid took the place of one that must be gone. */
+  /** An object with the same name and another uid replaces one that was deleted, so that one is reported as gone first. */
   put(object: ClusterObject, atUs: number): void {
     const key = objectKey(object);
     const former = this.#objects.get(key);
@@ -28,7 +28,7 @@ export class KnownObjects {
     this.#receive({ type: 'gone', object, atUs });
   }
 
-  /** What is not among `keys` is gone. */
+  /** Removes the objects whose key is not in `keys`. */
   keepOnly(keys: { has(key: string): boolean }, atUs: number): void {
     for (const key of this.#objects.keys()) if (!keys.has(key)) this.remove(key, atUs);
   }

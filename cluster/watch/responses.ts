@@ -1,22 +1,22 @@
-// What the API server answers to list and watch, as far as we read it; `unknown` in, checked out.
+// Validates the responses of the API server to list and watch.
 import { ApiRefusal } from './api-server.ts';
 
 export type ListPage = { items: readonly unknown[]; resourceVersion: string; next: string };
 
-/** `expired` (410): the version that was asked for is no longer kept, and the objects must be listed again. */
+/** `expired` (410): the server no longer has the requested version, so the objects must be listed again. */
 export type WatchEvent =
   | { type: 'put'; raw: unknown; resourceVersion: string }
   | { type: 'gone'; raw: unknown; resourceVersion: string }
   | { type: 'bookmark'; resourceVersion: string }
   | { type: 'expired' };
 
-/** Throws where it is no list: an answer that is not understood must not pass for an empty cluster. */
-export function readListPage(answer: unknown): ListPage {
-  const metadata = fieldOf(answer, 'metadata');
-  const items = fieldOf(answer, 'items');
+/** Throws if it is not a list: an invalid response must not look like an empty cluster. */
+export function readListPage(response: unknown): ListPage {
+  const metadata = fieldOf(response, 'metadata');
+  const items = fieldOf(response, 'items');
   const resourceVersion = fieldOf(metadata, 'resourceVersion');
   if (typeof resourceVersion !== 'string' || (items != null && !Array.isArray(items))) {
-    throw new Error('the answer is not a list');
+    throw new Error('the response is not a list');
   }
   const next = fieldOf(metadata, 'continue');
   return { items: items ?? [], resourceVersion, next: typeof next === 'string' ? next : '' };
@@ -28,7 +28,7 @@ export function readWatchEvent(line: unknown): WatchEvent {
   const raw = fieldOf(line, 'object');
   if (type === 'ERROR') return readError(raw);
   const resourceVersion = fieldOf(fieldOf(raw, 'metadata'), 'resourceVersion');
-  if (typeof resourceVersion !== 'string') throw new Error('the watch sent what is no event');
+  if (typeof resourceVersion !== 'string') throw new Error('the watch sent an invalid event');
   if (type === 'ADDED' || type === 'MODIFIED') return { type: 'put', raw, resourceVersion };
   if (type === 'DELETED') return { type: 'gone', raw, resourceVersion };
   if (type === 'BOOKMARK') return { type: 'bookmark', resourceVersion };
@@ -39,11 +39,11 @@ function readError(status: unknown): { type: 'expired' } {
   const code = fieldOf(status, 'code');
   if (code === 410) return { type: 'expired' };
   const message = fieldOf(status, 'message');
-  const text = typeof message === 'string' ? message : 'the watch was ended by an error';
+  const text = typeof message === 'string' ? message : 'the watch failed';
   throw new ApiRefusal(typeof code === 'number' ? code : 500, text);
 }
 
-/** Namespace and name of an object; empty texts where it has none. */
+/** Namespace and name of an object; empty if missing. */
 export function nameOf(raw: unknown): { namespace: string; name: string } {
   const metadata = fieldOf(raw, 'metadata');
   const namespace = fieldOf(metadata, 'namespace');

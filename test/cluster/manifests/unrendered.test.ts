@@ -8,8 +8,8 @@ import { problemLine } from '../../../model/problem.ts';
 import { folder, namespace } from './folders.ts';
 
 async function read(path: string) {
-  const { objects, problems, passedOver } = await readManifests(path);
-  return { keys: objects.map(objectKey).sort(), lines: problems.map(problemLine), passedOver };
+  const { objects, problems, ignored } = await readManifests(path);
+  return { keys: objects.map(objectKey).sort(), lines: problems.map(problemLine), ignored };
 }
 
 const chart = 'apiVersion: v2\nname: shop\nversion: 1.0.0\n';
@@ -20,36 +20,33 @@ metadata:
   name: {{ .Release.Namespace }}
 {{- end }}
 `;
-/** It would be read without a complaint, and mean something else. */
+/** Valid YAML, so without the check for templates it would be read with a wrong meaning. */
 const quoted = namespace('{{ .Release.Name }}').replace('{{ .Release.Name }}', '"{{ .Release.Name }}"');
 
-t.test(
-  'a Helm chart is one problem, however many templates it has; its values and papers are passed over',
-  async (t) => {
-    const { path } = folder(t, {
-      'a.yaml': namespace('a'),
-      'charts/shop/Chart.yaml': chart,
-      'charts/shop/values.yaml': 'kind: Deployment\nmetadata: {}\nmore: {{{',
-      'charts/shop/values-prod.yaml': 'replicas: 3\n',
-      'charts/shop/values.schema.json': '{}',
-      'charts/shop/ci/test-values.yaml': 'on: true\n',
-      'charts/shop/templates/web.yaml': template,
-      'charts/shop/templates/deep/quoted.yaml': quoted,
-      'charts/shop/templates/_helpers.tpl': template,
-      'charts/shop/charts/db/Chart.yaml': chart,
-      'charts/shop/charts/db/templates/db.yaml': template,
-    });
-    t.same(await read(path), {
-      keys: ['Namespace//a'],
-      lines: [
-        'helm-templates: charts/shop/Chart.yaml: 3 Helm templates cannot be read as they are; run helm template charts/shop, and give what it writes',
-      ],
-      passedOver: 9,
-    });
-  },
-);
+t.test('a Helm chart is one problem for all of its templates; its values and metadata are ignored', async (t) => {
+  const { path } = folder(t, {
+    'a.yaml': namespace('a'),
+    'charts/shop/Chart.yaml': chart,
+    'charts/shop/values.yaml': 'kind: Deployment\nmetadata: {}\nmore: {{{',
+    'charts/shop/values-prod.yaml': 'replicas: 3\n',
+    'charts/shop/values.schema.json': '{}',
+    'charts/shop/ci/test-values.yaml': 'on: true\n',
+    'charts/shop/templates/web.yaml': template,
+    'charts/shop/templates/deep/quoted.yaml': quoted,
+    'charts/shop/templates/_helpers.tpl': template,
+    'charts/shop/charts/db/Chart.yaml': chart,
+    'charts/shop/charts/db/templates/db.yaml': template,
+  });
+  t.same(await read(path), {
+    keys: ['Namespace//a'],
+    lines: [
+      'helm-templates: charts/shop/Chart.yaml: found 3 unrendered Helm templates; run helm template charts/shop and use its output',
+    ],
+    ignored: 9,
+  });
+});
 
-t.test('what a chart has that is no template is read: plain manifests, and what stands beside it', async (t) => {
+t.test('plain manifests in and beside the templates of a chart are read', async (t) => {
   const { path } = folder(t, {
     'Chart.yaml': chart,
     'values.yaml': 'on: true\n',
@@ -59,29 +56,25 @@ t.test('what a chart has that is no template is read: plain manifests, and what 
   });
   t.same(await read(path), {
     keys: ['Namespace//beside', 'Namespace//plain'],
-    lines: [
-      'helm-templates: Chart.yaml: 1 Helm template cannot be read as it is; run helm template ., and give what it writes',
-    ],
-    passedOver: 3,
+    lines: ['helm-templates: Chart.yaml: found 1 unrendered Helm template; run helm template . and use its output'],
+    ignored: 3,
   });
 });
 
-t.test('templates whose chart is not in sight are one problem for their folder, or the one for the file', async (t) => {
+t.test('templates outside of a known chart are one problem for their folder, or for the single file', async (t) => {
   const { path } = folder(t, {
     'templates/web.yaml': template,
     'templates/db.yaml': `${namespace('db')}---\n${template}`,
   });
   t.same(await read(path), {
     keys: ['Namespace//db'],
-    lines: [
-      'helm-templates: templates: 2 Helm templates cannot be read as they are; run helm template, and give what it writes',
-    ],
-    passedOver: 2,
+    lines: ['helm-templates: templates: found 2 unrendered Helm templates; run helm template and use its output'],
+    ignored: 2,
   });
   t.match((await read(join(path, 'templates', 'web.yaml'))).lines, [/^helm-templates: /]);
 });
 
-t.test('braces within texts make no template of a manifest, nor of what is broken by something else', async (t) => {
+t.test('braces in strings do not make a manifest a template, even if it has another syntax error', async (t) => {
   const alert = `  annotations:\n    text: |\n      on {{ $labels.pod }}\n    more: '{{ x }}'\n`;
   const { path } = folder(t, { 'a.yaml': namespace('a') + alert, 'b.yaml': `x: '{{ y }}'\nkind: [\n` });
   const { keys, lines } = await read(path);
@@ -89,35 +82,35 @@ t.test('braces within texts make no template of a manifest, nor of what is broke
   t.match(lines, [/^bad-yaml: b\.yaml/]);
 });
 
-t.test('a chart that comes to be while it is watched changes what its templates are', async (t) => {
+t.test('a Chart.yaml that is added later turns the manifests in templates/ into templates', async (t) => {
   const files = folder(t, { 'templates/a.yaml': `# {{ comment }}\n${namespace('a')}` });
-  const told: string[] = [];
+  const events: string[] = [];
   const source = manifestSource(files.path, systemClock);
   t.teardown(() => source.stop());
   const { promise: gone, resolve } = Promise.withResolvers<void>();
   await source.start((event) => {
-    told.push(event.type === 'problem' ? event.problem.code : event.type);
+    events.push(event.type === 'problem' ? event.problem.code : event.type);
     if (event.type === 'gone') resolve();
   });
   files.write('Chart.yaml', chart);
   await gone;
-  t.same(told, ['put', 'synced', 'helm-templates', 'gone']);
+  t.same(events, ['put', 'synced', 'helm-templates', 'gone']);
 });
 
 const kustomization = (text: string) =>
   `apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n${text}`;
 const patch = (name: string) => `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {team: -no-}}\n`;
 
-t.test('a kustomization that changes nothing is passed over, and its folder is read', async (t) => {
+t.test('a kustomization that changes nothing is ignored, and its folder is read', async (t) => {
   const { path } = folder(t, {
     'kustomization.yaml': kustomization('images: [{name: x, newTag: y}]\npatches: []\n'),
     'a.yaml': namespace('a'),
   });
-  t.same(await read(path), { keys: ['Namespace//a'], lines: [], passedOver: 1 });
+  t.same(await read(path), { keys: ['Namespace//a'], lines: [], ignored: 1 });
 });
 
 t.test(
-  'patches of a kustomization are no objects: they are named once, and what they change is read as it is',
+  'patches of a kustomization are ignored and reported once, and the objects they change are read unchanged',
   async (t) => {
     const { path } = folder(t, {
       'base/kustomization.yml': kustomization(''),
@@ -133,15 +126,15 @@ t.test(
     t.same(await read(path), {
       keys: ['Namespace//a'],
       lines: [
-        'kustomization-not-built: prod/kustomization.yaml: what it changes is not applied: namespace, patches (one.yaml, ./deep/two.yaml); run kubectl kustomize prod, and give what it writes',
-        'kustomization-not-built: test/Kustomization: what it changes is not applied: patches (../patches/three.yaml); run kubectl kustomize test, and give what it writes',
+        'kustomization-not-built: prod/kustomization.yaml: these changes are not applied: namespace, patches (one.yaml, ./deep/two.yaml); run kubectl kustomize prod and use its output',
+        'kustomization-not-built: test/Kustomization: these changes are not applied: patches (../patches/three.yaml); run kubectl kustomize test and use its output',
       ],
-      passedOver: 6,
+      ignored: 6,
     });
   },
 );
 
-t.test('a patch is an object again once no kustomization lists it', async (t) => {
+t.test('a patch is read as an object once no kustomization lists it', async (t) => {
   const { path, write } = folder(t, {
     'kustomization.yaml': kustomization('patchesJson6902: [{path: b.yaml, target: {kind: Namespace}}]\n'),
     'b.yaml': namespace('b'),
@@ -151,7 +144,7 @@ t.test('a patch is an object again once no kustomization lists it', async (t) =>
   t.match(await read(path), { keys: ['Namespace//b'], lines: [] });
 });
 
-t.test('a kustomization of another form than is known does not keep anything from being read', async (t) => {
+t.test('a kustomization of an unknown form does not keep other files from being read', async (t) => {
   for (const text of ['[]\n', 'patches: all\n', 'patches: [null, 1, {path: [x]}]\n', 'just a text\n']) {
     const { path } = folder(t, { 'kustomization.yaml': text, 'a.yaml': namespace('a') });
     t.same((await read(path)).keys, ['Namespace//a']);

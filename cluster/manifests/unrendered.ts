@@ -1,40 +1,40 @@
-// What stands in a folder for Helm or Kustomize to make manifests of. It is named once for each chart and kustomization,
-// with what mends it, instead of once for each file that makes no sense alone.
+// Files that Helm or Kustomize must render first. They are one problem for each chart or kustomization, with the command to
+// run, instead of one for each file.
 import { posix } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
-import { helmTemplates, kustomizationNotBuilt } from '../errors.ts';
-import { chartAround, chartsAmong } from './charts.ts';
+import { chartFolders, outermostChart } from './charts.ts';
+import { helmTemplates, kustomizationNotBuilt } from './errors.ts';
 import type { Manifest } from './manifest.ts';
 
-/** `unread`: those of `problems` by which something was left out. */
-export type Unbuilt = { manifests: Manifest[]; problems: Problem[]; unread: Problem[] };
+/** `unread`: the `problems` that kept something from being read. */
+export type FilteredManifests = { manifests: Manifest[]; problems: Problem[]; unread: Problem[] };
 
-/** By name of the file. Patches are passed over: applied by nobody, they would stand for the objects that they change. */
-export function withoutUnbuilt(files: ReadonlyMap<string, Manifest>): Unbuilt {
+/** `files` by name. Patches are ignored: they would replace the objects that they are meant to change. */
+export function withoutUnrendered(files: ReadonlyMap<string, Manifest>): FilteredManifests {
   const patches = new Set([...files.values()].flatMap(({ kustomization }) => kustomization?.patches ?? []));
-  const manifests = Array.from(files, ([name, manifest]) => (patches.has(name) ? passedOver(manifest) : manifest));
+  const manifests = Array.from(files, ([name, manifest]) => (patches.has(name) ? withoutObjects(manifest) : manifest));
   const unread = chartProblems(files);
   return { manifests, problems: [...unread, ...kustomizationProblems(files)], unread };
 }
 
-function passedOver(manifest: Manifest): Manifest {
-  const documents = manifest.entries.length + manifest.passedOver;
+function withoutObjects(manifest: Manifest): Manifest {
+  const documents = manifest.entries.length + manifest.ignored;
   return {
     ...manifest,
     entries: [],
     problems: [],
     unread: [],
     otherKinds: new Map(),
-    passedOver: Math.max(1, documents),
+    ignored: Math.max(1, documents),
   };
 }
 
 function chartProblems(files: ReadonlyMap<string, Manifest>): Problem[] {
-  const charts = chartsAmong([...files.keys()]);
+  const charts = chartFolders([...files.keys()]);
   const counts = new Map<string, { count: number; chart: string | undefined }>();
   for (const [name, { template }] of files) {
     if (!template) continue;
-    const chart = chartAround(name, charts);
+    const chart = outermostChart(name, charts);
     const place = chart === undefined ? posix.dirname(name) : posix.join(chart, 'Chart.yaml');
     counts.set(place, { count: (counts.get(place)?.count ?? 0) + 1, chart });
   }

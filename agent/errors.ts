@@ -1,0 +1,14 @@
+// Problems at the start of the agent. Each code is listed in docs/errors.md.
+import { faultOf, type Problem } from '../model/problem.ts';
+
+export const agentProblemCodes = ['cannot-listen'] as const;
+
+export function cannotListen(setting: string, listen: string, error: NodeJS.ErrnoException): Problem {
+  const taken = error.code === 'EADDRINUSE';
+  return {
+    code: 'cannot-listen',
+    place: `${setting} ${listen}`,
+    fault: taken ? 'the port is taken by another program' : faultOf(error),
+    mend: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
+  };
+}
