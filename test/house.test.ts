@@ -50,6 +50,9 @@ const stages: Record<string, readonly string[]> = {
   collector: ['ingest', 'identity', 'join', 'verdict', 'findings', 'store', 'api'],
 };
 
+/** The folders of the lab, lowest first: a file imports only from its own folder or a lower one. */
+const labFloors = ['system', 'topology', 'network', 'programs', 'cluster', 'traffic'];
+
 const unpleasantNames = /(^|\/)(utils?|helpers?|common|misc|manager|base|index)(\/|\.ts$)/;
 
 t.test('rules 1 and 2: a room imports only the rooms below it', async (t) => {
@@ -67,6 +70,23 @@ t.test('rule 2: a stage never imports a later one', async (t) => {
     if (order === undefined || roomOf(to) !== roomOf(from)) continue;
     const [own, other] = [order.indexOf(stageOf(from)), order.indexOf(stageOf(to))];
     if (own >= 0) t.ok(other >= 0 && other <= own, `${from}:${line} imports ${to}, which comes later`);
+  }
+});
+
+t.test('a file of the lab imports only from its own floor or a lower one; its top files import from all', async (t) => {
+  const isTop = (file: string) => file.split('/').length === 2;
+  const floorOf = (file: string) => (isTop(file) ? labFloors.length : labFloors.indexOf(stageOf(file)));
+  const labFiles = files.filter((file) => roomOf(file) === 'lab');
+  for (const floor of labFloors) {
+    t.ok(
+      labFiles.some((file) => file.startsWith(`lab/${floor}/`)),
+      `lab/${floor} has files`,
+    );
+  }
+  for (const file of labFiles) t.ok(floorOf(file) >= 0, `${file} is in a floor: ${labFloors.join(', ')}`);
+  for (const { from, line, to } of imports) {
+    if (roomOf(from) !== 'lab' || roomOf(to) !== 'lab') continue;
+    t.ok(floorOf(to) <= floorOf(from), `${from}:${line} imports ${to}, which is on a higher floor`);
   }
 });
 
