@@ -2,10 +2,10 @@
 // each source (or those that are named, `node bench/agent-cost.ts ebpf`), and softflowd beside them on the same traffic.
 // In the lab, with a real collector.
 import { spawn } from 'node:child_process';
-import { nodeNamespace, podLink } from '../lab/network/names.ts';
-import { checkPrograms } from '../lab/privilege.ts';
 import { flood } from '../lab/programs/flood.ts';
 import { type LabSession, withLab } from '../lab/session.ts';
+import { nodeNamespace, podLink } from '../lab/system/names.ts';
+import { checkPrograms } from '../lab/system/privilege.ts';
 import { budgetLine } from './budget.ts';
 import { cpuSeconds, memoryMiB } from './process.ts';
 

@@ -3,8 +3,8 @@
 // when the finding's line is read from `waybill findings --follow`.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { checkPrograms } from '../lab/privilege.ts';
 import { type LabSession, withLab } from '../lab/session.ts';
+import { checkPrograms } from '../lab/system/privilege.ts';
 import type { FindingJson } from '../model/json.ts';
 import { budgetLine, percentile } from './budget.ts';
 

@@ -1,26 +1,26 @@
-// `npm run lab`: a cluster's network on one machine, brought up from a topology (docs/lab.md).
+// `npm run lab`: runs a cluster's network on one machine, from a topology (docs/lab.md).
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Command, Option } from 'commander';
 import { sourceNames } from '../agent/capture/choose.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
-import { alreadyUp, nothingUp } from './errors.ts';
-import { liveLabs, removeLeftovers } from './leftovers.ts';
-import { checkPrograms, elsewhere } from './privilege.ts';
 import { playAll, withLab } from './session.ts';
-import { readTopology } from './topology.ts';
+import { alreadyUp, nothingUp } from './system/errors.ts';
+import { liveLabs, removeLeftovers } from './system/leftovers.ts';
+import { checkPrograms, rerunAsRoot } from './system/privilege.ts';
+import { readTopology } from './topology/topology.ts';
 
 const sourceOption = () =>
-  new Option('--source <source>', 'capture source of the agents').choices(['auto', ...sourceNames]).default('pcap');
+  new Option('--source <source>', 'Capture source of the agents').choices(['auto', ...sourceNames]).default('pcap');
 
 function program(): Command {
-  const lab = new Command('lab').description('a cluster’s network on one machine, from one topology');
-  // Commander ends with 1 where it cannot use the words; scripts go by 2 (docs/lab.md). Verbs inherit it.
+  const lab = new Command('lab').description('Run a cluster’s network on one machine, from a topology');
+  // Commander exits with 1 for invalid arguments; the lab's exit code is 2 (docs/lab.md). Subcommands inherit it.
   lab.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
   lab
     .command('run <file>')
-    .description('up, with agents and collector; play the traffic; print what was seen of it; down')
-    .addOption(new Option('-o, --output <format>', 'how to print it').choices(['json']).default('json'))
+    .description('Bring it up with agents and a collector, play the traffic, print the result, take it down')
+    .addOption(new Option('-o, --output <format>', 'Output format').choices(['json']).default('json'))
     .addOption(sourceOption())
     .action(async (file: string, { source }: { source: string }) => {
       const result = await withLab(file, source, playAll);
@@ -28,7 +28,7 @@ function program(): Command {
     });
   lab
     .command('up <file>')
-    .description('bring it up and leave it up, with agents and collector')
+    .description('Bring it up with agents and a collector, and leave it up')
     .addOption(sourceOption())
     .action(up);
   lab
@@ -41,18 +41,18 @@ function program(): Command {
         await once(process, 'SIGUSR1');
       });
     });
-  lab.command('down').description('take down what is up').action(down);
+  lab.command('down').description('Take down the lab that is up').action(down);
   lab
     .command('clean')
-    .description('remove what a crash left')
+    .description('Remove what a crashed lab left')
     .action(async () => {
       const removed = await removeLeftovers();
-      process.stdout.write(removed.length === 0 ? 'nothing was left\n' : `removed ${removed.join(', ')}\n`);
+      process.stdout.write(removed.length === 0 ? 'nothing to remove\n' : `removed ${removed.join(', ')}\n`);
     });
   return lab;
 }
 
-/** A process of its own holds the lab until `down` ends it. */
+/** A background process (`hold`) owns the lab until `down` ends it. */
 async function up(file: string, { source }: { source: string }): Promise<void> {
   await readTopology(file);
   const live = await liveLabs();
@@ -61,17 +61,17 @@ async function up(file: string, { source }: { source: string }): Promise<void> {
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const ended = once(child, 'exit');
-  let said = '';
+  const exited = once(child, 'exit');
+  let output = '';
   for await (const chunk of child.stdout) {
     process.stdout.write(chunk as Buffer);
-    said += String(chunk);
-    if (said.endsWith('ready\n')) {
+    output += String(chunk);
+    if (output.endsWith('ready\n')) {
       child.unref();
       return;
     }
   }
-  const [code] = (await ended) as [number | null];
+  const [code] = (await exited) as [number | null];
   process.exitCode = code ?? 2;
 }
 
@@ -83,12 +83,12 @@ async function down(): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  // A reader that goes away (`| head`) ends the program, and is no error; the lab is taken down all the same.
+  // A reader that exits early (`| head`) is not an error; the lab is still taken down.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
   checkPrograms();
-  const code = await elsewhere();
+  const code = await rerunAsRoot();
   if (code === undefined) await program().parseAsync();
   else process.exitCode = code;
 }

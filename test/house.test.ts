@@ -55,6 +55,9 @@ const stages: Record<string, readonly string[]> = {
   collector: ['ingest', 'identity', 'join', 'verdict', 'findings', 'store', 'api'],
 };
 
+/** The folders of the lab, lowest first: a file imports only from its own folder or a lower one. */
+const labFloors = ['system', 'topology', 'network', 'programs', 'cluster', 'traffic'];
+
 const vagueNames = /(^|\/)(utils?|helpers?|common|misc|manager|base|index)(\/|\.ts$)/;
 
 t.test('rules 1 and 2: a folder imports only the folders that it may import', async (t) => {
@@ -71,6 +74,23 @@ t.test('rule 2: a stage never imports a later stage', async (t) => {
     }
   }
   t.same(stageFaults(imports), []);
+});
+
+t.test('rule 2: a file of the lab imports only from its own floor or a lower one', async (t) => {
+  const isTop = (file: string) => file.split('/').length === 2;
+  const floorOf = (file: string) => (isTop(file) ? labFloors.length : labFloors.indexOf(stageOf(file)));
+  const labFiles = files.filter((file) => topFolder(file) === 'lab');
+  for (const floor of labFloors) {
+    t.ok(
+      labFiles.some((file) => file.startsWith(`lab/${floor}/`)),
+      `lab/${floor} has files`,
+    );
+  }
+  for (const file of labFiles) t.ok(floorOf(file) >= 0, `${file} is in a floor: ${labFloors.join(', ')}`);
+  for (const { from, line, to } of imports) {
+    if (topFolder(from) !== 'lab' || topFolder(to) !== 'lab') continue;
+    t.ok(floorOf(to) <= floorOf(from), `${from}:${line} imports ${to}, which is on a higher floor`);
+  }
 });
 
 t.test(

@@ -1,6 +1,6 @@
-// Carries out a network plan, with few programs: one batch for all namespaces and links, then one shell for each
-// namespace, which sets up what is inside.
-import { run } from '../run.ts';
+// Applies a network plan with few processes: one batch for all namespaces, one for the links of each namespace, then one
+// shell for the inside of each namespace.
+import { run } from '../system/run.ts';
 import type { NamespacePlan, NetworkPlan } from './plan.ts';
 
 export async function applyPlan({ namespaces, links, inside }: NetworkPlan): Promise<void> {
@@ -9,7 +9,7 @@ export async function applyPlan({ namespaces, links, inside }: NetworkPlan): Pro
   await Promise.all(inside.map(applyInside));
 }
 
-/** Both ends are made in their namespaces at once: no name is ever taken in ours. */
+/** Creates both ends directly in their namespaces: no name is taken in ours, not even for a moment. */
 export async function makeLinks(links: NetworkPlan['links']): Promise<void> {
   const byNamespace = Map.groupBy(links, (link) => link.namespace);
   for (const [namespace, made] of byNamespace) {

@@ -1,7 +1,7 @@
-// Pods behind a bridge of their node, as the bridge CNI plugin sets them up: one subnet a node, whose first address is the
-// bridge's own and the pods' gateway. What stays on the node is switched and never crosses its forward path.
+// Pods behind a bridge of their node, as the bridge CNI plugin sets them up: one subnet per node. Its first address is
+// the bridge's and the pods' gateway. Traffic between pods of a node is switched and never takes its forward path.
 import { type Address, addressBytes, addressFromBytes, type Prefix, prefixHolds } from '../../model/address.ts';
-import type { LabNode, LabPod } from '../cluster.ts';
+import type { LabNode, LabPod } from '../topology/cluster.ts';
 import { addAddress, linkGateway, type NamespacePlan } from './plan.ts';
 
 const bridge = 'cni0';
@@ -16,7 +16,7 @@ export function nodeBridge(node: LabNode): string[] {
   ];
 }
 
-/** The host side of the pod's veth pair. Hairpin: a pod that asks its own Service gets its own packet back. */
+/** The host side of the pod's veth pair. Hairpin: a pod that connects to its own Service gets its own packet back. */
 export function bridgedSide(link: string): string[] {
   return [
     `link set ${link} master ${bridge} addrgenmode none`,

@@ -1,8 +1,8 @@
-// What lies between and beyond the nodes: the underlay they share, the collector on it, and the hosts outside.
+// The network between and beyond the nodes: the underlay that they share, the collector on it, and the outside hosts.
 import { type Address, addressBytes, addressFromBytes, isIpv6, type Prefix, prefixHolds } from '../../model/address.ts';
-import type { LabCluster } from '../cluster.ts';
-import type { OutsideHost } from '../places.ts';
-import { collectorNamespace, fabricNamespace, type LabId, nodeNamespace, outsideNamespace } from './names.ts';
+import { collectorNamespace, fabricNamespace, type LabId, nodeNamespace, outsideNamespace } from '../system/names.ts';
+import type { LabCluster } from '../topology/cluster.ts';
+import type { OutsideHost } from '../topology/places.ts';
 import {
   addAddress,
   gatewayOn,
@@ -15,7 +15,7 @@ import {
   underlayMtu,
 } from './plan.ts';
 
-/** The first address of each underlay block is the fabric's own. */
+/** The first address of each underlay block is the fabric's. */
 export function fabricAddress(block: Prefix): Address {
   return nth(block, 1);
 }
@@ -52,7 +52,7 @@ export function fabricPlan(
   outside: readonly OutsideHost[],
 ): NamespacePlan {
   const ports = ['collector', ...cluster.nodes.map((_, index) => `node${index}`)];
-  // What balances load in front of a cluster brings its addresses to some node; here always to the first.
+  // A load balancer in front of a cluster forwards to some node; here always to the first one.
   const first = cluster.nodes[0];
   const balanced = cluster.services.flatMap((service) => service.outerAddresses);
   return {

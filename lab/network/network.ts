@@ -1,6 +1,7 @@
 // The whole network of a topology as one plan.
+
+import { collectorNamespace, fabricNamespace, nodeNamespace, outsideNamespace, podNamespace } from '../system/names.ts';
 import { collectorPlan, fabricLinks, fabricPlan, outsidePlan } from './fabric.ts';
-import { collectorNamespace, fabricNamespace, nodeNamespace, outsideNamespace, podNamespace } from './names.ts';
 import { type LabWorld, nodePlan, podLinkPlan, podPlan, podSidePlan } from './node.ts';
 import type { NetworkPlan } from './plan.ts';
 

@@ -1,14 +1,14 @@
-// A node: forwards for its pods, masquerades what leaves the cluster, translates Services, enforces what the topology
-// says. And its pods, each behind a veth pair.
+// A node: forwards for its pods, masquerades traffic that leaves the cluster, translates Services, applies the topology's
+// enforcement. And its pods, each behind a veth pair.
 import { type Address, isIpv6 } from '../../model/address.ts';
-import type { LabCluster, LabNode, LabPod } from '../cluster.ts';
-import type { Enforcement } from '../enforcement.ts';
-import type { World } from '../places.ts';
-import type { Topology } from '../topology.ts';
+import { type LabId, nodeNamespace, podLink, podNamespace } from '../system/names.ts';
+import type { LabCluster, LabNode, LabPod } from '../topology/cluster.ts';
+import type { Enforcement } from '../topology/enforcement.ts';
+import type { World } from '../topology/places.ts';
+import type { Topology } from '../topology/topology.ts';
 import { bridgedPodPlan, bridgedSide, nodeBridge } from './bridge.ts';
 import { addFilters, forwardRules, tcFilters } from './enforcement.ts';
 import { fabricAddress, onUnderlay } from './fabric.ts';
-import { type LabId, nodeNamespace, podLink, podNamespace } from './names.ts';
 import {
   addAddress,
   gatewayOn,
@@ -22,7 +22,7 @@ import {
 } from './plan.ts';
 import { serviceRuleset } from './services.ts';
 
-/** `enforcement` is what is in place right now. */
+/** `enforcement`: the rules that are in place now. */
 export type LabWorld = World & { topology: Topology; id: LabId; enforcement: readonly Enforcement[] };
 
 export function podsOn(node: string, cluster: LabCluster): LabPod[] {
@@ -46,7 +46,7 @@ export function podPlan(world: LabWorld, pod: LabPod): NamespacePlan {
   return leafPlan(namespace, pod.addresses, mtuOf(betweenNodes));
 }
 
-/** What the node sets up for one pod: also when the pod comes later. */
+/** The node's setup for one pod, also when the pod is created later. */
 export function podSidePlan(world: LabWorld, pod: LabPod): NamespacePlan {
   const link = podLink(pod);
   const filters = tcFilters(pod, world.enforcement, world);
@@ -75,7 +75,7 @@ function routedSide(link: string, pod: LabPod, node: LabNode | undefined): strin
   ];
 }
 
-/** The node speaks to its pods from its own address, not from the gateway's. */
+/** The node sends to its pods from its own address, not from the gateway's. */
 function sourceOf(podAddress: Address, node: LabNode | undefined): string {
   const own = node?.addresses.find((address) => isIpv6(address) === isIpv6(podAddress));
   return own === undefined ? '' : ` src ${own}`;
@@ -106,7 +106,7 @@ export function nodePlan(world: LabWorld, node: LabNode): NamespacePlan {
   };
 }
 
-/** Every rule of the node, replaced at once: also when pods or Services change. */
+/** Every rule of the node, replaced at once; applied again when pods or Services change. */
 export function nodeRules(world: LabWorld, node: LabNode): string[] {
   const { topology, cluster } = world;
   const masqueraded = new Set(topology.masqueraded.map((one) => `${one.namespace}/${one.name}`));
@@ -118,7 +118,7 @@ export function nodeRules(world: LabWorld, node: LabNode): string[] {
     'table inet lab {',
     'chain forward {',
     'type filter hook forward priority 0;',
-    // What is on its way already goes on: an enforcer decides at the first packet.
+    // Established connections continue: enforcement decides at the first packet.
     'ct state established,related accept',
     ...forwardRules(node.name, world.enforcement, world),
     '}',
@@ -133,7 +133,7 @@ export function nodeRules(world: LabWorld, node: LabNode): string[] {
   ];
 }
 
-/** What leaves the cluster from a pod gets the node's address, as usual CNIs do it. */
+/** Packets from a pod to outside the cluster get the node's address, as with most CNIs. */
 function masqueradeRules({ cluster, topology }: LabWorld): string[] {
   const inside = [...cluster.nodes.flatMap((node) => node.podPrefixes), ...topology.underlay];
   return (['ip', 'ip6'] as const).flatMap((family) => {
@@ -161,7 +161,7 @@ const vxlanAddress = {
   ipv6: (index: number) => linkLocal('vxlan', index),
 };
 
-/** One VXLAN over the underlay; the other nodes' ends of it are the next hops to their pods. */
+/** One VXLAN over the underlay; the next hops to pods are the other nodes' addresses on it. */
 function vxlan(node: LabNode, cluster: LabCluster): string[] {
   const own = cluster.nodes.indexOf(node);
   const lines = [

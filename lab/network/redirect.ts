@@ -1,14 +1,14 @@
-// Pods to which their node redirects what comes by its uplink: a TC program sends it past the host's end of the pod's veth
-// pair, right to the pod's own end.
-import { addressWords, compile } from '../bpf/compile.ts';
+// Pods to which the node redirects packets from its uplink: a TC program passes them straight to the pod's end of the veth
+// pair, past the host's end.
+import { addressWords, compile } from '../system/bpf/compile.ts';
+import { nodeNamespace, podLink, podNamespace } from '../system/names.ts';
 import { applyInside } from './apply.ts';
 import { linkIn } from './links.ts';
-import { nodeNamespace, podLink, podNamespace } from './names.ts';
 import type { LabWorld } from './node.ts';
 
 const uplink = 'eth0';
 
-/** The links must be there. `folder` is where the compiled programs stay. */
+/** The links must exist. `folder`: for the compiled programs. */
 export async function redirect(world: LabWorld, folder: string): Promise<void> {
   const { cluster, topology, id } = world;
   for (const node of cluster.nodes) {

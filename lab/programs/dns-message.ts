@@ -1,11 +1,9 @@
-// DNS messages as a resolver and a server write them (RFC 1035 4), names compressed: for the lab's traffic, and for tests.
+// DNS queries and answers with compressed names (RFC 1035 4), for the lab's traffic and for tests.
 import { isIP } from 'node:net';
 import { addressBytes, parseAddress } from '../../model/address.ts';
+import type { DnsZone } from '../topology/cluster.ts';
 
-/** What a server knows: of a name its addresses, or the name that it is an alias of. */
-export type DnsZone = Readonly<Record<string, readonly string[]>>;
-
-/** `data` is a name where it is text. */
+/** `data`: text is a name. */
 export type DnsRecord = { owner: string; type: number; ttlSeconds: number; data: Buffer | string };
 export type DnsMessage = { id: number; flags: number; name: string; type: number; answers: readonly DnsRecord[] };
 
@@ -16,16 +14,16 @@ const RECURSION_DESIRED = 0x0100;
 export const ANSWER = 0x8180;
 const NO_SUCH_NAME = 3;
 const ttlSeconds = 30;
-const mostAliases = 8;
+const maxAliases = 8;
 
-/** `asks` is a name, behind `AAAA ` where its IPv6 addresses are wanted. */
-export function dnsQuery(asks: string, id: number): Buffer {
-  const words = asks.split(' ');
+/** `question`: a name, after `AAAA ` to query its IPv6 addresses. */
+export function dnsQuery(question: string, id: number): Buffer {
+  const words = question.split(' ');
   const type = words.length > 1 && words[0] === 'AAAA' ? dnsTypes.AAAA : dnsTypes.A;
   return dnsMessage({ id, flags: RECURSION_DESIRED, name: words.at(-1)!, type, answers: [] });
 }
 
-/** What a server of the zone says; undefined where the query is none. */
+/** The answer of a server with this zone; undefined for an invalid query. */
 export function dnsAnswer(query: Buffer, zone: DnsZone): Buffer | undefined {
   const labels: string[] = [];
   let at = 12;
@@ -47,7 +45,7 @@ export function dnsAnswer(query: Buffer, zone: DnsZone): Buffer | undefined {
   });
 }
 
-/** Over TCP its length stands before a message. */
+/** Over TCP a message follows its length. */
 export function withLength(message: Buffer): Buffer {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(message.length);
@@ -72,10 +70,10 @@ export function addressRecord(owner: string, address: string, ttl: number): DnsR
   return { owner, type, ttlSeconds: ttl, data: Buffer.from(addressBytes(parseAddress(address)!)) };
 }
 
-function answersOf(asked: string, type: number, zone: DnsZone): DnsRecord[] {
+function answersOf(name: string, type: number, zone: DnsZone): DnsRecord[] {
   const answers: DnsRecord[] = [];
-  let owner = asked;
-  for (let i = 0; i < mostAliases; i++) {
+  let owner = name;
+  for (let i = 0; i < maxAliases; i++) {
     const known = zone[owner.toLowerCase()] ?? [];
     const alias = known.find((one) => isIP(one) === 0);
     if (alias === undefined) {
@@ -90,8 +88,8 @@ function answersOf(asked: string, type: number, zone: DnsZone): DnsRecord[] {
 
 class Writer {
   #written = Buffer.alloc(0);
-  /** Where each name, or end of one, stands. */
-  readonly #places = new Map<string, number>();
+  /** Offset of each name, and of each name's end, already written. */
+  readonly #offsets = new Map<string, number>();
 
   bytes(): Buffer {
     return this.#written;
@@ -104,12 +102,12 @@ class Writer {
   name(name: string): void {
     let rest = name;
     while (rest !== '') {
-      const place = this.#places.get(rest);
-      if (place !== undefined) {
-        this.words(0xc000 | place);
+      const offset = this.#offsets.get(rest);
+      if (offset !== undefined) {
+        this.words(0xc000 | offset);
         return;
       }
-      if (this.#written.length < 0x4000) this.#places.set(rest, this.#written.length);
+      if (this.#written.length < 0x4000) this.#offsets.set(rest, this.#written.length);
       const [label = ''] = rest.split('.', 1);
       this.#put(Buffer.of(label.length), Buffer.from(label, 'latin1'));
       rest = rest.slice(label.length + 1);

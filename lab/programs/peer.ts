@@ -1,218 +1,121 @@
-// The program in every pod and outside host: real sockets that listen, answer and dial. Takes JSON lines on stdin,
-// tells JSON lines on stdout.
-//   {"name":"web-0","listen":[{"port":80,"protocol":"TCP","answers":true},{"port":53,…,"names":{"www.example.com":["203.0.113.10"]}}]}
-//   {"id":1,"dial":{"address":"10.0.1.2","port":80,"protocol":"TCP","bytes":100,"timeoutMs":2500,"sourcePort":20001}}
-//   {"id":2,"open":{…},"everyMs":200}   {"id":2,"close":true}
-import { createSocket } from 'node:dgram';
-import { flushCompileCache } from 'node:module';
-import { connect, createServer, type Socket } from 'node:net';
+// The lab's handle of a program in a pod or an outside host: starts it in its namespace and sends it commands, as lines.
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { type DnsZone, dnsAnswer, dnsQuery, withLength } from './dns-message.ts';
+import { ProblemError } from '../../model/problem.ts';
+import { stepFailed } from '../system/errors.ts';
+import type { PortSpec } from '../topology/cluster.ts';
+import type { PeerCommand, PeerDial, PeerReply, Reached } from './peer-program.ts';
 
-/** With `names` it answers DNS queries by them, in place of saying again what it hears. */
-export type PeerListen = { port: number; protocol: 'TCP' | 'UDP'; answers: boolean; names?: DnsZone };
-export type PeerDial = {
-  address: string;
-  port: number;
-  protocol: 'TCP' | 'UDP';
-  bytes: number;
-  /** A DNS query for it is sent in place of the bytes. */
-  asks?: string;
-  timeoutMs: number;
-  sourcePort: number;
-};
-export type PeerCommand =
-  /** `name`: what every answer begins with, so that who dialled knows whom it reached. */
-  | { listen: readonly PeerListen[]; name: string }
-  | { id: number; dial: PeerDial }
-  | { id: number; open: PeerDial; everyMs: number }
-  | { id: number; close: true };
-export type PeerOutcome = 'established' | 'refused' | 'unanswered';
-/** `reached` is the name in the answer; empty where there was none. */
-export type PeerReply = { id: number; outcome: PeerOutcome; reached: string } | { listening: true };
-type Reached = { outcome: PeerOutcome; reached: string };
+const program = new URL('peer-program.ts', import.meta.url).pathname;
+const pingSeconds = 2;
 
-let ownName = '';
-const closers = new Map<number, () => void>();
+export class Peer {
+  readonly #namespace: string;
+  readonly #child: ChildProcess;
+  readonly #pendingReplies = new Map<number, (reached: Reached) => void>();
+  #listening: (() => void) | undefined;
+  #lastId = 0;
+  #errorText = '';
 
-async function obey(command: PeerCommand): Promise<void> {
-  if ('listen' in command) {
-    ownName = command.name;
-    await Promise.all(command.listen.map(listen));
-    flushCompileCache(); // it is killed in the end
-    tell({ listening: true });
-  } else if ('dial' in command) {
-    tell({ id: command.id, ...(await dial(command.dial)) });
-  } else if ('open' in command) {
-    tell({ id: command.id, outcome: await open(command.id, command.open, command.everyMs), reached: '' });
-  } else {
-    closers.get(command.id)?.();
-    closers.delete(command.id);
-    tell({ id: command.id, outcome: 'established', reached: '' });
+  constructor(namespace: string) {
+    this.#namespace = namespace;
+    this.#child = spawn('nsenter', [`--net=/run/netns/${namespace}`, process.execPath, program], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#child.stderr!.on('data', (chunk: Buffer) => {
+      this.#errorText = (this.#errorText + chunk.toString()).slice(-500);
+    });
+    this.#child.stdin!.on('error', () => undefined);
+    this.#child.once('exit', () => this.#endPending());
+    createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#received(JSON.parse(line) as PeerReply));
   }
-}
 
-function tell(reply: PeerReply): void {
-  process.stdout.write(`${JSON.stringify(reply)}\n`);
-}
-
-function listen(wanted: PeerListen): Promise<void> {
-  return wanted.protocol === 'TCP'
-    ? listenTcp(wanted)
-    : Promise.all([listenUdp(wanted, 'udp4'), listenUdp(wanted, 'udp6')]).then(() => undefined);
-}
-
-function answerOf({ answers, names, protocol }: PeerListen, data: Buffer): Buffer | undefined {
-  if (names === undefined) return answers ? signed(data) : undefined;
-  const answer = dnsAnswer(protocol === 'TCP' ? data.subarray(2) : data, names);
-  return answer === undefined || protocol === 'UDP' ? answer : withLength(answer);
-}
-
-/** As long as what it answers, and begins with our name where that fits. */
-function signed(data: Buffer): Buffer {
-  const signature = Buffer.from(`${ownName}\n`);
-  return signature.length > data.length ? data : Buffer.concat([signature, data.subarray(signature.length)]);
-}
-
-function signerOf(answer: Buffer): string {
-  const end = answer.indexOf('\n');
-  return end < 0 ? '' : answer.subarray(0, end).toString();
-}
-
-function listenTcp(wanted: PeerListen): Promise<void> {
-  const { port } = wanted;
-  const server = createServer((socket) => {
-    socket.on('error', () => socket.destroy());
-    socket.on('data', (data: Buffer) => {
-      const answer = answerOf(wanted, data);
-      if (answer !== undefined) socket.write(answer);
+  /** Resolves when every port is open. The program's answers begin with `name`. */
+  listen(ports: readonly PortSpec[], name: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#listening = resolve;
+      this.#child.once('exit', () =>
+        reject(
+          new ProblemError(
+            stepFailed(this.#namespace, this.#errorText.trim() || 'its program exited', 'see the ports'),
+          ),
+        ),
+      );
+      this.#send({ listen: ports, name });
     });
-    socket.on('end', () => socket.end());
-  });
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ port, host: '::' }, () => resolve());
-  });
-}
+  }
 
-function listenUdp(wanted: PeerListen, type: 'udp4' | 'udp6'): Promise<void> {
-  const { port } = wanted;
-  const socket = createSocket({ type, ipv6Only: type === 'udp6' });
-  socket.on('message', (data, from) => {
-    const answer = answerOf(wanted, data);
-    if (answer !== undefined) socket.send(answer, from.port, from.address);
-  });
-  return new Promise((resolve, reject) => {
-    socket.once('error', reject);
-    socket.bind(port, () => {
-      socket.on('error', () => undefined);
-      resolve();
+  dial(wanted: PeerDial): Promise<Reached> {
+    return this.#request((id) => ({ id, dial: wanted })).answer;
+  }
+
+  open(wanted: PeerDial, everyMs: number): { id: number; answer: Promise<Reached> } {
+    return this.#request((id) => ({ id, open: wanted, everyMs }));
+  }
+
+  /** Resolves when the connection is closed, or its program has exited. */
+  close(id: number): Promise<Reached> {
+    return new Promise((resolve) => {
+      this.#pendingReplies.set(id, resolve);
+      if (this.#hasExited) this.#endPending();
+      else this.#send({ id, close: true });
     });
-  });
-}
+  }
 
-function dial(wanted: PeerDial): Promise<Reached> {
-  return wanted.protocol === 'TCP' ? dialTcp(wanted) : dialUdp(wanted);
-}
-
-function dialTcp(wanted: PeerDial): Promise<Reached> {
-  return new Promise((resolve) => {
-    const socket = tcpTo(wanted);
-    const timer = setTimeout(() => done(socket.connecting ? 'unanswered' : 'established'), wanted.timeoutMs);
-    const done = (outcome: PeerOutcome) => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve({ outcome, reached });
-    };
-    let received = 0;
-    let reached = '';
-    const said = saidBy(wanted);
-    socket.on('connect', () => {
-      if (said.length === 0) socket.end();
-      else socket.write(said);
-    });
-    socket.on('data', (data: Buffer) => {
-      if (received === 0 && wanted.asks === undefined) reached = signerOf(data);
-      received += data.length;
-      if (received >= said.length) socket.end();
-    });
-    socket.on('end', () => done('established'));
-    socket.on('error', () => done('refused'));
-  });
-}
-
-function saidBy({ asks, bytes, protocol, sourcePort }: PeerDial): Buffer {
-  if (asks === undefined) return Buffer.alloc(bytes, 'w');
-  const query = dnsQuery(asks, sourcePort);
-  return protocol === 'TCP' ? withLength(query) : query;
-}
-
-function tcpTo({ address, port, sourcePort }: PeerDial): Socket {
-  return connect({ host: address, port, localPort: sourcePort });
-}
-
-function dialUdp(wanted: PeerDial): Promise<Reached> {
-  const { address, port, timeoutMs, sourcePort } = wanted;
-  return new Promise((resolve) => {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-    const done = (outcome: PeerOutcome, reached = '') => {
-      clearTimeout(timer);
-      socket.close();
-      resolve({ outcome, reached });
-    };
-    const timer = setTimeout(() => done('unanswered'), timeoutMs);
-    socket.on('message', (data) => done('established', wanted.asks === undefined ? signerOf(data) : ''));
-    socket.on('error', () => done('refused'));
-    // Connected, so that an ICMP error comes back as one.
-    socket.bind(sourcePort, () => {
-      socket.connect(port, address, () => socket.send(saidBy(wanted)));
-    });
-  });
-}
-
-/** Stays open and speaks every so often; resolves once it is answered. */
-function open(id: number, wanted: PeerDial, everyMs: number): Promise<PeerOutcome> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve('unanswered'), wanted.timeoutMs);
-    if (wanted.protocol === 'TCP') {
-      const socket = tcpTo(wanted);
-      const speaking = setInterval(() => !socket.connecting && socket.write('still here'), everyMs);
-      closers.set(id, () => {
-        clearInterval(speaking);
-        socket.end();
+  /** One echo request by `ping`. */
+  ping(address: string): Promise<Reached> {
+    return new Promise((resolve) => {
+      const args = [`--net=/run/netns/${this.#namespace}`, 'ping', '-c', '1', '-W', String(pingSeconds), address];
+      const child = spawn('nsenter', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+      let out = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        out += chunk.toString();
       });
-      socket.on('connect', () => {
-        clearTimeout(timer);
-        resolve('established');
+      child.on('close', (code) => {
+        const refused = /unreachable|prohibited|filtered/i.test(out) ? 'refused' : 'unanswered';
+        resolve({ outcome: code === 0 ? 'established' : refused, reached: '' });
       });
-      socket.on('data', () => undefined);
-      socket.on('error', () => {
-        clearTimeout(timer);
-        clearInterval(speaking);
-        resolve('refused');
-      });
+    });
+  }
+
+  /** Resolves when the program has exited. */
+  kill(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#hasExited) return resolve();
+      this.#child.once('exit', () => resolve());
+      this.#child.kill('SIGKILL');
+    });
+  }
+
+  get #hasExited(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  #endPending(): void {
+    for (const resolve of this.#pendingReplies.values()) resolve({ outcome: 'unanswered', reached: '' });
+    this.#pendingReplies.clear();
+  }
+
+  #request(command: (id: number) => PeerCommand): { id: number; answer: Promise<Reached> } {
+    this.#lastId += 1;
+    const id = this.#lastId;
+    const answer = new Promise<Reached>((resolve) => {
+      this.#pendingReplies.set(id, resolve);
+      this.#send(command(id));
+    });
+    return { id, answer };
+  }
+
+  #send(command: PeerCommand): void {
+    this.#child.stdin!.write(`${JSON.stringify(command)}\n`);
+  }
+
+  #received(reply: PeerReply): void {
+    if ('listening' in reply) {
+      this.#listening?.();
       return;
     }
-    const socket = createSocket(wanted.address.includes(':') ? 'udp6' : 'udp4');
-    const speak = () => socket.send('still here', wanted.port, wanted.address, () => undefined);
-    const speaking = setInterval(speak, everyMs);
-    socket.on('error', () => undefined);
-    socket.on('message', () => {
-      clearTimeout(timer);
-      resolve('established');
-    });
-    socket.bind(wanted.sourcePort, speak);
-    closers.set(id, () => {
-      clearInterval(speaking);
-      socket.close();
-    });
-  });
+    this.#pendingReplies.get(reply.id)?.(reply);
+    this.#pendingReplies.delete(reply.id);
+  }
 }
-
-for await (const line of createInterface({ input: process.stdin })) {
-  obey(JSON.parse(line) as PeerCommand).catch((error: unknown) => {
-    process.stderr.write(`${String(error)}\n`);
-    process.exit(1);
-  });
-}
-process.exit(0);

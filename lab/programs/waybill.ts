@@ -1,4 +1,4 @@
-// Waybill itself in the lab: one collector, one agent on each node, with development certificates.
+// Waybill in the lab: one collector, and one agent on each node, with development certificates.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -8,61 +8,65 @@ import { stringify } from 'yaml';
 import { makeCertificates } from '../../certs/make.ts';
 import type { ConnectionJson, FindingJson } from '../../model/json.ts';
 import { ProblemError } from '../../model/problem.ts';
-import type { ClusterNetwork } from '../cluster-network.ts';
-import { waybillFailed } from '../errors.ts';
 import { collectorAddress } from '../network/fabric.ts';
-import { collectorNamespace, nodeNamespace } from '../network/names.ts';
-import { run } from '../run.ts';
+import type { LabWorld } from '../network/node.ts';
+import { waybillFailed } from '../system/errors.ts';
+import { collectorNamespace, nodeNamespace } from '../system/names.ts';
+import { run } from '../system/run.ts';
 
 const commandLine = new URL('../../cli/waybill.ts', import.meta.url).pathname;
-const asker = new URL('asker.ts', import.meta.url).pathname;
+const statusProgram = new URL('status-program.ts', import.meta.url).pathname;
 const ports = { ingest: 7443, api: 7444, health: 7445, agentHealth: 7446 };
-const startsWithinMs = 15_000;
-const endsWithinMs = 20_000;
+const maxStartMs = 15_000;
+const maxShutdownMs = 20_000;
 
-/** The part of `waybill status -o json` that the lab waits by. */
-export type StatusSeen = {
+/** The lab of these programs: `world` as it is now, a folder of its own, and the folder of its manifests. */
+type Lab = { readonly world: LabWorld; readonly folder: string; readonly manifests: string };
+
+/** The fields of `waybill status -o json` that the lab reads. */
+export type Status = {
   cluster: { synced: boolean };
-  nodes: { reporting: number; of: number; list: { node: string; lagMs?: number; books?: BooksSeen }[] };
+  nodes: { reporting: number; of: number; list: { node: string; lagMs?: number; books?: NodeAccounting }[] };
   join: { pending: number };
   store: { packets: number };
 };
-type AccountSeen = {
+type Counters = {
   seen: number;
   stored: number;
   setAside: Record<string, number>;
   lost: Record<string, number>;
 };
-export type BooksSeen = AccountSeen & { bytes: AccountSeen };
+export type NodeAccounting = Counters & { bytes: Counters };
 
-/** Each packet that was seen, and each byte, is stored, was set aside, or is lost and said so. */
-export function balances(books: BooksSeen): boolean {
-  return isWhole(books) && isWhole(books.bytes);
+/** Every packet and byte that was seen is counted as stored, ignored (`setAside`) or lost. */
+export function balances(accounting: NodeAccounting): boolean {
+  return addsUp(accounting) && addsUp(accounting.bytes);
 }
 
-function isWhole({ seen, stored, setAside, lost }: AccountSeen): boolean {
-  const all = (byReason: Record<string, number>) => Object.values(byReason).reduce((sum, one) => sum + one, 0);
-  return seen === stored + all(setAside) + all(lost);
+function addsUp({ seen, stored, setAside, lost }: Counters): boolean {
+  const sumOf = (byReason: Record<string, number>) => Object.values(byReason).reduce((sum, one) => sum + one, 0);
+  return seen === stored + sumOf(setAside) + sumOf(lost);
 }
 
 export class WaybillPrograms {
-  readonly #network: ClusterNetwork;
+  readonly #lab: Lab;
   readonly #source: string;
   readonly #folder: string;
   readonly #children: ChildProcess[] = [];
-  #asker: { ask(): Promise<StatusSeen>; end(): void } | undefined;
+  #statusQuery: { query(): Promise<Status>; end(): void } | undefined;
   readonly #pids = new Map<string, number>();
 
   /** `source` is the capture source of the agents. */
-  constructor(network: ClusterNetwork, source: string) {
-    this.#network = network;
+  constructor(lab: Lab, source: string) {
+    this.#lab = lab;
     this.#source = source;
-    this.#folder = join(network.folder, 'waybill');
+    this.#folder = join(lab.folder, 'waybill');
   }
 
-  /** Resolves when the collector knows the cluster and every agent reports. */
+  /** Resolves when the collector has read the cluster and every agent reports. */
   async start(): Promise<void> {
-    const { topology, world } = this.#network;
+    const { world } = this.#lab;
+    const { topology } = world;
     const server = collectorAddress(topology.underlay[0]!);
     const certificates = join(this.#folder, 'certs');
     await mkdir(this.#folder, { recursive: true });
@@ -79,19 +83,19 @@ export class WaybillPrograms {
       key: join(certificates, `${name}.key`),
     });
     const collector = await this.#writeConfig('collector', topology.waybill.collector, {
-      cluster: { manifests: this.#network.manifests },
+      cluster: { manifests: this.#lab.manifests },
       ingest: { listen: `0.0.0.0:${ports.ingest}` },
       api: { listen: `0.0.0.0:${ports.api}` },
       health: { listen: `0.0.0.0:${ports.health}` },
       tls: tls('collector'),
       store: { path: join(this.#folder, 'store', 'waybill.duckdb') },
     });
-    await this.#startProgram('collector', collectorNamespace(this.#network.id), collector, 'collector listens');
+    await this.#startProgram('collector', collectorNamespace(this.#lab.world.id), collector, 'collector listens');
     await Promise.all(
       world.cluster.nodes.map(async (node) => {
         const config = await this.#writeConfig(`agent-${node.name}`, topology.waybill.agent, {
           node: { name: node.name },
-          cluster: { manifests: this.#network.manifests },
+          cluster: { manifests: this.#lab.manifests },
           collector: { address: `${server}:${ports.ingest}` },
           capture: { source: this.#source },
           health: { listen: `0.0.0.0:${ports.agentHealth}` },
@@ -99,49 +103,49 @@ export class WaybillPrograms {
         });
         await this.#startProgram(
           `agent-${node.name}`,
-          nodeNamespace(this.#network.id, node.name),
+          nodeNamespace(this.#lab.world.id, node.name),
           config,
           'agent watches',
         );
       }),
     );
-    await this.#until((status) => status.cluster.synced && status.nodes.reporting === status.nodes.of, startsWithinMs);
+    await this.#until((status) => status.cluster.synced && status.nodes.reporting === status.nodes.of, maxStartMs);
   }
 
-  /** Resolves when what was sent until now is judged, and no packet is on its way any more; at most `withinMs`. */
-  async judged(withinMs: number): Promise<void> {
+  /** Resolves when all traffic sent until now is evaluated and every packet is accounted for. Throws after `withinMs`. */
+  async evaluated(withinMs: number): Promise<void> {
     const sentMs = Date.now();
     let before = false;
     await this.#until((status) => {
       const covered = status.nodes.list.every((node) => Date.now() - (node.lagMs ?? Date.now()) > sentMs);
       const balanced = status.nodes.list.every((node) => node.books !== undefined && balances(node.books));
       const now = covered && balanced && status.join.pending === 0;
-      const settled = before && now;
+      const isStable = before && now;
       before = now;
-      return settled;
+      return isStable;
     }, withinMs);
   }
 
-  async status(): Promise<StatusSeen> {
-    this.#asker ??= this.#startAsker();
-    return this.#asker.ask();
+  async status(): Promise<Status> {
+    this.#statusQuery ??= this.#startStatusProgram();
+    return this.#statusQuery.query();
   }
 
   async findings(): Promise<FindingJson[]> {
-    return (await this.#ask(['findings', '-o', 'json', '--last', '10000'])) as FindingJson[];
+    return (await this.#runClient(['findings', '-o', 'json', '--last', '10000'])) as FindingJson[];
   }
 
   async connections(): Promise<ConnectionJson[]> {
-    return (await this.#ask(['flows', '-o', 'json', '--last', '10000'])) as ConnectionJson[];
+    return (await this.#runClient(['flows', '-o', 'json', '--last', '10000'])) as ConnectionJson[];
   }
 
-  /** Process of `collector` or `agent-NODE`. */
+  /** Process id of `collector` or `agent-NODE`. */
   pidOf(name: string): number {
     return this.#pids.get(name)!;
   }
 
-  /** The command line in the collector's namespace, with the client's certificate. */
-  clientCommand(words: readonly string[]): string[] {
+  /** The command that runs `waybill` in the collector's namespace with the client's certificate. */
+  clientCommand(args: readonly string[]): string[] {
     const certificates = join(this.#folder, 'certs');
     const flags = [
       ['--collector', `https://localhost:${ports.api}`],
@@ -149,61 +153,63 @@ export class WaybillPrograms {
       ['--cert', join(certificates, 'client.crt')],
       ['--key', join(certificates, 'client.key')],
     ];
-    const namespace = `--net=/run/netns/${collectorNamespace(this.#network.id)}`;
-    return ['nsenter', namespace, process.execPath, commandLine, ...words, ...flags.flat()];
+    const namespace = `--net=/run/netns/${collectorNamespace(this.#lab.world.id)}`;
+    return ['nsenter', namespace, process.execPath, commandLine, ...args, ...flags.flat()];
   }
 
-  /** Ends agents first, so that the collector gets their last word. */
+  /** Stops the agents first: the collector then gets their last records. */
   async stop(): Promise<void> {
-    this.#asker?.end();
+    this.#statusQuery?.end();
     const [collector, ...agents] = this.#children;
-    await Promise.all(agents.map(ended));
-    if (collector !== undefined) await ended(collector);
+    await Promise.all(agents.map(terminated));
+    if (collector !== undefined) await terminated(collector);
   }
 
-  async #ask(words: readonly string[]): Promise<unknown> {
-    const [program, ...args] = this.clientCommand(words);
-    return JSON.parse(await run(program!, args));
+  async #runClient(args: readonly string[]): Promise<unknown> {
+    const [program, ...rest] = this.clientCommand(args);
+    return JSON.parse(await run(program!, rest));
   }
 
-  #startAsker() {
+  #startStatusProgram() {
     const certificates = ['ca.crt', 'client.crt', 'client.key'].map((name) => join(this.#folder, 'certs', name));
     const child = spawn(
       'nsenter',
       [
-        `--net=/run/netns/${collectorNamespace(this.#network.id)}`,
+        `--net=/run/netns/${collectorNamespace(this.#lab.world.id)}`,
         process.execPath,
-        asker,
+        statusProgram,
         `https://localhost:${ports.api}`,
         ...certificates,
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
-    const waiting: { resolve(status: StatusSeen): void; reject(error: Error): void }[] = [];
-    createInterface({ input: child.stdout }).on('line', (line) =>
-      waiting.shift()?.resolve(JSON.parse(line) as StatusSeen),
-    );
+    const pending: { resolve(status: Status): void; reject(error: Error): void }[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => pending.shift()?.resolve(JSON.parse(line) as Status));
     child.stdin.on('error', () => undefined);
     child.once('exit', () => {
-      this.#asker = undefined;
-      const problem = waybillFailed('the collector', 'it does not tell its status', `see the logs in ${this.#folder}`);
-      for (const { reject } of waiting.splice(0)) reject(new ProblemError(problem));
+      this.#statusQuery = undefined;
+      const problem = waybillFailed(
+        'the collector',
+        'it does not report its status',
+        `see the logs in ${this.#folder}`,
+      );
+      for (const { reject } of pending.splice(0)) reject(new ProblemError(problem));
     });
     return {
-      ask: () =>
-        new Promise<StatusSeen>((resolve, reject) => {
-          waiting.push({ resolve, reject });
+      query: () =>
+        new Promise<Status>((resolve, reject) => {
+          pending.push({ resolve, reject });
           child.stdin.write('\n');
         }),
       end: () => child.stdin.end(),
     };
   }
 
-  async #until(reached: (status: StatusSeen) => boolean, withinMs: number): Promise<void> {
+  async #until(isReached: (status: Status) => boolean, withinMs: number): Promise<void> {
     const deadline = Date.now() + withinMs;
     for (;;) {
       const status = await this.status();
-      if (reached(status)) return;
+      if (isReached(status)) return;
       if (Date.now() > deadline) {
         const fault = `not ready after ${withinMs / 1000} s: ${JSON.stringify(status.nodes)} ${JSON.stringify(status.join)}`;
         throw new ProblemError(waybillFailed('the collector', fault, `see the logs in ${this.#folder}`));
@@ -212,9 +218,9 @@ export class WaybillPrograms {
     }
   }
 
-  async #writeConfig(name: string, given: Record<string, unknown>, own: Record<string, object>): Promise<string> {
+  async #writeConfig(name: string, overrides: Record<string, unknown>, own: Record<string, object>): Promise<string> {
     const merged: Record<string, unknown> = { ...own };
-    for (const [section, settings] of Object.entries(given)) {
+    for (const [section, settings] of Object.entries(overrides)) {
       merged[section] = { ...(own[section] ?? {}), ...(settings as object) };
     }
     const path = join(this.#folder, `${name}.yaml`);
@@ -233,24 +239,24 @@ export class WaybillPrograms {
     this.#pids.set(name, child.pid!);
     const log = createWriteStream(join(this.#folder, `${name}.log`));
     child.stdout.pipe(log);
-    let complaint = '';
+    let errorText = '';
     child.stderr.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString()).slice(-1000);
+      errorText = (errorText + chunk.toString()).slice(-1000);
     });
     return new Promise((resolve, reject) => {
       createInterface({ input: child.stdout }).on('line', (line) => line.includes(readyLine) && resolve());
       child.once('exit', (code) => {
-        const said = complaint.trim().split('\n').join(' ') || `exit code ${code}`;
-        reject(new ProblemError(waybillFailed(name, said, `see ${this.#folder}/${name}.log`)));
+        const fault = errorText.trim().split('\n').join(' ') || `exit code ${code}`;
+        reject(new ProblemError(waybillFailed(name, fault, `see ${this.#folder}/${name}.log`)));
       });
     });
   }
 }
 
-function ended(child: ChildProcess): Promise<void> {
+function terminated(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve();
-    const timer = setTimeout(() => child.kill('SIGKILL'), endsWithinMs);
+    const timer = setTimeout(() => child.kill('SIGKILL'), maxShutdownMs);
     child.once('exit', () => {
       clearTimeout(timer);
       resolve();

@@ -1,22 +1,23 @@
-// Plays a traffic script and keeps what the network did with each connection.
+// Plays a traffic script and records what the network did with each connection.
 import type { Outcome } from '../../model/connection.ts';
 import { ProblemError } from '../../model/problem.ts';
-import type { ClusterNetwork } from '../cluster-network.ts';
-import { stepFailed } from '../errors.ts';
-import { addressesOf, familyOf, type Place, placeText } from '../places.ts';
-import type { Peer, Reached } from '../programs/peers.ts';
-import type { Dial, Step } from './step.ts';
+import type { ClusterNetwork } from '../cluster/cluster-network.ts';
+import type { Peer } from '../programs/peer.ts';
+import type { Reached } from '../programs/peer-program.ts';
+import { stepFailed } from '../system/errors.ts';
+import { addressesOf, familyOf, type Place, placeText } from '../topology/places.ts';
+import type { Dial, Step } from '../topology/step.ts';
 
-/** `from` and `to` are addresses; `outcome` is what the network did, `expected` what the script says it does. */
+/** `from` and `to` are addresses; `outcome` is what the network did, `expected` is the script's. */
 export type Played = {
   name: string;
   from: readonly string[];
   to: string;
-  /** Names of the pods at the ends, where they are pods; behind a Service, of the one that got the connection. */
+  /** Names of the pods at both ends, if they are pods; behind a Service, of the pod that answered. */
   pods: { initiator: string | undefined; responder: string | undefined };
   /** 0 for ICMP, as is `sourcePort`. */
   port: number;
-  /** No two connections of a lab have the same, unless the script says so: by it they are found again. */
+  /** Unique in a lab, unless the script sets it: identifies the connection in Waybill's output. */
   sourcePort: number;
   protocol: string;
   outcome: Outcome;
@@ -26,7 +27,7 @@ export type Played = {
 
 type Open = { peer: Peer; id: number };
 
-/** Below what the kernel gives by itself (ip_local_port_range), above what anybody listens on. */
+/** Below the ports that the kernel assigns (ip_local_port_range), above every port that listens. */
 const firstSourcePort = 20_000;
 
 export class TrafficPlayer {
@@ -47,7 +48,7 @@ export class TrafficPlayer {
     for (const step of steps) await this.#step(step);
   }
 
-  /** Closes what the script left open: a connection that goes on is never judged for the last time. */
+  /** Closes the connections that the script left open: the last evaluation of a connection is after its end. */
   async end(): Promise<void> {
     await Promise.all([...this.#open.values()].map(({ peer, id }) => peer.close(id)));
     this.#open.clear();
@@ -62,7 +63,7 @@ export class TrafficPlayer {
       case 'close': {
         const open = this.#open.get(step.handle);
         if (open === undefined)
-          throw new ProblemError(stepFailed(step.handle, 'nothing is open by that name', 'open it'));
+          throw new ProblemError(stepFailed(step.handle, 'no open connection has this name', 'open it first'));
         await open.peer.close(open.id);
         this.#open.delete(step.handle);
         return;
@@ -81,9 +82,9 @@ export class TrafficPlayer {
       case 'remove':
         return this.#network.remove(step.kind, step.namespace, step.name);
       case 'enforce':
-        return this.#network.enforce(step.handle, step.rule);
+        return this.#network.enforcement.enforce(step.handle, step.rule);
       case 'lift':
-        return this.#network.lift(step.handle);
+        return this.#network.enforcement.lift(step.handle);
     }
   }
 
@@ -93,7 +94,7 @@ export class TrafficPlayer {
     const sourcePort = this.#sourcePortOf(dial);
     const reached =
       dial.protocol === 'ICMP' ? await peer.ping(address) : await peer.dial(dialOf(dial, address, sourcePort));
-    this.#keep(dial, address, sourcePort, reached);
+    this.#record(dial, address, sourcePort, reached);
   }
 
   async #openOne(handle: string, dial: Dial, everyMs: number): Promise<void> {
@@ -102,7 +103,7 @@ export class TrafficPlayer {
     const sourcePort = this.#sourcePortOf(dial);
     const { id, answer } = peer.open(dialOf(dial, address, sourcePort), everyMs);
     this.#open.set(handle, { peer, id });
-    this.#keep(dial, address, sourcePort, await answer);
+    this.#record(dial, address, sourcePort, await answer);
   }
 
   #sourcePortOf(dial: Dial): number {
@@ -115,17 +116,15 @@ export class TrafficPlayer {
   #addressOf(dial: Dial): string {
     const address = addressesOf(dial.to, this.#network.world)?.find((one) => familyOf(one) === dial.family);
     if (address !== undefined) return address;
-    throw new ProblemError(
-      stepFailed(placeText(dial.to), `it has no ${dial.family} address now`, 'name what is there'),
-    );
+    throw new ProblemError(stepFailed(placeText(dial.to), `no ${dial.family} address now`, 'name a place that exists'));
   }
 
-  #keep(dial: Dial, to: string, sourcePort: number, { outcome, reached }: Reached): void {
+  #record(dial: Dial, to: string, sourcePort: number, { outcome, reached }: Reached): void {
     const from = addressesOf(dial.from, this.#network.world) ?? [];
-    const asked = dial.port === 0 ? dial.protocol : `${dial.protocol} ${dial.port}`;
-    const name = dial.name || `${placeText(dial.from)} -> ${placeText(dial.to)} ${asked} ${dial.family}`;
+    const portText = dial.port === 0 ? dial.protocol : `${dial.protocol} ${dial.port}`;
+    const name = dial.name || `${placeText(dial.from)} -> ${placeText(dial.to)} ${portText} ${dial.family}`;
     const { port, protocol, label } = dial;
-    // Behind a Service it is who answered, as that one says itself.
+    // Behind a Service, the answer names the pod that answered.
     const backend = dial.to.kind === 'service' && reached !== '' ? reached : undefined;
     const pods = { initiator: podName(dial.from), responder: backend ?? podName(dial.to) };
     this.#played.push({ name, from, to, pods, port, sourcePort, protocol, outcome, expected: dial.outcome, label });

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { budgetLine, isBudgetLine, percentile } from '../../bench/budget.ts';
 
-t.test('a budget’s line has the form that scripts read', async (t) => {
+t.test('the line of a budget has the form that scripts read', async (t) => {
   t.equal(
     budgetLine({ name: 'ebpf-packet-vs-empty', figure: 2.2, unit: 'x', limit: 2.4, better: 'lower' }),
     'budget ebpf-packet-vs-empty 2.20 x limit 2.40 met',

@@ -1,12 +1,11 @@
-// What `make demo` runs: it shows a finding of each kind with its explanation, none for what was declared, and leaves
-// nothing behind.
+// `make demo` shows a finding of each kind with its explanation, none for declared traffic, and leaves nothing behind.
 import { execFile } from 'node:child_process';
 import t from 'tap';
-import { removeLeftovers } from '../../lab/leftovers.ts';
+import { removeLeftovers } from '../../lab/system/leftovers.ts';
 
 const demo = new URL('../../lab/demo.ts', import.meta.url).pathname;
 
-t.test('the demo shows one of each, each explained', async (t) => {
+t.test('the demo shows a finding of each kind with its explanation', async (t) => {
   const { code, out } = await new Promise<{ code: number | null; out: string }>((resolve) => {
     const child = execFile(process.execPath, [demo], (_, stdout, stderr) =>
       resolve({ code: child.exitCode, out: stdout + stderr }),

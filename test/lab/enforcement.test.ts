@@ -1,9 +1,9 @@
-// What a step of `enforce` may say, and what becomes of it.
+// The schema of an `enforce` step, and the TC filters that it becomes.
 import t from 'tap';
-import type { Enforcement } from '../../lab/enforcement.ts';
 import { addFilters, removeFilters, tcFilters } from '../../lab/network/enforcement.ts';
-import { parsePlace } from '../../lab/places.ts';
-import { allSteps, trafficSchema } from '../../lab/traffic/step.ts';
+import type { Enforcement } from '../../lab/topology/enforcement.ts';
+import { parsePlace } from '../../lab/topology/places.ts';
+import { allSteps, trafficSchema } from '../../lab/topology/step.ts';
 import { parseAddress } from '../../model/address.ts';
 
 const rule = { as: 'x', from: 'any', to: 'shop/db-0', protocol: 'TCP', port: 80, where: 'destination-tc' };
@@ -13,7 +13,7 @@ function faults(change: object): string[] {
   return parsed.success ? [] : parsed.error.issues.map(({ path, message }) => `${path.slice(2).join('.')}: ${message}`);
 }
 
-t.test('a drop of a later moment, in each place', async (t) => {
+t.test('an enforce step accepts every enforcement point', async (t) => {
   for (const where of ['source-forward', 'destination-forward', 'destination-tc', 'destination-tcx']) {
     t.same(faults({ where }), [], where);
   }
@@ -22,17 +22,17 @@ t.test('a drop of a later moment, in each place', async (t) => {
   t.match(step, { do: 'enforce', handle: 'x', rule: { port: 80, where: 'destination-tc', action: 'drop' } });
 });
 
-t.test('what cannot be is said, with its field', async (t) => {
+t.test('an invalid enforce step is reported with its field', async (t) => {
   t.same(faults({ protocol: undefined }), ['protocol: a port needs a protocol, TCP or UDP']);
-  t.same(faults({ to: 'any' }), ['to: destination-tc stands on the interface of a pod']);
-  t.same(faults({ where: 'source-tc' }), ['from: source-tc stands on the interface of a pod']);
+  t.same(faults({ to: 'any' }), ['to: destination-tc is on the interface of a pod']);
+  t.same(faults({ where: 'source-tc' }), ['from: source-tc is on the interface of a pod']);
   t.same(faults({ where: 'destination-tcx', port: undefined }), ['port: destination-tcx needs a port']);
   t.same(faults({ where: 'destination-tcx', from: 'node a' }), ['from: destination-tcx takes a pod or any']);
   t.equal(faults({ where: 'source-tcx' }).length, 1);
-  t.equal(faults({ with: 'reset' }).length, 1, 'a late reject is not there');
+  t.equal(faults({ with: 'reset' }).length, 1, 'a step cannot reject');
 });
 
-t.test('each filter has a priority of its own, by which it is found again when it is lifted', async (t) => {
+t.test('each filter has a unique priority, by which lift removes it', async (t) => {
   const pod = { namespace: 'shop', name: 'db-0' };
   const enforcement = [0, 1].map(
     (order): Enforcement => ({
@@ -53,7 +53,7 @@ t.test('each filter has a priority of its own, by which it is found again when i
     const [, priority] = /prio (\d+)$/.exec(command)!;
     t.ok(addFilters('veth0', filters).some((added) => added.includes(`prio ${priority} `)));
   }
-  t.same(addFilters('veth0', []), [], 'no clsact where nothing filters');
+  t.same(addFilters('veth0', []), [], 'no clsact without filters');
 });
 
 const addresses = ['10.0.0.2', 'fd00::2'].map((text) => parseAddress(text)!);

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { labelDifferences } from '../../lab/labels.ts';
+import { labelDifferences } from '../../lab/traffic/labels.ts';
 import type { Played } from '../../lab/traffic/play.ts';
 import type { ConnectionJson } from '../../model/json.ts';
 
@@ -30,11 +30,14 @@ function seen(id: string, initiatorPort: number): ConnectionJson {
   return { id, initiator, responder, initiatorPort, ...outcome } as unknown as ConnectionJson;
 }
 
-t.test('of a node port, the connection is the one that no other traffic made, whichever was over first', async (t) => {
-  const traffic = [
-    played('by a node port', '198.51.100.1', node, 20_001),
-    played('a node', node, '10.244.2.12', 20_002),
-  ];
-  const connections = [seen('of the node', 20_002), seen('by the node port', 61_000)];
-  t.same(labelDifferences({ traffic, inert: [], connections, findings: [] }), []);
-});
+t.test(
+  'a step through a node port matches the connection that no other step made, whichever ended first',
+  async (t) => {
+    const traffic = [
+      played('by a node port', '198.51.100.1', node, 20_001),
+      played('a node', node, '10.244.2.12', 20_002),
+    ];
+    const connections = [seen('of the node', 20_002), seen('by the node port', 61_000)];
+    t.same(labelDifferences({ traffic, inert: [], connections, findings: [] }), []);
+  },
+);

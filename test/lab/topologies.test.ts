@@ -1,5 +1,5 @@
-// Every topology of the lab, played by real programs over real interfaces and seen by each capture source: what Waybill says
-// of each connection is what the topology says of it, and it says nothing else.
+// Every topology of the lab, played by real programs over real interfaces, with each capture source: Waybill reports each
+// connection as the topology labels it, and reports nothing else.
 import { readdirSync } from 'node:fs';
 import t from 'tap';
 import { sourceNames } from '../../agent/capture/choose.ts';
@@ -11,18 +11,18 @@ const folder = new URL('../../lab/topologies/', import.meta.url);
 const topologies = readdirSync(folder);
 
 const results = new Map<string, RunResult>();
-t.test('every topology, by each source: every expected finding, and no other', async (t) => {
-  // Labs stand beside each other without knowing of it, and much of a run is waiting.
+t.test('every topology, with each source: every expected finding, and no other', async (t) => {
+  // Labs do not affect each other, and much of a run is waiting.
   t.jobs = 2;
   for (const name of topologies) {
     for (const source of sourceNames) {
-      t.test(`${name} by ${source}`, { buffered: true }, async (t) => {
+      t.test(`${name} with ${source}`, { buffered: true }, async (t) => {
         const result = await withLab(new URL(`${name}/topology.yaml`, folder).pathname, source, playAll);
         results.set(`${name} ${source}`, result);
         t.same(result.differences, []);
         t.ok(result.traffic.length > 0, 'there was traffic');
-        for (const [node, books] of Object.entries(result.books)) {
-          t.ok(balances(books), `the books of ${node} balance`);
+        for (const [node, accounting] of Object.entries(result.books)) {
+          t.ok(balances(accounting), `the packet accounting of ${node} balances`);
         }
       });
     }
@@ -31,34 +31,34 @@ t.test('every topology, by each source: every expected finding, and no other', a
 
 for (const name of topologies) {
   t.test(`${name}: all sources give the same findings`, async (t) => {
-    const [first, ...others] = sourceNames.map((source) => findingsSeen(results.get(`${name} ${source}`)!));
+    const [first, ...others] = sourceNames.map((source) => comparableFindings(results.get(`${name} ${source}`)!));
     t.ok(first!.length > 0, `${first!.length} findings`);
     for (const [i, other] of others.entries()) t.same(other, first, `${sourceNames[i + 1]} as ${sourceNames[0]}`);
   });
 }
 
-/** What is said of each connection that has a finding, and what is said of none (`inert`), each once. */
-function findingsSeen({ findings, connections, traffic }: RunResult): string[] {
+/** One text per connection with a finding, and per `inert` finding, without duplicates. */
+function comparableFindings({ findings, connections, traffic }: RunResult): string[] {
   const kinds = new Map(findings.map(({ id, kind }) => [id, kind]));
   const seen = new Set<string>();
-  for (const { kind, initiator } of findings) if (kind === 'inert') seen.add(`inert ${whoIs(initiator)}`);
+  for (const { kind, initiator } of findings) if (kind === 'inert') seen.add(`inert ${nameOf(initiator)}`);
   for (const connection of connections) {
     const { finding, initiator, responder, protocol, port, initiatorPort, verdict, outcome } = connection;
     if (finding === undefined) continue;
-    // Where the topology says that sources may differ, it is compared with what it says and not with one another.
+    // Where the topology allows sources to differ, the label stands in for the value.
     const label = traffic.find((one) => one.protocol === protocol && one.sourcePort === initiatorPort)?.label;
     const delivered = label !== undefined && label.delivered.length > 1 ? label.delivered : connection.delivered;
-    const ends = `${whoIs(initiator)} -> ${whoIs(responder)} ${protocol} ${port ?? ''}`;
+    const ends = `${nameOf(initiator)} -> ${nameOf(responder)} ${protocol} ${port ?? ''}`;
     seen.add(`${kinds.get(finding)} ${ends}: ${verdict}, ${outcome}, delivered ${delivered}`);
   }
   return [...seen].sort();
 }
 
-function whoIs({ kind, namespace, workload, ip }: EndpointJson): string {
+function nameOf({ kind, namespace, workload, ip }: EndpointJson): string {
   return workload === undefined ? `${kind} ${ip}` : `${namespace}/${workload}`;
 }
 
-t.test('through Services with three backends, at least 30 connections each way reached all three', async (t) => {
+t.test('at least 30 connections of each kind through a Service with three backends reached all three', async (t) => {
   const { traffic } = results.get('backends ebpf')!;
   for (const name of ['TCP', 'UDP', 'masqueraded TCP', 'masqueraded UDP']) {
     const some = traffic.filter((one) => one.name === name);
@@ -67,7 +67,7 @@ t.test('through Services with three backends, at least 30 connections each way r
   }
 });
 
-t.test('a finding carries the name that the pod asked for, in its text too', async (t) => {
+t.test('a finding has the DNS name that the pod queried, also in its text', async (t) => {
   const { findings } = results.get('names ebpf')!;
   const responders = findings.flatMap(({ initiator, responder, explanation }) =>
     initiator.workload === 'batch' && responder?.ip === '198.51.100.20'
@@ -82,7 +82,7 @@ t.test('a finding carries the name that the pod asked for, in its text too', asy
   ]);
 });
 
-t.test('the labelled topology speaks of at least 80 connections, over every row of the design’s table', async (t) => {
+t.test('the labelled topology has at least 80 connections, with every row of the design’s table', async (t) => {
   const { traffic } = results.get('labelled ebpf')!;
   t.ok(traffic.length >= 80, `${traffic.length} connections`);
   const rows = new Set(traffic.map(({ label, outcome }) => `${label.verdict} ${outcome}: ${label.finding}`));

@@ -1,13 +1,13 @@
-// What stands for a CNI's enforcement in a topology: written by hand, never derived from a policy.
+// The enforcement of a topology, in place of a CNI's: written by hand, never derived from a policy.
 import { z } from 'zod';
 import { placeField } from './place-field.ts';
 import type { Place } from './places.ts';
 
-/** Where an enforcer stands: netfilter's forward path of a node, or a filter on a pod's interface behind ours. */
+/** Where packets are dropped: in netfilter's forward path of a node, or by a TC filter on a pod's interface, after ours. */
 export const enforcementPoints = ['source-forward', 'destination-forward', 'source-tc', 'destination-tc'] as const;
-/** A TCX program lives as long as who attached it: only a step puts one in place. */
-export const latePoints = [...enforcementPoints, 'destination-tcx'] as const;
-export type EnforcementPoint = (typeof latePoints)[number];
+/** A TCX program lives as long as the process that attached it: only a step attaches one. */
+export const stepEnforcementPoints = [...enforcementPoints, 'destination-tcx'] as const;
+export type EnforcementPoint = (typeof stepEnforcementPoints)[number];
 
 export type Enforcement = {
   from: Place;
@@ -17,12 +17,12 @@ export type Enforcement = {
   port: number;
   where: EnforcementPoint;
   action: 'drop' | 'reset' | 'unreachable' | 'prohibited';
-  /** No two of a lab have the same: by it a filter is found again. */
+  /** Unique in a lab: identifies the filter when it is removed. */
   order: number;
 };
 
 const anywhere = placeField(['pod', 'service', 'node', 'outside', 'address', 'prefix', 'any']);
-const crossing = {
+const matchFields = {
   from: anywhere,
   to: anywhere,
   protocol: z.enum(['TCP', 'UDP', 'ICMP']).optional(),
@@ -33,12 +33,12 @@ const portHasProtocol = (rule: { port?: number | undefined; protocol?: string | 
   rule.port === undefined || rule.protocol === 'TCP' || rule.protocol === 'UDP';
 
 export const dropSchema = z
-  .strictObject({ ...crossing, where: z.enum(enforcementPoints) })
+  .strictObject({ ...matchFields, where: z.enum(enforcementPoints) })
   .refine(portHasProtocol, needsProtocol);
 
 export const rejectSchema = z
   .strictObject({
-    ...crossing,
+    ...matchFields,
     where: z.enum(enforcementPoints),
     with: z.enum(['reset', 'unreachable', 'prohibited']).default('unreachable'),
   })
@@ -49,16 +49,16 @@ export const rejectSchema = z
     path: ['with'],
   });
 
-/** A drop that comes while traffic goes on; by `as` it is lifted again. */
+/** A drop that a step adds while traffic goes on; `as` is the name by which `lift` removes it. */
 export const enforceSchema = z
-  .strictObject({ ...crossing, where: z.enum(latePoints), as: z.string().min(1).max(60) })
+  .strictObject({ ...matchFields, where: z.enum(stepEnforcementPoints), as: z.string().min(1).max(60) })
   .refine(portHasProtocol, needsProtocol)
   .superRefine(({ where, from, to, port }, context) => {
-    const filtersAt =
+    const filteredPlace =
       where === 'source-tc' ? from : where === 'destination-forward' || where === 'source-forward' ? undefined : to;
-    if (filtersAt !== undefined && filtersAt.kind !== 'pod') {
-      const path = [filtersAt === from ? 'from' : 'to'];
-      context.addIssue({ code: 'custom', path, message: `${where} stands on the interface of a pod` });
+    if (filteredPlace !== undefined && filteredPlace.kind !== 'pod') {
+      const path = [filteredPlace === from ? 'from' : 'to'];
+      context.addIssue({ code: 'custom', path, message: `${where} is on the interface of a pod` });
     }
     if (where !== 'destination-tcx') return;
     if (port === undefined)
@@ -68,7 +68,7 @@ export const enforceSchema = z
     }
   });
 
-/** `order` is this rule's own in its lab. */
+/** `order` is unique in the lab. */
 export function enforcementOf(
   rule: z.infer<typeof dropSchema> | z.infer<typeof rejectSchema> | z.infer<typeof enforceSchema>,
   order: number,

@@ -1,5 +1,5 @@
-// Who a topology speaks of: the words of a reference, as users write them, and the addresses behind it.
-import { type Address, isIpv6, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
+// A place of the topology, as users write it (`shop/web`, `node a`), and its addresses.
+import { type Address, isIpv6, type Prefix, parseAddress, parsePrefix } from '../../model/address.ts';
 import type { LabCluster, PortSpec } from './cluster.ts';
 
 export type Family = 'ipv4' | 'ipv6';
@@ -22,7 +22,7 @@ const dnsName = '[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?';
 const podPattern = new RegExp(`^(${dnsName})/(${dnsName})$`);
 const wordPattern = new RegExp(`^(service|node|outside) (?:(${dnsName})/)?(${dnsName})$`);
 
-/** Undefined where the text is no reference. */
+/** Undefined if the text is not a place. */
 export function parsePlace(text: string): Place | undefined {
   if (text === 'any') return { kind: 'any' };
   const address = parseAddress(text);
@@ -57,7 +57,7 @@ export function placeText(place: Place): string {
   }
 }
 
-/** Undefined where nothing of that name is there; a Service's are its cluster addresses. */
+/** Undefined if nothing has that name. Of a Service: its cluster addresses. */
 export function addressesOf(place: Place, world: World): readonly Address[] | undefined {
   switch (place.kind) {
     case 'pod':

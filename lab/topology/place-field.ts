@@ -1,15 +1,15 @@
-// A field of the topology that names a place, for the schemas of the topology and of its traffic script.
+// A schema field that names a place, for the topology and its traffic script.
 import { z } from 'zod';
 import { type Place, parsePlace } from './places.ts';
 
-/** Takes the given kinds of places only; the problem says which forms those have. */
+/** Accepts only the given kinds of places; its message lists their forms. */
 export function placeField(kinds: readonly Place['kind'][]) {
   return z.string().transform((text, context): Place => {
     const place = parsePlace(text);
     if (place !== undefined && kinds.includes(place.kind)) return place;
     context.addIssue({
       code: 'custom',
-      message: `${text} is none of: ${kinds.map((kind) => placeForms[kind]).join(', ')}`,
+      message: `${text} is not one of: ${kinds.map((kind) => placeForms[kind]).join(', ')}`,
     });
     return z.NEVER;
   });

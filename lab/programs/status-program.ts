@@ -1,6 +1,6 @@
-// Asks the collector for its status from inside of its namespace, once for each line that it is given, and tells the answer
-// as a line: one process for all questions.
-//   node asker.ts URL CA CERT KEY
+// Queries the collector's status inside the collector's namespace: for each line of stdin it prints the status as a line
+// of JSON. One process serves all queries of a lab.
+//   node status-program.ts URL CA CERT KEY
 import { createInterface } from 'node:readline';
 import { CollectorClient } from '../../cli/collector-client.ts';
 

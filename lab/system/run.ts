@@ -1,6 +1,6 @@
-// Runs one of the system's programs to its end.
+// Runs a program of the system until it exits.
 import { spawn } from 'node:child_process';
-import { ProblemError } from '../model/problem.ts';
+import { ProblemError } from '../../model/problem.ts';
 import { programMissing, stepFailed } from './errors.ts';
 
 /** The Debian package of each program that the lab uses. */
@@ -17,17 +17,17 @@ export const packages: Readonly<Record<string, string>> = {
   clang: 'clang',
 };
 
-/** Resolves with its output; rejects with a ProblemError that has the program's own complaint. */
+/** Resolves with its output; rejects with a ProblemError that has the program's own error output. */
 export function run(program: string, args: readonly string[], input = ''): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     const out: Buffer[] = [];
-    let complaint = '';
+    let errorText = '';
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString()).slice(-2000);
+      errorText = (errorText + chunk.toString()).slice(-2000);
     });
-    child.stdin.on('error', () => undefined); // it ended before it read everything: its exit code says why
+    child.stdin.on('error', () => undefined); // it exited before it read everything: its exit code says why
     child.on('error', (error: NodeJS.ErrnoException) => {
       const missing = error.code === 'ENOENT';
       reject(missing ? new ProblemError(programMissing(program, packages[program] ?? program)) : error);
@@ -35,8 +35,8 @@ export function run(program: string, args: readonly string[], input = ''): Promi
     child.on('close', (code) => {
       if (code === 0) resolve(Buffer.concat(out).toString());
       else {
-        const said = complaint.trim().split('\n').join(' ') || `exit code ${code}`;
-        reject(new ProblemError(stepFailed(`${program} ${args.join(' ')}`, said, 'see what the program says')));
+        const fault = errorText.trim().split('\n').join(' ') || `exit code ${code}`;
+        reject(new ProblemError(stepFailed(`${program} ${args.join(' ')}`, fault, 'see the message of the program')));
       }
     });
     child.stdin.end(input);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Stands at a node's uplink and sends what comes for one pod right to the pod's own end of its veth pair, as some CNIs do:
-// the host's end sees nothing of it.
-//   -DIFINDEX=12 -DMAC=0x02,0,0,0,0,1 -DTO4=0x0af4020a -DTO6=0xfd000244,0x00020000,0,0x10; 0 where the pod has no address of a family
+// Attached to a node's uplink. Redirects the packets to one pod straight to the pod's end of its veth pair, as some CNIs
+// do: the host's end does not see them.
+//   -DIFINDEX=12 -DMAC=0x02,0,0,0,0,1 -DTO4=0x0af4020a -DTO6=0xfd000244,0x00020000,0,0x10; 0 if the pod has no address of a family
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <bpf/bpf_endian.h>

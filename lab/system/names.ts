@@ -1,5 +1,5 @@
-// What the lab's things are called on this machine: every namespace carries the lab's prefix and id, so that what a
-// crash left is found again and nothing else is touched.
+// The names of the lab's namespaces and links on this machine. Every namespace carries the lab's prefix and id:
+// leftovers.ts finds what a crash left by them, and touches nothing else.
 import { createHash } from 'node:crypto';
 
 export type LabId = string;

@@ -1,5 +1,5 @@
-// Everything that a user of the lab can get wrong, each with its code; docs/lab.md lists the codes, a test compares.
-import type { Problem } from '../model/problem.ts';
+// The problems that the lab reports, each with its code. docs/errors.md lists the codes; a test compares.
+import type { Problem } from '../../model/problem.ts';
 
 export const labProblemCodes = [
   'lab-topology-unreadable',
@@ -15,18 +15,18 @@ export const labProblemCodes = [
 ] as const;
 
 type Code = (typeof labProblemCodes)[number];
-type Make = (place: string, fault: string, mend: string) => Problem;
+type Make = (place: string, fault: string, fix: string) => Problem;
 
 function maker(code: Code): Make {
-  return (place, fault, mend) => ({ code, place, fault, mend });
+  return (place, fault, fix) => ({ code, place, fault, mend: fix });
 }
 
 export const topologyUnreadable = maker('lab-topology-unreadable');
 /** A field of the topology that the schema, or another field, does not allow. */
 export const topologyInvalid = maker('lab-topology-invalid');
-/** A manifest that the lab cannot make a node, pod or Service of. */
+/** A manifest that describes no node, pod or Service that the lab can create. */
 export const manifestInvalid = maker('lab-manifest-invalid');
-/** Topology and manifests, or two manifests, that say different things. */
+/** A topology and its manifests, or two manifests, that contradict each other. */
 export const disagreement = maker('lab-disagreement');
 export const stepFailed = maker('lab-step-failed');
 export const waybillFailed = maker('lab-waybill-failed');
@@ -38,13 +38,13 @@ export function programMissing(program: string, debianPackage: string): Problem 
 export function noPrivilege(reason: string): Problem {
   return maker('lab-no-privilege')(
     'lab',
-    `neither root's capabilities nor a user namespace can be had (${reason})`,
+    `neither root nor a user namespace is available (${reason})`,
     'run as root, or allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns)',
   );
 }
 
 export function alreadyUp(topology: string): Problem {
-  return maker('lab-already-up')(topology, 'a lab is up already', 'take it down first: npm run lab -- down');
+  return maker('lab-already-up')(topology, 'a lab is already up', 'take it down first: npm run lab -- down');
 }
 
 export function nothingUp(): Problem {

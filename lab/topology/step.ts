@@ -1,19 +1,20 @@
-// The traffic script: steps in time, each with one verb, and what the network and Waybill should say of a connection.
+// The traffic script: steps in time, each with one verb. A connection has its expected outcome, and what Waybill should
+// report about it.
 import { z } from 'zod';
 import type { Outcome } from '../../model/connection.ts';
-import { type Enforcement, enforcementOf, enforceSchema } from '../enforcement.ts';
-import { placeField } from '../place-field.ts';
-import type { Family, Place } from '../places.ts';
+import { type Enforcement, enforcementOf, enforceSchema } from './enforcement.ts';
+import { placeField } from './place-field.ts';
+import type { Family, Place } from './places.ts';
 
-/** What Waybill should say of a connection; what is left out is not compared. */
+/** What Waybill should report about a connection. A missing field is not compared. */
 export type Label = {
   verdict?: string | undefined;
-  /** One of these; several where it is right that sources, or moments, differ. */
+  /** One of these; several if capture sources, or runs, may rightly differ. */
   delivered: readonly string[];
   finding?: string | undefined;
-  /** The newest name of the responder; empty for none. */
+  /** The newest DNS name of the responder; empty for none. */
   named?: string | undefined;
-  /** As how many it is seen: more than one where a pod takes the address of another meanwhile. */
+  /** How many connections it is reported as: more than one if another pod takes the address meanwhile. */
   connections: number;
 };
 
@@ -26,11 +27,11 @@ export type Dial = {
   protocol: 'TCP' | 'UDP' | 'ICMP';
   family: Family;
   bytes: number;
-  /** A name that is asked for by DNS, in place of the bytes; empty for none. */
+  /** The name of a DNS query that is sent in place of the bytes; empty for none. */
   asks: string;
   sourcePort: number | undefined;
   timeoutMs: number;
-  /** What the network does, whatever was declared. */
+  /** What the network does, whatever the policies declare. */
   outcome: Outcome;
   label: Label;
 };
@@ -54,7 +55,7 @@ const duration = z
   .transform((text) => (text.endsWith('ms') ? Number(text.slice(0, -2)) : Number(text.slice(0, -1)) * 1000));
 
 export const domainPattern = /^[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?$/;
-const asked = z.string().regex(new RegExp(`^(AAAA )?${domainPattern.source.slice(1)}`), 'must be [AAAA ]NAME');
+const dnsQuestion = z.string().regex(new RegExp(`^(AAAA )?${domainPattern.source.slice(1)}`), 'must be [AAAA ]NAME');
 
 const initiator = placeField(['pod', 'node', 'outside']);
 const responder = placeField(['pod', 'service', 'node', 'outside', 'address']);
@@ -68,7 +69,7 @@ const dialFields = {
   protocol: z.enum(['TCP', 'UDP', 'ICMP']).default('TCP'),
   family: z.enum(['ipv4', 'ipv6', 'both']).optional(),
   bytes: z.int().min(0).max(1_000_000).default(100),
-  asks: asked.optional(),
+  asks: dnsQuestion.optional(),
   sourcePort: z.int().min(1).max(65535).optional(),
   timeout: duration.default(2500),
   outcome: z.enum(['established', 'refused', 'unanswered']).default('established'),
@@ -82,7 +83,7 @@ const dialSchema = z.strictObject({ ...dialFields, times: z.int().min(1).max(100
 const openSchema = z
   .strictObject({ ...dialFields, as: z.string().min(1).max(60), every: duration.default(200) })
   .superRefine(checkDial)
-  .refine((open) => open.family !== 'both', { message: 'one connection has one family', path: ['family'] })
+  .refine((open) => open.family !== 'both', { message: 'a connection has one family', path: ['family'] })
   .refine((open) => open.protocol !== 'ICMP', { message: 'only TCP and UDP stay open', path: ['protocol'] });
 
 const verbs = [
@@ -105,7 +106,7 @@ const stepSchema = z
     connect: dialSchema.optional(),
     open: openSchema.optional(),
     close: z.string().optional(),
-    /** Its steps begin together; the next step begins when all are over. */
+    /** Its steps start together; the next step starts when all have ended. */
     get parallel(): z.ZodOptional<z.ZodType<Step[]>> {
       return trafficSchema.optional();
     },
@@ -121,18 +122,18 @@ const stepSchema = z
     lift: z.string().optional(),
   })
   .transform((raw, context): Step[] => {
-    const said = verbs.filter((verb) => raw[verb] !== undefined);
-    if (said.length !== 1) {
+    const present = verbs.filter((verb) => raw[verb] !== undefined);
+    if (present.length !== 1) {
       context.addIssue({ code: 'custom', message: `a step has one verb of: ${verbs.join(', ')}` });
       return z.NEVER;
     }
     return stepsOf(raw);
   });
 
-/** Shared with `parallel`, which is a traffic script in itself. */
+/** Also the schema of `parallel`, which is a traffic script of its own. */
 export const trafficSchema: z.ZodType<Step[]> = z.array(stepSchema).transform((steps) => steps.flat());
 
-/** Every step, those inside a `parallel` too, in order. */
+/** Every step in order, including those inside a `parallel`. */
 export function allSteps(steps: readonly Step[]): Step[] {
   return steps.flatMap((step) => (step.do === 'parallel' ? allSteps(step.steps) : [step]));
 }
@@ -154,8 +155,8 @@ type RawStep = Partial<{
 
 function stepsOf(raw: { [Key in keyof RawStep]: RawStep[Key] | undefined }): Step[] {
   if (raw.connect !== undefined) {
-    const once = familiesOf(raw.connect).map((family) => connectStep(raw.connect!, family));
-    return Array.from({ length: raw.connect.times }, () => once).flat();
+    const oneRound = familiesOf(raw.connect).map((family) => connectStep(raw.connect!, family));
+    return Array.from({ length: raw.connect.times }, () => oneRound).flat();
   }
   if (raw.open !== undefined) {
     const [family] = familiesOf(raw.open);
@@ -215,7 +216,7 @@ function checkDial(
     context.addIssue({ code: 'custom', path: ['port'], message });
   }
   if (raw.to.kind === 'address' && raw.family !== undefined) {
-    context.addIssue({ code: 'custom', path: ['family'], message: 'the address says its family itself' });
+    context.addIssue({ code: 'custom', path: ['family'], message: 'an address already has a family' });
   }
 }
 

@@ -1,12 +1,14 @@
-// Nodes, pods and Services of the manifests as a kubelet, a CNI and kube-proxy would read them: addresses and ports only.
+// Nodes, pods and Services of the manifests as a kubelet, a CNI and kube-proxy read them: addresses and ports only.
 import { z } from 'zod';
-import { type Address, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
-import { faultOf, type Problem } from '../model/problem.ts';
-import { manifestInvalid } from './errors.ts';
+import { type Address, type Prefix, parseAddress, parsePrefix } from '../../model/address.ts';
+import { faultOf, type Problem } from '../../model/problem.ts';
+import { manifestInvalid } from '../system/errors.ts';
 import { type Manifest, manifestName } from './manifests.ts';
-import type { DnsZone } from './programs/dns-message.ts';
 
-/** `answers` false: the program reads and keeps silent (one-way UDP). `names`: it is a DNS server that knows them. */
+/** The records of a DNS server: of a name its addresses, or the one name that it is an alias of. */
+export type DnsZone = Readonly<Record<string, readonly string[]>>;
+
+/** `answers` false: the program reads and never answers (one-way UDP). `names`: it is a DNS server with these records. */
 export type PortSpec = { port: number; protocol: 'TCP' | 'UDP'; answers: boolean; names?: DnsZone };
 
 export type LabNode = { name: string; addresses: readonly Address[]; podPrefixes: readonly Prefix[] };
@@ -23,7 +25,7 @@ export type LabPod = {
 export type LabServicePort = {
   protocol: 'TCP' | 'UDP';
   port: number;
-  /** 0 where there is none. */
+  /** 0 if there is none. */
   nodePort: number;
   endpoints: readonly { address: Address; port: number }[];
 };
@@ -32,7 +34,7 @@ export type LabService = {
   namespace: string;
   name: string;
   clusterAddresses: readonly Address[];
-  /** External and load balancer addresses, which kube-proxy translates as well. */
+  /** External and load balancer addresses, which kube-proxy also translates. */
   outerAddresses: readonly Address[];
   /** externalTrafficPolicy: Local: node ports reach endpoints of the same node only, and keep the client's address. */
   externalLocal: boolean;
@@ -43,12 +45,12 @@ export type LabCluster = { nodes: readonly LabNode[]; pods: readonly LabPod[]; s
 
 const address = z.string().transform((text, context) => {
   const parsed = parseAddress(text);
-  if (parsed === undefined) context.addIssue({ code: 'custom', message: `${text} is no IP address` });
+  if (parsed === undefined) context.addIssue({ code: 'custom', message: `${text} is an invalid IP address` });
   return parsed ?? z.NEVER;
 });
 const prefix = z.string().transform((text, context) => {
   const parsed = parsePrefix(text);
-  if (parsed === undefined) context.addIssue({ code: 'custom', message: `${text} is no CIDR block` });
+  if (parsed === undefined) context.addIssue({ code: 'custom', message: `${text} is an invalid CIDR block` });
   return parsed ?? z.NEVER;
 });
 const portNumber = z.int().min(1).max(65535);
@@ -106,7 +108,7 @@ const sliceSchema = z.object({
 
 type Slice = z.infer<typeof sliceSchema> & { namespace: string };
 
-/** Other kinds are passed over; pods that have no node yet, or are over, have no place in a network and are left out. */
+/** Ignores other kinds, and pods without a node or that have ended: they have no place in the network. */
 export function readCluster(manifests: readonly Manifest[]): { cluster: LabCluster; problems: Problem[] } {
   const problems: Problem[] = [];
   const read = <Schema extends z.ZodType, Made>(
@@ -184,5 +186,5 @@ function serviceOf(
 
 function manifestProblem(manifest: Manifest, issue: z.core.$ZodIssue): Problem {
   const place = `${manifestName(manifest)} (${manifest.file}, ${issue.path.join('.')})`;
-  return manifestInvalid(place, faultOf(issue), 'write it as kubectl get -o yaml would');
+  return manifestInvalid(place, faultOf(issue), 'write it as kubectl get -o yaml prints it');
 }

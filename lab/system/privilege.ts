@@ -1,15 +1,15 @@
-// The lab needs to make network namespaces: as root, or as root of a user namespace of its own.
+// The lab creates network namespaces: as root, or as root of a user namespace of its own.
 import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { type Problem, ProblemError } from '../model/problem.ts';
+import { type Problem, ProblemError } from '../../model/problem.ts';
 import { noPrivilege, programMissing } from './errors.ts';
 import { packages } from './run.ts';
 
-/** Set in the child, so that a user namespace in which it still does not work is told and not entered again. */
+/** Set in the child: where a user namespace is not enough, the child reports it and does not enter another one. */
 const entered = 'WAYBILL_LAB_USERNS';
 
-/** Throws a ProblemError that names every program that is missing, with its package. */
+/** Throws a ProblemError with every missing program and its package. */
 export function checkPrograms(): void {
   const missing: Problem[] = Object.entries(packages).flatMap(([program, debianPackage]) =>
     isOnPath(program) ? [] : [programMissing(program, debianPackage)],
@@ -18,10 +18,10 @@ export function checkPrograms(): void {
 }
 
 /**
- * Undefined where this process may do it itself. Otherwise the same command is run as root of a user namespace, with
- * a /run of its own, and its exit code is returned.
+ * Undefined if this process is root. Otherwise runs the same command as root of a user namespace, with a /run of its
+ * own, and returns its exit code.
  */
-export async function elsewhere(): Promise<number | undefined> {
+export async function rerunAsRoot(): Promise<number | undefined> {
   if (process.getuid?.() === 0) return undefined;
   if (process.env[entered] !== undefined) throw new ProblemError(noPrivilege('not root in the user namespace'));
   const script = 'mount -t tmpfs tmpfs /run && exec "$@"';

@@ -1,25 +1,23 @@
-// A topology brought to life: its network, the programs in its pods, and the manifests as they are right now, which
-// the traffic script changes.
+// A running topology: its network, the programs in its pods, and its manifests as they are now. Steps of the traffic
+// script change it.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { ProblemError } from '../model/problem.ts';
-import { disagreements } from './agreement.ts';
-import { type LabCluster, type LabPod, type PortSpec, readCluster } from './cluster.ts';
-import type { Enforcement } from './enforcement.ts';
-import { stepFailed } from './errors.ts';
-import { claim, removeLab } from './leftovers.ts';
-import { type Manifest, manifestName, readManifestDocuments, WorkingCopy } from './manifests.ts';
-import { applyInside, applyPlan, makeLinks } from './network/apply.ts';
-import { addFilters, removeFilters, type TcFilter, tcFilters } from './network/enforcement.ts';
-import { type LabId, nodeNamespace, outsideNamespace, podLink, podNamespace } from './network/names.ts';
-import { networkPlan } from './network/network.ts';
-import { type LabWorld, nodeRules, podLinkPlan, podPlan, podSidePlan } from './network/node.ts';
-import { redirect } from './network/redirect.ts';
-import { type Place, placeText } from './places.ts';
-import { Peer } from './programs/peers.ts';
-import { startDrop, type TcxProgram } from './programs/tcx-drop.ts';
-import { run } from './run.ts';
-import type { Topology } from './topology.ts';
+import { ProblemError } from '../../model/problem.ts';
+import { applyInside, applyPlan, makeLinks } from '../network/apply.ts';
+import { networkPlan } from '../network/network.ts';
+import { type LabWorld, nodeRules, podLinkPlan, podPlan, podSidePlan } from '../network/node.ts';
+import { redirect } from '../network/redirect.ts';
+import { Peer } from '../programs/peer.ts';
+import { stepFailed } from '../system/errors.ts';
+import { claim, removeLab } from '../system/leftovers.ts';
+import { type LabId, nodeNamespace, outsideNamespace, podNamespace } from '../system/names.ts';
+import { run } from '../system/run.ts';
+import { disagreements } from '../topology/agreement.ts';
+import { type LabCluster, type LabPod, type PortSpec, readCluster } from '../topology/cluster.ts';
+import { type Manifest, manifestName, readManifestDocuments, WorkingCopy } from '../topology/manifests.ts';
+import type { Place } from '../topology/places.ts';
+import type { Topology } from '../topology/topology.ts';
+import { StepEnforcement } from './step-enforcement.ts';
 
 export class ClusterNetwork {
   readonly id: LabId = randomBytes(3).toString('hex');
@@ -28,11 +26,12 @@ export class ClusterNetwork {
   #manifests: Manifest[] = [];
   #cluster: LabCluster = { nodes: [], pods: [], services: [] };
   #folder = '';
-  /** What steps put in place, by the name that they gave it. */
-  readonly #enforced = new Map<string, { rule: Enforcement; program: TcxProgram | undefined }>();
-  #enforcements = 0;
-  /** Addresses that the API server has not told yet, by pod. */
-  readonly #untold = new Map<string, Promise<void>>();
+  readonly enforcement = new StepEnforcement({
+    lab: () => ({ world: this.world, folder: this.#folder }),
+    applyRules: () => this.#applyRules(),
+  });
+  /** Pods that a step created: resolves when the pod's manifest has its address. */
+  readonly #pendingAddresses = new Map<string, Promise<void>>();
 
   constructor(topology: Topology) {
     this.topology = topology;
@@ -48,11 +47,11 @@ export class ClusterNetwork {
 
   get world(): LabWorld {
     const { topology } = this;
-    const enforcement = [...topology.enforcement, ...[...this.#enforced.values()].map(({ rule }) => rule)];
+    const enforcement = [...topology.enforcement, ...this.enforcement.rules];
     return { id: this.id, topology, cluster: this.#cluster, outside: topology.outside, enforcement };
   }
 
-  /** Throws a ProblemError with everything in which topology and manifests disagree. */
+  /** Throws a ProblemError with every contradiction between the topology and the manifests. */
   async up(): Promise<void> {
     this.#manifests = await readManifestDocuments(this.topology.manifests);
     this.#readCluster();
@@ -75,7 +74,7 @@ export class ClusterNetwork {
 
   async down(): Promise<void> {
     await Promise.all([...this.#peers.values()].map((peer) => peer.kill()));
-    await Promise.all([...this.#enforced.values()].map(({ program }) => program?.end()));
+    await this.enforcement.end();
     await removeLab(this.id);
   }
 
@@ -83,14 +82,14 @@ export class ClusterNetwork {
     const namespace = this.#namespaceOf(place);
     const peer = namespace === undefined ? undefined : this.#peers.get(namespace);
     if (peer === undefined)
-      throw new ProblemError(stepFailed(JSON.stringify(place), 'nothing runs there', 'name a pod'));
+      throw new ProblemError(stepFailed(JSON.stringify(place), 'no program runs there', 'name a pod'));
     return peer;
   }
 
-  /** The pod, its interface and its manifest go, once its address was told; then its address is free. */
+  /** Waits until the pod's manifest has its address; then removes pod, interface and manifest. The address is free then. */
   async deletePod(namespace: string, name: string): Promise<void> {
     const netns = podNamespace(this.id, { namespace, name });
-    await this.#untold.get(`${namespace}/${name}`);
+    await this.#pendingAddresses.get(`${namespace}/${name}`);
     await this.#peers.get(netns)?.kill();
     this.#peers.delete(netns);
     await run('ip', ['netns', 'delete', netns]);
@@ -98,13 +97,13 @@ export class ClusterNetwork {
   }
 
   /**
-   * As it is with every CNI: the API server knows of the pod, then the pod runs, and `addressAfterMs` later the API server
-   * tells its address.
+   * As with every CNI: the API server has the pod, then the pod runs, and `addressAfterMs` later the API server has its
+   * address.
    */
   async createPod(file: string, addressAfterMs: number): Promise<void> {
     const [manifest] = await readManifestDocuments(this.#fileOf(file));
     if (manifest?.kind !== 'Pod')
-      throw new ProblemError(stepFailed(file, 'it holds no Pod', 'give the manifest of one'));
+      throw new ProblemError(stepFailed(file, 'it has no Pod', 'set the path of a Pod manifest'));
     this.#put(manifest);
     const pod = this.#cluster.pods.find((one) => one.namespace === manifest.namespace && one.name === manifest.name)!;
     const { status: _, ...withoutStatus } = manifest.object;
@@ -115,7 +114,7 @@ export class ClusterNetwork {
     await applyInside(podSidePlan(this.world, pod));
     await this.#applyRules();
     await this.#startPod(pod);
-    this.#untold.set(
+    this.#pendingAddresses.set(
       `${pod.namespace}/${pod.name}`,
       new Promise((resolve, reject) => {
         setTimeout(() => this.#copy.put(manifest).then(resolve, reject), addressAfterMs);
@@ -138,52 +137,9 @@ export class ClusterNetwork {
     await this.#copy.remove({ kind, namespace, name });
   }
 
-  /** Resolves when it is in place. */
-  async enforce(handle: string, wanted: Omit<Enforcement, 'order'>): Promise<void> {
-    if (this.#enforced.has(handle)) {
-      throw new ProblemError(stepFailed(handle, 'something is enforced by that name', 'lift it first'));
-    }
-    const rule = { ...wanted, order: this.topology.enforcement.length + this.#enforcements };
-    this.#enforcements += 1;
-    const program = rule.where === 'destination-tcx' ? await startDrop(this.world, rule, this.#folder) : undefined;
-    this.#enforced.set(handle, { rule, program });
-    if (program !== undefined) return;
-    const filtered = this.#filtered(rule);
-    if (filtered === undefined) return this.#applyRules();
-    await this.#runInside(filtered.pod.node, addFilters(podLink(filtered.pod), filtered.filters));
-  }
-
-  /** Resolves when it is gone. */
-  async lift(handle: string): Promise<void> {
-    const enforced = this.#enforced.get(handle);
-    if (enforced === undefined) {
-      throw new ProblemError(stepFailed(handle, 'nothing is enforced by that name', 'name one of an earlier step'));
-    }
-    this.#enforced.delete(handle);
-    if (enforced.program !== undefined) return enforced.program.end();
-    const filtered = this.#filtered(enforced.rule);
-    if (filtered === undefined) return this.#applyRules();
-    await this.#runInside(filtered.pod.node, removeFilters(podLink(filtered.pod), filtered.filters));
-  }
-
-  /** The filters that the rule is, and the pod at whose interface they stand; undefined for one of the forward path. */
-  #filtered(rule: Enforcement): { pod: LabPod; filters: TcFilter[] } | undefined {
-    const at = rule.where === 'source-tc' ? rule.from : rule.where === 'destination-tc' ? rule.to : undefined;
-    if (at?.kind !== 'pod') return undefined;
-    const pod = this.#cluster.pods.find((one) => one.namespace === at.namespace && one.name === at.name);
-    if (pod === undefined)
-      throw new ProblemError(stepFailed(placeText(at), 'it is not there now', 'name what is there'));
-    return { pod, filters: tcFilters(pod, [rule], this.world) };
-  }
-
-  async #runInside(node: string, after: readonly string[]): Promise<void> {
-    const namespace = nodeNamespace(this.id, node);
-    await applyInside({ namespace, settings: [], ip: [], bridge: [], nft: [], after });
-  }
-
-  /** Resolves when nothing that a step promised for later is left. */
+  /** Resolves when every delayed address is in the manifests. */
   async settled(): Promise<void> {
-    await Promise.all(this.#untold.values());
+    await Promise.all(this.#pendingAddresses.values());
   }
 
   get #copy(): WorkingCopy {
@@ -210,12 +166,15 @@ export class ClusterNetwork {
   }
 
   async #startPod(pod: LabPod): Promise<void> {
-    const silent = this.topology.silentPods.filter((one) => one.namespace === pod.namespace && one.name === pod.name);
-    const isSilent = (port: PortSpec) => silent.some((one) => one.port === port.port && one.protocol === port.protocol);
-    const more = silent.filter(
+    const silentPorts = this.topology.silentPods.filter(
+      (one) => one.namespace === pod.namespace && one.name === pod.name,
+    );
+    const isSilent = (port: PortSpec) =>
+      silentPorts.some((one) => one.port === port.port && one.protocol === port.protocol);
+    const undeclaredPorts = silentPorts.filter(
       (one) => !pod.listen.some((port) => port.port === one.port && port.protocol === one.protocol),
     );
-    const ports = [...pod.listen.map((port) => ({ ...port, answers: !isSilent(port) })), ...more];
+    const ports = [...pod.listen.map((port) => ({ ...port, answers: !isSilent(port) })), ...undeclaredPorts];
     await this.#startPeer(podNamespace(this.id, pod), ports, pod.name);
   }
 

@@ -1,6 +1,6 @@
-// What a topology says of its connections, against what the network did and what Waybill said of it.
-import type { ConnectionJson, FindingJson } from '../model/json.ts';
-import type { Played } from './traffic/play.ts';
+// Compares the labels of a topology's connections with what the network did and what Waybill reported.
+import type { ConnectionJson, FindingJson } from '../../model/json.ts';
+import type { Played } from './play.ts';
 
 export type Labelled = {
   traffic: readonly Played[];
@@ -9,10 +9,10 @@ export type Labelled = {
   findings: readonly FindingJson[];
 };
 
-/** One sentence a difference; none where every connection, every finding, and no other, is as it was labelled. */
+/** One sentence per difference; empty if every connection and every finding is as labelled, and there are no others. */
 export function labelDifferences({ traffic, inert, connections, findings }: Labelled): string[] {
   const differences: string[] = [];
-  const explained = new Set<string>();
+  const expectedFindings = new Set<string>();
   const matched = new Set<string>();
   for (const played of traffic) {
     let found = connections.filter((connection) => isOf(played, connection));
@@ -21,21 +21,21 @@ export function labelDifferences({ traffic, inert, connections, findings }: Labe
       found = unclaimed.filter((one) => isByNodePort(played, one));
     }
     for (const connection of found) matched.add(connection.id);
-    for (const { finding } of found) if (finding !== undefined) explained.add(finding);
+    for (const { finding } of found) if (finding !== undefined) expectedFindings.add(finding);
     for (const fault of faultsOf(played, found, findings)) differences.push(`${played.name}: ${fault}`);
   }
   for (const { namespace, name } of inert) {
-    const said = findings.filter((finding) => finding.kind === 'inert' && isAt(finding, namespace, name));
-    if (said.length === 0) differences.push(`${namespace}/${name}: no inert finding`);
-    for (const finding of said) explained.add(finding.id);
+    const reported = findings.filter((finding) => finding.kind === 'inert' && isAt(finding, namespace, name));
+    if (reported.length === 0) differences.push(`${namespace}/${name}: no inert finding`);
+    for (const finding of reported) expectedFindings.add(finding.id);
   }
   for (const finding of findings) {
-    if (!explained.has(finding.id)) differences.push(`a finding that nothing explains: ${JSON.stringify(finding)}`);
+    if (!expectedFindings.has(finding.id)) differences.push(`an unexpected finding: ${JSON.stringify(finding)}`);
   }
   for (const connection of connections) {
-    // Neighbour discovery and the like go on by themselves.
+    // Neighbour discovery and the like are not part of the script.
     if (connection.reason?.startsWith('not judged')) continue;
-    if (!matched.has(connection.id)) differences.push(`a connection that nobody made: ${JSON.stringify(connection)}`);
+    if (!matched.has(connection.id)) differences.push(`an unexpected connection: ${JSON.stringify(connection)}`);
   }
   return differences;
 }
@@ -46,30 +46,35 @@ function isOf(played: Played, { protocol, initiatorPort, initiator, responder, t
   return protocol.startsWith('ICMP') && played.from.includes(initiator.ip ?? '') && to.includes(played.to);
 }
 
-/** A node port that masquerades: the node is seen to begin the connection, from a port of its own. */
+/** A node port that masquerades: the initiator is the node, with a port of its own. */
 function isByNodePort({ protocol, to }: Played, connection: ConnectionJson): boolean {
   return connection.protocol === protocol && connection.initiator.ip === to;
 }
 
 function faultsOf(played: Played, found: readonly ConnectionJson[], findings: readonly FindingJson[]): string[] {
   const faults: string[] = [];
-  const compare = (what: string, said: string | undefined, expected: string | undefined) => {
-    if (expected !== undefined && said !== expected) faults.push(`${what} ${said}, not ${expected}`);
+  const compare = (field: string, actual: string | undefined, expected: string | undefined) => {
+    if (expected !== undefined && actual !== expected) faults.push(`${field} ${actual}, not ${expected}`);
   };
   const { label, pods } = played;
-  compare('the network did', played.outcome, played.expected);
+  compare('outcome in the network', played.outcome, played.expected);
   for (const { initiator } of found) if (initiator.kind !== 'node') compare('initiator', initiator.pod, pods.initiator);
   const [connection] = found.toSorted((a, b) => (a.start < b.start ? -1 : 1));
   if (connection === undefined || found.length !== label.connections) {
-    const seen = found.map((one) => `${one.initiator.ip} -> ${one.responder.ip}:${one.port}`).join(', ');
-    return [...faults, `${found.length} connections, not ${label.connections}${seen === '' ? '' : ` (${seen})`}`];
+    const endpoints = found.map((one) => `${one.initiator.ip} -> ${one.responder.ip}:${one.port}`).join(', ');
+    return [
+      ...faults,
+      `${found.length} connections, not ${label.connections}${endpoints === '' ? '' : ` (${endpoints})`}`,
+    ];
   }
   const finding = findings.find((one) => one.id === connection.finding)?.kind ?? 'none';
   compare('responder', connection.responder.pod, pods.responder);
   compare('outcome', connection.outcome, played.expected);
   compare('verdict', connection.verdict, label.verdict);
-  const mayBe = label.delivered.includes(connection.delivered) ? connection.delivered : label.delivered.join(' or ');
-  if (label.delivered.length > 0) compare('delivered', connection.delivered, mayBe);
+  const expectedDelivered = label.delivered.includes(connection.delivered)
+    ? connection.delivered
+    : label.delivered.join(' or ');
+  if (label.delivered.length > 0) compare('delivered', connection.delivered, expectedDelivered);
   compare('finding', finding, label.finding);
   compare('name', connection.responder.names[0] ?? '', label.named);
   return faults;

@@ -1,10 +1,10 @@
-// The manifests beside a topology as plain documents, and the working copy of them that Waybill reads and that the
-// traffic script changes. The lab reads them by itself, so that a fault in Waybill's own reading shows as a difference.
+// The manifests of a topology as plain documents, and the working copy that Waybill reads and the traffic script
+// changes. The lab has its own reader: a bug in Waybill's reader then shows as a difference.
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseAllDocuments, stringify } from 'yaml';
-import { ProblemError } from '../model/problem.ts';
-import { manifestInvalid } from './errors.ts';
+import { ProblemError } from '../../model/problem.ts';
+import { manifestInvalid } from '../system/errors.ts';
 
 export type Manifest = {
   file: string;
@@ -16,7 +16,7 @@ export type Manifest = {
 
 const manifestFile = /\.(ya?ml|json)$/;
 
-/** All objects of a file, or of a folder read recursively; throws a ProblemError for one that is no manifest. */
+/** All objects of a file, or of a folder and its subfolders. Throws a ProblemError for an invalid manifest. */
 export async function readManifestDocuments(path: string): Promise<Manifest[]> {
   const found: Manifest[] = [];
   for (const file of await filesOf(path)) {
@@ -36,7 +36,7 @@ export function manifestName(manifest: Pick<Manifest, 'kind' | 'namespace' | 'na
   return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
-/** One file an object, written whole or not at all, so that who watches the folder never reads half of one. */
+/** One file per object, renamed into place: Waybill watches the folder and never reads half a file. */
 export class WorkingCopy {
   readonly path: string;
 
@@ -80,8 +80,8 @@ const clusterScoped = new Set([
 ]);
 
 function manifestsOf(file: string, object: unknown): Manifest[] {
-  if (!isRecord(object)) throw invalid(file, 'holds a document that is no object');
-  if (typeof object.kind !== 'string') throw invalid(file, 'holds an object without kind');
+  if (!isRecord(object)) throw invalid(file, 'has a document that is not an object');
+  if (typeof object.kind !== 'string') throw invalid(file, 'has an object without kind');
   if (object.kind.endsWith('List') && Array.isArray(object.items)) {
     const kind = object.kind.slice(0, -'List'.length);
     return object.items.flatMap((item: unknown) =>
@@ -89,16 +89,16 @@ function manifestsOf(file: string, object: unknown): Manifest[] {
     );
   }
   const metadata = isRecord(object.metadata) ? object.metadata : {};
-  if (typeof metadata.name !== 'string') throw invalid(file, `holds a ${object.kind} without metadata.name`);
+  if (typeof metadata.name !== 'string') throw invalid(file, `has a ${object.kind} without metadata.name`);
   const named = typeof metadata.namespace === 'string' ? metadata.namespace : 'default';
   const namespace = clusterScoped.has(object.kind) ? '' : named;
   return [{ file, kind: object.kind, namespace, name: metadata.name, object }];
 }
 
 function invalid(file: string, fault: string): ProblemError {
-  return new ProblemError(manifestInvalid(file, fault, 'write it as kubectl get -o yaml would'));
+  return new ProblemError(manifestInvalid(file, fault, 'write it as kubectl get -o yaml prints it'));
 }
 
-export function isRecord(value: unknown): value is Record<string, unknown> {
+function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

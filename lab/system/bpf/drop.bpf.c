@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Drops what the lab says, as a CNI's program behind ours would: by the initiator's address, the protocol and the port.
+// Drops packets by the initiator's address, the protocol and the port, as a CNI's program attached after ours does.
 //   -DPROTOCOL=6 -DPORT=8200, and -DFROM_ANY or -DFROM4=0x0af4010b -DFROM6=0xfd000244,0x00010000,0,0x11
 #include <linux/bpf.h>
 #include <linux/if_ether.h>

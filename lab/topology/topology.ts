@@ -1,16 +1,16 @@
-// The topology: what manifests cannot say of a cluster's network. The schema of docs/lab.md, read and checked, every
-// problem told at once with its field and line.
+// The topology: the parts of a cluster's network that manifests do not describe. Reads the file by the schema of
+// docs/lab.md and reports every problem at once, with its field and line.
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
-import { type Address, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
-import { type Problem, ProblemError } from '../model/problem.ts';
+import { type Address, type Prefix, parseAddress, parsePrefix } from '../../model/address.ts';
+import { type Problem, ProblemError } from '../../model/problem.ts';
+import { topologyInvalid, topologyUnreadable } from '../system/errors.ts';
 import type { PortSpec } from './cluster.ts';
 import { dropSchema, type Enforcement, enforcementOf, rejectSchema } from './enforcement.ts';
-import { topologyInvalid, topologyUnreadable } from './errors.ts';
 import type { OutsideHost } from './places.ts';
-import { domainPattern, type Step, trafficSchema } from './traffic/step.ts';
+import { domainPattern, type Step, trafficSchema } from './step.ts';
 
 export type Topology = {
   file: string;
@@ -18,21 +18,21 @@ export type Topology = {
   /** Folder of the manifests. */
   manifests: string;
   betweenNodes: 'routed' | 'vxlan';
-  /** `bridge`: the pods of a node share one, and reach each other without the node's forward path. */
+  /** `bridge`: the pods of a node share a bridge, and reach each other without the node's forward path. */
   onNode: 'routed' | 'bridge';
   underlay: readonly Prefix[];
   nodesListen: readonly PortSpec[];
   silentPods: readonly (PortSpec & { namespace: string; name: string })[];
-  /** Services whose connections are masqueraded whoever asks, as kube-proxy --masquerade-all does. */
+  /** Services whose connections are masqueraded for every client, as kube-proxy --masquerade-all does. */
   masqueraded: readonly { namespace: string; name: string }[];
   outside: readonly OutsideHost[];
   enforcement: readonly Enforcement[];
-  /** Pods to whose own end of the veth pair their node redirects what comes by its uplink. */
+  /** Pods to whose end of the veth pair the node redirects packets from its uplink. */
   redirected: readonly { namespace: string; name: string }[];
   traffic: readonly Step[];
-  /** Workloads, or policies that select nothing, of which Waybill should say `inert`. */
+  /** Workloads, or policies that select nothing, that Waybill should report as `inert`. */
   inert: readonly { namespace: string; name: string }[];
-  /** Settings handed to the collector and the agents as they are, over the lab's own. */
+  /** Settings passed to the collector and the agents as they are; they override the lab's own. */
   waybill: { collector: Record<string, unknown>; agent: Record<string, unknown> };
 };
 
@@ -40,8 +40,8 @@ export type ReadTopology = { topology: Topology; lineOf(path: readonly PropertyK
 
 const podPlace = z.string().regex(/^[^/ ]+\/[^/ ]+$/, 'must be NAMESPACE/NAME');
 const portField = z.string().regex(/^\d{1,5}\/(TCP|UDP)$/, 'must be PORT/TCP or PORT/UDP');
-const addressField = z.string().refine((text) => parseAddress(text) !== undefined, 'is no IP address');
-const prefixField = z.string().refine((text) => parsePrefix(text) !== undefined, 'is no CIDR block');
+const addressField = z.string().refine((text) => parseAddress(text) !== undefined, 'is an invalid IP address');
+const prefixField = z.string().refine((text) => parsePrefix(text) !== undefined, 'is an invalid CIDR block');
 const domainName = z.string().regex(domainPattern, 'must be a domain name in lower case');
 const hostName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/, 'must be lower case letters, digits and -');
 
@@ -79,15 +79,17 @@ const topologySchema = z.strictObject({
     .prefault({}),
 });
 
-/** Throws a ProblemError with everything that is wrong with the file; what it names is checked by agreement.ts. */
+/** Throws a ProblemError with every problem of the file. agreement.ts checks the names in it. */
 export async function readTopology(file: string): Promise<ReadTopology> {
   const text = await readFile(file, 'utf8').catch((error: Error) => {
     throw new ProblemError(topologyUnreadable(file, error.message, 'give the path of a topology'));
   });
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
-  const broken = document.errors.map((error) => syntaxProblem(file, lines.linePos(error.pos[0]).line, error.message));
-  if (broken.length > 0) throw new ProblemError(...broken);
+  const syntaxProblems = document.errors.map((error) =>
+    syntaxProblem(file, lines.linePos(error.pos[0]).line, error.message),
+  );
+  if (syntaxProblems.length > 0) throw new ProblemError(...syntaxProblems);
   const lineOf = (path: readonly PropertyKey[]): string => {
     for (let length = path.length; length >= 0; length--) {
       const node: unknown = document.getIn(path.slice(0, length), true);
@@ -152,9 +154,9 @@ function syntaxProblem(file: string, line: number, message: string): Problem {
 
 function schemaProblem(issue: z.core.$ZodIssue, lineOf: (path: readonly PropertyKey[]) => string): Problem {
   if (issue.code === 'unrecognized_keys') {
-    const fault = `no setting is called ${issue.keys.join(', ')}`;
-    return topologyInvalid(lineOf(issue.path), fault, 'docs/lab.md has the names');
+    const fault = `unknown setting ${issue.keys.join(', ')}`;
+    return topologyInvalid(lineOf(issue.path), fault, 'see docs/lab.md for the names');
   }
   const sentence = issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
-  return topologyInvalid(lineOf(issue.path), sentence, 'docs/lab.md says what may stand here');
+  return topologyInvalid(lineOf(issue.path), sentence, 'see docs/lab.md for the values');
 }

@@ -1,27 +1,27 @@
-// The lab's own BPF programs, compiled when they are wanted: what they are to look for is compiled in.
+// Compiles the lab's own BPF programs when a topology needs them: the addresses and ports are compiled in.
 import { join } from 'node:path';
-import { type Address, addressBytes, isIpv6 } from '../../model/address.ts';
+import { type Address, addressBytes, isIpv6 } from '../../../model/address.ts';
 import { run } from '../run.ts';
 
 const source = (name: string) => new URL(`${name}.bpf.c`, import.meta.url).pathname;
 const multiarch = { x64: 'x86_64-linux-gnu', arm64: 'aarch64-linux-gnu' }[process.arch as 'x64' | 'arm64'];
 
-/** Returns the path of the object; `as` tells it from others in the folder. */
+/** Returns the path of the object file; `suffix` makes its name unique in the folder. */
 export async function compile(
   name: 'drop' | 'redirect',
   defines: Readonly<Record<string, string | number>>,
   folder: string,
-  as: string,
+  suffix: string,
 ): Promise<string> {
-  const object = join(folder, `${name}-${as}.bpf.o`);
-  const given = Object.entries(defines).map(([word, value]) => `-D${word}=${value}`);
+  const object = join(folder, `${name}-${suffix}.bpf.o`);
+  const flags = Object.entries(defines).map(([word, value]) => `-D${word}=${value}`);
   // Without -g there is no BTF, which nothing here needs.
   await run('clang', [
     '-O2',
     '-target',
     'bpf',
     `-I/usr/include/${multiarch}`,
-    ...given,
+    ...flags,
     '-c',
     source(name),
     '-o',
@@ -30,7 +30,7 @@ export async function compile(
   return object;
 }
 
-/** Words of the address of each family, for `-D`; 0 where there is none. */
+/** The address of each family as 32-bit words for `-D`; 0 if there is none. */
 export function addressWords(addresses: readonly Address[]): { ipv4: string; ipv6: string } {
   const words = (address: Address | undefined) => {
     if (address === undefined) return '0';
