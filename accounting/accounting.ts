@@ -1,24 +1,24 @@
 // The books of one agent: what the capture counted equals what went into records, plus what was set aside, plus what
 // was lost, by reason; in packets, and in the bytes of their frames.
-import type { LossReason, SetAsideReason } from './reasons.ts';
+import type { LossReason, IgnoredReason } from './reasons.ts';
 
-export type Account = {
+export type PacketCounts = {
   /** What the capture source saw, and what it lost. */
   seen: number;
   /** In records that the collector acknowledged as stored. */
   stored: number;
   /** In live connections, or in records not acknowledged yet. */
-  held: number;
-  setAside: Partial<Record<SetAsideReason, number>>;
+  pending: number;
+  ignored: Partial<Record<IgnoredReason, number>>;
   lost: Partial<Record<LossReason, number>>;
 };
 
 /** Packets; and bytes, in which what libpcap dropped is missing, since nobody knows its length. */
-export type BooksSnapshot = Account & { bytes: Account };
+export type AccountingSnapshot = PacketCounts & { bytes: PacketCounts };
 
-export class Books {
-  readonly #packets = new Ledger();
-  readonly #bytes = new Ledger();
+export class PacketAccounting {
+  readonly #packets = new Counters();
+  readonly #bytes = new Counters();
 
   seen(packets: number, bytes: number): void {
     this.#packets.seen += packets;
@@ -30,9 +30,9 @@ export class Books {
     this.#bytes.stored += bytes;
   }
 
-  setAside(reason: SetAsideReason, packets: number, bytes: number): void {
-    add(this.#packets.setAside, reason, packets);
-    add(this.#bytes.setAside, reason, bytes);
+  ignored(reason: IgnoredReason, packets: number, bytes: number): void {
+    add(this.#packets.ignored, reason, packets);
+    add(this.#bytes.ignored, reason, bytes);
   }
 
   lost(reason: LossReason, packets: number, bytes: number): void {
@@ -40,22 +40,22 @@ export class Books {
     add(this.#bytes.lost, reason, bytes);
   }
 
-  snapshot(): BooksSnapshot {
-    return { ...this.#packets.account(), bytes: this.#bytes.account() };
+  snapshot(): AccountingSnapshot {
+    return { ...this.#packets.snapshot(), bytes: this.#bytes.snapshot() };
   }
 }
 
 /** Of one unit. */
-class Ledger {
+class Counters {
   seen = 0;
   stored = 0;
-  readonly setAside: Account['setAside'] = {};
-  readonly lost: Account['lost'] = {};
+  readonly ignored: PacketCounts['ignored'] = {};
+  readonly lost: PacketCounts['lost'] = {};
 
-  account(): Account {
-    const { seen, stored, setAside, lost } = this;
-    const held = seen - stored - sum(setAside) - sum(lost);
-    return { seen, stored, held, setAside: { ...setAside }, lost: { ...lost } };
+  snapshot(): PacketCounts {
+    const { seen, stored, ignored, lost } = this;
+    const pending = seen - stored - sum(ignored) - sum(lost);
+    return { seen, stored, pending, ignored: { ...ignored }, lost: { ...lost } };
   }
 }
 

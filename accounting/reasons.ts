@@ -1,7 +1,7 @@
 // Every reason for which a packet or record is not in a stored connection record. Two kinds, never mixed: what is no
 // connection is set aside, and what should have been kept and was not is lost.
 
-export const setAsideReasons = {
+export const ignoredReasons = {
   'not-ip': 'frames that carry no IP: ARP, LLDP and the like',
   carrier: 'outer packets of a tunnel, which carry flows and are none',
 } as const;
@@ -19,5 +19,5 @@ export const lossReasons = {
   rejected: 'the collector refused the batch',
 } as const;
 
-export type SetAsideReason = keyof typeof setAsideReasons;
+export type IgnoredReason = keyof typeof ignoredReasons;
 export type LossReason = keyof typeof lossReasons;

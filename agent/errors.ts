@@ -1,5 +1,5 @@
 // Problems at the start of the agent. Each code is listed in docs/errors.md.
-import { faultOf, type Problem } from '../model/problem.ts';
+import { errorText, type Problem } from '../model/problem.ts';
 
 export const agentProblemCodes = ['cannot-listen'] as const;
 
@@ -8,7 +8,7 @@ export function cannotListen(setting: string, listen: string, error: NodeJS.Errn
   return {
     code: 'cannot-listen',
     place: `${setting} ${listen}`,
-    fault: taken ? 'the port is taken by another program' : faultOf(error),
+    fault: taken ? 'the port is taken by another program' : errorText(error),
     mend: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
   };
 }

@@ -1,19 +1,19 @@
 // The agent: links -> capture -> records -> translation -> batches -> the collector's stream. The whole is seen here.
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { Books } from '../accounting/accounting.ts';
-import { heldInFiles, readTlsOfNode } from '../certs/read.ts';
-import { watchEnds } from '../certs/validity.ts';
+import { PacketAccounting } from '../accounting/accounting.ts';
+import { loadedCertificatesFrom, readNodeTlsCredentials } from '../certs/read.ts';
+import { watchExpiry } from '../certs/validity.ts';
 import { nowUs, systemClock } from '../cluster/clock.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { problemLine } from '../model/problem.ts';
 import type { ConnectionRecord, Translation } from '../model/record.ts';
-import { mostNames } from '../proto/names.ts';
+import { maxDnsNames } from '../proto/names.ts';
 import { chooseSource } from './capture/choose.ts';
 import { loadProgram } from './capture/ebpf/program.ts';
 import { KernelSource } from './capture/ebpf/source.ts';
 import { sourceRefused } from './capture/errors.ts';
-import { Names } from './capture/names.ts';
+import { DnsAnswers } from './capture/names.ts';
 import { PcapSource } from './capture/pcap/live.ts';
 import type { CaptureSource } from './capture/source.ts';
 import { type AgentConfig, nodeName } from './config.ts';
@@ -27,42 +27,42 @@ import { InterfaceTable } from './interfaces/table.ts';
 import { LocalPods } from './pods/pods.ts';
 import { followConntrack } from './records/conntrack.ts';
 import { Translations } from './records/translations.ts';
-import { StateTeller } from './state.ts';
+import { StateReporter } from './state.ts';
 
 /** How long the end waits for the collector to acknowledge what is left. */
-const farewellMs = 3_000;
+const shutdownTimeoutMs = 3_000;
 
 /** Runs until `signal`; rejects with a ProblemError where it cannot begin. */
 export async function runAgent(config: AgentConfig, version: string, log: Logger, signal: AbortSignal): Promise<void> {
   const node = nodeName(config);
-  const tls = readTlsOfNode(config.tls, node);
-  watchEnds(heldInFiles(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
-  const books = new Books();
+  const tls = readNodeTlsCredentials(config.tls, node);
+  watchExpiry(loadedCertificatesFrom(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
+  const accounting = new PacketAccounting();
   const translations = new Translations(config.translation.maxEntries, nowUs);
-  const names = config.names.dns === 'auto' ? new Names(config.names.maxEntries) : undefined;
-  const { source, reason } = openSource(config, books, { translations, names }, log);
-  const table = new InterfaceTable(peerAddresses, (index) => source.visible(index));
+  const dnsAnswers = config.names.dns === 'auto' ? new DnsAnswers(config.names.maxEntries) : undefined;
+  const { source, reason } = openSource(config, accounting, { translations, dnsAnswers }, log);
+  const table = new InterfaceTable(peerAddresses, (index) => source.visibility(index));
   const pods = new LocalPods(node);
-  const queue = new BatchQueue(books, config.delivery);
-  const state = new StateTeller(version, {
-    source: () => ({ name: source.name, reason: source.ways === '' ? reason : `${reason}; to pods by ${source.ways}` }),
+  const queue = new BatchQueue(accounting, config.delivery);
+  const state = new StateReporter(version, {
+    source: () => ({ name: source.name, reason: source.attachmentSummary === '' ? reason : `${reason}; to pods by ${source.attachmentSummary}` }),
     interfaces: () => table.wire(),
     notWatched: () => table.notWatched(),
     nodeAddresses,
-    books: () => books.snapshot(),
+    accounting: () => accounting.snapshot(),
   });
   const links = new PodLinks(
     ipProgram,
     {
-      appeared(link, told) {
+      appeared(link, attempt) {
         try {
           // What came before it was watched was missed: nothing that is seen first is the first that there was.
-          source.watch(told === 'first' ? link : { ...link, appearedUs: 0 });
+          source.watch(attempt === 'first' ? link : { ...link, appearedUs: 0 });
           table.appeared(link, nowUs());
           return true;
         } catch (error) {
           const why = (error as Error).message;
-          if (table.refused(link, why)) log.warn({ link: link.name, why }, 'pod interface not watched');
+          if (table.markUnwatched(link, why)) log.warn({ link: link.name, why }, 'pod interface not watched');
           return false;
         }
       },
@@ -89,42 +89,42 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
       tls,
       nowUs,
       state: () => state.at(nowUs()),
-      taken: () => names?.tellAgain(nowUs()),
+      onConnected: () => dnsAnswers?.resend(nowUs()),
     },
     queue,
     log,
   );
   const records: ConnectionRecord[] = [];
-  const pack = (coveredUntilUs: number) => {
-    queue.put(records, names?.drain(mostNames) ?? [], coveredUntilUs);
+  const enqueue = (coveredUntilUs: number) => {
+    queue.enqueue(records, dnsAnswers?.drain(maxDnsNames) ?? [], coveredUntilUs);
     records.length = 0;
   };
-  const take = (record: ConnectionRecord) => {
+  const onRecord = (record: ConnectionRecord) => {
     if (config.translation.conntrack === 'auto') translations.translate(record);
     records.push(record);
     // Of a hundred thousand that are due at once, only a batch stands in memory as objects.
-    if (records.length === config.delivery.maxBatchRecords) pack(queue.coveredUntilUs);
+    if (records.length === config.delivery.maxBatchRecords) enqueue(queue.coveredUntilUs);
   };
-  const handOver = (coveredUntilUs: number) => {
-    records.push(...translations.late(nowUs()));
-    pack(coveredUntilUs || queue.coveredUntilUs);
+  const flush = (coveredUntilUs: number) => {
+    records.push(...translations.takeLate(nowUs()));
+    enqueue(coveredUntilUs || queue.coveredUntilUs);
     stream.flush();
   };
   const bind = () => {
     table.refresh(nowUs());
-    if (pods.bind(table.present(), nowUs())) table.learnPods((index) => pods.podAt(index));
+    if (pods.bind(table.present(), nowUs())) table.updatePods((index) => pods.podAt(index));
   };
   const drain = () => {
     bind();
-    handOver(source.drain(nowUs(), take));
+    flush(source.drain(nowUs(), onRecord));
   };
   const timer = setInterval(drain, config.capture.drainEvery);
   log.info({ node, collector: config.collector.address, source: source.name, reason }, 'agent watches');
 
   // Also where the program asks: of a connection that is a single packet, conntrack's entry comes behind the program.
-  const following =
+  const conntrackFollower =
     config.translation.conntrack === 'auto' ? followConntrack(translations, signal, log) : Promise.resolve();
-  const started = cluster
+  const clusterStarted = cluster
     .start((event) => {
       if (event.type === 'problem') log.warn(problemLine(event.problem));
       pods.receive(event);
@@ -140,38 +140,38 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   await aborted(signal);
   clearInterval(timer);
   links.stop();
-  await source.close(take);
-  handOver(nowUs());
-  await stream.close(farewellMs);
-  await Promise.all([cluster.stop(), started, following]);
+  await source.close(onRecord);
+  flush(nowUs());
+  await stream.close(shutdownTimeoutMs);
+  await Promise.all([cluster.stop(), clusterStarted, conntrackFollower]);
   health.close();
   health.closeAllConnections();
-  log.info({ books: books.snapshot() }, 'agent ended');
+  log.info({ accounting: accounting.snapshot() }, 'agent ended');
 }
 
 /** What a source learns beside records. */
-type Beside = { translations: Translations; names: Names | undefined };
+type CaptureSinks = { translations: Translations; dnsAnswers: DnsAnswers | undefined };
 
 function openSource(
   config: AgentConfig,
-  books: Books,
-  { translations, names }: Beside,
+  accounting: PacketAccounting,
+  { translations, dnsAnswers }: CaptureSinks,
   log: Logger,
 ): { source: CaptureSource; reason: string } {
   const { bufferBytes, maxConnections, reportEvery } = config.capture;
   const options = { bufferBytes, maxConnections, reportEveryUs: reportEvery * 1000, nowUs, seed: randomInt(2 ** 32) };
-  const beside = {
+  const eventHandlers = {
     translation: (protocol: number, translation: Translation) => translations.learn(protocol, translation),
-    dns: (protocol: number, bytes: Uint8Array, timeUs: number) => names?.take(protocol, bytes, timeUs),
+    dns: (protocol: number, bytes: Uint8Array, timeUs: number) => dnsAnswers?.receive(protocol, bytes, timeUs),
   };
   return chooseSource<CaptureSource>(
     config.capture.source,
     (name) => {
-      if (name === 'pcap') return new PcapSource(options, books, names);
+      if (name === 'pcap') return new PcapSource(options, accounting, dnsAnswers);
       const program = loadProgram(name, maxConnections);
       const { conntrack } = program;
-      if (name === 'ebpf' && !conntrack.asked) log.info({ why: conntrack.why }, 'the program cannot ask conntrack');
-      return new KernelSource(name, program, options, books, beside, log);
+      if (name === 'ebpf' && !conntrack.available) log.info({ why: conntrack.why }, 'the program cannot ask conntrack');
+      return new KernelSource(name, program, options, accounting, eventHandlers, log);
     },
     sourceRefused,
   );

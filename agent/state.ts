@@ -1,58 +1,58 @@
 // What the agent tells of itself: its source, its interfaces, its books. A new object only when there is news, since
 // the stream sends it then.
-import type { Account, BooksSnapshot } from '../accounting/accounting.ts';
-import type { AgentState, WireAccount, WireInterface } from '../proto/wire.ts';
+import type { PacketCounts, AccountingSnapshot } from '../accounting/accounting.ts';
+import type { AgentState, WirePacketCounts, WireInterface } from '../proto/wire.ts';
 
 /** Books change with every packet; they are told this often. */
-const booksEveryUs = 1_000_000;
+const accountingEveryUs = 1_000_000;
 
-export type StateNews = {
+export type StateReaders = {
   source: () => { name: string; reason: string };
   interfaces: () => WireInterface[];
   notWatched: () => string[];
   nodeAddresses: () => string[];
-  books: () => BooksSnapshot;
+  accounting: () => AccountingSnapshot;
 };
 
-export class StateTeller {
+export class StateReporter {
   readonly #version: string;
-  readonly #news: StateNews;
-  #told: AgentState | undefined;
-  #booksUs = 0;
+  readonly #readers: StateReaders;
+  #last: AgentState | undefined;
+  #accountingUs = 0;
   #nodeAddresses: string[] = [];
 
-  constructor(version: string, news: StateNews) {
+  constructor(version: string, readers: StateReaders) {
     this.#version = version;
-    this.#news = news;
+    this.#readers = readers;
   }
 
   at(nowUs: number): AgentState {
-    const interfaces = this.#news.interfaces();
-    const notWatched = this.#news.notWatched();
-    const booksDue = nowUs - this.#booksUs >= booksEveryUs;
-    const isSame = this.#told?.interfaces === interfaces && this.#told.notWatched === notWatched;
-    if (this.#told !== undefined && isSame && !booksDue) return this.#told;
-    const books = this.#news.books();
-    this.#booksUs = nowUs;
-    const source = this.#news.source();
-    if (booksDue) this.#nodeAddresses = this.#news.nodeAddresses();
-    this.#told = {
+    const interfaces = this.#readers.interfaces();
+    const notWatched = this.#readers.notWatched();
+    const accountingDue = nowUs - this.#accountingUs >= accountingEveryUs;
+    const isSame = this.#last?.interfaces === interfaces && this.#last.notWatched === notWatched;
+    if (this.#last !== undefined && isSame && !accountingDue) return this.#last;
+    const accounting = this.#readers.accounting();
+    this.#accountingUs = nowUs;
+    const source = this.#readers.source();
+    if (accountingDue) this.#nodeAddresses = this.#readers.nodeAddresses();
+    this.#last = {
       version: this.#version,
       source: source.name,
       sourceReason: source.reason,
       interfaces,
       notWatched,
-      books: { ...told(books), bytes: told(books.bytes) },
+      accounting: { ...wireCounts(accounting), bytes: wireCounts(accounting.bytes) },
       nodeAddresses: this.#nodeAddresses,
     };
-    return this.#told;
+    return this.#last;
   }
 }
 
-function told({ seen, stored, setAside, lost }: Account): WireAccount {
-  return { seen, stored, setAside: numbers(setAside), lost: numbers(lost) };
+function wireCounts({ seen, stored, ignored, lost }: PacketCounts): WirePacketCounts {
+  return { seen, stored, ignored: withoutUndefined(ignored), lost: withoutUndefined(lost) };
 }
 
-function numbers(counts: Partial<Record<string, number>>): Record<string, number> {
+function withoutUndefined(counts: Partial<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(counts).map(([reason, amount]) => [reason, amount ?? 0]));
 }

@@ -105,7 +105,7 @@ export function interfacesOf(onNode: number, watchedSinceUs: number): WireInterf
       seesFromPod: true,
       seesToPod: true,
       goneUs: 0,
-      wholeSinceUs: 0,
+      gapFreeSinceUs: 0,
     };
   });
 }
@@ -145,7 +145,7 @@ export function* recordsOf({
         synRetries: 0,
         unreachable: false,
         answered: true,
-        unproven: false,
+        deliveryUnproven: false,
         rttUs: is === 'first' ? 250 : 0,
         ended: false,
         translation: undefined,

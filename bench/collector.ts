@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { pino } from 'pino';
 import { stringify } from 'yaml';
-import { Books } from '../accounting/accounting.ts';
+import { PacketAccounting } from '../accounting/accounting.ts';
 import { BatchQueue } from '../agent/delivery/queue.ts';
 import { CollectorStream } from '../agent/delivery/stream.ts';
 import { makeCertificates } from '../certs/make.ts';
@@ -74,14 +74,14 @@ function portsOf(log: Readable): Promise<{ ingest: number; api: number }> {
 }
 
 function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent {
-  const books = new Books();
-  const queue = new BatchQueue(books, limits);
+  const accounting = new PacketAccounting();
+  const queue = new BatchQueue(accounting, limits);
   const state = {
     version: 'bench',
     source: 'ebpf',
     sourceReason: 'bench',
     interfaces: interfacesOf(node, watchedSinceUs),
-    books: null,
+    accounting: null,
     nodeAddresses: [],
     notWatched: [],
   };
@@ -98,7 +98,7 @@ function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent
       },
       nowUs,
       state: () => state,
-      taken: () => undefined,
+      onConnected: () => undefined,
     },
     queue,
     pino({ level: 'error' }),
@@ -108,9 +108,9 @@ function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent
 
 /** Hands an interval's records to the agents, and resolves once all are stored, joined and judged. */
 async function play(interval: Interval, agents: readonly Agent[], { client }: Running): Promise<void> {
-  const ofNode = agents.map(() => [] as Parameters<BatchQueue['put']>[0][number][]);
+  const ofNode = agents.map(() => [] as Parameters<BatchQueue['enqueue']>[0][number][]);
   for (const { node, record } of recordsOf(interval)) ofNode[node]!.push(record);
-  for (const [node, { queue }] of agents.entries()) queue.put(ofNode[node]!, [], nowUs());
+  for (const [node, { queue }] of agents.entries()) queue.enqueue(ofNode[node]!, [], nowUs());
   const deadline = Date.now() + patienceMs;
   for (;;) {
     for (const { stream } of agents) stream.flush();

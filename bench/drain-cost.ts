@@ -2,7 +2,7 @@
 // known and due again.
 import { execFileSync } from 'node:child_process';
 import { pino } from 'pino';
-import { Books } from '../accounting/accounting.ts';
+import { PacketAccounting } from '../accounting/accounting.ts';
 import { loadProgram } from '../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../agent/capture/ebpf/source.ts';
 import { nowUs } from '../cluster/clock.ts';
@@ -18,13 +18,13 @@ async function main(): Promise<void> {
   const index = (name: string) =>
     (JSON.parse(execFileSync('ip', ['-j', 'link', 'show', name]).toString()) as [{ ifindex: number }])[0].ifindex;
   const options = { maxConnections: 131_072, reportEveryUs: 0, nowUs, seed: 7 };
-  const beside = { translation: () => undefined, dns: () => undefined };
+  const eventHandlers = { translation: () => undefined, dns: () => undefined };
   const source = new KernelSource(
     'ebpf',
     loadProgram('ebpf', 131_072),
     options,
-    new Books(),
-    beside,
+    new PacketAccounting(),
+    eventHandlers,
     pino({ level: 'silent' }),
   );
   source.watch({ index: index('host'), name: 'host', appearedUs: 0 });

@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Attachment, attachTap, attachTcx } from '../agent/capture/ebpf/attach.ts';
 import { loadProgram, type ProgramName } from '../agent/capture/ebpf/program.ts';
-import { Tables } from '../agent/capture/ebpf/tables.ts';
+import { RowTables } from '../agent/capture/ebpf/tables.ts';
 import { nowUs } from '../cluster/clock.ts';
 import { programCost } from '../kernel/libbpf.ts';
 import { budgetLine, percentile } from './budget.ts';
@@ -80,18 +80,18 @@ function rate(senders: readonly RawSender[]): number {
 }
 
 /** By name, the rate with these programs over that without any in the same turn; `without` is packets a second. */
-function rates(ends: Ends, ways: Record<string, () => Attachment[]>): Map<string, number[]> {
+function rates(ends: Ends, setups: Record<string, () => Attachment[]>): Map<string, number[]> {
   const { frames } = loads[1]!;
   const senders = [new RawSender(ends.pod.index, frames), new RawSender(ends.host.index, frames)];
   rate(senders);
   const found = new Map<string, number[]>([
     ['without', []],
-    ...Object.keys(ways).map((name) => [name, []] as [string, number[]]),
+    ...Object.keys(setups).map((name) => [name, []] as [string, number[]]),
   ]);
   for (let turn = 0; turn < rateTurns; turn++) {
     const without = rate(senders);
     found.get('without')!.push(without);
-    for (const [name, attach] of Object.entries(ways)) {
+    for (const [name, attach] of Object.entries(setups)) {
       const attachments = attach();
       found.get(name)!.push(rate(senders) / without);
       for (const one of attachments) one.detach();
@@ -105,15 +105,15 @@ function main(): void {
   const ends = makeLinks();
   const { index } = ends.host;
   const program = loadProgram('bench', 131_072);
-  new Tables(program, nowUs, 7);
+  new RowTables(program, nowUs, 7);
   const before = readFileSync(statsSwitch, 'utf8');
   writeFileSync(statsSwitch, '1');
   const tc = (name: ProgramName): Contender => {
-    const fd = program.program(name);
+    const fd = program.programFd(name);
     return { name, fd, attach: () => attachTcx(fd, index, 'from-pod') };
   };
   const tap = (name: ProgramName): Contender => {
-    const fd = program.program(name);
+    const fd = program.programFd(name);
     return { name, fd, attach: () => attachTap(fd, index) };
   };
   const contenders = { empty: tc('empty'), ebpf: tc('from_pod'), 'empty tap': tap('empty_tap'), tap: tap('tap_both') };
@@ -125,24 +125,24 @@ function main(): void {
   for (const sender of senders) sender.close();
   writeFileSync(statsSwitch, before);
   for (const [name, figures] of found) {
-    const said = loads.map(({ connections }, load) => {
+    const figuresText = loads.map(({ connections }, load) => {
       const ns = percentile(
         figures.map((turn) => turn[load]!),
         0.5,
       );
       return `${ns.toFixed(0)} ns with ${connections} connections`;
     });
-    process.stdout.write(`a packet, ${name}: ${said.join(', ')}\n`);
+    process.stdout.write(`a packet, ${name}: ${figuresText.join(', ')}\n`);
   }
   const both = (fromPod: ProgramName, toPod: ProgramName) => () => [
-    attachTcx(program.program(fromPod), index, 'from-pod'),
-    attachTcx(program.program(toPod), index, 'to-pod'),
+    attachTcx(program.programFd(fromPod), index, 'from-pod'),
+    attachTcx(program.programFd(toPod), index, 'to-pod'),
   ];
   const carried = rates(ends, {
     'empty programs': both('empty', 'empty'),
     ebpf: both('from_pod', 'to_pod'),
-    'an empty tap': () => [attachTap(program.program('empty_tap'), index)],
-    tap: () => [attachTap(program.program('tap_both'), index)],
+    'an empty tap': () => [attachTap(program.programFd('empty_tap'), index)],
+    tap: () => [attachTap(program.programFd('tap_both'), index)],
   });
   const median = (name: string) => percentile(carried.get(name)!, 0.5);
   process.stdout.write(`small packets a second: ${median('without').toFixed(0)} without`);

@@ -4,7 +4,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { TCP, UDP } from '../model/protocol.ts';
-import type { Crossing, Party } from '../model/verdict.ts';
+import type { Flow, Party } from '../model/verdict.ts';
 import { CachedJudge } from '../policy/cached-judge.ts';
 import { judge } from '../policy/judge.ts';
 import { defaultPolicyOptions } from '../policy/options.ts';
@@ -44,7 +44,7 @@ type Figures = {
 };
 
 /** What pods ask: half of their own namespace, a quarter of another, a quarter of the outside, on a few ports. */
-function crossings({ pods, outside }: PolicyCluster): Crossing[] {
+function crossings({ pods, outside }: PolicyCluster): Flow[] {
   let state = 42;
   const below = (most: number) => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
@@ -69,7 +69,7 @@ function crossings({ pods, outside }: PolicyCluster): Crossing[] {
 }
 
 /** Verdicts a second: of the turns the upper quartile, for what else runs on the machine only ever takes away. */
-function rate(asked: readonly Crossing[], ask: (crossing: Crossing) => unknown): number {
+function rate(asked: readonly Flow[], ask: (crossing: Flow) => unknown): number {
   const rates: number[] = [];
   for (let turn = 0; turn < turns; turn++) {
     const begun = performance.now();

@@ -2,12 +2,12 @@
 // the packets that it counted. `walk`: only steps from packet to packet. `read`: what `waybill replay` reads, nothing done
 // with it. `records`: what it does from the file to connection records.
 import { closeSync, openSync, readSync } from 'node:fs';
-import { useCompiled } from '../cli/compiled.ts';
+import { useCompileCache } from '../cli/compiled.ts';
 
-useCompiled();
+useCompileCache();
 const { readCaptureFile } = await import('../agent/capture/pcap/file.ts');
 const { replayFile } = await import('../agent/capture/pcap/replay.ts');
-const { Books } = await import('../accounting/accounting.ts');
+const { PacketAccounting } = await import('../accounting/accounting.ts');
 
 const pieceBytes = 4 * 1024 * 1024;
 
@@ -48,9 +48,9 @@ async function read(path: string): Promise<number> {
 
 async function records(path: string): Promise<number> {
   let packets = 0;
-  await replayFile(path, new Books(), {
+  await replayFile(path, new PacketAccounting(), {
     maxConnections: 1_000_000,
-    names: { take: () => undefined },
+    dnsSink: { receive: () => undefined },
     onProgress: () => undefined,
     onRecords: (records) => {
       for (const record of records) packets += record.packets.forward + record.packets.reverse;

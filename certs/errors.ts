@@ -24,21 +24,21 @@ export function certificatesExist(folder: string, files: readonly string[]): Pro
 
 /** `daysLeft`: for how many whole days it can still sign; none where it has ended, or does so today. */
 export function authorityEnds(path: string, ends: Date, days: number, daysLeft: number): Problem {
-  const roll = 'make a new one with --new-authority (docs/install.md has the steps)';
+  const rollFix = 'make a new one with --new-authority (docs/install.md has the steps)';
   return {
     code: 'authority-ends',
     place: path,
     fault: `this authority ends at ${timeText(ends)}, and certificates of ${days} days would outlive it`,
-    mend: daysLeft < 1 ? roll : `set --days ${daysLeft} or less, or ${roll}`,
+    mend: daysLeft < 1 ? rollFix : `set --days ${daysLeft} or less, or ${rollFix}`,
   };
 }
 
 export function cannotWrite(path: string, error: NodeJS.ErrnoException): Problem {
-  const fault = unwritable[error.code ?? ''] ?? `it cannot be written (${error.code ?? error.message})`;
+  const fault = writeFaults[error.code ?? ''] ?? `it cannot be written (${error.code ?? error.message})`;
   return { code: 'cannot-write', place: path, fault, mend: 'give a folder that you may write to' };
 }
 
-const unwritable: Record<string, string> = {
+const writeFaults: Record<string, string> = {
   EEXIST: 'it is there, and is no folder',
   ENOTDIR: 'what stands before it is no folder',
   ENOENT: 'no folder can be made there',
@@ -49,12 +49,12 @@ const unwritable: Record<string, string> = {
   ENOSPC: 'there is no room left',
 };
 
-export function certificateExpired(place: string, of: 'peer' | 'authority', ended: Date): Problem {
-  return { code: 'certificate-expired', place, fault: `it ended at ${timeText(ended)}`, mend: renewal[of] };
+export function certificateExpired(place: string, role: 'peer' | 'authority', ended: Date): Problem {
+  return { code: 'certificate-expired', place, fault: `it ended at ${timeText(ended)}`, mend: renewalFix[role] };
 }
 
-export function certificateEndsSoon(place: string, of: 'peer' | 'authority', ends: Date): Problem {
-  return { code: 'certificate-ends-soon', place, fault: `it ends at ${timeText(ends)}`, mend: renewal[of] };
+export function certificateEndsSoon(place: string, role: 'peer' | 'authority', ends: Date): Problem {
+  return { code: 'certificate-ends-soon', place, fault: `it ends at ${timeText(ends)}`, mend: renewalFix[role] };
 }
 
 export function certificateNotYetValid(place: string, begins: Date, now: Date): Problem {
@@ -67,8 +67,8 @@ export function certificateNotYetValid(place: string, begins: Date, now: Date): 
 }
 
 /** `named`: the node that it names, if any. */
-export function certificateOfAnotherNode(place: string, named: string | undefined, node: string): Problem {
-  const names = named === undefined ? 'it names no node' : `it names node ${named}`;
+export function certificateOfAnotherNode(place: string, namedNode: string | undefined, node: string): Problem {
+  const names = namedNode === undefined ? 'it names no node' : `it names node ${namedNode}`;
   return {
     code: 'certificate-of-another-node',
     place,
@@ -77,7 +77,7 @@ export function certificateOfAnotherNode(place: string, named: string | undefine
   };
 }
 
-const renewal = {
+const renewalFix = {
   peer: 'make a new one by the same authority (waybill certs --force, for development) and start again',
   authority: 'roll the authority as docs/install.md says (waybill certs --new-authority, for development)',
 };

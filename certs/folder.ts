@@ -6,16 +6,16 @@ import { cannotWrite } from './errors.ts';
 
 /** Folders above it are made too, a step at a time: Node's own way of many steps never ends in /proc. */
 export async function makeFolder(folder: string): Promise<void> {
-  const made = await makeOne(folder);
-  if (made === undefined) return;
+  const failure = await makeSingleFolder(folder);
+  if (failure === undefined) return;
   const parent = dirname(folder);
-  if (made.code !== 'ENOENT' || parent === folder) throw new ProblemError(cannotWrite(folder, made));
+  if (failure.code !== 'ENOENT' || parent === folder) throw new ProblemError(cannotWrite(folder, failure));
   await makeFolder(parent);
-  const again = await makeOne(folder);
-  if (again !== undefined) throw new ProblemError(cannotWrite(folder, again));
+  const secondFailure = await makeSingleFolder(folder);
+  if (secondFailure !== undefined) throw new ProblemError(cannotWrite(folder, secondFailure));
 }
 
-async function makeOne(folder: string): Promise<NodeJS.ErrnoException | undefined> {
+async function makeSingleFolder(folder: string): Promise<NodeJS.ErrnoException | undefined> {
   try {
     await mkdir(folder, { mode: 0o700 });
     return undefined;
@@ -30,23 +30,23 @@ async function makeOne(folder: string): Promise<NodeJS.ErrnoException | undefine
 
 /** A key is its owner's alone, also where it is written over one that was not. */
 export async function writeKey(path: string, pem: string): Promise<void> {
-  await written(path, async () => {
+  await throwIfUnwritable(path, async () => {
     await writeFile(path, `${pem}\n`, { mode: 0o600 });
     await chmod(path, 0o600);
   });
 }
 
 export async function writeCertificates(path: string, pems: readonly string[]): Promise<void> {
-  await written(path, () => writeFile(path, `${pems.join('\n')}\n`));
+  await throwIfUnwritable(path, () => writeFile(path, `${pems.join('\n')}\n`));
 }
 
-async function written(path: string, write: () => Promise<void>): Promise<void> {
+async function throwIfUnwritable(path: string, write: () => Promise<void>): Promise<void> {
   await write().catch((error: unknown) => {
     throw new ProblemError(cannotWrite(path, error as NodeJS.ErrnoException));
   });
 }
 
-export async function isThere(path: string): Promise<boolean> {
+export async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,

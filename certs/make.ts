@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { ProblemError } from '../model/problem.ts';
 import { addAuthority, readAuthority } from './authority.ts';
 import { authorityEnds, certificatesExist } from './errors.ts';
-import { isThere, makeFolder, writeCertificates, writeKey } from './folder.ts';
+import { exists, makeFolder, writeCertificates, writeKey } from './folder.ts';
 import { nodeUriPrefix } from './node-name.ts';
-import { endAfter, sign, type Wanted } from './sign.ts';
+import { expiryAfterDays, sign, type LeafCertificate } from './sign.ts';
 
-export type CertificatesWanted = {
+export type CertificatesRequest = {
   folder: string;
   /** Names of nodes; each gets agent-NAME.crt and agent-NAME.key. */
   nodes: readonly string[];
@@ -25,37 +25,37 @@ export type CertificatesWanted = {
 const dayMs = 86_400_000;
 
 /** Returns the files written. An authority that is in the folder is used again, and signs nothing that outlives it. */
-export async function makeCertificates(wanted: CertificatesWanted): Promise<string[]> {
-  const { folder, overwrite, days, newAuthority = false } = wanted;
+export async function makeCertificates(request: CertificatesRequest): Promise<string[]> {
+  const { folder, overwrite, days, newAuthority = false } = request;
   const nowMs = Date.now();
-  const named = namedBy(wanted);
+  const leaves = leafCertificates(request);
   await makeFolder(folder);
-  const taken: string[] = [];
-  for (const { file } of named) if (await isThere(join(folder, `${file}.key`))) taken.push(`${file}.key`);
-  if (taken.length > 0 && !overwrite) throw new ProblemError(certificatesExist(folder, taken));
-  const found = newAuthority ? undefined : await readAuthority(folder);
-  const authority = found ?? (await addAuthority(folder, nowMs));
-  const written = found === undefined ? ['ca.crt', 'ca.key'] : [];
-  const notAfter = endAfter(days, nowMs);
+  const existingFiles: string[] = [];
+  for (const { file } of leaves) if (await exists(join(folder, `${file}.key`))) existingFiles.push(`${file}.key`);
+  if (existingFiles.length > 0 && !overwrite) throw new ProblemError(certificatesExist(folder, existingFiles));
+  const existingAuthority = newAuthority ? undefined : await readAuthority(folder);
+  const authority = existingAuthority ?? (await addAuthority(folder, nowMs));
+  const writtenFiles = existingAuthority === undefined ? ['ca.crt', 'ca.key'] : [];
+  const notAfter = expiryAfterDays(days, nowMs);
   if (notAfter > authority.notAfter) {
     const daysLeft = Math.floor((authority.notAfter.getTime() - nowMs) / dayMs);
     throw new ProblemError(authorityEnds(join(folder, 'ca.crt'), authority.notAfter, days, daysLeft));
   }
-  for (const { file, ...whose } of named) {
-    const pair = await sign(whose, authority, notAfter);
+  for (const { file, ...leaf } of leaves) {
+    const pair = await sign(leaf, authority, notAfter);
     await writeCertificates(join(folder, `${file}.crt`), [pair.certificate]);
     await writeKey(join(folder, `${file}.key`), pair.key);
-    written.push(`${file}.crt`, `${file}.key`);
+    writtenFiles.push(`${file}.crt`, `${file}.key`);
   }
-  return written;
+  return writtenFiles;
 }
 
-function namedBy({ nodes, servers, newAuthority }: CertificatesWanted): (Wanted & { file: string })[] {
+function leafCertificates({ nodes, servers, newAuthority }: CertificatesRequest): (LeafCertificate & { file: string })[] {
   if (newAuthority && nodes.length + servers.length === 0) return [];
   const client = (file: string, uri: string) => {
-    return { file, name: file, usage: 'client' as const, names: [{ type: 'url' as const, value: uri }] };
+    return { file, name: file, usage: 'client' as const, altNames: [{ type: 'url' as const, value: uri }] };
   };
-  const collector = { file: 'collector', name: 'collector', usage: 'server' as const, names: servers.map(serverName) };
+  const collector = { file: 'collector', name: 'collector', usage: 'server' as const, altNames: servers.map(serverAltName) };
   return [
     ...(servers.length > 0 ? [collector] : []),
     ...nodes.map((node) => client(`agent-${node}`, `${nodeUriPrefix}${node}`)),
@@ -63,6 +63,6 @@ function namedBy({ nodes, servers, newAuthority }: CertificatesWanted): (Wanted 
   ];
 }
 
-function serverName(server: string): { type: 'dns' | 'ip'; value: string } {
+function serverAltName(server: string): { type: 'dns' | 'ip'; value: string } {
   return { type: isIP(server) > 0 ? 'ip' : 'dns', value: server };
 }

@@ -2,11 +2,11 @@
 import { X509Certificate } from 'node:crypto';
 
 /** OpenSSL writes the other labels too, and reads them alike. */
-const block = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+const pemCertificate = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
 /** In their order, less what cannot be read. */
 export function certificatesOf(pem: Buffer): X509Certificate[] {
-  return (pem.toString('latin1').match(block) ?? []).flatMap((text) => {
+  return (pem.toString('latin1').match(pemCertificate) ?? []).flatMap((text) => {
     try {
       return [new X509Certificate(text)];
     } catch {

@@ -18,13 +18,13 @@ import {
 export type Authority = { pem: string; subject: string; notAfter: Date; key: webcrypto.CryptoKey };
 
 /** A certificate and its key, both PEM. */
-export type Pair = { certificate: string; key: string };
+export type CertificateAndKey = { certificate: string; key: string };
 
-export type Wanted = {
+export type LeafCertificate = {
   /** Of the subject; nobody is known by it. */
   name: string;
   usage: 'server' | 'client';
-  names: readonly { type: 'dns' | 'ip' | 'url'; value: string }[];
+  altNames: readonly { type: 'dns' | 'ip' | 'url'; value: string }[];
 };
 
 const dayMs = 86_400_000;
@@ -33,7 +33,7 @@ const { subtle } = webcrypto;
 cryptoProvider.set(webcrypto as never);
 
 /** The end of what is valid for so many days from now, to the second, as certificates have it. */
-export function endAfter(days: number, nowMs: number): Date {
+export function expiryAfterDays(days: number, nowMs: number): Date {
   return new Date(Math.floor((nowMs + days * dayMs) / 1000) * 1000);
 }
 
@@ -44,13 +44,13 @@ export async function authorityOf(pem: string, keyPem: string): Promise<Authorit
   return { pem, subject, notAfter, key: await subtle.importKey('pkcs8', raw!, algorithm, true, ['sign']) };
 }
 
-export async function makeAuthority(notAfter: Date): Promise<{ authority: Authority; pair: Pair }> {
+export async function makeAuthority(notAfter: Date): Promise<{ authority: Authority; pair: CertificateAndKey }> {
   const keys = await newKeys();
   const certificate = await X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(),
+    serialNumber: randomSerial(),
     // Several may be trusted at a time, each is found by its own name.
     name: `CN=waybill development authority ${randomBytes(4).toString('hex')}`,
-    notBefore: justNow(),
+    notBefore: backdatedStart(),
     notAfter,
     signingAlgorithm: algorithm,
     keys: keys as never,
@@ -59,17 +59,17 @@ export async function makeAuthority(notAfter: Date): Promise<{ authority: Author
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
     ],
   });
-  const pair = await pairOf(certificate, keys);
+  const pair = await toPem(certificate, keys);
   return { authority: await authorityOf(pair.certificate, pair.key), pair };
 }
 
-export async function sign({ name, usage, names }: Wanted, authority: Authority, notAfter: Date): Promise<Pair> {
+export async function sign({ name, usage, altNames }: LeafCertificate, authority: Authority, notAfter: Date): Promise<CertificateAndKey> {
   const keys = await newKeys();
   const certificate = await X509CertificateGenerator.create({
-    serialNumber: serial(),
+    serialNumber: randomSerial(),
     subject: `CN=waybill ${name}`,
     issuer: authority.subject,
-    notBefore: justNow(),
+    notBefore: backdatedStart(),
     notAfter,
     signingAlgorithm: algorithm,
     publicKey: keys.publicKey as never,
@@ -78,13 +78,13 @@ export async function sign({ name, usage, names }: Wanted, authority: Authority,
       new BasicConstraintsExtension(false, undefined, true),
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension([usage === 'server' ? ExtendedKeyUsage.serverAuth : ExtendedKeyUsage.clientAuth]),
-      new SubjectAlternativeNameExtension([...names]),
+      new SubjectAlternativeNameExtension([...altNames]),
     ],
   });
-  return pairOf(certificate, keys);
+  return toPem(certificate, keys);
 }
 
-async function pairOf(certificate: X509Certificate, keys: webcrypto.CryptoKeyPair): Promise<Pair> {
+async function toPem(certificate: X509Certificate, keys: webcrypto.CryptoKeyPair): Promise<CertificateAndKey> {
   const key = PemConverter.encode(await subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
   return { certificate: certificate.toString('pem'), key };
 }
@@ -94,11 +94,11 @@ async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
 }
 
 /** Clocks of other machines may be a little behind. */
-function justNow(): Date {
+function backdatedStart(): Date {
   return new Date(Date.now() - 3_600_000);
 }
 
-function serial(): string {
+function randomSerial(): string {
   const bytes = randomBytes(16);
   bytes[0]! &= 0x7f;
   return bytes.toString('hex');

@@ -16,19 +16,19 @@ export function ofWorkload(candidate: Candidate): Candidate {
 }
 
 /** The first of each family. */
-export function oneOfEachFamily(addresses: readonly Address[]): Address[] {
+export function firstOfEachFamily(addresses: readonly Address[]): Address[] {
   const first = [addresses.find((one) => !isIpv6(one)), addresses.find(isIpv6)];
   return first.filter((one) => one !== undefined);
 }
 
 /** One connection has one family: pairs without one in common are left out, unless there is no other. */
-export function pairsOf(initiator: Candidate, responder: Candidate): (readonly [Party, Party])[] {
+export function partyPairs(initiator: Candidate, responder: Candidate): (readonly [Party, Party])[] {
   const pairs = initiator.parties.flatMap((one) => responder.parties.map((other) => [one, other] as const));
   if (pairs.length === 1) return pairs;
-  const meeting = pairs.filter(([one, other]) =>
+  const sameFamily = pairs.filter(([one, other]) =>
     [false, true].some((ipv6) => hasFamily(one, ipv6) && hasFamily(other, ipv6)),
   );
-  return meeting.length > 0 ? meeting : pairs;
+  return sameFamily.length > 0 ? sameFamily : pairs;
 }
 
 /** One whose address is not known may have any. */

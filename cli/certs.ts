@@ -7,10 +7,10 @@ import { isNodeName } from '../certs/node-name.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 import { badFlag } from './errors.ts';
 
-type Flags = { out: string; node?: string[]; server?: string[]; days: string; force?: true; newAuthority?: true };
+type CertsFlags = { out: string; node?: string[]; server?: string[]; days: string; force?: true; newAuthority?: true };
 
 /** As long as an authority is made for. */
-const daysMost = 3650;
+const maxDays = 3650;
 
 export function certsCommand(): Command {
   return new Command('certs')
@@ -21,30 +21,30 @@ export function certsCommand(): Command {
     .option('--days <number>', 'how long they are valid; the authority is for 3650 days', '365')
     .option('--force', 'write over certificates that are there')
     .option('--new-authority', 'make another authority; without --node and --server it signs nothing yet')
-    .action(async (flags: Flags) => {
+    .action(async (flags: CertsFlags) => {
       const problems = problemsOf(flags);
       if (problems.length > 0) throw new ProblemError(...problems);
       const { out, node = [], server = [], days, force = false, newAuthority = false } = flags;
-      const wanted = { folder: out, nodes: node, servers: server, days: Number(days), overwrite: force, newAuthority };
-      for (const file of await makeCertificates(wanted)) process.stdout.write(`${join(out, file)}\n`);
+      const request = { folder: out, nodes: node, servers: server, days: Number(days), overwrite: force, newAuthority };
+      for (const file of await makeCertificates(request)) process.stdout.write(`${join(out, file)}\n`);
     });
 }
 
-function problemsOf({ out, node = [], server = [], days }: Flags): Problem[] {
+function problemsOf({ out, node = [], server = [], days }: CertsFlags): Problem[] {
   const problems: Problem[] = [];
   if (out === '') problems.push(badFlag('--out ""', 'it is no folder', 'give the path of one'));
-  if (!/^\d{1,4}$/.test(days) || Number(days) < 1 || Number(days) > daysMost) {
+  if (!/^\d{1,4}$/.test(days) || Number(days) < 1 || Number(days) > maxDays) {
     problems.push(
-      badFlag(`--days ${shown(days)}`, 'it is not in its range', `set a whole number from 1 to ${daysMost}`),
+      badFlag(`--days ${quote(days)}`, 'it is not in its range', `set a whole number from 1 to ${maxDays}`),
     );
   }
   for (const name of node.filter((one) => !isNodeName(one))) {
     const mend = 'write it as its Node object has it: lower case letters, digits, - and .';
-    problems.push(badFlag(`--node ${shown(name)}`, 'no node can be called so', mend));
+    problems.push(badFlag(`--node ${quote(name)}`, 'no node can be called so', mend));
   }
   for (const name of server.filter((one) => !isServerName(one))) {
     const mend = 'write it as collector.example or 192.0.2.1, without a port';
-    problems.push(badFlag(`--server ${shown(name)}`, 'it is neither a DNS name nor an IP address', mend));
+    problems.push(badFlag(`--server ${quote(name)}`, 'it is neither a DNS name nor an IP address', mend));
   }
   return problems;
 }
@@ -54,6 +54,6 @@ function isServerName(text: string): boolean {
 }
 
 /** As the user wrote it, on one line. */
-function shown(text: string): string {
+function quote(text: string): string {
   return JSON.stringify(text);
 }

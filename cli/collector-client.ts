@@ -6,29 +6,29 @@ import { createInterface } from 'node:readline';
 import { createSecureContext } from 'node:tls';
 import { type Command, Option } from 'commander';
 import { certificateUnreadable } from '../certs/errors.ts';
-import { heldBy, notValidAt } from '../certs/validity.ts';
+import { loadedCertificates, notValidAt } from '../certs/validity.ts';
 import { heartbeatHeader, moreHeader } from '../collector/api/api.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 import {
-  answerEnded,
-  badUrl,
+  collectorEnded,
+  badCollectorUrl,
   clientCertificateUnusable,
-  collectorSaid,
-  notAnswer,
-  refused,
-  unreachable,
+  collectorError,
+  unexpectedResponse,
+  collectorRefused,
+  collectorUnreachable,
 } from './errors.ts';
 
 export type ClientFlags = { collector: string; ca: string; cert: string; key: string };
 
 /** `more`: more would have come than was asked for. */
-export type Answer = { value: unknown; more: boolean };
+export type ApiResponse = { value: unknown; hasMore: boolean };
 
 /** Until the first word of an answer; a large one may take longer. */
-const patienceMs = 30_000;
+const responseTimeoutMs = 30_000;
 /** After its first word. One that is followed says every 15 s that it lives. */
-const silenceMostMs = 60_000;
-const silence = 'nothing was heard of it for too long';
+const maxIdleMs = 60_000;
+const idleFault = 'nothing was heard of it for too long';
 
 export function addClientFlags(command: Command): Command {
   return command
@@ -49,46 +49,46 @@ function certificateOption(name: 'ca' | 'cert' | 'key', help: string, file: stri
 export class CollectorClient {
   readonly url: string;
   readonly #tls: { ca: Buffer; cert: Buffer; key: Buffer };
-  readonly #silenceMs: number;
+  readonly #idleTimeoutMs: number;
 
-  constructor(flags: ClientFlags, silenceMs = silenceMostMs) {
+  constructor(flags: ClientFlags, idleTimeoutMs = maxIdleMs) {
     this.url = flags.collector;
-    this.#silenceMs = silenceMs;
-    if (!URL.canParse(this.url) || new URL(this.url).protocol !== 'https:') throw new ProblemError(badUrl(this.url));
+    this.#idleTimeoutMs = idleTimeoutMs;
+    if (!URL.canParse(this.url) || new URL(this.url).protocol !== 'https:') throw new ProblemError(badCollectorUrl(this.url));
     this.#tls = readCertificates(flags);
   }
 
-  async get(path: string, parameters: URLSearchParams): Promise<Answer> {
+  async get(path: string, parameters: URLSearchParams): Promise<ApiResponse> {
     const response = await this.#request(path, parameters);
-    const heard = endWhenSilent(response, this.#silenceMs);
+    const idle = destroyWhenIdle(response, this.#idleTimeoutMs);
     const body = await bodyOf(response).catch(() => {
       throw new ProblemError(
-        answerEnded(this.url, heard.silent ? silence : 'it broke off in the middle of its answer'),
+        collectorEnded(this.url, idle.timedOut ? idleFault : 'it broke off in the middle of its answer'),
       );
     });
-    return { value: this.#parsed(body), more: response.headers[moreHeader] === 'true' };
+    return { value: this.#parseJson(body), hasMore: response.headers[moreHeader] === 'true' };
   }
 
   /** Values as they come, until `signal` ends it; where the collector does, or is silent, that is a ProblemError. */
   async *follow(path: string, parameters: URLSearchParams, signal: AbortSignal): AsyncGenerator<unknown, void> {
-    let heard = { silent: false };
+    let idle = { timedOut: false };
     try {
       const response = await this.#request(path, parameters, signal);
       signal.addEventListener('abort', () => response.destroy(), { once: true });
       // An older collector says nothing for as long as nothing changes.
-      if (response.headers[heartbeatHeader] !== undefined) heard = endWhenSilent(response, this.#silenceMs);
+      if (response.headers[heartbeatHeader] !== undefined) idle = destroyWhenIdle(response, this.#idleTimeoutMs);
       for await (const line of linesOf(response)) {
         if (line === '') continue; // it says that it lives
-        const value = this.#parsed(line);
-        const said = errorOf(value);
-        if (said !== undefined) throw new ProblemError(collectorSaid(this.url, said));
+        const value = this.#parseJson(line);
+        const reported = errorOf(value);
+        if (reported !== undefined) throw new ProblemError(collectorError(this.url, reported));
         yield value;
       }
     } catch (error) {
       if (signal.aborted) return;
       throw error;
     }
-    if (!signal.aborted) throw new ProblemError(answerEnded(this.url, heard.silent ? silence : 'it ended the stream'));
+    if (!signal.aborted) throw new ProblemError(collectorEnded(this.url, idle.timedOut ? idleFault : 'it ended the stream'));
   }
 
   #request(path: string, parameters: URLSearchParams, signal?: AbortSignal): Promise<IncomingMessage> {
@@ -97,32 +97,32 @@ export class CollectorClient {
       const url = new URL(`${path}?${parameters}`, this.url);
       const headers = { [heartbeatHeader]: 'blank-lines' };
       const options = { ...this.#tls, agent: false, headers, ...(signal !== undefined && { signal }) };
-      const sent = request(url, options, (response) => {
-        clearTimeout(patience);
+      const clientRequest = request(url, options, (response) => {
+        clearTimeout(responseTimer);
         const status = response.statusCode ?? 0;
         if (status === 200) resolve(response);
         else
           bodyOf(response).then(
-            (body) => fail(refused(this.url, status, body)),
-            () => fail(refused(this.url, status, '')),
+            (body) => fail(collectorRefused(this.url, status, body)),
+            () => fail(collectorRefused(this.url, status, '')),
           );
       });
-      const patience = setTimeout(() => {
-        sent.destroy(Object.assign(new Error('it did not answer in time'), { code: 'ETIMEDOUT' }));
-      }, patienceMs);
-      sent.on('error', (error) => {
-        clearTimeout(patience);
-        fail(unreachable(this.url, error));
+      const responseTimer = setTimeout(() => {
+        clientRequest.destroy(Object.assign(new Error('it did not answer in time'), { code: 'ETIMEDOUT' }));
+      }, responseTimeoutMs);
+      clientRequest.on('error', (error) => {
+        clearTimeout(responseTimer);
+        fail(collectorUnreachable(this.url, error));
       });
-      sent.end();
+      clientRequest.end();
     });
   }
 
-  #parsed(text: string): unknown {
+  #parseJson(text: string): unknown {
     try {
       return JSON.parse(text);
     } catch {
-      throw new ProblemError(notAnswer(this.url));
+      throw new ProblemError(unexpectedResponse(this.url));
     }
   }
 }
@@ -148,7 +148,7 @@ function readCertificates(flags: ClientFlags): { ca: Buffer; cert: Buffer; key: 
   problems.push(
     ...notValidAt(
       Date.now(),
-      heldBy(tls, (name) => `--${name} ${flags[name]}`),
+      loadedCertificates(tls, (name) => `--${name} ${flags[name]}`),
     ),
   );
   if (problems.length > 0) throw new ProblemError(...problems);
@@ -161,20 +161,20 @@ function errorOf(value: unknown): string | undefined {
 }
 
 /** Ends it where nothing comes. Counted in steps, so that a while in which this program is held up is none of silence. */
-function endWhenSilent(response: IncomingMessage, silenceMs: number): { silent: boolean } {
+function destroyWhenIdle(response: IncomingMessage, idleTimeoutMs: number): { timedOut: boolean } {
   const steps = 12;
-  const heard = { silent: false };
+  const idle = { timedOut: false };
   const { socket } = response;
-  let [quiet, bytes] = [0, socket.bytesRead];
+  let [idleSteps, bytes] = [0, socket.bytesRead];
   const timer = setInterval(() => {
-    quiet = socket.bytesRead === bytes ? quiet + 1 : 0;
+    idleSteps = socket.bytesRead === bytes ? idleSteps + 1 : 0;
     bytes = socket.bytesRead;
-    if (quiet < steps) return;
-    heard.silent = true;
-    response.destroy(new Error(silence));
-  }, silenceMs / steps);
+    if (idleSteps < steps) return;
+    idle.timedOut = true;
+    response.destroy(new Error(idleFault));
+  }, idleTimeoutMs / steps);
   response.once('close', () => clearInterval(timer));
-  return heard;
+  return idle;
 }
 
 /** To where the answer ends, or the connection breaks. */

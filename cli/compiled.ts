@@ -3,9 +3,9 @@ import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 
 /** Beside the packages, so that only who may write our code may write what is run of it. */
-export const compiledFolder = join(import.meta.dirname, '..', 'node_modules', '.cache', 'compiled');
+export const compileCacheFolder = join(import.meta.dirname, '..', 'node_modules', '.cache', 'compiled');
 
 /** For what is imported from now on; without it where the folder cannot be written, as in an image. */
-export function useCompiled(): void {
-  enableCompileCache(compiledFolder);
+export function useCompileCache(): void {
+  enableCompileCache(compileCacheFolder);
 }

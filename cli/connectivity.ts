@@ -3,19 +3,19 @@ import type { Writable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
 import { connectivity, type Filter, passingVerdicts } from '../connectivity/connectivity.ts';
-import { changes, difference } from '../connectivity/difference.ts';
-import type { World } from '../connectivity/lines.ts';
-import type { PlaceJson } from '../connectivity/places.ts';
+import { changeKinds, difference } from '../connectivity/difference.ts';
+import type { ClusterState } from '../connectivity/lines.ts';
+import type { EndpointGroupJson } from '../connectivity/places.ts';
 import { ProblemError } from '../model/problem.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
-import { anyOfOption } from './list-command.ts';
-import { changedJson, changedShape, passingJson, passingShape } from './output/connectivity.ts';
-import { type LineOutput, lineOutputs, lineTexts } from './output/lines.ts';
-import { type ColorWanted, colorOption, screenOf } from './output/screen.ts';
+import { repeatableOption } from './list-command.ts';
+import { changedJson, changedFormatter, passingJson, passingFormatter } from './output/connectivity.ts';
+import { type LineOutput, lineOutputs, formatLines } from './output/lines.ts';
+import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
 import { write } from './output/written.ts';
-import { collect, optionsText } from './verdict.ts';
-import { emptyWorlds, readWorlds } from './worlds.ts';
+import { appendValue, policyOptionsText } from './verdict.ts';
+import { noWorkloadsLines, loadClusterStates } from './worlds.ts';
 
 export type ConnectivityFlags = {
   cluster: string;
@@ -25,22 +25,22 @@ export type ConnectivityFlags = {
   failOn?: readonly string[];
   option?: readonly string[];
   output: LineOutput;
-  color: ColorWanted;
+  color: ColorMode;
 };
 
 type Stream = Writable & { isTTY?: boolean; columns?: number };
-export type Streams = { stdout: Stream; stderr: Stream };
+export type ConnectivityStreams = { stdout: Stream; stderr: Stream };
 
 /** The exit code is set when it is done; what could not be done is thrown as a ProblemError. */
-export function connectivityCommand(streams: Streams = process): Command {
+export function connectivityCommand(streams: ConnectivityStreams = process): Command {
   return new Command('connectivity')
     .description('every connection that a folder of manifests lets pass, or what a change of it opens and closes')
     .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
     .option('--diff <path>', 'the same after a change: show only what it opens, closes, declares or leaves undeclared')
-    .addOption(anyOfOption('-n, --namespace <name>', 'of either end'))
-    .addOption(anyOfOption('--verdict <verdict>', `${passingVerdicts.join(', ')}; of a change, before or after it`))
+    .addOption(repeatableOption('-n, --namespace <name>', 'of either end'))
+    .addOption(repeatableOption('--verdict <verdict>', `${passingVerdicts.join(', ')}; of a change, before or after it`))
     .addOption(failOnOption())
-    .option('--option <name=value>', `what the API leaves open: ${optionsText()}`, collect)
+    .option('--option <name=value>', `what the API leaves open: ${policyOptionsText()}`, appendValue)
     .addOption(new Option('-o, --output <format>', 'how to show it').choices(lineOutputs).default('table'))
     .addOption(colorOption())
     .action(async (flags: ConnectivityFlags) => {
@@ -49,77 +49,77 @@ export function connectivityCommand(streams: Streams = process): Command {
 }
 
 function failOnOption(): Option {
-  const add = (value: string, former: readonly string[] = []): readonly string[] => [...former, ...value.split(',')];
-  const values = `with --diff ${changes.join(', ')}, else ${passingVerdicts.join(', ')}; any`;
+  const add = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, ...value.split(',')];
+  const values = `with --diff ${changeKinds.join(', ')}, else ${passingVerdicts.join(', ')}; any`;
   return new Option('--fail-on <what>', `exit code 1 where such a line is shown: ${values} (several: either)`)
     .env('WAYBILL_FAIL_ON')
     .argParser(add);
 }
 
 /** Exit code: 2 where something could not be read, else 1 where a line that is shown is what `--fail-on` asks about. */
-export async function runConnectivity(flags: ConnectivityFlags, { stdout, stderr }: Streams): Promise<0 | 1 | 2> {
+export async function runConnectivity(flags: ConnectivityFlags, { stdout, stderr }: ConnectivityStreams): Promise<0 | 1 | 2> {
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
-  const verdicts = (flags.verdict ?? passingVerdicts).map((one) => known('--verdict', one, passingVerdicts));
-  const words = [...(flags.diff === undefined ? passingVerdicts : changes), 'any'];
-  const failOn = (flags.failOn ?? []).map((one) => known('--fail-on', one, words));
+  const verdicts = (flags.verdict ?? passingVerdicts).map((one) => parseChoice('--verdict', one, passingVerdicts));
+  const failOnChoices = [...(flags.diff === undefined ? passingVerdicts : changeKinds), 'any'];
+  const failOn = (flags.failOn ?? []).map((one) => parseChoice('--fail-on', one, failOnChoices));
 
-  const worlds = await readWorlds(flags.diff === undefined ? [flags.cluster] : [flags.cluster, flags.diff], stderr);
+  const states = await loadClusterStates(flags.diff === undefined ? [flags.cluster] : [flags.cluster, flags.diff], stderr);
 
-  let fails = false;
-  const held = (what: string): void => {
-    fails ||= failOn.includes('any') || failOn.includes(what);
+  let failOnMet = false;
+  const checkFailOn = (what: string): void => {
+    failOnMet ||= failOn.includes('any') || failOn.includes(what);
   };
   const progress = new Progress(stdout, stderr);
-  const filter: Filter = { verdicts, concerns: concerned(flags.namespace), onProgress: progress.show };
-  const empty = emptyWorlds(worlds, flags.namespace);
-  const none = empty.length === worlds.length ? empty.join('; ') : undefined;
+  const filter: Filter = { verdicts, includesPair: namespaceFilter(flags.namespace), onProgress: progress.show };
+  const noWorkloads = noWorkloadsLines(states, flags.namespace);
+  const emptyText = noWorkloads.length === states.length ? noWorkloads.join('; ') : undefined;
   // Who reads a table sees it there, where nothing else is.
-  if (flags.output !== 'table' || none === undefined) for (const line of empty) stderr.write(`${line}\n`);
-  const to = {
+  if (flags.output !== 'table' || emptyText === undefined) for (const line of noWorkloads) stderr.write(`${line}\n`);
+  const outputOptions = {
     output: flags.output,
-    none: none ?? (flags.verdict === undefined ? undefined : `no connections that are ${verdicts.join(' or ')}`),
-    ambiguous: ambiguousNames(worlds),
+    emptyText: emptyText ?? (flags.verdict === undefined ? undefined : `no connections that are ${verdicts.join(' or ')}`),
+    ambiguous: ambiguousNames(states),
     screen: screenOf(stdout, flags.color, process.env),
   };
-  const [world, changed] = worlds;
-  const texts =
+  const [state, changed] = states;
+  const chunks =
     changed === undefined
-      ? lineTexts(
-          mapped(connectivity(world!, options, filter), passingJson, (one) => held(one.verdict)),
-          passingShape,
-          to,
+      ? formatLines(
+          mapToJson(connectivity(state!, options, filter), passingJson, (one) => checkFailOn(one.verdict)),
+          passingFormatter,
+          outputOptions,
         )
-      : lineTexts(
-          mapped(difference(world!, changed, options, filter), changedJson, (one) => held(one.change)),
-          changedShape,
-          to,
+      : formatLines(
+          mapToJson(difference(state!, changed, options, filter), changedJson, (one) => checkFailOn(one.change)),
+          changedFormatter,
+          outputOptions,
         );
-  await write(texts, stdout);
+  await write(chunks, stdout);
   progress.end();
-  if (worlds.some(({ whole }) => !whole)) return 2;
-  return fails ? 1 : 0;
+  if (states.some(({ complete }) => !complete)) return 2;
+  return failOnMet ? 1 : 0;
 }
 
-function known<Word extends string>(flag: string, word: string, words: readonly Word[]): Word {
-  const found = words.find((one) => one === word);
+function parseChoice<Word extends string>(flag: string, value: string, choices: readonly Word[]): Word {
+  const found = choices.find((one) => one === value);
   if (found !== undefined) return found;
-  throw new ProblemError(badFlag(`${flag} ${word}`, 'there is no such value', `give one of ${words.join(', ')}`));
+  throw new ProblemError(badFlag(`${flag} ${value}`, 'there is no such value', `give one of ${choices.join(', ')}`));
 }
 
-function concerned(namespaces: readonly string[] | undefined): Filter['concerns'] {
+function namespaceFilter(namespaces: readonly string[] | undefined): Filter['includesPair'] {
   if (namespaces === undefined) return () => true;
-  const isOf = (place: PlaceJson) => 'namespace' in place && namespaces.includes(place.namespace);
-  return (initiator, responder) => isOf(initiator) || isOf(responder);
+  const isSelected = (group: EndpointGroupJson) => 'namespace' in group && namespaces.includes(group.namespace);
+  return (initiator, responder) => isSelected(initiator) || isSelected(responder);
 }
 
 /** `NS/NAME` of workloads that only their kind tells apart. */
-function ambiguousNames(worlds: readonly World[]): Set<string> {
+function ambiguousNames(states: readonly ClusterState[]): Set<string> {
   const kinds = new Map<string, string>();
   const ambiguous = new Set<string>();
-  for (const resident of worlds.flatMap(({ residents }) => residents)) {
-    if (resident.kind !== 'workload') continue;
-    const { namespace, workload } = resident;
+  for (const endpoint of states.flatMap(({ endpoints: residents }) => residents)) {
+    if (endpoint.kind !== 'workload') continue;
+    const { namespace, workload } = endpoint;
     const name = `${namespace}/${workload.name}`;
     if ((kinds.get(name) ?? workload.kind) !== workload.kind) ambiguous.add(name);
     kinds.set(name, workload.kind);
@@ -127,14 +127,14 @@ function ambiguousNames(worlds: readonly World[]): Set<string> {
   return ambiguous;
 }
 
-function* mapped<Line, Json>(
+function* mapToJson<Line, Json>(
   lines: Iterable<Line>,
-  json: (line: Line) => Json,
-  seen: (one: Json) => void,
+  toJson: (line: Line) => Json,
+  onItem: (one: Json) => void,
 ): Generator<Json> {
   for (const line of lines) {
-    const one = json(line);
-    seen(one);
+    const one = toJson(line);
+    onItem(one);
     yield one;
   }
 }
@@ -148,12 +148,12 @@ class Progress {
     this.#stream = stderr.isTTY === true && stdout.isTTY !== true ? stderr : undefined;
   }
 
-  readonly show = (done: number, of: number): void => {
-    if (this.#stream === undefined || of < placesWithProgress) return;
+  readonly show = (done: number, total: number): void => {
+    if (this.#stream === undefined || total < minGroupsForProgress) return;
     if (this.#bar === undefined) {
       const format = 'connectivity [{bar}] {percentage} %, {eta_formatted} left';
       this.#bar = new SingleBar({ format, stream: this.#stream });
-      this.#bar.start(of, 0);
+      this.#bar.start(total, 0);
     }
     this.#bar.update(done);
   };
@@ -163,4 +163,4 @@ class Progress {
   }
 }
 
-const placesWithProgress = 200;
+const minGroupsForProgress = 200;

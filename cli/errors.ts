@@ -21,41 +21,41 @@ function problem(code: Code, place: string, fault: string, mend: string): Proble
   return { code, place, fault, mend };
 }
 
-export function badUrl(url: string): Problem {
+export function badCollectorUrl(url: string): Problem {
   return problem('bad-collector-url', `--collector ${url}`, 'it is no https URL', 'write it as https://HOST:PORT');
 }
 
 /** What went wrong on the way to the collector, as codes of the system, of TLS and of certificates name it. */
-export function unreachable(url: string, error: unknown): Problem {
+export function collectorUnreachable(url: string, error: unknown): Problem {
   const { code, message } = causeOf(error);
   const place = `--collector ${url}`;
-  if (code in outOfTime) {
-    const { fault, mend } = outOfTime[code]!;
+  if (code in certificateTimeFaults) {
+    const { fault, mend } = certificateTimeFaults[code]!;
     return problem('collector-not-trusted', place, fault, mend);
   }
-  if (code in distrust) {
-    return problem('collector-not-trusted', place, distrust[code]!, 'give --ca, the certificate of who signed it');
+  if (code in trustFaults) {
+    return problem('collector-not-trusted', place, trustFaults[code]!, 'give --ca, the certificate of who signed it');
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     const mend = 'use a name that is in it, or make one for this name (waybill certs --server)';
     return problem('collector-not-trusted', place, 'its certificate is for other names', mend);
   }
-  const own = 'give --cert and --key that its authority signed';
+  const clientCertificateFix = 'give --cert and --key that its authority signed';
   if (/^ERR_SSL_.*ALERT/.test(code)) {
-    return problem('certificate-refused', place, 'it does not trust this client’s certificate', own);
+    return problem('certificate-refused', place, 'it does not trust this client’s certificate', clientCertificateFix);
   }
   if (code === 'ECONNRESET' || code === 'EPIPE') {
     const fault = 'it hung up, as it does on a client’s certificate that it does not trust';
-    return problem('certificate-refused', place, fault, own);
+    return problem('certificate-refused', place, fault, clientCertificateFix);
   }
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO' || /packet length|wrong version/i.test(message)) {
     return problem('collector-unreachable', place, 'it does not speak TLS', 'give the port of its API (api.listen)');
   }
-  const fault = silence[code] ?? `no answer (${message.split('\n')[0]})`;
+  const fault = connectFaults[code] ?? `no answer (${message.split('\n')[0]})`;
   return problem('collector-unreachable', place, fault, 'see that it runs, or give another --collector');
 }
 
-const distrust: Record<string, string> = {
+const trustFaults: Record<string, string> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an unknown authority',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an unknown authority',
@@ -65,7 +65,7 @@ const distrust: Record<string, string> = {
 };
 
 /** Of the collector’s certificate: this client’s own are looked at before. */
-const outOfTime: Record<string, { fault: string; mend: string }> = {
+const certificateTimeFaults: Record<string, { fault: string; mend: string }> = {
   CERT_HAS_EXPIRED: {
     fault: 'its certificate has expired',
     mend: 'make a new one for the collector and start it again, or set this machine’s clock right',
@@ -76,7 +76,7 @@ const outOfTime: Record<string, { fault: string; mend: string }> = {
   },
 };
 
-const silence: Record<string, string> = {
+const connectFaults: Record<string, string> = {
   ECONNREFUSED: 'nothing listens there',
   ENOTFOUND: 'no address is known for that name',
   EAI_AGAIN: 'the name cannot be looked up now',
@@ -94,19 +94,19 @@ function causeOf(error: unknown): { message: string; code: string } {
 }
 
 /** It answered, and not what was asked for. `body` names the mend where it is the collector's own. */
-export function refused(url: string, status: number, body: string): Problem {
-  const said = errorIn(body);
-  if (said === undefined) {
+export function collectorRefused(url: string, status: number, body: string): Problem {
+  const reported = errorIn(body);
+  if (reported === undefined) {
     const mend = 'see that it is the API of a Waybill collector of this version';
     return problem('collector-refused', `--collector ${url}`, `it answered ${status}`, mend);
   }
-  return collectorSaid(url, said);
+  return collectorError(url, reported);
 }
 
 /** What the collector says in its own words, in place of an answer or at the end of a stream. */
-export function collectorSaid(url: string, line: string): Problem {
-  const cut = line.lastIndexOf('; ');
-  const [fault, mend] = cut < 0 ? [line, 'its log may say more'] : [line.slice(0, cut), line.slice(cut + 2)];
+export function collectorError(url: string, line: string): Problem {
+  const separator = line.lastIndexOf('; ');
+  const [fault, mend] = separator < 0 ? [line, 'its log may say more'] : [line.slice(0, separator), line.slice(separator + 2)];
   return problem('collector-refused', `--collector ${url}`, fault, mend);
 }
 
@@ -120,7 +120,7 @@ function errorIn(body: string): string | undefined {
   }
 }
 
-export function answerEnded(url: string, fault: string): Problem {
+export function collectorEnded(url: string, fault: string): Problem {
   return problem('collector-ended', `--collector ${url}`, fault, 'ask again once it runs');
 }
 
@@ -130,7 +130,7 @@ export function clientCertificateUnusable(error: unknown): Problem {
   return problem('client-certificate-unusable', '--ca, --cert and --key', fault, 'give PEM files that belong together');
 }
 
-export function notAnswer(url: string): Problem {
+export function unexpectedResponse(url: string): Problem {
   const mend = 'see that it is the API of a Waybill collector of this version';
   return problem('collector-refused', `--collector ${url}`, 'its answer is not what was asked for', mend);
 }

@@ -3,28 +3,28 @@ import { type Command, Option } from 'commander';
 import { findingKinds, verdictNames } from '../collector/api/parameters.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import type { FindingJson } from '../model/json.ts';
-import { anyOfOption, type ListFlags, listCommand } from './list-command.ts';
-import { findingKind } from './output/items.ts';
-import { findingShape } from './output/shapes.ts';
+import { repeatableOption, type ListFlags, listCommand } from './list-command.ts';
+import { findingReader } from './output/items.ts';
+import { findingFormatter } from './output/shapes.ts';
 
 /** `any` is whatever is shown. */
 export type FailOn = Severity | 'any';
 
-type Flags = ListFlags & { failOn?: FailOn };
+type FindingsFlags = ListFlags & { failOn?: FailOn };
 
 export function findingsCommand(): Command {
-  const listed = {
+  const spec = {
     name: 'findings' as const,
     description: 'what is held against the network, from a running collector',
-    kind: findingKind,
-    shape: findingShape,
+    reader: findingReader,
+    formatter: findingFormatter,
   };
-  return listCommand<FindingJson, Flags>(listed, (finding, { failOn }) => {
+  return listCommand<FindingJson, FindingsFlags>(spec, (finding, { failOn }) => {
     if (failOn !== undefined && isAtLeast(finding.severity, failOn)) process.exitCode = 1;
   })
-    .addOption(anyOfOption('--kind <kind>', findingKinds.join(', ')))
-    .addOption(anyOfOption('--severity <severity>', severities.join(', ')))
-    .addOption(anyOfOption('--verdict <verdict>', verdictNames.join(', ')))
+    .addOption(repeatableOption('--kind <kind>', findingKinds.join(', ')))
+    .addOption(repeatableOption('--severity <severity>', severities.join(', ')))
+    .addOption(repeatableOption('--verdict <verdict>', verdictNames.join(', ')))
     .addOption(failOnOption());
 }
 

@@ -2,18 +2,18 @@
 import type { Command } from 'commander';
 import { verdictNames } from '../collector/api/parameters.ts';
 import type { ConnectionJson } from '../model/json.ts';
-import { anyOfOption, type ListFlags, listCommand } from './list-command.ts';
-import { connectionKind } from './output/items.ts';
-import { connectionShape } from './output/shapes.ts';
+import { repeatableOption, type ListFlags, listCommand } from './list-command.ts';
+import { connectionReader } from './output/items.ts';
+import { connectionFormatter } from './output/shapes.ts';
 
 export function flowsCommand(): Command {
-  const listed = {
+  const spec = {
     name: 'flows' as const,
     description: 'connections as they were seen and judged, from a running collector',
-    kind: connectionKind,
-    shape: connectionShape,
+    reader: connectionReader,
+    formatter: connectionFormatter,
   };
-  return listCommand<ConnectionJson, ListFlags>(listed, () => undefined).addOption(
-    anyOfOption('--verdict <verdict>', verdictNames.join(', ')),
+  return listCommand<ConnectionJson, ListFlags>(spec, () => undefined).addOption(
+    repeatableOption('--verdict <verdict>', verdictNames.join(', ')),
   );
 }

@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import { Command, Option } from 'commander';
 import { readSources } from '../cluster/manifests/read.ts';
 import type { LintRule } from '../lint/complaint.ts';
-import { Declared } from '../lint/declared.ts';
+import { DeclaredObjects } from '../lint/declared.ts';
 import { lint } from '../lint/lint.ts';
 import { lintRules } from '../lint/rules.ts';
 import { type Severity, severities } from '../model/finding.ts';
@@ -11,11 +11,11 @@ import { isPolicy } from '../model/kubernetes.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { badFlag } from './errors.ts';
 import { isAtLeast } from './findings.ts';
-import { anyOfOption, outputOption } from './list-command.ts';
-import { type ComplaintJson, complaintJson, complaintShape, namespaceOf } from './output/complaints.ts';
-import { type Output, shown } from './output/format.ts';
-import { passedOverText } from './output/passed-over.ts';
-import { type ColorWanted, colorOption, screenOf } from './output/screen.ts';
+import { repeatableOption, outputOption } from './list-command.ts';
+import { type ComplaintJson, complaintJson, complaintFormatter, namespaceOf } from './output/complaints.ts';
+import { type Output, formatItems } from './output/format.ts';
+import { ignoredKindsText } from './output/passed-over.ts';
+import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
 
 export type LintFlags = {
   cluster: string;
@@ -24,19 +24,19 @@ export type LintFlags = {
   skip?: readonly string[];
   failOn?: Severity | 'any';
   output: Output;
-  color: ColorWanted;
+  color: ColorMode;
 };
 
-export type Streams = { stdout: Writable & { isTTY?: boolean; columns?: number }; stderr: Writable };
+export type LintStreams = { stdout: Writable & { isTTY?: boolean; columns?: number }; stderr: Writable };
 
 /** The exit code is set when it is done; what could not be done is thrown as a ProblemError. */
-export function lintCommand(streams: Streams = process): Command {
+export function lintCommand(streams: LintStreams = process): Command {
   return new Command('lint')
     .description('what is wrong with the policies in a folder of manifests, before any packet is sent')
     .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
-    .addOption(anyOfOption('-n, --namespace <name>', 'only of that namespace'))
-    .addOption(anyOfOption('--rule <name>', 'only by that rule'))
-    .addOption(anyOfOption('--skip <name>', 'not by that rule'))
+    .addOption(repeatableOption('-n, --namespace <name>', 'only of that namespace'))
+    .addOption(repeatableOption('--rule <name>', 'only by that rule'))
+    .addOption(repeatableOption('--skip <name>', 'not by that rule'))
     .addOption(failOnOption())
     .addOption(outputOption())
     .addOption(colorOption())
@@ -47,14 +47,14 @@ export function lintCommand(streams: Streams = process): Command {
 }
 
 /** Exit code: 2 where something could not be read, else 1 where a complaint that is shown is what `--fail-on` asks. */
-export async function runLint(flags: LintFlags, { stdout, stderr }: Streams): Promise<0 | 1 | 2> {
+export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams): Promise<0 | 1 | 2> {
   const rules = chosenRules(flags);
   const { objects, problems, unread, otherKinds, sources } = await readSources(flags.cluster);
   // Those of broken policies are complaints of their own.
-  const ofPolicies = new Set(objects.filter(isPolicy).flatMap(({ broken }) => broken ?? []));
-  for (const problem of problems) if (!ofPolicies.has(problem)) stderr.write(`${problemLine(problem)}\n`);
+  const policyProblems = new Set(objects.filter(isPolicy).flatMap(({ broken }) => broken ?? []));
+  for (const problem of problems) if (!policyProblems.has(problem)) stderr.write(`${problemLine(problem)}\n`);
 
-  const declared = new Declared(objects, (object) => sources.get(object));
+  const declared = new DeclaredObjects(objects, (object) => sources.get(object));
   const complaints = lint(declared, rules)
     .filter(({ object }) => flags.namespace === undefined || flags.namespace.includes(namespaceOf(object)))
     .map((complaint) => {
@@ -63,9 +63,9 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: Streams): Pr
     });
   // What is wrong is what people came for: the table says it too.
   const output = flags.output === 'table' ? 'wide' : flags.output;
-  stdout.write(shown(complaints, output, complaintShape, screenOf(stdout, flags.color, process.env)));
-  const told = [summary(complaints), `${declared.policies.length} policies read`, passedOverText(otherKinds) ?? []];
-  stderr.write(`${told.flat().join(', ')}\n`);
+  stdout.write(formatItems(complaints, output, complaintFormatter, screenOf(stdout, flags.color, process.env)));
+  const summaryParts = [summary(complaints), `${declared.policies.length} policies read`, ignoredKindsText(otherKinds) ?? []];
+  stderr.write(`${summaryParts.flat().join(', ')}\n`);
   if (unread.length > 0) return 2;
   const { failOn } = flags;
   return failOn !== undefined && complaints.some(({ severity }) => isAtLeast(severity, failOn)) ? 1 : 0;
@@ -79,8 +79,8 @@ function failOnOption(): Option {
 
 function chosenRules({ rule, skip = [] }: LintFlags): readonly LintRule[] {
   const names = lintRules.map(({ name }) => name);
-  for (const [flag, given] of [['--rule', rule ?? []] as const, ['--skip', skip] as const]) {
-    const unknown = given.find((name) => !names.includes(name));
+  for (const [flag, ruleNames] of [['--rule', rule ?? []] as const, ['--skip', skip] as const]) {
+    const unknown = ruleNames.find((name) => !names.includes(name));
     if (unknown === undefined) continue;
     throw new ProblemError(badFlag(`${flag} ${unknown}`, 'there is no such rule', `give one of ${names.join(', ')}`));
   }

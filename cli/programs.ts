@@ -7,7 +7,7 @@ import { cannotRead } from '../cluster/manifests/errors.ts';
 import { noKubeconfig } from '../cluster/watch/errors.ts';
 import { collectorSchema } from '../collector/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { namedSettings } from '../config/names.ts';
+import { settingNames } from '../config/names.ts';
 import type { ConfigOf, Schema } from '../config/setting.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 
@@ -35,13 +35,13 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
     .description(description)
     .option('--config <file>', 'YAML file with settings (WAYBILL_CONFIG)')
     .addHelpText('after', '\nFlags go before WAYBILL_* variables, these before the file; docs/config.md has them all.');
-  for (const { flag, variable, setting } of namedSettings(schema)) {
-    const standard = setting.defaultText === '' ? '' : `, default ${setting.defaultText}`;
-    command.option(`--${flag} <value>`, `${setting.help} (${setting.type}${standard}; ${variable})`);
+  for (const { flag, variable, setting } of settingNames(schema)) {
+    const defaultText = setting.defaultText === '' ? '' : `, default ${setting.defaultText}`;
+    command.option(`--${flag} <value>`, `${setting.help} (${setting.type}${defaultText}; ${variable})`);
   }
   return command.action(async (options: Record<string, string | undefined>) => {
     const flags = Object.fromEntries(
-      namedSettings(schema).map(({ flag }) => [flag, options[camelCase(flag)]] as const),
+      settingNames(schema).map(({ flag }) => [flag, options[camelCase(flag)]] as const),
     );
     const config = loadConfig(schema, {
       file: options.config ?? process.env.WAYBILL_CONFIG,
@@ -53,11 +53,11 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
     // What libraries should do otherwise in later versions of Node is no business of who runs the program.
     process.noDeprecation = true;
     await checkPaths(config as unknown as Paths);
-    const ending = new AbortController();
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => ending.abort());
+    const shutdown = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => shutdown.abort());
     const level = (config as { log: { level: string } }).log.level;
     const log = pino({ level, base: { program: name }, timestamp: pino.stdTimeFunctions.isoTime });
-    await run(config, log, ending.signal);
+    await run(config, log, shutdown.signal);
   });
 }
 

@@ -5,13 +5,13 @@ import { z } from 'zod';
 import type { NodeStatus, StatusJson } from '../collector/api/api.ts';
 import { ProblemError } from '../model/problem.ts';
 import { addClientFlags, type ClientFlags, CollectorClient } from './collector-client.ts';
-import { notAnswer } from './errors.ts';
-import { jsonText, safe } from './output/safe.ts';
-import { type ColorWanted, colorOption, type Screen, screenOf } from './output/screen.ts';
+import { unexpectedResponse } from './errors.ts';
+import { jsonText, escapeControls } from './output/safe.ts';
+import { type ColorMode, colorOption, type Screen, screenOf } from './output/screen.ts';
 import { tableText } from './output/table.ts';
 
 const outputs = ['table', 'json', 'yaml'] as const;
-type Flags = ClientFlags & { output: (typeof outputs)[number]; color: ColorWanted };
+type StatusFlags = ClientFlags & { output: (typeof outputs)[number]; color: ColorMode };
 
 export function statusCommand(): Command {
   const command = new Command('status')
@@ -20,16 +20,16 @@ export function statusCommand(): Command {
       new Option('-o, --output <format>', 'how to show it').env('WAYBILL_OUTPUT').choices(outputs).default('table'),
     )
     .addOption(colorOption());
-  return addClientFlags(command).action(async (flags: Flags) => {
+  return addClientFlags(command).action(async (flags: StatusFlags) => {
     const client = new CollectorClient(flags);
     const { value } = await client.get('/v1/status', new URLSearchParams());
-    if (!looksLikeStatus(value)) throw new ProblemError(notAnswer(client.url));
-    process.stdout.write(shown(value, flags.output, screenOf(process.stdout, flags.color, process.env)));
+    if (!isStatus(value)) throw new ProblemError(unexpectedResponse(client.url));
+    process.stdout.write(formatStatus(value, flags.output, screenOf(process.stdout, flags.color, process.env)));
   });
 }
 
 /** What the table cannot do without. */
-const needed = z.looseObject({
+const statusSchema = z.looseObject({
   version: z.string(),
   cluster: z.looseObject({ synced: z.boolean(), problems: z.array(z.string()) }),
   nodes: z.looseObject({ reporting: z.number(), of: z.number(), list: z.array(z.looseObject({ node: z.string() })) }),
@@ -38,11 +38,11 @@ const needed = z.looseObject({
   store: z.looseObject({ bytesOnDisk: z.number() }),
 });
 
-function looksLikeStatus(value: unknown): value is StatusJson {
-  return needed.safeParse(value).success;
+function isStatus(value: unknown): value is StatusJson {
+  return statusSchema.safeParse(value).success;
 }
 
-function shown(status: StatusJson, output: Flags['output'], screen: Screen): string {
+function formatStatus(status: StatusJson, output: StatusFlags['output'], screen: Screen): string {
   if (output === 'json') return `${jsonText(status, 2)}\n`;
   return output === 'yaml' ? stringify(status) : statusText(status, screen);
 }
@@ -65,7 +65,7 @@ export function statusText(status: StatusJson, screen: Screen): string {
       : []),
     ...(series ? [`series    ${series.points} points written, ${series.dropped} dropped`] : []),
     ...(followers ? [`readers   ${followers.now} follow, ${followers.dropped} could not keep up`] : []),
-  ].map(safe);
+  ].map(escapeControls);
   if (nodes.list.length === 0) return `${lines.join('\n')}\n`;
   return `${lines.join('\n')}\n\n${tableText(nodes.list.map(nodeRow), screen)}`;
 }
@@ -85,7 +85,7 @@ function nodeRow(node: NodeStatus): Parameters<typeof tableText>[0][number] {
       packets: String(node.books?.seen ?? ''),
       lost: lost.join(', ') || (node.books === undefined ? '' : 'none'),
     },
-    below: '',
+    detail: '',
     style: node.agent === 'reporting' ? 'plain' : 'yellow',
   };
 }

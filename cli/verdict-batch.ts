@@ -5,70 +5,70 @@ import type { ClusterObject } from '../model/kubernetes.ts';
 import { problemLine } from '../model/problem.ts';
 import { verdictJson } from '../policy/explain.ts';
 import type { PolicyOptions } from '../policy/options.ts';
-import { at, badQuery, type Fault } from './verdict-errors.ts';
+import { problemAt, badQuery, type QuestionFault } from './verdict-errors.ts';
 import { Parties } from './verdict-parties.ts';
-import { answer, readQuery } from './verdict-query.ts';
+import { evaluateQuestion, readQuestion } from './verdict-query.ts';
 
 /** A longer line is an error; no question needs a tenth of it. */
-export const lineCharactersMost = 65_536;
+export const maxLineLength = 65_536;
 
 /** Answers until the input ends or nobody reads the output any more. Gives the number of lines that made no sense. */
-export async function answerBatch(
+export async function evaluateBatch(
   input: Readable,
   output: Writable,
   objects: readonly ClusterObject[],
   options: PolicyOptions,
 ): Promise<number> {
   const parties = new Parties(objects);
-  let faults = 0;
-  const answers = async function* (chunks: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
+  let failedLines = 0;
+  const evaluateChunks = async function* (chunks: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
     let line = 0;
     for await (const lines of linesOf(chunks)) {
       let text = '';
       for (const question of lines) {
         line += 1;
         if (question.trim() === '') continue;
-        const reply = answerLine(question, line, parties, options);
-        if (reply.faulty) faults += 1;
-        text += `${reply.text}\n`;
+        const result = evaluateLine(question, line, parties, options);
+        if (result.failed) failedLines += 1;
+        text += `${result.text}\n`;
       }
       yield text;
     }
   };
   try {
-    await pipeline(input, answers, output, { end: false });
+    await pipeline(input, evaluateChunks, output, { end: false });
   } catch (error) {
     // `waybill verdict --batch | head` reads no further, and that is no fault.
     if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
   }
-  return faults;
+  return failedLines;
 }
 
-function answerLine(
+function evaluateLine(
   question: string,
   line: number,
   parties: Parties,
   options: PolicyOptions,
-): { text: string; faulty: boolean } {
-  const raw = parsed(question);
+): { text: string; failed: boolean } {
+  const raw = parseJson(question);
   const id = idOf(raw, question);
-  const head = id === undefined ? '' : `"id":${id},`;
-  const read = raw instanceof SyntaxError ? { fault: notJson(question) } : readQuery(raw);
-  const reply = 'fault' in read ? read : answer(read.query, parties, options);
-  if ('verdict' in reply) return { text: joined(head, verdictJson(reply.verdict)), faulty: false };
-  return { text: joined(head, { error: problemLine(at(`line ${line}`, reply.fault)) }), faulty: true };
+  const idField = id === undefined ? '' : `"id":${id},`;
+  const read = raw instanceof SyntaxError ? { fault: notJson(question) } : readQuestion(raw);
+  const result = 'fault' in read ? read : evaluateQuestion(read.question, parties, options);
+  if ('verdict' in result) return { text: joinJson(idField, verdictJson(result.verdict)), failed: false };
+  return { text: joinJson(idField, { error: problemLine(problemAt(`line ${line}`, result.fault)) }), failed: true };
 }
 
-function joined(head: string, body: object): string {
-  return `{${head}${JSON.stringify(body).slice(1)}`;
+function joinJson(idField: string, body: object): string {
+  return `{${idField}${JSON.stringify(body).slice(1)}`;
 }
 
-function notJson(question: string): Fault {
-  return badQuery(question.length > lineCharactersMost ? 'the line is too long' : 'it cannot be read as JSON');
+function notJson(question: string): QuestionFault {
+  return badQuery(question.length > maxLineLength ? 'the line is too long' : 'it cannot be read as JSON');
 }
 
-function parsed(question: string): unknown {
-  if (question.length > lineCharactersMost) return new SyntaxError();
+function parseJson(question: string): unknown {
+  if (question.length > maxLineLength) return new SyntaxError();
   try {
     return JSON.parse(question);
   } catch (error) {
@@ -98,14 +98,14 @@ async function* linesOf(chunks: AsyncIterable<Buffer | string>): AsyncGenerator<
   for await (const chunk of chunks) {
     const text = typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true });
     const lines = text.split('\n');
-    lines[0] = cut(rest + lines[0]);
-    rest = cut(lines.pop()!);
+    lines[0] = truncateLine(rest + lines[0]);
+    rest = truncateLine(lines.pop()!);
     if (lines.length > 0) yield lines;
   }
   rest += decoder.decode();
   if (rest !== '') yield [rest];
 }
 
-function cut(line: string): string {
-  return line.length > lineCharactersMost ? line.slice(0, lineCharactersMost + 1) : line;
+function truncateLine(line: string): string {
+  return line.length > maxLineLength ? line.slice(0, maxLineLength + 1) : line;
 }

@@ -1,43 +1,43 @@
 // Who a name or an address is in the manifests: the parties that policies judge, and the endpoints behind a Service.
 
-import type { Resident } from '../connectivity/places.ts';
+import type { DeclaredEndpoint } from '../connectivity/places.ts';
 import { type Address, parseAddress } from '../model/address.ts';
 import type { ClusterObject, Labels, Node, Pod, Policy, Service, Workload } from '../model/kubernetes.ts';
-import { isPolicy, writtenKind } from '../model/kubernetes.ts';
+import { isPolicy, manifestKind } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
-import { type Candidate, ofWorkload, oneOfEachFamily } from './candidates.ts';
-import { ServiceBackends } from './service-backends.ts';
+import { type Candidate, ofWorkload, firstOfEachFamily } from './candidates.ts';
+import { ServiceLookup } from './service-backends.ts';
 import {
   ambiguousParty,
   badParty,
-  type Fault,
+  type QuestionFault,
   serviceBeginsNothing,
   sharedAddress,
   unknownParty,
 } from './verdict-errors.ts';
 
-export type Named =
-  | { is: 'one'; candidate: Candidate }
-  | { is: 'workload'; pods: readonly Candidate[] } // never empty
-  | { is: 'service'; service: Service }
-  | { is: 'fault'; fault: Fault };
+export type ResolvedParty =
+  | { kind: 'one'; candidate: Candidate }
+  | { kind: 'workload'; pods: readonly Candidate[] } // never empty
+  | { kind: 'service'; service: Service }
+  | { kind: 'fault'; fault: QuestionFault };
 
-type MadeBy = { kind: string; name: string; templates: Workload[]; pods: Pod[] };
+type OwnerWorkload = { kind: string; name: string; podTemplates: Workload[]; pods: Pod[] };
 
 export class Parties {
   readonly policies: readonly Policy[];
   readonly #pods = new Map<string, Pod>();
-  readonly #workloads = new Map<string, MadeBy[]>();
+  readonly #workloads = new Map<string, OwnerWorkload[]>();
   /** ReplicaSets, Jobs and the like by their own names, where they stand for an owner. */
-  readonly #standIns = new Map<string, MadeBy[]>();
+  readonly #ownedControllers = new Map<string, OwnerWorkload[]>();
   readonly #namespaces = new Map<string, Labels>();
-  readonly #namesOnly = new Map<string, Labels>();
+  readonly #nameOnlyLabels = new Map<string, Labels>();
   readonly #nodes = new Map<string, Node>();
-  readonly #podsAt = new Map<Address, Pod[]>();
-  readonly #nodeAt = new Map<Address, string>();
-  readonly services = new ServiceBackends({
-    endpointAt: (address, named) => this.#endpointAt(address, named),
-    selected: (namespace, labels) => this.#selected(namespace, labels),
+  readonly #podsByAddress = new Map<Address, Pod[]>();
+  readonly #nodeByAddress = new Map<Address, string>();
+  readonly services = new ServiceLookup({
+    endpointAt: (address, podName) => this.#endpointAt(address, podName),
+    matchingPods: (namespace, labels) => this.#matchingPods(namespace, labels),
   });
 
   constructor(objects: readonly ClusterObject[]) {
@@ -46,133 +46,133 @@ export class Parties {
   }
 
   /** `NS/NAME`, `NS/KIND/NAME`, `NS/Service/NAME` or an address; an address that nobody has is outside the cluster. */
-  find(text: string): Named {
+  resolve(text: string): ResolvedParty {
     const address = text.includes('/') ? undefined : parseAddress(text);
-    if (address !== undefined) return this.#at(address);
+    if (address !== undefined) return this.#resolveAddress(address);
     const parts = text.split('/');
-    if (parts.some((part) => part === '')) return { is: 'fault', fault: badParty(text) };
-    if (parts.length === 2) return this.#byName(text, parts[0]!, parts[1]!);
-    if (parts.length === 3) return this.#byKind(text, parts[0]!, parts[1]!, parts[2]!);
-    return { is: 'fault', fault: badParty(text) };
+    if (parts.some((part) => part === '')) return { kind: 'fault', fault: badParty(text) };
+    if (parts.length === 2) return this.#resolveName(text, parts[0]!, parts[1]!);
+    if (parts.length === 3) return this.#resolveKind(text, parts[0]!, parts[1]!, parts[2]!);
+    return { kind: 'fault', fault: badParty(text) };
   }
 
-  findInitiator(text: string): Exclude<Named, { is: 'service' }> {
-    const found = this.find(text);
-    return found.is === 'service' ? { is: 'fault', fault: serviceBeginsNothing(text) } : found;
+  resolveInitiator(text: string): Exclude<ResolvedParty, { kind: 'service' }> {
+    const found = this.resolve(text);
+    return found.kind === 'service' ? { kind: 'fault', fault: serviceBeginsNothing(text) } : found;
   }
 
   /** Everybody in the manifests who may begin or get a connection; pods that ended do neither. */
-  residents(): Resident[] {
-    const single = [...this.#pods.values()].filter((pod) => pod.workload.kind === 'Pod' && isLiving(pod));
+  declaredEndpoints(): DeclaredEndpoint[] {
+    const standalonePods = [...this.#pods.values()].filter((pod) => pod.workload.kind === 'Pod' && isLive(pod));
     return [
-      ...single.map((pod): Resident => {
+      ...standalonePods.map((pod): DeclaredEndpoint => {
         const { namespace, name, workload } = pod;
-        return { kind: 'workload', namespace, workload, pods: membersIn(name, this.#podCandidate(pod)) };
+        return { kind: 'workload', namespace, workload, pods: membersByAddress(name, this.#podCandidate(pod)) };
       }),
-      ...[...this.#workloads].flatMap(([key, makers]) => makers.map((maker) => this.#resident(key, maker))),
-      ...[...this.#nodes.values()].map(({ name, addresses }): Resident => {
+      ...[...this.#workloads].flatMap(([key, owners]) => owners.map((owner) => this.#declaredEndpoint(key, owner))),
+      ...[...this.#nodes.values()].map(({ name, addresses }): DeclaredEndpoint => {
         return { kind: 'node', name, parties: addresses.map((address) => this.#nodeParty(address, name)) };
       }),
     ];
   }
 
-  #resident(key: string, { kind, name, templates, pods }: MadeBy): Resident {
+  #declaredEndpoint(key: string, { kind, name, podTemplates, pods }: OwnerWorkload): DeclaredEndpoint {
     const namespace = key.slice(0, key.indexOf('/'));
-    const living = pods.filter(isLiving);
+    const livePods = pods.filter(isLive);
     return {
       kind: 'workload',
       namespace,
       workload: { kind, name },
-      pods: membersOf(namespace, { kind, name, templates, pods: living }).flatMap((pod) =>
-        membersIn(pod.name, ofWorkload(this.#podCandidate(pod))),
+      pods: podsOrTemplates(namespace, { kind, name, podTemplates, pods: livePods }).flatMap((pod) =>
+        membersByAddress(pod.name, ofWorkload(this.#podCandidate(pod))),
       ),
     };
   }
 
   /** `named`: the pod that the slice tells; undefined where it is not there, or has other addresses. */
-  #endpointAt(address: Address, named: string | undefined): Candidate | undefined {
-    if (named === undefined) {
-      const found = this.#at(address);
-      return found.is === 'one' ? found.candidate : undefined;
+  #endpointAt(address: Address, podName: string | undefined): Candidate | undefined {
+    if (podName === undefined) {
+      const found = this.#resolveAddress(address);
+      return found.kind === 'one' ? found.candidate : undefined;
     }
-    const pod = this.#pods.get(named);
-    const isThere = pod?.addresses.includes(address) || (pod?.addresses.length === 0 && pod.endedUs === 0);
-    return isThere ? this.#podCandidate({ ...pod!, addresses: [address] }) : undefined;
+    const pod = this.#pods.get(podName);
+    const ownsAddress = pod?.addresses.includes(address) || (pod?.addresses.length === 0 && pod.endedUs === 0);
+    return ownsAddress ? this.#podCandidate({ ...pod!, addresses: [address] }) : undefined;
   }
 
   /** Each pod, and for a workload without pods its pod template. */
-  #selected(namespace: string, wanted: Labels): Candidate[] {
-    const selector = Object.entries(wanted);
-    const makers = [...this.#workloads].filter(([key]) => key.startsWith(`${namespace}/`)).flatMap(([, of]) => of);
-    const single = [...this.#pods.values()].filter((pod) => pod.namespace === namespace && pod.workload.kind === 'Pod');
-    const made = makers.flatMap((maker) => {
-      const living = { ...maker, pods: maker.pods.filter(isLiving) };
-      return membersOf(namespace, living).map((pod) => ({ pod, candidate: ofWorkload(this.#podCandidate(pod)) }));
+  #matchingPods(namespace: string, selectorLabels: Labels): Candidate[] {
+    const selectorEntries = Object.entries(selectorLabels);
+    const owners = [...this.#workloads].filter(([key]) => key.startsWith(`${namespace}/`)).flatMap(([, of]) => of);
+    const standalonePods = [...this.#pods.values()].filter((pod) => pod.namespace === namespace && pod.workload.kind === 'Pod');
+    const ownedPods = owners.flatMap((owner) => {
+      const livePods = { ...owner, pods: owner.pods.filter(isLive) };
+      return podsOrTemplates(namespace, livePods).map((pod) => ({ pod, candidate: ofWorkload(this.#podCandidate(pod)) }));
     });
-    return [...single.filter(isLiving).map((pod) => ({ pod, candidate: this.#podCandidate(pod) })), ...made]
-      .filter(({ pod }) => selector.every(([key, value]) => pod.labels[key] === value))
+    return [...standalonePods.filter(isLive).map((pod) => ({ pod, candidate: this.#podCandidate(pod) })), ...ownedPods]
+      .filter(({ pod }) => selectorEntries.every(([key, value]) => pod.labels[key] === value))
       .map(({ candidate }) => candidate);
   }
 
-  #at(address: Address): Named {
-    const pods = this.#podsAt.get(address) ?? [];
+  #resolveAddress(address: Address): ResolvedParty {
+    const pods = this.#podsByAddress.get(address) ?? [];
     if (pods.length > 1) {
       return {
-        is: 'fault',
+        kind: 'fault',
         fault: sharedAddress(
           address,
           pods.map((pod) => `${pod.namespace}/${pod.name}`),
         ),
       };
     }
-    if (pods.length === 1) return { is: 'one', candidate: this.#podCandidate({ ...pods[0]!, addresses: [address] }) };
-    const node = this.#nodeAt.get(address);
-    const service = node === undefined ? this.services.at(address) : undefined;
-    if (service !== undefined) return { is: 'service', service };
-    return { is: 'one', candidate: { parties: [this.#nodeParty(address, node ?? '')], ports: [] } };
+    if (pods.length === 1) return { kind: 'one', candidate: this.#podCandidate({ ...pods[0]!, addresses: [address] }) };
+    const node = this.#nodeByAddress.get(address);
+    const service = node === undefined ? this.services.byAddress(address) : undefined;
+    if (service !== undefined) return { kind: 'service', service };
+    return { kind: 'one', candidate: { parties: [this.#nodeParty(address, node ?? '')], ports: [] } };
   }
 
-  #byName(text: string, namespace: string, name: string): Named {
+  #resolveName(text: string, namespace: string, name: string): ResolvedParty {
     const pod = this.#pods.get(text);
-    if (pod !== undefined) return { is: 'one', candidate: this.#podCandidate(pod) };
-    const makers = this.#workloads.get(text) ?? this.#standIns.get(text) ?? [];
-    if (makers.length === 1) return this.#workload(namespace, makers[0]!);
-    if (makers.length === 0) return { is: 'fault', fault: unknownParty(text) };
-    const candidates = makers.map((maker) => `${namespace}/${maker.kind}/${name}`);
-    return { is: 'fault', fault: ambiguousParty(text, candidates) };
+    if (pod !== undefined) return { kind: 'one', candidate: this.#podCandidate(pod) };
+    const owners = this.#workloads.get(text) ?? this.#ownedControllers.get(text) ?? [];
+    if (owners.length === 1) return this.#workload(namespace, owners[0]!);
+    if (owners.length === 0) return { kind: 'fault', fault: unknownParty(text) };
+    const candidates = owners.map((owner) => `${namespace}/${owner.kind}/${name}`);
+    return { kind: 'fault', fault: ambiguousParty(text, candidates) };
   }
 
-  #byKind(text: string, namespace: string, kind: string, name: string): Named {
+  #resolveKind(text: string, namespace: string, kind: string, name: string): ResolvedParty {
     const key = `${namespace}/${name}`;
     const pod = kind.toLowerCase() === 'pod' ? this.#pods.get(key) : undefined;
-    if (pod !== undefined) return { is: 'one', candidate: this.#podCandidate(pod) };
-    const makers = [...(this.#workloads.get(key) ?? []), ...(this.#standIns.get(key) ?? [])];
-    const maker = makers.find((one) => one.kind.toLowerCase() === kind.toLowerCase());
-    if (maker !== undefined) return this.#workload(namespace, maker);
-    const service = kind.toLowerCase() === 'service' ? this.services.named(key) : undefined;
-    return service === undefined ? { is: 'fault', fault: unknownParty(text) } : { is: 'service', service };
+    if (pod !== undefined) return { kind: 'one', candidate: this.#podCandidate(pod) };
+    const owners = [...(this.#workloads.get(key) ?? []), ...(this.#ownedControllers.get(key) ?? [])];
+    const owner = owners.find((one) => one.kind.toLowerCase() === kind.toLowerCase());
+    if (owner !== undefined) return this.#workload(namespace, owner);
+    const service = kind.toLowerCase() === 'service' ? this.services.byName(key) : undefined;
+    return service === undefined ? { kind: 'fault', fault: unknownParty(text) } : { kind: 'service', service };
   }
 
-  #workload(namespace: string, maker: MadeBy): Named {
-    return { is: 'workload', pods: membersOf(namespace, maker).map((pod) => ofWorkload(this.#podCandidate(pod))) };
+  #workload(namespace: string, owner: OwnerWorkload): ResolvedParty {
+    return { kind: 'workload', pods: podsOrTemplates(namespace, owner).map((pod) => ofWorkload(this.#podCandidate(pod))) };
   }
 
-  #podCandidate(pod: Placeable): Candidate {
+  #podCandidate(pod: PodOrTemplate): Candidate {
     return { parties: pod.hostNetwork ? this.#hostParties(pod) : [this.#podParty(pod)], ports: pod.ports };
   }
 
-  #podParty({ namespace, name, labels, addresses, node, ports }: Placeable): Party {
-    const told = this.#namespaces.get(namespace);
+  #podParty({ namespace, name, labels, addresses, node, ports }: PodOrTemplate): Party {
+    const knownLabels = this.#namespaces.get(namespace);
     const party = { kind: 'pod' as const, namespace, name, labels, addresses, node, ports };
-    if (told !== undefined) return { ...party, namespaceLabels: told };
-    return { ...party, namespaceLabels: this.#nameAsLabel(namespace), namespaceLabelsKnown: false };
+    if (knownLabels !== undefined) return { ...party, namespaceLabels: knownLabels };
+    return { ...party, namespaceLabels: this.#labelsFromName(namespace), namespaceLabelsKnown: false };
   }
 
   /** Rule 13: a host-network pod is its node's address. */
-  #hostParties({ namespace, name, node, addresses }: Placeable): Party[] {
-    const own = oneOfEachFamily(addresses.length > 0 ? addresses : (this.#nodes.get(node)?.addresses ?? []));
+  #hostParties({ namespace, name, node, addresses }: PodOrTemplate): Party[] {
+    const own = firstOfEachFamily(addresses.length > 0 ? addresses : (this.#nodes.get(node)?.addresses ?? []));
     if (own.length === 0) return [{ kind: 'some-node', namespace, name }];
-    return own.map((address) => this.#nodeParty(address, node || (this.#nodeAt.get(address) ?? '')));
+    return own.map((address) => this.#nodeParty(address, node || (this.#nodeByAddress.get(address) ?? '')));
   }
 
   /** Its labels count only where the node's status has the address (rule 24). */
@@ -187,11 +187,11 @@ export class Parties {
   }
 
   /** What is known of a namespace without a manifest (rule 16). */
-  #nameAsLabel(name: string): Labels {
-    const known = this.#namesOnly.get(name);
+  #labelsFromName(name: string): Labels {
+    const known = this.#nameOnlyLabels.get(name);
     if (known !== undefined) return known;
     const labels: Labels = { 'kubernetes.io/metadata.name': name };
-    this.#namesOnly.set(name, labels);
+    this.#nameOnlyLabels.set(name, labels);
     return labels;
   }
 
@@ -208,7 +208,7 @@ export class Parties {
         return;
       case 'Node':
         this.#nodes.set(object.name, object);
-        for (const address of object.addresses) this.#nodeAt.set(address, object.name);
+        for (const address of object.addresses) this.#nodeByAddress.set(address, object.name);
         return;
       case 'Service':
         this.services.add(object);
@@ -223,51 +223,51 @@ export class Parties {
 
   #addWorkload(object: Workload): void {
     const { namespace, name, workload, owned } = object;
-    this.#madeBy(namespace, workload.kind, workload.name).templates.push(object);
+    this.#ownerWorkload(namespace, workload.kind, workload.name).podTemplates.push(object);
     if (owned === undefined) return;
-    addTo(this.#standIns, `${namespace}/${name}`, { kind: owned.kind, name, templates: [object], pods: [] });
+    addTo(this.#ownedControllers, `${namespace}/${name}`, { kind: owned.kind, name, podTemplates: [object], pods: [] });
   }
 
   #addPod(pod: Pod): void {
     this.#pods.set(`${pod.namespace}/${pod.name}`, pod);
     if (pod.workload.kind !== 'Pod') {
-      this.#madeBy(pod.namespace, pod.workload.kind, pod.workload.name).pods.push(pod);
+      this.#ownerWorkload(pod.namespace, pod.workload.kind, pod.workload.name).pods.push(pod);
     }
     for (const address of pod.addresses) {
-      if (!pod.hostNetwork) addTo(this.#podsAt, address, pod);
-      else if (!this.#nodeAt.has(address)) this.#nodeAt.set(address, pod.node);
+      if (!pod.hostNetwork) addTo(this.#podsByAddress, address, pod);
+      else if (!this.#nodeByAddress.has(address)) this.#nodeByAddress.set(address, pod.node);
     }
   }
 
-  #madeBy(namespace: string, kind: string, name: string): MadeBy {
+  #ownerWorkload(namespace: string, kind: string, name: string): OwnerWorkload {
     const key = `${namespace}/${name}`;
     const known = this.#workloads.get(key)?.find((one) => one.kind === kind);
     if (known !== undefined) return known;
-    const fresh: MadeBy = { kind, name, templates: [], pods: [] };
-    addTo(this.#workloads, key, fresh);
-    return fresh;
+    const created: OwnerWorkload = { kind, name, podTemplates: [], pods: [] };
+    addTo(this.#workloads, key, created);
+    return created;
   }
 }
 
-function isLiving({ endedUs }: Pod): boolean {
+function isLive({ endedUs }: Pod): boolean {
   return endedUs === 0;
 }
 
 /** What a Pod and a pod template have in common. */
-type Placeable = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'ports' | 'node' | 'addresses'>;
+type PodOrTemplate = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'ports' | 'node' | 'addresses'>;
 
 /** Its pods where they have addresses, since those are what policies see; else its pod templates. */
-function membersOf(namespace: string, { templates, pods }: MadeBy): readonly Placeable[] {
-  const placed = pods.filter((pod) => pod.addresses.length > 0);
-  if (placed.length > 0) return placed;
-  if (templates.length === 0) return pods;
-  return templates.map((one) => {
-    return { ...one, namespace, name: `${writtenKind(one)}/${one.name}`, node: '', addresses: [] };
+function podsOrTemplates(namespace: string, { podTemplates, pods }: OwnerWorkload): readonly PodOrTemplate[] {
+  const withAddresses = pods.filter((pod) => pod.addresses.length > 0);
+  if (withAddresses.length > 0) return withAddresses;
+  if (podTemplates.length === 0) return pods;
+  return podTemplates.map((one) => {
+    return { ...one, namespace, name: `${manifestKind(one)}/${one.name}`, node: '', addresses: [] };
   });
 }
 
 /** A pod with several addresses that policies see is a member at each of them. */
-function membersIn(name: string, { parties }: Candidate): { name: string; ip?: Address; party: Party }[] {
+function membersByAddress(name: string, { parties }: Candidate): { name: string; ip?: Address; party: Party }[] {
   if (parties.length === 1) return [{ name, party: parties[0]! }];
   return parties.map((party) => ({ name, party, ...(party.kind === 'address' && { ip: party.address }) }));
 }

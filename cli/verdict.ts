@@ -9,10 +9,10 @@ import type { Verdict } from '../model/verdict.ts';
 import { verdictJson } from '../policy/explain.ts';
 import { parsePolicyOptions, policyOptionValues } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
-import { answerBatch } from './verdict-batch.ts';
-import { at } from './verdict-errors.ts';
+import { evaluateBatch } from './verdict-batch.ts';
+import { problemAt } from './verdict-errors.ts';
 import { Parties } from './verdict-parties.ts';
-import { answer, type Query, readQuery } from './verdict-query.ts';
+import { evaluateQuestion, type VerdictQuestion, readQuestion } from './verdict-query.ts';
 
 export type VerdictFlags = {
   cluster: string;
@@ -25,12 +25,12 @@ export type VerdictFlags = {
   output: (typeof outputs)[number];
 };
 
-export type Streams = { stdin: Readable; stdout: Writable; stderr: Writable };
+export type VerdictStreams = { stdin: Readable; stdout: Writable; stderr: Writable };
 
 const outputs = ['table', 'json', 'jsonl', 'yaml'] as const;
 
 /** The exit code is set when it is done; what could not be done is thrown as a ProblemError. */
-export function verdictCommand(streams: Streams = process): Command {
+export function verdictCommand(streams: VerdictStreams = process): Command {
   return new Command('verdict')
     .description('what the declared policies say of a connection, and why')
     .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
@@ -39,7 +39,7 @@ export function verdictCommand(streams: Streams = process): Command {
     .option('--port <port>', 'number, or name of a container port of the responder')
     .option('--protocol <protocol>', 'TCP, UDP, SCTP, ICMP, ICMPv6 or an IP protocol number (default: TCP)')
     .option('--batch', 'read questions as JSON lines from stdin, write verdicts as JSON lines')
-    .option('--option <name=value>', `what the API leaves open: ${optionsText()}`, collect)
+    .option('--option <name=value>', `what the API leaves open: ${policyOptionsText()}`, appendValue)
     .addOption(new Option('-o, --output <format>', 'how to show it').choices(outputs).default('table'))
     .action(async (flags: VerdictFlags) => {
       process.exitCode = await runVerdict(flags, streams);
@@ -47,31 +47,31 @@ export function verdictCommand(streams: Streams = process): Command {
 }
 
 /** Exit code: 2 where some of the manifests could not be read, else 1 where a line of a batch made no sense. */
-export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }: Streams): Promise<0 | 1 | 2> {
+export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }: VerdictStreams): Promise<0 | 1 | 2> {
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
-  const read = flags.batch ? undefined : readQuery(flags);
-  if (read !== undefined && 'fault' in read) throw new ProblemError(at('the question', read.fault));
+  const parsed = flags.batch ? undefined : readQuestion(flags);
+  if (parsed !== undefined && 'fault' in parsed) throw new ProblemError(problemAt('the question', parsed.fault));
   if (flags.batch && flags.cluster === '-') {
     const mend = 'give the manifests as a file or a folder';
     throw new ProblemError(badFlag('--cluster -', 'with --batch stdin has the questions', mend));
   }
   const manifests = await readManifests(flags.cluster);
   for (const problem of manifests.problems) stderr.write(`${problemLine(problem)}\n`);
-  const done = manifests.unread.length > 0 ? 2 : 0;
-  if (read === undefined) {
-    const faults = await answerBatch(stdin, stdout, manifests.objects, options);
-    return done === 0 && faults > 0 ? 1 : done;
+  const exitCode = manifests.unread.length > 0 ? 2 : 0;
+  if (parsed === undefined) {
+    const failedLines = await evaluateBatch(stdin, stdout, manifests.objects, options);
+    return exitCode === 0 && failedLines > 0 ? 1 : exitCode;
   }
-  const reply = answer(read.query, new Parties(manifests.objects), options);
-  if ('fault' in reply) throw new ProblemError(at('the question', reply.fault));
-  stdout.write(shown(read.query, reply.verdict, flags.output));
-  return done;
+  const result = evaluateQuestion(parsed.question, new Parties(manifests.objects), options);
+  if ('fault' in result) throw new ProblemError(problemAt('the question', result.fault));
+  stdout.write(formatVerdict(parsed.question, result.verdict, flags.output));
+  return exitCode;
 }
 
-function shown(query: Query, verdict: Verdict, output: VerdictFlags['output']): string {
-  const { from, to, port } = query;
-  const protocol = protocolName(query.protocol);
+function formatVerdict(question: VerdictQuestion, verdict: Verdict, output: VerdictFlags['output']): string {
+  const { from, to, port } = question;
+  const protocol = protocolName(question.protocol);
   const json = { from, to, ...(port !== undefined && { port }), protocol, ...verdictJson(verdict) };
   switch (output) {
     case 'table':
@@ -85,11 +85,11 @@ function shown(query: Query, verdict: Verdict, output: VerdictFlags['output']): 
   }
 }
 
-type Shown = ReturnType<typeof verdictJson> & { from: string; to: string; port?: number | string; protocol: string };
+type VerdictOutput = ReturnType<typeof verdictJson> & { from: string; to: string; port?: number | string; protocol: string };
 
-function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, sides }: Shown): string {
-  const asked = port === undefined ? protocol : `${protocol} ${port}`;
-  const lines = [`${from} -> ${to} ${asked}: ${verdict}${reason === undefined ? '' : ` (${reason})`}`];
+function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, sides }: VerdictOutput): string {
+  const protocolText = port === undefined ? protocol : `${protocol} ${port}`;
+  const lines = [`${from} -> ${to} ${protocolText}: ${verdict}${reason === undefined ? '' : ` (${reason})`}`];
   for (const { side, verdict: sideVerdict, why, needs } of sides) {
     lines.push(`  ${side.padEnd(7)}  ${sideVerdict.padEnd(10)}  ${why}`);
     if (needs !== undefined) lines.push(`  ${' '.repeat(19)}  ${needs}`);
@@ -99,12 +99,12 @@ function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, 
   return `${lines.join('\n')}\n`;
 }
 
-export function optionsText(): string {
+export function policyOptionsText(): string {
   return Object.entries(policyOptionValues)
     .map(([name, values]) => `${name}=${values.join('|')}`)
     .join(', ');
 }
 
-export function collect(value: string, former: readonly string[] = []): readonly string[] {
-  return [...former, value];
+export function appendValue(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value];
 }

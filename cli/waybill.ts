@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ProblemError, problemLine } from '../model/problem.ts';
-import { beginSmall } from './agent-process.ts';
-import { useCompiled } from './compiled.ts';
+import { restartWithMemoryFlags } from './agent-process.ts';
+import { useCompileCache } from './compiled.ts';
 
 type Verb = { name: string; description: string; load: () => Promise<Command> };
 
@@ -67,8 +67,8 @@ export function version(): string {
 }
 
 /** The whole command with the one verb that is asked for loaded; all of them where none is. */
-export async function program(asked: string | undefined): Promise<Command> {
-  const whole = new Command('waybill')
+export async function program(verbName: string | undefined): Promise<Command> {
+  const root = new Command('waybill')
     .description('Says whether what crosses a Kubernetes network is what was declared.')
     .version(version())
     .addHelpText(
@@ -77,40 +77,40 @@ export async function program(asked: string | undefined): Promise<Command> {
         'found;\n2 could not be done. WAYBILL_DEBUG=1 shows where an unexpected error came from.',
     );
   for (const verb of verbs) {
-    if (verb.name === asked || asked === 'help') whole.addCommand(await verb.load());
-    else whole.addCommand(new Command(verb.name).description(verb.description).allowUnknownOption());
+    if (verb.name === verbName || verbName === 'help') root.addCommand(await verb.load());
+    else root.addCommand(new Command(verb.name).description(verb.description).allowUnknownOption());
   }
-  whole.exitOverride();
-  for (const command of whole.commands) command.exitOverride().configureOutput({ outputError: () => undefined });
-  whole.configureOutput({ outputError: () => undefined });
-  return whole;
+  root.exitOverride();
+  for (const command of root.commands) command.exitOverride().configureOutput({ outputError: () => undefined });
+  root.configureOutput({ outputError: () => undefined });
+  return root;
 }
 
 async function main(): Promise<void> {
   // A reader that goes away (`| head`) ends the program, and is no error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
-  const asked = process.argv.slice(2).find((word) => !word.startsWith('-'));
-  if (asked === 'agent') beginSmall();
-  useCompiled();
-  const whole = await program(asked);
+  const verbName = process.argv.slice(2).find((word) => !word.startsWith('-'));
+  if (verbName === 'agent') restartWithMemoryFlags();
+  useCompileCache();
+  const root = await program(verbName);
   if (process.argv.length <= 2) {
-    whole.outputHelp();
+    root.outputHelp();
     return;
   }
-  await whole.parseAsync();
+  await root.parseAsync();
 }
 
 function fail(error: unknown): void {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return;
-    const said = error.code === 'commander.help' ? `no verb is called ${process.argv.at(-1)}` : error.message;
-    process.stderr.write(`${usageLine(said)}\n`);
+    const message = error.code === 'commander.help' ? `no verb is called ${process.argv.at(-1)}` : error.message;
+    process.stderr.write(`${usageLine(message)}\n`);
   } else if (error instanceof ProblemError) {
     process.stderr.write(`${error.problems.map(problemLine).join('\n')}\n`);
   } else {
-    const told = error instanceof Error ? error : new Error(String(error));
-    const where = process.env.WAYBILL_DEBUG === '1' ? told.stack : told.message.split('\n')[0];
-    process.stderr.write(`unexpected-error: ${where}; set WAYBILL_DEBUG=1 to see where, and report it\n`);
+    const unexpected = error instanceof Error ? error : new Error(String(error));
+    const detail = process.env.WAYBILL_DEBUG === '1' ? unexpected.stack : unexpected.message.split('\n')[0];
+    process.stderr.write(`unexpected-error: ${detail}; set WAYBILL_DEBUG=1 to see where, and report it\n`);
   }
   process.exitCode = 2;
 }

@@ -2,7 +2,7 @@
 // collector runs it on live batches, `waybill replay` on files.
 import type { Connection } from '../model/connection.ts';
 import type { Finding } from '../model/finding.ts';
-import type { Joined } from '../model/joined.ts';
+import type { JoinedConnection } from '../model/joined.ts';
 import { type FindingChanges, Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
@@ -11,41 +11,41 @@ import type { PolicyHistory } from './identity/policy-history.ts';
 import type { RecordBatch } from './join/belonging.ts';
 import type { Coverage } from './join/delivered.ts';
 import { Join, type JoinOptions } from './join/join.ts';
-import type { Interfaces } from './verdict/ends.ts';
-import { Tally } from './verdict/tally.ts';
-import { Undecided } from './verdict/undecided.ts';
-import { type VerdictOptions, Verdicts } from './verdict/verdict.ts';
+import type { InterfaceLookup } from './verdict/ends.ts';
+import { VerdictCounts } from './verdict/tally.ts';
+import { PendingOwners } from './verdict/undecided.ts';
+import { type VerdictOptions, ConnectionEvaluator } from './verdict/verdict.ts';
 
-export type JudgingOptions = { join: JoinOptions; verdict: VerdictOptions; maxFindings: number };
+export type PipelineOptions = { join: JoinOptions; verdict: VerdictOptions; maxFindings: number };
 
-export type Changes = { connections: Connection[]; dropped: string[]; findings: FindingChanges };
+export type ChangeSet = { connections: Connection[]; merged: string[]; findings: FindingChanges };
 
 /** Changes of the cluster follow one another: what depends on all of it is worked out again only so often. */
-const inertEveryUs = 1_000_000;
+const inertIntervalUs = 1_000_000;
 
-export class Judging {
+export class Pipeline {
   readonly #cluster: ClusterHistory;
   readonly #join: Join;
-  readonly #verdicts: Verdicts;
-  readonly #undecided: Undecided;
+  readonly #evaluator: ConnectionEvaluator;
+  readonly #pendingOwners: PendingOwners;
   readonly #findings: Findings;
-  readonly #tally = new Tally();
+  readonly #verdictCounts = new VerdictCounts();
   #connections = new Map<string, Connection>();
-  #dropped: string[] = [];
+  #merged: string[] = [];
   #nowUs = 0;
-  #inertSeen = -1;
-  #inertUs = 0;
+  #inertRevision = -1;
+  #inertCheckedUs = 0;
 
   constructor(
-    options: JudgingOptions,
+    options: PipelineOptions,
     cluster: ClusterHistory,
     identities: Identities,
-    coverage: Coverage & Interfaces,
-    elsewhere?: PolicyHistory,
+    coverage: Coverage & InterfaceLookup,
+    declaredPolicies?: PolicyHistory,
   ) {
     this.#cluster = cluster;
-    this.#verdicts = new Verdicts(options.verdict, cluster, identities, coverage, elsewhere);
-    this.#undecided = new Undecided(options.join.maxLagUs, options.join.maxLive);
+    this.#evaluator = new ConnectionEvaluator(options.verdict, cluster, identities, coverage, declaredPolicies);
+    this.#pendingOwners = new PendingOwners(options.join.maxLagUs, options.join.maxLive);
     this.#findings = new Findings(options.maxFindings);
     this.#join = new Join(
       options.join,
@@ -54,7 +54,7 @@ export class Judging {
         const service = cluster.serviceOf(address);
         return service && cluster.backendsOf(service, protocol, port);
       },
-      { due: (joined) => this.#judge(joined), dropped: (id) => this.#drop(id), over: (id) => this.#over(id) },
+      { due: (joined) => this.#evaluate(joined), merged: (id) => this.#removeMerged(id), retired: (id) => this.#forget(id) },
     );
   }
 
@@ -67,11 +67,11 @@ export class Judging {
    * Judges what is due, about `most` connections at once; call it often. Returns whether more is due, which is only where
    * `most` is given: others can have their turn before it is called again.
    */
-  tick(nowUs: number, most = Number.POSITIVE_INFINITY): boolean {
+  tick(nowUs: number, maxConnections = Number.POSITIVE_INFINITY): boolean {
     this.#nowUs = nowUs;
-    const more = this.#join.tick(nowUs, most);
-    for (const joined of this.#undecided.due(nowUs, most)) this.#judge(joined);
-    this.#judgePolicies(nowUs);
+    const more = this.#join.tick(nowUs, maxConnections);
+    for (const joined of this.#pendingOwners.due(nowUs, maxConnections)) this.#evaluate(joined);
+    this.#updateInertFindings(nowUs);
     return more;
   }
 
@@ -79,9 +79,9 @@ export class Judging {
   finish(nowUs: number): void {
     this.#nowUs = nowUs;
     this.#join.finish();
-    for (const joined of this.#undecided.due(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)) this.#judge(joined);
-    this.#inertUs = 0;
-    this.#judgePolicies(nowUs);
+    for (const joined of this.#pendingOwners.due(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY)) this.#evaluate(joined);
+    this.#inertCheckedUs = 0;
+    this.#updateInertFindings(nowUs);
   }
 
   restore(findings: readonly Finding[], connections: readonly Connection[]): void {
@@ -93,54 +93,54 @@ export class Judging {
   }
 
   /** What changed since it was last asked, each thing once. */
-  changes(): Changes {
+  changes(): ChangeSet {
     const changes = {
       connections: [...this.#connections.values()],
-      dropped: this.#dropped,
+      merged: this.#merged,
       findings: this.#findings.changes(),
     };
     this.#connections = new Map();
-    this.#dropped = [];
+    this.#merged = [];
     return changes;
   }
 
   get counts(): { live: number; pending: number; evicted: number; verdicts: Record<string, number> } {
     const { live, pending, evicted } = this.#join.counts;
-    return { live, pending: pending + this.#undecided.size, evicted, verdicts: this.#tally.counts() };
+    return { live, pending: pending + this.#pendingOwners.size, evicted, verdicts: this.#verdictCounts.counts() };
   }
 
-  #judge(joined: Joined): void {
-    const { assessed, undecided } = this.#verdicts.assess(joined, this.#nowUs);
-    if (!(undecided && this.#undecided.await(joined, this.#nowUs))) this.#undecided.decided(joined.id);
-    const connection = this.#findings.judge(assessed);
-    this.#tally.count(connection);
+  #evaluate(joined: JoinedConnection): void {
+    const { evaluated, ownerPending } = this.#evaluator.evaluate(joined, this.#nowUs);
+    if (!(ownerPending && this.#pendingOwners.retryLater(joined, this.#nowUs))) this.#pendingOwners.remove(joined.id);
+    const connection = this.#findings.update(evaluated);
+    this.#verdictCounts.count(connection);
     this.#connections.set(connection.id, connection);
   }
 
-  #drop(id: string): void {
-    this.#undecided.decided(id);
+  #removeMerged(id: string): void {
+    this.#pendingOwners.remove(id);
     this.#findings.retract(id);
-    this.#tally.dropped(id);
+    this.#verdictCounts.remove(id);
     this.#connections.delete(id);
-    this.#dropped.push(id);
+    this.#merged.push(id);
   }
 
-  #over(id: string): void {
-    this.#findings.over(id);
-    this.#tally.over(id);
+  #forget(id: string): void {
+    this.#findings.forgetConnection(id);
+    this.#verdictCounts.forget(id);
   }
 
-  #judgePolicies(nowUs: number): void {
-    if (!this.#cluster.synced || this.#cluster.revision === this.#inertSeen) return;
-    if (nowUs - this.#inertUs < inertEveryUs) return;
-    this.#inertSeen = this.#cluster.revision;
-    this.#inertUs = nowUs;
-    const coverable = {
+  #updateInertFindings(nowUs: number): void {
+    if (!this.#cluster.synced || this.#cluster.revision === this.#inertRevision) return;
+    if (nowUs - this.#inertCheckedUs < inertIntervalUs) return;
+    this.#inertRevision = this.#cluster.revision;
+    this.#inertCheckedUs = nowUs;
+    const input = {
       policies: this.#cluster.policies.all,
       pods: this.#cluster.livePods(),
       workloads: this.#cluster.workloads,
       labelsOf: (namespace: string) => this.#cluster.namespaceLabels(namespace, nowUs),
     };
-    this.#findings.replaceStanding('inert', inertFindings(coverable, nowUs));
+    this.#findings.replaceKind('inert', inertFindings(input, nowUs));
   }
 }

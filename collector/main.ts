@@ -1,11 +1,11 @@
 // The collector: ingest -> store -> identity -> join -> verdict -> findings -> store -> API. The whole is seen here.
 import type { Logger } from 'pino';
-import { heldInFiles, readTls } from '../certs/read.ts';
-import { watchEnds } from '../certs/validity.ts';
+import { loadedCertificatesFrom, readTlsCredentials } from '../certs/read.ts';
+import { watchExpiry } from '../certs/validity.ts';
 import { nowUs, systemClock } from '../cluster/clock.ts';
 import { manifestSource } from '../cluster/manifests/watch.ts';
 import { openClusterSource } from '../cluster/open.ts';
-import { nothingDeclared } from '../config/errors.ts';
+import { noDeclaredPolicies } from '../config/errors.ts';
 import type { ClusterEvent } from '../model/kubernetes.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import type { Change } from './api/api.ts';
@@ -14,25 +14,25 @@ import type { CollectorConfig } from './config.ts';
 import { ClusterHistory } from './identity/cluster-history.ts';
 import { DeclaredPolicies } from './identity/declared-policies.ts';
 import { Identities } from './identity/identity.ts';
-import { Names } from './identity/names.ts';
-import { zonesOf } from './identity/zones.ts';
+import { DnsNames } from './identity/names.ts';
+import { zoneFinder } from './identity/zones.ts';
 import { Agents } from './ingest/agents.ts';
-import { type IngestedBatch, ingest } from './ingest/ingest.ts';
-import { Judging } from './judging.ts';
+import { type IngestedBatch, serveIngest } from './ingest/ingest.ts';
+import { Pipeline } from './judging.ts';
 import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
 import { readPassword } from './store/series/password.ts';
 import { Series } from './store/series/series.ts';
-import { Unstored } from './store/unstored.ts';
+import { PendingWrites } from './store/unstored.ts';
 
-const tickMs = 50;
-const judgedAtOnce = 500;
-const keepMs = 250;
-const retainMs = 60_000;
-const seriesEveryMs = 10_000;
+const tickIntervalMs = 50;
+const maxPerTick = 500;
+const flushIntervalMs = 250;
+const retentionIntervalMs = 60_000;
+const seriesIntervalMs = 10_000;
 /** Batches that may hold records of connections still open are joined again after a restart. */
-const rejoinUs = 6 * 60 * 1_000_000;
-const problemsShown = 20;
+const rejoinWindowUs = 6 * 60 * 1_000_000;
+const maxProblems = 20;
 /** Some 500 bytes each. */
 const maxNamedAddresses = 50_000;
 
@@ -44,9 +44,9 @@ export async function runCollector(
   signal: AbortSignal,
 ): Promise<void> {
   const startedUs = nowUs();
-  if (config.policy.judgeBy === 'declared' && config.policy.declared === '') throw new ProblemError(nothingDeclared());
-  const tls = readTls(config.tls);
-  watchEnds(heldInFiles(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
+  if (config.policy.judgeBy === 'declared' && config.policy.declared === '') throw new ProblemError(noDeclaredPolicies());
+  const tls = readTlsCredentials(config.tls);
+  watchExpiry(loadedCertificatesFrom(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
   const store = await openDuckdb({
     path: config.store.path,
     memoryLimitBytes: config.store.memoryLimit,
@@ -62,17 +62,17 @@ export async function runCollector(
             password: readPassword(config.series.passwordFile),
             maxConnections: config.join.maxLive,
             maxFindings: config.findings.max,
-            everyMs: seriesEveryMs,
+            intervalMs: seriesIntervalMs,
           },
           log,
         );
   const cluster = new ClusterHistory();
   const agents = new Agents();
-  const names = new Names(maxNamedAddresses);
-  const identities = new Identities(cluster, zonesOf(config.cluster.zones), config.cluster.ranges, agents, names);
+  const dnsNames = new DnsNames(maxNamedAddresses);
+  const identities = new Identities(cluster, zoneFinder(config.cluster.zones), config.cluster.ranges, agents, dnsNames);
   const { declared: path, judgeBy } = config.policy;
-  const declared = new DeclaredPolicies(path === '' ? undefined : manifestSource(path, systemClock), judgeBy, cluster);
-  const judging = new Judging(
+  const declaredPolicies = new DeclaredPolicies(path === '' ? undefined : manifestSource(path, systemClock), judgeBy, cluster);
+  const pipeline = new Pipeline(
     {
       join: {
         answerTimeoutUs: config.join.answerTimeout * 1000,
@@ -85,62 +85,62 @@ export async function runCollector(
     cluster,
     identities,
     agents,
-    declared.beside,
+    declaredPolicies.comparedPolicies,
   );
   const listeners = new Set<(change: Change) => void>();
   const problems: string[] = [];
 
-  const unstored = new Unstored(config.join.maxLive);
-  let refusedFor: string | undefined;
+  const pendingWrites = new PendingWrites(config.join.maxLive);
+  let storeError: string | undefined;
   /** Hands what changed to the store, the series and the followers; one at a time. */
-  let keeping: Promise<void> = Promise.resolve();
-  const keep = (): Promise<void> => {
-    keeping = keeping.then(async () => {
-      const changes = judging.changes();
+  let flushing: Promise<void> = Promise.resolve();
+  const flush = (): Promise<void> => {
+    flushing = flushing.then(async () => {
+      const changes = pipeline.changes();
       for (const listener of listeners) {
         for (const finding of changes.findings.put) listener({ type: 'finding', finding });
         for (const connection of changes.connections) listener({ type: 'connection', connection });
       }
       series?.put(changes);
-      unstored.add(changes);
-      const why = await unstored.put(store).then(
+      pendingWrites.add(changes);
+      const why = await pendingWrites.writeTo(store).then(
         () => undefined,
         (error: unknown) => String(error),
       );
-      if (why !== undefined && why !== refusedFor) log.error({ why }, 'the store refuses what was judged: it waits');
-      if (why === undefined && refusedFor !== undefined)
-        log.info(unstored.counts, 'the store takes again what is judged');
-      refusedFor = why;
+      if (why !== undefined && why !== storeError) log.error({ why }, 'the store refuses what was judged: it waits');
+      if (why === undefined && storeError !== undefined)
+        log.info(pendingWrites.counts, 'the store takes again what is judged');
+      storeError = why;
     });
     // One that fails is no reason for the next to fail.
-    keeping = keeping.catch((error: unknown) => log.error({ why: String(error) }, 'what changed was not told'));
-    return keeping;
+    flushing = flushing.catch((error: unknown) => log.error({ why: String(error) }, 'what changed was not told'));
+    return flushing;
   };
 
-  const join = (batch: IngestedBatch) => {
-    names.learn(batch.names, batch.clockOffsetUs);
-    judging.receive(batch, nowUs());
+  const processBatch = (batch: IngestedBatch) => {
+    dnsNames.learn(batch.dnsAnswers, batch.clockOffsetUs);
+    pipeline.receive(batch, nowUs());
   };
 
-  const tell = (event: ClusterEvent) => {
+  const logClusterEvent = (event: ClusterEvent) => {
     if (event.type === 'problem') {
       log.warn(problemLine(event.problem));
       problems.push(problemLine(event.problem));
-      if (problems.length > problemsShown) problems.shift();
+      if (problems.length > maxProblems) problems.shift();
     }
     if (event.type === 'absent') log.info({ resource: event.resource }, 'the API server does not know this kind');
   };
   const source = openClusterSource(config.cluster, undefined);
-  const synced = declared.start(tell).then(() =>
+  const synced = declaredPolicies.start(logClusterEvent).then(() =>
     source.start((event) => {
-      tell(event);
-      declared.receiveOfCluster(event);
+      logClusterEvent(event);
+      declaredPolicies.receiveFromCluster(event);
     }),
   );
   try {
     await Promise.race([synced, aborted(signal)]);
     await restore();
-    const taken = await ingest(
+    const ingestServer = await serveIngest(
       {
         listen: config.ingest.listen,
         tls,
@@ -149,16 +149,16 @@ export async function runCollector(
         nowUs,
       },
       agents,
-      { keep: (batch) => store.putBatch(batch), join },
+      { store: (batch) => store.putBatch(batch), process: processBatch },
       log,
     );
     const api = await serveApi(
       { listen: config.api.listen, tls, healthListen: config.health.listen },
       {
-        findings: (query) => keep().then(() => store.findings(query)),
-        connections: (query) => keep().then(() => store.connections(query)),
+        findings: (query) => flush().then(() => store.findings(query)),
+        connections: (query) => flush().then(() => store.connections(query)),
         status: async () => {
-          await keep();
+          await flush();
           return statusOf({
             version,
             startedUs,
@@ -166,9 +166,9 @@ export async function runCollector(
             cluster,
             problems,
             agents,
-            streamsRefused: taken.refused(),
-            judging: judging.counts,
-            store: { ...(await store.totals()), ...unstored.counts },
+            streamsRefused: ingestServer.streamsRefused(),
+            pipeline: pipeline.counts,
+            store: { ...(await store.totals()), ...pendingWrites.counts },
             series: series?.counts() ?? null,
           });
         },
@@ -180,30 +180,30 @@ export async function runCollector(
       () => (cluster.synced ? { ready: true, why: 'judging' } : { ready: false, why: 'the cluster is not known yet' }),
       log,
     ).catch(async (error: unknown) => {
-      await taken.stop();
+      await ingestServer.stop();
       throw error;
     });
-    const stopJudging = judgeOften(judging);
+    const stopTicking = startTicking(pipeline);
     const timers = [
-      setInterval(keep, keepMs),
+      setInterval(flush, flushIntervalMs),
       setInterval(() => {
-        store.retain(nowUs()).catch((error: unknown) => log.error({ why: String(error) }, 'nothing could be deleted'));
-      }, retainMs),
+        store.applyRetention(nowUs()).catch((error: unknown) => log.error({ why: String(error) }, 'nothing could be deleted'));
+      }, retentionIntervalMs),
     ];
-    log.info({ ingest: taken.port, api: api.port, health: api.healthPort }, 'collector listens');
+    log.info({ ingest: ingestServer.port, api: api.port, health: api.healthPort }, 'collector listens');
     await aborted(signal);
     for (const timer of timers) clearInterval(timer);
-    stopJudging();
-    await taken.stop();
-    judging.tick(nowUs());
+    stopTicking();
+    await ingestServer.stop();
+    pipeline.tick(nowUs());
     await api.close();
   } finally {
     await source.stop();
-    await declared.stop();
-    await keep();
-    const { waiting } = unstored.counts;
+    await declaredPolicies.stop();
+    await flush();
+    const { waiting } = pendingWrites.counts;
     if (waiting > 0)
-      log.error({ why: refusedFor, waiting }, 'the store refused what was judged to the end: it is lost');
+      log.error({ why: storeError, waiting }, 'the store refused what was judged to the end: it is lost');
     await series?.close(2_000);
     await store.close();
     log.info('collector ended');
@@ -211,19 +211,19 @@ export async function runCollector(
 
   /** Findings go on counting, and connections that may still be open are joined again. */
   async function restore(): Promise<void> {
-    const sinceUs = nowUs() - rejoinUs;
+    const sinceUs = nowUs() - rejoinWindowUs;
     const findings = await store.findings({ last: config.findings.max });
     const connections = await store.connections({ sinceUs, last: config.join.maxLive });
-    judging.restore(findings, connections);
+    pipeline.restore(findings, connections);
     // What is joined again keeps its names, also those that were told long before.
     for (const { initiator, responder, startUs } of connections.toReversed()) {
-      names.restore(initiator, startUs);
-      names.restore(responder, startUs);
+      dnsNames.restore(initiator, startUs);
+      dnsNames.restore(responder, startUs);
     }
     series?.restore(connections, findings);
     let batches = 0;
     for await (const batch of store.batchesSince(sinceUs)) {
-      join(batch);
+      processBatch(batch);
       batches += 1;
     }
     if (batches > 0) log.info({ batches }, 'joined again what was stored before');
@@ -231,14 +231,14 @@ export async function runCollector(
 }
 
 /** A part at a time, so that streams and readers are answered meanwhile. Returns what stops it. */
-function judgeOften(judging: Judging): () => void {
+function startTicking(pipeline: Pipeline): () => void {
   let stopped = false;
-  const judge = () => {
+  const tick = () => {
     if (stopped) return;
-    if (judging.tick(nowUs(), judgedAtOnce)) setImmediate(judge);
-    else setTimeout(judge, tickMs);
+    if (pipeline.tick(nowUs(), maxPerTick)) setImmediate(tick);
+    else setTimeout(tick, tickIntervalMs);
   };
-  judge();
+  tick();
   return () => {
     stopped = true;
   };

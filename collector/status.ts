@@ -1,10 +1,10 @@
 // What `waybill status` shows: nodes n of m, how far each agent's records reach, what was lost, what waits.
 import { timeText } from '../model/json.ts';
-import type { WireBooks } from '../proto/wire.ts';
+import type { WireAccounting, WirePacketCounts } from '../proto/wire.ts';
 import type { NodeStatus, Status } from './api/api.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Agents, AgentView } from './ingest/agents.ts';
-import type { Judging } from './judging.ts';
+import type { Pipeline } from './judging.ts';
 
 export type StatusParts = {
   version: string;
@@ -14,22 +14,22 @@ export type StatusParts = {
   problems: readonly string[];
   agents: Agents;
   streamsRefused: number;
-  judging: Judging['counts'];
+  pipeline: Pipeline['counts'];
   store: Status['store'];
   series: Status['series'];
 };
 
 export function statusOf(parts: StatusParts): Status {
   const { agents, cluster, nowUs } = parts;
-  const known = new Map(agents.all().map((agent) => [agent.node, agent]));
-  const names = [...new Set([...cluster.nodeNames, ...known.keys()])].sort();
-  const list = names.map((node) => nodeStatus(node, known.get(node), agents, nowUs));
-  const { live, pending, evicted, verdicts } = parts.judging;
+  const agentByNode = new Map(agents.all().map((agent) => [agent.node, agent]));
+  const nodeNames = [...new Set([...cluster.nodeNames, ...agentByNode.keys()])].sort();
+  const list = nodeNames.map((node) => nodeStatus(node, agentByNode.get(node), agents, nowUs));
+  const { live, pending, evicted, verdicts } = parts.pipeline;
   return {
     version: parts.version,
     started: timeText(parts.startedUs),
     cluster: { synced: cluster.synced, problems: [...parts.problems] },
-    nodes: { reporting: list.filter((one) => one.agent === 'reporting').length, of: names.length, list },
+    nodes: { reporting: list.filter((one) => one.agent === 'reporting').length, of: nodeNames.length, list },
     ingest: { streamsRefused: parts.streamsRefused },
     join: { live, pending, evicted },
     verdicts,
@@ -43,7 +43,7 @@ function nodeStatus(node: string, agent: AgentView | undefined, agents: Agents, 
   const { state } = agent;
   return {
     node,
-    agent: agents.reporting(node, nowUs) === undefined ? 'away' : 'reporting',
+    agent: agents.reportingAgent(node, nowUs) === undefined ? 'away' : 'reporting',
     lastHeard: timeText(agent.lastHeardUs),
     ...(agent.coveredUntilUs > 0 ? { lagMs: Math.max(0, Math.round((nowUs - agent.coveredUntilUs) / 1000)) } : {}),
     clockOffsetMs: Math.round(agent.clockOffsetUs / 1000),
@@ -54,10 +54,14 @@ function nodeStatus(node: string, agent: AgentView | undefined, agents: Agents, 
     notWatched: state.notWatched,
     recordsReceived: agent.recordsReceived,
     duplicatesDropped: agent.duplicatesDropped,
-    ...(state.books === null ? {} : { books: shown(state.books) }),
+    ...(state.accounting === null ? {} : { books: accountingJson(state.accounting) }),
   };
 }
 
-function shown({ bytes, ...packets }: WireBooks): NonNullable<NodeStatus['books']> {
-  return bytes === null ? packets : { ...packets, bytes };
+function accountingJson({ bytes, ...packets }: WireAccounting): NonNullable<NodeStatus['books']> {
+  return bytes === null ? countsJson(packets) : { ...countsJson(packets), bytes: countsJson(bytes) };
+}
+
+function countsJson({ seen, stored, ignored, lost }: WirePacketCounts) {
+  return { seen, stored, setAside: ignored, lost };
 }

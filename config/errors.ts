@@ -11,7 +11,7 @@ export function unknownSetting(place: string, key: string, nearest: string | und
   return {
     code: 'unknown-setting',
     place,
-    fault: `no setting is called ${shown(key)}`,
+    fault: `no setting is called ${quote(key)}`,
     mend: nearest === undefined ? 'docs/config.md has the names' : `did you mean ${nearest}`,
   };
 }
@@ -21,13 +21,13 @@ export function sectionNotMap(place: string, section: string, example: string): 
   return badSetting(place, `${section} is a section and holds settings`, `write ${section}: {${example}: …}`);
 }
 
-export function nothingDeclared(): Problem {
+export function noDeclaredPolicies(): Problem {
   const fault = 'the declared policies are to be judged by, and none are named';
   return badSetting('policy.judgeBy', fault, 'set policy.declared to their folder, or judge by both');
 }
 
 /** `findings.grace: 10s` in one word. */
-export function flatSetting(place: string, section: string, name: string): Problem {
+export function settingOutsideSection(place: string, section: string, name: string): Problem {
   return badSetting(place, 'a setting stands in its section', `write ${section}: {${name}: …}`);
 }
 
@@ -36,7 +36,7 @@ export function badConfigFile(place: string, fault: string, mend: string): Probl
 }
 
 /** On one line, and short. */
-function shown(key: string): string {
+function quote(key: string): string {
   const quoted = /^[\w.-]+$/.test(key) ? key : JSON.stringify(key);
   return quoted.length > 60 ? `${quoted.slice(0, 57)}…` : quoted;
 }

@@ -1,11 +1,11 @@
 // A program's configuration: flags over environment over file over defaults, every fault named at once.
 import { type Problem, ProblemError } from '../model/problem.ts';
-import { badSetting, flatSetting, sectionNotMap, unknownSetting } from './errors.ts';
+import { badSetting, settingOutsideSection, sectionNotMap, unknownSetting } from './errors.ts';
 import { type ConfigFile, emptyFile, readConfigFile } from './file.ts';
-import { type Named, namedSettings } from './names.ts';
+import { type SettingNames, settingNames } from './names.ts';
 import type { ConfigOf, Schema } from './setting.ts';
 
-export type Given = {
+export type ConfigSources = {
   /** Path of the YAML file; undefined where none was named. */
   file: string | undefined;
   /** By flag, without the dashes. */
@@ -14,14 +14,14 @@ export type Given = {
 };
 
 /** Throws a ProblemError with all that is wrong. */
-export function loadConfig<Of extends Schema>(schema: Of, given: Given): ConfigOf<Of> {
+export function loadConfig<Of extends Schema>(schema: Of, sources: ConfigSources): ConfigOf<Of> {
   const problems: Problem[] = [];
-  const file = given.file === undefined ? emptyFile : readConfigFile(given.file, problems);
-  const named = namedSettings(schema);
-  for (const key of file.unread(named)) problems.push(unknown(key, file, named));
+  const file = sources.file === undefined ? emptyFile : readConfigFile(sources.file, problems);
+  const declared = settingNames(schema);
+  for (const key of file.unknownKeys(declared)) problems.push(unknownSettingProblem(key, file, declared));
   const config: Record<string, Record<string, unknown>> = {};
-  for (const one of named) {
-    const { place, raw } = sourceOf(one, given, file);
+  for (const one of declared) {
+    const { place, raw } = sourceOf(one, sources, file);
     const read = one.setting.read(raw);
     config[one.section] ??= {};
     if ('value' in read) config[one.section]![one.name] = read.value;
@@ -31,38 +31,38 @@ export function loadConfig<Of extends Schema>(schema: Of, given: Given): ConfigO
   return config as ConfigOf<Of>;
 }
 
-function sourceOf(one: Named, given: Given, file: ConfigFile): { place: string; raw: unknown } {
-  const fromFlag = given.flags[one.flag];
+function sourceOf(one: SettingNames, sources: ConfigSources, file: ConfigFile): { place: string; raw: unknown } {
+  const fromFlag = sources.flags[one.flag];
   if (fromFlag !== undefined) return { place: `--${one.flag}`, raw: fromFlag };
-  const fromEnv = given.env[one.variable];
+  const fromEnv = sources.env[one.variable];
   if (fromEnv !== undefined) return { place: one.variable, raw: fromEnv };
   const fromFile = file.valueOf(one);
   if (fromFile !== undefined) return { place: file.placeOf(one.key), raw: fromFile };
   return { place: one.key, raw: one.setting.defaultText };
 }
 
-function unknown(key: string, file: ConfigFile, named: readonly Named[]): Problem {
+function unknownSettingProblem(key: string, file: ConfigFile, declared: readonly SettingNames[]): Problem {
   const place = file.placeOf(key);
-  const inside = named.find((one) => one.section === key);
-  if (inside !== undefined) return sectionNotMap(place, key, inside.name);
-  const flat = named.find((one) => one.key === key);
-  if (flat !== undefined) return flatSetting(place, flat.section, flat.name);
-  return unknownSetting(place, key, nearestTo(key, named));
+  const inSection = declared.find((one) => one.section === key);
+  if (inSection !== undefined) return sectionNotMap(place, key, inSection.name);
+  const withoutSection = declared.find((one) => one.key === key);
+  if (withoutSection !== undefined) return settingOutsideSection(place, withoutSection.section, withoutSection.name);
+  return unknownSetting(place, key, nearestTo(key, declared));
 }
 
 /** The one of that name in another section, else the one that is a few letters away. */
-function nearestTo(key: string, named: readonly Named[]): string | undefined {
+function nearestTo(key: string, declared: readonly SettingNames[]): string | undefined {
   const name = key.slice(key.indexOf('.') + 1);
-  const sameName = named.filter((one) => one.name === name);
+  const sameName = declared.filter((one) => one.name === name);
   if (sameName.length === 1) return sameName[0]!.key;
-  const nearest = named
-    .map((one) => ({ key: one.key, distance: distanceBetween(one.key, key) }))
+  const nearest = declared
+    .map((one) => ({ key: one.key, distance: editDistance(one.key, key) }))
     .sort((a, b) => a.distance - b.distance)[0];
   return nearest !== undefined && nearest.distance <= key.length / 3 ? nearest.key : undefined;
 }
 
 /** Edits between two short texts (Levenshtein). */
-function distanceBetween(a: string, b: string): number {
+function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];

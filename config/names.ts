@@ -1,7 +1,7 @@
 // What a setting is called: `findings.grace` in YAML, `--findings-grace`, `WAYBILL_FINDINGS_GRACE`.
 import type { Schema, Setting } from './setting.ts';
 
-export type Named = {
+export type SettingNames = {
   section: string;
   name: string;
   key: string;
@@ -11,12 +11,12 @@ export type Named = {
   setting: Setting<unknown>;
 };
 
-export function namedSettings(schema: Schema): Named[] {
+export function settingNames(schema: Schema): SettingNames[] {
   return Object.entries(schema).flatMap(([section, settings]) =>
     Object.entries(settings).map(([name, setting]) => {
-      const words = `${section}-${name}`.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-      const variable = `WAYBILL_${words.replaceAll('-', '_').toUpperCase()}`;
-      return { section, name, key: `${section}.${name}`, flag: words, variable, setting };
+      const flag = `${section}-${name}`.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      const variable = `WAYBILL_${flag.replaceAll('-', '_').toUpperCase()}`;
+      return { section, name, key: `${section}.${name}`, flag, variable, setting };
     }),
   );
 }

@@ -1,12 +1,12 @@
 // The tables of docs/config.md, made from the declarations; a test compares.
-import { namedSettings } from './names.ts';
+import { settingNames } from './names.ts';
 import type { Schema } from './setting.ts';
 
 /** A row for each section, and below it one for each of its settings. */
 export function configTable(schema: Schema): string {
-  const rows = namedSettings(schema).flatMap(({ section, name, key, flag, variable, setting }) => {
-    const standard = setting.defaultText === '' ? 'none' : `\`${setting.defaultText}\``;
-    const row = `| \`${key}\` | ${setting.type} | ${standard} | ${setting.help} | \`--${flag}\` \`${variable}\` |`;
+  const rows = settingNames(schema).flatMap(({ section, name, key, flag, variable, setting }) => {
+    const defaultCell = setting.defaultText === '' ? 'none' : `\`${setting.defaultText}\``;
+    const row = `| \`${key}\` | ${setting.type} | ${defaultCell} | ${setting.help} | \`--${flag}\` \`${variable}\` |`;
     const first = Object.keys(schema[section]!)[0] === name;
     return first ? [`| **${section}** | | | | |`, row] : [row];
   });

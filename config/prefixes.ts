@@ -1,29 +1,29 @@
 // Settings that hold address blocks: a list of CIDRs, or named lists of them.
 import { type Prefix, parsePrefix } from '../model/address.ts';
-import { no, type Read, type Setting } from './setting.ts';
+import { invalid, type ReadResult, type Setting } from './setting.ts';
 
-export function prefixes(told: { help: string }): Setting<readonly Prefix[]> {
+export function prefixes(options: { help: string }): Setting<readonly Prefix[]> {
   return {
     type: 'list of CIDRs',
     defaultText: '',
-    help: told.help,
+    help: options.help,
     read: (raw) => readPrefixes(typeof raw === 'string' ? raw.split(',').filter((one) => one.trim() !== '') : raw),
   };
 }
 
 /** In YAML a map of lists; as a text `vpc=10.0.0.0/8,10.9.0.0/16;office=192.0.2.0/24`. */
-export function namedPrefixes(told: { help: string }): Setting<Readonly<Record<string, readonly Prefix[]>>> {
+export function namedPrefixes(options: { help: string }): Setting<Readonly<Record<string, readonly Prefix[]>>> {
   return {
     type: 'map of names to lists of CIDRs',
     defaultText: '',
-    help: told.help,
+    help: options.help,
     read(raw) {
       const isMap = typeof raw === 'object' && raw !== null && !Array.isArray(raw);
-      if (typeof raw !== 'string' && !isMap) return no(raw, 'a map', 'write NAME: [CIDR, …]');
+      if (typeof raw !== 'string' && !isMap) return invalid(raw, 'a map', 'write NAME: [CIDR, …]');
       const value: Record<string, readonly Prefix[]> = {};
       for (const [name, list] of typeof raw === 'string' ? entriesOf(raw) : Object.entries(raw as object)) {
-        if (!zoneName.test(name)) return no(name, 'a zone’s name', 'use lower case letters, digits and -');
-        if (Object.hasOwn(value, name)) return no(name, 'named once', 'write NAME=CIDR,CIDR with all of its CIDRs');
+        if (!zoneName.test(name)) return invalid(name, 'a zone’s name', 'use lower case letters, digits and -');
+        if (Object.hasOwn(value, name)) return invalid(name, 'named once', 'write NAME=CIDR,CIDR with all of its CIDRs');
         const read = readPrefixes(list);
         if ('fault' in read) return read;
         value[name] = read.value;
@@ -43,12 +43,12 @@ function entriesOf(raw: string): [name: string, list: string[]][] {
   });
 }
 
-function readPrefixes(raw: unknown): Read<readonly Prefix[]> {
-  if (!Array.isArray(raw)) return no(raw, 'a list of CIDRs', 'write [10.0.0.0/8, fd00::/8]');
+function readPrefixes(raw: unknown): ReadResult<readonly Prefix[]> {
+  if (!Array.isArray(raw)) return invalid(raw, 'a list of CIDRs', 'write [10.0.0.0/8, fd00::/8]');
   const value: Prefix[] = [];
   for (const one of raw) {
     const prefix = typeof one === 'string' ? parsePrefix(one.trim()) : undefined;
-    if (prefix === undefined) return no(one, 'a CIDR', 'write it as 10.0.0.0/8 or fd00::/8');
+    if (prefix === undefined) return invalid(one, 'a CIDR', 'write it as 10.0.0.0/8 or fd00::/8');
     value.push(prefix);
   }
   return { value };

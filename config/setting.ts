@@ -1,7 +1,7 @@
 // One setting, declared once: its type, default, help and check. Names follow from where it stands in the schema.
 
 /** `fault` and `mend` are clauses of a Problem. */
-export type Read<Value> = { value: Value } | { fault: string; mend: string };
+export type ReadResult<Value> = { value: Value } | { fault: string; mend: string };
 
 export type Setting<Value> = {
   /** What the docs call its values, with their range: `duration, 1s to 5m`, `host:port`. */
@@ -11,7 +11,7 @@ export type Setting<Value> = {
   help: string;
   secret?: true;
   /** `raw` is a text (flag, variable) or what YAML made of it. */
-  read(raw: unknown): Read<Value>;
+  read(raw: unknown): ReadResult<Value>;
 };
 
 /** Two levels: `findings.grace`. */
@@ -23,118 +23,118 @@ export type ConfigOf<Of extends Schema> = {
   };
 };
 
-type Told<Default = string> = { default: Default; help: string };
+type SettingOptions<Default = string> = { default: Default; help: string };
 
 /** Milliseconds. Written as 250ms, 10s, 5m, 2h, 7d. */
-export function duration(told: Told & { min?: string; max?: string }): Setting<number> {
-  const [min, max] = [durationMs(told.min ?? '0s')!, durationMs(told.max ?? '10000d')!];
+export function duration(options: SettingOptions & { min?: string; max?: string }): Setting<number> {
+  const [min, max] = [durationMs(options.min ?? '0s')!, durationMs(options.max ?? '10000d')!];
   return {
-    type: `duration${rangeText(told.min, told.max)}`,
-    defaultText: told.default,
-    help: told.help,
+    type: `duration${rangeText(options.min, options.max)}`,
+    defaultText: options.default,
+    help: options.help,
     read(raw) {
       const ms = typeof raw === 'string' ? durationMs(raw) : undefined;
-      if (ms === undefined) return no(raw, 'a duration', 'write it as 250ms, 10s, 5m, 2h or 7d');
-      if (ms < min || ms > max) return no(raw, 'in its range', `set ${told.min ?? '0s'} to ${told.max ?? '10000d'}`);
+      if (ms === undefined) return invalid(raw, 'a duration', 'write it as 250ms, 10s, 5m, 2h or 7d');
+      if (ms < min || ms > max) return invalid(raw, 'in its range', `set ${options.min ?? '0s'} to ${options.max ?? '10000d'}`);
       return { value: ms };
     },
   };
 }
 
 /** Bytes. Written as a number, or with KiB, MiB, GiB, TiB. */
-export function bytes(told: Told & { min?: string }): Setting<number> {
+export function bytes(options: SettingOptions & { min?: string }): Setting<number> {
   return {
-    type: `size${rangeText(told.min, undefined)}`,
-    defaultText: told.default,
-    help: told.help,
+    type: `size${rangeText(options.min, undefined)}`,
+    defaultText: options.default,
+    help: options.help,
     read(raw) {
       const value = typeof raw === 'string' || typeof raw === 'number' ? sizeBytes(String(raw)) : undefined;
-      if (value === undefined) return no(raw, 'a size', 'write it as 64MiB or 10GiB');
-      if (value < (sizeBytes(told.min ?? '0') ?? 0)) return no(raw, 'large enough', `set ${told.min} or more`);
+      if (value === undefined) return invalid(raw, 'a size', 'write it as 64MiB or 10GiB');
+      if (value < (sizeBytes(options.min ?? '0') ?? 0)) return invalid(raw, 'large enough', `set ${options.min} or more`);
       return { value };
     },
   };
 }
 
-export function integer(told: Told<number> & { min: number; max: number }): Setting<number> {
+export function integer(options: SettingOptions<number> & { min: number; max: number }): Setting<number> {
   return {
-    type: `integer${rangeText(String(told.min), String(told.max))}`,
-    defaultText: String(told.default),
-    help: told.help,
+    type: `integer${rangeText(String(options.min), String(options.max))}`,
+    defaultText: String(options.default),
+    help: options.help,
     read(raw) {
       const value = typeof raw === 'string' && /^-?\d+$/.test(raw) ? Number(raw) : raw;
-      if (typeof value !== 'number' || !Number.isInteger(value)) return no(raw, 'a whole number', 'write digits only');
-      if (value < told.min || value > told.max) return no(raw, 'in its range', `set ${told.min} to ${told.max}`);
+      if (typeof value !== 'number' || !Number.isInteger(value)) return invalid(raw, 'a whole number', 'write digits only');
+      if (value < options.min || value > options.max) return invalid(raw, 'in its range', `set ${options.min} to ${options.max}`);
       return { value };
     },
   };
 }
 
-export function flag(told: Told<boolean>): Setting<boolean> {
+export function flag(options: SettingOptions<boolean>): Setting<boolean> {
   return {
     type: 'true or false',
-    defaultText: String(told.default),
-    help: told.help,
+    defaultText: String(options.default),
+    help: options.help,
     read(raw) {
       if (raw === true || raw === 'true') return { value: true };
       if (raw === false || raw === 'false') return { value: false };
-      return no(raw, 'true or false', 'set one of them');
+      return invalid(raw, 'true or false', 'set one of them');
     },
   };
 }
 
 export function choice<const Values extends readonly string[]>(
   values: Values,
-  told: Told<Values[number]>,
+  options: SettingOptions<Values[number]>,
 ): Setting<Values[number]> {
   return {
     type: values.join(', '),
-    defaultText: told.default,
-    help: told.help,
+    defaultText: options.default,
+    help: options.help,
     read(raw) {
       const value = values.find((one) => one === raw);
-      return value === undefined ? no(raw, 'one of its values', `set ${values.join(' or ')}`) : { value };
+      return value === undefined ? invalid(raw, 'one of its values', `set ${values.join(' or ')}`) : { value };
     },
   };
 }
 
 /** Empty only where that is the default. */
-export function text(told: Told & { secret?: true }): Setting<string> {
-  return written({ ...told, type: 'text', isOne: () => true, mend: 'write some text' });
+export function text(options: SettingOptions & { secret?: true }): Setting<string> {
+  return textSetting({ ...options, type: 'text', isValid: () => true, mend: 'write some text' });
 }
 
-export function path(told: Told): Setting<string> {
-  return written({ ...told, type: 'path', isOne: () => true, mend: 'write the path of a file or folder' });
+export function path(options: SettingOptions): Setting<string> {
+  return textSetting({ ...options, type: 'path', isValid: () => true, mend: 'write the path of a file or folder' });
 }
 
 /** `host:port`, `[::1]:port`. */
-export function hostPort(told: Told): Setting<string> {
-  const isOne = (raw: string) => {
+export function hostPort(options: SettingOptions): Setting<string> {
+  const isHostPort = (raw: string) => {
     const match = /^(?:[^\s:[\]]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/.exec(raw);
     return match !== null && Number(match[1]) <= 65_535;
   };
-  return written({ ...told, type: 'host:port', isOne, mend: 'write it as 0.0.0.0:7443, [::1]:7443 or name:7443' });
+  return textSetting({ ...options, type: 'host:port', isValid: isHostPort, mend: 'write it as 0.0.0.0:7443, [::1]:7443 or name:7443' });
 }
 
 /** Of http or https. */
-export function url(told: Told): Setting<string> {
-  const isOne = (raw: string) => /^https?:\/\/\S+$/.test(raw) && URL.canParse(raw);
-  return written({ ...told, type: 'URL', isOne, mend: 'write it as https://HOST:PORT' });
+export function url(options: SettingOptions): Setting<string> {
+  const isUrl = (raw: string) => /^https?:\/\/\S+$/.test(raw) && URL.canParse(raw);
+  return textSetting({ ...options, type: 'URL', isValid: isUrl, mend: 'write it as https://HOST:PORT' });
 }
 
 /** What is a text of some form. */
-function written(
-  told: Told & { type: string; isOne: (raw: string) => boolean; mend: string; secret?: true },
+function textSetting(
+  options: SettingOptions & { type: string; isValid: (raw: string) => boolean; mend: string; secret?: true },
 ): Setting<string> {
   return {
-    type: told.type,
-    defaultText: told.default,
-    help: told.help,
-    ...(told.secret ? { secret: true as const } : {}),
+    type: options.type,
+    defaultText: options.default,
+    help: options.help,
+    ...(options.secret ? { secret: true as const } : {}),
     read(raw) {
       if (typeof raw !== 'string')
-        return no(raw, `a ${told.type}`, told.type === 'text' ? 'put it in quotes' : told.mend);
-      if (raw === '' ? told.default !== '' : !told.isOne(raw)) return no(raw, `a ${told.type}`, told.mend);
+        return invalid(raw, `a ${options.type}`, options.type === 'text' ? 'put it in quotes' : options.mend);
+      if (raw === '' ? options.default !== '' : !options.isValid(raw)) return invalid(raw, `a ${options.type}`, options.mend);
       return { value: raw };
     },
   };
@@ -143,13 +143,13 @@ function written(
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Undefined where the text is no duration. */
-export function durationMs(written: string): number | undefined {
-  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(written);
+export function durationMs(value: string): number | undefined {
+  const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value);
   return match === null ? undefined : Number(match[1]) * unitMs[match[2]!]!;
 }
 
-function sizeBytes(written: string): number | undefined {
-  const match = /^(\d{1,12})(KiB|MiB|GiB|TiB)?$/.exec(written);
+function sizeBytes(value: string): number | undefined {
+  const match = /^(\d{1,12})(KiB|MiB|GiB|TiB)?$/.exec(value);
   if (match === null) return undefined;
   const bytes = Number(match[1]) * 1024 ** ['', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(match[2] ?? '');
   return Number.isSafeInteger(bytes) ? bytes : undefined;
@@ -161,7 +161,7 @@ function rangeText(min: string | undefined, max: string | undefined): string {
 }
 
 /** Shows the value on one line, short, and without the credentials of a URL. */
-export function no(raw: unknown, wanted: string, mend: string): { fault: string; mend: string } {
+export function invalid(raw: unknown, expected: string, mend: string): { fault: string; mend: string } {
   const shown = (JSON.stringify(raw) ?? 'nothing').replace(/\/\/[^/\s]*@/, '//…@');
-  return { fault: `${shown.length > 60 ? `${shown.slice(0, 57)}…` : shown} is not ${wanted}`, mend };
+  return { fault: `${shown.length > 60 ? `${shown.slice(0, 57)}…` : shown} is not ${expected}`, mend };
 }

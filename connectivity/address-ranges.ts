@@ -1,65 +1,65 @@
 // All addresses of both families, cut where a prefix begins or ends: within one range no prefix tells two apart.
-import { type Address, addressBytes, addressFromBytes, isIpv6, numberOfBytes, type Prefix } from '../model/address.ts';
+import { type Address, addressBytes, addressFromBytes, isIpv6, bytesToBigInt, type Prefix } from '../model/address.ts';
 
-export type Family = 'IPv4' | 'IPv6';
+export type AddressFamily = 'IPv4' | 'IPv6';
 
 /** Both ends in. */
-export type AddressRange = { family: Family; from: bigint; to: bigint };
+export type AddressRange = { family: AddressFamily; from: bigint; to: bigint };
 
-const lengths: Record<Family, number> = { IPv4: 4, IPv6: 16 };
+const bytesOfFamily: Record<AddressFamily, number> = { IPv4: 4, IPv6: 16 };
 
-export function familyOf(address: Address): Family {
+export function addressFamily(address: Address): AddressFamily {
   return isIpv6(address) ? 'IPv6' : 'IPv4';
 }
 
 /** The first address of each range, in order; the first is 0. */
-export type Cuts = Record<Family, readonly bigint[]>;
+export type RangeStarts = Record<AddressFamily, readonly bigint[]>;
 
-export function cutsOf(prefixes: Iterable<Prefix>): Cuts {
-  const cuts = { IPv4: new Set([0n]), IPv6: new Set([0n]) };
+export function rangeStartsOf(prefixes: Iterable<Prefix>): RangeStarts {
+  const starts = { IPv4: new Set([0n]), IPv6: new Set([0n]) };
   for (const { bytes, bits } of prefixes) {
     const family = bytes.length === 4 ? 'IPv4' : 'IPv6';
-    const from = numberOfBytes(bytes);
+    const from = bytesToBigInt(bytes);
     const after = from + (1n << BigInt(bytes.length * 8 - bits));
-    cuts[family].add(from);
-    if (after < sizeOf(family)) cuts[family].add(after);
+    starts[family].add(from);
+    if (after < sizeOf(family)) starts[family].add(after);
   }
-  return { IPv4: inOrder(cuts.IPv4), IPv6: inOrder(cuts.IPv6) };
+  return { IPv4: inOrder(starts.IPv4), IPv6: inOrder(starts.IPv6) };
 }
 
-export function rangesOf(cuts: Cuts, families: Iterable<Family>): AddressRange[] {
+export function rangesOf(starts: RangeStarts, families: Iterable<AddressFamily>): AddressRange[] {
   const ranges: AddressRange[] = [];
   for (const family of families) {
-    const starts = cuts[family];
-    for (const [at, from] of starts.entries()) {
-      ranges.push({ family, from, to: (starts[at + 1] ?? sizeOf(family)) - 1n });
+    const familyStarts = starts[family];
+    for (const [at, from] of familyStarts.entries()) {
+      ranges.push({ family, from, to: (familyStarts[at + 1] ?? sizeOf(family)) - 1n });
     }
   }
   return ranges;
 }
 
 /** Which range of its family the address lies in. */
-export function rangeIndex(cuts: Cuts, address: Address): number {
-  const starts = cuts[familyOf(address)];
-  const number = numberOfBytes(addressBytes(address));
+export function rangeIndex(starts: RangeStarts, address: Address): number {
+  const familyStarts = starts[addressFamily(address)];
+  const number = bytesToBigInt(addressBytes(address));
   let low = 0;
-  for (let high = starts.length; high - low > 1; ) {
+  for (let high = familyStarts.length; high - low > 1; ) {
     const middle = (low + high) >> 1;
-    if (starts[middle]! <= number) low = middle;
+    if (familyStarts[middle]! <= number) low = middle;
     else high = middle;
   }
   return low;
 }
 
 /** Ranges in order, with neighbours put together. */
-export function joinedRanges(ranges: readonly AddressRange[]): AddressRange[] {
-  const joined: AddressRange[] = [];
+export function mergedRanges(ranges: readonly AddressRange[]): AddressRange[] {
+  const merged: AddressRange[] = [];
   for (const range of ranges) {
-    const last = joined.at(-1);
+    const last = merged.at(-1);
     if (last !== undefined && last.family === range.family && last.to + 1n === range.from) last.to = range.to;
-    else joined.push({ ...range });
+    else merged.push({ ...range });
   }
-  return joined;
+  return merged;
 }
 
 /** `10.0.0.0/8` where it is one block, else `10.0.0.1-10.0.0.9`. */
@@ -67,17 +67,17 @@ export function rangeText({ family, from, to }: AddressRange): string {
   const first = addressOf(family, from);
   const size = to - from + 1n;
   if ((size & (size - 1n)) === 0n && from % size === 0n) {
-    return `${first}/${lengths[family] * 8 - (size.toString(2).length - 1)}`;
+    return `${first}/${bytesOfFamily[family] * 8 - (size.toString(2).length - 1)}`;
   }
   return `${first}-${addressOf(family, to)}`;
 }
 
-export function isWhole({ family, from, to }: AddressRange): boolean {
+export function isWholeFamily({ family, from, to }: AddressRange): boolean {
   return from === 0n && to === sizeOf(family) - 1n;
 }
 
-export function addressOf(family: Family, number: bigint): Address {
-  const bytes = new Uint8Array(lengths[family]);
+export function addressOf(family: AddressFamily, number: bigint): Address {
+  const bytes = new Uint8Array(bytesOfFamily[family]);
   let rest = number;
   for (let at = bytes.length - 1; at >= 0; at--) {
     bytes[at] = Number(rest & 0xffn);
@@ -88,8 +88,8 @@ export function addressOf(family: Family, number: bigint): Address {
   return family === 'IPv6' && !isIpv6(address) ? (`::ffff:${address}` as Address) : address;
 }
 
-function sizeOf(family: Family): bigint {
-  return 1n << BigInt(lengths[family] * 8);
+function sizeOf(family: AddressFamily): bigint {
+  return 1n << BigInt(bytesOfFamily[family] * 8);
 }
 
 function inOrder(numbers: Set<bigint>): bigint[] {

@@ -11,27 +11,27 @@ export type ProtocolPorts =
   | { protocol: 'other'; ports: readonly [] };
 
 /** In the order TCP, UDP, SCTP, other; ports in their order, with a gap between two ranges. */
-export type Connections = readonly ProtocolPorts[];
+export type ConnectionSet = readonly ProtocolPorts[];
 
 export const portProtocols: readonly PortProtocol[] = [TCP, UDP, SCTP];
 export const firstPort = 1;
 export const lastPort = 65_535;
 
 /** A part of all connections within which nothing changes. */
-export type Stretch = PortRange & { protocol: PortProtocol | 'other' };
+export type PortSegment = PortRange & { protocol: PortProtocol | 'other' };
 
 /** `stretches` in the order of protocols and ports; neighbours become one range. */
-export function connectionsOf(stretches: readonly Stretch[]): Connections {
+export function connectionSetOf(segments: readonly PortSegment[]): ConnectionSet {
   const protocols: ProtocolPorts[] = [];
   let ports: PortRange[] = [];
-  let open: PortProtocol | undefined;
-  for (const { protocol, from, to } of stretches) {
+  let openProtocol: PortProtocol | undefined;
+  for (const { protocol, from, to } of segments) {
     if (protocol === 'other') {
       protocols.push({ protocol, ports: [] });
       continue;
     }
-    if (protocol !== open) {
-      open = protocol;
+    if (protocol !== openProtocol) {
+      openProtocol = protocol;
       ports = [];
       protocols.push({ protocol, ports });
     }
@@ -43,8 +43,8 @@ export function connectionsOf(stretches: readonly Stretch[]): Connections {
 }
 
 /** `TCP 80,8000-8080; UDP 53`. */
-export function connectionsText(connections: Connections): string {
-  if (connections.length === 4 && connections.every(isWhole)) return 'all connections';
+export function connectionSetText(connections: ConnectionSet): string {
+  if (connections.length === 4 && connections.every(coversAllPorts)) return 'all connections';
   return connections
     .map((one) => (one.protocol === 'other' ? 'other protocols' : `${protocolName(one.protocol)} ${portsText(one)}`))
     .join('; ');
@@ -53,7 +53,7 @@ export function connectionsText(connections: Connections): string {
 /** As scripts read it (docs/json.md). */
 export type ProtocolPortsJson = { protocol: string; ports?: readonly PortRange[] };
 
-export function connectionsJson(connections: Connections): ProtocolPortsJson[] {
+export function connectionSetJson(connections: ConnectionSet): ProtocolPortsJson[] {
   return connections.map((one) =>
     one.protocol === 'other'
       ? { protocol: 'other' }
@@ -61,7 +61,7 @@ export function connectionsJson(connections: Connections): ProtocolPortsJson[] {
   );
 }
 
-function isWhole({ protocol, ports }: ProtocolPorts): boolean {
+function coversAllPorts({ protocol, ports }: ProtocolPorts): boolean {
   return protocol === 'other' || (ports.length === 1 && ports[0]!.from === firstPort && ports[0]!.to === lastPort);
 }
 

@@ -2,47 +2,47 @@
 // Pure: the same arguments give the same lines. docs/connectivity.md has what they mean.
 import type { UnknownReason } from '../model/verdict.ts';
 import type { PolicyOptions } from '../policy/options.ts';
-import { type Connections, connectionsOf } from './connections.ts';
-import { type Line, linesOf, type World } from './lines.ts';
-import type { PlaceJson } from './places.ts';
-import type { Outcome, Profile } from './profile.ts';
+import { type ConnectionSet, connectionSetOf } from './connections.ts';
+import { type Line, linesOf, type ClusterState } from './lines.ts';
+import type { EndpointGroupJson } from './places.ts';
+import type { PortVerdict, Profile } from './profile.ts';
 
 export const passingVerdicts = ['allowed', 'undeclared', 'unknown'] as const;
 export type PassingVerdict = (typeof passingVerdicts)[number];
 
-export type Passing = { key: string; verdict: PassingVerdict; why?: UnknownReason; connections: Connections };
+export type PassingConnections = { key: string; verdict: PassingVerdict; why?: UnknownReason; connections: ConnectionSet };
 
 export type Filter = {
   verdicts: readonly PassingVerdict[];
-  concerns(initiator: PlaceJson, responder: PlaceJson): boolean;
-  onProgress?(done: number, of: number): void;
+  includesPair(initiator: EndpointGroupJson, responder: EndpointGroupJson): boolean;
+  onProgress?(done: number, total: number): void;
 };
 
-export function connectivity(world: World, options: PolicyOptions, filter: Filter): Generator<Line<Passing>> {
-  const known = new Map<Profile, readonly Passing[]>();
-  const tell = ([profile]: readonly (Profile | undefined)[]): readonly Passing[] => {
+export function connectivity(state: ClusterState, options: PolicyOptions, filter: Filter): Generator<Line<PassingConnections>> {
+  const entriesByProfile = new Map<Profile, readonly PassingConnections[]>();
+  const entriesOf = ([profile]: readonly (Profile | undefined)[]): readonly PassingConnections[] => {
     if (profile === undefined) return [];
-    let told = known.get(profile);
-    if (told === undefined) {
-      told = passingIn(profile).filter(({ verdict }) => filter.verdicts.includes(verdict));
-      known.set(profile, told);
+    let entries = entriesByProfile.get(profile);
+    if (entries === undefined) {
+      entries = passingConnectionsOf(profile).filter(({ verdict }) => filter.verdicts.includes(verdict));
+      entriesByProfile.set(profile, entries);
     }
-    return told;
+    return entries;
   };
-  return linesOf([world], options, { ...filter, tell });
+  return linesOf([state], options, { ...filter, entriesOf });
 }
 
-function passingIn(profile: Profile): Passing[] {
-  const byOutcome = Map.groupBy(profile, ({ outcome }) => outcome.key);
-  return [...byOutcome.values()].flatMap((stretches) => {
-    const { outcome } = stretches[0]!;
-    const verdict = passing(outcome);
+function passingConnectionsOf(profile: Profile): PassingConnections[] {
+  const byOutcome = Map.groupBy(profile, ({ portVerdict }) => portVerdict.key);
+  return [...byOutcome.values()].flatMap((segments) => {
+    const { portVerdict } = segments[0]!;
+    const verdict = passingVerdict(portVerdict);
     if (verdict === undefined) return [];
-    const key = `${outcome.key} ${stretches.map(({ protocol, from, to }) => `${protocol} ${from} ${to}`)}`;
-    return [{ key, verdict, ...(outcome.why && { why: outcome.why }), connections: connectionsOf(stretches) }];
+    const key = `${portVerdict.key} ${segments.map(({ protocol, from, to }) => `${protocol} ${from} ${to}`)}`;
+    return [{ key, verdict, ...(portVerdict.why && { why: portVerdict.why }), connections: connectionSetOf(segments) }];
   });
 }
 
-function passing({ verdict }: Outcome): PassingVerdict | undefined {
+function passingVerdict({ verdict }: PortVerdict): PassingVerdict | undefined {
   return verdict === 'denied' ? undefined : verdict;
 }

@@ -1,90 +1,90 @@
 // What a change of the manifests opens and closes: two worlds judged side by side, port by port.
 import type { PolicyOptions } from '../policy/options.ts';
-import { type Connections, connectionsOf, type Stretch } from './connections.ts';
+import { type ConnectionSet, connectionSetOf, type PortSegment } from './connections.ts';
 import type { Filter } from './connectivity.ts';
-import { type Line, linesOf, type World } from './lines.ts';
-import type { Outcome, Profile } from './profile.ts';
+import { type Line, linesOf, type ClusterState } from './lines.ts';
+import type { PortVerdict, Profile } from './profile.ts';
 
 /**
  * `declared`: it passed before as well, and now a rule allows it; `undeclared`: the other way round. `uncertain`: it
  * cannot be told of one of the two.
  */
-export const changes = ['opened', 'closed', 'declared', 'undeclared', 'uncertain'] as const;
-export type Change = (typeof changes)[number];
+export const changeKinds = ['opened', 'closed', 'declared', 'undeclared', 'uncertain'] as const;
+export type ChangeKind = (typeof changeKinds)[number];
 
 /** `absent`: one of the ends is not in those manifests. */
-export type Before = Outcome | 'absent';
-export type Changed = { key: string; change: Change; before: Before; after: Before; connections: Connections };
+export type VerdictOrAbsent = PortVerdict | 'absent';
+export type ChangedConnections = { key: string; change: ChangeKind; before: VerdictOrAbsent; after: VerdictOrAbsent; connections: ConnectionSet };
 
 export function difference(
-  before: World,
-  after: World,
+  before: ClusterState,
+  after: ClusterState,
   options: PolicyOptions,
   { verdicts, ...filter }: Filter,
-): Generator<Line<Changed>> {
-  const known = new Map<Profile | undefined, Map<Profile | undefined, readonly Changed[]>>();
-  const isAsked = (one: Before) => one !== 'absent' && verdicts.some((verdict) => verdict === one.verdict);
-  const tell = ([one, other]: readonly (Profile | undefined)[]): readonly Changed[] => {
-    if (one === other) return none;
-    let ofOne = known.get(one);
-    if (ofOne === undefined) {
-      ofOne = new Map();
-      known.set(one, ofOne);
+): Generator<Line<ChangedConnections>> {
+  const entriesByProfiles = new Map<Profile | undefined, Map<Profile | undefined, readonly ChangedConnections[]>>();
+  const isIncluded = (one: VerdictOrAbsent) => one !== 'absent' && verdicts.some((verdict) => verdict === one.verdict);
+  const entriesOf = ([one, other]: readonly (Profile | undefined)[]): readonly ChangedConnections[] => {
+    if (one === other) return noEntries;
+    let entriesByAfter = entriesByProfiles.get(one);
+    if (entriesByAfter === undefined) {
+      entriesByAfter = new Map();
+      entriesByProfiles.set(one, entriesByAfter);
     }
-    let told = ofOne.get(other);
-    if (told === undefined) {
-      told = changesBetween(one, other).filter((changed) => isAsked(changed.before) || isAsked(changed.after));
-      ofOne.set(other, told);
+    let entries = entriesByAfter.get(other);
+    if (entries === undefined) {
+      entries = changesBetween(one, other).filter((changed) => isIncluded(changed.before) || isIncluded(changed.after));
+      entriesByAfter.set(other, entries);
     }
-    return told;
+    return entries;
   };
-  return linesOf([before, after], options, { ...filter, tell });
+  return linesOf([before, after], options, { ...filter, entriesOf });
 }
 
-const none: readonly never[] = [];
+const noEntries: readonly never[] = [];
 
-type Part = Stretch & { before: Before; after: Before };
+type ComparedSegment = PortSegment & { before: VerdictOrAbsent; after: VerdictOrAbsent };
 
-function changesBetween(before: Profile | undefined, after: Profile | undefined): Changed[] {
-  const parts = sideBySide(before, after).filter((part) => verdictOf(part.before) !== verdictOf(part.after));
-  const byChange = Map.groupBy(parts, (part) => `${keyOf(part.before)} -> ${keyOf(part.after)}`);
-  return [...byChange].flatMap(([outcomes, of]) => {
-    const first = of[0]!;
+function changesBetween(before: Profile | undefined, after: Profile | undefined): ChangedConnections[] {
+  const segments = alignedSegments(before, after).filter((segment) => verdictOf(segment.before) !== verdictOf(segment.after));
+  const byChange = Map.groupBy(segments, (segment) => `${keyOf(segment.before)} -> ${keyOf(segment.after)}`);
+  return [...byChange].flatMap(([outcomes, group]) => {
+    const first = group[0]!;
     const change = changeOf(verdictOf(first.before), verdictOf(first.after));
     if (change === undefined) return [];
-    const key = `${outcomes} ${of.map(({ protocol, from, to }) => `${protocol} ${from} ${to}`)}`;
-    return [{ key, change, before: first.before, after: first.after, connections: connectionsOf(of) }];
+    const key = `${outcomes} ${group.map(({ protocol, from, to }) => `${protocol} ${from} ${to}`)}`;
+    return [{ key, change, before: first.before, after: first.after, connections: connectionSetOf(group) }];
   });
 }
 
 /** Stretches in which neither changes. */
-function sideBySide(before: Profile | undefined, after: Profile | undefined): Part[] {
+function alignedSegments(before: Profile | undefined, after: Profile | undefined): ComparedSegment[] {
   if (before === undefined || after === undefined) {
     const one = before ?? after ?? [];
-    return one.map(({ protocol, from, to, outcome }) => ({
+    return one.map(({ protocol, from, to, portVerdict }) => ({
       protocol,
       from,
       to,
-      before: before === undefined ? 'absent' : outcome,
-      after: after === undefined ? 'absent' : outcome,
+      before: before === undefined ? 'absent' : portVerdict,
+      after: after === undefined ? 'absent' : portVerdict,
     }));
   }
-  const parts: Part[] = [];
+  const segments: ComparedSegment[] = [];
   for (let i = 0, j = 0; i < before.length && j < after.length; ) {
     const [one, other] = [before[i]!, after[j]!];
     const to = Math.min(one.to, other.to);
     const from = Math.max(one.from, other.from);
-    parts.push({ protocol: one.protocol, from, to, before: one.outcome, after: other.outcome });
+    segments.push({ protocol: one.protocol, from, to, before: one.portVerdict, after: other.portVerdict });
     if (one.to === to) i += 1;
     if (other.to === to) j += 1;
   }
-  return parts;
+  return segments;
 }
 
-type Known = ReturnType<typeof verdictOf>;
+type VerdictNameOrAbsent = ReturnType<typeof verdictOf>;
 
 /** Undefined: it did not pass, and does not. */
-function changeOf(before: Known, after: Known): Change | undefined {
+function changeOf(before: VerdictNameOrAbsent, after: VerdictNameOrAbsent): ChangeKind | undefined {
   if (before === 'unknown' || after === 'unknown') return 'uncertain';
   const [passed, passes] = [isPassing(before), isPassing(after)];
   if (!passed && !passes) return undefined;
@@ -92,14 +92,14 @@ function changeOf(before: Known, after: Known): Change | undefined {
   return passes ? 'opened' : 'closed';
 }
 
-function isPassing(verdict: Known): boolean {
+function isPassing(verdict: VerdictNameOrAbsent): boolean {
   return verdict === 'allowed' || verdict === 'undeclared';
 }
 
-function verdictOf(one: Before) {
+function verdictOf(one: VerdictOrAbsent) {
   return one === 'absent' ? one : one.verdict;
 }
 
-function keyOf(one: Before): string {
+function keyOf(one: VerdictOrAbsent): string {
   return one === 'absent' ? one : one.key;
 }

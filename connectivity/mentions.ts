@@ -5,9 +5,9 @@ import type { Selection } from '../policy/policy-set.ts';
 
 export type Rule = { peers: readonly (PolicyPeer | ClusterPeer)[]; ports: readonly ClusterPort[] };
 
-export type Mentions = {
+export type MatchCriteria = {
   /** Namespaces that have a NetworkPolicy. */
-  governed: ReadonlySet<string>;
+  namespacesWithPolicy: ReadonlySet<string>;
   podSelectors: readonly LabelSelector[];
   namespaceSelectors: readonly LabelSelector[];
   nodeSelectors: readonly LabelSelector[];
@@ -16,15 +16,15 @@ export type Mentions = {
 };
 
 /** Of all `policies`; each selector once. */
-export function mentionsOf(policies: readonly Policy[]): Mentions {
-  const pods = new Distinct();
-  const namespaces = new Distinct();
-  const nodes = new Distinct();
-  const governed = new Set<string>();
+export function matchCriteriaOf(policies: readonly Policy[]): MatchCriteria {
+  const pods = new DistinctSelectors();
+  const namespaces = new DistinctSelectors();
+  const nodes = new DistinctSelectors();
+  const namespacesWithPolicy = new Set<string>();
   const rules: Rule[] = [];
   for (const policy of policies) {
     if (policy.kind === 'NetworkPolicy') {
-      governed.add(policy.namespace);
+      namespacesWithPolicy.add(policy.namespace);
       pods.add(policy.podSelector);
     } else {
       namespaces.add(policy.subject?.namespaceSelector);
@@ -43,7 +43,7 @@ export function mentionsOf(policies: readonly Policy[]): Mentions {
     }
   }
   return {
-    governed,
+    namespacesWithPolicy,
     podSelectors: pods.selectors(),
     namespaceSelectors: namespaces.selectors(),
     nodeSelectors: nodes.selectors(),
@@ -75,7 +75,7 @@ function isName(port: number | string | undefined): port is string {
   return typeof port === 'string';
 }
 
-class Distinct {
+class DistinctSelectors {
   readonly #selectors = new Map<string, LabelSelector>();
 
   add(selector: LabelSelector | undefined): void {

@@ -4,66 +4,66 @@ import type { Party } from '../model/verdict.ts';
 import {
   type AddressRange,
   addressOf,
-  type Cuts,
-  cutsOf,
-  type Family,
-  joinedRanges,
+  type RangeStarts,
+  rangeStartsOf,
+  type AddressFamily,
+  mergedRanges,
   rangesOf,
   rangeText,
 } from './address-ranges.ts';
 import { domainNamesIn, prefixesIn, type Rule } from './mentions.ts';
-import type { PlaceJson } from './places.ts';
+import type { EndpointGroupJson } from './places.ts';
 
 /** Addresses by the names that they have: `told` says which, and `names` is an example. */
-export type Named = {
-  told: Pick<PlaceJson & { kind: 'external' }, 'namesSeen' | 'names' | 'notNames'>;
-  names?: readonly string[];
+export type NameClass = {
+  json: Pick<EndpointGroupJson & { kind: 'external' }, 'namesSeen' | 'names' | 'notNames'>;
+  exampleNames?: readonly string[];
 };
 
-export class Outside {
-  readonly named: readonly Named[];
-  readonly #cuts: Cuts;
+export class ExternalAddresses {
+  readonly nameClasses: readonly NameClass[];
+  readonly #rangeStarts: RangeStarts;
 
   /** `rules` are those that speak of the place; `patterns` those that they are to go by. */
   constructor(rules: readonly Rule[], by: 'addresses' | 'addresses-and-names') {
-    this.#cuts = cutsOf(prefixesIn(rules));
-    this.named = by === 'addresses' ? [anyName] : namedBy([...new Set(domainNamesIn(rules))].sort());
+    this.#rangeStarts = rangeStartsOf(prefixesIn(rules));
+    this.nameClasses = by === 'addresses' ? [anyName] : nameClassesOf([...new Set(domainNamesIn(rules))].sort());
   }
 
-  ranges(families: Iterable<Family>): AddressRange[] {
-    return rangesOf(this.#cuts, families);
+  ranges(families: Iterable<AddressFamily>): AddressRange[] {
+    return rangesOf(this.#rangeStarts, families);
   }
 }
 
 /** An address of the range stands for all of it. */
-export function partyIn({ family, from }: AddressRange, { names }: Named): Party {
+export function externalParty({ family, from }: AddressRange, { exampleNames: names }: NameClass): Party {
   return { kind: 'address', address: addressOf(family, from), ...(names && { names }) };
 }
 
-export function outsideJson(ranges: readonly AddressRange[], { told }: Named): PlaceJson {
+export function externalJson(ranges: readonly AddressRange[], { json }: NameClass): EndpointGroupJson {
   return {
     kind: 'external',
-    addresses: joinedRanges(ranges).map(rangeText),
-    ...told,
+    addresses: mergedRanges(ranges).map(rangeText),
+    ...json,
   };
 }
 
 /** An address has names that fit a pattern, other names, or none that anybody saw. */
-function namedBy(patterns: readonly string[]): Named[] {
+function nameClassesOf(patterns: readonly string[]): NameClass[] {
   if (patterns.length === 0) return [anyName];
   return [
-    ...patterns.map((pattern): Named => {
+    ...patterns.map((pattern): NameClass => {
       const narrower = patterns.filter((one) => one !== pattern && isWithin(one, pattern));
       const notNames = narrower.length > 0 ? { notNames: narrower } : {};
-      return { told: { namesSeen: 'matching', names: [pattern], ...notNames }, names: [exampleOf(pattern, narrower)] };
+      return { json: { namesSeen: 'matching', names: [pattern], ...notNames }, exampleNames: [exampleOf(pattern, narrower)] };
     }),
     // No pattern is a single label.
-    { told: { namesSeen: 'others', notNames: patterns }, names: ['other'] },
-    { told: { namesSeen: 'none' } },
+    { json: { namesSeen: 'others', notNames: patterns }, exampleNames: ['other'] },
+    { json: { namesSeen: 'none' } },
   ];
 }
 
-const anyName: Named = { told: {} };
+const anyName: NameClass = { json: {} };
 
 function isWithin(inner: string, outer: string): boolean {
   return outer.startsWith('*.') && inner.endsWith(outer.slice(1));

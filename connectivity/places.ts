@@ -3,19 +3,19 @@
 import type { Address } from '../model/address.ts';
 import type { WorkloadRef } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
-import { type Family, familyOf } from './address-ranges.ts';
-import type { Classes, PartyClass } from './classes.ts';
+import { type AddressFamily, addressFamily } from './address-ranges.ts';
+import type { PartyClasses, PartyClass } from './classes.ts';
 
 /** Who lives in the cluster by the manifests. A workload without pods is its pod template. */
-export type Resident =
-  | { kind: 'workload'; namespace: string; workload: WorkloadRef; pods: readonly ResidentPod[] }
+export type DeclaredEndpoint =
+  | { kind: 'workload'; namespace: string; workload: WorkloadRef; pods: readonly EndpointPod[] }
   | { kind: 'node'; name: string; parties: readonly Party[] };
 
 /** `ip` where policies may see a host-network pod by several addresses: it is one of these for each. */
-export type ResidentPod = { name: string; ip?: Address; party: Party };
+export type EndpointPod = { name: string; ip?: Address; party: Party };
 
 /** As scripts read it (docs/json.md). `pods`, `ips`: which, where the others are a place of their own. */
-export type PlaceJson =
+export type EndpointGroupJson =
   | {
       kind: 'pod' | 'host';
       namespace: string;
@@ -40,48 +40,48 @@ export type PlaceJson =
 export type NamesSeen = 'matching' | 'others' | 'none';
 
 /** What a place is in one world: `nodes` are those of its members, `''` where one is not known. */
-export type Standing = { of: PartyClass; nodes: ReadonlySet<string>; families: ReadonlySet<Family> };
+export type GroupState = { partyClass: PartyClass; nodes: ReadonlySet<string>; families: ReadonlySet<AddressFamily> };
 
 /** `standings` has one for each world; undefined where there is no such place. */
-export type Place = {
-  json: PlaceJson & { kind: 'pod' | 'host' | 'node' };
+export type EndpointGroup = {
+  json: EndpointGroupJson & { kind: 'pod' | 'host' | 'node' };
   /** A pod that nothing made: no other pod is of its workload. */
   single: boolean;
-  standings: readonly (Standing | undefined)[];
+  states: readonly (GroupState | undefined)[];
 };
 
-type Member = ResidentPod & { of: PartyClass };
-type Group = { of: (PartyClass | undefined)[]; members: Member[][]; names: Set<string>; ips: Set<string> };
+type Member = EndpointPod & { partyClass: PartyClass };
+type MemberGroup = { partyClasses: (PartyClass | undefined)[]; members: Member[][]; names: Set<string>; ips: Set<string> };
 
 /** In the order of their names: workloads, then nodes. `worlds`: one, or two that are compared. */
-export function placesOf(worlds: readonly (readonly Resident[])[], classes: Classes): Place[] {
-  const workloads = new Map<string, { resident: Resident & { kind: 'workload' }; members: Member[][] }>();
+export function endpointGroupsOf(states: readonly (readonly DeclaredEndpoint[])[], classes: PartyClasses): EndpointGroup[] {
+  const workloads = new Map<string, { endpoint: DeclaredEndpoint & { kind: 'workload' }; members: Member[][] }>();
   const nodes = new Map<string, Member[][]>();
-  for (const [world, residents] of worlds.entries()) {
-    for (const resident of residents) {
-      const parties: readonly ResidentPod[] =
-        resident.kind === 'workload'
-          ? resident.pods
-          : resident.parties.map((party) => ({ name: addressText(party), party }));
-      const members = parties.map((one) => ({ ...one, of: classes.of(one.party) }));
-      const empty = () => worlds.map((): Member[] => []);
-      if (resident.kind === 'node') at(nodes, resident.name, empty)[world]!.push(...members);
+  for (const [stateIndex, endpoints] of states.entries()) {
+    for (const endpoint of endpoints) {
+      const parties: readonly EndpointPod[] =
+        endpoint.kind === 'workload'
+          ? endpoint.pods
+          : endpoint.parties.map((party) => ({ name: addressText(party), party }));
+      const members = parties.map((one) => ({ ...one, partyClass: classes.classOf(one.party) }));
+      const empty = () => states.map((): Member[] => []);
+      if (endpoint.kind === 'node') getOrCreate(nodes, endpoint.name, empty)[stateIndex]!.push(...members);
       else {
-        const { namespace, workload } = resident;
+        const { namespace, workload } = endpoint;
         const key = `${namespace}/${workload.name}/${workload.kind}`;
-        at(workloads, key, () => ({ resident, members: empty() })).members[world]!.push(...members);
+        getOrCreate(workloads, key, () => ({ endpoint, members: empty() })).members[stateIndex]!.push(...members);
       }
     }
   }
   return [
-    ...inOrder(workloads).flatMap(([, { resident, members }]) => workloadPlaces(resident, members)),
-    ...nodePlaces(inOrder(nodes)),
+    ...inOrder(workloads).flatMap(([, { endpoint, members }]) => workloadGroups(endpoint, members)),
+    ...nodeGroups(inOrder(nodes)),
   ];
 }
 
-function workloadPlaces(resident: Resident & { kind: 'workload' }, members: readonly Member[][]): Place[] {
-  const { namespace, workload } = resident;
-  const groups = groupsOf(members);
+function workloadGroups(endpoint: DeclaredEndpoint & { kind: 'workload' }, members: readonly Member[][]): EndpointGroup[] {
+  const { namespace, workload } = endpoint;
+  const groups = memberGroupsOf(members);
   return groups.map((group) => {
     const parties = group.members.flat();
     const kind = parties.some(({ party }) => party.kind === 'pod') ? 'pod' : 'host';
@@ -90,33 +90,33 @@ function workloadPlaces(resident: Resident & { kind: 'workload' }, members: read
     return {
       json: { kind, namespace, workload: workload.name, workloadKind: workload.kind, ...pods, ...ips },
       single: workload.kind === 'Pod',
-      standings: standingsOf(group),
+      states: groupStatesOf(group),
     };
   });
 }
 
 /** Nodes that no policy tells apart are one place. */
-function nodePlaces(nodes: readonly [string, readonly Member[][]][]): Place[] {
-  const places = new Map<string, Group>();
+function nodeGroups(nodes: readonly [string, readonly Member[][]][]): EndpointGroup[] {
+  const groupsByClasses = new Map<string, MemberGroup>();
   const parts = new Map<string, number>();
   for (const [name, members] of nodes) {
-    for (const group of groupsOf(members)) {
+    for (const group of memberGroupsOf(members)) {
       parts.set(name, (parts.get(name) ?? 0) + 1);
-      const place = at(places, keyOf(group.of), () => ({
+      const merged = getOrCreate(groupsByClasses, keyOf(group.partyClasses), () => ({
         ...group,
         members: group.members.map(() => []),
         names: new Set<string>(),
         ips: new Set<string>(),
       }));
-      for (const [world, some] of group.members.entries()) place.members[world]!.push(...some);
-      place.names.add(name);
-      for (const ip of group.names) place.ips.add(ip);
+      for (const [stateIndex, stateMembers] of group.members.entries()) merged.members[stateIndex]!.push(...stateMembers);
+      merged.names.add(name);
+      for (const ip of group.names) merged.ips.add(ip);
     }
   }
-  return [...places.values()].map((group) => {
+  return [...groupsByClasses.values()].map((group) => {
     const names = [...group.names].sort();
     const ips = names.some((name) => parts.get(name)! > 1) ? { ips: [...group.ips].sort() } : {};
-    return { json: { kind: 'node', nodes: names, ...ips }, single: false, standings: standingsOf(group) };
+    return { json: { kind: 'node', nodes: names, ...ips }, single: false, states: groupStatesOf(group) };
   });
 }
 
@@ -124,19 +124,19 @@ function nodePlaces(nodes: readonly [string, readonly Member[][]][]): Place[] {
  * By what they are in each world. A member is compared with the one of its name; where there is none, with each class
  * that the others have there.
  */
-function groupsOf(members: readonly Member[][]): Group[] {
-  const groups = new Map<string, Group>();
-  const put = (ofWorlds: readonly (Member | undefined)[]): void => {
-    const of = ofWorlds.map((member) => member?.of);
-    const group = at(groups, keyOf(of), () => ({
-      of,
-      members: ofWorlds.map(() => []),
+function memberGroupsOf(members: readonly Member[][]): MemberGroup[] {
+  const groups = new Map<string, MemberGroup>();
+  const put = (byState: readonly (Member | undefined)[]): void => {
+    const partyClasses = byState.map((member) => member?.partyClass);
+    const group = getOrCreate(groups, keyOf(partyClasses), () => ({
+      partyClasses,
+      members: byState.map(() => []),
       names: new Set<string>(),
       ips: new Set<string>(),
     }));
-    for (const [world, member] of ofWorlds.entries()) {
+    for (const [stateIndex, member] of byState.entries()) {
       if (member === undefined) continue;
-      group.members[world]!.push(member);
+      group.members[stateIndex]!.push(member);
       group.names.add(member.name);
       if (member.ip !== undefined) group.ips.add(member.ip);
     }
@@ -149,8 +149,8 @@ function groupsOf(members: readonly Member[][]): Group[] {
   const nameOf = ({ name, ip }: Member) => `${name} ${ip ?? ''}`;
   const before = new Map(first.map((member) => [nameOf(member), member]));
   const after = new Map(second.map((member) => [nameOf(member), member]));
-  const choices = (of: readonly Member[]) =>
-    of.length === 0 ? [undefined] : [...new Map(of.map((one) => [one.of, one])).values()];
+  const choices = (candidates: readonly Member[]) =>
+    candidates.length === 0 ? [undefined] : [...new Map(candidates.map((one) => [one.partyClass, one])).values()];
   for (const member of first) {
     for (const other of after.has(nameOf(member)) ? [after.get(nameOf(member))] : choices(second)) put([member, other]);
   }
@@ -159,14 +159,14 @@ function groupsOf(members: readonly Member[][]): Group[] {
   return [...groups.values()];
 }
 
-function standingsOf({ of, members }: Group): (Standing | undefined)[] {
-  return of.map((one, world) => {
+function groupStatesOf({ partyClasses: partyClass, members }: MemberGroup): (GroupState | undefined)[] {
+  return partyClass.map((one, stateIndex) => {
     if (one === undefined) return undefined;
-    const parties = members[world]!.map(({ party }) => party);
+    const parties = members[stateIndex]!.map(({ party }) => party);
     const addresses = parties.flatMap(addressesOf);
-    const known = parties.every((party) => addressesOf(party).length > 0);
-    const families = known && addresses.length > 0 ? addresses.map(familyOf) : (['IPv4', 'IPv6'] as const);
-    return { of: one, nodes: new Set(parties.flatMap(nodeOf)), families: new Set(families) };
+    const allKnown = parties.every((party) => addressesOf(party).length > 0);
+    const families = allKnown && addresses.length > 0 ? addresses.map(addressFamily) : (['IPv4', 'IPv6'] as const);
+    return { partyClass: one, nodes: new Set(parties.flatMap(nodeOf)), families: new Set(families) };
   });
 }
 
@@ -184,11 +184,11 @@ function addressText(party: Party): string {
   return party.kind === 'address' ? party.address : '';
 }
 
-function keyOf(of: readonly (PartyClass | undefined)[]): string {
-  return of.map((one) => one?.id ?? '-').join(' ');
+function keyOf(partyClasses: readonly (PartyClass | undefined)[]): string {
+  return partyClasses.map((one) => one?.id ?? '-').join(' ');
 }
 
-function at<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
+function getOrCreate<Value>(map: Map<string, Value>, key: string, make: () => Value): Value {
   let value = map.get(key);
   if (value === undefined) {
     value = make();

@@ -1,23 +1,23 @@
 // CIDR blocks as sets of addresses.
-import { type Prefix, prefixHolds } from '../model/address.ts';
+import { type Prefix, prefixContainsBytes } from '../model/address.ts';
 
 export type Block = { cidr: Prefix; except: readonly Prefix[] };
 
 export function isPrefixWithin(inner: Prefix, outer: Prefix): boolean {
-  return inner.bits >= outer.bits && prefixHolds(outer, inner.bytes);
+  return inner.bits >= outer.bits && prefixContainsBytes(outer, inner.bytes);
 }
 
 /** Whether the prefixes together hold every address of the block. */
-export function areCovering(prefixes: readonly Prefix[], block: Prefix): boolean {
+export function prefixesCover(prefixes: readonly Prefix[], block: Prefix): boolean {
   if (prefixes.some((one) => isPrefixWithin(block, one))) return true;
   const inside = prefixes.filter((one) => isPrefixWithin(one, block));
   if (inside.length < 2 || block.bits === block.bytes.length * 8) return false;
-  return halvesOf(block).every((half) => areCovering(inside, half));
+  return halvesOf(block).every((half) => prefixesCover(inside, half));
 }
 
 /** Nobody is left: the excepts take out all of it. */
 export function isEmpty({ cidr, except }: Block): boolean {
-  return areCovering(except, cidr);
+  return prefixesCover(except, cidr);
 }
 
 function halvesOf({ text, bytes, bits }: Prefix): Prefix[] {

@@ -1,10 +1,10 @@
 // What lint holds against a policy, and what a rule of lint is: each is a file in rules/, listed in rules.ts.
 import type { Severity } from '../model/finding.ts';
 import type { ClusterObject } from '../model/kubernetes.ts';
-import type { Declared } from './declared.ts';
+import type { DeclaredObjects } from './declared.ts';
 import type { Path } from './rule-view.ts';
 
-export type Found = {
+export type RuleComplaint = {
   /** The policy; for a namespace without any, the namespace, or a pod of it where no manifest has the namespace. */
   object: ClusterObject;
   path: Path;
@@ -21,7 +21,7 @@ export type LintRule = {
   severity: Severity;
   /** What it complains of; docs/lint.md says the same. */
   summary: string;
-  find(declared: Declared): Iterable<Found>;
+  find(declared: DeclaredObjects): Iterable<RuleComplaint>;
 };
 
-export type Complaint = Found & { rule: string; severity: Severity };
+export type Complaint = RuleComplaint & { rule: string; severity: Severity };

@@ -13,14 +13,14 @@ import type {
 } from '../model/kubernetes.ts';
 import { isPolicy } from '../model/kubernetes.ts';
 import { selects } from '../policy/selectors.ts';
-import { isSound, type Path, type PodsMeant, type RuleView, rulesOf, type SoundPolicy } from './rule-view.ts';
-import { maySelectNamed } from './selectors.ts';
+import { isValid, type Path, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
+import { maySelectNamespace } from './selectors.ts';
 
 /** What stands in an object's manifest; undefined where a field was left out. */
-export type Written = { value(path: Path): unknown };
+export type ManifestFields = { value(path: Path): unknown };
 
 /** A pod or a pod template; several that policies cannot tell apart are one. */
-export type Declaration = {
+export type PodDeclaration = {
   object: Pod | Workload;
   namespace: string;
   labels: Labels;
@@ -28,74 +28,74 @@ export type Declaration = {
   ports: readonly ContainerPort[];
 };
 
-export class Declared {
+export class DeclaredObjects {
   readonly policies: readonly Policy[];
-  readonly sound: readonly SoundPolicy[];
+  readonly validPolicies: readonly ValidPolicy[];
   readonly rules: readonly RuleView[];
   readonly nodes: readonly Node[];
   readonly namespaces: ReadonlyMap<string, Namespace>;
-  readonly pods: readonly Declaration[];
-  readonly #written: (object: ClusterObject) => Written | undefined;
-  readonly #inNamespace: ReadonlyMap<string, readonly Declaration[]>;
+  readonly pods: readonly PodDeclaration[];
+  readonly #manifestFields: (object: ClusterObject) => ManifestFields | undefined;
+  readonly #podsByNamespace: ReadonlyMap<string, readonly PodDeclaration[]>;
   /** By `key=value`, in the order of `pods`. */
-  readonly #labelled: ReadonlyMap<string, readonly Declaration[]>;
-  readonly #selected = new Map<string, ReadonlySet<string>>();
+  readonly #podsByLabel: ReadonlyMap<string, readonly PodDeclaration[]>;
+  readonly #namespacesBySelector = new Map<string, ReadonlySet<string>>();
 
   /** `written` where the objects come from manifests; what was left out is not known otherwise. */
   constructor(
     objects: readonly ClusterObject[],
-    written: (object: ClusterObject) => Written | undefined = () => undefined,
+    manifestFields: (object: ClusterObject) => ManifestFields | undefined = () => undefined,
   ) {
     this.policies = objects.filter(isPolicy).sort(byName);
-    this.sound = this.policies.filter(isSound);
-    this.rules = this.sound.flatMap(rulesOf);
+    this.validPolicies = this.policies.filter(isValid);
+    this.rules = this.validPolicies.flatMap(rulesOf);
     this.nodes = objects.filter((object) => object.kind === 'Node');
     const namespaces = objects.filter((object) => object.kind === 'Namespace');
     this.namespaces = new Map(namespaces.map((namespace) => [namespace.name, namespace]));
-    this.pods = declarationsOf(objects);
-    this.#inNamespace = Map.groupBy(this.pods, ({ namespace }) => namespace);
-    this.#labelled = byLabel(this.pods);
-    this.#written = written;
+    this.pods = podDeclarationsOf(objects);
+    this.#podsByNamespace = Map.groupBy(this.pods, ({ namespace }) => namespace);
+    this.#podsByLabel = groupByLabel(this.pods);
+    this.#manifestFields = manifestFields;
   }
 
-  written(object: ClusterObject): Written | undefined {
-    return this.#written(object);
+  manifestFields(object: ClusterObject): ManifestFields | undefined {
+    return this.#manifestFields(object);
   }
 
   /** Those that may be meant, less host-network pods, which no policy selects (rule 13). */
-  podsMeant(meant: PodsMeant): Declaration[] {
-    return this.allMeant(meant).filter(({ hostNetwork }) => !hostNetwork);
+  selectablePods(scope: PodScope): PodDeclaration[] {
+    return this.podsInScope(scope).filter(({ hostNetwork }) => !hostNetwork);
   }
 
-  allMeant({ namespace, namespaceSelector, podSelector }: PodsMeant): Declaration[] {
-    const some = namespace === undefined ? this.#mostOf(podSelector) : (this.#inNamespace.get(namespace) ?? []);
-    const namespaces = namespace === undefined ? this.#namespacesMeant(namespaceSelector) : undefined;
-    return some.filter((pod) => (namespaces?.has(pod.namespace) ?? true) && selects(podSelector, pod.labels));
+  podsInScope({ namespace, namespaceSelector, podSelector }: PodScope): PodDeclaration[] {
+    const candidates = namespace === undefined ? this.#candidatesFor(podSelector) : (this.#podsByNamespace.get(namespace) ?? []);
+    const namespaces = namespace === undefined ? this.#namespacesSelected(namespaceSelector) : undefined;
+    return candidates.filter((pod) => (namespaces?.has(pod.namespace) ?? true) && selects(podSelector, pod.labels));
   }
 
   /** Few that hold all that it may select. */
-  #mostOf(selector: LabelSelector): readonly Declaration[] {
+  #candidatesFor(selector: LabelSelector): readonly PodDeclaration[] {
     const one = selector.find(({ operator, values }) => operator === 'In' && values.length === 1);
-    return one === undefined ? this.pods : (this.#labelled.get(`${one.key}=${one.values[0]}`) ?? []);
+    return one === undefined ? this.pods : (this.#podsByLabel.get(`${one.key}=${one.values[0]}`) ?? []);
   }
 
-  #namespacesMeant(selector: LabelSelector): ReadonlySet<string> {
+  #namespacesSelected(selector: LabelSelector): ReadonlySet<string> {
     const key = JSON.stringify(selector);
-    const known = this.#selected.get(key);
-    if (known !== undefined) return known;
-    const names = [...this.#inNamespace.keys()].filter((name) => {
+    const cached = this.#namespacesBySelector.get(key);
+    if (cached !== undefined) return cached;
+    const names = [...this.#podsByNamespace.keys()].filter((name) => {
       const namespace = this.namespaces.get(name);
-      return namespace === undefined ? maySelectNamed(selector, name) : selects(selector, namespace.labels);
+      return namespace === undefined ? maySelectNamespace(selector, name) : selects(selector, namespace.labels);
     });
-    const found = new Set(names);
-    this.#selected.set(key, found);
-    return found;
+    const selected = new Set(names);
+    this.#namespacesBySelector.set(key, selected);
+    return selected;
   }
 }
 
 /** Pods that have ended are nobody's any more. */
-function declarationsOf(objects: readonly ClusterObject[]): Declaration[] {
-  const distinct = new Map<string, Declaration>();
+function podDeclarationsOf(objects: readonly ClusterObject[]): PodDeclaration[] {
+  const distinct = new Map<string, PodDeclaration>();
   for (const object of objects) {
     if (object.kind !== 'Pod' && object.kind !== 'Workload') continue;
     if (object.kind === 'Pod' && object.endedUs > 0) continue;
@@ -106,16 +106,16 @@ function declarationsOf(objects: readonly ClusterObject[]): Declaration[] {
   return [...distinct.values()].sort((a, b) => byName(a.object, b.object));
 }
 
-function byLabel(pods: readonly Declaration[]): Map<string, Declaration[]> {
-  const labelled = new Map<string, Declaration[]>();
+function groupByLabel(pods: readonly PodDeclaration[]): Map<string, PodDeclaration[]> {
+  const podsOfLabel = new Map<string, PodDeclaration[]>();
   for (const pod of pods) {
     for (const [key, value] of Object.entries(pod.labels)) {
-      const list = labelled.get(`${key}=${value}`);
-      if (list === undefined) labelled.set(`${key}=${value}`, [pod]);
+      const list = podsOfLabel.get(`${key}=${value}`);
+      if (list === undefined) podsOfLabel.set(`${key}=${value}`, [pod]);
       else list.push(pod);
     }
   }
-  return labelled;
+  return podsOfLabel;
 }
 
 function byName(a: ClusterObject, b: ClusterObject): number {

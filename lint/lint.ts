@@ -2,15 +2,15 @@
 // same order.
 import { severities } from '../model/finding.ts';
 import type { Complaint, LintRule } from './complaint.ts';
-import { compare, type Declared } from './declared.ts';
+import { compare, type DeclaredObjects } from './declared.ts';
 import type { Path } from './rule-view.ts';
 
 /** The gravest first; those of one severity by namespace, object, field and rule. */
-export function lint(declared: Declared, rules: readonly LintRule[]): Complaint[] {
+export function lint(declared: DeclaredObjects, rules: readonly LintRule[]): Complaint[] {
   return rules.flatMap((rule) => complaintsOf(rule, declared)).sort(inOrder);
 }
 
-function complaintsOf(rule: LintRule, declared: Declared): Complaint[] {
+function complaintsOf(rule: LintRule, declared: DeclaredObjects): Complaint[] {
   return Array.from(rule.find(declared), (found) => ({ rule: rule.name, severity: rule.severity, ...found }));
 }
 

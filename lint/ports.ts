@@ -2,15 +2,15 @@
 import type { ClusterPort } from '../model/kubernetes.ts';
 
 /** Whether `outer` matches whatever `inner` does; no entries mean every port and protocol. */
-export function portsWithin(inner: readonly ClusterPort[], outer: readonly ClusterPort[]): boolean {
+export function arePortsWithin(inner: readonly ClusterPort[], outer: readonly ClusterPort[]): boolean {
   if (outer.length === 0) return true;
   return inner.length > 0 && inner.every((one) => isPortWithin(one, outer));
 }
 
 /** Whether no connection can match both. */
-export function portsApart(some: readonly ClusterPort[], others: readonly ClusterPort[]): boolean {
+export function arePortsDisjoint(some: readonly ClusterPort[], others: readonly ClusterPort[]): boolean {
   if (some.length === 0 || others.length === 0) return false;
-  return some.every((one) => others.every((other) => isApart(one, other)));
+  return some.every((one) => others.every((other) => isDisjoint(one, other)));
 }
 
 function isPortWithin(inner: ClusterPort, outer: readonly ClusterPort[]): boolean {
@@ -30,7 +30,7 @@ function isCovered(first: number, last: number, entries: readonly ClusterPort[])
   return next > last;
 }
 
-function isApart(one: ClusterPort, other: ClusterPort): boolean {
+function isDisjoint(one: ClusterPort, other: ClusterPort): boolean {
   if (one.protocol !== undefined && other.protocol !== undefined && one.protocol !== other.protocol) return true;
   if (typeof one.port !== 'number' || typeof other.port !== 'number') return false;
   return (one.endPort ?? one.port) < other.port || (other.endPort ?? other.port) < one.port;

@@ -16,29 +16,29 @@ import type { Block } from './blocks.ts';
 /** A field of an object: `['spec', 'egress', 0, 'ports', 1]`; empty for the object as a whole. */
 export type Path = readonly (string | number)[];
 
-export type SoundPolicy = (NetworkPolicy | ClusterPolicy) & { broken?: undefined };
+export type ValidPolicy = (NetworkPolicy | ClusterPolicy) & { broken?: undefined };
 
 /** `namespace`: of that one alone, and then `namespaceSelector` is empty. */
-export type PodsMeant = { namespace?: string; namespaceSelector: LabelSelector; podSelector: LabelSelector };
+export type PodScope = { namespace?: string; namespaceSelector: LabelSelector; podSelector: LabelSelector };
 
 export type PeerView = { path: Path } & (
-  | { is: 'pods'; pods: PodsMeant; selectors: readonly SelectorView[] }
-  | { is: 'addresses'; blocks: readonly (Block & { path: Path })[] }
-  | { is: 'nodes'; selector: LabelSelector }
-  | { is: 'names'; names: readonly string[] }
+  | { kind: 'pods'; pods: PodScope; selectors: readonly SelectorView[] }
+  | { kind: 'addresses'; blocks: readonly (Block & { path: Path })[] }
+  | { kind: 'nodes'; selector: LabelSelector }
+  | { kind: 'names'; names: readonly string[] }
 );
 
-export type SelectorView = { of: 'pods' | 'namespaces'; selector: LabelSelector; path: Path };
+export type SelectorView = { target: 'pods' | 'namespaces'; selector: LabelSelector; path: Path };
 
 export type RuleView = {
-  policy: SoundPolicy;
+  policy: ValidPolicy;
   tier: Tier;
   /** 0 for a NetworkPolicy, whose order says nothing. */
   priority: number;
   direction: Direction;
   index: number;
   path: Path;
-  subject: PodsMeant;
+  subject: PodScope;
   action: ClusterAction;
   peers: readonly PeerView[] | 'everyone';
   ports: readonly (ClusterPort & { path: Path })[];
@@ -46,26 +46,26 @@ export type RuleView = {
   notUnderstood?: string;
 };
 
-export function isSound(policy: Policy): policy is SoundPolicy {
+export function isValid(policy: Policy): policy is ValidPolicy {
   return policy.broken === undefined;
 }
 
 /** Egress first, each direction in its order. */
-export function rulesOf(policy: SoundPolicy): RuleView[] {
+export function rulesOf(policy: ValidPolicy): RuleView[] {
   return (['egress', 'ingress'] as const).flatMap((direction) =>
     policy.kind === 'NetworkPolicy' ? networkRules(policy, direction) : clusterRules(policy, direction),
   );
 }
 
 /** Those whom the policy is about, and the selectors that say so. */
-export function subjectOf(policy: SoundPolicy): { pods: PodsMeant; selectors: readonly SelectorView[] } {
+export function subjectOf(policy: ValidPolicy): { pods: PodScope; selectors: readonly SelectorView[] } {
   if (policy.kind !== 'NetworkPolicy') return podsView(policy.subject, ['spec', 'subject']);
   const { namespace, podSelector } = policy;
-  const selectors = [{ of: 'pods' as const, selector: podSelector, path: ['spec', 'podSelector'] }];
+  const selectors = [{ target: 'pods' as const, selector: podSelector, path: ['spec', 'podSelector'] }];
   return { pods: { namespace, namespaceSelector: [], podSelector }, selectors };
 }
 
-function networkRules(policy: SoundPolicy & { kind: 'NetworkPolicy' }, direction: Direction): RuleView[] {
+function networkRules(policy: ValidPolicy & { kind: 'NetworkPolicy' }, direction: Direction): RuleView[] {
   const { pods: subject } = subjectOf(policy);
   return (policy[direction] ?? []).map(({ peers, ports }, index) => {
     const path = ['spec', direction, index];
@@ -78,21 +78,21 @@ function networkRules(policy: SoundPolicy & { kind: 'NetworkPolicy' }, direction
   });
 }
 
-function networkPeer(peer: PolicyPeer, { namespace }: SoundPolicy, path: Path): PeerView {
-  if ('ipBlock' in peer) return { is: 'addresses', blocks: [{ ...peer.ipBlock, path: [...path, 'ipBlock'] }], path };
+function networkPeer(peer: PolicyPeer, { namespace }: ValidPolicy, path: Path): PeerView {
+  if ('ipBlock' in peer) return { kind: 'addresses', blocks: [{ ...peer.ipBlock, path: [...path, 'ipBlock'] }], path };
   const { podSelector, namespaceSelector } = peer;
   const selectors: SelectorView[] = [];
   if (namespaceSelector !== undefined) {
-    selectors.push({ of: 'namespaces', selector: namespaceSelector, path: [...path, 'namespaceSelector'] });
+    selectors.push({ target: 'namespaces', selector: namespaceSelector, path: [...path, 'namespaceSelector'] });
   }
   if (podSelector !== undefined) {
-    selectors.push({ of: 'pods', selector: podSelector, path: [...path, 'podSelector'] });
+    selectors.push({ target: 'pods', selector: podSelector, path: [...path, 'podSelector'] });
   }
   const pods = { namespaceSelector: namespaceSelector ?? [], podSelector: podSelector ?? [] };
-  return { is: 'pods', pods: namespaceSelector === undefined ? { ...pods, namespace } : pods, selectors, path };
+  return { kind: 'pods', pods: namespaceSelector === undefined ? { ...pods, namespace } : pods, selectors, path };
 }
 
-function clusterRules(policy: SoundPolicy & ClusterPolicy, direction: Direction): RuleView[] {
+function clusterRules(policy: ValidPolicy & ClusterPolicy, direction: Direction): RuleView[] {
   const { tier, priority } = policy;
   const { pods: subject } = subjectOf(policy);
   const portsName = policy.kind === 'ClusterNetworkPolicy' ? 'protocols' : 'ports';
@@ -109,21 +109,21 @@ function clusterRules(policy: SoundPolicy & ClusterPolicy, direction: Direction)
 }
 
 function clusterPeer(peer: ClusterPeer, path: Path): PeerView {
-  if ('pods' in peer) return { is: 'pods', ...podsView(peer.pods, path), path };
-  if ('nodes' in peer) return { is: 'nodes', selector: peer.nodes, path };
-  if ('domainNames' in peer) return { is: 'names', names: peer.domainNames, path };
+  if ('pods' in peer) return { kind: 'pods', ...podsView(peer.pods, path), path };
+  if ('nodes' in peer) return { kind: 'nodes', selector: peer.nodes, path };
+  if ('domainNames' in peer) return { kind: 'names', names: peer.domainNames, path };
   const blocks = peer.networks.map((cidr, at) => ({ cidr, except: [], path: [...path, 'networks', at] }));
-  return { is: 'addresses', blocks, path };
+  return { kind: 'addresses', blocks, path };
 }
 
 function podsView({ namespaceSelector, podSelector }: PodsSelector, path: Path) {
-  const pods: PodsMeant = { namespaceSelector, podSelector: podSelector ?? [] };
+  const pods: PodScope = { namespaceSelector, podSelector: podSelector ?? [] };
   const selectors: SelectorView[] =
     podSelector === undefined
-      ? [{ of: 'namespaces', selector: namespaceSelector, path: [...path, 'namespaces'] }]
+      ? [{ target: 'namespaces', selector: namespaceSelector, path: [...path, 'namespaces'] }]
       : [
-          { of: 'namespaces', selector: namespaceSelector, path: [...path, 'pods', 'namespaceSelector'] },
-          { of: 'pods', selector: podSelector, path: [...path, 'pods', 'podSelector'] },
+          { target: 'namespaces', selector: namespaceSelector, path: [...path, 'pods', 'namespaceSelector'] },
+          { target: 'pods', selector: podSelector, path: [...path, 'pods', 'podSelector'] },
         ];
   return { pods, selectors };
 }

@@ -3,7 +3,7 @@
 import type { LabelSelector, Requirement } from '../model/kubernetes.ts';
 
 /** What a selector asks of one key. `oneOf` is undefined where any value will do. */
-type Demand = {
+type KeyConstraint = {
   present: boolean;
   absent: boolean;
   oneOf: ReadonlySet<string> | undefined;
@@ -15,20 +15,20 @@ const nameLabel = 'kubernetes.io/metadata.name';
 export const everyNamespace: LabelSelector = [{ key: nameLabel, operator: 'Exists', values: [] }];
 
 /** The key of which the selector asks what no object can have; undefined where there is none. */
-export function contradiction(selector: LabelSelector): string | undefined {
-  for (const [key, demand] of demandsOf(selector)) if (isImpossible(demand)) return key;
+export function contradictoryKey(selector: LabelSelector): string | undefined {
+  for (const [key, constraint] of constraintsOf(selector)) if (isImpossible(constraint)) return key;
   return undefined;
 }
 
 /** Whether all that `inner` selects is selected by `outer`. */
 export function isWithin(inner: LabelSelector, outer: LabelSelector): boolean {
-  const given = demandsOf(inner);
-  return outer.every((requirement) => isImplied(requirement, given.get(requirement.key)));
+  const constraints = constraintsOf(inner);
+  return outer.every((requirement) => isImplied(requirement, constraints.get(requirement.key)));
 }
 
-function isImplied({ operator, values }: Requirement, demand: Demand | undefined): boolean {
-  if (demand === undefined) return false;
-  const { present, absent, oneOf, noneOf } = demand;
+function isImplied({ operator, values }: Requirement, constraint: KeyConstraint | undefined): boolean {
+  if (constraint === undefined) return false;
+  const { present, absent, oneOf, noneOf } = constraint;
   switch (operator) {
     case 'In':
       return oneOf !== undefined && [...oneOf].every((value) => values.includes(value));
@@ -45,32 +45,32 @@ function isImplied({ operator, values }: Requirement, demand: Demand | undefined
 }
 
 /** The names of the only namespaces that it can select; undefined where it does not say. */
-export function namesOf(namespaceSelector: LabelSelector): readonly string[] | undefined {
-  const names = demandsOf(namespaceSelector).get(nameLabel)?.oneOf;
+export function selectedNamespaceNames(namespaceSelector: LabelSelector): readonly string[] | undefined {
+  const names = constraintsOf(namespaceSelector).get(nameLabel)?.oneOf;
   return names && [...names];
 }
 
 /** Whether it may select a namespace of which nothing but the name is known. */
-export function maySelectNamed(namespaceSelector: LabelSelector, name: string): boolean {
-  return contradiction([...namespaceSelector, { key: nameLabel, operator: 'In', values: [name] }]) === undefined;
+export function maySelectNamespace(namespaceSelector: LabelSelector, name: string): boolean {
+  return contradictoryKey([...namespaceSelector, { key: nameLabel, operator: 'In', values: [name] }]) === undefined;
 }
 
-function demandsOf(selector: LabelSelector): Map<string, Demand> {
-  const demands = new Map<string, Demand>();
+function constraintsOf(selector: LabelSelector): Map<string, KeyConstraint> {
+  const constraints = new Map<string, KeyConstraint>();
   for (const { key, operator, values } of selector) {
-    let { present, absent, oneOf, noneOf } = demands.get(key) ?? nothingAsked;
+    let { present, absent, oneOf, noneOf } = constraints.get(key) ?? unconstrained;
     present ||= operator === 'In' || operator === 'Exists';
     absent ||= operator === 'DoesNotExist';
     if (operator === 'NotIn') noneOf = new Set([...noneOf, ...values]);
     if (operator === 'In') oneOf = new Set(values.filter((value) => oneOf === undefined || oneOf.has(value)));
     if (oneOf !== undefined) oneOf = new Set([...oneOf].filter((value) => !noneOf.has(value)));
-    demands.set(key, { present, absent, oneOf, noneOf });
+    constraints.set(key, { present, absent, oneOf, noneOf });
   }
-  return demands;
+  return constraints;
 }
 
-const nothingAsked: Demand = { present: false, absent: false, oneOf: undefined, noneOf: new Set() };
+const unconstrained: KeyConstraint = { present: false, absent: false, oneOf: undefined, noneOf: new Set() };
 
-function isImpossible({ present, absent, oneOf }: Demand): boolean {
+function isImpossible({ present, absent, oneOf }: KeyConstraint): boolean {
   return (present && absent) || oneOf?.size === 0;
 }

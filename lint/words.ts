@@ -1,19 +1,19 @@
 // Policies' parts as complaints tell them.
 import type { ClusterPort, LabelSelector, Requirement } from '../model/kubernetes.ts';
 import { protocolName } from '../model/protocol.ts';
-import { listed } from '../policy/listed.ts';
+import { listText } from '../policy/listed.ts';
 
 /** As `kubectl -l` takes it, near enough to search for. */
 export function selectorText(selector: LabelSelector): string {
-  return listed(selector.map(requirementText), ',');
+  return listText(selector.map(requirementText), ',');
 }
 
 function requirementText({ key, operator, values }: Requirement): string {
   switch (operator) {
     case 'In':
-      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${listed(values)})`;
+      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${listText(values)})`;
     case 'NotIn':
-      return values.length === 1 ? `${key}!=${values[0]}` : `${key} notin (${listed(values)})`;
+      return values.length === 1 ? `${key}!=${values[0]}` : `${key} notin (${listText(values)})`;
     case 'Exists':
       return key;
     case 'DoesNotExist':
@@ -23,7 +23,7 @@ function requirementText({ key, operator, values }: Requirement): string {
 
 /** `TCP 443, UDP 8000-8080`. */
 export function portsText(ports: readonly ClusterPort[]): string {
-  return listed(ports.map(portText));
+  return listText(ports.map(portText));
 }
 
 function portText({ protocol, port, endPort }: ClusterPort): string {

@@ -21,7 +21,7 @@ export function addressBytes(address: Address): Uint8Array {
 }
 
 /** Bytes in network order as one number. */
-export function numberOfBytes(bytes: Uint8Array): bigint {
+export function bytesToBigInt(bytes: Uint8Array): bigint {
   let number = 0n;
   for (const byte of bytes) number = (number << 8n) | BigInt(byte);
   return number;
@@ -69,7 +69,7 @@ export function ipv4Bits(address: Address): number {
 const [dot, zero, nine] = ['.', '0', '9'].map((one) => one.charCodeAt(0)) as [number, number, number];
 
 /** As prefixHolds, of the bits of an IPv4 address. */
-export function prefixHoldsIpv4({ bytes, bits: length }: Prefix, bits: number): boolean {
+export function prefixContainsIpv4({ bytes, bits: length }: Prefix, bits: number): boolean {
   if (bytes.length !== 4) return false;
   if (length === 0) return true;
   const start = (bytes[0]! << 24) | (bytes[1]! << 16) | (bytes[2]! << 8) | bytes[3]!;
@@ -77,31 +77,31 @@ export function prefixHoldsIpv4({ bytes, bits: length }: Prefix, bits: number): 
 }
 
 /** Whether the prefix holds the address; a prefix of the other family never does. hot, once a verdict */
-export function prefixHoldsAddress(prefix: Prefix, address: Address): boolean {
+export function prefixContainsAddress(prefix: Prefix, address: Address): boolean {
   const bits = ipv4Bits(address);
-  if (bits >= 0) return prefixHoldsIpv4(prefix, bits);
-  return prefix.bytes.length === 16 && prefixHolds(prefix, knownBytes(address));
+  if (bits >= 0) return prefixContainsIpv4(prefix, bits);
+  return prefix.bytes.length === 16 && prefixContainsBytes(prefix, cachedBytes(address));
 }
 
 /** Reading an IPv6 address costs a microsecond, and the same ones come again. */
-const bytesKnown = new Map<Address, Uint8Array>();
-const bytesKnownMost = 65_536;
+const bytesCache = new Map<Address, Uint8Array>();
+const maxBytesCached = 65_536;
 
-function knownBytes(address: Address): Uint8Array {
-  const known = bytesKnown.get(address);
+function cachedBytes(address: Address): Uint8Array {
+  const known = bytesCache.get(address);
   if (known !== undefined) return known;
-  if (bytesKnown.size >= bytesKnownMost) bytesKnown.clear();
+  if (bytesCache.size >= maxBytesCached) bytesCache.clear();
   const bytes = addressBytes(address);
-  bytesKnown.set(address, bytes);
+  bytesCache.set(address, bytes);
   return bytes;
 }
 
 /** As prefixHoldsAddress, of the bytes of an address. */
-export function prefixHolds(prefix: Prefix, bytes: Uint8Array): boolean {
+export function prefixContainsBytes(prefix: Prefix, bytes: Uint8Array): boolean {
   if (bytes.length !== prefix.bytes.length) return false;
-  const whole = prefix.bits >> 3;
-  for (let i = 0; i < whole; i++) if (bytes[i] !== prefix.bytes[i]) return false;
-  const rest = prefix.bits & 7;
-  if (rest === 0) return true;
-  return ((bytes[whole]! ^ prefix.bytes[whole]!) & (0xff00 >> rest) & 0xff) === 0;
+  const wholeBytes = prefix.bits >> 3;
+  for (let i = 0; i < wholeBytes; i++) if (bytes[i] !== prefix.bytes[i]) return false;
+  const remainingBits = prefix.bits & 7;
+  if (remainingBits === 0) return true;
+  return ((bytes[wholeBytes]! ^ prefix.bytes[wholeBytes]!) & (0xff00 >> remainingBits) & 0xff) === 0;
 }

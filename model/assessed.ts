@@ -5,17 +5,17 @@ import type { Verdict } from './verdict.ts';
 
 /**
  * How the verdict stands in time. `grace`: what denies it had changed so shortly before that nobody can ask the network
- * to obey yet. `outlived`: the connection began before the change that denies it now, and still carries packets.
+ * to obey yet. `grandfathered`: the connection began before the change that denies it now, and still carries packets.
  */
-export type Standing = { standing: 'in-force' } | { standing: 'grace' } | { standing: 'outlived'; deniedNow: Verdict };
+export type VerdictTiming = { timing: 'in-force' } | { timing: 'grace' } | { timing: 'grandfathered'; deniedNow: Verdict };
 
-export type Assessed = {
+export type EvaluatedConnection = {
   connection: Connection;
   verdict: Verdict;
   /** By the policies that are declared elsewhere, where they are judged by too. */
-  elsewhere?: Verdict;
-  standing: Standing;
-  seen: readonly Observation[];
+  declaredVerdict?: Verdict;
+  timing: VerdictTiming;
+  observations: readonly Observation[];
   /** The responder's node masqueraded the initiator: this is the address that it saw. */
-  via: string | undefined;
+  masqueradeAddress: string | undefined;
 };

@@ -1,11 +1,11 @@
 // The connection: both observations of one flow, joined, with what the network did.
 import type { Endpoint, Placement } from './endpoint.ts';
-import type { Both, ObservationPoint, Tuple } from './record.ts';
+import type { PerDirection, ObservationPoint, Tuple } from './record.ts';
 import type { VerdictName } from './verdict.ts';
 
 export type Outcome = 'established' | 'refused' | 'unanswered';
 
-export type DeliveryDoubt =
+export type DeliveryUnknownReason =
   | 'responder-outside' // no interface of ours is where it would arrive
   | 'not-watched' // no agent watched the responder's interface for the whole time
   | 'losses' // the responder's agent lost packets meanwhile
@@ -17,7 +17,7 @@ export type DeliveryDoubt =
 export type Delivered =
   | { delivered: 'yes'; by: 'seen' | 'answer' }
   | { delivered: 'no' }
-  | { delivered: 'unknown'; why: DeliveryDoubt };
+  | { delivered: 'unknown'; why: DeliveryUnknownReason };
 
 /** One joined connection with its verdict, as stored and shown. Times in µs since the epoch on the collector's clock. */
 export type Connection = {
@@ -37,14 +37,14 @@ export type Connection = {
   placement: Placement;
   outcome: Outcome;
   delivered: Delivered;
-  packets: Both<number>;
-  bytes: Both<number>;
+  packets: PerDirection<number>;
+  bytes: PerDirection<number>;
   rttUs: number;
   synRetries: number;
   observed: readonly ObservationPoint[];
   verdict: VerdictName;
   /** What the policies that are declared elsewhere say, where they are judged by too. */
-  elsewhere?: VerdictName;
+  declaredVerdict?: VerdictName;
   /** Why the verdict is unknown, in words; empty where it is known. */
   unknownReason: string;
   /** The finding that counts this connection; empty where none does. */

@@ -1,5 +1,5 @@
 // Both observations of one connection, met but not yet judged: what passes from the join to the verdict.
-import type { Both, ObservationPoint, Tuple } from './record.ts';
+import type { PerDirection, ObservationPoint, Tuple } from './record.ts';
 
 /** All records of one connection at one interface, added up. Times in µs on the collector's clock. */
 export type Observation = Tuple & {
@@ -12,22 +12,22 @@ export type Observation = Tuple & {
   midStream: boolean;
   beganUs: number;
   /** On the agent's own clock, as every record of the connection repeats it: with the interface it names the connection. */
-  toldBeganUs: number;
+  agentBeganUs: number;
   lastUs: number;
-  packets: Both<number>;
-  bytes: Both<number>;
-  tcpFlags: Both<number>;
+  packets: PerDirection<number>;
+  bytes: PerDirection<number>;
+  tcpFlags: PerDirection<number>;
   synRetries: number;
   unreachable: boolean;
   /** A packet of the initiator was seen that nobody behind us can have dropped. */
   arrived: boolean;
   /** Some interval had packets back, and no ICMP error among them. */
-  repliedTo: boolean;
+  hasReply: boolean;
   rttUs: number;
   ended: boolean;
 };
 
-export type Joined = {
+export type JoinedConnection = {
   id: string;
   protocol: number;
   startUs: number;
@@ -36,6 +36,6 @@ export type Joined = {
   destination: Observation | undefined;
   host: Observation | undefined;
   /** What the initiator asked for, and what the responder's side saw; the same object where nothing was translated. */
-  asked: Tuple;
-  reached: Tuple;
+  originalTuple: Tuple;
+  translatedTuple: Tuple;
 };

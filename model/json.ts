@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import type { Endpoint, Placement } from './endpoint.ts';
 import type { Finding } from './finding.ts';
 import { hasPorts, protocolName } from './protocol.ts';
-import type { Both, ObservationPoint, Tuple } from './record.ts';
+import type { PerDirection, ObservationPoint, Tuple } from './record.ts';
 import type { SideJson } from './verdict.ts';
 
 export type EndpointJson = Endpoint & { names: readonly string[] };
@@ -45,8 +45,8 @@ export type ConnectionJson = {
   outcome: string;
   delivered: string;
   deliveredReason?: string;
-  packets: Both<number>;
-  bytes: Both<number>;
+  packets: PerDirection<number>;
+  bytes: PerDirection<number>;
   rttMs?: number;
   observed: readonly ObservationPoint[];
   names: readonly string[];
@@ -98,7 +98,7 @@ export function connectionJson(connection: Connection): ConnectionJson {
     ...(hasPorts(protocol) ? { port: connection.port, initiatorPort: connection.initiatorPort } : {}),
     placement: connection.placement,
     verdict: connection.verdict,
-    ...(connection.elsewhere === undefined ? {} : { elsewhere: connection.elsewhere }),
+    ...(connection.declaredVerdict === undefined ? {} : { elsewhere: connection.declaredVerdict }),
     ...(unknownReason === '' ? {} : { reason: unknownReason }),
     outcome: connection.outcome,
     delivered: delivered.delivered,

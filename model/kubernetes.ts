@@ -18,9 +18,9 @@ export type WorkloadRef = { kind: string; name: string };
 export type ContainerPort = { name: string; port: number; protocol: number };
 
 /** The apiVersion's short form is not kept: kind, namespace and name are unique among the kinds below. */
-type Named = { name: string; namespace: string; uid: string };
+type ObjectMeta = { name: string; namespace: string; uid: string };
 
-export type Pod = Named & {
+export type Pod = ObjectMeta & {
   kind: 'Pod';
   labels: Labels;
   workload: WorkloadRef;
@@ -36,7 +36,7 @@ export type Pod = Named & {
 };
 
 /** What makes pods, by its pod template: Deployment, StatefulSet, …, or a kind of another API that has one. */
-export type Workload = Named & {
+export type Workload = ObjectMeta & {
   kind: 'Workload';
   /** What its pods are shown as. */
   workload: WorkloadRef;
@@ -51,10 +51,10 @@ export type Workload = Named & {
 };
 
 /** `labels` always holds kubernetes.io/metadata.name (rule 16). */
-export type Namespace = Named & { kind: 'Namespace'; labels: Labels };
+export type Namespace = ObjectMeta & { kind: 'Namespace'; labels: Labels };
 
 /** One with `broken` has more than could be read: which labels and addresses is not known. */
-export type Node = Named & {
+export type Node = ObjectMeta & {
   kind: 'Node';
   broken?: true;
   labels: Labels;
@@ -75,7 +75,7 @@ export type ServicePort = {
  * `addresses`: cluster, external and load balancer addresses. No `selector`: its endpoints are not made of pods. A headless
  * one is a name for its pods: nobody translates ports.
  */
-export type Service = Named & {
+export type Service = ObjectMeta & {
   kind: 'Service';
   addresses: readonly Address[];
   clusterAddresses: readonly Address[];
@@ -86,7 +86,7 @@ export type Service = Named & {
 
 export type EndpointPort = { name: string; protocol: number; port: number };
 /** Only ready endpoints are kept. One with `broken` has endpoints or ports that could not be read. */
-export type EndpointSlice = Named & {
+export type EndpointSlice = ObjectMeta & {
   kind: 'EndpointSlice';
   broken?: true;
   service: string;
@@ -112,7 +112,7 @@ export type PolicyRule = { peers: readonly PolicyPeer[]; ports: readonly PolicyP
  * A policy with `broken` is not evaluated (rule 17): what could be read of it says which verdicts it makes unknown
  * (`podSelector` undefined: every pod of its namespace).
  */
-export type NetworkPolicy = Named & { kind: 'NetworkPolicy'; createdUs: number } & (
+export type NetworkPolicy = ObjectMeta & { kind: 'NetworkPolicy'; createdUs: number } & (
     | {
         broken?: undefined;
         podSelector: LabelSelector;
@@ -154,7 +154,7 @@ export type ClusterRule = {
  * is empty; `priority` is 0 to 1000, lower first; a Baseline AdminNetworkPolicy's tier is Baseline. One with `broken` is
  * not evaluated: what could be read says whom it may touch (`subject` undefined: every pod; `priority` undefined: first).
  */
-export type ClusterPolicy = Named & {
+export type ClusterPolicy = ObjectMeta & {
   kind: 'ClusterNetworkPolicy' | 'AdminNetworkPolicy' | 'BaselineAdminNetworkPolicy';
   createdUs: number;
   tier: 'Admin' | 'Baseline';
@@ -209,11 +209,11 @@ export type ClusterEvent =
  * ours is (Knative's Service).
  */
 export function objectKey(object: ClusterObject): string {
-  const kind = object.kind === 'Workload' ? `Workload/${writtenKind(object)}` : object.kind;
+  const kind = object.kind === 'Workload' ? `Workload/${manifestKind(object)}` : object.kind;
   return `${kind}/${object.namespace}/${object.name}`;
 }
 
 /** The kind that stands in its manifest. */
-export function writtenKind(object: ClusterObject): string {
+export function manifestKind(object: ClusterObject): string {
   return object.kind === 'Workload' ? (object.owned?.kind ?? object.workload.kind) : object.kind;
 }

@@ -2,11 +2,11 @@
 import type { Address } from './address.ts';
 
 /** `name` is the one that was asked for, lower case, without the last dot. `atUs` is when the answer came to the pod. */
-export type NameAnswer = { name: string; address: Address; atUs: number; ttlSeconds: number };
+export type DnsAnswer = { name: string; address: Address; atUs: number; ttlSeconds: number };
 
-const longestName = 253;
+const maxNameLength = 253;
 
 /** Whether the text is a name as it may be kept and shown: whoever answers may write anything. */
-export function isShownName(text: string): boolean {
-  return text.length <= longestName && /^[!-[\]-~]+$/.test(text) && text === text.toLowerCase();
+export function isPrintableName(text: string): boolean {
+  return text.length <= maxNameLength && /^[!-[\]-~]+$/.test(text) && text === text.toLowerCase();
 }

@@ -12,7 +12,7 @@ export function problemLine(problem: Problem): string {
 }
 
 /** What the system or a library says of an error, as a fault: its first line, which begins small, and no more of it. */
-export function faultOf(error: unknown): string {
+export function errorText(error: unknown): string {
   const line = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
   return line.charAt(0).toLowerCase() + line.slice(1);
 }

@@ -12,7 +12,7 @@ export const ACK = 0x10;
 export type ObservationPoint = 'source' | 'destination' | 'host';
 
 /** A value for each direction: forward is initiator to responder. */
-export type Both<Value> = { forward: Value; reverse: Value };
+export type PerDirection<Value> = { forward: Value; reverse: Value };
 
 /** Both ends of a packet, in the direction initiator to responder. Ports are 0 where the protocol has none. */
 export type Tuple = { initiator: Address; initiatorPort: number; responder: Address; responderPort: number };
@@ -38,12 +38,12 @@ export type ConnectionRecord = Tuple & {
   firstUs: number;
   lastUs: number;
   /** On the wire: with segmentation offload, a frame that the interface counts once holds several. */
-  packets: Both<number>;
+  packets: PerDirection<number>;
   /** As the interface counts them, of both directions. */
   frames: number;
-  bytes: Both<number>;
+  bytes: PerDirection<number>;
   /** Flags seen in this interval, or-ed, for each direction. */
-  tcpFlags: Both<number>;
+  tcpFlags: PerDirection<number>;
   /** SYNs without ACK beyond the first, in this interval: the initiator asked again. */
   synRetries: number;
   /** An ICMP error quoting the connection said that it cannot get there (unreachable, other than too big). */
@@ -51,7 +51,7 @@ export type ConnectionRecord = Tuple & {
   /** A packet of the responder that is no such error was seen, in this interval or an earlier one. */
   answered: boolean;
   /** What was seen on its way into the pod may have been dropped behind us: who else filters there changed meanwhile. */
-  unproven: boolean;
+  deliveryUnproven: boolean;
   /** Handshake round trip in µs; 0 where it was not seen. */
   rttUs: number;
   /** True in the record that ends the connection: FIN from both sides, RST, or silence. */

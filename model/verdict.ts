@@ -21,7 +21,7 @@ export type Party =
       node: string;
       ports: readonly ContainerPort[];
       /** It stands for all pods of its workload: two of one name are two pods. */
-      ofWorkload?: true;
+      representsWorkload?: true;
     }
   | {
       kind: 'address';
@@ -37,7 +37,7 @@ export type Party =
   | { kind: 'some-node'; namespace: string; name: string };
 
 /** What is judged: `port` is the responder's, after translation; undefined for protocols without ports. */
-export type Crossing = { initiator: Party; responder: Party; protocol: number; port?: number };
+export type Flow = { initiator: Party; responder: Party; protocol: number; port?: number };
 
 export type VerdictName = 'allowed' | 'undeclared' | 'denied' | 'unknown';
 export type Direction = 'egress' | 'ingress';
@@ -53,7 +53,7 @@ export type RuleRef =
 export type NearMiss = {
   policy: PolicyRef;
   rule: number;
-  missed: 'peer' | 'port' | 'protocol' | 'no-rules';
+  mismatch: 'peer' | 'port' | 'protocol' | 'no-rules';
   expected: string;
 };
 
@@ -74,34 +74,34 @@ export type UnknownReason =
   | { reason: 'cluster-not-synced' };
 
 /** A Pass rule that matches, or, where it is not `sure`, may match. */
-export type Passed = { rule: RuleRef; sure: boolean };
+export type PassMatch = { rule: RuleRef; sure: boolean };
 
 /**
  * The rule of a cluster policy that a rule would have to stand before to let pass what is denied, where it is another than
  * the one that decided: it may deny it first. `nowhere`: no one rule would do, since another policy of the same priority
  * denies it too, or it is not known whether the policy touches the pod.
  */
-export type AcceptBefore = RuleRef | 'nowhere';
+export type InsertBefore = RuleRef | 'nowhere';
 
 export type SideVerdict = { side: Direction } & (
   | { verdict: 'allowed'; decidedBy: RuleRef }
   /** `passed`: rules of cluster policies that leave it to others; `unmatched`: cluster policies of which no rule matches. */
-  | { verdict: 'undeclared'; passed?: readonly Passed[]; unmatched?: readonly PolicyRef[] }
+  | { verdict: 'undeclared'; passMatches?: readonly PassMatch[]; unmatched?: readonly PolicyRef[] }
   /** A Deny rule matched; `notUnderstood` is the part of it for which it fails closed (rule 26). */
-  | { verdict: 'denied'; crossing: Crossing; decidedBy: RuleRef; notUnderstood?: string; acceptBefore?: AcceptBefore }
+  | { verdict: 'denied'; flow: Flow; decidedBy: RuleRef; notUnderstood?: string; insertBefore?: InsertBefore }
   /** Isolated, and no rule matched. */
   | {
       verdict: 'denied';
-      crossing: Crossing;
+      flow: Flow;
       isolatedBy: readonly PolicyRef[];
       nearest: readonly NearMiss[];
-      acceptBefore?: AcceptBefore;
+      insertBefore?: InsertBefore;
     }
   | { verdict: 'unknown'; why: UnknownReason }
 );
 
 /** One of several connections that it may have been: which pod, endpoint or address was at an end is not known. */
-export type Way = { initiator: Party; responder: Party; verdict: Verdict };
+export type Alternative = { initiator: Party; responder: Party; verdict: Verdict };
 
 /** `undefinedByApi`: the protocol is none that NetworkPolicy speaks of (rule 11). Sides: egress, then ingress. */
 export type Verdict = {
@@ -111,7 +111,7 @@ export type Verdict = {
   /** Set where the whole is unknown for a reason of no one side. */
   why?: UnknownReason;
   /** Those that `sides` are put together of, where they are several. */
-  ways?: readonly Way[];
+  alternatives?: readonly Alternative[];
 };
 
 /** A side as scripts read it (docs/json.md); policies are texts like `NetworkPolicy shop/db`. */

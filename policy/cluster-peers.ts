@@ -2,7 +2,7 @@
 import type { ClusterPeer, LabelSelector } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import { type Match, networkMatches, type PodParty, podsMatch } from './peers.ts';
-import { mayAlsoSelect, selects } from './selectors.ts';
+import { selectsWithPartialLabels, selects } from './selectors.ts';
 
 /** `maybe-named`: no DNS answer was seen that gives the address a name. */
 export type ClusterMatch = Match | 'maybe-named';
@@ -36,7 +36,7 @@ function clusterPeerMatches(peer: ClusterPeer, own: PodParty, other: Party): Clu
 function nodeMatches(selector: LabelSelector, node: Party & { kind: 'address' }): ClusterMatch {
   const { nodeLabels, nodeLabelsKnown } = node;
   if (nodeLabels === undefined) return 'no';
-  if (nodeLabelsKnown === false) return mayAlsoSelect(selector, nodeLabels);
+  if (nodeLabelsKnown === false) return selectsWithPartialLabels(selector, nodeLabels);
   return selects(selector, nodeLabels) ? 'yes' : 'no';
 }
 

@@ -2,7 +2,7 @@
 import type { Party, PolicyRef, UnknownReason } from '../model/verdict.ts';
 import type { ClusterMatch } from './cluster-peers.ts';
 
-export function doubtOf(
+export function unknownReasonOf(
   match: Exclude<ClusterMatch, 'yes' | 'no'>,
   other: Party,
   policies: readonly PolicyRef[],

@@ -3,26 +3,26 @@ import type { Problem } from '../model/problem.ts';
 
 export const policyProblemCodes = ['unknown-option', 'bad-option-value'] as const;
 
-export function unknownOption(name: string, known: readonly string[]): Problem {
+export function unknownOption(name: string, allowed: readonly string[]): Problem {
   return {
     code: 'unknown-option',
-    place: `--option ${shown(name)}`,
+    place: `--option ${quote(name)}`,
     fault: 'there is no such option',
-    mend: `use one of ${known.join(', ')}`,
+    mend: `use one of ${allowed.join(', ')}`,
   };
 }
 
-export function badOptionValue(name: string, value: string, known: readonly string[]): Problem {
+export function badOptionValue(name: string, value: string, allowed: readonly string[]): Problem {
   return {
     code: 'bad-option-value',
     place: `--option ${name}`,
-    fault: value === '' ? 'it has no value' : `${shown(value)} is none of its values`,
-    mend: `write ${known.map((one) => `${name}=${one}`).join(' or ')}`,
+    fault: value === '' ? 'it has no value' : `${quote(value)} is none of its values`,
+    mend: `write ${allowed.map((one) => `${name}=${one}`).join(' or ')}`,
   };
 }
 
 /** On one line, and short. */
-function shown(text: string): string {
+function quote(text: string): string {
   const quoted = /^[\w.=-]+$/.test(text) ? text : JSON.stringify(text);
   return quoted.length > 60 ? `${quoted.slice(0, 57)}...` : quoted;
 }

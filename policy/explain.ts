@@ -11,9 +11,9 @@ import type {
   SideVerdict,
   UnknownReason,
   Verdict,
-  Way,
+  Alternative,
 } from '../model/verdict.ts';
-import { listed } from './listed.ts';
+import { listText } from './listed.ts';
 import { type DeniedSide, neededRule } from './needed-rule.ts';
 
 /**
@@ -33,17 +33,17 @@ export function verdictJson(verdict: Verdict): VerdictJson {
     verdict: verdict.verdict,
     ...(verdict.verdict === 'unknown' && why !== undefined ? { reason: reasonText(why) } : {}),
     ...(verdict.undefinedByApi ? { undefinedByApi: true } : {}),
-    sides: verdict.sides.map((side) => sideJson(side, waysOf(side, verdict.ways ?? []))),
+    sides: verdict.sides.map((side) => sideJson(side, alternativeSidesOf(side, verdict.alternatives ?? []))),
   };
 }
 
-function sideJson(side: SideVerdict, ways: readonly OneWay[]): SideJson {
-  const told = { side: side.side, verdict: side.verdict, why: waysText(side, ways) ?? sideText(side) };
-  const denied = side.verdict === 'denied' ? [side, ...ways.flatMap((way) => way.side ?? [])].filter(isDenied) : [];
+function sideJson(side: SideVerdict, alternatives: readonly AlternativeSide[]): SideJson {
+  const common = { side: side.side, verdict: side.verdict, why: alternativesText(side, alternatives) ?? sideText(side) };
+  const denied = side.verdict === 'denied' ? [side, ...alternatives.flatMap((alternative) => alternative.side ?? [])].filter(isDenied) : [];
   const isolatedBy = denied.flatMap((one) => ('isolatedBy' in one ? one.isolatedBy.map(policyText) : []));
   const needs = needsText(denied);
   return {
-    ...told,
+    ...common,
     ...(isolatedBy.length > 0 && { isolatedBy: [...new Set(isolatedBy)] }),
     ...('decidedBy' in side && { decidedBy: decidedByJson(side.decidedBy) }),
     ...(needs !== undefined && { needs }),
@@ -60,12 +60,12 @@ function isDenied(side: SideVerdict): side is DeniedSide {
 }
 
 /** One way of several, and what its side comes to; undefined where that end is none that policies select. */
-type OneWay = { name: string; side: SideVerdict | undefined };
+type AlternativeSide = { name: string; side: SideVerdict | undefined };
 
-function waysOf({ side: direction }: SideVerdict, ways: readonly Way[]): OneWay[] {
-  const initiators = new Set(ways.map(({ initiator }) => partyText(initiator)));
-  const responders = new Set(ways.map(({ responder }) => partyText(responder)));
-  return ways.map(({ initiator, responder, verdict }) => {
+function alternativeSidesOf({ side: direction }: SideVerdict, alternatives: readonly Alternative[]): AlternativeSide[] {
+  const initiators = new Set(alternatives.map(({ initiator }) => partyText(initiator)));
+  const responders = new Set(alternatives.map(({ responder }) => partyText(responder)));
+  return alternatives.map(({ initiator, responder, verdict }) => {
     const varying = [...(initiators.size > 1 ? [initiator] : []), ...(responders.size > 1 ? [responder] : [])];
     const names = varying.length > 0 ? varying : [direction === 'egress' ? initiator : responder];
     return { name: names.map(partyText).join(' -> '), side: verdict.sides.find(({ side }) => side === direction) };
@@ -73,16 +73,16 @@ function waysOf({ side: direction }: SideVerdict, ways: readonly Way[]): OneWay[
 }
 
 /** Undefined where all of them come to the same for the same reason. */
-function waysText(side: SideVerdict, ways: readonly OneWay[]): string | undefined {
-  const toldOf = (way: OneWay) => [way.side?.verdict ?? 'undeclared', way.side ? sideText(way.side) : noPod] as const;
-  const byText = Map.groupBy(ways, (way) => `(${toldOf(way).join('): ')}`);
+function alternativesText(side: SideVerdict, alternatives: readonly AlternativeSide[]): string | undefined {
+  const verdictAndText = (alternative: AlternativeSide) => [alternative.side?.verdict ?? 'undeclared', alternative.side ? sideText(alternative.side) : noPodText] as const;
+  const byText = Map.groupBy(alternatives, (alternative) => `(${verdictAndText(alternative).join('): ')}`);
   const [only, another] = byText.keys();
-  if (only === undefined || (another === undefined && toldOf(ways[0]!)[0] === side.verdict)) return undefined;
-  const texts = [...byText].map(([text, those]) => `${listed([...new Set(those.map(({ name }) => name))])} ${text}`);
-  return listed([...texts, ...(another === undefined ? ['who else it may be is not known'] : [])], '; ', toldMost);
+  if (only === undefined || (another === undefined && verdictAndText(alternatives[0]!)[0] === side.verdict)) return undefined;
+  const texts = [...byText].map(([text, group]) => `${listText([...new Set(group.map(({ name }) => name))])} ${text}`);
+  return listText([...texts, ...(another === undefined ? ['who else it may be is not known'] : [])], '; ', maxListed);
 }
 
-const noPod = 'no pod that policies could select';
+const noPodText = 'no pod that policies could select';
 
 function partyText(party: Party): string {
   return party.kind === 'address' ? party.address : `${party.namespace}/${party.name}`;
@@ -94,12 +94,12 @@ function needsText(denied: readonly DeniedSide[]): string | undefined {
   for (const side of denied) {
     const needed = neededRule(side);
     if (needed === undefined) return undefined;
-    const { policy, before, words } = needed;
+    const { policy, insertBefore, text } = needed;
     const place =
-      before === undefined ? policyText(policy) : `${policyText(policy)} before spec.${side.side}[${before}]`;
-    texts.add(`a rule in ${place} that ${words}`);
+      insertBefore === undefined ? policyText(policy) : `${policyText(policy)} before spec.${side.side}[${insertBefore}]`;
+    texts.add(`a rule in ${place} that ${text}`);
   }
-  return texts.size === 0 ? undefined : `needs ${listed([...texts], ' and ', toldMost)}`;
+  return texts.size === 0 ? undefined : `needs ${listText([...texts], ' and ', maxListed)}`;
 }
 
 function sideText(side: SideVerdict): string {
@@ -110,20 +110,20 @@ function sideText(side: SideVerdict): string {
       return reasonText(side.why);
     case 'denied':
       if (!('isolatedBy' in side)) return `denied by ${ruleText(side)}`;
-      return `isolated, and no rule matches: ${listed(
-        side.nearest.map((miss) => missText(miss, side.side)),
+      return `isolated, and no rule matches: ${listText(
+        side.nearest.map((miss) => nearMissText(miss, side.side)),
         '; ',
-        toldMost,
+        maxListed,
       )}`;
     case 'allowed':
       return side.decidedBy.tier === 'always' ? alwaysTexts[side.decidedBy.reason] : `allowed by ${ruleText(side)}`;
   }
 }
 
-function undeclaredText({ side, passed = [], unmatched = [] }: SideVerdict & { verdict: 'undeclared' }): string {
-  if (passed.length > 0) {
-    const texts = passed.map(({ rule, sure }) => `${placeText(side, rule)} ${sure ? 'passes' : 'may pass'}`);
-    return `no rule decides: ${listed(texts, ' and ')}, and no NetworkPolicy or Baseline rule speaks of it`;
+function undeclaredText({ side, passMatches = [], unmatched = [] }: SideVerdict & { verdict: 'undeclared' }): string {
+  if (passMatches.length > 0) {
+    const texts = passMatches.map(({ rule, sure }) => `${placeText(side, rule)} ${sure ? 'passes' : 'may pass'}`);
+    return `no rule decides: ${listText(texts, ' and ')}, and no NetworkPolicy or Baseline rule speaks of it`;
   }
   if (unmatched.length === 0) return 'not isolated: no policy selects it';
   return `not isolated: none of the ${side} rules of ${policiesText(unmatched)} matches`;
@@ -133,7 +133,7 @@ function placeText(side: Direction, rule: RuleRef): string {
   return rule.tier === 'always' ? alwaysTexts[rule.reason] : `${policyText(rule.policy)} spec.${side}[${rule.rule}]`;
 }
 
-function ruleText({ side, decidedBy, notUnderstood }: Direct): string {
+function ruleText({ side, decidedBy, notUnderstood }: DecidedSide): string {
   if (decidedBy.tier === 'always') return alwaysTexts[decidedBy.reason];
   const place = `${policyText(decidedBy.policy)}, spec.${side}[${decidedBy.rule}]`;
   return notUnderstood === undefined
@@ -141,19 +141,19 @@ function ruleText({ side, decidedBy, notUnderstood }: Direct): string {
     : `${place}: ${notUnderstood} is of a form not known here, so it denies all`;
 }
 
-type Direct = { side: Direction; decidedBy: RuleRef; notUnderstood?: string };
+type DecidedSide = { side: Direction; decidedBy: RuleRef; notUnderstood?: string };
 
 const alwaysTexts = {
   itself: 'a pod may always reach itself',
   'own-node': 'a node and the pods that run on it may always reach each other',
 };
 
-function missText({ policy, rule, missed, expected }: NearMiss, side: string): string {
-  if (missed === 'no-rules') return `${policyText(policy)} has no ${side} rule, so it allows nothing`;
+function nearMissText({ policy, rule, mismatch, expected }: NearMiss, side: string): string {
+  if (mismatch === 'no-rules') return `${policyText(policy)} has no ${side} rule, so it allows nothing`;
   const place = `${policyText(policy)} spec.${side}[${rule}]`;
-  if (missed === 'peer')
+  if (mismatch === 'peer')
     return `${place} needs ${side === 'ingress' ? 'the initiator' : 'the responder'} to be ${expected}`;
-  return `${place} fits but for the ${missed}: it needs ${expected}`;
+  return `${place} fits but for the ${mismatch}: it needs ${expected}`;
 }
 
 /** One clause without a full stop. Few different ones, so that connections can be counted by it: no addresses. */
@@ -196,7 +196,7 @@ export function policyText(policy: PolicyRef): string {
 }
 
 function policiesText(policies: readonly PolicyRef[]): string {
-  return listed(policies.map(policyText), ' and ', toldMost);
+  return listText(policies.map(policyText), ' and ', maxListed);
 }
 
-const toldMost = 5;
+const maxListed = 5;

@@ -1,6 +1,6 @@
 // Texts in a row: more than a reader takes in are only counted.
 
-export function listed(texts: readonly string[], between = ', ', most = 4): string {
-  const more = texts.length - most;
-  return [...texts.slice(0, most), ...(more > 0 ? [`${more} more`] : [])].join(between);
+export function listText(texts: readonly string[], separator = ', ', max = 4): string {
+  const hidden = texts.length - max;
+  return [...texts.slice(0, max), ...(hidden > 0 ? [`${hidden} more`] : [])].join(separator);
 }

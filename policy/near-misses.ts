@@ -1,9 +1,9 @@
 // What would have had to match: for each policy that isolates a side which is denied, the rule that came nearest.
 import type { LabelSelector, PolicyPeer, PolicyPort, PolicyRule, Requirement } from '../model/kubernetes.ts';
 import { protocolName } from '../model/protocol.ts';
-import type { Crossing, NearMiss, Party } from '../model/verdict.ts';
+import type { Flow, NearMiss, Party } from '../model/verdict.ts';
 import type { Isolation } from './compile.ts';
-import { listed } from './listed.ts';
+import { listText } from './listed.ts';
 import type { PolicyOptions } from './options.ts';
 import { type PodParty, peersMatch } from './peers.ts';
 import { type PortMatch, portsMatch } from './ports.ts';
@@ -12,10 +12,10 @@ export function nearMisses(
   isolating: readonly Isolation[],
   own: PodParty,
   other: Party,
-  crossing: Crossing,
+  flow: Flow,
   options: PolicyOptions,
 ): NearMiss[] {
-  return isolating.map((isolation) => nearestOf(isolation, own, other, crossing, options));
+  return isolating.map((isolation) => nearestOf(isolation, own, other, flow, options));
 }
 
 /** The right peer at a wrong port says more than the wrong peer. */
@@ -23,51 +23,51 @@ function nearestOf(
   { policy, rules }: Isolation,
   own: PodParty,
   other: Party,
-  crossing: Crossing,
+  flow: Flow,
   options: PolicyOptions,
 ): NearMiss {
-  let nearest: NearMiss = { policy, rule: -1, missed: 'no-rules', expected: '' };
+  let nearest: NearMiss = { policy, rule: -1, mismatch: 'no-rules', expected: '' };
   let nearestRank = 0;
   for (let rule = 0; rule < rules.length; rule++) {
     const { peers, ports } = rules[rule]!;
-    const peerMissed = peersMatch(peers, own, other, options) === 'no';
-    const port = portsMatch(ports, crossing);
-    const rank = rankOf(peerMissed, port);
+    const peerMismatch = peersMatch(peers, own, other, options) === 'no';
+    const port = portsMatch(ports, flow);
+    const rank = rankOf(peerMismatch, port);
     if (rank <= nearestRank) continue;
     nearestRank = rank;
-    const words = wordsOf(rules[rule]!, policy.namespace);
-    if (peerMissed) nearest = { policy, rule, missed: 'peer', expected: words.peers };
-    else nearest = { policy, rule, missed: port === 'no-such-protocol' ? 'protocol' : 'port', expected: words.ports };
+    const text = ruleTextOf(rules[rule]!, policy.namespace);
+    if (peerMismatch) nearest = { policy, rule, mismatch: 'peer', expected: text.peers };
+    else nearest = { policy, rule, mismatch: port === 'no-such-protocol' ? 'protocol' : 'port', expected: text.ports };
   }
   return nearest;
 }
 
-function rankOf(peerMissed: boolean, port: PortMatch): number {
-  if (!peerMissed) return port === 'no-such-port' ? 4 : 3;
+function rankOf(peerMismatch: boolean, port: PortMatch): number {
+  if (!peerMismatch) return port === 'no-such-port' ? 4 : 3;
   return port === 'yes' ? 2 : 1;
 }
 
-type Words = { peers: string; ports: string };
-const wordsKnown = new WeakMap<PolicyRule, Words>();
+type RuleText = { peers: string; ports: string };
+const ruleTexts = new WeakMap<PolicyRule, RuleText>();
 
-function wordsOf(rule: PolicyRule, namespace: string): Words {
-  const known = wordsKnown.get(rule);
-  if (known !== undefined) return known;
-  const words = {
-    peers: listed(
+function ruleTextOf(rule: PolicyRule, namespace: string): RuleText {
+  const cached = ruleTexts.get(rule);
+  if (cached !== undefined) return cached;
+  const text = {
+    peers: listText(
       rule.peers.map((peer) => peerText(peer, namespace)),
       ' or ',
     ),
-    ports: listed(rule.ports.map(portText), ' or '),
+    ports: listText(rule.ports.map(portText), ' or '),
   };
-  wordsKnown.set(rule, words);
-  return words;
+  ruleTexts.set(rule, text);
+  return text;
 }
 
 function peerText(peer: PolicyPeer, namespace: string): string {
   if ('ipBlock' in peer) {
     const { cidr, except } = peer.ipBlock;
-    return `an address in ${cidr.text}${except.length > 0 ? ` except ${listed(except.map((one) => one.text))}` : ''}`;
+    return `an address in ${cidr.text}${except.length > 0 ? ` except ${listText(except.map((one) => one.text))}` : ''}`;
   }
   const pods = peer.podSelector?.length ? `a pod with ${selectorText(peer.podSelector)}` : 'any pod';
   if (peer.namespaceSelector === undefined) return `${pods} in namespace ${namespace}`;
@@ -83,15 +83,15 @@ function portText({ protocol, port, endPort }: PolicyPort): string {
 }
 
 function selectorText(selector: LabelSelector): string {
-  return listed(selector.map(requirementText), ' and ');
+  return listText(selector.map(requirementText), ' and ');
 }
 
 function requirementText({ key, operator, values }: Requirement): string {
   switch (operator) {
     case 'In':
-      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${listed(values)})`;
+      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${listText(values)})`;
     case 'NotIn':
-      return values.length === 1 ? `${key}!=${values[0]}` : `${key} not in (${listed(values)})`;
+      return values.length === 1 ? `${key}!=${values[0]}` : `${key} not in (${listText(values)})`;
     case 'Exists':
       return key;
     case 'DoesNotExist':

@@ -1,43 +1,43 @@
 // What the NetworkPolicies say of a side (rules 1 to 17); undefined where none of them isolates it.
-import type { AcceptBefore, Crossing, Direction, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
-import { doubtOf } from './doubt.ts';
+import type { InsertBefore, Flow, Direction, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
+import { unknownReasonOf } from './doubt.ts';
 import { nearMisses } from './near-misses.ts';
 import type { PolicyOptions } from './options.ts';
-import { unlessOwnNode } from './own-node.ts';
+import { unknownIfMaybeOwnNode } from './own-node.ts';
 import { type Match, type PodParty, peersMatch } from './peers.ts';
 import type { Selection } from './policy-set.ts';
-import { entryHolds, entryWords, isNamed } from './port-index.ts';
+import { entryMatches, entryWords, hasPortName } from './port-index.ts';
 
 export function judgeNetworkPolicies(
   side: Direction,
   selection: Selection,
   own: PodParty,
   other: Party,
-  crossing: Crossing,
+  flow: Flow,
   options: PolicyOptions,
 ): SideVerdict | undefined {
   const { isolating, broken, index } = selection;
   if (isolating.length === 0 && broken.length === 0) return undefined;
   const { entries, rules } = index;
-  let doubt: Exclude<Match, 'yes' | 'no'> | undefined;
-  let unsure: PolicyRef[] | undefined;
-  let seen = -1;
-  const named = isNamed(crossing);
-  for (let word = 0; word < entries.length; word += entryWords) {
-    const place = entries[word + 3]!;
-    if (place === seen || !entryHolds(index, word, crossing, named)) continue;
-    seen = place;
-    const { policy, rule, of } = rules[place]!;
-    const match = peersMatch(of.peers, own, other, options);
+  let uncertainMatch: Exclude<Match, 'yes' | 'no'> | undefined;
+  let uncertainPolicies: PolicyRef[] | undefined;
+  let lastRule = -1;
+  const hasName = hasPortName(flow);
+  for (let offset = 0; offset < entries.length; offset += entryWords) {
+    const ruleIndex = entries[offset + 3]!;
+    if (ruleIndex === lastRule || !entryMatches(index, offset, flow, hasName)) continue;
+    lastRule = ruleIndex;
+    const { policy, rule, policyRule } = rules[ruleIndex]!;
+    const match = peersMatch(policyRule.peers, own, other, options);
     if (match === 'yes') return { side, verdict: 'allowed', decidedBy: { tier: 'NetworkPolicy', policy, rule } };
     if (match === 'no') continue;
-    doubt ??= match;
-    if (match === doubt && unsure?.at(-1) !== policy) unsure = [...(unsure ?? []), policy];
+    uncertainMatch ??= match;
+    if (match === uncertainMatch && uncertainPolicies?.at(-1) !== policy) uncertainPolicies = [...(uncertainPolicies ?? []), policy];
   }
   // A broken policy can take no allowance away, but it may isolate the side, or hold the rule that allows.
   if (broken.length > 0) return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };
-  if (doubt !== undefined) return { side, verdict: 'unknown', why: doubtOf(doubt, other, unsure!) };
-  return unlessOwnNode(new Denial(selection, own, crossing, side, options), own, other);
+  if (uncertainMatch !== undefined) return { side, verdict: 'unknown', why: unknownReasonOf(uncertainMatch, other, uncertainPolicies!) };
+  return unknownIfMaybeOwnNode(new Denial(selection, own, flow, side, options), own, other);
 }
 
 /** What the nearest rules were is worked out when it is told: few denials are. */
@@ -47,22 +47,22 @@ class Denial {
   readonly isolatedBy: readonly PolicyRef[];
   readonly #selection: Selection;
   readonly #own: PodParty;
-  readonly crossing: Crossing;
-  acceptBefore?: AcceptBefore;
+  readonly flow: Flow;
+  insertBefore?: InsertBefore;
   readonly #options: PolicyOptions;
 
-  constructor(selection: Selection, own: PodParty, crossing: Crossing, side: Direction, options: PolicyOptions) {
+  constructor(selection: Selection, own: PodParty, flow: Flow, side: Direction, options: PolicyOptions) {
     this.side = side;
     this.isolatedBy = selection.isolatedBy;
     this.#selection = selection;
     this.#own = own;
-    this.crossing = crossing;
+    this.flow = flow;
     this.#options = options;
   }
 
   get nearest(): NearMiss[] {
-    const { initiator, responder } = this.crossing;
+    const { initiator, responder } = this.flow;
     const other = this.side === 'egress' ? responder : initiator;
-    return nearMisses(this.#selection.isolating, this.#own, other, this.crossing, this.#options);
+    return nearMisses(this.#selection.isolating, this.#own, other, this.flow, this.#options);
   }
 }

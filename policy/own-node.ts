@@ -2,12 +2,12 @@
 import type { Direction, Party, SideVerdict } from '../model/verdict.ts';
 import type { PodParty } from './peers.ts';
 
-export function always(side: Direction, reason: 'itself' | 'own-node'): SideVerdict {
+export function alwaysAllowed(side: Direction, reason: 'itself' | 'own-node'): SideVerdict {
   return { side, verdict: 'allowed', decidedBy: { tier: 'always', reason } };
 }
 
 export function isItself(own: PodParty, other: Party): boolean {
-  if (other.kind !== 'pod' || own.ofWorkload || other.ofWorkload) return false;
+  if (other.kind !== 'pod' || own.representsWorkload || other.representsWorkload) return false;
   return own.name === other.name && own.namespace === other.namespace;
 }
 
@@ -16,15 +16,15 @@ export function isOwnNode(own: PodParty, other: Party): boolean {
 }
 
 /** What a denial turns into where the other end may be the pod's own node: it is not known where one of them runs. */
-export function unlessOwnNode(denial: SideVerdict & { verdict: 'denied' }, own: PodParty, other: Party): SideVerdict {
-  const unplaced = unplacedOf(own, other);
-  if (unplaced === undefined) return denial;
-  const party = `${unplaced.namespace}/${unplaced.name}`;
+export function unknownIfMaybeOwnNode(denial: SideVerdict & { verdict: 'denied' }, own: PodParty, other: Party): SideVerdict {
+  const withoutNode = partyWithoutNode(own, other);
+  if (withoutNode === undefined) return denial;
+  const party = `${withoutNode.namespace}/${withoutNode.name}`;
   return { side: denial.side, verdict: 'unknown', why: { reason: 'node-not-known', party } };
 }
 
 /** The end without a node, where the other end may be that very node. */
-function unplacedOf(own: PodParty, other: Party): { namespace: string; name: string } | undefined {
+function partyWithoutNode(own: PodParty, other: Party): { namespace: string; name: string } | undefined {
   if (other.kind === 'some-node') return other;
   return other.kind === 'address' && other.node !== undefined && own.node === '' ? own : undefined;
 }

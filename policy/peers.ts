@@ -1,9 +1,9 @@
 // Whether a peer of a rule is the other end of the connection: by identity, or by address (rules 7, 8, 9 and 13).
-import { type Address, isIpv6, type Prefix, prefixHoldsAddress } from '../model/address.ts';
+import { type Address, isIpv6, type Prefix, prefixContainsAddress } from '../model/address.ts';
 import type { LabelSelector, PolicyPeer } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import type { PolicyOptions } from './options.ts';
-import { mayAlsoSelect, selects } from './selectors.ts';
+import { selectsWithPartialLabels, selects } from './selectors.ts';
 
 export type PodParty = Party & { kind: 'pod' };
 
@@ -42,7 +42,7 @@ export function podsMatch(
   pod: PodParty,
 ): 'yes' | 'no' | 'maybe-labelled' {
   if (pod.namespaceLabelsKnown === false) {
-    const match = mayAlsoSelect(namespaceSelector, pod.namespaceLabels);
+    const match = selectsWithPartialLabels(namespaceSelector, pod.namespaceLabels);
     return match === 'no' || podSelector === undefined || selects(podSelector, pod.labels) ? match : 'no';
   }
   if (!selects(namespaceSelector, pod.namespaceLabels)) return 'no';
@@ -72,21 +72,21 @@ function blockMatches(
 ): 'yes' | 'no' | 'maybe' {
   switch (other.kind) {
     case 'address':
-      return holds(cidr, except, other.address) ? 'yes' : 'no';
+      return blockContains(cidr, except, other.address) ? 'yes' : 'no';
     case 'some-node':
-      return unplacedMatches(cidr, except, own);
+      return unknownAddressMatches(cidr, except, own);
     case 'pod':
       if (!options.ipBlockMatchesPods) return 'no';
-      if (other.addresses.length === 0) return unplacedMatches(cidr, except, own);
+      if (other.addresses.length === 0) return unknownAddressMatches(cidr, except, own);
       for (const address of other.addresses) {
-        if (holds(cidr, except, address) && canReach(own, isIpv6(address))) return 'yes';
+        if (blockContains(cidr, except, address) && canReach(own, isIpv6(address))) return 'yes';
       }
       return 'no';
   }
 }
 
 /** An end without an address yet: nobody can tell, but that a block of everything will hold it. */
-function unplacedMatches(cidr: Prefix, except: readonly Prefix[], own: PodParty): 'yes' | 'no' | 'maybe' {
+function unknownAddressMatches(cidr: Prefix, except: readonly Prefix[], own: PodParty): 'yes' | 'no' | 'maybe' {
   if (!canReach(own, cidr.bytes.length === 16)) return 'no';
   return cidr.bits === 0 && except.length === 0 ? 'yes' : 'maybe';
 }
@@ -98,6 +98,6 @@ function canReach(own: PodParty, ipv6: boolean): boolean {
   return false;
 }
 
-function holds(cidr: Prefix, except: readonly Prefix[], address: Address): boolean {
-  return prefixHoldsAddress(cidr, address) && !except.some((one) => prefixHoldsAddress(one, address));
+function blockContains(cidr: Prefix, except: readonly Prefix[], address: Address): boolean {
+  return prefixContainsAddress(cidr, address) && !except.some((one) => prefixContainsAddress(one, address));
 }

@@ -5,35 +5,35 @@ import type { Direction, PolicyRef } from '../model/verdict.ts';
 import {
   type Compiled,
   compiledIsolation,
-  compiledTiered,
+  compiledTierPolicy,
   type Isolation,
   isClusterPolicy,
-  mayNotTouch,
-  type Tiered,
+  asMayNotApply,
+  type TierPolicy,
 } from './compile.ts';
 import type { PodParty } from './peers.ts';
 import { type PortIndex, portIndexOf } from './port-index.ts';
-import { mayAlsoSelect, selects } from './selectors.ts';
+import { selectsWithPartialLabels, selects } from './selectors.ts';
 
 /** What touches a pod in one direction. Pods that the same policies touch have the same object, also in another set. */
 export type Selection = {
   /** By priority, lower first; those of one priority by name. */
-  readonly admin: readonly Tiered[];
+  readonly admin: readonly TierPolicy[];
   readonly isolating: readonly Isolation[];
   readonly isolatedBy: readonly PolicyRef[];
   readonly index: PortIndex;
   /** May isolate it, and nobody can tell what they say (rule 17). */
   readonly broken: readonly PolicyRef[];
-  readonly baseline: readonly Tiered[];
+  readonly baseline: readonly TierPolicy[];
 };
 
 /** Parts by name; a layer that nothing changed is the same object in the next set. */
 type Layer = { readonly parts: readonly Isolation[] };
 type Layers = { readonly [Side in Direction]: Layer };
 type TierLayer = {
-  readonly parts: readonly Tiered[];
+  readonly parts: readonly TierPolicy[];
   /** Those whose subject takes the namespace, by its labels. */
-  readonly ofNamespace: WeakMap<Labels, readonly Tiered[]>;
+  readonly byNamespaceLabels: WeakMap<Labels, readonly TierPolicy[]>;
 };
 type TierLayers = { readonly [Side in Direction]: TierLayer };
 
@@ -51,12 +51,12 @@ export const emptyPolicySet: PolicySet = {
 
 /** The same array gives the same set: whoever changes a policy makes a new array, or a set by `withPolicy`. */
 export function compilePolicies(policies: readonly Policy[]): PolicySet {
-  const known = sets.get(policies);
-  if (known !== undefined) return known;
+  const cached = sets.get(policies);
+  if (cached !== undefined) return cached;
   const isolations = new Map<string, Compiled<Isolation>[]>();
-  const tiereds: Compiled<Tiered>[] = [];
+  const tierPolicies: Compiled<TierPolicy>[] = [];
   for (const policy of policies) {
-    if (isClusterPolicy(policy)) tiereds.push(compiledTiered(policy));
+    if (isClusterPolicy(policy)) tierPolicies.push(compiledTierPolicy(policy));
     else {
       const inNamespace = isolations.get(policy.namespace);
       if (inNamespace === undefined) isolations.set(policy.namespace, [compiledIsolation(policy)]);
@@ -71,8 +71,8 @@ export function compilePolicies(policies: readonly Policy[]): PolicySet {
     });
   }
   const tiers = {
-    egress: tierLayer(sorted(tiereds.flatMap(({ egress }) => egress ?? []))),
-    ingress: tierLayer(sorted(tiereds.flatMap(({ ingress }) => ingress ?? []))),
+    egress: tierLayer(sorted(tierPolicies.flatMap(({ egress }) => egress ?? []))),
+    ingress: tierLayer(sorted(tierPolicies.flatMap(({ ingress }) => ingress ?? []))),
   };
   const set = { byNamespace, tiers };
   sets.set(policies, set);
@@ -81,16 +81,16 @@ export function compilePolicies(policies: readonly Policy[]): PolicySet {
 
 /** With `policy`, in the place of the one of its kind, namespace and name where there was one. */
 export function withPolicy(set: PolicySet, policy: Policy): PolicySet {
-  return changed(set, policy, 'put');
+  return applyChange(set, policy, 'put');
 }
 
 export function withoutPolicy(set: PolicySet, policy: Policy): PolicySet {
-  return changed(set, policy, 'gone');
+  return applyChange(set, policy, 'gone');
 }
 
-function changed({ byNamespace, tiers }: PolicySet, policy: Policy, how: 'put' | 'gone'): PolicySet {
+function applyChange({ byNamespace, tiers }: PolicySet, policy: Policy, how: 'put' | 'gone'): PolicySet {
   if (isClusterPolicy(policy)) {
-    const parts = how === 'put' ? compiledTiered(policy) : nothing;
+    const parts = how === 'put' ? compiledTierPolicy(policy) : noParts;
     const egress = replaced(tiers.egress.parts, policy, parts.egress);
     const ingress = replaced(tiers.ingress.parts, policy, parts.ingress);
     return {
@@ -101,7 +101,7 @@ function changed({ byNamespace, tiers }: PolicySet, policy: Policy, how: 'put' |
       },
     };
   }
-  const parts = how === 'put' ? compiledIsolation(policy) : nothing;
+  const parts = how === 'put' ? compiledIsolation(policy) : noParts;
   const before = byNamespace.get(policy.namespace) ?? noIsolation;
   const egress = replaced(before.egress.parts, policy, parts.egress);
   const ingress = replaced(before.ingress.parts, policy, parts.ingress);
@@ -114,11 +114,11 @@ function changed({ byNamespace, tiers }: PolicySet, policy: Policy, how: 'put' |
   return { byNamespace: namespaces, tiers };
 }
 
-const nothing = { egress: undefined, ingress: undefined };
+const noParts = { egress: undefined, ingress: undefined };
 const noIsolation: Layers = { egress: layer([]), ingress: layer([]) };
 
 /** The same list where the change does not concern it. */
-function replaced<Part extends Isolation | Tiered>(
+function replaced<Part extends Isolation | TierPolicy>(
   parts: readonly Part[],
   policy: Policy,
   part: Part | undefined,
@@ -129,7 +129,7 @@ function replaced<Part extends Isolation | Tiered>(
 }
 
 /** What was found of a pod last, by its labels object, and what it was found in. */
-type Found = {
+type CachedSelection = {
   set: PolicySet;
   tiers: TierLayer;
   layer: Layer;
@@ -139,7 +139,7 @@ type Found = {
   selection: Selection;
 };
 
-const found: { readonly [Side in Direction]: WeakMap<Labels, Found> } = {
+const cachedSelections: { readonly [Side in Direction]: WeakMap<Labels, CachedSelection> } = {
   egress: new WeakMap(),
   ingress: new WeakMap(),
 };
@@ -147,53 +147,53 @@ const found: { readonly [Side in Direction]: WeakMap<Labels, Found> } = {
 /** Which policies touch the pod in that direction (rules 1, 21 and 23). */
 export function selectionOf(set: PolicySet, pod: PodParty, direction: Direction): Selection {
   const { namespace, labels, namespaceLabels, namespaceLabelsKnown } = pod;
-  const known = found[direction].get(labels);
-  const isHere =
-    known !== undefined &&
-    known.namespaceLabels === namespaceLabels &&
-    known.namespace === namespace &&
-    known.namespaceLabelsKnown === namespaceLabelsKnown;
-  if (isHere && known.set === set) return known.selection;
+  const cached = cachedSelections[direction].get(labels);
+  const isSamePod =
+    cached !== undefined &&
+    cached.namespaceLabels === namespaceLabels &&
+    cached.namespace === namespace &&
+    cached.namespaceLabelsKnown === namespaceLabelsKnown;
+  if (isSamePod && cached.set === set) return cached.selection;
   const tiers = set.tiers[direction];
   const layer = (set.byNamespace.get(namespace) ?? noIsolation)[direction];
-  if (isHere && known.layer === layer && known.tiers === tiers) {
-    known.set = set;
-    return known.selection;
+  if (isSamePod && cached.layer === layer && cached.tiers === tiers) {
+    cached.set = set;
+    return cached.selection;
   }
   const selection = select(tiers, layer, pod);
-  found[direction].set(labels, { set, tiers, layer, namespace, namespaceLabels, namespaceLabelsKnown, selection });
+  cachedSelections[direction].set(labels, { set, tiers, layer, namespace, namespaceLabels, namespaceLabelsKnown, selection });
   return selection;
 }
 
 function select(tierLayer: TierLayer, { parts }: Layer, pod: PodParty): Selection {
   const { labels } = pod;
-  const tiers = tiersOf(tierLayer, pod).filter(({ of }) => maySelect(of.subject?.podSelector, labels));
+  const tiers = tiersOf(tierLayer, pod).filter(({ object }) => maySelect(object.subject?.podSelector, labels));
   // A broken policy whose selector cannot be read may select every pod.
-  const isolations = parts.filter(({ of }) => maySelect(of.podSelector, labels));
-  return theSelection(tiers, isolations);
+  const isolations = parts.filter(({ object }) => maySelect(object.podSelector, labels));
+  return internedSelection(tiers, isolations);
 }
 
-function tiersOf({ parts, ofNamespace }: TierLayer, pod: PodParty): readonly Tiered[] {
+function tiersOf({ parts, byNamespaceLabels }: TierLayer, pod: PodParty): readonly TierPolicy[] {
   const { namespaceLabels, namespaceLabelsKnown } = pod;
   if (parts.length === 0) return parts;
-  if (namespaceLabelsKnown === false) return parts.flatMap((part) => asFarAsKnown(part, namespaceLabels));
-  const known = ofNamespace.get(namespaceLabels);
-  if (known !== undefined) return known;
-  const taken = parts.filter(({ of }) => maySelect(of.subject?.namespaceSelector, namespaceLabels));
-  ofNamespace.set(namespaceLabels, taken);
-  return taken;
+  if (namespaceLabelsKnown === false) return parts.flatMap((part) => tierPolicyIfSelected(part, namespaceLabels));
+  const cached = byNamespaceLabels.get(namespaceLabels);
+  if (cached !== undefined) return cached;
+  const selected = parts.filter(({ object }) => maySelect(object.subject?.namespaceSelector, namespaceLabels));
+  byNamespaceLabels.set(namespaceLabels, selected);
+  return selected;
 }
 
 /** Of a namespace with labels that are not known. */
-function asFarAsKnown(part: Tiered, known: Labels): Tiered | [] {
-  const selector = part.of.subject?.namespaceSelector;
-  switch (selector === undefined ? 'yes' : mayAlsoSelect(selector, known)) {
+function tierPolicyIfSelected(part: TierPolicy, known: Labels): TierPolicy | [] {
+  const selector = part.object.subject?.namespaceSelector;
+  switch (selector === undefined ? 'yes' : selectsWithPartialLabels(selector, known)) {
     case 'yes':
       return part;
     case 'no':
       return [];
     case 'maybe-labelled':
-      return mayNotTouch(part);
+      return asMayNotApply(part);
   }
 }
 
@@ -202,45 +202,45 @@ function maySelect(selector: LabelSelector | undefined, labels: Labels): boolean
 }
 
 /** The selections whose first parts are the same, down to the one that has no more. */
-type Selections = { selection: Selection | undefined; longer: WeakMap<Isolation | Tiered, Selections> };
+type SelectionTrie = { selection: Selection | undefined; children: WeakMap<Isolation | TierPolicy, SelectionTrie> };
 
-const selections: Selections = { selection: undefined, longer: new WeakMap() };
+const selectionTrie: SelectionTrie = { selection: undefined, children: new WeakMap() };
 
 /**
  * The one selection of these parts: what is kept for it outlives every change that does not touch it, and goes with its
  * parts.
  */
-function theSelection(tiers: readonly Tiered[], isolations: readonly Isolation[]): Selection {
-  let at = selections;
-  for (const part of tiers) at = longer(at, part);
-  for (const part of isolations) at = longer(at, part);
-  if (at.selection !== undefined) return at.selection;
-  const isolating = isolations.filter(({ of }) => of.broken === undefined);
-  at.selection = {
-    admin: tiers.filter(({ of }) => of.tier === 'Admin').sort(byPriority),
+function internedSelection(tiers: readonly TierPolicy[], isolations: readonly Isolation[]): Selection {
+  let node = selectionTrie;
+  for (const part of tiers) node = childOf(node, part);
+  for (const part of isolations) node = childOf(node, part);
+  if (node.selection !== undefined) return node.selection;
+  const isolating = isolations.filter(({ object }) => object.broken === undefined);
+  node.selection = {
+    admin: tiers.filter(({ object }) => object.tier === 'Admin').sort(byPriority),
     isolating,
     isolatedBy: isolating.map(({ policy }) => policy),
     index: portIndexOf(isolating),
-    broken: isolations.filter(({ of }) => of.broken !== undefined).map(({ policy }) => policy),
-    baseline: tiers.filter(({ of }) => of.tier === 'Baseline').sort(byPriority),
+    broken: isolations.filter(({ object }) => object.broken !== undefined).map(({ policy }) => policy),
+    baseline: tiers.filter(({ object }) => object.tier === 'Baseline').sort(byPriority),
   };
-  return at.selection;
+  return node.selection;
 }
 
-function longer(at: Selections, part: Isolation | Tiered): Selections {
-  const known = at.longer.get(part);
-  if (known !== undefined) return known;
-  const fresh: Selections = { selection: undefined, longer: new WeakMap() };
-  at.longer.set(part, fresh);
-  return fresh;
+function childOf(node: SelectionTrie, part: Isolation | TierPolicy): SelectionTrie {
+  const existing = node.children.get(part);
+  if (existing !== undefined) return existing;
+  const child: SelectionTrie = { selection: undefined, children: new WeakMap() };
+  node.children.set(part, child);
+  return child;
 }
 
 /** One whose priority cannot be read may stand before all others (rule 17). */
-export function priorityOf({ of }: Tiered): number {
-  return of.priority ?? -1;
+export function priorityOf({ object }: TierPolicy): number {
+  return object.priority ?? -1;
 }
 
-function byPriority(a: Tiered, b: Tiered): number {
+function byPriority(a: TierPolicy, b: TierPolicy): number {
   return priorityOf(a) - priorityOf(b);
 }
 
@@ -248,12 +248,12 @@ function layer(parts: readonly Isolation[]): Layer {
   return { parts };
 }
 
-function tierLayer(parts: readonly Tiered[]): TierLayer {
-  return { parts, ofNamespace: new WeakMap() };
+function tierLayer(parts: readonly TierPolicy[]): TierLayer {
+  return { parts, byNamespaceLabels: new WeakMap() };
 }
 
 /** By kind and name, so that a set says the same whatever the order in which its policies came. */
-function sorted<Part extends Isolation | Tiered>(parts: Part[]): Part[] {
+function sorted<Part extends Isolation | TierPolicy>(parts: Part[]): Part[] {
   return parts.sort((a, b) => compare(a.policy.kind, b.policy.kind) || compare(a.policy.name, b.policy.name));
 }
 

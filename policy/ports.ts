@@ -1,30 +1,30 @@
 // Which ports a rule means (rules 6, 10, 11 and 25). A name is a container port of the responder, in both directions.
 import type { ClusterPort } from '../model/kubernetes.ts';
 import { hasPorts } from '../model/protocol.ts';
-import type { Crossing } from '../model/verdict.ts';
+import type { Flow } from '../model/verdict.ts';
 
 /** What did not match: `no-such-protocol` where no entry even has the connection's protocol. */
 export type PortMatch = 'yes' | 'no-such-port' | 'no-such-protocol';
 
-export function portsMatch(ports: readonly ClusterPort[], crossing: Crossing): PortMatch {
+export function portsMatch(ports: readonly ClusterPort[], flow: Flow): PortMatch {
   if (ports.length === 0) return 'yes';
-  if (!hasPorts(crossing.protocol)) return 'no-such-protocol';
+  if (!hasPorts(flow.protocol)) return 'no-such-protocol';
   let nearest: PortMatch = 'no-such-protocol';
   for (const one of ports) {
-    if (one.protocol !== undefined && one.protocol !== crossing.protocol) continue;
-    if (portMatches(one, crossing)) return 'yes';
+    if (one.protocol !== undefined && one.protocol !== flow.protocol) continue;
+    if (portMatches(one, flow)) return 'yes';
     nearest = 'no-such-port';
   }
   return nearest;
 }
 
-function portMatches({ port, endPort }: ClusterPort, { protocol, port: asked, responder }: Crossing): boolean {
+function portMatches({ port, endPort }: ClusterPort, { protocol, port: flowPort, responder }: Flow): boolean {
   if (port === undefined) return true;
-  if (asked === undefined) return false;
-  if (typeof port === 'number') return endPort === undefined ? asked === port : asked >= port && asked <= endPort;
+  if (flowPort === undefined) return false;
+  if (typeof port === 'number') return endPort === undefined ? flowPort === port : flowPort >= port && flowPort <= endPort;
   if (responder.kind !== 'pod') return false;
   for (const one of responder.ports) {
-    if (one.name === port && one.protocol === protocol && one.port === asked) return true;
+    if (one.name === port && one.protocol === protocol && one.port === flowPort) return true;
   }
   return false;
 }

@@ -2,22 +2,22 @@
 import type { LabelSelector, Labels, Requirement } from '../model/kubernetes.ts';
 
 export function selects(selector: LabelSelector, labels: Labels): boolean {
-  for (const requirement of selector) if (!holds(requirement, labels)) return false;
+  for (const requirement of selector) if (!requirementMatches(requirement, labels)) return false;
   return true;
 }
 
 /** Where the object may have labels beside those that are known, one that asks for any other may select it. */
-export function mayAlsoSelect(selector: LabelSelector, known: Labels): 'yes' | 'no' | 'maybe-labelled' {
-  let open = false;
+export function selectsWithPartialLabels(selector: LabelSelector, known: Labels): 'yes' | 'no' | 'maybe-labelled' {
+  let undecided = false;
   for (const requirement of selector) {
-    if (!Object.hasOwn(known, requirement.key)) open = true;
-    else if (!holds(requirement, known)) return 'no';
+    if (!Object.hasOwn(known, requirement.key)) undecided = true;
+    else if (!requirementMatches(requirement, known)) return 'no';
   }
-  return open ? 'maybe-labelled' : 'yes';
+  return undecided ? 'maybe-labelled' : 'yes';
 }
 
 /** `NotIn` and `DoesNotExist` hold where the key is missing. */
-function holds({ key, operator, values }: Requirement, labels: Labels): boolean {
+function requirementMatches({ key, operator, values }: Requirement, labels: Labels): boolean {
   const has = Object.hasOwn(labels, key);
   switch (operator) {
     case 'In':

@@ -1,39 +1,39 @@
 // A side of which nothing is said, and why: which rules passed it on, and which policies were asked.
-import type { Direction, Passed, PolicyRef, SideVerdict } from '../model/verdict.ts';
+import type { Direction, PassMatch, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import type { Selection } from './policy-set.ts';
-import { type Asked, passesOf } from './tiers.ts';
+import { type SideContext, passMatchesOf } from './tiers.ts';
 
-const untouched = {
+const notSelected = {
   egress: { side: 'egress', verdict: 'undeclared' },
   ingress: { side: 'ingress', verdict: 'undeclared' },
 } as const;
 
-export function undeclared(selection: Selection, asked: Asked): SideVerdict {
+export function undeclared(selection: Selection, context: SideContext): SideVerdict {
   const { admin, baseline } = selection;
-  return admin.length + baseline.length === 0 ? untouched[asked.side] : new Undeclared(selection, asked);
+  return admin.length + baseline.length === 0 ? notSelected[context.side] : new LazyUndeclared(selection, context);
 }
 
 /** What was asked is worked out when it is told. */
-class Undeclared {
+class LazyUndeclared {
   readonly side: Direction;
   readonly verdict = 'undeclared';
   readonly #selection: Selection;
-  readonly #asked: Asked;
+  readonly #context: SideContext;
 
-  constructor(selection: Selection, asked: Asked) {
-    this.side = asked.side;
+  constructor(selection: Selection, context: SideContext) {
+    this.side = context.side;
     this.#selection = selection;
-    this.#asked = asked;
+    this.#context = context;
   }
 
-  get passed(): readonly Passed[] {
+  get passMatches(): readonly PassMatch[] {
     const { admin, baseline } = this.#selection;
-    return [...passesOf(admin, this.#asked), ...passesOf(baseline, this.#asked)];
+    return [...passMatchesOf(admin, this.#context), ...passMatchesOf(baseline, this.#context)];
   }
 
   get unmatched(): readonly PolicyRef[] {
-    const passed = new Set(this.passed.map(({ rule }) => rule.tier !== 'always' && rule.policy));
+    const passMatches = new Set(this.passMatches.map(({ rule }) => rule.tier !== 'always' && rule.policy));
     const { admin, baseline } = this.#selection;
-    return [...admin, ...baseline].flatMap(({ policy }) => (passed.has(policy) ? [] : policy));
+    return [...admin, ...baseline].flatMap(({ policy }) => (passMatches.has(policy) ? [] : policy));
   }
 }

@@ -2,10 +2,10 @@
 // refused whole, so that nothing further in meets half a record.
 import { type Address, addressFromBytes } from '../model/address.ts';
 import type { ConnectionRecord, Tuple } from '../model/record.ts';
-import { marks, points } from './marks.ts';
+import { marks, observationPoints } from './marks.ts';
 import type { WireRecords } from './wire.ts';
 
-export type Decoded = { records: ConnectionRecord[] } | { fault: string };
+export type DecodedRecords = { records: ConnectionRecord[] } | { fault: string };
 
 const columns = [
   'initiator',
@@ -28,7 +28,7 @@ const columns = [
 ] as const satisfies readonly (keyof WireRecords)[];
 
 /** `podUid` is left empty (ingest fills it by interface). `fault` names the first column that does not fit the others. At most `maxRecords` records are accepted. */
-export function decodeRecords(wire: WireRecords, maxRecords: number): Decoded {
+export function decodeRecords(wire: WireRecords, maxRecords: number): DecodedRecords {
   const count = wire.protocol.length;
   if (count > maxRecords) return { fault: `${count} records in one batch, more than ${maxRecords}` };
   for (const column of columns) {
@@ -43,7 +43,7 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): Decoded {
   let translation = 0;
   for (let i = 0; i < count; i++) {
     const mark = wire.marks[i]!;
-    const point = points[mark & marks.point];
+    const point = observationPoints[mark & marks.point];
     const initiator = addresses[wire.initiator[i]!];
     const responder = addresses[wire.responder[i]!];
     if (point === undefined || initiator === undefined || responder === undefined)
@@ -77,7 +77,7 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): Decoded {
       synRetries: wire.synRetries[i]!,
       unreachable: (mark & marks.unreachable) !== 0,
       answered: (mark & marks.answered) !== 0,
-      unproven: (mark & marks.unproven) !== 0,
+      deliveryUnproven: (mark & marks.deliveryUnproven) !== 0,
       rttUs: wire.rttUs[i]!,
       ended: (mark & marks.ended) !== 0,
       translation: original && translated ? { original, translated } : undefined,

@@ -3,7 +3,7 @@
 import type { Address } from '../model/address.ts';
 import { addressBytes, isIpv6 } from '../model/address.ts';
 import type { ConnectionRecord, Tuple } from '../model/record.ts';
-import { marks, points } from './marks.ts';
+import { marks, observationPoints } from './marks.ts';
 import type { WireRecords } from './wire.ts';
 
 export function encodeRecords(records: readonly ConnectionRecord[]): WireRecords {
@@ -67,12 +67,12 @@ export function encodeRecords(records: readonly ConnectionRecord[]): WireRecords
 
 function marksOf(record: ConnectionRecord): number {
   return (
-    points.indexOf(record.point) |
+    observationPoints.indexOf(record.point) |
     (record.initiatorBy === 'handshake' ? marks.handshake : 0) |
     (record.unreachable ? marks.unreachable : 0) |
     (record.ended ? marks.ended : 0) |
     (record.answered ? marks.answered : 0) |
-    (record.unproven ? marks.unproven : 0) |
+    (record.deliveryUnproven ? marks.deliveryUnproven : 0) |
     (record.translation === undefined ? 0 : marks.translation)
   );
 }
@@ -84,24 +84,24 @@ function pushTuple(into: number[], tuple: Tuple, index: ReadonlyMap<Address, num
 type AddressTable = { ipv4: Uint8Array; ipv6: Uint8Array; index: ReadonlyMap<Address, number> };
 
 function addressTable(records: readonly ConnectionRecord[]): AddressTable {
-  const four = new Map<Address, number>();
-  const six = new Map<Address, number>();
-  const note = (address: Address) => {
-    const family = isIpv6(address) ? six : four;
+  const ipv4 = new Map<Address, number>();
+  const ipv6 = new Map<Address, number>();
+  const add = (address: Address) => {
+    const family = isIpv6(address) ? ipv6 : ipv4;
     if (!family.has(address)) family.set(address, family.size);
   };
   for (const record of records) {
-    note(record.initiator);
-    note(record.responder);
+    add(record.initiator);
+    add(record.responder);
     if (record.translation === undefined) continue;
     for (const tuple of [record.translation.original, record.translation.translated]) {
-      note(tuple.initiator);
-      note(tuple.responder);
+      add(tuple.initiator);
+      add(tuple.responder);
     }
   }
-  const index = new Map(four);
-  for (const [address, at] of six) index.set(address, four.size + at);
-  return { ipv4: packed(four, 4), ipv6: packed(six, 16), index };
+  const index = new Map(ipv4);
+  for (const [address, at] of ipv6) index.set(address, ipv4.size + at);
+  return { ipv4: packed(ipv4, 4), ipv6: packed(ipv6, 16), index };
 }
 
 function packed(addresses: ReadonlyMap<Address, number>, width: number): Uint8Array {

@@ -1,13 +1,13 @@
 // The bits of the wire's `marks` column; flow.proto says what each means.
 import type { ObservationPoint } from '../model/record.ts';
 
-export const points: readonly ObservationPoint[] = ['source', 'destination', 'host'];
+export const observationPoints: readonly ObservationPoint[] = ['source', 'destination', 'host'];
 export const marks = {
   point: 3,
   handshake: 4,
   unreachable: 8,
   ended: 16,
   translation: 32,
-  unproven: 64,
+  deliveryUnproven: 64,
   answered: 128,
 } as const;

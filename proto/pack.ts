@@ -1,6 +1,6 @@
 // A batch's records and names as they stand on the wire. Records are written here rather than by protobufjs, which makes
 // an object of every number: of a hundred thousand records that is more memory than the agent has.
-import type { FlowBatch, WireNames, WireRecords } from './wire.ts';
+import type { FlowBatch, WireDnsNames, WireRecords } from './wire.ts';
 import { flowIngestDefinition } from './wire.ts';
 
 /** Fields `records` and `names` of a FlowBatch: kept so, they take a fifth of what columns take. */
@@ -28,24 +28,24 @@ const columns = {
   moreSegments: 29,
   translation: 30,
 } as const;
-const baseField = 4;
+const baseUsField = 4;
 const firstField = 18;
 const lengthDelimited = 2;
 /** What a field takes beside its values at most: its tag and its length. */
-const aroundField = 10;
+const maxFieldHeaderBytes = 10;
 
 let scratch = Buffer.alloc(0);
-let at = 0;
+let position = 0;
 
-export function packBatch(records: WireRecords, names: WireNames | null): PackedBatch {
-  const told = flowIngestDefinition().Stream.requestSerialize({ names } as FlowBatch);
-  at = 0;
+export function packBatch(records: WireRecords, names: WireDnsNames | null): PackedBatch {
+  const packedNames = flowIngestDefinition().Stream.requestSerialize({ names } as FlowBatch);
+  position = 0;
   writeRecords(records);
-  const length = at;
-  room(aroundField);
+  const length = position;
+  ensureCapacity(maxFieldHeaderBytes);
   writeVarint(recordsField * 8 + lengthDelimited);
   writeVarint(length);
-  return Buffer.concat([scratch.subarray(length, at), scratch.subarray(0, length), told]);
+  return Buffer.concat([scratch.subarray(length, position), scratch.subarray(0, length), packedNames]);
 }
 
 /** A FlowBatch whose records and names are packed: one message behind another is read as one of both. */
@@ -54,8 +54,8 @@ export function serializeWithPacked(envelope: FlowBatch, packed: PackedBatch): B
 }
 
 function writeRecords(records: WireRecords): void {
-  room(aroundField * 2);
-  writeVarint(baseField * 8);
+  ensureCapacity(maxFieldHeaderBytes * 2);
+  writeVarint(baseUsField * 8);
   writeVarint(records.baseUs);
   for (const [name, field] of Object.entries(blobs)) writeBlob(field, records[name as keyof typeof blobs]);
   for (const [name, field] of Object.entries(columns)) writeColumn(field, records[name as keyof typeof columns]);
@@ -63,11 +63,11 @@ function writeRecords(records: WireRecords): void {
 }
 
 function writeBlob(field: number, bytes: Uint8Array): void {
-  room(bytes.length + aroundField);
+  ensureCapacity(bytes.length + maxFieldHeaderBytes);
   writeVarint(field * 8 + lengthDelimited);
   writeVarint(bytes.length);
-  scratch.set(bytes, at);
-  at += bytes.length;
+  scratch.set(bytes, position);
+  position += bytes.length;
 }
 
 /** hot, once a number */
@@ -75,7 +75,7 @@ function writeColumn(field: number, values: Numbers): void {
   if (values.length === 0) return;
   let bytes = 0;
   for (let i = 0; i < values.length; i++) bytes += varintBytes(values[i]!);
-  room(bytes + aroundField);
+  ensureCapacity(bytes + maxFieldHeaderBytes);
   writeVarint(field * 8 + lengthDelimited);
   writeVarint(bytes);
   for (let i = 0; i < values.length; i++) writeVarint(values[i]!);
@@ -91,14 +91,14 @@ function varintBytes(value: number): number {
 function writeVarint(value: number): void {
   let rest = Math.max(0, value);
   while (rest >= 2 ** 31) {
-    scratch[at++] = (rest % 128) | 128;
+    scratch[position++] = (rest % 128) | 128;
     rest = Math.floor(rest / 128);
   }
   while (rest >= 128) {
-    scratch[at++] = (rest & 127) | 128;
+    scratch[position++] = (rest & 127) | 128;
     rest >>>= 7;
   }
-  scratch[at++] = rest;
+  scratch[position++] = rest;
 }
 
 /** sint32 */
@@ -106,9 +106,9 @@ function zigzag(value: number): number {
   return ((value << 1) ^ (value >> 31)) >>> 0;
 }
 
-function room(bytes: number): void {
-  if (at + bytes <= scratch.length) return;
-  const larger = Buffer.alloc(Math.max(scratch.length * 2, at + bytes));
-  scratch.copy(larger, 0, 0, at);
+function ensureCapacity(bytes: number): void {
+  if (position + bytes <= scratch.length) return;
+  const larger = Buffer.alloc(Math.max(scratch.length * 2, position + bytes));
+  scratch.copy(larger, 0, 0, position);
   scratch = larger;
 }

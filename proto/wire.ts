@@ -30,7 +30,7 @@ export type WireRecords = {
   translation: number[];
 };
 
-export type WireNames = {
+export type WireDnsNames = {
   ipv4: Uint8Array;
   ipv6: Uint8Array;
   name: string[];
@@ -47,25 +47,25 @@ export type WireInterface = {
   seesFromPod: boolean;
   seesToPod: boolean;
   goneUs: number;
-  wholeSinceUs: number;
+  gapFreeSinceUs: number;
 };
 
-export type WireAccount = {
+export type WirePacketCounts = {
   seen: number;
   stored: number;
-  setAside: Record<string, number>;
+  ignored: Record<string, number>;
   lost: Record<string, number>;
 };
 
 /** `bytes` is null of an agent that does not tell them. */
-export type WireBooks = WireAccount & { bytes: WireAccount | null };
+export type WireAccounting = WirePacketCounts & { bytes: WirePacketCounts | null };
 
 export type AgentState = {
   version: string;
   source: string;
   sourceReason: string;
   interfaces: WireInterface[];
-  books: WireBooks | null;
+  accounting: WireAccounting | null;
   nodeAddresses: string[];
   notWatched: string[];
 };
@@ -79,7 +79,7 @@ export type FlowBatch = {
   state: AgentState | null;
   records: WireRecords | null;
   /** Null where there are none, as of an agent that does not know them. */
-  names: WireNames | null;
+  names: WireDnsNames | null;
 };
 
 export type Ack = { sequence: number; refused: string };

@@ -3,29 +3,29 @@ import { createInterface } from 'node:readline';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 /** The lines of a failure that say where and why; a bound keeps one bad test from filling the screen. */
-let showing = 0;
+let linesToShow = 0;
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const point = /^\s*(not )?ok \d+(?: - (.*))?$/.exec(line);
-  if (point === null) {
-    if (showing-- > 0) process.stdout.write(`${line}\n`);
+  const testPoint = /^\s*(not )?ok \d+(?: - (.*))?$/.exec(line);
+  if (testPoint === null) {
+    if (linesToShow-- > 0) process.stdout.write(`${line}\n`);
     if (/^\s*(Bail out!|# timeout)/.test(line)) process.stdout.write(`${line}\n`);
     continue;
   }
-  const [, not, name = ''] = point;
+  const [, notOk, name = ''] = testPoint;
   // A subtest's own line repeats what its points said.
-  if (/ # time=/.test(name) && not === undefined) {
+  if (/ # time=/.test(name) && notOk === undefined) {
     if (/^\S/.test(line)) process.stdout.write(`${name}\n`);
     continue;
   }
   if (/# (SKIP|TODO)/i.test(name)) {
     counts.skipped += 1;
     process.stdout.write(`skipped: ${name}\n`);
-  } else if (not === undefined) counts.passed += 1;
+  } else if (notOk === undefined) counts.passed += 1;
   else {
     if (!/ # time=/.test(name)) counts.failed += 1;
     process.stdout.write(`${line}\n`);
-    showing = 25;
+    linesToShow = 25;
   }
 }
 process.stdout.write(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped\n`);

@@ -1,5 +1,5 @@
 // What can go wrong with a capture that the user can mend. Each code is listed in docs/errors.md.
-import { faultOf, type Problem, ProblemError } from '../../model/problem.ts';
+import { errorText, type Problem, ProblemError } from '../../model/problem.ts';
 
 export const captureProblemCodes = [
   'cannot-capture',
@@ -17,10 +17,10 @@ function problem(code: Code, place: string, fault: string, mend: string): Proble
   return { code, place, fault, mend };
 }
 
-export function cannotCapture(link: string, error: unknown): ProblemError {
-  const cause = faultOf(error);
+export function cannotCapture(interfaceName: string, error: unknown): ProblemError {
+  const cause = errorText(error);
   const mend = /permission/i.test(cause) ? 'run with the capability NET_RAW' : 'see that the interface is there and up';
-  return new ProblemError(problem('cannot-capture', `interface ${link}`, cause, mend));
+  return new ProblemError(problem('cannot-capture', `interface ${interfaceName}`, cause, mend));
 }
 
 /** Each source has its own needs; the fault is the kernel's word. */
@@ -34,7 +34,7 @@ export function sourceRefused(source: string, error: unknown): Problem {
   );
 }
 
-export function unreadable(file: string, error: NodeJS.ErrnoException): Problem {
+export function unreadableFile(file: string, error: NodeJS.ErrnoException): Problem {
   return problem(
     'capture-file-unreadable',
     file,
@@ -52,7 +52,7 @@ export function unknownFormat(file: string): Problem {
   );
 }
 
-export function cutShort(file: string, offset: number, packets: number): Problem {
+export function truncatedFile(file: string, offset: number, packets: number): Problem {
   return problem(
     'capture-file-truncated',
     `${file}, byte ${offset}`,
@@ -62,11 +62,11 @@ export function cutShort(file: string, offset: number, packets: number): Problem
 }
 
 /** `passedOver`: how many bytes stand between the fault and the next packet that could be read, or the end. */
-export function faulty(file: string, offset: number, fault: string, passedOver: number, packets: number): Problem {
+export function corruptFile(file: string, offset: number, fault: string, skippedBytes: number, packets: number): Problem {
   return problem(
     'capture-file-corrupt',
     `${file}, byte ${offset}`,
-    `${fault}; ${passedOver} bytes are passed over, the ${packets} packets before them were read`,
+    `${fault}; ${skippedBytes} bytes are passed over, the ${packets} packets before them were read`,
     'write or copy the file again',
   );
 }

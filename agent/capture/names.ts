@@ -1,63 +1,63 @@
 // What pods are told of addresses by DNS. An answer that was told before is told again only when it holds much longer now,
 // so that a name which is asked for all the time costs next to nothing.
-import type { NameAnswer } from '../../model/name-answer.ts';
-import { dnsAnswers } from './decode/dns.ts';
-import type { NameSink } from './source.ts';
+import type { DnsAnswer } from '../../model/name-answer.ts';
+import { readDnsAnswers } from './decode/dns.ts';
+import type { DnsSink } from './source.ts';
 
 /** `untilUs` is how long it holds as far as it was told. */
-type Known = { answer: NameAnswer; untilUs: number };
+type RememberedAnswer = { answer: DnsAnswer; expiresUs: number };
 
 /** Answers that hold shorter are not told more often than those that hold so long. */
-const leastHoldSeconds = 60;
-const mostTtlSeconds = 86_400;
+const minTtlSeconds = 60;
+const maxTtlSeconds = 86_400;
 
-export class Names implements NameSink {
-  readonly #limit: number;
+export class DnsAnswers implements DnsSink {
+  readonly #maxAnswers: number;
   /** By name and address; the one that was told first stands first. */
-  readonly #known = new Map<string, Known>();
+  readonly #answers = new Map<string, RememberedAnswer>();
   /** Those that wait to be told. */
-  readonly #fresh = new Set<string>();
+  readonly #pending = new Set<string>();
 
   /** Remembers `limit` answers at most; one that is forgotten is told again when it comes again. */
-  constructor(limit: number) {
-    this.#limit = limit;
+  constructor(maxAnswers: number) {
+    this.#maxAnswers = maxAnswers;
   }
 
-  take(protocol: number, bytes: Uint8Array, timeUs: number): void {
-    dnsAnswers(protocol, bytes, (name, address, ttl) => {
-      this.#learn({ name, address, atUs: timeUs, ttlSeconds: Math.min(ttl, mostTtlSeconds) });
+  receive(protocol: number, bytes: Uint8Array, timeUs: number): void {
+    readDnsAnswers(protocol, bytes, (name, address, ttl) => {
+      this.#learn({ name, address, atUs: timeUs, ttlSeconds: Math.min(ttl, maxTtlSeconds) });
     });
   }
 
   /** What is to be told, at most so many; the rest is left for the next time. */
-  drain(most: number): NameAnswer[] {
-    const answers: NameAnswer[] = [];
-    for (const key of this.#fresh) {
-      if (answers.length === most) break;
-      this.#fresh.delete(key);
-      answers.push(this.#known.get(key)!.answer);
+  drain(max: number): DnsAnswer[] {
+    const answers: DnsAnswer[] = [];
+    for (const key of this.#pending) {
+      if (answers.length === max) break;
+      this.#pending.delete(key);
+      answers.push(this.#answers.get(key)!.answer);
     }
     return answers;
   }
 
   /** For a collector that may have begun anew: everything that still holds is told once more. */
-  tellAgain(nowUs: number): void {
-    for (const [key, { untilUs }] of this.#known) {
-      if (untilUs > nowUs) this.#fresh.add(key);
+  resend(nowUs: number): void {
+    for (const [key, { expiresUs }] of this.#answers) {
+      if (expiresUs > nowUs) this.#pending.add(key);
     }
   }
 
-  #learn(answer: NameAnswer): void {
+  #learn(answer: DnsAnswer): void {
     const key = `${answer.name} ${answer.address}`;
-    const holdUs = Math.max(answer.ttlSeconds, leastHoldSeconds) * 1_000_000;
-    const before = this.#known.get(key);
-    if (before !== undefined && before.untilUs - answer.atUs >= holdUs / 2) return;
-    this.#known.delete(key);
-    this.#known.set(key, { answer, untilUs: answer.atUs + holdUs });
-    this.#fresh.add(key);
-    if (this.#known.size <= this.#limit) return;
-    const oldest = this.#known.keys().next().value!;
-    this.#known.delete(oldest);
-    this.#fresh.delete(oldest);
+    const validUs = Math.max(answer.ttlSeconds, minTtlSeconds) * 1_000_000;
+    const before = this.#answers.get(key);
+    if (before !== undefined && before.expiresUs - answer.atUs >= validUs / 2) return;
+    this.#answers.delete(key);
+    this.#answers.set(key, { answer, expiresUs: answer.atUs + validUs });
+    this.#pending.add(key);
+    if (this.#answers.size <= this.#maxAnswers) return;
+    const oldest = this.#answers.keys().next().value!;
+    this.#answers.delete(oldest);
+    this.#pending.delete(oldest);
   }
 }

@@ -1,15 +1,18 @@
 // The one interface of every live capture source: it watches pod interfaces and hands over connection records.
 import type { ConnectionRecord } from '../../model/record.ts';
-import type { Visible } from './sight.ts';
+import type { Visibility } from './sight.ts';
 
 /** A link of this node whose peer stands in a pod's network namespace. `appearedUs` is 0 where it was there before us. */
 export type PodInterface = { index: number; name: string; appearedUs: number };
+
+/** Of a packet, as the pod sees it. */
+export type Direction = 'from-pod' | 'to-pod';
 
 /**
  * Takes what DNS servers told pods, of every source alike: `bytes` is a datagram or segment from port 53 on its way to a
  * pod, without the headers before it, whole or its beginning, and is read before it returns. Times in µs since the epoch.
  */
-export type NameSink = { take(protocol: number, bytes: Uint8Array, timeUs: number): void };
+export type DnsSink = { receive(protocol: number, bytes: Uint8Array, timeUs: number): void };
 
 export type CaptureSource = {
   readonly name: 'ebpf' | 'tap' | 'pcap';
@@ -24,9 +27,9 @@ export type CaptureSource = {
    */
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): number;
   /** How far silence at the interface can speak. */
-  visible(index: number): Visible;
+  visibility(index: number): Visibility;
   /** Stops watching everything, hands over the rest, and gives back what it holds of the kernel. */
   close(emit: (record: ConnectionRecord) => void): Promise<void>;
   /** How packets are seen, where that is not the same everywhere; empty else. */
-  readonly ways: string;
+  readonly attachmentSummary: string;
 };

@@ -2,28 +2,28 @@
 // address that it tried: what is told here stays the same as long as the reason does.
 import { type ServiceError, status } from '@grpc/grpc-js';
 
-export type Break = { why: string; mend: string };
+export type StreamFailure = { why: string; mend: string };
 
-const later = 'records are kept until it is back; the collector’s log may say more';
-const reach = 'see that the collector runs, or set another collector.address';
+const fixByWaiting = 'records are kept until it is back; the collector’s log may say more';
+const fixAddress = 'see that the collector runs, or set another collector.address';
 
 /** `undefined` where the collector ended the stream without a word. */
-export function breakOf(error: Pick<ServiceError, 'code' | 'details'> | undefined): Break {
-  if (error === undefined) return { why: 'the collector ended the stream', mend: later };
+export function streamFailure(error: Pick<ServiceError, 'code' | 'details'> | undefined): StreamFailure {
+  if (error === undefined) return { why: 'the collector ended the stream', mend: fixByWaiting };
   const { code, details } = error;
   // These two the collector says itself.
   if (code === status.PERMISSION_DENIED) {
     return { why: details, mend: 'give the certificate of this node (tls.cert, tls.key)' };
   }
   if (code === status.RESOURCE_EXHAUSTED) return { why: details, mend: 'raise it at the collector' };
-  const known = reasons.find(({ pattern }) => pattern.test(details));
-  return known === undefined ? { why: plain(details), mend: later } : { why: known.why, mend: known.mend };
+  const known = knownFailures.find(({ pattern }) => pattern.test(details));
+  return known === undefined ? { why: normalizedDetails(details), mend: fixByWaiting } : { why: known.why, mend: known.mend };
 }
 
-const reasons: readonly (Break & { pattern: RegExp })[] = [
-  { pattern: /ECONNREFUSED/, why: 'nothing listens there (ECONNREFUSED)', mend: reach },
-  { pattern: /ETIMEDOUT/, why: 'it does not answer (ETIMEDOUT)', mend: reach },
-  { pattern: /E(HOST|NET)UNREACH/, why: 'there is no way to that address', mend: reach },
+const knownFailures: readonly (StreamFailure & { pattern: RegExp })[] = [
+  { pattern: /ECONNREFUSED/, why: 'nothing listens there (ECONNREFUSED)', mend: fixAddress },
+  { pattern: /ETIMEDOUT/, why: 'it does not answer (ETIMEDOUT)', mend: fixAddress },
+  { pattern: /E(HOST|NET)UNREACH/, why: 'there is no way to that address', mend: fixAddress },
   {
     pattern: /Name resolution failed|ENOTFOUND|EAI_AGAIN/,
     why: 'no address is known for that name',
@@ -61,11 +61,11 @@ const reasons: readonly (Break & { pattern: RegExp })[] = [
     why: 'it hung up, as it does on a certificate that it does not trust',
     mend: 'give tls.cert and tls.key that its authority signed, and the port of ingest.listen in collector.address',
   },
-  { pattern: /ECONNRESET|EPIPE|RST_STREAM|dropped|[Kk]eepalive/, why: 'the connection broke', mend: later },
+  { pattern: /ECONNRESET|EPIPE|RST_STREAM|dropped|[Kk]eepalive/, why: 'the connection broke', mend: fixByWaiting },
 ];
 
 /** One line, without gRPC's frame and without times. */
-function plain(details: string): string {
+function normalizedDetails(details: string): string {
   return details
     .split('\n')[0]!
     .replace(/^No connection established\. Last error: (Error: )?/, '')

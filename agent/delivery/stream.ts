@@ -4,44 +4,44 @@ import { Client, type ClientDuplexStream, credentials, type ServiceError } from 
 import type { Logger } from 'pino';
 import { type PackedBatch, serializeWithPacked } from '../../proto/pack.ts';
 import { type Ack, type AgentState, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
-import { breakOf } from './break.ts';
+import { streamFailure } from './break.ts';
 import type { BatchQueue, QueuedBatch } from './queue.ts';
 
-export type Tls = { ca: Buffer; cert: Buffer; key: Buffer };
+export type TlsCredentials = { ca: Buffer; cert: Buffer; key: Buffer };
 export type StreamOptions = {
   node: string;
   instance: string;
   /** host:port; the certificate of the collector must name the host. */
   address: string;
-  tls: Tls;
+  tls: TlsCredentials;
   nowUs: () => number;
   /** What is told of the agent; a new object whenever something changed. */
   state: () => AgentState;
   /** The collector answers on a new stream: it may have begun anew. */
-  taken: () => void;
+  onConnected: () => void;
 };
 
-type Sent = Pick<QueuedBatch, 'sequence' | 'coveredUntilUs' | 'packed'>;
-type Message = { envelope: FlowBatch; packed: PackedBatch };
+type OutgoingBatch = Pick<QueuedBatch, 'sequence' | 'coveredUntilUs' | 'packed'>;
+type StreamMessage = { envelope: FlowBatch; packed: PackedBatch };
 
-const nothing: PackedBatch = Buffer.alloc(0);
+const emptyBatch: PackedBatch = Buffer.alloc(0);
 
 /** Batches sent and not acknowledged, at most: the collector's memory is bounded by it. */
 const maxInFlight = 16;
-const backoffMs = { first: 250, most: 10_000 };
+const backoffMs = { initial: 250, max: 10_000 };
 
 export class CollectorStream {
   readonly #options: StreamOptions;
   readonly #queue: BatchQueue;
   readonly #log: Logger;
   readonly #client: Client;
-  #call: ClientDuplexStream<Message, Ack> | undefined;
+  #call: ClientDuplexStream<StreamMessage, Ack> | undefined;
   #sentUpTo = 0;
   #inFlight = 0;
   #sentState: AgentState | undefined;
-  #retryMs = backoffMs.first;
+  #retryMs = backoffMs.initial;
   #retryTimer: NodeJS.Timeout | undefined;
-  #complained = '';
+  #loggedFailure = '';
   #closed = false;
 
   constructor(options: StreamOptions, queue: BatchQueue, log: Logger) {
@@ -59,7 +59,7 @@ export class CollectorStream {
   }
 
   get connected(): boolean {
-    return this.#call !== undefined && this.#complained === '';
+    return this.#call !== undefined && this.#loggedFailure === '';
   }
 
   /** Sends what is new, then a heartbeat, which tells how far the books reach. */
@@ -71,12 +71,12 @@ export class CollectorStream {
       this.#sentUpTo = batch.sequence;
       this.#inFlight += 1;
     }
-    this.#send({ sequence: 0, coveredUntilUs: this.#queue.coveredUntilUs, packed: nothing });
+    this.#send({ sequence: 0, coveredUntilUs: this.#queue.coveredUntilUs, packed: emptyBatch });
   }
 
   /** Waits until everything is acknowledged, at most `patienceMs`; then ends the stream. */
-  async close(patienceMs: number): Promise<void> {
-    const deadline = Date.now() + patienceMs;
+  async close(timeoutMs: number): Promise<void> {
+    const deadline = Date.now() + timeoutMs;
     while (this.#queue.unacknowledged.batches > 0 && Date.now() < deadline) {
       this.flush();
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -87,7 +87,7 @@ export class CollectorStream {
     this.#client.close();
   }
 
-  #send({ sequence, coveredUntilUs, packed }: Sent): void {
+  #send({ sequence, coveredUntilUs, packed }: OutgoingBatch): void {
     const { node, instance, nowUs } = this.#options;
     const state = this.#options.state();
     const changed = state !== this.#sentState;
@@ -107,25 +107,25 @@ export class CollectorStream {
 
   #open(): void {
     const { path, responseDeserialize } = flowIngestDefinition().Stream;
-    const serialize = ({ envelope, packed }: Message) => serializeWithPacked(envelope, packed);
+    const serialize = ({ envelope, packed }: StreamMessage) => serializeWithPacked(envelope, packed);
     const call = this.#client.makeBidiStreamRequest(path, serialize, responseDeserialize);
     this.#call = call;
     this.#sentUpTo = 0;
     this.#inFlight = 0;
     this.#sentState = undefined;
-    call.on('data', (ack: Ack) => this.#received(ack));
-    call.on('error', (error: ServiceError) => this.#lost(call, error));
-    call.on('end', () => this.#lost(call, undefined));
+    call.on('data', (ack: Ack) => this.#onAck(ack));
+    call.on('error', (error: ServiceError) => this.#onStreamLost(call, error));
+    call.on('end', () => this.#onStreamLost(call, undefined));
     this.flush();
   }
 
-  #received(ack: Ack): void {
-    if (this.#complained !== '') this.#log.info({ collector: this.#options.address }, 'the collector answers again');
-    this.#complained = '';
-    this.#retryMs = backoffMs.first;
+  #onAck(ack: Ack): void {
+    if (this.#loggedFailure !== '') this.#log.info({ collector: this.#options.address }, 'the collector answers again');
+    this.#loggedFailure = '';
+    this.#retryMs = backoffMs.initial;
     // An acknowledgement of sequence 0 says only that the collector listens.
     if (ack.sequence === 0) {
-      this.#options.taken();
+      this.#options.onConnected();
       return;
     }
     this.#inFlight -= 1;
@@ -136,23 +136,23 @@ export class CollectorStream {
         { sequence: ack.sequence, why: ack.refused },
         'the collector refused a batch: its records are lost',
       );
-      this.#queue.refuse(ack.sequence);
+      this.#queue.reject(ack.sequence);
     }
     if (this.#inFlight === maxInFlight - 1) this.flush();
   }
 
-  #lost(call: ClientDuplexStream<Message, Ack>, error: ServiceError | undefined): void {
+  #onStreamLost(call: ClientDuplexStream<StreamMessage, Ack>, error: ServiceError | undefined): void {
     if (this.#call !== call || this.#closed) return;
     this.#call = undefined;
-    const { why, mend } = breakOf(error);
-    if (this.#complained !== why) {
+    const { why, mend } = streamFailure(error);
+    if (this.#loggedFailure !== why) {
       this.#log.warn(
         { collector: this.#options.address, why, mend },
         'no stream to the collector: records are kept and sent later',
       );
     }
-    this.#complained = why;
+    this.#loggedFailure = why;
     this.#retryTimer = setTimeout(() => this.#open(), this.#retryMs * (0.5 + Math.random()));
-    this.#retryMs = Math.min(this.#retryMs * 2, backoffMs.most);
+    this.#retryMs = Math.min(this.#retryMs * 2, backoffMs.max);
   }
 }

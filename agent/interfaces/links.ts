@@ -12,18 +12,18 @@ import type { Link } from './table.ts';
  * which it was first seen.
  */
 export type LinkEvents = {
-  appeared(link: Link, told: 'first' | 'again'): boolean;
+  appeared(link: Link, attempt: 'first' | 'again'): boolean;
   disappeared(index: number): void;
 };
 
 /** JSON of `ip -d -j link show` and of `ip -j route show default` (IPv4, IPv6); `monitor` calls back on any change. */
 export type LinkReader = {
   list(): Promise<{ links: string; defaultRoutes: readonly string[] }>;
-  monitor(changed: () => void, ended: (why: string) => void): { stop(): void };
+  monitor(onChange: () => void, onEnd: (why: string) => void): { stop(): void };
 };
 
-const lookAgainMs = 10_000;
-const monitorAgainMs = 1_000;
+const refreshIntervalMs = 10_000;
+const monitorRestartMs = 1_000;
 
 export class PodLinks {
   readonly #reader: LinkReader;
@@ -34,11 +34,11 @@ export class PodLinks {
   /** By index, as first seen. */
   readonly #unwatched = new Map<number, Link>();
   #monitor: { stop(): void } | undefined;
-  #takeBackLook = () => {};
-  #takeBackMonitor = () => {};
-  #hasLooked = false;
-  #looking: Promise<void> | undefined;
-  #lookAgain = false;
+  #cancelRefresh = () => {};
+  #cancelMonitorRestart = () => {};
+  #hasRefreshed = false;
+  #refreshing: Promise<void> | undefined;
+  #refreshAgain = false;
   #stopped = false;
 
   constructor(reader: LinkReader, events: LinkEvents, clock: Clock, log: Pick<Logger, 'warn'>) {
@@ -50,61 +50,61 @@ export class PodLinks {
 
   /** Resolves when every link that is there was told. */
   async start(): Promise<void> {
-    this.#follow();
-    this.#lookLater();
-    await this.look();
+    this.#startMonitor();
+    this.#scheduleRefresh();
+    await this.refresh();
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#takeBackLook();
-    this.#takeBackMonitor();
+    this.#cancelRefresh();
+    this.#cancelMonitorRestart();
     this.#monitor?.stop();
   }
 
   /** Compares what is there with what was told; one look at a time, and one more where links changed meanwhile. */
-  look(): Promise<void> {
-    if (this.#looking !== undefined) {
-      this.#lookAgain = true;
-      return this.#looking;
+  refresh(): Promise<void> {
+    if (this.#refreshing !== undefined) {
+      this.#refreshAgain = true;
+      return this.#refreshing;
     }
-    this.#looking = this.#lookOnce().finally(() => {
-      this.#looking = undefined;
-      if (!this.#lookAgain || this.#stopped) return;
-      this.#lookAgain = false;
-      this.look();
+    this.#refreshing = this.#refreshOnce().finally(() => {
+      this.#refreshing = undefined;
+      if (!this.#refreshAgain || this.#stopped) return;
+      this.#refreshAgain = false;
+      this.refresh();
     });
-    return this.#looking;
+    return this.#refreshing;
   }
 
-  async #lookOnce(): Promise<void> {
+  async #refreshOnce(): Promise<void> {
     let links: Link[];
     try {
-      const { links: shown, defaultRoutes } = await this.#reader.list();
-      links = podLinksOf(shown, defaultRoutes, this.#hasLooked ? this.#clock.nowUs() : 0);
+      const { links: linksJson, defaultRoutes } = await this.#reader.list();
+      links = podLinksOf(linksJson, defaultRoutes, this.#hasRefreshed ? this.#clock.nowUs() : 0);
     } catch (error) {
       this.#log.warn({ why: String(error) }, 'links cannot be listed: new pods are not watched until they can');
       return;
     }
     if (this.#stopped) return;
-    this.#hasLooked = true;
-    const there = new Set(links.map((link) => link.index));
+    this.#hasRefreshed = true;
+    const present = new Set(links.map((link) => link.index));
     for (const index of [...this.#watched, ...this.#unwatched.keys()]) {
-      if (there.has(index)) continue;
+      if (present.has(index)) continue;
       this.#watched.delete(index);
       this.#unwatched.delete(index);
       this.#events.disappeared(index);
     }
     for (const link of links) {
       if (this.#watched.has(link.index)) continue;
-      this.#tell(link);
+      this.#reportLink(link);
       // To watch one takes some 20 ms: where many come at once, what is seen at the others is read in between.
       await setImmediate();
       if (this.#stopped) return;
     }
   }
 
-  #tell(link: Link): void {
+  #reportLink(link: Link): void {
     const before = this.#unwatched.get(link.index);
     if (this.#events.appeared(before ?? link, before === undefined ? 'first' : 'again')) {
       this.#unwatched.delete(link.index);
@@ -114,29 +114,29 @@ export class PodLinks {
     }
   }
 
-  #lookLater(): void {
-    this.#takeBackLook = this.#clock.after(lookAgainMs, () => {
-      this.#lookLater();
-      this.look();
+  #scheduleRefresh(): void {
+    this.#cancelRefresh = this.#clock.after(refreshIntervalMs, () => {
+      this.#scheduleRefresh();
+      this.refresh();
     });
   }
 
-  #follow(): void {
-    let isOver = false;
+  #startMonitor(): void {
+    let hasEnded = false;
     this.#monitor = this.#reader.monitor(
-      () => this.look(),
+      () => this.refresh(),
       (why) => {
         // A program that cannot be started tells it twice: that it failed, and that it ended.
-        if (isOver || this.#stopped) return;
-        isOver = true;
+        if (hasEnded || this.#stopped) return;
+        hasEnded = true;
         this.#log.warn({ why }, 'ip monitor ended: links are looked at every 10 s until it is back');
-        this.#takeBackMonitor = this.#clock.after(monitorAgainMs, () => this.#follow());
+        this.#cancelMonitorRestart = this.#clock.after(monitorRestartMs, () => this.#startMonitor());
       },
     );
   }
 }
 
-type ShownLink = {
+type IpLink = {
   ifindex?: number;
   ifname?: string;
   link_netnsid?: number;
@@ -144,16 +144,16 @@ type ShownLink = {
   linkinfo?: { info_kind?: string };
 };
 
-type ShownRoute = { dev?: string; nexthops?: { dev?: string }[] };
+type IpRoute = { dev?: string; nexthops?: { dev?: string }[] };
 
 /** Links that are up and lead into another namespace, less those that a default route leaves by. */
 export function podLinksOf(links: string, defaultRoutes: readonly string[], appearedUs: number): Link[] {
   const uplinks = new Set(
     defaultRoutes
-      .flatMap((json) => JSON.parse(json) as ShownRoute[])
+      .flatMap((json) => JSON.parse(json) as IpRoute[])
       .flatMap((route) => [route.dev, ...(route.nexthops ?? []).map((hop) => hop.dev)]),
   );
-  return (JSON.parse(links) as ShownLink[]).flatMap(({ ifindex, ifname, link_netnsid, flags, linkinfo }) => {
+  return (JSON.parse(links) as IpLink[]).flatMap(({ ifindex, ifname, link_netnsid, flags, linkinfo }) => {
     const kind = linkinfo?.info_kind;
     if (ifindex === undefined || ifname === undefined || link_netnsid === undefined) return [];
     if ((kind !== 'veth' && kind !== 'netkit') || !flags?.includes('UP') || uplinks.has(ifname)) return [];
@@ -165,34 +165,34 @@ export function podLinksOf(links: string, defaultRoutes: readonly string[], appe
 export const ipProgram: LinkReader = {
   async list() {
     const [links, ...defaultRoutes] = await Promise.all([
-      shown(['-d', '-j', 'link', 'show']),
-      shown(['-4', '-j', 'route', 'show', 'default']),
-      shown(['-6', '-j', 'route', 'show', 'default']),
+      runIp(['-d', '-j', 'link', 'show']),
+      runIp(['-4', '-j', 'route', 'show', 'default']),
+      runIp(['-6', '-j', 'route', 'show', 'default']),
     ]);
     return { links, defaultRoutes };
   },
-  monitor(changed, ended) {
+  monitor(onChange, onEnd) {
     const child = spawn('ip', ['monitor', 'link'], { stdio: ['ignore', 'pipe', 'ignore'] });
-    child.stdout.on('data', changed);
-    child.on('error', (error) => ended(error.message));
-    child.on('close', (code) => ended(`exit code ${code}`));
+    child.stdout.on('data', onChange);
+    child.on('error', (error) => onEnd(error.message));
+    child.on('close', (code) => onEnd(`exit code ${code}`));
     return { stop: () => child.kill() };
   },
 };
 
-function shown(args: readonly string[]): Promise<string> {
+function runIp(args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     const out: Buffer[] = [];
-    let complaint = '';
+    let stderrText = '';
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => {
-      complaint = (complaint + chunk.toString()).slice(-500);
+      stderrText = (stderrText + chunk.toString()).slice(-500);
     });
     child.on('error', reject);
     child.on('close', (code) => {
       if (code === 0) resolve(Buffer.concat(out).toString().trim() || '[]');
-      else reject(new Error(complaint.trim() || `ip ${args.join(' ')}: exit code ${code}`));
+      else reject(new Error(stderrText.trim() || `ip ${args.join(' ')}: exit code ${code}`));
     });
   });
 }

@@ -10,46 +10,46 @@ export type Link = { index: number; name: string; netnsid: number; appearedUs: n
 export type AddressesOf = (netnsid: number) => Address[];
 
 /** False for a direction in which silence means nothing; and since when nothing was missed, 0 where nothing ever was. */
-export type Visible = (index: number) => { fromPod: boolean; toPod: boolean; wholeSinceUs: number };
+export type VisibilityOf = (index: number) => { fromPod: boolean; toPod: boolean; gapFreeSinceUs: number };
 
 /** What tells which pod stands behind it. */
 export type PresentInterface = { index: number; appearedUs: number; addresses: readonly Address[] };
 
-type Row = Omit<WireInterface, 'addresses'> & {
+type InterfaceRow = Omit<WireInterface, 'addresses'> & {
   addresses: Address[];
   netnsid: number;
   appearedUs: number;
-  askedUs: number;
+  addressesReadUs: number;
 };
 
-const goneKeptUs = 30_000_000;
+const goneRetentionUs = 30_000_000;
 /** A new interface gets its addresses within milliseconds; a pod rarely gets another one later. */
-const askAgainUs = { young: 0, old: 15_000_000, youngFor: 10_000_000 };
+const addressRefreshUs = { young: 0, old: 15_000_000, youngFor: 10_000_000 };
 
 export class InterfaceTable {
-  readonly #rows = new Map<number, Row>();
+  readonly #rows = new Map<number, InterfaceRow>();
   readonly #addressesOf: AddressesOf;
-  readonly #visible: Visible;
+  readonly #visibilityOf: VisibilityOf;
   #wire: WireInterface[] | undefined;
   /** Links that the source could not watch, by index. */
-  readonly #refused = new Map<number, { name: string; why: string }>();
+  readonly #unwatched = new Map<number, { name: string; why: string }>();
   #notWatched: string[] = [];
 
-  constructor(addressesOf: AddressesOf, visible: Visible) {
+  constructor(addressesOf: AddressesOf, visibilityOf: VisibilityOf) {
     this.#addressesOf = addressesOf;
-    this.#visible = visible;
+    this.#visibilityOf = visibilityOf;
   }
 
   /** The source cannot watch it. Returns whether that is news. */
-  refused(link: Link, why: string): boolean {
-    if (this.#refused.get(link.index)?.why === why) return false;
-    this.#refused.set(link.index, { name: link.name, why });
-    this.#notWatched = this.#refusedNames();
+  markUnwatched(link: Link, why: string): boolean {
+    if (this.#unwatched.get(link.index)?.why === why) return false;
+    this.#unwatched.set(link.index, { name: link.name, why });
+    this.#notWatched = this.#unwatchedNames();
     return true;
   }
 
   appeared(link: Link, watchedSinceUs: number): void {
-    this.#notRefused(link.index);
+    this.#clearUnwatched(link.index);
     this.#rows.set(link.index, {
       index: link.index,
       name: link.name,
@@ -60,15 +60,15 @@ export class InterfaceTable {
       watchedSinceUs,
       seesFromPod: true,
       seesToPod: true,
-      askedUs: 0,
+      addressesReadUs: 0,
       goneUs: 0,
-      wholeSinceUs: 0,
+      gapFreeSinceUs: 0,
     });
     this.#wire = undefined;
   }
 
   disappeared(index: number, nowUs: number): void {
-    this.#notRefused(index);
+    this.#clearUnwatched(index);
     const row = this.#rows.get(index);
     if (row === undefined) return;
     row.goneUs = nowUs;
@@ -79,11 +79,11 @@ export class InterfaceTable {
   refresh(nowUs: number): void {
     for (const row of this.#rows.values()) {
       if (row.goneUs > 0) {
-        if (nowUs - row.goneUs > goneKeptUs) this.#forget(row.index);
+        if (nowUs - row.goneUs > goneRetentionUs) this.#forget(row.index);
         continue;
       }
-      this.#learnAddresses(row, nowUs);
-      this.#learnVisible(row);
+      this.#updateAddresses(row, nowUs);
+      this.#updateVisibility(row);
     }
   }
 
@@ -92,7 +92,7 @@ export class InterfaceTable {
     return [...this.#rows.values()].filter((row) => row.goneUs === 0);
   }
 
-  learnPods(podAt: (index: number) => string): void {
+  updatePods(podAt: (index: number) => string): void {
     for (const row of this.#rows.values()) {
       const uid = row.goneUs > 0 ? row.podUid : podAt(row.index);
       if (uid === row.podUid) continue;
@@ -105,7 +105,7 @@ export class InterfaceTable {
   wire(): WireInterface[] {
     this.#wire ??= [...this.#rows.values()]
       .sort((a, b) => a.index - b.index)
-      .map(({ netnsid: _, appearedUs: __, askedUs: ___, ...told }) => told);
+      .map(({ netnsid: _, appearedUs: __, addressesReadUs: ___, ...wire }) => wire);
     return this.#wire;
   }
 
@@ -114,18 +114,18 @@ export class InterfaceTable {
     return this.#notWatched;
   }
 
-  #notRefused(index: number): void {
-    if (this.#refused.delete(index)) this.#notWatched = this.#refusedNames();
+  #clearUnwatched(index: number): void {
+    if (this.#unwatched.delete(index)) this.#notWatched = this.#unwatchedNames();
   }
 
-  #refusedNames(): string[] {
-    return [...this.#refused.values()].map(({ name }) => name).sort();
+  #unwatchedNames(): string[] {
+    return [...this.#unwatched.values()].map(({ name }) => name).sort();
   }
 
-  #learnAddresses(row: Row, nowUs: number): void {
-    const young = nowUs - row.watchedSinceUs < askAgainUs.youngFor && row.addresses.length === 0;
-    if (nowUs - row.askedUs < (young ? askAgainUs.young : askAgainUs.old)) return;
-    row.askedUs = nowUs;
+  #updateAddresses(row: InterfaceRow, nowUs: number): void {
+    const young = nowUs - row.watchedSinceUs < addressRefreshUs.youngFor && row.addresses.length === 0;
+    if (nowUs - row.addressesReadUs < (young ? addressRefreshUs.young : addressRefreshUs.old)) return;
+    row.addressesReadUs = nowUs;
     const addresses = this.#addressesOf(row.netnsid);
     if (addresses.join() === row.addresses.join()) return;
     row.addresses = addresses;
@@ -133,13 +133,13 @@ export class InterfaceTable {
   }
 
   /** Silence means nothing in a direction that is not seen. */
-  #learnVisible(row: Row): void {
-    const { fromPod: seesFromPod, toPod: seesToPod, wholeSinceUs } = this.#visible(row.index);
+  #updateVisibility(row: InterfaceRow): void {
+    const { fromPod: seesFromPod, toPod: seesToPod, gapFreeSinceUs } = this.#visibilityOf(row.index);
     const isSame = seesFromPod === row.seesFromPod && seesToPod === row.seesToPod;
-    if (isSame && wholeSinceUs <= row.wholeSinceUs) return;
+    if (isSame && gapFreeSinceUs <= row.gapFreeSinceUs) return;
     row.seesFromPod = seesFromPod;
     row.seesToPod = seesToPod;
-    row.wholeSinceUs = Math.max(row.wholeSinceUs, wholeSinceUs);
+    row.gapFreeSinceUs = Math.max(row.gapFreeSinceUs, gapFreeSinceUs);
     this.#wire = undefined;
   }
 

@@ -11,7 +11,7 @@ export type StartLineSource = (args: readonly string[]) => LineSource;
 
 const families = ['ipv4', 'ipv6'];
 /** The rest is none of our business, and on most nodes it is the most. */
-const onlyTranslated = '--any-nat';
+const onlyTranslatedFlag = '--any-nat';
 const restartAfterMs = [1_000, 5_000, 30_000];
 
 /**
@@ -25,12 +25,12 @@ export async function followConntrack(
   start: StartLineSource = startConntrack,
 ): Promise<void> {
   for (let attempt = 0; !signal.aborted; attempt++) {
-    const events = start(['-E', '-e', 'NEW', onlyTranslated, '-b', '8388608']);
+    const events = start(['-E', '-e', 'NEW', onlyTranslatedFlag, '-b', '8388608']);
     const stop = () => events.kill();
     signal.addEventListener('abort', stop);
-    const following = learnFrom(events, into);
-    for (const family of families) await learnFrom(start(['-L', onlyTranslated, '-f', family]), into);
-    const learned = await following;
+    const eventsRead = learnFrom(events, into);
+    for (const family of families) await learnFrom(start(['-L', onlyTranslatedFlag, '-f', family]), into);
+    const learned = await eventsRead;
     const why = await events.ended;
     signal.removeEventListener('abort', stop);
     if (signal.aborted) return;
@@ -68,13 +68,13 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 function startConntrack(args: readonly string[]): LineSource {
   const child = spawn('conntrack', args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let complaint = '';
+  let stderrText = '';
   child.stderr.on('data', (chunk: Buffer) => {
-    complaint = (complaint + chunk.toString()).slice(-500);
+    stderrText = (stderrText + chunk.toString()).slice(-500);
   });
   const ended = new Promise<string>((resolve) => {
     child.on('error', (error) => resolve(error.message));
-    child.on('close', (code) => resolve(complaint.trim().split('\n').at(-1) || `exit code ${code}`));
+    child.on('close', (code) => resolve(stderrText.trim().split('\n').at(-1) || `exit code ${code}`));
   });
   return { lines: createInterface({ input: child.stdout }), ended, kill: () => child.kill() };
 }

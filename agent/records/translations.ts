@@ -5,92 +5,92 @@ import { parseProtocol, TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord, Translation, Tuple } from '../../model/record.ts';
 
 /** What conntrack tells later than this after a record speaks of another connection with the same ends. */
-const lateUs = 3_000_000;
+const maxConntrackDelayUs = 3_000_000;
 /** Conntrack is late by milliseconds: more than come within them wait for nothing. */
-const sentMost = 5_000;
+const maxSentRecords = 5_000;
 /**
  * A SYN so long after conntrack told of its ends begins another connection, of which conntrack tells anew. Without a SYN
  * one goes on, as long as conntrack may hold it: TCP for days, others for less (nf_conntrack_udp_timeout_stream, 120 s).
  */
-const formerUs = { syn: lateUs, silence: 180_000_000 };
+const staleAfterUs = { syn: maxConntrackDelayUs, idle: 180_000_000 };
 const zero = { forward: 0, reverse: 0 };
 
 /** `usedUs`: the last packet of a record that it was found for. */
-type Told = { translation: Translation; toldUs: number; usedUs: number };
+type KnownTranslation = { translation: Translation; reportedUs: number; lastUsedUs: number };
 
 export class Translations {
-  readonly #byTuple = new Map<string, Told>();
+  readonly #byTuple = new Map<string, KnownTranslation>();
   /** Records that went out, the latest of each connection, oldest first. */
-  readonly #sent = new Map<string, ConnectionRecord>();
-  readonly #limit: number;
+  readonly #sentRecords = new Map<string, ConnectionRecord>();
+  readonly #maxTranslations: number;
   readonly #nowUs: () => number;
   #late: ConnectionRecord[] = [];
 
   /** Keeps the newest `limit` translations. */
-  constructor(limit: number, nowUs: () => number) {
-    this.#limit = limit;
+  constructor(maxTranslations: number, nowUs: () => number) {
+    this.#maxTranslations = maxTranslations;
     this.#nowUs = nowUs;
   }
 
   learn(protocol: number, translation: Translation): void {
-    this.#keep(tupleKey(protocol, translation.original), translation);
-    this.#keep(tupleKey(protocol, translation.translated), translation);
+    this.#remember(tupleKey(protocol, translation.original), translation);
+    this.#remember(tupleKey(protocol, translation.translated), translation);
   }
 
   /** Sets the record's translation, where it is either side of one, and remembers it: conntrack may speak late. */
   translate(record: ConnectionRecord): void {
     const key = tupleKey(record.protocol, record);
     record.translation = this.#translationOf(key, record);
-    this.#sent.delete(key);
+    this.#sentRecords.delete(key);
     // Of a connection that is older, conntrack has said long ago what it has to say.
-    if (record.lastUs - record.beganUs > lateUs) return;
-    this.#sent.set(key, record);
-    if (this.#sent.size > sentMost) this.#sent.delete(this.#sent.keys().next().value!);
+    if (record.lastUs - record.beganUs > maxConntrackDelayUs) return;
+    this.#sentRecords.set(key, record);
+    if (this.#sentRecords.size > maxSentRecords) this.#sentRecords.delete(this.#sentRecords.keys().next().value!);
   }
 
   /** Since it was last asked: records sent before, now with their translation and with nothing counted anew. */
-  late(nowUs: number): ConnectionRecord[] {
-    const late = this.#late;
+  takeLate(nowUs: number): ConnectionRecord[] {
+    const corrected = this.#late;
     this.#late = [];
-    for (const [key, record] of this.#sent) {
-      if (record.lastUs > nowUs - lateUs) break;
-      this.#sent.delete(key);
+    for (const [key, record] of this.#sentRecords) {
+      if (record.lastUs > nowUs - maxConntrackDelayUs) break;
+      this.#sentRecords.delete(key);
     }
-    return late;
+    return corrected;
   }
 
   #translationOf(key: string, record: ConnectionRecord): Translation | undefined {
-    const told = this.#byTuple.get(key);
-    if (told === undefined) return undefined;
-    if (isOfFormer(told, record)) {
+    const known = this.#byTuple.get(key);
+    if (known === undefined) return undefined;
+    if (isStale(known, record)) {
       this.#byTuple.delete(key);
       return undefined;
     }
-    told.usedUs = Math.max(told.usedUs, record.lastUs);
-    return told.translation;
+    known.lastUsedUs = Math.max(known.lastUsedUs, record.lastUs);
+    return known.translation;
   }
 
-  #keep(key: string, translation: Translation): void {
+  #remember(key: string, translation: Translation): void {
     this.#byTuple.delete(key);
-    const toldUs = this.#nowUs();
-    this.#byTuple.set(key, { translation, toldUs, usedUs: toldUs });
-    if (this.#byTuple.size > this.#limit * 2) this.#byTuple.delete(this.#byTuple.keys().next().value!);
-    const sent = this.#sent.get(key);
-    if (sent === undefined || isSame(sent.translation, translation)) return;
-    this.#sent.delete(key);
-    this.#late.push({ ...sent, packets: zero, frames: 0, bytes: zero, tcpFlags: zero, synRetries: 0, translation });
+    const reportedUs = this.#nowUs();
+    this.#byTuple.set(key, { translation, reportedUs, lastUsedUs: reportedUs });
+    if (this.#byTuple.size > this.#maxTranslations * 2) this.#byTuple.delete(this.#byTuple.keys().next().value!);
+    const sentRecord = this.#sentRecords.get(key);
+    if (sentRecord === undefined || isSame(sentRecord.translation, translation)) return;
+    this.#sentRecords.delete(key);
+    this.#late.push({ ...sentRecord, packets: zero, frames: 0, bytes: zero, tcpFlags: zero, synRetries: 0, translation });
   }
 }
 
-function isOfFormer({ toldUs, usedUs }: Told, { protocol, initiatorBy, beganUs }: ConnectionRecord): boolean {
-  if (protocol !== TCP) return beganUs - usedUs > formerUs.silence;
-  return initiatorBy === 'handshake' && beganUs - toldUs > formerUs.syn;
+function isStale({ reportedUs, lastUsedUs }: KnownTranslation, { protocol, initiatorBy, beganUs }: ConnectionRecord): boolean {
+  if (protocol !== TCP) return beganUs - lastUsedUs > staleAfterUs.idle;
+  return initiatorBy === 'handshake' && beganUs - reportedUs > staleAfterUs.syn;
 }
 
-function isSame(told: Translation | undefined, { original, translated }: Translation): boolean {
-  if (told === undefined) return false;
+function isSame(known: Translation | undefined, { original, translated }: Translation): boolean {
+  if (known === undefined) return false;
   return (
-    tupleKey(0, told.original) === tupleKey(0, original) && tupleKey(0, told.translated) === tupleKey(0, translated)
+    tupleKey(0, known.original) === tupleKey(0, original) && tupleKey(0, known.translated) === tupleKey(0, translated)
   );
 }
 
@@ -109,18 +109,18 @@ export function parseConntrackLine(line: string): { protocol: number; translatio
     ...line.matchAll(/src=(\S+) dst=(\S+)(?: sport=(\d+) dport=(\d+))?(?: type=\d+ code=\d+ id=(\d+))?/g),
   ];
   if (original === undefined || reply === undefined) return undefined;
-  const before = tupleOf(original);
-  const answer = tupleOf(reply);
-  if (before === undefined || answer === undefined) return undefined;
+  const originalTuple = tupleOf(original);
+  const replyTuple = tupleOf(reply);
+  if (originalTuple === undefined || replyTuple === undefined) return undefined;
   const echo = original[5] !== undefined;
-  const after: Tuple = {
-    initiator: answer.responder,
-    initiatorPort: echo ? answer.initiatorPort : answer.responderPort,
-    responder: answer.initiator,
-    responderPort: echo ? 0 : answer.initiatorPort,
+  const translatedTuple: Tuple = {
+    initiator: replyTuple.responder,
+    initiatorPort: echo ? replyTuple.initiatorPort : replyTuple.responderPort,
+    responder: replyTuple.initiator,
+    responderPort: echo ? 0 : replyTuple.initiatorPort,
   };
-  if (tupleKey(protocol, before) === tupleKey(protocol, after)) return undefined;
-  return { protocol, translation: { original: before, translated: after } };
+  if (tupleKey(protocol, originalTuple) === tupleKey(protocol, translatedTuple)) return undefined;
+  return { protocol, translation: { original: originalTuple, translated: translatedTuple } };
 }
 
 function tupleOf(match: RegExpExecArray): Tuple | undefined {

@@ -4,8 +4,8 @@ import type { Complaint } from '../../lint/complaint.ts';
 import type { Path } from '../../lint/rule-view.ts';
 import { pathText } from '../../lint/words.ts';
 import type { Severity } from '../../model/finding.ts';
-import { type ClusterObject, writtenKind } from '../../model/kubernetes.ts';
-import type { Shape } from './format.ts';
+import { type ClusterObject, manifestKind } from '../../model/kubernetes.ts';
+import type { ItemFormatter } from './format.ts';
 import { severityStyle } from './shapes.ts';
 
 /** What does not apply or is not known is left out. */
@@ -30,7 +30,7 @@ export function complaintJson(complaint: Complaint, locate: ((path: Path) => str
     severity,
     object: titleOf(object),
     ...(namespace !== '' && { namespace }),
-    ...(locate !== undefined && placeOf(locate(path))),
+    ...(locate !== undefined && parseLocation(locate(path))),
     ...(path.length > 0 && { field: pathText(path) }),
     fault,
     mend,
@@ -43,34 +43,34 @@ export function namespaceOf(object: ClusterObject): string {
 }
 
 function titleOf(object: ClusterObject): string {
-  return `${writtenKind(object)} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`;
+  return `${manifestKind(object)} ${object.namespace === '' ? '' : `${object.namespace}/`}${object.name}`;
 }
 
-function placeOf(text: string): { file: string; line?: number } {
+function parseLocation(text: string): { file: string; line?: number } {
   const [, file, line] = /^(.*):(\d+)$/.exec(text) ?? [];
   return file === undefined ? { file: text } : { file, line: Number(line) };
 }
 
-export const complaintShape: Shape<ComplaintJson> = {
-  none: 'no complaints',
+export const complaintFormatter: ItemFormatter<ComplaintJson> = {
+  emptyText: 'no complaints',
   columns: (complaint) => ({
     severity: complaint.severity,
     rule: complaint.rule,
-    place: placeText(complaint),
+    place: locationText(complaint),
     object: complaint.object,
     field: complaint.field ?? '',
   }),
-  below: ({ fault, mend }) => `${fault}; ${mend}`,
+  detail: ({ fault, mend }) => `${fault}; ${mend}`,
   // As compilers write it, so that editors find the line.
   compact: (complaint) => {
     const { severity, rule, object, field, fault, mend } = complaint;
-    const place = placeText(complaint);
-    const where = field === undefined ? object : `${object} ${field}`;
-    return `${place === '' ? '' : `${place}: `}${severity} ${rule}: ${where}: ${fault}; ${mend}`;
+    const place = locationText(complaint);
+    const subject = field === undefined ? object : `${object} ${field}`;
+    return `${place === '' ? '' : `${place}: `}${severity} ${rule}: ${subject}: ${fault}; ${mend}`;
   },
   style: ({ severity }) => severityStyle(severity),
 };
 
-function placeText({ file, line }: ComplaintJson): string {
+function locationText({ file, line }: ComplaintJson): string {
   return line === undefined ? (file ?? '') : `${file}:${line}`;
 }

@@ -10,15 +10,15 @@ export async function* readValues(
   file: string,
   stdin: Readable,
 ): AsyncGenerator<{ value: unknown; place: string }, void, undefined> {
-  const array: string[] = [];
-  let number = 0;
+  const arrayLines: string[] = [];
+  let lineNumber = 0;
   for await (const line of linesOf(file, file === '-' ? stdin : createReadStream(file))) {
-    number += 1;
-    if (array.length > 0 || line.trimStart().startsWith('[')) array.push(line);
-    else if (line.trim() !== '') yield { value: parsed(file, number, line), place: `${file}:${number}` };
+    lineNumber += 1;
+    if (arrayLines.length > 0 || line.trimStart().startsWith('[')) arrayLines.push(line);
+    else if (line.trim() !== '') yield { value: parseJson(file, lineNumber, line), place: `${file}:${lineNumber}` };
   }
-  if (array.length === 0) return;
-  const values = parsed(file, number - array.length + 1, array.join('\n')) as unknown[];
+  if (arrayLines.length === 0) return;
+  const values = parseJson(file, lineNumber - arrayLines.length + 1, arrayLines.join('\n')) as unknown[];
   for (const [i, value] of values.entries()) yield { value, place: `${file}, item ${i + 1}` };
 }
 
@@ -30,7 +30,7 @@ async function* linesOf(file: string, input: Readable): AsyncGenerator<string, v
   }
 }
 
-function parsed(file: string, line: number, text: string): unknown {
+function parseJson(file: string, line: number, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

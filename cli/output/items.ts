@@ -2,69 +2,69 @@
 // known here are kept, so that a newer collector's output passes through whole.
 import { z } from 'zod';
 import { endsMatch, oneOf, timesMatch } from '../../collector/store/matches.ts';
-import type { Query } from '../../collector/store/store.ts';
+import type { ListQuery } from '../../collector/store/store.ts';
 import type { ConnectionJson, FindingJson } from '../../model/json.ts';
 
-export type Kind<Item> = {
+export type ItemReader<Item> = {
   /** Undefined where it is none. */
   read(value: unknown): Item | undefined;
-  matches(query: Query, item: Item): boolean;
+  matches(query: ListQuery, item: Item): boolean;
   lastUs(item: Item): number;
 };
 
-const endpoint = z.looseObject({ kind: z.enum(['pod', 'node', 'service', 'host', 'external', 'unknown']) });
-const both = z.object({ forward: z.number(), reverse: z.number() });
+const endpointSchema = z.looseObject({ kind: z.enum(['pod', 'node', 'service', 'host', 'external', 'unknown']) });
+const bidirectionalCount = z.object({ forward: z.number(), reverse: z.number() });
 const time = z.iso.datetime();
 
-const finding = z.looseObject({
+const findingSchema = z.looseObject({
   id: z.string(),
   kind: z.string(),
   severity: z.string(),
-  initiator: endpoint,
-  responder: endpoint.optional(),
+  initiator: endpointSchema,
+  responder: endpointSchema.optional(),
   connections: z.number(),
   firstSeen: time,
   lastSeen: time,
   explanation: z.string(),
 });
 
-const connection = z.looseObject({
+const connectionSchema = z.looseObject({
   id: z.string(),
   start: time,
   end: time,
-  initiator: endpoint,
-  responder: endpoint,
+  initiator: endpointSchema,
+  responder: endpointSchema,
   verdict: z.string(),
   placement: z.string(),
   outcome: z.string(),
   delivered: z.string(),
-  packets: both,
-  bytes: both,
+  packets: bidirectionalCount,
+  bytes: bidirectionalCount,
   observed: z.array(z.string()),
 });
 
-export const findingKind: Kind<FindingJson> = {
-  read: (value) => (finding.safeParse(value).success ? (value as FindingJson) : undefined),
+export const findingReader: ItemReader<FindingJson> = {
+  read: (value) => (findingSchema.safeParse(value).success ? (value as FindingJson) : undefined),
   matches: (query, one) =>
     endsMatch(query, one.initiator, one.responder) &&
     oneOf(query.ports, one.port) &&
     oneOf<string>(query.kinds, one.kind) &&
     oneOf<string>(query.severities, one.severity) &&
     oneOf<string>(query.verdicts, one.verdict) &&
-    timesMatch(query, usOf(one.firstSeen), usOf(one.lastSeen)),
-  lastUs: (one) => usOf(one.lastSeen),
+    timesMatch(query, microsecondsOf(one.firstSeen), microsecondsOf(one.lastSeen)),
+  lastUs: (one) => microsecondsOf(one.lastSeen),
 };
 
-export const connectionKind: Kind<ConnectionJson> = {
-  read: (value) => (connection.safeParse(value).success ? (value as ConnectionJson) : undefined),
+export const connectionReader: ItemReader<ConnectionJson> = {
+  read: (value) => (connectionSchema.safeParse(value).success ? (value as ConnectionJson) : undefined),
   matches: (query, one) =>
     endsMatch(query, one.initiator, one.responder) &&
     oneOf(query.ports, one.port) &&
     oneOf<string>(query.verdicts, one.verdict) &&
-    timesMatch(query, usOf(one.start), usOf(one.end)),
-  lastUs: (one) => usOf(one.end),
+    timesMatch(query, microsecondsOf(one.start), microsecondsOf(one.end)),
+  lastUs: (one) => microsecondsOf(one.end),
 };
 
-function usOf(text: string): number {
+function microsecondsOf(text: string): number {
   return Date.parse(text) * 1000;
 }

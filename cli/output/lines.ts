@@ -1,8 +1,8 @@
 // Lines that come one after the other, however many: each format is written as they come, and nothing is held but a
 // page of the table.
-import type { LineShape } from './connectivity.ts';
-import { dotTexts, type Ends } from './dot.ts';
-import { jsonText, safe } from './safe.ts';
+import type { LineFormatter } from './connectivity.ts';
+import { dotChunks, type EndpointGroupPair } from './dot.ts';
+import { jsonText, escapeControls } from './safe.ts';
 import type { Screen } from './screen.ts';
 import { tableText } from './table.ts';
 
@@ -10,44 +10,44 @@ export const lineOutputs = ['table', 'json', 'jsonl', 'dot'] as const;
 export type LineOutput = (typeof lineOutputs)[number];
 
 /** `none`: what a table says in place of its lines, where that is not what the shape says. */
-type To = { output: LineOutput; none: string | undefined; ambiguous: ReadonlySet<string>; screen: Screen };
+type LineOutputOptions = { output: LineOutput; emptyText: string | undefined; ambiguous: ReadonlySet<string>; screen: Screen };
 
-export function lineTexts<Json extends Ends>(
+export function formatLines<Json extends EndpointGroupPair>(
   lines: Iterable<Json>,
-  shape: LineShape<Json>,
-  { output, none = shape.none, ambiguous, screen }: To,
+  formatter: LineFormatter<Json>,
+  { output, emptyText = formatter.emptyText, ambiguous, screen }: LineOutputOptions,
 ): Iterable<string> {
   switch (output) {
     case 'json':
-      return jsonTexts(lines);
+      return jsonArrayChunks(lines);
     case 'jsonl':
       return jsonLines(lines);
     case 'dot':
-      return dotTexts(lines, shape, ambiguous);
+      return dotChunks(lines, formatter, ambiguous);
     case 'table':
-      return tableTexts(lines, { ...shape, none }, ambiguous, screen);
+      return tableChunks(lines, { ...formatter, emptyText }, ambiguous, screen);
   }
 }
 
-function* jsonTexts(lines: Iterable<unknown>): Generator<string> {
-  let before = '[';
+function* jsonArrayChunks(lines: Iterable<unknown>): Generator<string> {
+  let prefix = '[';
   for (const line of lines) {
-    yield `${before}\n${jsonText(line, 2).replace(/^/gm, '  ')}`;
-    before = ',';
+    yield `${prefix}\n${jsonText(line, 2).replace(/^/gm, '  ')}`;
+    prefix = ',';
   }
-  yield before === '[' ? '[]\n' : '\n]\n';
+  yield prefix === '[' ? '[]\n' : '\n]\n';
 }
 
 function* jsonLines(lines: Iterable<unknown>): Generator<string> {
   for (const line of lines) yield `${jsonText(line)}\n`;
 }
 
-const pageLines = 5_000;
+const maxPageLines = 5_000;
 
 /** Columns are as wide as a page needs; the heads stand once. */
-function* tableTexts<Json>(
+function* tableChunks<Json>(
   lines: Iterable<Json>,
-  shape: LineShape<Json>,
+  formatter: LineFormatter<Json>,
   ambiguous: ReadonlySet<string>,
   screen: Screen,
 ): Generator<string> {
@@ -55,19 +55,19 @@ function* tableTexts<Json>(
   let pages = 0;
   const text = () => {
     const rows = page.map((one) => ({
-      cells: shape.columns(one, ambiguous),
-      below: shape.below(one),
-      style: shape.style(one),
+      cells: formatter.columns(one, ambiguous),
+      detail: formatter.detail(one),
+      style: formatter.style(one),
     }));
-    const whole = tableText(rows, screen);
+    const table = tableText(rows, screen);
     page = [];
     pages += 1;
-    return pages === 1 ? whole : whole.slice(whole.indexOf('\n') + 1);
+    return pages === 1 ? table : table.slice(table.indexOf('\n') + 1);
   };
   for (const line of lines) {
     page.push(line);
-    if (page.length === pageLines) yield text();
+    if (page.length === maxPageLines) yield text();
   }
   if (page.length > 0) yield text();
-  if (pages === 0) yield `${safe(shape.none)}\n`;
+  if (pages === 0) yield `${escapeControls(formatter.emptyText)}\n`;
 }

@@ -1,12 +1,12 @@
 // What came from the network or from labels may hold anything: what could steer a terminal never reaches it as it is.
 
 /** Control and format characters: escape sequences of both widths, line breaks, and marks that turn the order of text. */
-const unsafe = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const controlCharacters = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 /** The same, but for what JSON and YAML texts are laid out with. */
-const unsafeInText = /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/gu;
+const controlCharactersInText = /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-export function safe(text: string): string {
-  return text.replace(unsafe, (one) => {
+export function escapeControls(text: string): string {
+  return text.replace(controlCharacters, (one) => {
     const code = one.codePointAt(0)!;
     return code < 0x100 ? `\\x${hex(code, 2)}` : `\\u{${hex(code, 4)}}`;
   });
@@ -14,12 +14,12 @@ export function safe(text: string): string {
 
 /** The same value to whoever parses it. */
 export function jsonText(value: unknown, indent?: number): string {
-  return JSON.stringify(value, null, indent).replace(unsafeInText, utf16Escapes);
+  return JSON.stringify(value, null, indent).replace(controlCharactersInText, utf16Escapes);
 }
 
 /** `quoted` writes the same with every text in double quotes, the one place where YAML knows escapes. */
-export function yamlSafe(text: string, quoted: () => string): string {
-  return text.search(unsafeInText) < 0 ? text : quoted().replace(unsafeInText, utf16Escapes);
+export function escapeYaml(text: string, quotedYaml: () => string): string {
+  return text.search(controlCharactersInText) < 0 ? text : quotedYaml().replace(controlCharactersInText, utf16Escapes);
 }
 
 function utf16Escapes(one: string): string {

@@ -7,12 +7,12 @@ export type Screen = {
   color: boolean;
 };
 
-export type ColorWanted = 'auto' | 'always' | 'never';
+export type ColorMode = 'auto' | 'always' | 'never';
 
 export function colorOption(): Option {
   return new Option('--color <when>', 'colours; auto: on a terminal, unless NO_COLOR is set (https://no-color.org)')
     .env('WAYBILL_COLOR')
-    .choices(['auto', 'always', 'never'] satisfies ColorWanted[])
+    .choices(['auto', 'always', 'never'] satisfies ColorMode[])
     .default('auto');
 }
 
@@ -20,13 +20,13 @@ type Stream = { isTTY?: boolean; columns?: number };
 
 export function screenOf(
   stream: Stream,
-  color: ColorWanted,
+  color: ColorMode,
   env: Readonly<Record<string, string | undefined>>,
 ): Screen {
-  const terminal = stream.isTTY === true;
+  const isTerminal = stream.isTTY === true;
   const colorless = (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb';
   return {
-    width: terminal ? (stream.columns ?? 80) : Number.POSITIVE_INFINITY,
-    color: color === 'always' || (color === 'auto' && terminal && !colorless),
+    width: isTerminal ? (stream.columns ?? 80) : Number.POSITIVE_INFINITY,
+    color: color === 'always' || (color === 'auto' && isTerminal && !colorless),
   };
 }

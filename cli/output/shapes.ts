@@ -1,36 +1,36 @@
 // Findings and connections as people read them.
 import { namesText } from '../../model/endpoint.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
-import type { Shape } from './format.ts';
+import type { ItemFormatter } from './format.ts';
 import type { Style } from './table.ts';
 
-export const findingShape: Shape<FindingJson> = {
-  none: 'no findings',
+export const findingFormatter: ItemFormatter<FindingJson> = {
+  emptyText: 'no findings',
   columns: (finding, wide) => ({
     severity: finding.severity,
     kind: finding.kind,
-    initiator: endText(finding.initiator),
-    responder: finding.responder === undefined ? '' : endText(finding.responder),
+    initiator: endpointText(finding.initiator),
+    responder: finding.responder === undefined ? '' : endpointText(finding.responder),
     port: portText(finding),
     placement: finding.placement ?? '',
     count: String(finding.connections),
     'last seen': finding.lastSeen,
     ...(wide ? { outcome: finding.outcome ?? '', delivered: finding.delivered ?? '' } : {}),
   }),
-  below: (finding) => finding.explanation,
+  detail: (finding) => finding.explanation,
   compact: (finding) => {
-    const to = finding.responder === undefined ? '' : ` -> ${endText(finding.responder)} ${portText(finding)}`;
-    return `${finding.lastSeen} ${finding.severity} ${finding.kind} ${endText(finding.initiator)}${to}: ${finding.explanation}`;
+    const to = finding.responder === undefined ? '' : ` -> ${endpointText(finding.responder)} ${portText(finding)}`;
+    return `${finding.lastSeen} ${finding.severity} ${finding.kind} ${endpointText(finding.initiator)}${to}: ${finding.explanation}`;
   },
   style: (finding) => severityStyle(finding.severity),
 };
 
-export const connectionShape: Shape<ConnectionJson> = {
-  none: 'no flows',
+export const connectionFormatter: ItemFormatter<ConnectionJson> = {
+  emptyText: 'no flows',
   columns: (flow, wide) => ({
     start: flow.start,
-    initiator: endText(flow.initiator),
-    responder: endText(flow.responder),
+    initiator: endpointText(flow.initiator),
+    responder: endpointText(flow.responder),
     port: portText(flow),
     placement: flow.placement,
     verdict: flow.verdict,
@@ -47,15 +47,15 @@ export const connectionShape: Shape<ConnectionJson> = {
         }
       : {}),
   }),
-  below: (flow) => {
-    const doubts = [
+  detail: (flow) => {
+    const unknownReasons = [
       flow.reason === undefined ? '' : `verdict unknown: ${flow.reason}`,
       flow.deliveredReason === undefined ? '' : `delivery unknown: ${flow.deliveredReason}`,
     ];
-    return doubts.filter((doubt) => doubt !== '').join('; ');
+    return unknownReasons.filter((reason) => reason !== '').join('; ');
   },
   compact: (flow) =>
-    `${flow.start} ${endText(flow.initiator)} -> ${endText(flow.responder)} ${portText(flow)} ${flow.verdict} ` +
+    `${flow.start} ${endpointText(flow.initiator)} -> ${endpointText(flow.responder)} ${portText(flow)} ${flow.verdict} ` +
     `${flow.outcome} delivered=${flow.delivered} ${flow.packets.forward}/${flow.packets.reverse} packets`,
   style: () => 'plain',
 };
@@ -67,26 +67,26 @@ export function severityStyle(severity: string): Style {
 }
 
 /** Falls back to what is known: an end may come from a file, or from another version. */
-export function endText(end: EndpointJson): string {
-  const named = (name: string | undefined) => (end.namespace === undefined ? name : `${end.namespace}/${name ?? '?'}`);
-  const address = end.ip ?? '?';
-  switch (end.kind) {
+export function endpointText(endpoint: EndpointJson): string {
+  const qualified = (name: string | undefined) => (endpoint.namespace === undefined ? name : `${endpoint.namespace}/${name ?? '?'}`);
+  const address = endpoint.ip ?? '?';
+  switch (endpoint.kind) {
     case 'pod':
     case 'host':
-      return named(end.workload ?? end.pod) ?? address;
+      return qualified(endpoint.workload ?? endpoint.pod) ?? address;
     case 'node':
-      return `node ${end.node ?? address}`;
+      return `node ${endpoint.node ?? address}`;
     case 'service':
-      return `service ${named(end.service) ?? address}`;
+      return `service ${qualified(endpoint.service) ?? address}`;
     case 'external':
-      return end.ip === undefined ? (end.zone ?? '?') : `${end.ip} (${known(end)})`;
+      return endpoint.ip === undefined ? (endpoint.zone ?? '?') : `${endpoint.ip} (${externalDescription(endpoint)})`;
     case 'unknown':
       return `${address} (unknown)`;
   }
 }
 
-function known(end: EndpointJson): string {
-  return [namesText(end), end.zone ?? 'external'].filter((text) => text !== '').join(', ');
+function externalDescription(endpoint: EndpointJson): string {
+  return [namesText(endpoint), endpoint.zone ?? 'external'].filter((text) => text !== '').join(', ');
 }
 
 function addressText(ip: string | undefined, port: number | undefined): string {

@@ -1,6 +1,6 @@
 // A table as kubectl writes it: no borders, two blanks between columns. Too wide for the terminal, its widest column
 // is cut.
-import { safe } from './safe.ts';
+import { escapeControls } from './safe.ts';
 import type { Screen } from './screen.ts';
 
 export type Style = 'red' | 'yellow' | 'blue' | 'plain';
@@ -9,59 +9,59 @@ export type Style = 'red' | 'yellow' | 'blue' | 'plain';
 export type Row = {
   cells: Readonly<Record<string, string>>;
   /** Said in lines of its own below the row; empty for none. */
-  below: string;
+  detail: string;
   /** Of the first cell. */
   style: Style;
 };
 
-const narrowest = 12;
-const codes: Record<Exclude<Style, 'plain'>, number> = { red: 31, yellow: 33, blue: 34 };
+const minColumnWidth = 12;
+const ansiColors: Record<Exclude<Style, 'plain'>, number> = { red: 31, yellow: 33, blue: 34 };
 
 export function tableText(rows: readonly Row[], screen: Screen): string {
   const names = Object.keys(rows[0]?.cells ?? {});
-  const lines = rows.map((row) => names.map((name) => safe(row.cells[name] ?? '')));
-  const widths = fittedWidths([names, ...lines], screen.width);
-  let text = `${line(
+  const lines = rows.map((row) => names.map((name) => escapeControls(row.cells[name] ?? '')));
+  const widths = fitWidths([names, ...lines], screen.width);
+  let text = `${rowLine(
     names.map((name) => name.toUpperCase()),
     widths,
   )}\n`;
   for (const [i, row] of rows.entries()) {
-    text += `${painted(line(lines[i]!, widths), widths[0]!, screen.color ? row.style : 'plain')}\n`;
-    if (row.below !== '') text += `${wrapped(safe(row.below), screen.width)}\n`;
+    text += `${colorize(rowLine(lines[i]!, widths), widths[0]!, screen.color ? row.style : 'plain')}\n`;
+    if (row.detail !== '') text += `${wrapText(escapeControls(row.detail), screen.width)}\n`;
   }
   return text;
 }
 
-function fittedWidths(cells: readonly (readonly string[])[], width: number): number[] {
-  const widths = cells[0]!.map((_, column) => cells.reduce((most, row) => Math.max(most, row[column]!.length), 0));
+function fitWidths(cells: readonly (readonly string[])[], width: number): number[] {
+  const widths = cells[0]!.map((_, column) => cells.reduce((max, row) => Math.max(max, row[column]!.length), 0));
   const total = () => widths.reduce((sum, one) => sum + one, 2 * (widths.length - 1));
   while (total() > width) {
     const widest = widths.indexOf(Math.max(...widths));
-    if (widths[widest]! <= narrowest) break;
+    if (widths[widest]! <= minColumnWidth) break;
     widths[widest]! -= 1;
   }
   return widths;
 }
 
-function line(cells: readonly string[], widths: readonly number[]): string {
+function rowLine(cells: readonly string[], widths: readonly number[]): string {
   return cells
-    .map((cell, column) => fitted(cell, widths[column]!))
+    .map((cell, column) => fitCell(cell, widths[column]!))
     .join('  ')
     .trimEnd();
 }
 
-function fitted(cell: string, width: number): string {
+function fitCell(cell: string, width: number): string {
   return cell.length > width ? `${cell.slice(0, width - 1)}…` : cell.padEnd(width);
 }
 
-function painted(text: string, width: number, style: Style): string {
+function colorize(text: string, width: number, style: Style): string {
   if (style === 'plain') return text;
   const cell = text.slice(0, width).trimEnd();
-  return `\x1b[${codes[style]}m${cell}\x1b[0m${text.slice(cell.length)}`;
+  return `\x1b[${ansiColors[style]}m${cell}\x1b[0m${text.slice(cell.length)}`;
 }
 
 /** Words in lines of the screen, each four blanks in. */
-function wrapped(text: string, width: number): string {
+function wrapText(text: string, width: number): string {
   const lines: string[] = [];
   let current = '   ';
   for (const word of text.split(' ')) {

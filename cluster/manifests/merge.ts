@@ -1,5 +1,5 @@
 // Merges the objects of several files. An object that is defined twice is a problem, and the last definition is used.
-import { type ClusterObject, objectKey, writtenKind } from '../../model/kubernetes.ts';
+import { type ClusterObject, objectKey, manifestKind } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { type Counts, count } from './counts.ts';
 import { duplicateObject } from './errors.ts';
@@ -36,6 +36,6 @@ export function merge(manifests: Iterable<Manifest>, general: Pick<Manifest, 'pr
 }
 
 function titleOf(object: ClusterObject): string {
-  const kind = writtenKind(object);
+  const kind = manifestKind(object);
   return object.namespace === '' ? `${kind} ${object.name}` : `${kind} ${object.namespace}/${object.name}`;
 }

@@ -1,6 +1,6 @@
 // A NetworkPolicy, with the defaults and the validation of the API server (networking.k8s.io/v1; rules 2, 5, 6, 10, 17).
 import type { Prefix } from '../../model/address.ts';
-import { prefixHolds } from '../../model/address.ts';
+import { prefixContainsBytes } from '../../model/address.ts';
 import type { PolicyPeer, PolicyPort, PolicyRule } from '../../model/kubernetes.ts';
 import {
   emptyPeer,
@@ -102,7 +102,7 @@ function ipBlock(field: Field): PolicyPeer | undefined {
 
 /** The API server refuses an exception of the whole block. */
 function isStrictSubset(inner: Prefix, outer: Prefix): boolean {
-  return inner.bits > outer.bits && prefixHolds(outer, inner.bytes);
+  return inner.bits > outer.bits && prefixContainsBytes(outer, inner.bytes);
 }
 
 function policyPort(field: Field): PolicyPort {

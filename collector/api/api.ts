@@ -1,7 +1,7 @@
 // What the API is asked for, and who answers: the collector's main gives these, so that the API knows no store.
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
-import type { Query } from '../store/store.ts';
+import type { ListQuery } from '../store/store.ts';
 
 export type NodeStatus = {
   node: string;
@@ -21,10 +21,10 @@ export type NodeStatus = {
   recordsReceived?: number;
   duplicatesDropped?: number;
   /** `bytes` is left out where the agent does not tell them. */
-  books?: AccountJson & { bytes?: AccountJson };
+  books?: PacketCountsJson & { bytes?: PacketCountsJson };
 };
 
-export type AccountJson = {
+export type PacketCountsJson = {
   seen: number;
   stored: number;
   setAside: Record<string, number>;
@@ -66,10 +66,10 @@ export type Change =
   | { type: 'connection'; connection: Connection }
   | { type: 'gone'; of: 'finding' | 'connection'; id: string };
 
-export type ApiAnswers = {
+export type ApiDataSource = {
   /** Newest first, both lists; what was told to listeners before is in them. */
-  findings(query: Query): Promise<Finding[]>;
-  connections(query: Query): Promise<Connection[]>;
+  findings(query: ListQuery): Promise<Finding[]>;
+  connections(query: ListQuery): Promise<Connection[]>;
   status(): Promise<Status>;
   /** Calls back for every change until the function that is returned is called. */
   subscribe(listener: (change: Change) => void): () => void;

@@ -11,15 +11,15 @@ export const apiProblemCodes = [
 ] as const;
 
 export function badParameter(name: string, value: string, fault: string, mend: string): Problem {
-  return { code: 'bad-parameter', place: `parameter ${name}`, fault: `${shown(value)} ${fault}`, mend };
+  return { code: 'bad-parameter', place: `parameter ${name}`, fault: `${quote(value)} ${fault}`, mend };
 }
 
-export function unknownParameter(name: string, known: readonly string[]): Problem {
+export function unknownParameter(name: string, allowed: readonly string[]): Problem {
   return {
     code: 'unknown-parameter',
-    place: `parameter ${shown(name)}`,
+    place: `parameter ${quote(name)}`,
     fault: 'there is no such parameter here',
-    mend: `use ${known.join(', ')}`,
+    mend: `use ${allowed.join(', ')}`,
   };
 }
 
@@ -32,11 +32,11 @@ export function followerTooSlow(): Problem {
   };
 }
 
-export function tooManyFollowers(most: number): Problem {
+export function tooManyFollowers(maxFollowers: number): Problem {
   return {
     code: 'too-many-followers',
     place: 'follow',
-    fault: `${most} readers follow already`,
+    fault: `${maxFollowers} readers follow already`,
     mend: 'end one of them, or ask without follow',
   };
 }
@@ -60,7 +60,7 @@ export function certificateUnusable(cause: Error): Problem {
 }
 
 /** As the user wrote it, short and on one line. */
-function shown(text: string): string {
+function quote(text: string): string {
   const quoted = JSON.stringify(text);
   return quoted.length > 80 ? `${quoted.slice(0, 77)}…"` : quoted;
 }

@@ -4,43 +4,43 @@ import { Readable } from 'node:stream';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { problemLine } from '../../model/problem.ts';
 import { connectionMatches, findingMatches } from '../store/matches.ts';
-import type { Query } from '../store/store.ts';
-import type { ApiAnswers, Change, FollowerCounts } from './api.ts';
+import type { ListQuery } from '../store/store.ts';
+import type { ApiDataSource, Change, FollowerCounts } from './api.ts';
 import { followerTooSlow } from './errors.ts';
 
 export type FollowLimits = {
-  followers: number;
+  maxFollowers: number;
   /** Characters that one reader may leave unread, beside the past that it asked for. */
-  unreadMost: number;
+  maxUnreadCharacters: number;
   /** How long one that is let go has for what it left unread. */
-  lastWordMs: number;
+  drainTimeoutMs: number;
   /** Every so often a blank line says that the stream lives, to who asked for it: it need not wait where it hears nothing. */
-  heartbeatMs: number;
+  heartbeatIntervalMs: number;
 };
 
 export const followLimits: FollowLimits = {
-  followers: 100,
-  unreadMost: 4 * 2 ** 20,
-  lastWordMs: 5_000,
-  heartbeatMs: 15_000,
+  maxFollowers: 100,
+  maxUnreadCharacters: 4 * 2 ** 20,
+  drainTimeoutMs: 5_000,
+  heartbeatIntervalMs: 15_000,
 };
 
 /** Ids that a reader was told and that may be taken back; the oldest are forgotten first. */
-const toldMost = 50_000;
+const maxSentIds = 50_000;
 
 export class Followers {
   readonly limits: FollowLimits;
-  readonly #answers: Pick<ApiAnswers, 'subscribe' | 'findings' | 'connections'>;
-  readonly #open = new Set<FollowedLines>();
+  readonly #dataSource: Pick<ApiDataSource, 'subscribe' | 'findings' | 'connections'>;
+  readonly #open = new Set<FollowStream>();
   #dropped = 0;
 
-  constructor(answers: Pick<ApiAnswers, 'subscribe' | 'findings' | 'connections'>, limits: FollowLimits) {
-    this.#answers = answers;
+  constructor(dataSource: Pick<ApiDataSource, 'subscribe' | 'findings' | 'connections'>, limits: FollowLimits) {
+    this.#dataSource = dataSource;
     this.limits = limits;
   }
 
   get full(): boolean {
-    return this.#open.size >= this.limits.followers;
+    return this.#open.size >= this.limits.maxFollowers;
   }
 
   get counts(): FollowerCounts {
@@ -48,146 +48,146 @@ export class Followers {
   }
 
   /** The lines end when the reader is let go, or destroys them. `beats`: blank ones say that the stream lives. */
-  follow(of: 'finding' | 'connection', query: Query, beats: boolean): Readable {
-    const lines = new FollowedLines(this.limits, beats, () => {
+  follow(of: 'finding' | 'connection', query: ListQuery, withHeartbeat: boolean): Readable {
+    const stream = new FollowStream(this.limits, withHeartbeat, () => {
       this.#dropped += 1;
     });
-    this.#open.add(lines);
+    this.#open.add(stream);
     // Listened for before the past is asked for: what changes meanwhile is told after it rather than never.
-    const unsubscribe = this.#answers.subscribe((change) => {
-      if (change.type === 'gone' ? change.of === of : change.type === of && matches(change, query)) lines.tell(change);
+    const unsubscribe = this.#dataSource.subscribe((change) => {
+      if (change.type === 'gone' ? change.of === of : change.type === of && matches(change, query)) stream.send(change);
     });
-    lines.once('close', () => {
+    stream.once('close', () => {
       unsubscribe();
-      this.#open.delete(lines);
+      this.#open.delete(stream);
     });
-    this.#past(of, query).then(
-      (past) => lines.begin(past),
-      (error: unknown) => lines.destroy(error instanceof Error ? error : new Error(String(error))),
+    this.#history(of, query).then(
+      (history) => stream.sendHistory(history),
+      (error: unknown) => stream.destroy(error instanceof Error ? error : new Error(String(error))),
     );
-    return lines;
+    return stream;
   }
 
   /** Says good-bye to all. */
   end(): void {
-    for (const lines of this.#open) lines.end();
+    for (const stream of this.#open) stream.end();
   }
 
-  async #past(of: 'finding' | 'connection', query: Query): Promise<Change[]> {
+  async #history(of: 'finding' | 'connection', query: ListQuery): Promise<Change[]> {
     if (of === 'finding') {
-      return (await this.#answers.findings(query)).map((finding) => ({ type: 'finding', finding }));
+      return (await this.#dataSource.findings(query)).map((finding) => ({ type: 'finding', finding }));
     }
-    return (await this.#answers.connections(query)).map((connection) => ({ type: 'connection', connection }));
+    return (await this.#dataSource.connections(query)).map((connection) => ({ type: 'connection', connection }));
   }
 }
 
-function matches(change: Change, query: Query): boolean {
+function matches(change: Change, query: ListQuery): boolean {
   if (change.type === 'finding') return findingMatches(query, change.finding);
   return change.type === 'connection' && connectionMatches(query, change.connection);
 }
 
-class FollowedLines extends Readable {
+class FollowStream extends Readable {
   readonly #limits: FollowLimits;
   readonly #onDropped: () => void;
   /** What came while the past was read, by id; undefined after that. */
-  #early: Map<string, Change> | undefined = new Map();
-  readonly #told = new Set<string>();
-  #waiting: string[] = [];
-  #waitingCharacters = 0;
+  #changesDuringHistory: Map<string, Change> | undefined = new Map();
+  readonly #sentIds = new Set<string>();
+  #unsent: string[] = [];
+  #unsentCharacters = 0;
   /** Of these, what is left of the past. */
-  #pastCharacters = 0;
-  #wanted = false;
-  #over = false;
+  #historyCharacters = 0;
+  #readerReady = false;
+  #ended = false;
 
-  constructor(limits: FollowLimits, beats: boolean, onDropped: () => void) {
+  constructor(limits: FollowLimits, withHeartbeat: boolean, onDropped: () => void) {
     super({ encoding: 'utf8', highWaterMark: 64 * 1024 });
     this.#limits = limits;
     this.#onDropped = onDropped;
-    if (!beats) return;
-    const heartbeat = setInterval(() => this.#beat(), limits.heartbeatMs).unref();
+    if (!withHeartbeat) return;
+    const heartbeat = setInterval(() => this.#sendHeartbeat(), limits.heartbeatIntervalMs).unref();
     this.once('close', () => clearInterval(heartbeat));
   }
 
-  begin(past: readonly Change[]): void {
-    const early = this.#early ?? new Map<string, Change>();
-    this.#early = undefined;
-    if (this.#over) return;
-    for (const change of past.toReversed()) {
-      if (early.has(idOf(change)) || change.type === 'gone') continue;
-      this.#remember(idOf(change));
-      this.#wait(lineOf(jsonOf(change)));
+  sendHistory(history: readonly Change[]): void {
+    const changesDuringHistory = this.#changesDuringHistory ?? new Map<string, Change>();
+    this.#changesDuringHistory = undefined;
+    if (this.#ended) return;
+    for (const change of history.toReversed()) {
+      if (changesDuringHistory.has(idOf(change)) || change.type === 'gone') continue;
+      this.#rememberSent(idOf(change));
+      this.#enqueue(lineOf(jsonOf(change)));
     }
     // The past was asked for: it is not held against the reader.
-    this.#pastCharacters = this.#waitingCharacters;
-    for (const change of early.values()) if (change.type !== 'gone') this.tell(change);
-    this.#give();
+    this.#historyCharacters = this.#unsentCharacters;
+    for (const change of changesDuringHistory.values()) if (change.type !== 'gone') this.send(change);
+    this.#flush();
   }
 
-  tell(change: Change): void {
-    if (this.#over) return;
+  send(change: Change): void {
+    if (this.#ended) return;
     const id = idOf(change);
-    if (this.#early !== undefined) {
-      this.#early.set(id, change);
-      if (this.#early.size > toldMost) this.#drop();
+    if (this.#changesDuringHistory !== undefined) {
+      this.#changesDuringHistory.set(id, change);
+      if (this.#changesDuringHistory.size > maxSentIds) this.#drop();
       return;
     }
     if (change.type === 'gone') {
-      if (!this.#told.delete(id)) return;
-      this.#wait(lineOf({ id, gone: true }));
+      if (!this.#sentIds.delete(id)) return;
+      this.#enqueue(lineOf({ id, gone: true }));
     } else {
-      this.#remember(id);
-      this.#wait(lineOf(jsonOf(change)));
+      this.#rememberSent(id);
+      this.#enqueue(lineOf(jsonOf(change)));
     }
-    if (this.#waitingCharacters > this.#limits.unreadMost + this.#pastCharacters) this.#drop();
-    else this.#give();
+    if (this.#unsentCharacters > this.#limits.maxUnreadCharacters + this.#historyCharacters) this.#drop();
+    else this.#flush();
   }
 
   end(): void {
-    this.#over = true;
-    this.#give();
+    this.#ended = true;
+    this.#flush();
   }
 
   override _read(): void {
-    this.#wanted = true;
-    this.#give();
+    this.#readerReady = true;
+    this.#flush();
   }
 
-  #remember(id: string): void {
-    this.#told.add(id);
-    if (this.#told.size > toldMost) this.#told.delete(this.#told.keys().next().value!);
+  #rememberSent(id: string): void {
+    this.#sentIds.add(id);
+    if (this.#sentIds.size > maxSentIds) this.#sentIds.delete(this.#sentIds.keys().next().value!);
   }
 
-  #wait(line: string): void {
-    this.#waiting.push(line);
-    this.#waitingCharacters += line.length;
+  #enqueue(line: string): void {
+    this.#unsent.push(line);
+    this.#unsentCharacters += line.length;
   }
 
   /** Whoever has something to read yet needs none. */
-  #beat(): void {
-    if (this.#over || this.#waiting.length > 0) return;
-    this.#wait('\n');
-    this.#give();
+  #sendHeartbeat(): void {
+    if (this.#ended || this.#unsent.length > 0) return;
+    this.#enqueue('\n');
+    this.#flush();
   }
 
   #drop(): void {
     this.#onDropped();
-    this.#early = undefined;
-    this.#wait(lineOf({ error: problemLine(followerTooSlow()) }));
-    setTimeout(() => this.destroy(), this.#limits.lastWordMs).unref();
+    this.#changesDuringHistory = undefined;
+    this.#enqueue(lineOf({ error: problemLine(followerTooSlow()) }));
+    setTimeout(() => this.destroy(), this.#limits.drainTimeoutMs).unref();
     this.end();
   }
 
-  #give(): void {
-    let given = 0;
-    while (this.#wanted && given < this.#waiting.length) {
-      const line = this.#waiting[given]!;
-      given += 1;
-      this.#waitingCharacters -= line.length;
-      this.#pastCharacters = Math.max(0, this.#pastCharacters - line.length);
-      this.#wanted = this.push(line);
+  #flush(): void {
+    let sentCount = 0;
+    while (this.#readerReady && sentCount < this.#unsent.length) {
+      const line = this.#unsent[sentCount]!;
+      sentCount += 1;
+      this.#unsentCharacters -= line.length;
+      this.#historyCharacters = Math.max(0, this.#historyCharacters - line.length);
+      this.#readerReady = this.push(line);
     }
-    if (given > 0) this.#waiting = this.#waiting.slice(given);
-    if (this.#over && this.#waiting.length === 0) this.push(null);
+    if (sentCount > 0) this.#unsent = this.#unsent.slice(sentCount);
+    if (this.#ended && this.#unsent.length === 0) this.push(null);
   }
 }
 

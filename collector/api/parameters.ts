@@ -3,7 +3,7 @@
 import { type FindingKind, severities } from '../../model/finding.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { VerdictName } from '../../model/verdict.ts';
-import type { Query } from '../store/store.ts';
+import type { ListQuery } from '../store/store.ts';
 import { badParameter, unknownParameter } from './errors.ts';
 import { parseTimeUs, timeMend } from './times.ts';
 
@@ -37,52 +37,52 @@ export const parameterNames = {
 } as const;
 
 /** What one answer may hold: it is in memory for a moment. */
-export const lastMost = 10_000;
-export const lastUnasked = { findings: lastMost, flows: 100 };
-const lastOfFollow = 20;
-const valuesMost = 100;
+export const maxLast = 10_000;
+export const defaultLast = { findings: maxLast, flows: 100 };
+const defaultFollowLast = 20;
+const maxValues = 100;
 /** As long as a name in Kubernetes may be. */
-const nameCharactersMost = 253;
+const maxNameCharacters = 253;
 
 /** `follow`: after the last ones of the past, new ones as they come. */
-export type Asked = { query: Query; follow: boolean };
+export type ListRequest = { query: ListQuery; follow: boolean };
 
 /** As a query string is parsed: a text, or several where the parameter is given more than once. */
 export type RawParameters = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-export function readParameters(of: keyof typeof parameterNames, raw: RawParameters, nowUs: number): Asked | Problem {
-  const known: readonly string[] = parameterNames[of];
-  const unknown = Object.keys(raw).find((name) => !known.includes(name));
-  if (unknown !== undefined) return unknownParameter(unknown, known);
-  const read = new Reading(raw);
-  const [sinceUs, untilUs] = [read.timeUs('since', nowUs), read.timeUs('until', nowUs)];
-  const follow = read.word('follow', ['true', 'false']) === 'true';
-  const query: Query = {
-    namespaces: read.names('namespace'),
-    pods: read.pods('pod'),
-    fromPods: read.pods('from-pod'),
-    toPods: read.pods('to-pod'),
-    ports: read.ports('port'),
-    kinds: read.words('kind', findingKinds),
-    severities: read.words('severity', severities),
-    verdicts: read.words('verdict', verdictNames),
+export function readParameters(of: keyof typeof parameterNames, raw: RawParameters, nowUs: number): ListRequest | Problem {
+  const allowed: readonly string[] = parameterNames[of];
+  const unknown = Object.keys(raw).find((name) => !allowed.includes(name));
+  if (unknown !== undefined) return unknownParameter(unknown, allowed);
+  const reader = new ParameterReader(raw);
+  const [sinceUs, untilUs] = [reader.timeUs('since', nowUs), reader.timeUs('until', nowUs)];
+  const follow = reader.choice('follow', ['true', 'false']) === 'true';
+  const query: ListQuery = {
+    namespaces: reader.names('namespace'),
+    pods: reader.pods('pod'),
+    fromPods: reader.pods('from-pod'),
+    toPods: reader.pods('to-pod'),
+    ports: reader.ports('port'),
+    kinds: reader.choices('kind', findingKinds),
+    severities: reader.choices('severity', severities),
+    verdicts: reader.choices('verdict', verdictNames),
     ...(sinceUs === undefined ? {} : { sinceUs }),
     ...(untilUs === undefined ? {} : { untilUs }),
-    last: read.last(follow ? lastOfFollow : lastUnasked[of]),
+    last: reader.last(follow ? defaultFollowLast : defaultLast[of]),
   };
   if (sinceUs !== undefined && untilUs !== undefined && sinceUs >= untilUs) {
-    read.fault('until', 'is not after since', 'set a later one');
+    reader.fault('until', 'is not after since', 'set a later one');
   }
-  if (follow && untilUs !== undefined) read.fault('until', 'means nothing with follow', 'leave one of them out');
-  return read.problem ?? { query, follow };
+  if (follow && untilUs !== undefined) reader.fault('until', 'means nothing with follow', 'leave one of them out');
+  return reader.problem ?? { query, follow };
 }
 
-export function isProblem(value: Asked | Problem): value is Problem {
+export function isProblem(value: ListRequest | Problem): value is Problem {
   return 'mend' in value;
 }
 
 /** Keeps the first problem, so that the parameters are read in a row. */
-class Reading {
+class ParameterReader {
   problem: Problem | undefined;
   readonly #raw: RawParameters;
 
@@ -96,56 +96,56 @@ class Reading {
 
   names(name: string): readonly string[] {
     const values = this.#values(name);
-    const odd = values.find((value) => value === '' || value.length > nameCharactersMost);
-    if (odd !== undefined) this.fault(name, 'is no name', 'write a name, or leave the parameter out', odd);
+    const invalid = values.find((value) => value === '' || value.length > maxNameCharacters);
+    if (invalid !== undefined) this.fault(name, 'is no name', 'write a name, or leave the parameter out', invalid);
     return values;
   }
 
   /** NAME or NAMESPACE/NAME. */
   pods(name: string): readonly string[] {
     const values = this.#values(name);
-    const isName = (text: string) => text !== '' && text.length <= nameCharactersMost;
-    const odd = values.find((value) => value.split('/').length > 2 || !value.split('/').every(isName));
-    if (odd !== undefined) this.fault(name, 'is no name', 'write it as NAME or NAMESPACE/NAME', odd);
+    const isName = (text: string) => text !== '' && text.length <= maxNameCharacters;
+    const invalid = values.find((value) => value.split('/').length > 2 || !value.split('/').every(isName));
+    if (invalid !== undefined) this.fault(name, 'is no name', 'write it as NAME or NAMESPACE/NAME', invalid);
     return values;
   }
 
   ports(name: string): readonly number[] {
     const values = this.#values(name);
-    const odd = values.find((value) => !/^\d{1,5}$/.test(value) || Number(value) < 1 || Number(value) > 65_535);
-    if (odd !== undefined) this.fault(name, 'is no port', 'set a number from 1 to 65535', odd);
+    const invalid = values.find((value) => !/^\d{1,5}$/.test(value) || Number(value) < 1 || Number(value) > 65_535);
+    if (invalid !== undefined) this.fault(name, 'is no port', 'set a number from 1 to 65535', invalid);
     return values.map(Number);
   }
 
-  words<Value extends string>(name: string, known: readonly Value[]): readonly Value[] {
+  choices<Value extends string>(name: string, allowed: readonly Value[]): readonly Value[] {
     const values = this.#values(name);
-    const odd = values.find((value) => !known.some((word) => word === value));
-    if (odd !== undefined) this.fault(name, 'is none of its values', `use ${known.join(', ')}`, odd);
+    const invalid = values.find((value) => !allowed.some((choice) => choice === value));
+    if (invalid !== undefined) this.fault(name, 'is none of its values', `use ${allowed.join(', ')}`, invalid);
     return values as readonly Value[];
   }
 
-  word<Value extends string>(name: string, known: readonly Value[]): Value | undefined {
-    this.#once(name);
-    return this.words(name, known)[0];
+  choice<Value extends string>(name: string, allowed: readonly Value[]): Value | undefined {
+    this.#single(name);
+    return this.choices(name, allowed)[0];
   }
 
   timeUs(name: string, nowUs: number): number | undefined {
-    const text = this.#once(name);
+    const text = this.#single(name);
     if (text === undefined) return undefined;
     const us = parseTimeUs(text, nowUs);
     if (us === undefined) this.fault(name, 'is no time', timeMend);
     return us;
   }
 
-  last(unasked: number): number {
-    const text = this.#once('last');
-    if (text === undefined) return unasked;
+  last(defaultValue: number): number {
+    const text = this.#single('last');
+    if (text === undefined) return defaultValue;
     const last = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-    if (last < 1 || last > lastMost) this.fault('last', 'is not in its range', `set 1 to ${lastMost}`);
+    if (last < 1 || last > maxLast) this.fault('last', 'is not in its range', `set 1 to ${maxLast}`);
     return last;
   }
 
-  #once(name: string): string | undefined {
+  #single(name: string): string | undefined {
     const values = this.#values(name);
     if (values.length > 1) this.fault(name, 'is given a second time', 'give it once', values[1]);
     return values[0];
@@ -154,8 +154,8 @@ class Reading {
   #values(name: string): readonly string[] {
     const value = this.#raw[name];
     const values = value === undefined ? [] : typeof value === 'string' ? [value] : value;
-    if (values.length <= valuesMost) return values;
-    this.problem ??= badParameter(name, values[0]!, `and ${values.length - 1} more`, `give at most ${valuesMost}`);
+    if (values.length <= maxValues) return values;
+    this.problem ??= badParameter(name, values[0]!, `and ${values.length - 1} more`, `give at most ${maxValues}`);
     return [];
   }
 }

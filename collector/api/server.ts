@@ -6,9 +6,9 @@ import { nodeUriPrefix } from '../../certs/node-name.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
 import { listenProblem } from '../ingest/errors.ts';
-import type { Query } from '../store/store.ts';
-import { jsonArray, Turns } from './answers.ts';
-import { type ApiAnswers, type FollowerCounts, heartbeatHeader, moreHeader, type StatusJson } from './api.ts';
+import type { ListQuery } from '../store/store.ts';
+import { jsonArray, ConcurrencyLimit } from './answers.ts';
+import { type ApiDataSource, type FollowerCounts, heartbeatHeader, moreHeader, type StatusJson } from './api.ts';
 import { agentCertificate, certificateUnusable, tooManyFollowers } from './errors.ts';
 import { Followers, followLimits } from './follow.ts';
 import { isProblem, type RawParameters, readParameters } from './parameters.ts';
@@ -25,31 +25,31 @@ export type ApiOptions = {
 export type Readiness = () => { ready: boolean; why: string };
 export type Api = { port: number; healthPort: number; followers(): FollowerCounts; close(): Promise<void> };
 
-const connectionsMost = 500;
-const answersAtOnce = 4;
-const answerMostMs = 60_000;
-const idleMostMs = 60_000;
+const maxConnections = 500;
+const maxConcurrentAnswers = 4;
+const maxAnswerMs = 60_000;
+const maxIdleMs = 60_000;
 
 /** Rejects with a ProblemError where it cannot listen. */
 export async function serveApi(
   options: ApiOptions,
-  answers: ApiAnswers,
+  dataSource: ApiDataSource,
   readiness: Readiness,
   log: Logger,
 ): Promise<Api> {
-  const followers = new Followers(answers, options.follow ?? followLimits);
+  const followers = new Followers(dataSource, options.follow ?? followLimits);
   const api = secureServer(options.tls);
-  const turns = new Turns(answersAtOnce);
-  const parts: Parts = { followers, turns };
+  const answerLimit = new ConcurrencyLimit(maxConcurrentAnswers);
+  const parts: ServerParts = { followers, answerLimit };
   api.get('/v1/findings', (request, reply) => {
-    return answerList(parts, request, reply, 'findings', (query) => answers.findings(query), findingJson);
+    return answerList(parts, request, reply, 'findings', (query) => dataSource.findings(query), findingJson);
   });
   api.get('/v1/flows', (request, reply) => {
-    return answerList(parts, request, reply, 'flows', (query) => answers.connections(query), connectionJson);
+    return answerList(parts, request, reply, 'flows', (query) => dataSource.connections(query), connectionJson);
   });
   api.get(
     '/v1/status',
-    async (): Promise<StatusJson> => ({ ...(await answers.status()), followers: followers.counts }),
+    async (): Promise<StatusJson> => ({ ...(await dataSource.status()), followers: followers.counts }),
   );
   api.setErrorHandler((error, request, reply) => {
     const why = error instanceof Error ? error.message : String(error);
@@ -59,8 +59,8 @@ export async function serveApi(
   api.setNotFoundHandler((_, reply) => {
     reply.code(404).send({ error: 'there are /v1/findings, /v1/flows and /v1/status' });
   });
-  const health = Fastify({ logger: false, forceCloseConnections: true, requestTimeout: idleMostMs });
-  health.server.maxConnections = connectionsMost;
+  const health = Fastify({ logger: false, forceCloseConnections: true, requestTimeout: maxIdleMs });
+  health.server.maxConnections = maxConnections;
   health.get('/healthz', async () => 'alive\n');
   health.get('/readyz', async (_, reply) => {
     const { ready, why } = readiness();
@@ -94,12 +94,12 @@ function secureServer({ ca, cert, key }: ApiOptions['tls']): FastifyInstance {
   const server = Fastify({
     logger: false,
     https: { ca, cert, key, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
-    connectionTimeout: idleMostMs,
-    requestTimeout: idleMostMs,
+    connectionTimeout: maxIdleMs,
+    requestTimeout: maxIdleMs,
     forceCloseConnections: true,
     bodyLimit: 1024,
   }) as unknown as FastifyInstance;
-  server.server.maxConnections = connectionsMost;
+  server.server.maxConnections = maxConnections;
   server.addHook('onRequest', async (request, reply) => {
     const names = (request.raw.socket as TLSSocket).getPeerCertificate().subjectaltname ?? '';
     if (names.includes(`URI:${nodeUriPrefix}`)) return refuse(reply, 403, agentCertificate());
@@ -119,48 +119,48 @@ async function listenOn(server: FastifyInstance, setting: string, listen: string
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-type Parts = { followers: Followers; turns: Turns };
+type ServerParts = { followers: Followers; answerLimit: ConcurrencyLimit };
 
 async function answerList<Item>(
-  { followers, turns }: Parts,
+  { followers, answerLimit }: ServerParts,
   request: FastifyRequest,
   reply: FastifyReply,
   of: 'findings' | 'flows',
-  read: (query: Query) => Promise<readonly Item[]>,
+  read: (query: ListQuery) => Promise<readonly Item[]>,
   json: (item: Item) => object,
 ): Promise<FastifyReply> {
-  const asked = readParameters(of, request.query as RawParameters, Date.now() * 1000);
-  if (isProblem(asked)) return refuse(reply, 400, asked);
-  const { query, follow } = asked;
-  if (follow) return answerLines(followers, request, reply, of, query);
-  const turn = await turns.take();
-  reply.raw.once('close', turn.done);
-  if (reply.raw.destroyed) turn.done();
+  const listRequest = readParameters(of, request.query as RawParameters, Date.now() * 1000);
+  if (isProblem(listRequest)) return refuse(reply, 400, listRequest);
+  const { query, follow } = listRequest;
+  if (follow) return answerFollower(followers, request, reply, of, query);
+  const slot = await answerLimit.acquire();
+  reply.raw.once('close', slot.release);
+  if (reply.raw.destroyed) slot.release();
   // One more than is shown, to tell whether there are more.
   const items = await read({ ...query, last: query.last + 1 });
   if (items.length > query.last) reply.header(moreHeader, 'true');
-  return reply.type('application/json').send(jsonArray(items.slice(0, query.last), json, answerMostMs));
+  return reply.type('application/json').send(jsonArray(items.slice(0, query.last), json, maxAnswerMs));
 }
 
-function answerLines(
+function answerFollower(
   followers: Followers,
   request: FastifyRequest,
   reply: FastifyReply,
   of: 'findings' | 'flows',
-  query: Query,
+  query: ListQuery,
 ): FastifyReply {
-  if (followers.full) return refuse(reply, 503, tooManyFollowers(followers.limits.followers));
-  const beats = request.headers[heartbeatHeader] !== undefined;
-  const lines = followers.follow(of === 'findings' ? 'finding' : 'connection', query, beats);
-  reply.raw.once('close', () => lines.destroy());
+  if (followers.full) return refuse(reply, 503, tooManyFollowers(followers.limits.maxFollowers));
+  const withHeartbeat = request.headers[heartbeatHeader] !== undefined;
+  const stream = followers.follow(of === 'findings' ? 'finding' : 'connection', query, withHeartbeat);
+  reply.raw.once('close', () => stream.destroy());
   // Hours without a change are no reason to hang up; who went away without a word is found out.
   request.raw.socket.setTimeout(0);
   request.raw.socket.setKeepAlive(true, 30_000);
   // At once, so that the reader knows that it follows before there is anything to tell.
   reply.raw.setHeader('content-type', 'application/jsonl');
-  if (beats) reply.raw.setHeader(heartbeatHeader, 'blank-lines');
+  if (withHeartbeat) reply.raw.setHeader(heartbeatHeader, 'blank-lines');
   reply.raw.flushHeaders();
-  return reply.send(lines);
+  return reply.send(stream);
 }
 
 function refuse(reply: FastifyReply, code: number, problem: Problem): FastifyReply {

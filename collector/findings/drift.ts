@@ -1,36 +1,36 @@
 // Where the policies that are declared elsewhere, as in Git, would say something else of a connection that was seen.
-import type { Assessed } from '../../model/assessed.ts';
+import type { EvaluatedConnection } from '../../model/assessed.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { Verdict, VerdictName } from '../../model/verdict.ts';
 import { verdictJson } from '../../policy/explain.ts';
-import { carriageOf, type Held } from './rule.ts';
+import { effectiveDelivery, type Violation } from './rule.ts';
 
-export type Drift = Held & { kind: 'drift' };
+export type Drift = Violation & { kind: 'drift' };
 
 /** Nothing where either is unknown: a doubt is no difference. */
-export function driftOf({ connection, verdict, elsewhere }: Assessed): Drift | undefined {
-  if (elsewhere === undefined || elsewhere.verdict === verdict.verdict) return undefined;
-  if (elsewhere.verdict === 'unknown' || verdict.verdict === 'unknown') return undefined;
-  const carriage = carriageOf(connection);
-  return { kind: 'drift', severity: severityOf(verdict.verdict, elsewhere.verdict, carriage === 'carried'), carriage };
+export function driftOf({ connection, verdict, declaredVerdict }: EvaluatedConnection): Drift | undefined {
+  if (declaredVerdict === undefined || declaredVerdict.verdict === verdict.verdict) return undefined;
+  if (declaredVerdict.verdict === 'unknown' || verdict.verdict === 'unknown') return undefined;
+  const delivery = effectiveDelivery(connection);
+  return { kind: 'drift', severity: severityOf(verdict.verdict, declaredVerdict.verdict, delivery === 'delivered'), delivery };
 }
 
 /** Gravest is what the cluster carries and the declared policies would forbid; who declares it alone changes nothing. */
-function severityOf(here: VerdictName, elsewhere: VerdictName, carried: boolean): Severity {
-  if (elsewhere === 'denied') return carried ? 'medium' : 'low';
-  return here === 'denied' ? 'low' : 'info';
+function severityOf(clusterVerdict: VerdictName, declaredVerdict: VerdictName, delivered: boolean): Severity {
+  if (declaredVerdict === 'denied') return delivered ? 'medium' : 'low';
+  return clusterVerdict === 'denied' ? 'low' : 'info';
 }
 
 /** What each says, without the ends of the connection. */
-export function driftText({ verdict, elsewhere }: Assessed): string[] {
+export function driftText({ verdict, declaredVerdict }: EvaluatedConnection): string[] {
   return [
-    `The declared policies ${wouldText(elsewhere!)}, those of the cluster ${wouldText(verdict)}.`,
-    ...sidesText('declared', elsewhere!),
+    `The declared policies ${verdictPhrase(declaredVerdict!)}, those of the cluster ${verdictPhrase(verdict)}.`,
+    ...sidesText('declared', declaredVerdict!),
     ...sidesText('cluster', verdict),
   ];
 }
 
-function wouldText({ verdict }: Verdict): string {
+function verdictPhrase({ verdict }: Verdict): string {
   switch (verdict) {
     case 'denied':
       return 'deny it';

@@ -1,47 +1,47 @@
 // A finding in words for a person: what happened, what the policies say of it, and what that rests on.
-import type { Assessed } from '../../model/assessed.ts';
-import type { Connection, DeliveryDoubt } from '../../model/connection.ts';
+import type { EvaluatedConnection } from '../../model/assessed.ts';
+import type { Connection, DeliveryUnknownReason } from '../../model/connection.ts';
 import { type Endpoint, namesText } from '../../model/endpoint.ts';
 import type { Observation } from '../../model/joined.ts';
 import { hasPorts, protocolName } from '../../model/protocol.ts';
 import type { SideJson, Verdict } from '../../model/verdict.ts';
 import { verdictJson } from '../../policy/explain.ts';
 import { driftText } from './drift.ts';
-import type { Held } from './rule.ts';
+import type { Violation } from './rule.ts';
 
 /** The verdict that the finding speaks of: the one in force now where the connection outlived a change. */
-export function verdictOf(assessed: Assessed): Verdict {
-  return assessed.standing.standing === 'outlived' ? assessed.standing.deniedNow : assessed.verdict;
+export function verdictInForce(evaluated: EvaluatedConnection): Verdict {
+  return evaluated.timing.timing === 'grandfathered' ? evaluated.timing.deniedNow : evaluated.verdict;
 }
 
-export function sidesOf(assessed: Assessed): readonly SideJson[] {
-  return verdictJson(verdictOf(assessed)).sides;
+export function sidesOf(evaluated: EvaluatedConnection): readonly SideJson[] {
+  return verdictJson(verdictInForce(evaluated)).sides;
 }
 
-export function explain(held: Held, assessed: Assessed): string {
-  const { connection } = assessed;
-  if (held.kind === 'drift') return [claim(held, connection), ...driftText(assessed), ...caveats(assessed)].join(' ');
-  const sides = sidesOf(assessed).map((side) => `${side.side}: ${side.why}.`);
-  return [claim(held, connection), ...sides, ...network(held, assessed), ...caveats(assessed)].join(' ');
+export function explain(violation: Violation, evaluated: EvaluatedConnection): string {
+  const { connection } = evaluated;
+  if (violation.kind === 'drift') return [claim(violation, connection), ...driftText(evaluated), ...caveats(evaluated)].join(' ');
+  const sides = sidesOf(evaluated).map((side) => `${side.side}: ${side.why}.`);
+  return [claim(violation, connection), ...sides, ...deliverySentences(violation, evaluated), ...caveats(evaluated)].join(' ');
 }
 
 /** What a program may want of the same: numbers, and the witnesses. */
-export function evidenceOf(held: Held, assessed: Assessed): Record<string, unknown> {
-  const { connection, seen, via, elsewhere } = assessed;
+export function evidenceOf(violation: Violation, evaluated: EvaluatedConnection): Record<string, unknown> {
+  const { connection, observations, masqueradeAddress, declaredVerdict } = evaluated;
   return {
-    carried: held.carriage === 'carried',
+    carried: violation.delivery === 'delivered',
     ...(connection.delivered.delivered === 'yes' ? { deliveredBy: connection.delivered.by } : {}),
     ...(connection.delivered.delivered === 'unknown' ? { deliveredUnknown: connection.delivered.why } : {}),
     lastSeen: connection.observed.at(-1),
-    observedOn: seen.map((one) => ({ point: one.point, node: one.node, packets: one.packets })),
+    observedOn: observations.map((one) => ({ point: one.point, node: one.node, packets: one.packets })),
     synRetries: connection.synRetries,
     initiatorInferred: connection.initiatorInferred,
-    ...(via === undefined ? {} : { masqueradedAs: via }),
-    ...(held.kind === 'drift' && elsewhere !== undefined ? { elsewhere: verdictJson(elsewhere) } : {}),
+    ...(masqueradeAddress === undefined ? {} : { masqueradedAs: masqueradeAddress }),
+    ...(violation.kind === 'drift' && declaredVerdict !== undefined ? { elsewhere: verdictJson(declaredVerdict) } : {}),
   };
 }
 
-function claim({ kind }: Held, connection: Connection): string {
+function claim({ kind }: Violation, connection: Connection): string {
   const ends = `${nameOf(connection.initiator)} -> ${nameOf(connection.responder)} ${portOf(connection)}`;
   switch (kind) {
     case 'bypass':
@@ -51,7 +51,7 @@ function claim({ kind }: Held, connection: Connection): string {
         ? `${ends} is denied by policy, and the network did not carry it: someone tries what is forbidden.`
         : `${ends} is denied by policy, and it got no further as far as was seen: someone tries what is forbidden.`;
     case 'undeclared':
-      return `${ends} ${crossing(connection)}, and no policy speaks of it: it passes by default.`;
+      return `${ends} ${pathText(connection)}, and no policy speaks of it: it passes by default.`;
     case 'broken':
       return `${ends} is declared, but the network does not carry it.`;
     case 'drift':
@@ -61,66 +61,66 @@ function claim({ kind }: Held, connection: Connection): string {
   }
 }
 
-function crossing({ placement, initiator, responder }: Connection): string {
+function pathText({ placement, initiator, responder }: Connection): string {
   if (placement === 'egress') return `leaves the cluster to zone ${responder.zone ?? 'unknown'}`;
   return `crosses from node ${initiator.node ?? 'unknown'} to node ${responder.node ?? 'unknown'}`;
 }
 
-function network(held: Held, { connection, seen }: Assessed): string[] {
+function deliverySentences(violation: Violation, { connection, observations }: EvaluatedConnection): string[] {
   const { delivered, outcome } = connection;
-  const said: string[] = [];
-  if (outcome === 'established') said.push('The responder answered.');
+  const sentences: string[] = [];
+  if (outcome === 'established') sentences.push('The responder answered.');
   else if (delivered.delivered === 'yes') {
-    said.push(
+    sentences.push(
       delivered.by === 'seen'
         ? "The initiator's packets were seen at the responder's interface."
         : "A refusal that left the responder's own interface proves that it arrived.",
     );
   } else if (delivered.delivered === 'no') {
-    const where = outcome === 'refused' ? 'something between them refused it' : 'it was dropped between them';
-    said.push(
-      `The initiator's packets never came to the responder's interface, which was watched all the time: ${where}.`,
+    const cause = outcome === 'refused' ? 'something between them refused it' : 'it was dropped between them';
+    sentences.push(
+      `The initiator's packets never came to the responder's interface, which was watched all the time: ${cause}.`,
     );
   } else {
-    said.push(
+    sentences.push(
       outcome === 'refused'
-        ? `It was refused, and it was not seen by whom: ${doubtText(delivered.why)}.`
-        : `Delivery was not seen either way: ${doubtText(delivered.why)}.`,
+        ? `It was refused, and it was not seen by whom: ${deliveryUnknownText(delivered.why)}.`
+        : `Delivery was not seen either way: ${deliveryUnknownText(delivered.why)}.`,
     );
   }
-  if (held.kind === 'broken' || held.kind === 'blocked') said.push(...alternatives(held, connection, seen));
-  return said;
+  if (violation.kind === 'broken' || violation.kind === 'blocked') sentences.push(...otherCauses(violation, connection, observations));
+  return sentences;
 }
 
 /** A failed handshake alone never blames policy. */
-function alternatives(held: Held, connection: Connection, seen: readonly Observation[]): string[] {
-  const said: string[] = [];
+function otherCauses(violation: Violation, connection: Connection, observations: readonly Observation[]): string[] {
+  const sentences: string[] = [];
   if (connection.synRetries > 0) {
-    said.push(`The SYN was sent again ${connection.synRetries} times, last seen at the ${seen.at(-1)!.point}.`);
+    sentences.push(`The SYN was sent again ${connection.synRetries} times, last seen at the ${observations.at(-1)!.point}.`);
   }
-  if (held.kind === 'broken') {
-    said.push(
+  if (violation.kind === 'broken') {
+    sentences.push(
       'It may be enforcement that no declared policy asks for, a missing route, a full or failing node, or an MTU too small.',
     );
   } else if (connection.delivered.delivered !== 'yes' && connection.outcome === 'unanswered') {
-    said.push('Other causes, such as a responder that is down, look the same from here.');
+    sentences.push('Other causes, such as a responder that is down, look the same from here.');
   }
-  return said;
+  return sentences;
 }
 
-function caveats({ connection, via }: Assessed): string[] {
-  const said: string[] = [];
-  if (connection.midStream) said.push('It was there before the watch began.');
-  if (connection.initiatorInferred) said.push('Who began it is inferred from order and ports.');
-  if (via !== undefined) said.push(`The responder's side saw it come from ${via} (masqueraded).`);
+function caveats({ connection, masqueradeAddress }: EvaluatedConnection): string[] {
+  const sentences: string[] = [];
+  if (connection.midStream) sentences.push('It was there before the watch began.');
+  if (connection.initiatorInferred) sentences.push('Who began it is inferred from order and ports.');
+  if (masqueradeAddress !== undefined) sentences.push(`The responder's side saw it come from ${masqueradeAddress} (masqueraded).`);
   if (connection.translated !== undefined && connection.responder.ip !== connection.translated.responder) {
     const { responder, responderPort } = connection.translated;
-    said.push(`The initiator asked for ${hostPort(responder, responderPort)}.`);
+    sentences.push(`The initiator asked for ${hostPort(responder, responderPort)}.`);
   }
-  return said;
+  return sentences;
 }
 
-function doubtText(why: DeliveryDoubt): string {
+function deliveryUnknownText(why: DeliveryUnknownReason): string {
   switch (why) {
     case 'responder-outside':
       return 'no interface of a pod is where it would arrive';

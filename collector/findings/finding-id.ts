@@ -13,15 +13,15 @@ export function findingId(
 ): string {
   const parts = [
     kind,
-    groupOf(initiator),
-    responder === undefined ? '' : groupOf(responder),
+    workloadKey(initiator),
+    responder === undefined ? '' : workloadKey(responder),
     protocol ?? '',
     port ?? '',
   ];
   return hash('sha256', parts.join('\n'), 'hex').slice(0, 16);
 }
 
-function groupOf(endpoint: Endpoint): string {
+function workloadKey(endpoint: Endpoint): string {
   switch (endpoint.kind) {
     case 'pod':
     case 'host':

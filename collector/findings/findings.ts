@@ -1,13 +1,13 @@
 // Findings from assessed connections: each connection counts for at most one of what the network did, and
 // for one where policies differ; it moves when it is judged anew.
-import type { Assessed } from '../../model/assessed.ts';
+import type { EvaluatedConnection } from '../../model/assessed.ts';
 import type { Connection } from '../../model/connection.ts';
 import { type Finding, severities } from '../../model/finding.ts';
 import { hasPorts } from '../../model/protocol.ts';
 import { driftOf } from './drift.ts';
 import { evidenceOf, explain, sidesOf } from './explanation.ts';
 import { findingId } from './finding-id.ts';
-import { type Held, held } from './rule.ts';
+import { type Violation, violationOf } from './rule.ts';
 
 /** What became of findings since it was last asked. */
 export type FindingChanges = { put: Finding[]; removed: string[] };
@@ -15,63 +15,63 @@ export type FindingChanges = { put: Finding[]; removed: string[] };
 export class Findings {
   readonly #findings = new Map<string, Finding>();
   /** Judged since the finding was put into words; the latest alone speaks for it, so the others need none. */
-  readonly #unworded = new Map<string, { against: Held; assessed: Assessed }>();
-  readonly #countedBy = new Map<string, string>();
-  readonly #limit: number;
+  readonly #unexplained = new Map<string, { violation: Violation; evaluated: EvaluatedConnection }>();
+  readonly #findingIdByKey = new Map<string, string>();
+  readonly #maxFindings: number;
   #changed = new Set<string>();
 
   /** Keeps the `limit` findings that were last seen; those before are forgotten here, and stay stored. */
-  constructor(limit: number) {
-    this.#limit = limit;
+  constructor(maxFindings: number) {
+    this.#maxFindings = maxFindings;
   }
 
   /** What was stored before a restart: findings, and the connections that they count. */
   restore(findings: readonly Finding[], connections: readonly Connection[]): void {
     for (const finding of findings) this.#findings.set(finding.id, finding);
     for (const connection of connections) {
-      if (connection.findingId !== '') this.#countedBy.set(connection.id, connection.findingId);
-      const { verdict, elsewhere } = connection;
-      if (elsewhere !== undefined && elsewhere !== verdict) this.#restoreDrift(connection);
+      if (connection.findingId !== '') this.#findingIdByKey.set(connection.id, connection.findingId);
+      const { verdict, declaredVerdict } = connection;
+      if (declaredVerdict !== undefined && declaredVerdict !== verdict) this.#restoreDrift(connection);
     }
   }
 
   /** Returns the connection as it is to be kept: with the finding that counts it. */
-  judge(assessed: Assessed): Connection {
-    const { connection } = assessed;
-    this.#hold(driftKey(connection.id), driftOf(assessed), assessed);
-    const findingId = this.#hold(connection.id, held(assessed), assessed);
+  update(evaluated: EvaluatedConnection): Connection {
+    const { connection } = evaluated;
+    this.#countViolation(driftKey(connection.id), driftOf(evaluated), evaluated);
+    const findingId = this.#countViolation(connection.id, violationOf(evaluated), evaluated);
     return findingId === undefined ? connection : { ...connection, findingId };
   }
 
   /** Nothing is held against the connection any more. */
   retract(connectionId: string): void {
-    this.#discount(connectionId);
-    this.#discount(driftKey(connectionId));
+    this.#uncount(connectionId);
+    this.#uncount(driftKey(connectionId));
   }
 
-  #hold(key: string, against: Held | undefined, assessed: Assessed): string | undefined {
-    if (against === undefined) {
-      this.#discount(key);
+  #countViolation(key: string, violation: Violation | undefined, evaluated: EvaluatedConnection): string | undefined {
+    if (violation === undefined) {
+      this.#uncount(key);
       return undefined;
     }
-    const finding = findingOf(against, assessed);
-    const countedBy = this.#countedBy.get(key);
-    if (countedBy !== undefined && countedBy !== finding.id) this.#discount(key);
-    this.#countedBy.set(key, finding.id);
-    this.#put(finding, countedBy === finding.id ? 'again' : 'first');
-    this.#unworded.set(finding.id, { against, assessed });
+    const finding = findingOf(violation, evaluated);
+    const previousFindingId = this.#findingIdByKey.get(key);
+    if (previousFindingId !== undefined && previousFindingId !== finding.id) this.#uncount(key);
+    this.#findingIdByKey.set(key, finding.id);
+    this.#put(finding, previousFindingId === finding.id ? 'again' : 'first');
+    this.#unexplained.set(finding.id, { violation, evaluated });
     return finding.id;
   }
 
   #restoreDrift({ id, initiator, responder, protocol, port }: Connection): void {
     const drift = findingId('drift', initiator, responder, protocol, hasPorts(protocol) ? port : undefined);
-    if (this.#findings.has(drift)) this.#countedBy.set(driftKey(id), drift);
+    if (this.#findings.has(drift)) this.#findingIdByKey.set(driftKey(id), drift);
   }
 
-  #discount(key: string): void {
-    const id = this.#countedBy.get(key);
+  #uncount(key: string): void {
+    const id = this.#findingIdByKey.get(key);
     if (id === undefined) return;
-    this.#countedBy.delete(key);
+    this.#findingIdByKey.delete(key);
     const finding = this.#findings.get(id);
     if (finding === undefined) return;
     if (finding.connections > 1) this.#findings.set(id, { ...finding, connections: finding.connections - 1 });
@@ -80,28 +80,28 @@ export class Findings {
   }
 
   /** The connection is over: it will not be judged again. */
-  over(connectionId: string): void {
-    this.#countedBy.delete(connectionId);
-    this.#countedBy.delete(driftKey(connectionId));
+  forgetConnection(connectionId: string): void {
+    this.#findingIdByKey.delete(connectionId);
+    this.#findingIdByKey.delete(driftKey(connectionId));
   }
 
   /** Findings of no connection (`inert`): these are all there are now. */
-  replaceStanding(kind: Finding['kind'], findings: readonly Finding[]): void {
-    const now = new Map(findings.map((finding) => [finding.id, finding]));
+  replaceKind(kind: Finding['kind'], findings: readonly Finding[]): void {
+    const current = new Map(findings.map((finding) => [finding.id, finding]));
     for (const [id, finding] of this.#findings) {
-      if (finding.kind !== kind || now.has(id)) continue;
+      if (finding.kind !== kind || current.has(id)) continue;
       this.#findings.delete(id);
       this.#changed.add(id);
     }
-    for (const [id, finding] of now) {
-      const before = this.#findings.get(id);
-      this.#findings.set(id, { ...finding, firstSeenUs: before?.firstSeenUs ?? finding.firstSeenUs });
+    for (const [id, finding] of current) {
+      const previous = this.#findings.get(id);
+      this.#findings.set(id, { ...finding, firstSeenUs: previous?.firstSeenUs ?? finding.firstSeenUs });
       this.#changed.add(id);
     }
   }
 
   changes(): FindingChanges {
-    this.#word();
+    this.#explainPending();
     const put: Finding[] = [];
     const removed: string[] = [];
     for (const id of this.#changed) {
@@ -114,25 +114,25 @@ export class Findings {
   }
 
   all(): Finding[] {
-    this.#word();
+    this.#explainPending();
     return [...this.#findings.values()];
   }
 
-  #word(): void {
-    for (const [id, { against, assessed }] of this.#unworded) {
+  #explainPending(): void {
+    for (const [id, { violation, evaluated }] of this.#unexplained) {
       const finding = this.#findings.get(id);
-      if (finding !== undefined) this.#findings.set(id, { ...finding, ...wordsOf(against, assessed) });
+      if (finding !== undefined) this.#findings.set(id, { ...finding, ...explanationOf(violation, evaluated) });
     }
-    this.#unworded.clear();
+    this.#unexplained.clear();
   }
 
   #put(finding: Finding, counted: 'first' | 'again'): void {
-    const before = this.#findings.get(finding.id);
+    const previous = this.#findings.get(finding.id);
     // Order of last sight, so that the one that is forgotten first stands first.
     this.#findings.delete(finding.id);
-    this.#findings.set(finding.id, before === undefined ? finding : merged(before, finding, counted));
+    this.#findings.set(finding.id, previous === undefined ? finding : mergeFindings(previous, finding, counted));
     this.#changed.add(finding.id);
-    if (this.#findings.size > this.#limit) this.#forgetOldest();
+    if (this.#findings.size > this.#maxFindings) this.#forgetOldest();
   }
 
   /** Forgotten here and kept in the store: it is no change. */
@@ -148,25 +148,25 @@ function driftKey(connectionId: string): string {
 }
 
 /** The latest connection speaks for the finding; the gravest severity stays. */
-function merged(before: Finding, latest: Finding, counted: 'first' | 'again'): Finding {
-  const graver = severities.indexOf(before.severity) > severities.indexOf(latest.severity);
+function mergeFindings(previous: Finding, latest: Finding, counted: 'first' | 'again'): Finding {
+  const graver = severities.indexOf(previous.severity) > severities.indexOf(latest.severity);
   return {
     ...latest,
-    severity: graver ? before.severity : latest.severity,
-    connections: before.connections + (counted === 'first' ? 1 : 0),
-    firstSeenUs: Math.min(before.firstSeenUs, latest.firstSeenUs),
-    lastSeenUs: Math.max(before.lastSeenUs, latest.lastSeenUs),
+    severity: graver ? previous.severity : latest.severity,
+    connections: previous.connections + (counted === 'first' ? 1 : 0),
+    firstSeenUs: Math.min(previous.firstSeenUs, latest.firstSeenUs),
+    lastSeenUs: Math.max(previous.lastSeenUs, latest.lastSeenUs),
   };
 }
 
-function findingOf(against: Held, assessed: Assessed): Finding {
-  const { connection } = assessed;
+function findingOf(violation: Violation, evaluated: EvaluatedConnection): Finding {
+  const { connection } = evaluated;
   const { initiator, responder, protocol } = connection;
   const port = hasPorts(protocol) ? { port: connection.port } : {};
   return {
-    id: findingId(against.kind, initiator, responder, protocol, port.port),
-    kind: against.kind,
-    severity: against.severity,
+    id: findingId(violation.kind, initiator, responder, protocol, port.port),
+    kind: violation.kind,
+    severity: violation.severity,
     initiator,
     responder,
     protocol,
@@ -181,18 +181,18 @@ function findingOf(against: Held, assessed: Assessed): Finding {
     connections: 1,
     firstSeenUs: connection.startUs,
     lastSeenUs: connection.endUs,
-    ...noWords,
+    ...noExplanation,
   };
 }
 
-type Words = Pick<Finding, 'explanation' | 'sides' | 'evidence'>;
+type Explanation = Pick<Finding, 'explanation' | 'sides' | 'evidence'>;
 
-const noWords: Words = { explanation: '', sides: [], evidence: {} };
+const noExplanation: Explanation = { explanation: '', sides: [], evidence: {} };
 
-function wordsOf(against: Held, assessed: Assessed): Words {
+function explanationOf(violation: Violation, evaluated: EvaluatedConnection): Explanation {
   return {
-    explanation: explain(against, assessed),
-    sides: sidesOf(assessed),
-    evidence: evidenceOf(against, assessed),
+    explanation: explain(violation, evaluated),
+    sides: sidesOf(evaluated),
+    evidence: evidenceOf(violation, evaluated),
   };
 }

@@ -19,9 +19,9 @@ import { PolicyHistory } from './policy-history.ts';
 import { Timeline } from './timeline.ts';
 
 /** Versions kept of each pod and namespace. */
-const versionsKept = 8;
+const maxVersions = 8;
 /** Pods and namespaces that are gone are remembered: connections are judged after their end. */
-const goneKept = 20_000;
+const maxGone = 20_000;
 
 /** `podUid` is empty where the slice tells no pod that is there. */
 export type Backend = { address: Address; port: number; podUid: string };
@@ -29,10 +29,10 @@ export type Backend = { address: Address; port: number; podUid: string };
 export class ClusterHistory {
   readonly #pods = new Map<string, Timeline<Pod>>();
   readonly #uidOfName = new Map<string, string>();
-  readonly #gone: string[] = [];
+  readonly #gonePods: string[] = [];
   readonly #namespaces = new Map<string, Timeline<Namespace | 'gone'>>();
   readonly #goneNamespaces = new Set<string>();
-  readonly #namesOnly = new Map<string, Labels>();
+  readonly #defaultNamespaceLabels = new Map<string, Labels>();
   readonly #policies = new PolicyHistory();
   readonly #nodes = new Map<string, Node>();
   readonly #nodeOfAddress = new Map<Address, string>();
@@ -91,7 +91,7 @@ export class ClusterHistory {
 
   /** Of one that was not told, all that is known: its name (rule 16). */
   namespaceLabels(name: string, timeUs: number): Labels {
-    return this.namespace(name, timeUs)?.labels ?? this.#labelsByName(name);
+    return this.namespace(name, timeUs)?.labels ?? this.#defaultLabelsOf(name);
   }
 
   /** As `pod`; undefined where it was not told, or was gone by then. */
@@ -102,11 +102,11 @@ export class ClusterHistory {
   }
 
   /** One object for each name, as a told one has. */
-  #labelsByName(name: string): Labels {
-    const known = this.#namesOnly.get(name);
+  #defaultLabelsOf(name: string): Labels {
+    const known = this.#defaultNamespaceLabels.get(name);
     if (known !== undefined) return known;
     const labels: Labels = { 'kubernetes.io/metadata.name': name };
-    this.#namesOnly.set(name, labels);
+    this.#defaultNamespaceLabels.set(name, labels);
     return labels;
   }
 
@@ -173,8 +173,8 @@ export class ClusterHistory {
   }
 
   /** Whether some node's pod range holds the address. */
-  inPodRange(address: Address): boolean {
-    return this.#podRanges.hold(address);
+  isInPodRange(address: Address): boolean {
+    return this.#podRanges.contains(address);
   }
 
   #put(object: ClusterObject, atUs: number): void {
@@ -221,15 +221,15 @@ export class ClusterHistory {
     }
     switch (object.kind) {
       case 'Pod':
-        this.#owners.gone(object, atUs);
+        this.#owners.remove(object, atUs);
         if (this.#uidOfName.get(objectKey(object)) === object.uid) this.#uidOfName.delete(objectKey(object));
-        this.#gone.push(object.uid);
-        if (this.#gone.length > goneKept) this.#pods.delete(this.#gone.shift()!);
+        this.#gonePods.push(object.uid);
+        if (this.#gonePods.length > maxGone) this.#pods.delete(this.#gonePods.shift()!);
         return;
       case 'Namespace':
         timelineOf(this.#namespaces, object.name).put('gone', atUs);
         this.#goneNamespaces.add(object.name);
-        if (this.#goneNamespaces.size > goneKept) this.#forgetNamespace(this.#goneNamespaces.keys().next().value!);
+        if (this.#goneNamespaces.size > maxGone) this.#forgetNamespace(this.#goneNamespaces.keys().next().value!);
         return;
       case 'Node':
         this.#forgetNode(object.name);
@@ -246,16 +246,16 @@ export class ClusterHistory {
     }
   }
 
-  #putPod(told: Pod, atUs: number): void {
-    const name = objectKey(told);
-    const formerUid = this.#uidOfName.get(name);
-    const known = formerUid === told.uid ? this.#pods.get(told.uid)?.latest : undefined;
+  #putPod(received: Pod, atUs: number): void {
+    const name = objectKey(received);
+    const previousUid = this.#uidOfName.get(name);
+    const known = previousUid === received.uid ? this.#pods.get(received.uid)?.latest : undefined;
     // Most of what is told of a pod is its status, and nothing of that is kept.
-    if (known !== undefined && isDeepStrictEqual(known, told)) return;
+    if (known !== undefined && isDeepStrictEqual(known, received)) return;
     const pod =
-      known !== undefined && isDeepStrictEqual(known.labels, told.labels) ? { ...told, labels: known.labels } : told;
-    const former = formerUid === undefined || formerUid === pod.uid ? undefined : this.#pods.get(formerUid)?.latest;
-    if (former !== undefined) this.#remove(former, atUs);
+      known !== undefined && isDeepStrictEqual(known.labels, received.labels) ? { ...received, labels: known.labels } : received;
+    const previous = previousUid === undefined || previousUid === pod.uid ? undefined : this.#pods.get(previousUid)?.latest;
+    if (previous !== undefined) this.#remove(previous, atUs);
     this.#uidOfName.set(name, pod.uid);
     this.#owners.put(pod.hostNetwork ? { ...pod, addresses: [] } : pod, atUs, this.#synced ? 'change' : 'initial');
     timelineOf(this.#pods, pod.uid).put(pod, atUs);
@@ -264,7 +264,7 @@ export class ClusterHistory {
   #forgetNamespace(name: string): void {
     this.#goneNamespaces.delete(name);
     this.#namespaces.delete(name);
-    this.#namesOnly.delete(name);
+    this.#defaultNamespaceLabels.delete(name);
   }
 
   #forgetNode(name: string): void {
@@ -283,7 +283,7 @@ export class ClusterHistory {
 function timelineOf<Value>(timelines: Map<string, Timeline<Value>>, key: string): Timeline<Value> {
   const known = timelines.get(key);
   if (known !== undefined) return known;
-  const fresh = new Timeline<Value>(versionsKept);
+  const fresh = new Timeline<Value>(maxVersions);
   timelines.set(key, fresh);
   return fresh;
 }

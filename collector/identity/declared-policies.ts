@@ -8,26 +8,26 @@ export type JudgeBy = 'both' | 'declared';
 
 export class DeclaredPolicies {
   /** Those that are judged by beside the cluster's own. */
-  readonly beside: PolicyHistory | undefined;
-  readonly #inPlace: boolean;
+  readonly comparedPolicies: PolicyHistory | undefined;
+  readonly #replacesCluster: boolean;
   readonly #source: ClusterSource | undefined;
   readonly #cluster: ClusterHistory;
 
   /** `source` is undefined where nothing is declared elsewhere. */
   constructor(source: ClusterSource | undefined, judgeBy: JudgeBy, cluster: ClusterHistory) {
     this.#source = source;
-    this.#inPlace = source !== undefined && judgeBy === 'declared';
-    this.beside = source !== undefined && judgeBy === 'both' ? new PolicyHistory() : undefined;
+    this.#replacesCluster = source !== undefined && judgeBy === 'declared';
+    this.comparedPolicies = source !== undefined && judgeBy === 'both' ? new PolicyHistory() : undefined;
     this.#cluster = cluster;
   }
 
   /** Settles when the source has told all that it has; changes follow. Nothing but its policies counts. */
-  async start(tell: (event: ClusterEvent) => void): Promise<void> {
+  async start(onProblem: (event: ClusterEvent) => void): Promise<void> {
     await this.#source?.start((event) => {
-      if (event.type === 'problem') tell(event);
+      if (event.type === 'problem') onProblem(event);
       else if (event.type === 'put' || event.type === 'gone') this.#receive(event);
     });
-    this.beside?.synced();
+    this.comparedPolicies?.synced();
   }
 
   async stop(): Promise<void> {
@@ -35,16 +35,16 @@ export class DeclaredPolicies {
   }
 
   /** The cluster's objects, less its policies where the declared ones stand in their place. */
-  receiveOfCluster(event: ClusterEvent): void {
-    if (this.#inPlace && (event.type === 'put' || event.type === 'gone') && isPolicy(event.object)) return;
+  receiveFromCluster(event: ClusterEvent): void {
+    if (this.#replacesCluster && (event.type === 'put' || event.type === 'gone') && isPolicy(event.object)) return;
     this.#cluster.receive(event);
   }
 
   #receive(event: ClusterEvent & { type: 'put' | 'gone' }): void {
     const { object } = event;
     if (!isPolicy(object)) return;
-    if (this.#inPlace) this.#cluster.receive(event);
-    else if (event.type === 'put') this.beside?.put(object, event.atUs);
-    else this.beside?.remove(object, event.atUs);
+    if (this.#replacesCluster) this.#cluster.receive(event);
+    else if (event.type === 'put') this.comparedPolicies?.put(object, event.atUs);
+    else this.comparedPolicies?.remove(object, event.atUs);
   }
 }

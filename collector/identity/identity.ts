@@ -1,45 +1,45 @@
 // Who an address was at that time: the endpoint that users are shown, and the party that policies judge.
-import { type Address, type Prefix, prefixHoldsAddress } from '../../model/address.ts';
+import { type Address, type Prefix, prefixContainsAddress } from '../../model/address.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { Node, Pod, Service } from '../../model/kubernetes.ts';
 import { hasPorts } from '../../model/protocol.ts';
 import type { Party, UnknownReason } from '../../model/verdict.ts';
 import type { ClusterHistory } from './cluster-history.ts';
-import type { Names } from './names.ts';
+import type { DnsNames } from './names.ts';
 import { Parties } from './parties.ts';
-import type { Zones } from './zones.ts';
+import type { FindZone } from './zones.ts';
 
 export type Identity = { endpoint: Endpoint } & (
-  | { is: 'pod'; party: Party; uid: string; knownFromStart: boolean }
-  | { is: 'address'; party: Party }
-  | { is: 'service'; service: Service }
-  | { is: 'nobody'; why: UnknownReason }
+  | { kind: 'pod'; party: Party; uid: string; knownFromStart: boolean }
+  | { kind: 'address'; party: Party }
+  | { kind: 'service'; service: Service }
+  | { kind: 'nobody'; why: UnknownReason }
 );
 
 /** One end of a connection: `podUid` is the pod behind the observing interface, where one saw this end. */
-export type End = { address: Address; port: number; protocol: number; podUid: string };
+export type ConnectionEnd = { address: Address; port: number; protocol: number; podUid: string };
 
 /** What agents say of their nodes' addresses: of bridges and tunnels, which Node objects do not tell. */
-export type ToldNodes = { nodeOf(address: Address): string | undefined };
+export type NodeAddresses = { nodeOf(address: Address): string | undefined };
 
 export class Identities {
   readonly #cluster: ClusterHistory;
-  readonly #zones: Zones;
+  readonly #findZone: FindZone;
   readonly #clusterRanges: readonly Prefix[];
-  readonly #told: ToldNodes;
-  readonly #names: Names;
+  readonly #nodeAddresses: NodeAddresses;
+  readonly #names: DnsNames;
   readonly #parties = new Parties();
 
   /** `clusterRanges`: pod and service ranges that node objects do not tell. */
-  constructor(cluster: ClusterHistory, zones: Zones, clusterRanges: readonly Prefix[], told: ToldNodes, names: Names) {
+  constructor(cluster: ClusterHistory, findZone: FindZone, clusterRanges: readonly Prefix[], nodeAddresses: NodeAddresses, names: DnsNames) {
     this.#cluster = cluster;
-    this.#told = told;
+    this.#nodeAddresses = nodeAddresses;
     this.#names = names;
-    this.#zones = zones;
+    this.#findZone = findZone;
     this.#clusterRanges = clusterRanges;
   }
 
-  at(end: End, timeUs: number): Identity {
+  at(end: ConnectionEnd, timeUs: number): Identity {
     if (!this.#cluster.synced) return this.#nobody(end.address, { reason: 'cluster-not-synced' });
     const uid = end.podUid !== '' ? end.podUid : this.#ownerUid(end.address, timeUs);
     const pod = uid === undefined ? undefined : this.#cluster.pod(uid, timeUs);
@@ -48,9 +48,9 @@ export class Identities {
     if (node !== undefined) return this.#node(node, end);
     const service = this.#cluster.serviceOf(end.address);
     if (service !== undefined) return this.#service(service, end);
-    const told = this.#told.nodeOf(end.address);
-    const toldNode = told === undefined ? undefined : this.#cluster.node(told);
-    if (toldNode !== undefined) return this.#node(toldNode, end);
+    const reportedNodeName = this.#nodeAddresses.nodeOf(end.address);
+    const reportedNode = reportedNodeName === undefined ? undefined : this.#cluster.node(reportedNodeName);
+    if (reportedNode !== undefined) return this.#node(reportedNode, end);
     if (uid !== undefined || this.#isInside(end.address, timeUs)) {
       return this.#nobody(end.address, { reason: 'no-owner-at-that-time', address: end.address });
     }
@@ -58,12 +58,12 @@ export class Identities {
     const endpoint: Endpoint = {
       kind: 'external',
       ip: end.address,
-      zone: this.#zones(end.address),
+      zone: this.#findZone(end.address),
       ...(names.length === 0 ? {} : { names }),
     };
     return {
       endpoint,
-      is: 'address',
+      kind: 'address',
       party: this.#parties.external(end.address, this.#names.allAt(end.address, timeUs)),
     };
   }
@@ -74,20 +74,20 @@ export class Identities {
   }
 
   #isInside(address: Address, timeUs: number): boolean {
-    if (this.#cluster.ownerOf(address, timeUs).owner !== 'never' || this.#cluster.inPodRange(address)) return true;
-    return this.#clusterRanges.some((prefix) => prefixHoldsAddress(prefix, address));
+    if (this.#cluster.ownerOf(address, timeUs).owner !== 'never' || this.#cluster.isInPodRange(address)) return true;
+    return this.#clusterRanges.some((prefix) => prefixContainsAddress(prefix, address));
   }
 
   #pod(pod: Pod, ip: Address, timeUs: number): Identity {
     const endpoint = podEndpoint(pod, ip, this.#cluster.node(pod.node)?.zone);
-    const told = this.#cluster.namespace(pod.namespace, timeUs);
-    const labels = told?.labels ?? this.#cluster.namespaceLabels(pod.namespace, timeUs);
-    const party = this.#parties.pod(pod, ip, labels, told !== undefined);
-    return { endpoint, is: 'pod', party, uid: pod.uid, knownFromStart: this.#cluster.podKnownAt(pod.uid, timeUs) };
+    const namespace = this.#cluster.namespace(pod.namespace, timeUs);
+    const labels = namespace?.labels ?? this.#cluster.namespaceLabels(pod.namespace, timeUs);
+    const party = this.#parties.pod(pod, ip, labels, namespace !== undefined);
+    return { endpoint, kind: 'pod', party, uid: pod.uid, knownFromStart: this.#cluster.podKnownAt(pod.uid, timeUs) };
   }
 
   /** A host-network pod is told from its node by the port it declares; to policies both are the node's address. */
-  #node(node: Node, end: End): Identity {
+  #node(node: Node, end: ConnectionEnd): Identity {
     const party = this.#parties.node(node, end.address);
     const pod = hasPorts(end.protocol)
       ? this.#cluster
@@ -95,23 +95,23 @@ export class Identities {
           .find((one) => one.ports.some((port) => port.port === end.port && port.protocol === end.protocol))
       : undefined;
     if (pod !== undefined) {
-      return { endpoint: { ...podEndpoint(pod, end.address, node.zone), kind: 'host' }, is: 'address', party };
+      return { endpoint: { ...podEndpoint(pod, end.address, node.zone), kind: 'host' }, kind: 'address', party };
     }
-    return { endpoint: { kind: 'node', ip: end.address, node: node.name, ...zoneOf(node.zone) }, is: 'address', party };
+    return { endpoint: { kind: 'node', ip: end.address, node: node.name, ...zoneOf(node.zone) }, kind: 'address', party };
   }
 
-  #service(service: Service, end: End): Identity {
+  #service(service: Service, end: ConnectionEnd): Identity {
     const endpoint: Endpoint = {
       kind: 'service',
       ip: end.address,
       namespace: service.namespace,
       service: service.name,
     };
-    return { endpoint, is: 'service', service };
+    return { endpoint, kind: 'service', service };
   }
 
   #nobody(ip: Address, why: UnknownReason): Identity {
-    return { endpoint: { kind: 'unknown', ip }, is: 'nobody', why };
+    return { endpoint: { kind: 'unknown', ip }, kind: 'nobody', why };
   }
 }
 

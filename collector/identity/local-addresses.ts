@@ -1,5 +1,5 @@
 // Addresses that mean something on one link only, or many receivers: they have a zone of their own.
-import { type Address, type Prefix, parseAddress, parsePrefix, prefixHoldsAddress } from '../../model/address.ts';
+import { type Address, type Prefix, parseAddress, parsePrefix, prefixContainsAddress } from '../../model/address.ts';
 
 const localZones: readonly { zone: string; prefixes: readonly Prefix[] }[] = Object.entries({
   multicast: [
@@ -16,7 +16,7 @@ const localZones: readonly { zone: string; prefixes: readonly Prefix[] }[] = Obj
 }).map(([zone, texts]) => ({ zone, prefixes: texts.map((text) => parsePrefix(text)!) }));
 
 /** Cloud metadata stands on link-local and unique-local addresses, and who reaches it is worth knowing. */
-const metadata: ReadonlySet<Address> = new Set(
+const cloudMetadata: ReadonlySet<Address> = new Set(
   [
     '169.254.169.254', // AWS, Azure, Google, OpenStack
     '169.254.170.2', // AWS task credentials
@@ -27,12 +27,12 @@ const metadata: ReadonlySet<Address> = new Set(
   ].map((text) => parseAddress(text)!),
 );
 
-export function isMetadata(address: Address): boolean {
-  return metadata.has(address);
+export function isCloudMetadata(address: Address): boolean {
+  return cloudMetadata.has(address);
 }
 
 /** `multicast` or `link-local`; undefined for every other address, and for those of cloud metadata. */
 export function localZoneOf(address: Address): string | undefined {
-  if (isMetadata(address)) return undefined;
-  return localZones.find(({ prefixes }) => prefixes.some((prefix) => prefixHoldsAddress(prefix, address)))?.zone;
+  if (isCloudMetadata(address)) return undefined;
+  return localZones.find(({ prefixes }) => prefixes.some((prefix) => prefixContainsAddress(prefix, address)))?.zone;
 }

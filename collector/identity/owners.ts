@@ -3,10 +3,10 @@
 import type { Address } from '../../model/address.ts';
 import type { Pod } from '../../model/kubernetes.ts';
 
-type Span = { uid: string; fromUs: number; toUs: number };
+type OwnerSpan = { uid: string; fromUs: number; toUs: number };
 
 /** Spans kept for one address; older ones cannot be told any more. */
-const spansKept = 8;
+const maxSpansPerAddress = 8;
 const stillOwned = Number.POSITIVE_INFINITY;
 
 export type Owner =
@@ -16,21 +16,21 @@ export type Owner =
   | { owner: 'never' };
 
 export class AddressOwners {
-  readonly #spans = new Map<Address, Span[]>();
-  readonly #held = new Map<string, readonly Address[]>();
+  readonly #spans = new Map<Address, OwnerSpan[]>();
+  readonly #addressesOfPod = new Map<string, readonly Address[]>();
 
   /** `initial`: the pod was there when watching began, so that its span reaches back to its start. */
   put(pod: Pod, atUs: number, when: 'initial' | 'change'): void {
-    for (const address of this.#held.get(pod.uid) ?? []) {
-      if (!pod.addresses.includes(address)) this.#release(address, pod.uid, endOf(pod, atUs));
+    for (const address of this.#addressesOfPod.get(pod.uid) ?? []) {
+      if (!pod.addresses.includes(address)) this.#release(address, pod.uid, spanEndUs(pod, atUs));
     }
-    this.#held.set(pod.uid, pod.addresses);
+    this.#addressesOfPod.set(pod.uid, pod.addresses);
     for (const address of pod.addresses) this.#claim(address, pod, atUs, when);
   }
 
-  gone(pod: Pod, atUs: number): void {
-    for (const address of this.#held.get(pod.uid) ?? []) this.#release(address, pod.uid, atUs);
-    this.#held.delete(pod.uid);
+  remove(pod: Pod, atUs: number): void {
+    for (const address of this.#addressesOfPod.get(pod.uid) ?? []) this.#release(address, pod.uid, atUs);
+    this.#addressesOfPod.delete(pod.uid);
   }
 
   /** Two pods that both claim the address at that time are ambiguous, never guessed. */
@@ -43,26 +43,26 @@ export class AddressOwners {
   }
 
   #release(address: Address, uid: string, atUs: number): void {
-    const mine = this.#spans.get(address)?.find((span) => span.uid === uid && span.toUs === stillOwned);
-    if (mine !== undefined) mine.toUs = Math.max(atUs, mine.fromUs);
+    const openSpan = this.#spans.get(address)?.find((span) => span.uid === uid && span.toUs === stillOwned);
+    if (openSpan !== undefined) openSpan.toUs = Math.max(atUs, openSpan.fromUs);
   }
 
   #claim(address: Address, pod: Pod, atUs: number, when: 'initial' | 'change'): void {
     const spans = this.#spans.get(address) ?? [];
     if (spans.some((span) => span.uid === pod.uid && span.toUs === stillOwned)) return;
-    const before = spans.reduce((latest, span) => (span.toUs === stillOwned ? latest : Math.max(latest, span.toUs)), 0);
-    spans.push({ uid: pod.uid, fromUs: Math.max(before, beginOf(pod, atUs, when)), toUs: stillOwned });
-    if (spans.length > spansKept) spans.shift();
+    const previousEndUs = spans.reduce((latest, span) => (span.toUs === stillOwned ? latest : Math.max(latest, span.toUs)), 0);
+    spans.push({ uid: pod.uid, fromUs: Math.max(previousEndUs, spanStartUs(pod, atUs, when)), toUs: stillOwned });
+    if (spans.length > maxSpansPerAddress) spans.shift();
     this.#spans.set(address, spans);
   }
 }
 
 /** The API tells an address some time after the pod has it: the pod's start, where known, is nearer to the truth. */
-function beginOf(pod: Pod, atUs: number, when: 'initial' | 'change'): number {
+function spanStartUs(pod: Pod, atUs: number, when: 'initial' | 'change'): number {
   if (when === 'initial') return pod.startedUs;
   return pod.startedUs > 0 && pod.startedUs < atUs ? pod.startedUs : atUs;
 }
 
-function endOf(pod: Pod, atUs: number): number {
+function spanEndUs(pod: Pod, atUs: number): number {
   return pod.endedUs > 0 && pod.endedUs < atUs ? pod.endedUs : atUs;
 }

@@ -3,11 +3,11 @@ import { objectKey, type Policy } from '../../model/kubernetes.ts';
 import { compilePolicies, emptyPolicySet, type PolicySet, withoutPolicy, withPolicy } from '../../policy/policy-set.ts';
 import { Timeline } from './timeline.ts';
 
-const setsKept = 256;
+const maxSets = 256;
 
 export class PolicyHistory {
   readonly #policies = new Map<string, Policy>();
-  readonly #sets = new Timeline<PolicySet>(setsKept);
+  readonly #sets = new Timeline<PolicySet>(maxSets);
 
   put(policy: Policy, atUs: number): void {
     this.#policies.set(objectKey(policy), policy);

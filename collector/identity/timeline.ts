@@ -4,17 +4,17 @@ type Version<Value> = { fromUs: number; value: Value };
 
 export class Timeline<Value> {
   readonly #versions: Version<Value>[] = [];
-  readonly #limit: number;
+  readonly #maxVersions: number;
 
-  constructor(limit: number) {
-    this.#limit = limit;
+  constructor(maxVersions: number) {
+    this.#maxVersions = maxVersions;
   }
 
   /** `value` holds from `fromUs` on. A time before the latest version's counts as that version's. */
   put(value: Value, fromUs: number): void {
     const latest = this.#versions.at(-1);
     this.#versions.push({ fromUs: latest === undefined ? fromUs : Math.max(fromUs, latest.fromUs), value });
-    if (this.#versions.length > this.#limit) this.#versions.shift();
+    if (this.#versions.length > this.#maxVersions) this.#versions.shift();
   }
 
   /** What held at that time; undefined for a time before the first version. */

@@ -7,7 +7,7 @@ import { ClockOffset } from './clock-offset.ts';
 /** Without a message for this long an agent counts as away. */
 export const awayAfterUs = 5_000_000;
 
-const nodeAddressesMost = 1_000;
+const maxNodeAddresses = 1_000;
 
 export type WatchedInterface = {
   node: string;
@@ -17,7 +17,7 @@ export type WatchedInterface = {
   /** On the collector's clock. */
   watchedSinceUs: number;
   /** On the collector's clock: since then it was watched without a gap. */
-  wholeSinceUs: number;
+  gapFreeSinceUs: number;
   seesFromPod: boolean;
   seesToPod: boolean;
   /** On the collector's clock; 0 while it is there. */
@@ -46,7 +46,7 @@ const noState: AgentState = {
   source: '',
   sourceReason: '',
   interfaces: [],
-  books: null,
+  accounting: null,
   nodeAddresses: [],
   notWatched: [],
 };
@@ -58,7 +58,7 @@ export class Agents {
   readonly #nodesOf = new Map<Address, Set<string>>();
 
   /** Called once for each message before it is stored; returns the clock offset to use for its records. */
-  heard(batch: FlowBatch, nowUs: number): number {
+  receiveMessage(batch: FlowBatch, nowUs: number): number {
     const agent = this.#agent(batch.node, batch.instance);
     agent.lastHeardUs = nowUs;
     agent.connected = true;
@@ -68,13 +68,13 @@ export class Agents {
   }
 
   /** Called when the message's records are stored and joined: only now may silence speak. */
-  covered(batch: FlowBatch): void {
+  advanceCoverage(batch: FlowBatch): void {
     const agent = this.#byNode.get(batch.node);
     if (agent === undefined || agent.instance !== batch.instance || batch.coveredUntilUs === 0) return;
     agent.coveredUntilUs = Math.max(agent.coveredUntilUs, batch.coveredUntilUs + agent.clockOffsetUs);
   }
 
-  counted(node: string, records: number, duplicates: number): void {
+  countRecords(node: string, records: number, duplicates: number): void {
     const agent = this.#byNode.get(node);
     if (agent === undefined) return;
     agent.recordsReceived += records;
@@ -87,12 +87,12 @@ export class Agents {
   }
 
   /** Undefined where no agent of the node reports now. */
-  reporting(node: string, nowUs: number): AgentView | undefined {
+  reportingAgent(node: string, nowUs: number): AgentView | undefined {
     const agent = this.#byNode.get(node);
     return agent !== undefined && nowUs - agent.lastHeardUs < awayAfterUs ? agent : undefined;
   }
 
-  podAt(node: string, interfaceIndex: number): string {
+  podUidAt(node: string, interfaceIndex: number): string {
     return this.#byNode.get(node)?.interfaces.get(interfaceIndex)?.podUid ?? '';
   }
 
@@ -146,15 +146,15 @@ export class Agents {
     this.#learnNodeAddresses(agent, state.nodeAddresses);
     agent.state = state;
     for (const link of state.interfaces) this.#learnInterface(agent, link);
-    const lost = Object.values(state.books?.lost ?? {}).reduce((sum, packets) => sum + packets, 0);
+    const lost = Object.values(state.accounting?.lost ?? {}).reduce((sum, packets) => sum + packets, 0);
     if (lost > agent.lostPackets) agent.lastLossUs = nowUs;
     agent.lostPackets = lost;
   }
 
-  #learnNodeAddresses(agent: Agent, told: readonly string[]): void {
-    if (told.join() === agent.state.nodeAddresses.join()) return;
-    for (const address of parsed(agent.state.nodeAddresses)) this.#nodesOf.get(address)?.delete(agent.node);
-    for (const address of parsed(told.slice(0, nodeAddressesMost))) {
+  #learnNodeAddresses(agent: Agent, addresses: readonly string[]): void {
+    if (addresses.join() === agent.state.nodeAddresses.join()) return;
+    for (const address of parseAddresses(agent.state.nodeAddresses)) this.#nodesOf.get(address)?.delete(agent.node);
+    for (const address of parseAddresses(addresses.slice(0, maxNodeAddresses))) {
       const nodes = this.#nodesOf.get(address) ?? new Set();
       this.#nodesOf.set(address, nodes.add(agent.node));
     }
@@ -165,9 +165,9 @@ export class Agents {
       node: agent.node,
       index: link.index,
       podUid: link.podUid,
-      addresses: parsed(link.addresses),
+      addresses: parseAddresses(link.addresses),
       watchedSinceUs: link.watchedSinceUs + agent.clockOffsetUs,
-      wholeSinceUs: Math.max(link.watchedSinceUs, link.wholeSinceUs) + agent.clockOffsetUs,
+      gapFreeSinceUs: Math.max(link.watchedSinceUs, link.gapFreeSinceUs) + agent.clockOffsetUs,
       seesFromPod: link.seesFromPod,
       seesToPod: link.seesToPod,
       goneUs: link.goneUs === 0 ? 0 : link.goneUs + agent.clockOffsetUs,
@@ -188,6 +188,6 @@ export class Agents {
   }
 }
 
-function parsed(addresses: readonly string[]): Address[] {
+function parseAddresses(addresses: readonly string[]): Address[] {
   return addresses.map(parseAddress).filter((address) => address !== undefined);
 }

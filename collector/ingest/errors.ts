@@ -1,20 +1,20 @@
 // What a user can get wrong about listening. Each code is listed in docs/errors.md.
-import { faultOf, type Problem } from '../../model/problem.ts';
+import { errorText, type Problem } from '../../model/problem.ts';
 
 export const listenProblemCodes = ['cannot-listen'] as const;
 
 /** `cause` as the system or gRPC words it. */
 export function listenProblem(setting: string, listen: string, cause: string): Problem {
-  const taken = /EADDRINUSE|address already in use/i.test(cause);
-  const elsewhere = /EADDRNOTAVAIL/i.test(cause);
+  const portInUse = /EADDRINUSE|address already in use/i.test(cause);
+  const addressNotLocal = /EADDRNOTAVAIL/i.test(cause);
   return {
     code: 'cannot-listen',
     place: `${setting} ${listen}`,
-    fault: taken
+    fault: portInUse
       ? 'the port is taken by another program'
-      : elsewhere
+      : addressNotLocal
         ? 'this machine has no such address'
-        : faultOf(cause),
-    mend: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
+        : errorText(cause),
+    mend: portInUse ? 'end that program or set another port' : 'set an address of this machine and a free port',
   };
 }

@@ -9,11 +9,11 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { nodeOfCertificate } from '../../certs/node-name.ts';
-import type { NameAnswer } from '../../model/name-answer.ts';
+import type { DnsAnswer } from '../../model/name-answer.ts';
 import { ProblemError } from '../../model/problem.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { decodeRecords } from '../../proto/decode.ts';
-import { decodeNames } from '../../proto/names.ts';
+import { decodeDnsNames } from '../../proto/names.ts';
 import { type Ack, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 import type { Agents } from './agents.ts';
 import { listenProblem } from './errors.ts';
@@ -24,13 +24,13 @@ export type IngestedBatch = {
   sequence: number;
   clockOffsetUs: number;
   records: readonly ConnectionRecord[];
-  names: readonly NameAnswer[];
+  dnsAnswers: readonly DnsAnswer[];
 };
 
 /** Where batches go: `keep` resolves once on disk, false where it was stored before; `join` comes after it. */
 export type BatchSink = {
-  keep(batch: IngestedBatch): Promise<boolean>;
-  join(batch: IngestedBatch): void;
+  store(batch: IngestedBatch): Promise<boolean>;
+  process(batch: IngestedBatch): void;
 };
 
 export type IngestOptions = {
@@ -42,10 +42,10 @@ export type IngestOptions = {
   nowUs: () => number;
 };
 
-export type Ingest = { port: number; refused: () => number; stop(): Promise<void> };
+export type IngestServer = { port: number; streamsRefused: () => number; stop(): Promise<void> };
 
 /** Listens once it resolves; rejects with a ProblemError where the port is taken or a certificate is no good. */
-export async function ingest(options: IngestOptions, agents: Agents, sink: BatchSink, log: Logger): Promise<Ingest> {
+export async function serveIngest(options: IngestOptions, agents: Agents, sink: BatchSink, log: Logger): Promise<IngestServer> {
   const { ca, cert, key } = options.tls;
   const server = new Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024, 'grpc.keepalive_time_ms': 10_000 });
   let streams = 0;
@@ -80,7 +80,7 @@ export async function ingest(options: IngestOptions, agents: Agents, sink: Batch
   );
   return {
     port,
-    refused: () => refused,
+    streamsRefused: () => refused,
     stop: () =>
       new Promise((resolve) => {
         server.tryShutdown(() => resolve());
@@ -147,7 +147,7 @@ class AgentStream {
         // The first word back says that the stream is taken in: an agent that is refused must not think that it was.
         if (state === 'new') this.#call.write({ sequence: 0, refused: '' });
         state = 'heard';
-        this.#take(batch);
+        this.#receive(batch);
       });
       this.#call.on('end', () => {
         this.#call.end();
@@ -158,41 +158,41 @@ class AgentStream {
     });
   }
 
-  #take(batch: FlowBatch): void {
-    const clockOffsetUs = this.#agents.heard(batch, this.#options.nowUs());
+  #receive(batch: FlowBatch): void {
+    const clockOffsetUs = this.#agents.receiveMessage(batch, this.#options.nowUs());
     this.#instance = batch.instance;
     if (batch.sequence === 0 || batch.records === null) {
-      this.#order = this.#order.then(() => this.#agents.covered(batch));
+      this.#order = this.#order.then(() => this.#agents.advanceCoverage(batch));
       return;
     }
-    const decoded = decodeRecords(batch.records, this.#options.maxBatchRecords);
-    const told = decodeNames(batch.names);
-    if ('fault' in decoded || 'fault' in told) {
-      const refused = 'fault' in decoded ? decoded.fault : 'fault' in told ? told.fault : '';
+    const decodedRecords = decodeRecords(batch.records, this.#options.maxBatchRecords);
+    const decodedNames = decodeDnsNames(batch.names);
+    if ('fault' in decodedRecords || 'fault' in decodedNames) {
+      const refused = 'fault' in decodedRecords ? decodedRecords.fault : 'fault' in decodedNames ? decodedNames.fault : '';
       this.#call.write({ sequence: batch.sequence, refused });
       return;
     }
-    for (const record of decoded.records) record.podUid = this.#agents.podAt(batch.node, record.interfaceIndex);
+    for (const record of decodedRecords.records) record.podUid = this.#agents.podUidAt(batch.node, record.interfaceIndex);
     const { node, instance, sequence } = batch;
     const ingested: IngestedBatch = {
       node,
       instance,
       sequence,
       clockOffsetUs,
-      records: decoded.records,
-      names: told.names,
+      records: decodedRecords.records,
+      dnsAnswers: decodedNames.names,
     };
-    const kept = this.#sink.keep(ingested);
-    kept.catch(() => undefined); // answered below, in order
-    this.#order = this.#order.then(() => this.#finish(batch, ingested, kept));
+    const stored = this.#sink.store(ingested);
+    stored.catch(() => undefined); // answered below, in order
+    this.#order = this.#order.then(() => this.#acknowledge(batch, ingested, stored));
   }
 
-  async #finish(batch: FlowBatch, ingested: IngestedBatch, kept: Promise<boolean>): Promise<void> {
+  async #acknowledge(batch: FlowBatch, ingested: IngestedBatch, stored: Promise<boolean>): Promise<void> {
     try {
-      const fresh = await kept;
-      this.#agents.counted(this.#node, fresh ? ingested.records.length : 0, fresh ? 0 : 1);
-      if (fresh) this.#sink.join(ingested);
-      this.#agents.covered(batch);
+      const isNew = await stored;
+      this.#agents.countRecords(this.#node, isNew ? ingested.records.length : 0, isNew ? 0 : 1);
+      if (isNew) this.#sink.process(ingested);
+      this.#agents.advanceCoverage(batch);
       this.#call.write({ sequence: batch.sequence, refused: '' });
     } catch (error) {
       // Not stored, so not acknowledged: the agent keeps it and sends it again on its next stream.

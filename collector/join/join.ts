@@ -1,23 +1,23 @@
 // The join: records of both observation points and of several intervals become one connection, which is due for
 // judgement once both sides had their chance to speak (docs/join.md).
 import type { Address } from '../../model/address.ts';
-import type { Joined } from '../../model/joined.ts';
+import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord, Tuple } from '../../model/record.ts';
 import {
-  asBefore,
-  belongs,
-  isNearer,
-  isSameWay,
-  isThere,
+  orientedAsPrevious,
+  recordMatches,
+  isBetterMatch,
+  hasSameInitiator,
+  isSameInterface,
   type RecordBatch,
-  sawOrder,
-  toleranceUs,
+  knowsInitiatorBetter,
+  clockToleranceUs,
   tupleOf,
 } from './belonging.ts';
 import type { Coverage } from './delivered.ts';
 import { connectionId, initiatorKey, tupleKey } from './keys.ts';
-import { addRecord, observationOf, turnedObservation, turnedRecord, turnedTuple } from './observation.ts';
+import { addRecord, observationOf, reverseObservation, reverseRecord, reverseTuple } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
 
 export type JoinOptions = {
@@ -29,43 +29,43 @@ export type JoinOptions = {
 };
 
 /** The ready endpoints of the Service that owns the address at that port; undefined where no Service does. */
-export type ServiceBackends = (
+export type FindBackends = (
   protocol: number,
   address: Address,
   port: number,
 ) => { address: Address; port: number }[] | undefined;
 
 /** `dropped`: the connection turned out to be part of another; what was judged of it alone is void. `over`: no more. */
-export type JoinEvents = { due(joined: Joined): void; dropped(id: string): void; over(id: string): void };
+export type JoinEvents = { due(joined: JoinedConnection): void; merged(id: string): void; retired(id: string): void };
 
-type Live = Joined & { keys: string[]; touchedUs: number; judged: boolean };
+type LiveConnection = JoinedConnection & { keys: string[]; updatedUs: number; evaluated: boolean };
 
 /** A side speaks for a time once its agent's records reach this far beyond it. */
 const settledMarginUs = 100_000;
-const silenceUs = { tcp: 310_000_000, other: 70_000_000 };
-const keptAfterEndUs = 5_000_000;
-const sweptPerTick = 4_000;
+const idleTimeoutUs = { tcp: 310_000_000, other: 70_000_000 };
+const endedTimeoutUs = 5_000_000;
+const maxSweptPerTick = 4_000;
 /** To look whether one is due costs so much less than to judge it. */
-const lookedForOne = 20;
+const checksPerEvaluation = 20;
 
 export class Join {
   readonly #options: JoinOptions;
   readonly #coverage: Coverage;
-  readonly #backends: ServiceBackends;
+  readonly #findBackends: FindBackends;
   readonly #events: JoinEvents;
-  readonly #live = new Set<Live>();
-  readonly #current = new Map<string, Live>();
-  readonly #former = new Map<string, Live>();
-  readonly #unresolved = new Map<string, Live>();
-  readonly #pending = new Set<Live>();
-  #walk: Iterator<Live> | undefined;
-  #sweep: Iterator<Live> | undefined;
+  readonly #live = new Set<LiveConnection>();
+  readonly #current = new Map<string, LiveConnection>();
+  readonly #previous = new Map<string, LiveConnection>();
+  readonly #unresolved = new Map<string, LiveConnection>();
+  readonly #pending = new Set<LiveConnection>();
+  #pendingCursor: Iterator<LiveConnection> | undefined;
+  #sweepCursor: Iterator<LiveConnection> | undefined;
   #evicted = 0;
 
-  constructor(options: JoinOptions, coverage: Coverage, backends: ServiceBackends, events: JoinEvents) {
+  constructor(options: JoinOptions, coverage: Coverage, findBackends: FindBackends, events: JoinEvents) {
     this.#options = options;
     this.#coverage = coverage;
-    this.#backends = backends;
+    this.#findBackends = findBackends;
     this.#events = events;
   }
 
@@ -73,13 +73,13 @@ export class Join {
     for (const record of batch.records) {
       const live = this.#find(record, batch) ?? this.#begin(record, batch);
       this.#add(live, record, batch);
-      live.touchedUs = nowUs;
+      live.updatedUs = nowUs;
       this.#pending.add(live);
     }
     for (const oldest of this.#live) {
       if (this.#live.size <= this.#options.maxLive) break;
       this.#evicted += 1;
-      this.#judge(oldest);
+      this.#evaluate(oldest);
       this.#retire(oldest);
     }
   }
@@ -88,38 +88,38 @@ export class Join {
    * Judges what is due, at most `most`, and forgets what ended; call it often. Returns whether it stopped at `most`: the
    * next call goes on from there.
    */
-  tick(nowUs: number, most = Number.POSITIVE_INFINITY): boolean {
-    this.#walk ??= this.#pending.values();
-    let judged = 0;
-    for (let looked = 0; judged < most && looked < most * lookedForOne; looked++) {
-      const next = this.#walk.next();
+  tick(nowUs: number, maxConnections = Number.POSITIVE_INFINITY): boolean {
+    this.#pendingCursor ??= this.#pending.values();
+    let evaluatedCount = 0;
+    for (let checkedCount = 0; evaluatedCount < maxConnections && checkedCount < maxConnections * checksPerEvaluation; checkedCount++) {
+      const next = this.#pendingCursor.next();
       if (next.done) {
-        this.#walk = undefined;
+        this.#pendingCursor = undefined;
         break;
       }
-      if (!this.#isSettled(next.value, nowUs)) continue;
-      this.#judge(next.value);
-      judged += 1;
+      if (!this.#isDue(next.value, nowUs)) continue;
+      this.#evaluate(next.value);
+      evaluatedCount += 1;
     }
-    this.#forget(nowUs);
-    return this.#walk !== undefined;
+    this.#sweepEnded(nowUs);
+    return this.#pendingCursor !== undefined;
   }
 
-  #forget(nowUs: number): void {
-    this.#sweep ??= this.#live.values();
-    for (let i = 0; i < sweptPerTick; i++) {
-      const next = this.#sweep.next();
+  #sweepEnded(nowUs: number): void {
+    this.#sweepCursor ??= this.#live.values();
+    for (let i = 0; i < maxSweptPerTick; i++) {
+      const next = this.#sweepCursor.next();
       if (next.done) {
-        this.#sweep = undefined;
+        this.#sweepCursor = undefined;
         return;
       }
-      if (this.#isOver(next.value, nowUs)) this.#retire(next.value);
+      if (this.#canRetire(next.value, nowUs)) this.#retire(next.value);
     }
   }
 
   /** Judges everything now, whatever is still on its way: for the end of a file or of the program. */
   finish(): void {
-    for (const live of this.#pending) this.#judge(live);
+    for (const live of this.#pending) this.#evaluate(live);
   }
 
   get pending(): number {
@@ -130,34 +130,34 @@ export class Join {
     return { live: this.#live.size, pending: this.#pending.size, evicted: this.#evicted };
   }
 
-  #judge(live: Live): void {
+  #evaluate(live: LiveConnection): void {
     this.#pending.delete(live);
-    live.judged = true;
+    live.evaluated = true;
     this.#events.due(live);
   }
 
-  #isSettled(live: Live, nowUs: number): boolean {
+  #isDue(live: LiveConnection, nowUs: number): boolean {
     const answered = outcomeOf(live) !== 'unanswered';
-    const settledUs = live.judged ? live.startUs : live.startUs + (answered ? 0 : this.#options.answerTimeoutUs);
+    const settledUs = live.evaluated ? live.startUs : live.startUs + (answered ? 0 : this.#options.answerTimeoutUs);
     if (nowUs < settledUs) return false;
     if (nowUs > settledUs + this.#options.maxLagUs) return true;
     return this.#awaitedNodes(live, answered).every((node) => {
-      const agent = this.#coverage.reporting(node, nowUs);
+      const agent = this.#coverage.reportingAgent(node, nowUs);
       return agent === undefined || agent.coveredUntilUs > settledUs + settledMarginUs;
     });
   }
 
   /** Nodes whose word is missing: those of sides not seen yet and, while nothing answered, of both. */
-  #awaitedNodes(live: Live, answered: boolean): string[] {
+  #awaitedNodes(live: LiveConnection, answered: boolean): string[] {
     const nodes: string[] = [];
-    if (live.source === undefined) nodes.push(...this.#nodesAt([live.asked.initiator]));
+    if (live.source === undefined) nodes.push(...this.#nodesAt([live.originalTuple.initiator]));
     else if (!answered) nodes.push(live.source.node);
     if (live.destination !== undefined) {
       if (!answered) nodes.push(live.destination.node);
       return nodes;
     }
-    const backends = live.asked === live.reached ? this.#backendsOf(live) : undefined;
-    nodes.push(...this.#nodesAt(backends?.map((one) => one.address) ?? [live.reached.responder]));
+    const backends = live.originalTuple === live.translatedTuple ? this.#backendsOf(live) : undefined;
+    nodes.push(...this.#nodesAt(backends?.map((one) => one.address) ?? [live.translatedTuple.responder]));
     return nodes;
   }
 
@@ -167,21 +167,21 @@ export class Join {
       .filter((node) => node !== undefined);
   }
 
-  #backendsOf(live: Joined): { address: Address; port: number }[] | undefined {
-    return this.#backends(live.protocol, live.asked.responder, live.asked.responderPort);
+  #backendsOf(live: JoinedConnection): { address: Address; port: number }[] | undefined {
+    return this.#findBackends(live.protocol, live.originalTuple.responder, live.originalTuple.responderPort);
   }
 
-  #find(record: ConnectionRecord, batch: RecordBatch): Live | undefined {
+  #find(record: ConnectionRecord, batch: RecordBatch): LiveConnection | undefined {
     const tuples: Tuple[] = record.translation
       ? [record, record.translation.translated, record.translation.original]
       : [record];
     const firstUs = record.firstUs + batch.clockOffsetUs;
-    let best: Live | undefined;
+    let best: LiveConnection | undefined;
     for (const tuple of tuples) {
       const key = tupleKey(record.protocol, tuple);
-      for (const live of [this.#current.get(key), this.#former.get(key)]) {
-        if (live === undefined || live === best || !belongs(live, record, batch)) continue;
-        if (best === undefined || isNearer(live, best, record, batch, firstUs)) best = live;
+      for (const live of [this.#current.get(key), this.#previous.get(key)]) {
+        if (live === undefined || live === best || !recordMatches(live, record, batch)) continue;
+        if (best === undefined || isBetterMatch(live, best, record, batch, firstUs)) best = live;
       }
     }
     return best ?? this.#findThroughService(record, batch);
@@ -191,39 +191,39 @@ export class Join {
    * Without conntrack: same initiator and protocol, an endpoint of the Service, and times that overlap. A file has no
    * sides: what it holds may be either.
    */
-  #findThroughService(record: ConnectionRecord, batch: RecordBatch): Live | undefined {
+  #findThroughService(record: ConnectionRecord, batch: RecordBatch): LiveConnection | undefined {
     if (record.translation !== undefined) return undefined;
-    const waiting = record.point === 'source' ? undefined : this.#findAsker(record, batch);
-    if (waiting !== undefined || record.point === 'destination') return waiting;
-    const candidates = this.#backends(record.protocol, record.responder, record.responderPort)
+    const serviceSide = record.point === 'source' ? undefined : this.#findServiceSide(record, batch);
+    if (serviceSide !== undefined || record.point === 'destination') return serviceSide;
+    const candidates = this.#findBackends(record.protocol, record.responder, record.responderPort)
       ?.map(({ address, port }) =>
         this.#current.get(tupleKey(record.protocol, { ...tupleOf(record), responder: address, responderPort: port })),
       )
-      .filter((live) => live !== undefined && this.#isAnswerer(live, record) && belongs(live, record, batch));
+      .filter((live) => live !== undefined && this.#isBackendSide(live, record) && recordMatches(live, record, batch));
     return candidates?.length === 1 ? candidates[0] : undefined;
   }
 
   /** The connection to a Service that the record, of one of its endpoints, is the other side of. */
-  #findAsker(record: ConnectionRecord, batch: RecordBatch): Live | undefined {
-    const waiting = this.#unresolved.get(initiatorKey(record.protocol, record));
-    if (waiting === undefined || waiting.destination !== undefined || !belongs(waiting, record, batch))
+  #findServiceSide(record: ConnectionRecord, batch: RecordBatch): LiveConnection | undefined {
+    const candidate = this.#unresolved.get(initiatorKey(record.protocol, record));
+    if (candidate === undefined || candidate.destination !== undefined || !recordMatches(candidate, record, batch))
       return undefined;
-    const fits = this.#backendsOf(waiting)?.some(
+    const isBackend = this.#backendsOf(candidate)?.some(
       (one) => one.address === record.responder && one.port === record.responderPort,
     );
-    return fits ? waiting : undefined;
+    return isBackend ? candidate : undefined;
   }
 
   /** Whether the connection, to an endpoint, may be the other side of the record, to its Service. */
-  #isAnswerer(live: Live, record: ConnectionRecord): boolean {
-    return record.point === 'host' ? live.host !== undefined && live.asked === live.reached : live.source === undefined;
+  #isBackendSide(live: LiveConnection, record: ConnectionRecord): boolean {
+    return record.point === 'host' ? live.host !== undefined && live.originalTuple === live.translatedTuple : live.source === undefined;
   }
 
-  #begin(record: ConnectionRecord, batch: RecordBatch): Live {
+  #begin(record: ConnectionRecord, batch: RecordBatch): LiveConnection {
     const key = tupleKey(record.protocol, record);
-    const tuple = tupleOf(asBefore(this.#current.get(key), record));
+    const tuple = tupleOf(orientedAsPrevious(this.#current.get(key), record));
     const startUs = record.beganUs + batch.clockOffsetUs;
-    const live: Live = {
+    const live: LiveConnection = {
       id: connectionId(key, batch.node, record.beganUs),
       protocol: record.protocol,
       startUs,
@@ -231,86 +231,86 @@ export class Join {
       source: undefined,
       destination: undefined,
       host: undefined,
-      asked: tuple,
-      reached: tuple,
+      originalTuple: tuple,
+      translatedTuple: tuple,
       keys: [],
-      touchedUs: 0,
-      judged: false,
+      updatedUs: 0,
+      evaluated: false,
     };
     this.#live.add(live);
-    this.#keep(live, key);
+    this.#index(live, key);
     if (record.point !== 'destination' && this.#backendsOf(live) !== undefined) {
       this.#unresolved.set(initiatorKey(record.protocol, record), live);
     }
     return live;
   }
 
-  #add(live: Live, seen: ConnectionRecord, batch: RecordBatch): void {
-    const record = this.#facing(live, seen);
-    const before = live[record.point];
+  #add(live: LiveConnection, received: ConnectionRecord, batch: RecordBatch): void {
+    const record = this.#orientRecord(live, received);
+    const observation = live[record.point];
     // What was before may belong to the connection whose place this one took at the other side.
     const sinceUs = observationsOf(live).length > 0 ? record.firstUs : record.beganUs;
-    if (before === undefined) {
+    if (observation === undefined) {
       live[record.point] = observationOf(record, batch.node, batch.clockOffsetUs);
-      this.#keep(live, tupleKey(record.protocol, record));
-    } else if (isThere(before, record, batch)) {
-      addRecord(before, record, batch.clockOffsetUs);
+      this.#index(live, tupleKey(record.protocol, record));
+    } else if (isSameInterface(observation, record, batch)) {
+      addRecord(observation, record, batch.clockOffsetUs);
     } else {
       // A second interface of the same point (files): what it saw counts, its packets do not.
-      before.tcpFlags.reverse |= record.tcpFlags.reverse;
-      before.unreachable ||= record.unreachable;
-      this.#keep(live, tupleKey(record.protocol, record));
+      observation.tcpFlags.reverse |= record.tcpFlags.reverse;
+      observation.unreachable ||= record.unreachable;
+      this.#index(live, tupleKey(record.protocol, record));
     }
     live.startUs = Math.min(live.startUs, sinceUs + batch.clockOffsetUs);
     live.lastUs = Math.max(live.lastUs, record.lastUs + batch.clockOffsetUs);
-    this.#learnTuples(live, record);
+    this.#updateTuples(live, record);
   }
 
   /** The record as seen from the initiator that the connection has, unless the record knows better who that is. */
-  #facing(live: Live, record: ConnectionRecord): ConnectionRecord {
-    const known = observationsOf(live);
-    if (isSameWay(live, record)) return record;
-    if (known.length === 0) return turnedRecord(record);
-    if (known.some((one) => one.initiatorBy === 'handshake')) return turnedRecord(record);
-    if (record.initiatorBy === 'inferred' && !sawOrder(live, record)) return turnedRecord(record);
+  #orientRecord(live: LiveConnection, record: ConnectionRecord): ConnectionRecord {
+    const observations = observationsOf(live);
+    if (hasSameInitiator(live, record)) return record;
+    if (observations.length === 0) return reverseRecord(record);
+    if (observations.some((one) => one.initiatorBy === 'handshake')) return reverseRecord(record);
+    if (record.initiatorBy === 'inferred' && !knowsInitiatorBetter(live, record)) return reverseRecord(record);
     const [source, destination] = [live.destination, live.source];
-    live.source = source && turnedObservation(source);
-    live.destination = destination && turnedObservation(destination);
-    live.host = live.host && turnedObservation(live.host);
-    live.asked = live.reached = turnedTuple(live.reached);
+    live.source = source && reverseObservation(source);
+    live.destination = destination && reverseObservation(destination);
+    live.host = live.host && reverseObservation(live.host);
+    live.originalTuple = live.translatedTuple = reverseTuple(live.translatedTuple);
     return record;
   }
 
-  #learnTuples(live: Live, record: ConnectionRecord): void {
+  #updateTuples(live: LiveConnection, record: ConnectionRecord): void {
     if (record.translation !== undefined) {
-      live.asked = record.translation.original;
-      live.reached = record.translation.translated;
-      for (const tuple of [live.asked, live.reached]) this.#attach(live, tupleKey(record.protocol, tuple));
+      live.originalTuple = record.translation.original;
+      live.translatedTuple = record.translation.translated;
+      for (const tuple of [live.originalTuple, live.translatedTuple]) this.#indexAndMerge(live, tupleKey(record.protocol, tuple));
       return;
     }
-    if (live.asked !== live.reached) return;
-    const [asked, reached] = this.#bothTuples(live, record);
-    if (tupleKey(live.protocol, asked) === tupleKey(live.protocol, reached)) return;
-    live.asked = asked;
-    live.reached = reached;
+    if (live.originalTuple !== live.translatedTuple) return;
+    const [originalTuple, translatedTuple] = this.#originalAndTranslated(live, record);
+    if (tupleKey(live.protocol, originalTuple) === tupleKey(live.protocol, translatedTuple)) return;
+    live.originalTuple = originalTuple;
+    live.translatedTuple = translatedTuple;
   }
 
   /** What the initiator asked for and what was reached, as far as both sides, or both interfaces of a file, tell. */
-  #bothTuples(live: Live, record: ConnectionRecord): [Tuple, Tuple] {
+  #originalAndTranslated(live: LiveConnection, record: ConnectionRecord): [Tuple, Tuple] {
     if (live.source !== undefined && live.destination !== undefined) {
       return [tupleOf(live.source), tupleOf(live.destination)];
     }
-    if (live.host === undefined || record.point !== 'host') return [live.asked, live.reached];
+    if (live.host === undefined || record.point !== 'host') return [live.originalTuple, live.translatedTuple];
     const [one, other] = [tupleOf(live.host), tupleOf(record)];
-    const isAsked = this.#backends(live.protocol, one.responder, one.responderPort) !== undefined;
-    return isAsked ? [one, other] : [other, one];
+    const isOriginal = this.#findBackends(live.protocol, one.responder, one.responderPort) !== undefined;
+    return isOriginal ? [one, other] : [other, one];
   }
 
   /** The key leads to `live` from now on; a connection that stood there alone, and is the side that it lacks, is part of it. */
-  #attach(live: Live, key: string): void {
+  #indexAndMerge(live: LiveConnection, key: string): void {
     const other = this.#current.get(key);
-    this.#keep(live, key);
-    if (other === undefined || other === live || Math.abs(other.startUs - live.startUs) > toleranceUs) return;
+    this.#index(live, key);
+    if (other === undefined || other === live || Math.abs(other.startUs - live.startUs) > clockToleranceUs) return;
     if (other.source === undefined && other.destination !== undefined && live.destination === undefined) {
       live.destination = other.destination;
     } else if (other.destination === undefined && other.source !== undefined && live.source === undefined) {
@@ -318,34 +318,34 @@ export class Join {
     } else return;
     live.startUs = Math.min(live.startUs, other.startUs);
     live.lastUs = Math.max(live.lastUs, other.lastUs);
-    if (other.judged) this.#events.dropped(other.id);
+    if (other.evaluated) this.#events.merged(other.id);
     this.#retire(other);
   }
 
-  #keep(live: Live, key: string): void {
+  #index(live: LiveConnection, key: string): void {
     if (live.keys.includes(key)) return;
     const replaced = this.#current.get(key);
-    if (replaced !== undefined && replaced !== live) this.#former.set(key, replaced);
+    if (replaced !== undefined && replaced !== live) this.#previous.set(key, replaced);
     this.#current.set(key, live);
     live.keys.push(key);
   }
 
-  #isOver(live: Live, nowUs: number): boolean {
-    if (!live.judged || this.#pending.has(live)) return false;
-    const sides = observationsOf(live);
-    if (sides.every((seen) => seen.ended) && nowUs - live.touchedUs > keptAfterEndUs) return true;
-    return nowUs - live.touchedUs > (live.protocol === TCP ? silenceUs.tcp : silenceUs.other);
+  #canRetire(live: LiveConnection, nowUs: number): boolean {
+    if (!live.evaluated || this.#pending.has(live)) return false;
+    const observations = observationsOf(live);
+    if (observations.every((one) => one.ended) && nowUs - live.updatedUs > endedTimeoutUs) return true;
+    return nowUs - live.updatedUs > (live.protocol === TCP ? idleTimeoutUs.tcp : idleTimeoutUs.other);
   }
 
-  #retire(live: Live): void {
+  #retire(live: LiveConnection): void {
     this.#live.delete(live);
     this.#pending.delete(live);
     for (const key of live.keys) {
       if (this.#current.get(key) === live) this.#current.delete(key);
-      if (this.#former.get(key) === live) this.#former.delete(key);
+      if (this.#previous.get(key) === live) this.#previous.delete(key);
     }
-    const waiting = initiatorKey(live.protocol, live.asked);
-    if (this.#unresolved.get(waiting) === live) this.#unresolved.delete(waiting);
-    this.#events.over(live.id);
+    const unresolvedKey = initiatorKey(live.protocol, live.originalTuple);
+    if (this.#unresolved.get(unresolvedKey) === live) this.#unresolved.delete(unresolvedKey);
+    this.#events.retired(live.id);
   }
 }

@@ -3,7 +3,7 @@
 
 import type { Observation } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
-import type { Both, ConnectionRecord, ObservationPoint, Tuple } from '../../model/record.ts';
+import type { PerDirection, ConnectionRecord, ObservationPoint, Tuple } from '../../model/record.ts';
 
 /** `clockOffsetUs` puts the record's times on the collector's clock. */
 export function observationOf(record: ConnectionRecord, node: string, clockOffsetUs: number): Observation {
@@ -19,7 +19,7 @@ export function observationOf(record: ConnectionRecord, node: string, clockOffse
     initiatorBy: record.initiatorBy,
     midStream: record.protocol === TCP && record.initiatorBy === 'inferred',
     beganUs: record.beganUs + clockOffsetUs,
-    toldBeganUs: record.beganUs,
+    agentBeganUs: record.beganUs,
     lastUs: record.lastUs + clockOffsetUs,
     packets: { ...record.packets },
     bytes: { ...record.bytes },
@@ -27,7 +27,7 @@ export function observationOf(record: ConnectionRecord, node: string, clockOffse
     synRetries: record.synRetries,
     unreachable: record.unreachable,
     arrived: arrived(record),
-    repliedTo: repliedTo(record),
+    hasReply: hasReply(record),
     rttUs: record.rttUs,
     ended: record.ended,
   };
@@ -45,52 +45,52 @@ export function addRecord(to: Observation, record: ConnectionRecord, clockOffset
   to.synRetries += record.synRetries;
   to.unreachable ||= record.unreachable;
   to.arrived ||= arrived(record);
-  to.repliedTo ||= repliedTo(record);
+  to.hasReply ||= hasReply(record);
   to.rttUs ||= record.rttUs;
   to.podUid ||= record.podUid;
   to.ended = record.ended;
 }
 
-function arrived({ packets, unproven }: ConnectionRecord): boolean {
+function arrived({ packets, deliveryUnproven: unproven }: ConnectionRecord): boolean {
   return packets.forward > 0 && !unproven;
 }
 
 /** Agents that do not tell it apart: an ICMP error counts as a packet back. */
-function repliedTo({ answered, packets, unreachable }: ConnectionRecord): boolean {
+function hasReply({ answered, packets, unreachable }: ConnectionRecord): boolean {
   return answered || (packets.reverse > 0 && !unreachable);
 }
 
 /** The same record told from the other end: for a side that inferred the wrong initiator. */
-export function turnedRecord(record: ConnectionRecord): ConnectionRecord {
+export function reverseRecord(record: ConnectionRecord): ConnectionRecord {
   return {
     ...record,
-    ...turnedTuple(record),
-    point: turnedPoint[record.point],
+    ...reverseTuple(record),
+    point: oppositePoint[record.point],
     answered: record.packets.forward > 0 && !record.unreachable,
-    packets: turnedBoth(record.packets),
-    bytes: turnedBoth(record.bytes),
-    tcpFlags: turnedBoth(record.tcpFlags),
+    packets: reverseBoth(record.packets),
+    bytes: reverseBoth(record.bytes),
+    tcpFlags: reverseBoth(record.tcpFlags),
     translation: record.translation && {
-      original: turnedTuple(record.translation.original),
-      translated: turnedTuple(record.translation.translated),
+      original: reverseTuple(record.translation.original),
+      translated: reverseTuple(record.translation.translated),
     },
   };
 }
 
-export function turnedObservation(seen: Observation): Observation {
+export function reverseObservation(observation: Observation): Observation {
   return {
-    ...seen,
-    ...turnedTuple(seen),
-    point: turnedPoint[seen.point],
-    packets: turnedBoth(seen.packets),
-    bytes: turnedBoth(seen.bytes),
-    tcpFlags: turnedBoth(seen.tcpFlags),
-    repliedTo: seen.packets.forward > 0 && !seen.unreachable,
-    arrived: seen.packets.reverse > 0,
+    ...observation,
+    ...reverseTuple(observation),
+    point: oppositePoint[observation.point],
+    packets: reverseBoth(observation.packets),
+    bytes: reverseBoth(observation.bytes),
+    tcpFlags: reverseBoth(observation.tcpFlags),
+    hasReply: observation.packets.forward > 0 && !observation.unreachable,
+    arrived: observation.packets.reverse > 0,
   };
 }
 
-export function turnedTuple(tuple: Tuple): Tuple {
+export function reverseTuple(tuple: Tuple): Tuple {
   return {
     initiator: tuple.responder,
     initiatorPort: tuple.responderPort,
@@ -99,12 +99,12 @@ export function turnedTuple(tuple: Tuple): Tuple {
   };
 }
 
-export const turnedPoint: Record<ObservationPoint, ObservationPoint> = {
+export const oppositePoint: Record<ObservationPoint, ObservationPoint> = {
   source: 'destination',
   destination: 'source',
   host: 'host',
 };
 
-function turnedBoth<Value>(both: Both<Value>): Both<Value> {
+function reverseBoth<Value>(both: PerDirection<Value>): PerDirection<Value> {
   return { forward: both.reverse, reverse: both.forward };
 }

@@ -1,29 +1,29 @@
 // What the network did with a connection, as far as its observations tell.
 import type { Outcome } from '../../model/connection.ts';
-import type { Joined, Observation } from '../../model/joined.ts';
+import type { JoinedConnection, Observation } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import { ACK, RST, SYN } from '../../model/record.ts';
 
 /** A side that saw an answer knows more than one that did not: established before refused before unanswered. */
-export function outcomeOf(joined: Joined): Outcome {
-  const sides = observationsOf(joined);
-  if (sides.some((seen) => answered(joined.protocol, seen))) return 'established';
-  return sides.some((seen) => refused(joined.protocol, seen)) ? 'refused' : 'unanswered';
+export function outcomeOf(joined: JoinedConnection): Outcome {
+  const observations = observationsOf(joined);
+  if (observations.some((observation) => isAnswered(joined.protocol, observation))) return 'established';
+  return observations.some((observation) => isRefused(joined.protocol, observation)) ? 'refused' : 'unanswered';
 }
 
-export function observationsOf(joined: Joined): Observation[] {
-  return [joined.source, joined.destination, joined.host].filter((seen) => seen !== undefined);
+export function observationsOf(joined: JoinedConnection): Observation[] {
+  return [joined.source, joined.destination, joined.host].filter((observation) => observation !== undefined);
 }
 
 /** TCP: a SYN-ACK, or anything but a reset in mid-stream. Others: any packet back that is no ICMP error. */
-export function answered(protocol: number, seen: Observation): boolean {
-  if (seen.packets.reverse === 0) return false;
-  if (protocol !== TCP) return seen.repliedTo;
-  const flags = seen.tcpFlags.reverse;
+export function isAnswered(protocol: number, observation: Observation): boolean {
+  if (observation.packets.reverse === 0) return false;
+  if (protocol !== TCP) return observation.hasReply;
+  const flags = observation.tcpFlags.reverse;
   if ((flags & (SYN | ACK)) === (SYN | ACK) && flags & SYN) return true;
-  return seen.midStream && (flags & ACK) !== 0 && (flags & RST) === 0;
+  return observation.midStream && (flags & ACK) !== 0 && (flags & RST) === 0;
 }
 
-function refused(protocol: number, seen: Observation): boolean {
-  return seen.unreachable || (protocol === TCP && (seen.tcpFlags.reverse & RST) !== 0);
+function isRefused(protocol: number, observation: Observation): boolean {
+  return observation.unreachable || (protocol === TCP && (observation.tcpFlags.reverse & RST) !== 0);
 }

@@ -4,9 +4,9 @@ import type { Connection } from '../../model/connection.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { Finding } from '../../model/finding.ts';
 import { hasPorts } from '../../model/protocol.ts';
-import type { Query } from './store.ts';
+import type { ListQuery } from './store.ts';
 
-export function findingMatches(query: Query, finding: Finding): boolean {
+export function findingMatches(query: ListQuery, finding: Finding): boolean {
   return (
     endsMatch(query, finding.initiator, finding.responder) &&
     oneOf(query.ports, finding.port) &&
@@ -17,7 +17,7 @@ export function findingMatches(query: Query, finding: Finding): boolean {
   );
 }
 
-export function connectionMatches(query: Query, connection: Connection): boolean {
+export function connectionMatches(query: ListQuery, connection: Connection): boolean {
   return (
     endsMatch(query, connection.initiator, connection.responder) &&
     oneOf(query.ports, hasPorts(connection.protocol) ? connection.port : undefined) &&
@@ -27,30 +27,30 @@ export function connectionMatches(query: Query, connection: Connection): boolean
 }
 
 export function endsMatch(
-  query: Pick<Query, 'namespaces' | 'pods' | 'fromPods' | 'toPods'>,
+  query: Pick<ListQuery, 'namespaces' | 'pods' | 'fromPods' | 'toPods'>,
   initiator: Endpoint | undefined,
   responder: Endpoint | undefined,
 ): boolean {
   return (
     anyOf(query.namespaces, namespacesOf(initiator, responder)) &&
-    anyOf(query.pods, [...askedNames(initiator), ...askedNames(responder)]) &&
-    anyOf(query.fromPods, askedNames(initiator)) &&
-    anyOf(query.toPods, askedNames(responder))
+    anyOf(query.pods, [...queryNames(initiator), ...queryNames(responder)]) &&
+    anyOf(query.fromPods, queryNames(initiator)) &&
+    anyOf(query.toPods, queryNames(responder))
   );
 }
 
 /** What a user may call it by. */
-function askedNames(end: Endpoint | undefined): string[] {
+function queryNames(end: Endpoint | undefined): string[] {
   const names = namesOf(end);
   return end?.namespace === undefined ? names : [...names, ...names.map((name) => `${end.namespace}/${name}`)];
 }
 
-export function oneOf<Value>(wanted: readonly Value[] | undefined, value: Value | undefined): boolean {
-  return wanted === undefined || wanted.length === 0 || (value !== undefined && wanted.includes(value));
+export function oneOf<Value>(accepted: readonly Value[] | undefined, value: Value | undefined): boolean {
+  return accepted === undefined || accepted.length === 0 || (value !== undefined && accepted.includes(value));
 }
 
 /** Times that overlap the query's: the end of its span is left out. */
-export function timesMatch(query: Pick<Query, 'sinceUs' | 'untilUs'>, firstUs: number, lastUs: number): boolean {
+export function timesMatch(query: Pick<ListQuery, 'sinceUs' | 'untilUs'>, firstUs: number, lastUs: number): boolean {
   return (
     (query.sinceUs === undefined || lastUs >= query.sinceUs) && (query.untilUs === undefined || firstUs < query.untilUs)
   );
@@ -66,6 +66,6 @@ export function namesOf(...ends: readonly (Endpoint | undefined)[]): string[] {
   return [...new Set(ends.flatMap((end) => [end?.pod, end?.workload]).filter((name) => name !== undefined))];
 }
 
-function anyOf(wanted: readonly string[] | undefined, values: readonly string[]): boolean {
-  return wanted === undefined || wanted.length === 0 || values.some((value) => wanted.includes(value));
+function anyOf(accepted: readonly string[] | undefined, values: readonly string[]): boolean {
+  return accepted === undefined || accepted.length === 0 || values.some((value) => accepted.includes(value));
 }

@@ -1,7 +1,7 @@
 // The one interface of every store: records as they came, connections as joined, findings as judged.
 import type { Connection } from '../../model/connection.ts';
 import type { Finding, FindingKind, Severity } from '../../model/finding.ts';
-import type { NameAnswer } from '../../model/name-answer.ts';
+import type { DnsAnswer } from '../../model/name-answer.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 
@@ -14,18 +14,18 @@ export type StoredBatch = {
   clockOffsetUs: number;
   records: readonly ConnectionRecord[];
   /** Their times are the agent's too. */
-  names: readonly NameAnswer[];
+  dnsAnswers: readonly DnsAnswer[];
 };
 
 /** What became of connections and findings since it was last asked; the ids are those that are none any more. */
-export type Judged = {
+export type ChangeSet = {
   connections: readonly Connection[];
-  dropped: readonly string[];
+  merged: readonly string[];
   findings: { put: readonly Finding[]; removed: readonly string[] };
 };
 
 /** What a user asks for; several values of one field mean either, several fields mean both. Times in µs. */
-export type Query = {
+export type ListQuery = {
   namespaces?: readonly string[];
   /** Names of pods or workloads at either end: NAME in whatever namespace, or NAMESPACE/NAME. */
   pods?: readonly string[];
@@ -52,8 +52,8 @@ export type Store = {
   removeConnections(ids: readonly string[]): Promise<void>;
   putFindings(findings: readonly Finding[]): Promise<void>;
   removeFindings(ids: readonly string[]): Promise<void>;
-  connections(query: Query): Promise<Connection[]>;
-  findings(query: Query): Promise<Finding[]>;
+  connections(query: ListQuery): Promise<Connection[]>;
+  findings(query: ListQuery): Promise<Finding[]>;
   /** Batches whose records or names ended at or after `sinceUs` (collector clock), oldest first: what a restart joins again. */
   batchesSince(sinceUs: number): AsyncIterable<StoredBatch>;
   /** Rows held, and packets as the interfaces count them, for the books. */
@@ -66,6 +66,6 @@ export type Store = {
     bytesOnDisk: number;
   }>;
   /** Deletes what is older than the age limit, then the oldest until the size limit is kept. */
-  retain(nowUs: number): Promise<void>;
+  applyRetention(nowUs: number): Promise<void>;
   close(): Promise<void>;
 };

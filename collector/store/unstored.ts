@@ -2,31 +2,31 @@
 // here until it is taken.
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
-import type { Judged, Store } from './store.ts';
+import type { ChangeSet, Store } from './store.ts';
 
-type JudgedStore = Pick<Store, 'putConnections' | 'removeConnections' | 'putFindings' | 'removeFindings'>;
+type ChangeStore = Pick<Store, 'putConnections' | 'removeConnections' | 'putFindings' | 'removeFindings'>;
 
-export class Unstored {
-  readonly #mostConnections: number;
+export class PendingWrites {
+  readonly #maxConnections: number;
   readonly #connections = new Map<string, Connection>();
-  readonly #dropped = new Set<string>();
+  readonly #merged = new Set<string>();
   readonly #findings = new Map<string, Finding>();
   readonly #removed = new Set<string>();
   #lost = 0;
 
   /** Of more connections than `mostConnections` the oldest are lost, and counted; findings have a bound of their own. */
-  constructor(mostConnections: number) {
-    this.#mostConnections = mostConnections;
+  constructor(maxConnections: number) {
+    this.#maxConnections = maxConnections;
   }
 
-  add({ connections, dropped, findings }: Judged): void {
+  add({ connections, merged, findings }: ChangeSet): void {
     for (const one of connections) {
       this.#connections.delete(one.id);
       this.#connections.set(one.id, one);
     }
-    for (const id of dropped) {
+    for (const id of merged) {
       this.#connections.delete(id);
-      this.#dropped.add(id);
+      this.#merged.add(id);
     }
     for (const one of findings.put) {
       this.#removed.delete(one.id);
@@ -36,39 +36,39 @@ export class Unstored {
       this.#findings.delete(id);
       this.#removed.add(id);
     }
-    this.#bound(this.#connections);
-    this.#bound(this.#dropped);
+    this.#evict(this.#connections);
+    this.#evict(this.#merged);
   }
 
   /**
    * Puts what it can: where the store refuses some of it, that waits on, and the first reason is thrown at the end. Nothing is
    * to be added before it settles.
    */
-  async put(store: JudgedStore): Promise<void> {
-    const refusals: unknown[] = [];
-    const taken = async (what: { clear(): void }, put: Promise<void>) => {
-      await put.then(
-        () => what.clear(),
-        (why: unknown) => refusals.push(why),
+  async writeTo(store: ChangeStore): Promise<void> {
+    const errors: unknown[] = [];
+    const write = async (pending: { clear(): void }, writing: Promise<void>) => {
+      await writing.then(
+        () => pending.clear(),
+        (why: unknown) => errors.push(why),
       );
     };
-    await taken(this.#connections, store.putConnections([...this.#connections.values()]));
-    await taken(this.#dropped, store.removeConnections([...this.#dropped]));
-    await taken(this.#findings, store.putFindings([...this.#findings.values()]));
-    await taken(this.#removed, store.removeFindings([...this.#removed]));
-    if (refusals.length > 0) throw refusals[0];
+    await write(this.#connections, store.putConnections([...this.#connections.values()]));
+    await write(this.#merged, store.removeConnections([...this.#merged]));
+    await write(this.#findings, store.putFindings([...this.#findings.values()]));
+    await write(this.#removed, store.removeFindings([...this.#removed]));
+    if (errors.length > 0) throw errors[0];
   }
 
   /** What waits, and connections that were lost. */
   get counts(): { waiting: number; lost: number } {
     const { size } = this.#connections;
-    return { waiting: size + this.#dropped.size + this.#findings.size + this.#removed.size, lost: this.#lost };
+    return { waiting: size + this.#merged.size + this.#findings.size + this.#removed.size, lost: this.#lost };
   }
 
-  #bound(waiting: Map<string, unknown> | Set<string>): void {
-    for (const id of waiting.keys()) {
-      if (waiting.size <= this.#mostConnections) break;
-      waiting.delete(id);
+  #evict(pending: Map<string, unknown> | Set<string>): void {
+    for (const id of pending.keys()) {
+      if (pending.size <= this.#maxConnections) break;
+      pending.delete(id);
       this.#lost += 1;
     }
   }

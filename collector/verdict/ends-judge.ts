@@ -1,8 +1,8 @@
 // What one history of policies says of a joined connection, once it is known who its ends were.
-import type { Joined } from '../../model/joined.ts';
+import type { JoinedConnection } from '../../model/joined.ts';
 import { hasPorts } from '../../model/protocol.ts';
-import type { Verdict, Way } from '../../model/verdict.ts';
-import { agreed, maybeTranslated } from '../../policy/agreed.ts';
+import type { Verdict, Alternative } from '../../model/verdict.ts';
+import { combineAlternatives, combineMaybeTranslated } from '../../policy/agreed.ts';
 import { CachedJudge } from '../../policy/cached-judge.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
 import type { ClusterHistory } from '../identity/cluster-history.ts';
@@ -11,9 +11,9 @@ import type { PolicyHistory } from '../identity/policy-history.ts';
 import { isLocalScope } from './local-scope.ts';
 
 /** A power of two. */
-const verdictsKept = 2 ** 17;
+const maxCachedVerdicts = 2 ** 17;
 
-export class EndsJudge {
+export class PolicyEvaluator {
   readonly #options: PolicyOptions;
   readonly #cluster: ClusterHistory;
   readonly #identities: Identities;
@@ -25,70 +25,70 @@ export class EndsJudge {
     this.#cluster = cluster;
     this.#identities = identities;
     this.#policies = policies;
-    this.#cached = new CachedJudge(options, verdictsKept);
+    this.#cached = new CachedJudge(options, maxCachedVerdicts);
   }
 
   /** What the policies in force at that time say of the connection between these ends. */
-  judge(joined: Joined, initiator: Identity, responder: Identity, timeUs: number): Verdict {
-    if (isLocalScope(joined.protocol, joined.asked)) {
-      return { verdict: 'unknown', sides: [], why: { reason: 'local-scope', address: joined.asked.responder } };
+  evaluate(joined: JoinedConnection, initiator: Identity, responder: Identity, timeUs: number): Verdict {
+    if (isLocalScope(joined.protocol, joined.originalTuple)) {
+      return { verdict: 'unknown', sides: [], why: { reason: 'local-scope', address: joined.originalTuple.responder } };
     }
     for (const end of [initiator, responder]) {
-      if (end.is === 'nobody') return { verdict: 'unknown', sides: [], why: end.why };
+      if (end.kind === 'nobody') return { verdict: 'unknown', sides: [], why: end.why };
     }
-    if (initiator.is === 'service' || initiator.is === 'nobody' || responder.is === 'nobody') {
+    if (initiator.kind === 'service' || initiator.kind === 'nobody' || responder.kind === 'nobody') {
       return { verdict: 'unknown', sides: [], why: { reason: 'source-translated' } };
     }
-    if (responder.is !== 'service') return this.#judgeEnds(joined, initiator, responder, timeUs);
-    return this.#judgeBackends(joined, initiator, responder, timeUs);
+    if (responder.kind !== 'service') return this.#evaluateEnds(joined, initiator, responder, timeUs);
+    return this.#evaluateBackends(joined, initiator, responder, timeUs);
   }
 
   /** Rule 14: where the backend is not known, every ready endpoint is judged; all the same gives that verdict. */
-  #judgeBackends(
-    joined: Joined,
-    initiator: Identity & { is: 'pod' | 'address' },
-    responder: Identity & { is: 'service' },
+  #evaluateBackends(
+    joined: JoinedConnection,
+    initiator: Identity & { kind: 'pod' | 'address' },
+    responder: Identity & { kind: 'service' },
     timeUs: number,
   ): Verdict {
     const { service } = responder;
     const name = `${service.namespace}/${service.name}`;
-    const ways: Way[] = [];
-    let all = this.#cluster.backendsKnown(service);
-    for (const backend of this.#cluster.backendsOf(service, joined.protocol, joined.asked.responderPort)) {
+    const alternatives: Alternative[] = [];
+    let allKnown = this.#cluster.backendsKnown(service);
+    for (const backend of this.#cluster.backendsOf(service, joined.protocol, joined.originalTuple.responderPort)) {
       const identity = this.#identities.at({ ...backend, protocol: joined.protocol }, timeUs);
-      if (identity.is !== 'pod' && identity.is !== 'address') {
-        all = false;
+      if (identity.kind !== 'pod' && identity.kind !== 'address') {
+        allKnown = false;
         continue;
       }
-      const reached = { ...joined.reached, responder: backend.address, responderPort: backend.port };
-      const verdict = this.#judgeEnds({ ...joined, reached }, initiator, identity, timeUs);
-      ways.push({ initiator: initiator.party, responder: identity.party, verdict });
+      const translatedTuple = { ...joined.translatedTuple, responder: backend.address, responderPort: backend.port };
+      const verdict = this.#evaluateEnds({ ...joined, translatedTuple }, initiator, identity, timeUs);
+      alternatives.push({ initiator: initiator.party, responder: identity.party, verdict });
     }
-    return agreed(ways, all, { reason: 'backend-not-known', service: name }, this.#options);
+    return combineAlternatives(alternatives, allKnown, { reason: 'backend-not-known', service: name }, this.#options);
   }
 
-  #judgeEnds(
-    joined: Joined,
-    initiator: Identity & { is: 'pod' | 'address' },
-    responder: Identity & { is: 'pod' | 'address' },
+  #evaluateEnds(
+    joined: JoinedConnection,
+    initiator: Identity & { kind: 'pod' | 'address' },
+    responder: Identity & { kind: 'pod' | 'address' },
     timeUs: number,
   ): Verdict {
     const policies = this.#policies.at(timeUs);
-    const port = hasPorts(joined.protocol) ? joined.reached.responderPort : undefined;
-    const crossing = {
+    const port = hasPorts(joined.protocol) ? joined.translatedTuple.responderPort : undefined;
+    const flow = {
       initiator: initiator.party,
       responder: responder.party,
       protocol: joined.protocol,
       ...(port === undefined ? {} : { port }),
     };
-    const verdict = this.#cached.judge(crossing, policies);
-    if (joined.asked.initiator === joined.reached.initiator) return verdict;
+    const verdict = this.#cached.judge(flow, policies);
+    if (joined.originalTuple.initiator === joined.translatedTuple.initiator) return verdict;
     // What a policy sees of a masqueraded initiator is open: ingress is judged by pod and by address, or not at all.
-    const { initiator: address, initiatorPort } = joined.reached;
-    const seen = this.#identities.at({ address, port: initiatorPort, protocol: joined.protocol, podUid: '' }, timeUs);
-    const party = seen.is === 'address' ? seen.party : { kind: 'address' as const, address };
-    const byAddress = this.#cached.judge({ ...crossing, initiator: party }, policies);
-    const asAddress = { ...crossing, initiator: party, verdict: byAddress };
-    return maybeTranslated({ ...crossing, verdict }, asAddress, this.#options);
+    const { initiator: address, initiatorPort } = joined.translatedTuple;
+    const translatedInitiator = this.#identities.at({ address, port: initiatorPort, protocol: joined.protocol, podUid: '' }, timeUs);
+    const party = translatedInitiator.kind === 'address' ? translatedInitiator.party : { kind: 'address' as const, address };
+    const verdictByAddress = this.#cached.judge({ ...flow, initiator: party }, policies);
+    const flowByAddress = { ...flow, initiator: party, verdict: verdictByAddress };
+    return combineMaybeTranslated({ ...flow, verdict }, flowByAddress, this.#options);
   }
 }

@@ -1,12 +1,12 @@
 // What never leaves the link, or is the network's own housekeeping: counted, and kept out of findings (docs/join.md).
 import { ICMPV6, UDP } from '../../model/protocol.ts';
 import type { Tuple } from '../../model/record.ts';
-import { isMetadata, localZoneOf } from '../identity/local-addresses.ts';
+import { isCloudMetadata, localZoneOf } from '../identity/local-addresses.ts';
 
 const dhcpPorts: ReadonlySet<number> = new Set([67, 68, 546, 547]); // RFC 2131, RFC 8415
 
 export function isLocalScope(protocol: number, tuple: Tuple): boolean {
-  if (isMetadata(tuple.responder)) return false;
+  if (isCloudMetadata(tuple.responder)) return false;
   if (protocol === UDP && dhcpPorts.has(tuple.responderPort) && dhcpPorts.has(tuple.initiatorPort)) return true;
   // An echo carries its identifier; what has none is neighbour discovery, MLD and the like (RFC 4861, RFC 3810).
   if (protocol === ICMPV6 && tuple.initiatorPort === 0 && tuple.responderPort === 0) return true;

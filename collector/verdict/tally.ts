@@ -1,27 +1,27 @@
 // How many connections have which verdict, the unknown ones by reason: each is counted once, by its latest judgement.
 import type { Connection } from '../../model/connection.ts';
 
-export class Tally {
+export class VerdictCounts {
   readonly #counts: Record<string, number> = {};
   readonly #live = new Map<string, string>();
 
   count(connection: Connection): void {
     const key = connection.verdict === 'unknown' ? `unknown: ${connection.unknownReason}` : connection.verdict;
-    const before = this.#live.get(connection.id);
-    if (before === key) return;
-    if (before !== undefined) this.#counts[before]! -= 1;
+    const previous = this.#live.get(connection.id);
+    if (previous === key) return;
+    if (previous !== undefined) this.#counts[previous]! -= 1;
     this.#live.set(connection.id, key);
     this.#counts[key] = (this.#counts[key] ?? 0) + 1;
   }
 
   /** The connection was part of another one. */
-  dropped(connectionId: string): void {
+  remove(connectionId: string): void {
     const key = this.#live.get(connectionId);
     if (key !== undefined) this.#counts[key]! -= 1;
     this.#live.delete(connectionId);
   }
 
-  over(connectionId: string): void {
+  forget(connectionId: string): void {
     this.#live.delete(connectionId);
   }
 

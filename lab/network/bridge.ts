@@ -1,6 +1,6 @@
 // Pods behind a bridge of their node, as the bridge CNI plugin sets them up: one subnet per node. Its first address is
 // the bridge's and the pods' gateway. Traffic between pods of a node is switched and never takes its forward path.
-import { type Address, addressBytes, addressFromBytes, type Prefix, prefixHolds } from '../../model/address.ts';
+import { type Address, addressBytes, addressFromBytes, type Prefix, prefixContainsBytes } from '../../model/address.ts';
 import type { LabNode, LabPod } from '../topology/cluster.ts';
 import { addAddress, linkGateway, type NamespacePlan } from './plan.ts';
 
@@ -44,7 +44,7 @@ export function bridgedPodPlan(namespace: string, pod: LabPod, node: LabNode, mt
 }
 
 function blockOf(address: Address, node: LabNode): Prefix {
-  return node.podPrefixes.find((block) => prefixHolds(block, addressBytes(address)))!;
+  return node.podPrefixes.find((block) => prefixContainsBytes(block, addressBytes(address)))!;
 }
 
 function gatewayOf(block: Prefix): Address {

@@ -1,5 +1,5 @@
 // The network between and beyond the nodes: the underlay that they share, the collector on it, and the outside hosts.
-import { type Address, addressBytes, addressFromBytes, isIpv6, type Prefix, prefixHolds } from '../../model/address.ts';
+import { type Address, addressBytes, addressFromBytes, isIpv6, type Prefix, prefixContainsBytes } from '../../model/address.ts';
 import { collectorNamespace, fabricNamespace, type LabId, nodeNamespace, outsideNamespace } from '../system/names.ts';
 import type { LabCluster } from '../topology/cluster.ts';
 import type { OutsideHost } from '../topology/places.ts';
@@ -27,7 +27,7 @@ export function collectorAddress(block: Prefix): Address {
 
 /** `172.20.0.11/24`: an address with the length of the underlay block that holds it. */
 export function onUnderlay(address: Address, underlay: readonly Prefix[]): string {
-  const block = underlay.find((one) => prefixHolds(one, addressBytes(address)));
+  const block = underlay.find((one) => prefixContainsBytes(one, addressBytes(address)));
   return block === undefined ? hostPrefix(address) : `${address}/${block.bits}`;
 }
 

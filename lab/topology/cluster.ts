@@ -1,7 +1,7 @@
 // Nodes, pods and Services of the manifests as a kubelet, a CNI and kube-proxy read them: addresses and ports only.
 import { z } from 'zod';
 import { type Address, type Prefix, parseAddress, parsePrefix } from '../../model/address.ts';
-import { faultOf, type Problem } from '../../model/problem.ts';
+import { errorText, type Problem } from '../../model/problem.ts';
 import { manifestInvalid } from '../system/errors.ts';
 import { type Manifest, manifestName } from './manifests.ts';
 
@@ -186,5 +186,5 @@ function serviceOf(
 
 function manifestProblem(manifest: Manifest, issue: z.core.$ZodIssue): Problem {
   const place = `${manifestName(manifest)} (${manifest.file}, ${issue.path.join('.')})`;
-  return manifestInvalid(place, faultOf(issue), 'write it as kubectl get -o yaml prints it');
+  return manifestInvalid(place, errorText(issue), 'write it as kubectl get -o yaml prints it');
 }

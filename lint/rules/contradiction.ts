@@ -1,36 +1,36 @@
 // Selectors that no labels fit, and blocks of which nothing is left: certain, whatever the cluster holds.
 
-import { listed } from '../../policy/listed.ts';
+import { listText } from '../../policy/listed.ts';
 import { isEmpty } from '../blocks.ts';
-import type { Found, LintRule } from '../complaint.ts';
-import { type PeerView, type SelectorView, type SoundPolicy, subjectOf } from '../rule-view.ts';
-import { contradiction as contradictionOf, everyNamespace } from '../selectors.ts';
+import type { RuleComplaint, LintRule } from '../complaint.ts';
+import { type PeerView, type SelectorView, type ValidPolicy, subjectOf } from '../rule-view.ts';
+import { contradictoryKey as contradictionOf, everyNamespace } from '../selectors.ts';
 import { selectorText } from '../words.ts';
 
 export const contradiction: LintRule = {
   name: 'contradiction',
   severity: 'high',
   summary: 'a selector that contradicts itself, or an `ipBlock` that its `except` takes out whole: it can never match',
-  *find({ sound, rules }) {
-    for (const policy of sound) yield* inSelectors(policy, subjectOf(policy).selectors);
+  *find({ validPolicies: sound, rules }) {
+    for (const policy of sound) yield* complaintsOfSelectors(policy, subjectOf(policy).selectors);
     for (const { policy, peers } of rules) {
-      if (peers !== 'everyone') for (const peer of peers) yield* inPeer(policy, peer);
+      if (peers !== 'everyone') for (const peer of peers) yield* complaintsOfPeer(policy, peer);
     }
   },
 };
 
-function* inPeer(object: SoundPolicy, peer: PeerView): Iterable<Found> {
-  switch (peer.is) {
+function* complaintsOfPeer(object: ValidPolicy, peer: PeerView): Iterable<RuleComplaint> {
+  switch (peer.kind) {
     case 'pods':
-      yield* inSelectors(object, peer.selectors);
+      yield* complaintsOfSelectors(object, peer.selectors);
       return;
     case 'nodes':
-      yield* inSelectors(object, [{ of: 'pods', selector: peer.selector, path: [...peer.path, 'nodes'] }]);
+      yield* complaintsOfSelectors(object, [{ target: 'pods', selector: peer.selector, path: [...peer.path, 'nodes'] }]);
       return;
     case 'addresses':
       for (const block of peer.blocks) {
         if (!isEmpty(block)) continue;
-        const except = listed(block.except.map(({ text }) => text));
+        const except = listText(block.except.map(({ text }) => text));
         const fault = `it can never match: except ${except} takes out all of ${block.cidr.text}`;
         yield { object, path: block.path, fault, mend: 'take out less of it' };
       }
@@ -40,8 +40,8 @@ function* inPeer(object: SoundPolicy, peer: PeerView): Iterable<Found> {
   }
 }
 
-function* inSelectors(object: SoundPolicy, selectors: readonly SelectorView[]): Iterable<Found> {
-  for (const { of, selector, path } of selectors) {
+function* complaintsOfSelectors(object: ValidPolicy, selectors: readonly SelectorView[]): Iterable<RuleComplaint> {
+  for (const { target: of, selector, path } of selectors) {
     const key = contradictionOf(of === 'namespaces' ? [...selector, ...everyNamespace] : selector);
     if (key === undefined) continue;
     const text = selectorText(selector.filter((requirement) => requirement.key === key));

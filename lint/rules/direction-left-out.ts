@@ -6,10 +6,10 @@ export const directionLeftOut: LintRule = {
   severity: 'high',
   summary: 'rules of a direction that `policyTypes` leaves out: they can never match, and the direction stays open',
   *find(declared) {
-    for (const policy of declared.sound) {
+    for (const policy of declared.validPolicies) {
       if (policy.kind !== 'NetworkPolicy') continue;
       for (const [direction, type] of directions) {
-        const rules = declared.written(policy)?.value(['spec', direction]);
+        const rules = declared.manifestFields(policy)?.value(['spec', direction]);
         if (policy[direction] !== undefined || !Array.isArray(rules) || rules.length === 0) continue;
         const fault = `its rules can never match: policyTypes has no ${type}, so ${direction} stays open`;
         yield { object: policy, path: ['spec', direction], fault, mend: `add ${type} to policyTypes` };

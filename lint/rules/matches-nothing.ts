@@ -2,9 +2,9 @@
 
 import { selects } from '../../policy/selectors.ts';
 import type { LintRule } from '../complaint.ts';
-import type { Declared } from '../declared.ts';
+import type { DeclaredObjects } from '../declared.ts';
 import type { PeerView } from '../rule-view.ts';
-import { contradiction, everyNamespace } from '../selectors.ts';
+import { contradictoryKey, everyNamespace } from '../selectors.ts';
 import { selectorText } from '../words.ts';
 
 export const matchesNothing: LintRule = {
@@ -15,10 +15,10 @@ export const matchesNothing: LintRule = {
     for (const { policy, peers } of declared.rules) {
       if (peers === 'everyone') continue;
       const missing = peers.map((peer) => missingIn(peer, declared));
-      const never = missing.every((one) => one !== undefined);
+      const matchesNone = missing.every((one) => one !== undefined);
       for (const [at, one] of missing.entries()) {
         if (one === undefined || one === 'contradiction') continue;
-        const fault = `${one} in this folder${never ? ', so the rule matches nothing' : ''}`;
+        const fault = `${one} in this folder${matchesNone ? ', so the rule matches nothing' : ''}`;
         const mend = 'correct the selector, or add the manifests of what it means';
         yield { object: policy, path: peers[at]!.path, fault, mend };
       }
@@ -26,13 +26,13 @@ export const matchesNothing: LintRule = {
   },
 };
 
-function missingIn(peer: PeerView, declared: Declared): string | undefined {
-  switch (peer.is) {
+function missingIn(peer: PeerView, declared: DeclaredObjects): string | undefined {
+  switch (peer.kind) {
     case 'pods': {
       const { namespace, namespaceSelector, podSelector } = peer.pods;
-      if (contradiction(podSelector) !== undefined) return 'contradiction';
-      if (contradiction([...namespaceSelector, ...everyNamespace]) !== undefined) return 'contradiction';
-      const all = declared.allMeant(peer.pods);
+      if (contradictoryKey(podSelector) !== undefined) return 'contradiction';
+      if (contradictoryKey([...namespaceSelector, ...everyNamespace]) !== undefined) return 'contradiction';
+      const all = declared.podsInScope(peer.pods);
       if (all.some(({ hostNetwork }) => !hostNetwork)) return undefined;
       if (all.length > 0) return 'there are only pods on the host network, which are no pods to policies,';
       const pods = podSelector.length === 0 ? 'no pods' : `no pods with ${selectorText(podSelector)}`;
@@ -42,7 +42,7 @@ function missingIn(peer: PeerView, declared: Declared): string | undefined {
       return `there are ${pods}${namespaces}`;
     }
     case 'nodes':
-      if (contradiction(peer.selector) !== undefined) return 'contradiction';
+      if (contradictoryKey(peer.selector) !== undefined) return 'contradiction';
       // A folder without nodes says nothing of them.
       if (declared.nodes.length === 0 || declared.nodes.some(({ labels }) => selects(peer.selector, labels))) {
         return undefined;

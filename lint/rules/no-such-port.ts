@@ -1,8 +1,8 @@
 // Rule 10: a port's name is a container port of the responder, with the same protocol.
 import { protocolName } from '../../model/protocol.ts';
-import { listed } from '../../policy/listed.ts';
+import { listText } from '../../policy/listed.ts';
 import type { LintRule } from '../complaint.ts';
-import { portsBehind } from '../responders.ts';
+import { responderPorts } from '../responders.ts';
 
 export const noSuchPort: LintRule = {
   name: 'no-such-port',
@@ -12,14 +12,14 @@ export const noSuchPort: LintRule = {
     for (const rule of declared.rules) {
       const named = rule.ports.filter(({ port }) => typeof port === 'string');
       if (named.length === 0) continue;
-      const ports = portsBehind(rule, declared);
+      const ports = responderPorts(rule, declared);
       if (ports === undefined) continue; // told of the selector
       for (const { port, protocol, path } of named) {
-        const ofName = ports.filter(({ name }) => name === port);
-        if (ofName.some((one) => protocol === undefined || one.protocol === protocol)) continue;
+        const portsOfName = ports.filter(({ name }) => name === port);
+        if (portsOfName.some((one) => protocol === undefined || one.protocol === protocol)) continue;
         const object = rule.policy;
         const whose = rule.direction === 'ingress' ? 'pods that the policy selects' : 'pods that the rule speaks of';
-        const other = ofName[0];
+        const other = portsOfName[0];
         if (other !== undefined) {
           const has = protocolName(other.protocol);
           const fault = `port ${port} is ${has} at the ${whose}, and the rule says ${protocolName(protocol!)}`;
@@ -27,9 +27,9 @@ export const noSuchPort: LintRule = {
           continue;
         }
         const names = [...new Set(ports.map(({ name }) => name))].filter((name) => name !== '').sort();
-        const known = names.length === 0 ? 'a number' : `a number, or one of ${listed(names)}`;
+        const choices = names.length === 0 ? 'a number' : `a number, or one of ${listText(names)}`;
         const fault = `no container of the ${whose} has a port named ${port} in this folder, so it matches nothing`;
-        yield { object, path, fault, mend: `set ${known}` };
+        yield { object, path, fault, mend: `set ${choices}` };
       }
     }
   },

@@ -1,7 +1,7 @@
 // Egress to the whole world, for which the policy gives no reason.
 import { parsePrefix } from '../../model/address.ts';
-import { areCovering, type Block } from '../blocks.ts';
-import type { Found, LintRule } from '../complaint.ts';
+import { prefixesCover, type Block } from '../blocks.ts';
+import type { RuleComplaint, LintRule } from '../complaint.ts';
 import type { RuleView } from '../rule-view.ts';
 import { portsText } from '../words.ts';
 
@@ -18,13 +18,13 @@ export const openEgress: LintRule = {
   *find(declared) {
     for (const rule of declared.rules) {
       if (rule.direction !== 'egress' || rule.action !== 'Accept' || rule.notUnderstood !== undefined) continue;
-      const reason = declared.written(rule.policy)?.value(['metadata', 'annotations', reasonAnnotation]);
-      if (typeof reason !== 'string' || reason.trim() === '') yield* inRule(rule);
+      const reason = declared.manifestFields(rule.policy)?.value(['metadata', 'annotations', reasonAnnotation]);
+      if (typeof reason !== 'string' || reason.trim() === '') yield* complaintsOfRule(rule);
     }
   },
 };
 
-function* inRule({ policy: object, peers, ports, path }: RuleView): Iterable<Found> {
+function* complaintsOfRule({ policy: object, peers, ports, path }: RuleView): Iterable<RuleComplaint> {
   const mend = `name whom it needs, or say why in the annotation ${reasonAnnotation}`;
   if (peers === 'everyone') {
     const numbered = ports.filter(({ port }) => typeof port !== 'string');
@@ -34,7 +34,7 @@ function* inRule({ policy: object, peers, ports, path }: RuleView): Iterable<Fou
     yield { object, path, fault, mend, ...(ports.length > 0 && ports.every(isDns) && { severity: 'low' as const }) };
     return;
   }
-  const blocks = peers.flatMap((peer) => (peer.is === 'addresses' ? peer.blocks : []));
+  const blocks = peers.flatMap((peer) => (peer.kind === 'addresses' ? peer.blocks : []));
   for (const block of blocks) {
     if (block.cidr.bits !== 0) continue;
     const except = block.except.length === 0 ? '' : ' but for its except';
@@ -42,7 +42,7 @@ function* inRule({ policy: object, peers, ports, path }: RuleView): Iterable<Fou
     yield { object, path: block.path, fault, mend, ...(except !== '' && { severity: 'low' as const }) };
   }
   for (const family of families) {
-    if (!inPieces(blocks, family)) continue;
+    if (!coverTogether(blocks, family)) continue;
     yield { object, path, fault: `its blocks together allow egress to ${family.text}, without a reason`, mend };
   }
 }
@@ -57,12 +57,12 @@ const dnsPort = 53;
 const families = ['0.0.0.0/0', '::/0'].map((text) => parsePrefix(text)!);
 
 /** `0.0.0.0/1` and `128.0.0.0/1` say the same. */
-function inPieces(blocks: readonly Block[], family: Block['cidr']): boolean {
+function coverTogether(blocks: readonly Block[], family: Block['cidr']): boolean {
   const pieces = blocks.filter(({ cidr, except }) => except.length === 0 && cidr.bytes.length === family.bytes.length);
   const isWhole = blocks.some(({ cidr }) => cidr.bits === 0 && cidr.bytes.length === family.bytes.length);
   return (
     !isWhole &&
-    areCovering(
+    prefixesCover(
       pieces.map(({ cidr }) => cidr),
       family,
     )

@@ -1,8 +1,8 @@
 // A port without a protocol is TCP (rule 10), which is seldom what was meant for the port of DNS.
 import { SCTP, TCP, UDP } from '../../model/protocol.ts';
 import type { LintRule } from '../complaint.ts';
-import type { Declared } from '../declared.ts';
-import { portsBehind } from '../responders.ts';
+import type { DeclaredObjects } from '../declared.ts';
+import { responderPorts } from '../responders.ts';
 import type { Path, RuleView } from '../rule-view.ts';
 
 export const probablyUdp: LintRule = {
@@ -26,7 +26,7 @@ export const probablyUdp: LintRule = {
 };
 
 /** Ports that are UDP's, or first of all UDP's. */
-const wellKnown = new Map([
+const wellKnownUdpPorts = new Map([
   [53, 'DNS'],
   [67, 'DHCP'],
   [68, 'DHCP'],
@@ -59,39 +59,39 @@ const wellKnown = new Map([
   [51820, 'WireGuard'],
 ]);
 
-function reason(rule: RuleView, first: number | string, last: number | string, declared: Declared): string | undefined {
-  const ports = (portsBehind(rule, declared) ?? []).filter((one) => {
+function reason(rule: RuleView, first: number | string, last: number | string, declared: DeclaredObjects): string | undefined {
+  const ports = (responderPorts(rule, declared) ?? []).filter((one) => {
     return typeof first === 'string' ? one.name === first : one.port >= first && one.port <= Number(last);
   });
   if (ports.some(({ protocol }) => protocol === TCP || protocol === SCTP)) return undefined;
   const container = ports.find(({ protocol }) => protocol === UDP);
   // no-such-port tells of names.
   if (container !== undefined && typeof first === 'number') return `a container declares ${container.port} as UDP`;
-  const service = first === last && typeof first === 'number' ? wellKnown.get(first) : undefined;
+  const service = first === last && typeof first === 'number' ? wellKnownUdpPorts.get(first) : undefined;
   return service && `${service} is UDP`;
 }
 
 /** Whoever writes UDP beside it means TCP as well. */
-function hasUdp(declared: Declared, { policy, direction }: RuleView, port: number | string): boolean {
+function hasUdp(declared: DeclaredObjects, { policy, direction }: RuleView, port: number | string): boolean {
   return declared.rules.some(
     (other) =>
       other.policy === policy &&
       other.direction === direction &&
-      other.ports.some((one) => one.protocol === UDP && (one.port === undefined || holds(one, port))),
+      other.ports.some((one) => one.protocol === UDP && (one.port === undefined || includesPort(one, port))),
   );
 }
 
-function holds(one: { port?: number | string; endPort?: number }, port: number | string): boolean {
+function includesPort(one: { port?: number | string; endPort?: number }, port: number | string): boolean {
   if (typeof one.port !== 'number' || typeof port !== 'number') return one.port === port;
   return one.port <= port && port <= (one.endPort ?? one.port);
 }
 
 /** ClusterNetworkPolicy has no default for it. */
-function isLeftOut(declared: Declared, { policy }: RuleView, path: Path): boolean {
-  const written = declared.written(policy);
-  if (written === undefined || policy.kind === 'ClusterNetworkPolicy') return false;
-  if (policy.kind === 'NetworkPolicy') return written.value([...path, 'protocol']) === undefined;
+function isLeftOut(declared: DeclaredObjects, { policy }: RuleView, path: Path): boolean {
+  const manifest = declared.manifestFields(policy);
+  if (manifest === undefined || policy.kind === 'ClusterNetworkPolicy') return false;
+  if (policy.kind === 'NetworkPolicy') return manifest.value([...path, 'protocol']) === undefined;
   return ['portNumber', 'portRange'].some(
-    (form) => written.value([...path, form]) !== undefined && written.value([...path, form, 'protocol']) === undefined,
+    (form) => manifest.value([...path, form]) !== undefined && manifest.value([...path, form, 'protocol']) === undefined,
   );
 }

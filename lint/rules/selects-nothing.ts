@@ -1,7 +1,7 @@
 // A policy whose selector finds no pod among the manifests: it protects nobody.
 import type { LintRule } from '../complaint.ts';
 import { subjectOf } from '../rule-view.ts';
-import { contradiction } from '../selectors.ts';
+import { contradictoryKey } from '../selectors.ts';
 import { selectorText } from '../words.ts';
 
 export const selectsNothing: LintRule = {
@@ -9,10 +9,10 @@ export const selectsNothing: LintRule = {
   severity: 'medium',
   summary: 'a policy that selects no pod or workload of this folder, or only such as are on the host network',
   *find(declared) {
-    for (const policy of declared.sound) {
+    for (const policy of declared.validPolicies) {
       const { pods, selectors } = subjectOf(policy);
-      if (selectors.some(({ selector }) => contradiction(selector) !== undefined)) continue;
-      const all = declared.allMeant(pods);
+      if (selectors.some(({ selector }) => contradictoryKey(selector) !== undefined)) continue;
+      const all = declared.podsInScope(pods);
       if (all.some(({ hostNetwork }) => !hostNetwork)) continue;
       const path = policy.kind === 'NetworkPolicy' ? ['spec', 'podSelector'] : ['spec', 'subject'];
       if (all.length > 0) {
@@ -21,9 +21,9 @@ export const selectsNothing: LintRule = {
         continue;
       }
       const texts = selectors.filter(({ selector }) => selector.length > 0);
-      const asked = texts.map(({ of, selector }) => `${of} with ${selectorText(selector)}`).join(', ') || 'pods';
+      const selectorTexts = texts.map(({ target: of, selector }) => `${of} with ${selectorText(selector)}`).join(', ') || 'pods';
       const where = pods.namespace === undefined ? 'this folder' : `namespace ${pods.namespace} of this folder`;
-      const fault = `it selects nothing: there are no ${asked} in ${where}`;
+      const fault = `it selects nothing: there are no ${selectorTexts} in ${where}`;
       yield { object: policy, path, fault, mend: 'correct the selector, or add the manifests of what it means' };
     }
   },

@@ -1,9 +1,9 @@
 // Rules 18, 19 and 22: a rule whose every connection is decided before it.
 import { policyText } from '../../policy/explain.ts';
-import { listed } from '../../policy/listed.ts';
-import type { Found, LintRule } from '../complaint.ts';
+import { listText } from '../../policy/listed.ts';
+import type { RuleComplaint, LintRule } from '../complaint.ts';
 import type { RuleView } from '../rule-view.ts';
-import { type Shadow, Shadows } from '../shadow.ts';
+import { type Shadow, ShadowFinder } from '../shadow.ts';
 import { pathText } from '../words.ts';
 
 export const shadowed: LintRule = {
@@ -13,18 +13,18 @@ export const shadowed: LintRule = {
     'a rule that never decides: a higher tier, a lower priority number or an earlier rule decides all that it matches, or ' +
     'the Baseline tier is never asked. `low` where the outcome is the same',
   *find(declared) {
-    const shadows = new Shadows(declared);
+    const shadows = new ShadowFinder(declared);
     for (const rule of declared.rules) {
-      const shadow = shadows.of(rule);
-      if (shadow !== undefined) yield found(rule, shadow);
+      const shadow = shadows.shadowOf(rule);
+      if (shadow !== undefined) yield complaintOf(rule, shadow);
     }
   },
 };
 
-function found(rule: RuleView, shadow: Shadow): Found {
+function complaintOf(rule: RuleView, shadow: Shadow): RuleComplaint {
   const { policy: object, path } = rule;
   if (shadow.by === 'isolation') {
-    const policies = listed(shadow.policies.map(policyText));
+    const policies = listText(shadow.policies.map(policyText));
     return {
       object,
       path,
@@ -35,17 +35,17 @@ function found(rule: RuleView, shadow: Shadow): Found {
   const { rule: by } = shadow;
   const action = by.notUnderstood === undefined ? by.action : 'Deny';
   const where = by.policy === rule.policy ? 'the earlier rule' : policyText(by.policy);
-  const same = action === rule.action;
+  const isSameAction = action === rule.action;
   return {
     object,
     path,
-    severity: same ? 'low' : 'medium',
-    fault: `all that it matches is ${done[action]} before by ${where} ${pathText(by.path)}${rankText(by, rule)}`,
-    mend: same ? 'take it out' : mendOf(by, rule),
+    severity: isSameAction ? 'low' : 'medium',
+    fault: `all that it matches is ${actionTexts[action]} before by ${where} ${pathText(by.path)}${rankText(by, rule)}`,
+    mend: isSameAction ? 'take it out' : mendOf(by, rule),
   };
 }
 
-const done = { Accept: 'accepted', Deny: 'denied', Pass: 'passed to lower tiers' };
+const actionTexts = { Accept: 'accepted', Deny: 'denied', Pass: 'passed to lower tiers' };
 
 function rankText(by: RuleView, { tier, policy }: RuleView): string {
   if (by.tier !== tier) return `, of the ${by.tier} tier`;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
 import { isNodeName, nodeOfCertificate } from '../../certs/node-name.ts';
-import { endAfter, makeAuthority } from '../../certs/sign.ts';
+import { expiryAfterDays, makeAuthority } from '../../certs/sign.ts';
 
 function wanted(folder: string) {
   return { folder, nodes: ['n1', 'node-2.example'], servers: ['localhost', '127.0.0.1'], days: 1, overwrite: false };
@@ -58,7 +58,7 @@ t.test('an authority outlives what it signs, and certificates are renewed by it'
 t.test('nothing is signed that would outlive its authority: it is said when that ends', async (t) => {
   const folder = t.testdir();
   const ending = async (days: number) => {
-    const { pair } = await makeAuthority(endAfter(days, Date.now()));
+    const { pair } = await makeAuthority(expiryAfterDays(days, Date.now()));
     writeFileSync(join(folder, 'ca.crt'), pair.certificate);
     writeFileSync(join(folder, 'ca.key'), pair.key);
     return new X509Certificate(pair.certificate).validToDate.toISOString().slice(0, 19);

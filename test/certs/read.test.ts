@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
-import { readTls } from '../../certs/read.ts';
+import { readTlsCredentials } from '../../certs/read.ts';
 import { ProblemError } from '../../model/problem.ts';
 
 async function made(t: Test): Promise<(name: string) => string> {
@@ -10,9 +10,9 @@ async function made(t: Test): Promise<(name: string) => string> {
   return (name) => `${folder}/${name}`;
 }
 
-function faults(paths: Parameters<typeof readTls>[0]): string[] {
+function faults(paths: Parameters<typeof readTlsCredentials>[0]): string[] {
   try {
-    readTls(paths);
+    readTlsCredentials(paths);
   } catch (error) {
     if (error instanceof ProblemError) return error.message.split('\n');
     throw error;
@@ -22,7 +22,7 @@ function faults(paths: Parameters<typeof readTls>[0]): string[] {
 
 t.test('certificates that belong together are read as they are', async (t) => {
   const at = await made(t);
-  const tls = readTls({ ca: at('ca.crt'), cert: at('agent-n1.crt'), key: at('agent-n1.key') });
+  const tls = readTlsCredentials({ ca: at('ca.crt'), cert: at('agent-n1.crt'), key: at('agent-n1.key') });
   t.match(tls.cert.toString(), /^-----BEGIN CERTIFICATE-----/);
   t.match(tls.key.toString(), /^-----BEGIN PRIVATE KEY-----/);
 });

@@ -6,12 +6,12 @@ import type { AddressInfo } from 'node:net';
 import { connect, createServer, type TLSSocket } from 'node:tls';
 import t from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
-import { readTls, type Tls } from '../../certs/read.ts';
+import { readTlsCredentials, type TlsCredentials } from '../../certs/read.ts';
 
-type Sides = { agent: Tls; collector: Tls };
+type Sides = { agent: TlsCredentials; collector: TlsCredentials };
 
 /** Whether both trust each other. */
-async function shakeHands(agent: Tls, collector: Tls): Promise<boolean> {
+async function shakeHands(agent: TlsCredentials, collector: TlsCredentials): Promise<boolean> {
   const server = createServer({ ...collector, requestCert: true, rejectUnauthorized: true });
   server.on('secureConnection', (socket: TLSSocket) => socket.end('welcome'));
   await once(server.listen(0, 'localhost'), 'listening');
@@ -30,7 +30,7 @@ t.test('at each step whoever has started again and whoever has not trust each ot
   const folder = t.testdir();
   const wanted = { folder, nodes: ['n1'], servers: ['localhost'], days: 1 };
   const tls = (name: string) => {
-    return readTls({ ca: `${folder}/ca.crt`, cert: `${folder}/${name}.crt`, key: `${folder}/${name}.key` });
+    return readTlsCredentials({ ca: `${folder}/ca.crt`, cert: `${folder}/${name}.crt`, key: `${folder}/${name}.key` });
   };
   const sides = (): Sides => ({ agent: tls('agent-n1'), collector: tls('collector') });
 
@@ -60,9 +60,9 @@ t.test('all may be signed at once by a new authority, which keeps those before t
   const first = new X509Certificate(readFileSync(`${folder}/ca.crt`));
   await t.rejects(makeCertificates({ ...wanted, overwrite: false }), { message: /^certificates-exist: / });
   await makeCertificates({ ...wanted, overwrite: true });
-  const held = readFileSync(`${folder}/ca.crt`, 'utf8');
-  t.equal(held.split('BEGIN CERTIFICATE').length, 3);
-  t.ok(held.includes(first.toString()));
+  const authorityFile = readFileSync(`${folder}/ca.crt`, 'utf8');
+  t.equal(authorityFile.split('BEGIN CERTIFICATE').length, 3);
+  t.ok(authorityFile.includes(first.toString()));
   const agent = new X509Certificate(readFileSync(`${folder}/agent-n1.crt`));
-  t.ok(agent.verify(new X509Certificate(held).publicKey), 'the first one signs');
+  t.ok(agent.verify(new X509Certificate(authorityFile).publicKey), 'the first one signs');
 });

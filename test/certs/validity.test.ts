@@ -2,9 +2,9 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
-import { readTls } from '../../certs/read.ts';
-import { endAfter, makeAuthority, sign } from '../../certs/sign.ts';
-import { endingSoonAt, heldBy, notValidAt } from '../../certs/validity.ts';
+import { readTlsCredentials } from '../../certs/read.ts';
+import { expiryAfterDays, makeAuthority, sign } from '../../certs/sign.ts';
+import { expiringSoonAt, loadedCertificates, notValidAt } from '../../certs/validity.ts';
 import { problemLine } from '../../model/problem.ts';
 
 const dayMs = 86_400_000;
@@ -21,13 +21,13 @@ async function made(t: Test, days: number) {
 t.test('what is not valid yet, or no longer, is not read', async (t) => {
   const { paths, ends } = await made(t, 100);
   const endText = ends.toISOString().slice(0, 19);
-  t.throws(() => readTls(paths, ends.getTime() + 1), {
+  t.throws(() => readTlsCredentials(paths, ends.getTime() + 1), {
     message: new RegExp(
       `^certificate-expired: tls\\.cert [^;]*agent-n1\\.crt: it ended at ${endText}Z; make a new one by `,
     ),
   });
-  t.doesNotThrow(() => readTls(paths, ends.getTime() - 1));
-  t.throws(() => readTls(paths, Date.now() - dayMs), {
+  t.doesNotThrow(() => readTlsCredentials(paths, ends.getTime() - 1));
+  t.throws(() => readTlsCredentials(paths, Date.now() - dayMs), {
     message: new RegExp(
       '^certificate-not-yet-valid: tls\\.cert [^;]*: it is valid from 2.*Z, and this machine’s clock says 2.*Z; set .*\n' +
         'certificate-not-yet-valid: tls\\.ca ',
@@ -37,26 +37,26 @@ t.test('what is not valid yet, or no longer, is not read', async (t) => {
 
 t.test('it is told from 30 days before', async (t) => {
   const { paths, ends } = await made(t, 100);
-  const held = heldBy(readTls(paths), place);
-  t.same(endingSoonAt(ends.getTime() - 30 * dayMs - 1, held), []);
-  t.match(endingSoonAt(ends.getTime() - 30 * dayMs + 1, held), [{ code: 'certificate-ends-soon', place: 'cert' }]);
-  t.same(endingSoonAt(ends.getTime() + 1, held), [], 'that it has ended is another line');
+  const certificates = loadedCertificates(readTlsCredentials(paths), place);
+  t.same(expiringSoonAt(ends.getTime() - 30 * dayMs - 1, certificates), []);
+  t.match(expiringSoonAt(ends.getTime() - 30 * dayMs + 1, certificates), [{ code: 'certificate-ends-soon', place: 'cert' }]);
+  t.same(expiringSoonAt(ends.getTime() + 1, certificates), [], 'that it has ended is another line');
 });
 
 t.test('of several authorities the one counts that signed the certificate', async (t) => {
   const nowMs = Date.now();
-  const [ended, old, young] = await Promise.all([-1, 10, 100].map((days) => makeAuthority(endAfter(days, nowMs))));
-  const whose = { name: 'n1', usage: 'client' as const, names: [] };
+  const [ended, old, young] = await Promise.all([-1, 10, 100].map((days) => makeAuthority(expiryAfterDays(days, nowMs))));
+  const whose = { name: 'n1', usage: 'client' as const, altNames: [] };
   const ca = pem(young!.pair.certificate, old!.pair.certificate, ended!.pair.certificate);
-  const heldWith = async (authority: typeof old) => {
-    const { certificate } = await sign(whose, authority!.authority, endAfter(200, nowMs));
-    return heldBy({ ca, cert: pem(certificate) }, place);
+  const certificatesSignedBy = async (authority: typeof old) => {
+    const { certificate } = await sign(whose, authority!.authority, expiryAfterDays(200, nowMs));
+    return loadedCertificates({ ca, cert: pem(certificate) }, place);
   };
-  t.match(notValidAt(nowMs, await heldWith(ended)).map(problemLine), [
+  t.match(notValidAt(nowMs, await certificatesSignedBy(ended)).map(problemLine), [
     /^certificate-expired: ca: .*; roll the authority/,
   ]);
-  t.match(endingSoonAt(nowMs, await heldWith(old)), [{ code: 'certificate-ends-soon', place: 'ca' }]);
-  t.same(endingSoonAt(nowMs, await heldWith(young)), []);
-  const other = await makeAuthority(endAfter(100, nowMs));
-  t.same(notValidAt(nowMs, await heldWith(other)), [], 'one of them is valid');
+  t.match(expiringSoonAt(nowMs, await certificatesSignedBy(old)), [{ code: 'certificate-ends-soon', place: 'ca' }]);
+  t.same(expiringSoonAt(nowMs, await certificatesSignedBy(young)), []);
+  const other = await makeAuthority(expiryAfterDays(100, nowMs));
+  t.same(notValidAt(nowMs, await certificatesSignedBy(other)), [], 'one of them is valid');
 });

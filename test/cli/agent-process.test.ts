@@ -4,13 +4,13 @@ import t from 'tap';
 
 const commandLine = new URL('../../cli/waybill.ts', import.meta.url).pathname;
 /** Told by each process that begins, before anything else. */
-const telling = `data:text/javascript,${encodeURIComponent(
+const reportProcess = `data:text/javascript,${encodeURIComponent(
   'process.stderr.write(JSON.stringify({ pid: process.pid, flags: process.execArgv, cache: process.env.NODE_COMPILE_CACHE }) + "\\n")',
 )}`;
 
-function begun(words: readonly string[], env: Record<string, string> = {}) {
+function startWaybill(words: readonly string[], env: Record<string, string> = {}) {
   const { NODE_COMPILE_CACHE: _, ...inherited } = process.env;
-  const { stderr, stdout, status } = spawnSync(process.execPath, ['--import', telling, commandLine, ...words], {
+  const { stderr, stdout, status } = spawnSync(process.execPath, ['--import', reportProcess, commandLine, ...words], {
     encoding: 'utf8',
     env: { ...inherited, ...env },
   });
@@ -19,7 +19,7 @@ function begun(words: readonly string[], env: Record<string, string> = {}) {
 }
 
 t.test('the agent begins anew as a small process of the same number, once', async (t) => {
-  const { stdout, status, processes } = begun(['agent', '--help']);
+  const { stdout, status, processes } = startWaybill(['agent', '--help']);
   t.equal(status, 0);
   t.match(stdout, /run the agent of a node/);
   t.equal(processes.length, 2);
@@ -30,9 +30,9 @@ t.test('the agent begins anew as a small process of the same number, once', asyn
 
 t.test('what the environment says of it stands', async (t) => {
   const folder = t.testdir();
-  t.match(begun(['agent', '--help'], { NODE_COMPILE_CACHE: folder }).processes[1], { cache: folder });
+  t.match(startWaybill(['agent', '--help'], { NODE_COMPILE_CACHE: folder }).processes[1], { cache: folder });
 });
 
 t.test('other verbs begin once', async (t) => {
-  t.equal(begun(['status', '--help']).processes.length, 1);
+  t.equal(startWaybill(['status', '--help']).processes.length, 1);
 });

@@ -157,10 +157,10 @@ t.test('--follow goes on until it is interrupted, also before anything came', as
   child.kill('SIGINT');
   t.same(await once(child, 'close'), [0, null]);
 
-  const silent = start(scene, ['flows', '--follow']);
+  const idle = start(scene, ['flows', '--follow']);
   while (scene.listeners() === 0) await new Promise((resolve) => setImmediate(resolve));
-  silent.kill('SIGINT');
-  t.same(await once(silent, 'close'), [0, null]);
+  idle.kill('SIGINT');
+  t.same(await once(idle, 'close'), [0, null]);
 });
 
 t.test('a collector that ends while it is followed is no quiet end', async (t) => {
@@ -185,16 +185,16 @@ t.test('a collector that is killed while it answers is not one that refuses the 
 });
 
 t.test('a collector that is not heard of any more is not waited for, and one that says it lives is', async (t) => {
-  const scene = await apiScene(t, { findings: [finding()] }, { ...followLimits, heartbeatMs: 10 });
+  const scene = await apiScene(t, { findings: [finding()] }, { ...followLimits, heartbeatIntervalMs: 10 });
   const flags = (url: string) => {
     const at = (name: string) => `${scene.folder}/${name}`;
     return { collector: url, ca: at('ca.crt'), cert: at('client.crt'), key: at('client.key') };
   };
-  const silent = await answering(t, scene, (response) => {
+  const idle = await answering(t, scene, (response) => {
     response.setHeader('waybill-heartbeat', 'blank-lines');
     response.write('\n');
   });
-  const deaf = new CollectorClient(flags(silent.url), 120);
+  const deaf = new CollectorClient(flags(idle.url), 120);
   const ended = { message: /^collector-ended: .*: nothing was heard of it for too long; ask again/ };
   const never = new AbortController().signal;
   await t.rejects(deaf.follow('/', new URLSearchParams(), never).next(), ended);

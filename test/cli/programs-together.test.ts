@@ -89,10 +89,10 @@ class Node {
 t.test('an agent without its collector says so once, keeps its records, and delivers them', { skip }, async (t) => {
   const node = await Node.make(t);
   const agent = await node.agent('ours/agent-n1');
-  t.match(await agent.says('no stream to the collector'), { level: 40, collector: ports.ingest, why: /ECONNREFUSED/ });
+  t.match(await agent.logged('no stream to the collector'), { level: 40, collector: ports.ingest, why: /ECONNREFUSED/ });
   node.link.ping(20);
   const collector = await node.collector();
-  await agent.says('the collector answers again');
+  await agent.logged('the collector answers again');
   t.equal(agent.lines('no stream').length, 1, 'it tried again and again, and said so once');
   await until('every packet is stored', async () => (await node.status()).store.packets >= 40);
   const status = await node.status();
@@ -110,7 +110,7 @@ t.test('an agent without its collector says so once, keeps its records, and deli
     [{ ...ping, packets: { forward: 20, reverse: 20 } }],
   );
   t.same([await agent.end(), await collector.end()], [0, 0]);
-  t.same([agent.complaint, collector.complaint], ['', '']);
+  t.same([agent.stderr, collector.stderr], ['', '']);
 });
 
 t.test('an agent with a certificate of another authority says so, and stores nothing', { skip }, async (t) => {
@@ -118,7 +118,7 @@ t.test('an agent with a certificate of another authority says so, and stores not
   await node.collector();
   const foreign = await node.agent('other/agent-n1');
   const said = { level: 40, why: /^it hung up, as it does on a certificate/, mend: /^give tls\.cert and tls\.key/ };
-  t.match(await foreign.says('no stream to the collector'), said);
+  t.match(await foreign.logged('no stream to the collector'), said);
   node.link.ping(5);
   t.match(await node.status(), { nodes: { reporting: 0, of: 1 }, store: { batches: 0, records: 0, connections: 0 } });
   // With records that nobody takes it would wait for a while before it ends.

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
 import { freePort } from '../scene/free-port.ts';
-import { type Ended, type Place, Program, runWaybill } from '../scene/programs.ts';
+import { type Ended, type RunOptions, Program, runWaybill } from '../scene/programs.ts';
 
 type Kind = 'agent' | 'collector';
 
@@ -22,7 +22,7 @@ async function listening(): Promise<string> {
 }
 
 /** All that a program needs, with `changed` in place of some of it. */
-async function run(kind: Kind, changed: Record<string, string>, place?: Place): Promise<Ended> {
+async function run(kind: Kind, changed: Record<string, string>, place?: RunOptions): Promise<Ended> {
   const name = kind === 'collector' ? 'collector' : 'agent-n1';
   const listen = async () => `127.0.0.1:${await freePort()}`;
   const own: Record<string, string> =
@@ -46,7 +46,7 @@ async function run(kind: Kind, changed: Record<string, string>, place?: Place): 
 }
 
 /** It ended by itself, with one line for each fault (`expected` in their alphabet) and nothing else. */
-function told(t: Test, { code, err }: Ended, expected: readonly RegExp[]): void {
+function checkProblems(t: Test, { code, err }: Ended, expected: readonly RegExp[]): void {
   t.equal(code, 2);
   const lines = err.split('\n').slice(0, -1).sort();
   t.match(lines, expected);
@@ -57,19 +57,19 @@ function told(t: Test, { code, err }: Ended, expected: readonly RegExp[]): void 
 t.jobs = 2;
 t.test('a port that is taken is named with its setting', { buffered: true }, async (t) => {
   for (const setting of ['ingest', 'api', 'health']) {
-    told(t, await run('collector', { [`${setting}-listen`]: taken }), [
+    checkProblems(t, await run('collector', { [`${setting}-listen`]: taken }), [
       new RegExp(
         `^cannot-listen: ${setting}\\.listen ${taken}: the port is taken by another program; end that program`,
       ),
     ]);
   }
-  told(t, await run('agent', { 'health-listen': taken }), [
+  checkProblems(t, await run('agent', { 'health-listen': taken }), [
     new RegExp(`^cannot-listen: health\\.listen ${taken}: the port is taken by another program; end that program`),
   ]);
 });
 
 t.test('an address that this machine does not have is named with its setting', { buffered: true }, async (t) => {
-  told(t, await run('collector', { 'ingest-listen': '192.0.2.77:7443' }), [
+  checkProblems(t, await run('collector', { 'ingest-listen': '192.0.2.77:7443' }), [
     /^cannot-listen: ingest\.listen 192\.0\.2\.77:7443: this machine has no such address; set an address of this/,
   ]);
 });
@@ -77,7 +77,7 @@ t.test('an address that this machine does not have is named with its setting', {
 for (const kind of ['agent', 'collector'] as const) {
   t.test(`${kind}: certificate files that are missing are all named`, { buffered: true }, async (t) => {
     const none = { 'tls-ca': '/nowhere/ca.crt', 'tls-cert': '/nowhere/tls.crt', 'tls-key': '/nowhere/tls.key' };
-    told(t, await run(kind, none), [
+    checkProblems(t, await run(kind, none), [
       /^certificate-unreadable: tls\.ca \/nowhere\/ca\.crt: cannot be read \(ENOENT\); /,
       /^certificate-unreadable: tls\.cert \/nowhere\/tls\.crt: /,
       /^certificate-unreadable: tls\.key \/nowhere\/tls\.key: /,
@@ -85,7 +85,7 @@ for (const kind of ['agent', 'collector'] as const) {
   });
 
   t.test(`${kind}: a key that does not belong to the certificate is named with it`, { buffered: true }, async (t) => {
-    told(t, await run(kind, { 'tls-key': `${folder}/client.key` }), [
+    checkProblems(t, await run(kind, { 'tls-key': `${folder}/client.key` }), [
       /^certificate-unusable: tls\.key .*\/client\.key: it does not belong to the certificate in .*\.crt; give /,
     ]);
   });
@@ -101,13 +101,13 @@ for (const kind of ['agent', 'collector'] as const) {
     });
     const name = kind === 'collector' ? 'collector' : 'agent-n1';
     const files = { 'tls-cert': `${ended}-${kind}/${name}.crt`, 'tls-key': `${ended}-${kind}/${name}.key` };
-    told(t, await run(kind, files), [
+    checkProblems(t, await run(kind, files), [
       /^certificate-expired: tls\.cert .*\.crt: it ended at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ; make a new one by the same/,
     ]);
   });
 
   t.test(`${kind}: manifests that are not there are named`, { buffered: true }, async (t) => {
-    told(t, await run(kind, { 'cluster-manifests': '/nowhere/manifests' }), [
+    checkProblems(t, await run(kind, { 'cluster-manifests': '/nowhere/manifests' }), [
       /^cannot-read: cluster\.manifests \/nowhere\/manifests: no such file or folder; give the path/,
     ]);
   });
@@ -119,7 +119,7 @@ for (const kind of ['agent', 'collector'] as const) {
       const file = `${folder}/${kind}.yaml`;
       writeFileSync(file, 'tls:\n  cert: 7\nhealth:\n  listne: 0.0.0.0:1\nlog: {level: loud}\n');
       const env = { WAYBILL_CONFIG: file, WAYBILL_HEALTH_LISTEN: '7446' };
-      told(t, await runWaybill([kind, '--cluster-manifests', ''], { env }), [
+      checkProblems(t, await runWaybill([kind, '--cluster-manifests', ''], { env }), [
         /^bad-setting: .*\.yaml:2, tls\.cert: 7 is not a path; write the path of a file or folder$/,
         /^bad-setting: .*\.yaml:5, log\.level: "loud" is not one of its values; set debug or info or warn or error$/,
         /^bad-setting: WAYBILL_HEALTH_LISTEN: "7446" is not a host:port; write it as 0\.0\.0\.0:7443, /,
@@ -130,39 +130,39 @@ for (const kind of ['agent', 'collector'] as const) {
 }
 
 t.test('agent: the certificate of another node is named with both nodes', { buffered: true }, async (t) => {
-  told(t, await run('agent', { 'node-name': 'n2' }), [
+  checkProblems(t, await run('agent', { 'node-name': 'n2' }), [
     /^certificate-of-another-node: tls\.cert .*agent-n1\.crt: it names node n1, and node\.name is n2; give that of n2 /,
   ]);
-  told(t, await run('agent', { 'tls-cert': `${folder}/client.crt`, 'tls-key': `${folder}/client.key` }), [
+  checkProblems(t, await run('agent', { 'tls-cert': `${folder}/client.crt`, 'tls-key': `${folder}/client.key` }), [
     /^certificate-of-another-node: tls\.cert .*client\.crt: it names no node, and node\.name is n1; give /,
   ]);
 });
 
 t.test('a store that cannot be written, or is another program’s file, is named', { buffered: true }, async (t) => {
-  told(t, await run('collector', { 'store-path': `${folder}/ca.crt/waybill.duckdb` }), [
+  checkProblems(t, await run('collector', { 'store-path': `${folder}/ca.crt/waybill.duckdb` }), [
     /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a path that can be written, or move /,
   ]);
-  told(t, await run('collector', { 'store-path': `${folder}/ca.crt` }), [
+  checkProblems(t, await run('collector', { 'store-path': `${folder}/ca.crt` }), [
     /^store-unusable: store\.path .*\/ca\.crt: .*not a valid DuckDB database file.*; set a path/,
   ]);
 });
 
 t.test('policies that are to be judged by, and are not named, are asked for', { buffered: true }, async (t) => {
-  told(t, await run('collector', { 'policy-judge-by': 'declared' }), [
+  checkProblems(t, await run('collector', { 'policy-judge-by': 'declared' }), [
     /^bad-setting: policy\.judgeBy: .*; set policy\.declared /,
   ]);
 });
 
 t.test('what the time series need is looked at before anything runs', { buffered: true }, async (t) => {
   const missing = { 'series-url': 'http://127.0.0.1:8086', 'series-password-file': '/nowhere/password' };
-  told(t, await run('collector', missing), [
+  checkProblems(t, await run('collector', missing), [
     /^series-password-unreadable: series\.passwordFile \/nowhere\/password: cannot be read \(ENOENT\); give the path/,
   ]);
 });
 
 t.test('a kubeconfig that is not there is named', { buffered: true }, async (t) => {
   for (const kind of ['agent', 'collector'] as const) {
-    told(t, await run(kind, { 'cluster-manifests': '', 'cluster-kubeconfig': '/nowhere/config' }), [
+    checkProblems(t, await run(kind, { 'cluster-manifests': '', 'cluster-kubeconfig': '/nowhere/config' }), [
       /^no-kubeconfig: cluster\.kubeconfig \/nowhere\/config: .*; /,
     ]);
   }

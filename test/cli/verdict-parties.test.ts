@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Parties } from '../../cli/verdict-parties.ts';
-import { answer, readQuery } from '../../cli/verdict-query.ts';
+import { evaluateQuestion, readQuestion } from '../../cli/verdict-query.ts';
 import { parseManifest } from '../../cluster/manifests/manifest.ts';
 import type { Party, Verdict } from '../../model/verdict.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
@@ -28,14 +28,14 @@ const onlyDb =
   '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: db, namespace: shop }, spec: { podSelector: { matchLabels: { app: db } } } }';
 
 function partyOf(scene: Parties, text: string): Party {
-  const found = scene.find(text);
-  if (found.is !== 'one') throw new Error(`${text} is ${found.is}`);
+  const found = scene.resolve(text);
+  if (found.kind !== 'one') throw new Error(`${text} is ${found.kind}`);
   return found.candidate.parties[0]!;
 }
 
 function ask(scene: Parties, from: string, to: string, port: number): Verdict {
-  const read = readQuery({ from, to, port });
-  const reply = 'fault' in read ? read : answer(read.query, scene, defaultPolicyOptions);
+  const read = readQuestion({ from, to, port });
+  const reply = 'fault' in read ? read : evaluateQuestion(read.question, scene, defaultPolicyOptions);
   if ('fault' in reply) throw new Error(reply.fault.fault);
   return reply.verdict;
 }
@@ -76,7 +76,7 @@ t.test(
     });
     const template =
       '{ apiVersion: apps/v1, kind: DaemonSet, metadata: { name: proxy, namespace: shop }, spec: { template: { spec: { hostNetwork: true } } } }';
-    t.same(parties(template).residents(), [
+    t.same(parties(template).declaredEndpoints(), [
       {
         ...{ kind: 'workload', namespace: 'shop', workload: { kind: 'DaemonSet', name: 'proxy' } },
         pods: [{ name: 'DaemonSet/proxy', party: { kind: 'some-node', namespace: 'shop', name: 'DaemonSet/proxy' } }],
@@ -107,10 +107,10 @@ t.test(
     const asked = (...more: string[]) => ask(parties(...pods, api, ...more), '203.0.113.7', '10.96.0.1', 80);
     const unknown = { verdict: 'unknown', why: { reason: 'backend-not-known' } };
     t.match(asked(slice), unknown, 'two pods have its address');
-    const told = (pod: string) => slice.replace('10.0.0.1]', `10.0.0.1], targetRef: { kind: Pod, name: ${pod} }`);
-    t.equal(asked(told('web')).verdict, 'undeclared', 'the slice says which of them');
-    t.match(asked(told('gone')), unknown, 'the pod that the slice names is not there');
-    t.match(asked(told('cron')), unknown, 'and one that has another address');
+    const withTargetRef = (pod: string) => slice.replace('10.0.0.1]', `10.0.0.1], targetRef: { kind: Pod, name: ${pod} }`);
+    t.equal(asked(withTargetRef('web')).verdict, 'undeclared', 'the slice says which of them');
+    t.match(asked(withTargetRef('gone')), unknown, 'the pod that the slice names is not there');
+    t.match(asked(withTargetRef('cron')), unknown, 'and one that has another address');
     const broken = slice.replace('10.0.0.1', '10.0.0.300');
     const { entries } = parseManifest([...pods, api, broken].join('\n---\n'), 'scene.yaml');
     const scene = new Parties(entries.map(({ object }) => object));
@@ -178,27 +178,27 @@ t.test('a workload is judged by its template where none of its pods has an addre
     'labels:',
     'ownerReferences: [{ kind: StatefulSet, name: db, controller: true }], labels:',
   );
-  const template = parties(deployment).find('shop/db');
+  const template = parties(deployment).resolve('shop/db');
   t.match(template, {
-    is: 'workload',
+    kind: 'workload',
     pods: [{ parties: [{ ofWorkload: true, addresses: [], node: '', labels: { app: 'db' } }] }],
   });
-  const pods = parties(owned).find('shop/db');
-  t.match(pods, { is: 'workload', pods: [{ parties: [{ ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] }] }] });
+  const pods = parties(owned).resolve('shop/db');
+  t.match(pods, { kind: 'workload', pods: [{ parties: [{ ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] }] }] });
 });
 
 t.test('a workload whose manifest is not there is judged by each template that stands for it', async (t) => {
   const replicaSet = (name: string, app: string) =>
     `{ apiVersion: apps/v1, kind: ReplicaSet, metadata: { name: ${name}, namespace: shop, ownerReferences: [{ kind: Deployment, name: web }] }, spec: { template: { metadata: { labels: { app: ${app} } }, spec: { containers: [{ name: c }] } } } }`;
-  t.match(parties(replicaSet('web-a', 'web')).find('shop/Deployment/web'), {
-    is: 'workload',
+  t.match(parties(replicaSet('web-a', 'web')).resolve('shop/Deployment/web'), {
+    kind: 'workload',
     pods: [{ parties: [{ ofWorkload: true, name: 'ReplicaSet/web-a', labels: { app: 'web' } }] }],
   });
   const both = parties(replicaSet('web-a', 'web'), replicaSet('web-b', 'db'), onlyDb);
   for (const own of ['shop/web-b', 'shop/ReplicaSet/web-b']) {
     t.match(ask(both, '192.0.2.9', own, 80), { verdict: 'denied' }, `${own} is it alone`);
   }
-  t.match(both.find('shop/web'), {
+  t.match(both.resolve('shop/web'), {
     pods: [{ parties: [{ labels: { app: 'web' } }] }, { parties: [{ labels: { app: 'db' } }] }],
   });
   t.match(ask(both, '192.0.2.9', 'shop/web', 80), { verdict: 'unknown', why: { reason: 'pods-differ' } });

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { runVerdict, type VerdictFlags, verdictCommand } from '../../cli/verdict.ts';
-import { lineCharactersMost } from '../../cli/verdict-batch.ts';
+import { maxLineLength } from '../../cli/verdict-batch.ts';
 import { ProblemError } from '../../model/problem.ts';
 import { folder } from '../cluster/manifests/folders.ts';
 
@@ -128,9 +128,9 @@ t.test('problems of manifests are told on stderr, one line each, and the rest go
   const ran = await run({ cluster: join(cases, 'broken-policies'), batch: true }, [
     '{"from":"shop/web","to":"shop/db","port":80}\n',
   ]);
-  const told = lines(ran.stderr);
-  t.ok(told.some((line) => /^end-port-below-port: NetworkPolicy shop\/end-port \(/.test(line)));
-  t.ok(told.some((line) => /^unknown-operator: NetworkPolicy other\/operator \(/.test(line)));
+  const problems = lines(ran.stderr);
+  t.ok(problems.some((line) => /^end-port-below-port: NetworkPolicy shop\/end-port \(/.test(line)));
+  t.ok(problems.some((line) => /^unknown-operator: NetworkPolicy other\/operator \(/.test(line)));
   t.equal(JSON.parse(ran.stdout).verdict, 'unknown');
 });
 
@@ -187,7 +187,7 @@ t.test('lines may come in any pieces, in the middle of a letter too, and the las
 });
 
 t.test('a line without end is an error of that line, and is not kept', async (t) => {
-  const long = 'x'.repeat(lineCharactersMost);
+  const long = 'x'.repeat(maxLineLength);
   const ran = await run({ batch: true }, [long, long, long, '\n{"from":"shop/debug","to":"203.0.113.7","port":1}\n']);
   const [first, second] = lines(ran.stdout).map((line) => JSON.parse(line));
   t.match(first.error, /^bad-query: line 1: the line is too long;/);

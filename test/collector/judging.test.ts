@@ -10,8 +10,8 @@ const dbLink = { index: 9, podUid: 'uid-db', addresses: ['10.0.2.3'] };
 /** Both agents report, and the connection was carried. */
 function watched(manifests: string): Scene {
   const scene = new Scene(manifests);
-  scene.hear('n1', [webLink]);
-  scene.hear('n2', [dbLink]);
+  scene.report('n1', [webLink]);
+  scene.report('n2', [dbLink]);
   return scene;
 }
 
@@ -42,7 +42,7 @@ t.test('denied and dropped is blocked, and says that the responder’s interface
 
 t.test('denied and refused by who knows whom is blocked with delivery unknown', async (t) => {
   const scene = new Scene(`${shop}---${ingressPolicy('db', 'api')}`);
-  scene.hear('n1', [webLink]);
+  scene.report('n1', [webLink]);
   scene.see('n1', reset());
   scene.pass(3 * second);
   t.same(scene.kinds(), ['blocked']);
@@ -64,9 +64,9 @@ t.test('what is outside has the name by which pods asked for it before, newest f
   scene.see('n1', answered({ ...out, initiatorPort: 1 }));
   scene.pass(5 * second);
   t.same([...scene.findings.values()][0]!.responder!.names, undefined, 'nobody had asked');
-  scene.named('cdn.example', '203.0.113.9', 60);
-  scene.named('www.example', '203.0.113.9', 60);
-  scene.named('db.example', '10.0.2.3', 60);
+  scene.dnsAnswer('cdn.example', '203.0.113.9', 60);
+  scene.dnsAnswer('www.example', '203.0.113.9', 60);
+  scene.dnsAnswer('db.example', '10.0.2.3', 60);
   const begun = { beganUs: scene.nowUs, firstUs: scene.nowUs, lastUs: scene.nowUs };
   scene.see('n1', answered({ ...out, ...begun, initiatorPort: 2 }), answered({ ...begun, initiatorPort: 3 }));
   scene.pass(second);
@@ -85,7 +85,7 @@ t.test('what is outside has the name by which pods asked for it before, newest f
 
 t.test('a connection that lives longer than its name’s time to live keeps the name', async (t) => {
   const scene = watched(shop);
-  scene.named('www.example', '203.0.113.9', 1);
+  scene.dnsAnswer('www.example', '203.0.113.9', 1);
   const out = { responder: ip('203.0.113.9'), responderPort: 443, beganUs: t0 };
   scene.see('n1', answered({ ...out, firstUs: t0, lastUs: t0 }));
   scene.pass(second);
@@ -174,7 +174,7 @@ t.test('an address that another pod took is judged as what it was at that time',
   scene.see('n2', atDestination(answered()));
   scene.pass(second);
   scene.gone(podManifest('web', 'n1', '10.0.1.2'));
-  scene.hear('n1', [{ ...webLink, goneUs: scene.nowUs }]);
+  scene.report('n1', [{ ...webLink, goneUs: scene.nowUs }]);
   scene.pass(second / 2);
   scene.put(podManifest('job', 'n1', '10.0.1.2'));
   scene.pass(second);
@@ -189,12 +189,12 @@ t.test(
   'a new pod that speaks before the API server tells of it is not the dead pod whose address it has',
   async (t) => {
     const scene = watched(shop);
-    scene.hear('n1', [webLink, { index: 8, podUid: '', addresses: ['10.0.1.2'], watchedSinceUs: t0 }]);
+    scene.report('n1', [webLink, { index: 8, podUid: '', addresses: ['10.0.1.2'], watchedSinceUs: t0 }]);
     scene.see('n1', answered({ interfaceIndex: 8, beganUs: t0 + second, firstUs: t0 + second, lastUs: t0 + second }));
     scene.pass(3 * second);
     scene.gone(podManifest('web', 'n1', '10.0.1.2'));
     scene.put(podManifest('job', 'n1', '10.0.1.2'));
-    scene.hear('n1', [webLink, { index: 8, podUid: 'uid-job', addresses: ['10.0.1.2'], watchedSinceUs: t0 }]);
+    scene.report('n1', [webLink, { index: 8, podUid: 'uid-job', addresses: ['10.0.1.2'], watchedSinceUs: t0 }]);
     scene.pass(2 * second);
     t.same(
       [...scene.connections.values()].map((one) => one.initiator.pod),
@@ -212,7 +212,7 @@ t.test('an address that nobody owned is unknown, and no finding', async (t) => {
     [['unknown', 'no owner at that time']],
   );
   t.same(scene.kinds(), []);
-  t.match(scene.judging.counts.verdicts, { 'unknown: no owner at that time': 1 });
+  t.match(scene.pipeline.counts.verdicts, { 'unknown: no owner at that time': 1 });
 });
 
 t.test('masquerade: judged by pod and by address, and unknown where these differ', async (t) => {
@@ -277,7 +277,7 @@ t.test(
   async (t) => {
     const fromBridge = atDestination(answered({ initiator: ip('10.0.2.1') }));
     const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
-    scene.hear('n2', [dbLink], ['192.0.2.2', '10.0.2.1']);
+    scene.report('n2', [dbLink], ['192.0.2.2', '10.0.2.1']);
     scene.see('n2', fromBridge);
     scene.pass(second);
     t.match([...scene.connections.values()], [{ initiator: { kind: 'node', node: 'n2' }, verdict: 'allowed' }]);
@@ -288,7 +288,7 @@ t.test(
       ['n1', webLink],
       ['n2', dbLink],
     ] as const)
-      alike.hear(node, [link], ['10.0.2.1']);
+      alike.report(node, [link], ['10.0.2.1']);
     alike.see('n2', fromBridge);
     alike.pass(second);
     t.match([...alike.connections.values()], [{ initiator: { kind: 'unknown' }, verdict: 'unknown' }]);
@@ -300,18 +300,18 @@ t.test('a gap in what was seen takes away the proof of silence, and not who was 
   const [early, late] = [t0, t0 + 2 * second];
   // The API server has forgotten the pod by then: only its agent tells who was behind the interface.
   scene.gone(podManifest('db', 'n2', '10.0.2.3'));
-  scene.hear('n2', [{ ...dbLink, wholeSinceUs: t0 + second }]);
+  scene.report('n2', [{ ...dbLink, gapFreeSinceUs: t0 + second }]);
   for (const at of [early, late]) {
     scene.see('n1', record({ initiatorPort: at === early ? 1 : 2, beganUs: at, firstUs: at, lastUs: at }));
   }
   scene.pass(15 * second);
-  const told = [...scene.connections.values()].map(({ initiatorPort, responder, delivered }) => ({
+  const connections = [...scene.connections.values()].map(({ initiatorPort, responder, delivered }) => ({
     initiatorPort,
     pod: responder.pod,
     delivered: delivered.delivered,
   }));
   t.same(
-    told.sort((a, b) => a.initiatorPort - b.initiatorPort),
+    connections.sort((a, b) => a.initiatorPort - b.initiatorPort),
     [
       { initiatorPort: 1, pod: 'db', delivered: 'unknown' },
       { initiatorPort: 2, pod: 'db', delivered: 'no' },

@@ -8,7 +8,7 @@ import t from 'tap';
 import { openDuckdb } from '../../collector/store/duckdb/duckdb.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { decodeRecords } from '../../proto/decode.ts';
-import { decodeNames } from '../../proto/names.ts';
+import { decodeDnsNames } from '../../proto/names.ts';
 import { flowIngestDefinition } from '../../proto/wire.ts';
 
 const here = new URL('.', import.meta.url).pathname;
@@ -21,7 +21,7 @@ const folders = (path: string) =>
 function decodedMessage(bytes: Buffer): unknown {
   const batch = flowIngestDefinition().Stream.requestDeserialize(bytes);
   const records = batch.records === null ? null : decodeRecords(batch.records, 100_000);
-  return JSON.parse(JSON.stringify({ ...batch, records, names: decodeNames(batch.names) }));
+  return JSON.parse(JSON.stringify({ ...batch, records, names: decodeDnsNames(batch.names) }));
 }
 
 function* messagesOf(path: string): Generator<Buffer> {

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import { type Given, loadConfig } from '../../config/load.ts';
+import { type ConfigSources, loadConfig } from '../../config/load.ts';
 import { duration, hostPort, integer, path, text } from '../../config/setting.ts';
 import { ProblemError } from '../../model/problem.ts';
 
@@ -16,16 +16,16 @@ const schema = {
   },
 };
 
-function given(t: Test, { yaml, ...rest }: Partial<Given> & { yaml?: string }): Given {
+function sources(t: Test, { yaml, ...rest }: Partial<ConfigSources> & { yaml?: string }): ConfigSources {
   const file = yaml === undefined ? undefined : `${t.testdir()}/waybill.yaml`;
   if (file !== undefined) writeFileSync(file, yaml!);
   return { file, flags: {}, env: {}, ...rest };
 }
 
 /** The lines that a user reads, without the folder of the test. */
-function faults(t: Test, wrong: Partial<Given> & { yaml?: string }): string[] {
+function faults(t: Test, wrong: Partial<ConfigSources> & { yaml?: string }): string[] {
   try {
-    loadConfig(schema, given(t, wrong));
+    loadConfig(schema, sources(t, wrong));
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     return error.message.replaceAll(`${t.testdirName}/`, '').split('\n');
@@ -37,18 +37,18 @@ t.test('a flag goes before a variable, a variable before the file, the file befo
   const flags = { 'findings-grace': '1s' };
   const env = { WAYBILL_FINDINGS_GRACE: '2s', WAYBILL_INGEST_MAX_AGENTS: '2' };
   const yaml = 'findings: {grace: 3s}\ningest: {maxAgents: 3, listen: "[::1]:1"}\n';
-  t.same(loadConfig(schema, given(t, { flags, env, yaml })), {
+  t.same(loadConfig(schema, sources(t, { flags, env, yaml })), {
     ingest: { listen: '[::1]:1', maxAgents: 2 },
     findings: { grace: 1000 },
     store: { path: '/var/lib/waybill', token: '' },
   });
-  t.match(loadConfig(schema, given(t, { yaml })), { ingest: { maxAgents: 3 }, findings: { grace: 3000 } });
-  t.match(loadConfig(schema, given(t, {})), { ingest: { maxAgents: 10 }, findings: { grace: 10_000 } });
+  t.match(loadConfig(schema, sources(t, { yaml })), { ingest: { maxAgents: 3 }, findings: { grace: 3000 } });
+  t.match(loadConfig(schema, sources(t, {})), { ingest: { maxAgents: 10 }, findings: { grace: 10_000 } });
 });
 
 t.test('what is empty in the file keeps its default', async (t) => {
   for (const yaml of ['', '# nothing\n', '{}', 'findings:\n', 'findings:\n  # grace: 1s\n', 'findings: {grace: }']) {
-    t.match(loadConfig(schema, given(t, { yaml })), { findings: { grace: 10_000 } }, JSON.stringify(yaml));
+    t.match(loadConfig(schema, sources(t, { yaml })), { findings: { grace: 10_000 } }, JSON.stringify(yaml));
   }
 });
 

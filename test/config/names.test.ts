@@ -1,9 +1,9 @@
 import t from 'tap';
-import { namedSettings } from '../../config/names.ts';
+import { settingNames } from '../../config/names.ts';
 import { flag, path } from '../../config/setting.ts';
 
 t.test('one declaration gives the name in YAML, the flag and the variable', async (t) => {
-  const named = namedSettings({
+  const named = settingNames({
     policy: { ipBlockMatchesPods: flag({ default: true, help: '' }) },
     store: { path: path({ default: '', help: '' }) },
   });

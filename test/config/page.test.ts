@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { agentSchema } from '../../agent/config.ts';
 import { collectorSchema } from '../../collector/config.ts';
-import { namedSettings } from '../../config/names.ts';
+import { settingNames } from '../../config/names.ts';
 import { configTable, withTables } from '../../config/page.ts';
 import { duration, path } from '../../config/setting.ts';
 
@@ -32,7 +32,7 @@ t.test('a row for each section and each setting, in the order of the declaration
 
 for (const [program, schema] of Object.entries({ agent: agentSchema, collector: collectorSchema })) {
   t.test(`every setting of the ${program} has a help that fits a table, and a default that can be used`, async (t) => {
-    for (const { key, setting } of namedSettings(schema)) {
+    for (const { key, setting } of settingNames(schema)) {
       t.match(setting.help, /^[^|\n]{8,120}[^|\n.]$/, key);
       t.ok('value' in setting.read(setting.defaultText), key);
     }

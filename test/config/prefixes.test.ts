@@ -1,16 +1,16 @@
 import t from 'tap';
 import { namedPrefixes, prefixes } from '../../config/prefixes.ts';
-import type { Read } from '../../config/setting.ts';
+import type { ReadResult } from '../../config/setting.ts';
 import type { Prefix } from '../../model/address.ts';
 
 const list = prefixes({ help: '' });
 const named = namedPrefixes({ help: '' });
 
-function texts(read: Read<readonly Prefix[]>): string[] | string {
+function texts(read: ReadResult<readonly Prefix[]>): string[] | string {
   return 'value' in read ? read.value.map((one) => one.text) : read.fault;
 }
 
-function textsByName(read: Read<Readonly<Record<string, readonly Prefix[]>>>): object | string {
+function textsByName(read: ReadResult<Readonly<Record<string, readonly Prefix[]>>>): object | string {
   if (!('value' in read)) return read.fault;
   return Object.fromEntries(Object.entries(read.value).map(([name, one]) => [name, texts({ value: one })]));
 }

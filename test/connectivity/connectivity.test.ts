@@ -2,11 +2,11 @@
 // and what is not listed is denied. CONNECTIVITY_SEED asks the same again, CONNECTIVITY_CLUSTERS more.
 import t from 'tap';
 import { connectivity, passingVerdicts } from '../../connectivity/connectivity.ts';
-import { type Change, changes, difference } from '../../connectivity/difference.ts';
-import type { World } from '../../connectivity/lines.ts';
-import type { Resident } from '../../connectivity/places.ts';
+import { type ChangeKind, changeKinds, difference } from '../../connectivity/difference.ts';
+import type { ClusterState } from '../../connectivity/lines.ts';
+import type { DeclaredEndpoint } from '../../connectivity/places.ts';
 import { ICMP, SCTP, TCP, UDP } from '../../model/protocol.ts';
-import type { Crossing, Party } from '../../model/verdict.ts';
+import type { Flow, Party } from '../../model/verdict.ts';
 import { reasonText, verdictJson } from '../../policy/explain.ts';
 import { judge } from '../../policy/judge.ts';
 import { compilePolicies } from '../../policy/policy-set.ts';
@@ -14,41 +14,41 @@ import { Chance } from '../policy/oracle/chance.ts';
 import { randomCluster } from '../policy/oracle/random-cluster.ts';
 import { translated } from '../policy/oracle/translate.ts';
 import { ip } from '../scene/records.ts';
-import { speaksOf } from './points.ts';
+import { coversFlow } from './points.ts';
 
 const seed = Number(process.env.CONNECTIVITY_SEED ?? Date.now() % 1_000_000_000);
 const clusters = Number(process.env.CONNECTIVITY_CLUSTERS ?? 200);
 const questionsEach = 150;
-const everything = { verdicts: passingVerdicts, concerns: () => true };
+const everything = { verdicts: passingVerdicts, includesPair: () => true };
 
-type Cluster = World & { options: ReturnType<typeof randomCluster>['options']; parties: Party[] };
+type Cluster = ClusterState & { options: ReturnType<typeof randomCluster>['options']; parties: Party[] };
 
 function clusterBy(chance: Chance): Cluster {
   const { parties, policies, options } = randomCluster(chance);
   const inside = parties.filter((party) => party.kind !== 'address' || party.node !== undefined);
-  return { residents: residentsOf(inside), policies: policies.map(translated), options, parties: inside };
+  return { endpoints: residentsOf(inside), policies: policies.map(translated), options, parties: inside };
 }
 
 /** Pods of one namespace are mostly of one Deployment; a template and a host-network pod are workloads of their own. */
-function residentsOf(parties: readonly Party[]): Resident[] {
-  const residents: Resident[] = [];
+function residentsOf(parties: readonly Party[]): DeclaredEndpoint[] {
+  const endpoints: DeclaredEndpoint[] = [];
   const deployments = new Map<string, { name: string; party: Party }[]>();
   for (const [at, party] of parties.entries()) {
-    if (party.kind === 'address') residents.push({ kind: 'node', name: party.node!, parties: [party] });
-    else if (party.kind === 'pod' && party.ofWorkload === undefined && party.name !== 's') {
+    if (party.kind === 'address') endpoints.push({ kind: 'node', name: party.node!, parties: [party] });
+    else if (party.kind === 'pod' && party.representsWorkload === undefined && party.name !== 's') {
       const pods = deployments.get(party.namespace) ?? [];
       pods.push({ name: party.name, party });
       deployments.set(party.namespace, pods);
     } else {
-      const kind = party.kind === 'pod' && party.ofWorkload === undefined ? 'Pod' : 'DaemonSet';
+      const kind = party.kind === 'pod' && party.representsWorkload === undefined ? 'Pod' : 'DaemonSet';
       const workload = { kind, name: `${party.name}-${at}` };
-      residents.push({ kind: 'workload', namespace: party.namespace, workload, pods: [{ name: party.name, party }] });
+      endpoints.push({ kind: 'workload', namespace: party.namespace, workload, pods: [{ name: party.name, party }] });
     }
   }
   for (const [namespace, pods] of deployments) {
-    residents.push({ kind: 'workload', namespace, workload: { kind: 'Deployment', name: 'd' }, pods });
+    endpoints.push({ kind: 'workload', namespace, workload: { kind: 'Deployment', name: 'd' }, pods });
   }
-  return residents;
+  return endpoints;
 }
 
 const names = ['example.com', 'api.example.com', 'a.b.example.com', 'notexample.com', 'example.net'];
@@ -77,28 +77,28 @@ function outsideBy(chance: Chance): Party {
   return { kind: 'address', address, ...(chance.once(2) && { names: chance.list(0, 1, () => chance.one(names)) }) };
 }
 
-function crossingBy(chance: Chance, parties: readonly Party[]): Crossing | undefined {
+function randomFlow(chance: Chance, parties: readonly Party[]): Flow | undefined {
   const pods = parties.filter((party) => party.kind === 'pod');
   const pod = chance.one(pods);
   const other = chance.once(3) ? outsideBy(chance) : chance.one(parties);
   // Itself is no line, and of a family that a pod does not have there is none either.
-  if (other === pod && pod.ofWorkload === undefined) return undefined;
+  if (other === pod && pod.representsWorkload === undefined) return undefined;
   const [initiator, responder] = chance.once(2) ? [pod, other] : [other, pod];
   const protocol = chance.one([TCP, TCP, UDP, SCTP, ICMP]);
   const port = chance.one([1, 79, 80, 81, 82, 89, 90, 91, 442, 443, 444, 65_535]);
   return { initiator, responder, protocol, ...(protocol !== ICMP && { port }) };
 }
 
-function verdictOf(crossing: Crossing, { policies, options }: Cluster) {
-  const { initiator, responder } = crossing;
+function verdictOf(flow: Flow, { policies, options }: Cluster) {
+  const { initiator, responder } = flow;
   // Two pods of one name in the random cluster are two pods.
-  const apart = (party: Party): Party => (party.kind === 'pod' ? { ...party, ofWorkload: true } : party);
-  const asked = { ...crossing, initiator: apart(initiator), responder: apart(responder) };
+  const apart = (party: Party): Party => (party.kind === 'pod' ? { ...party, representsWorkload: true } : party);
+  const asked = { ...flow, initiator: apart(initiator), responder: apart(responder) };
   return verdictJson(judge(asked, compilePolicies(policies), options));
 }
 
 /** Who has addresses has connections in their families alone. */
-function isOfFamily({ initiator, responder }: Crossing): boolean {
+function isOfFamily({ initiator, responder }: Flow): boolean {
   const familiesOf = (party: Party) => {
     const addresses = party.kind === 'address' ? [party.address] : party.kind === 'pod' ? party.addresses : [];
     return addresses.length === 0 ? [true, false] : addresses.map((one) => one.includes(':'));
@@ -114,18 +114,18 @@ t.test(`${clusters} clusters: what is listed is what the judge says, and what is
     const cluster = clusterBy(chance);
     const lines = [...connectivity(cluster, cluster.options, everything)];
     for (let asked = 0; asked < questionsEach; asked++) {
-      const crossing = crossingBy(chance, cluster.parties);
-      if (crossing === undefined || !isOfFamily(crossing)) continue;
-      const { verdict, reason } = verdictOf(crossing, cluster);
+      const flow = randomFlow(chance, cluster.parties);
+      if (flow === undefined || !isOfFamily(flow)) continue;
+      const { verdict, reason } = verdictOf(flow, cluster);
       counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
-      const found = lines.filter((line) => speaksOf(line, crossing, cluster.residents));
+      const found = lines.filter((line) => coversFlow(line, flow, cluster.endpoints));
       const expected = verdict === 'denied' ? [] : [reason === undefined ? verdict : `${verdict}: ${bare(reason)}`];
-      const told = found.map(({ told: { verdict, why } }) =>
+      const listed = found.map(({ entry: { verdict, why } }) =>
         why === undefined ? verdict : `${verdict}: ${bare(reasonText(why))}`,
       );
-      if (String(told) === String(expected)) continue;
+      if (String(listed) === String(expected)) continue;
       t.fail(
-        `CONNECTIVITY_SEED=${seed + at}: ${JSON.stringify(crossing)} is ${expected}, listed: ${JSON.stringify(found)}`,
+        `CONNECTIVITY_SEED=${seed + at}: ${JSON.stringify(flow)} is ${expected}, listed: ${JSON.stringify(found)}`,
       );
       return;
     }
@@ -140,34 +140,34 @@ t.test(`${clusters} changes of policies and pods: each connection that changes i
     const before = clusterBy(chance);
     const kept = before.policies.filter(() => !chance.once(2));
     const added = chance.once(3) ? [] : clusterBy(chance).policies.slice(0, 2);
-    const gone = chance.once(3) ? chance.one(before.residents) : undefined;
-    const residents = before.residents.filter((one) => one !== gone);
-    const after = { ...before, residents, policies: [...kept, ...added] };
+    const gone = chance.once(3) ? chance.one(before.endpoints) : undefined;
+    const endpoints = before.endpoints.filter((one) => one !== gone);
+    const after = { ...before, residents: endpoints, policies: [...kept, ...added] };
     const lines = [...difference(before, after, before.options, everything)];
     for (let asked = 0; asked < questionsEach; asked++) {
-      const crossing = crossingBy(chance, before.parties);
-      if (crossing === undefined || !isOfFamily(crossing)) continue;
-      const isGone = [crossing.initiator, crossing.responder].some((party) => isIn(gone, party));
-      const [was, is] = [verdictOf(crossing, before).verdict, isGone ? 'absent' : verdictOf(crossing, after).verdict];
+      const flow = randomFlow(chance, before.parties);
+      if (flow === undefined || !isOfFamily(flow)) continue;
+      const isGone = [flow.initiator, flow.responder].some((party) => isIn(gone, party));
+      const [was, is] = [verdictOf(flow, before).verdict, isGone ? 'absent' : verdictOf(flow, after).verdict];
       const expected = changeOf(was, is);
       counts.set(expected ?? 'none', (counts.get(expected ?? 'none') ?? 0) + 1);
-      const found = lines.filter((line) => speaksOf(line, crossing, before.residents));
-      if (String(found.map(({ told }) => told.change)) === String(expected === undefined ? [] : [expected])) continue;
-      const what = `${JSON.stringify(crossing)} was ${was}, is ${is}, told: ${JSON.stringify(found)}`;
+      const found = lines.filter((line) => coversFlow(line, flow, before.endpoints));
+      if (String(found.map(({ entry: listed }) => listed.change)) === String(expected === undefined ? [] : [expected])) continue;
+      const what = `${JSON.stringify(flow)} was ${was}, is ${is}, told: ${JSON.stringify(found)}`;
       t.fail(`CONNECTIVITY_SEED=${seed + at}: ${what}`);
       return;
     }
   }
-  for (const change of [...changes, 'none']) t.ok((counts.get(change) ?? 0) > 30, change);
+  for (const change of [...changeKinds, 'none']) t.ok((counts.get(change) ?? 0) > 30, change);
 });
 
-function isIn(resident: Resident | undefined, party: Party): boolean {
+function isIn(resident: DeclaredEndpoint | undefined, party: Party): boolean {
   if (resident === undefined) return false;
   if (resident.kind === 'node') return resident.parties.includes(party);
   return resident.pods.some((pod) => pod.party === party);
 }
 
-function changeOf(was: string, is: string): Change | undefined {
+function changeOf(was: string, is: string): ChangeKind | undefined {
   if (was === is) return undefined;
   if (was === 'unknown' || is === 'unknown') return 'uncertain';
   const [passed, passes] = [was, is].map((one) => one === 'allowed' || one === 'undeclared');

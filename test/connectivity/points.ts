@@ -1,30 +1,30 @@
 // Whether a line of connectivity speaks of one connection: its ends, its placement, its protocol and port. Reads the line
 // as a person would, by its texts.
 
-import type { Connections } from '../../connectivity/connections.ts';
+import type { ConnectionSet } from '../../connectivity/connections.ts';
 import type { Line } from '../../connectivity/lines.ts';
-import type { PlaceJson, Resident } from '../../connectivity/places.ts';
-import { type Address, addressBytes, parseAddress, parsePrefix, prefixHolds } from '../../model/address.ts';
+import type { EndpointGroupJson, DeclaredEndpoint } from '../../connectivity/places.ts';
+import { type Address, addressBytes, parseAddress, parsePrefix, prefixContainsBytes } from '../../model/address.ts';
 import { hasPorts } from '../../model/protocol.ts';
-import type { Crossing, Party } from '../../model/verdict.ts';
+import type { Flow, Party } from '../../model/verdict.ts';
 
 /** `residents` as they were given: a party that is none of them is outside. */
-export function speaksOf(
-  line: Line<{ connections: Connections }>,
-  crossing: Crossing,
-  residents: readonly Resident[],
+export function coversFlow(
+  line: Line<{ connections: ConnectionSet }>,
+  flow: Flow,
+  residents: readonly DeclaredEndpoint[],
 ): boolean {
-  const { initiator, responder, protocol, port } = crossing;
+  const { initiator, responder, protocol, port } = flow;
   if (!holdsParty(line.initiator, initiator, residents) || !holdsParty(line.responder, responder, residents))
     return false;
   if (line.placement !== undefined && line.placement !== placementOf(initiator, responder)) return false;
-  return line.told.connections.some((one) => {
+  return line.entry.connections.some((one) => {
     if (one.protocol === 'other') return !hasPorts(protocol);
     return one.protocol === protocol && one.ports.some(({ from, to }) => port! >= from && port! <= to);
   });
 }
 
-function holdsParty(place: PlaceJson, party: Party, residents: readonly Resident[]): boolean {
+function holdsParty(place: EndpointGroupJson, party: Party, residents: readonly DeclaredEndpoint[]): boolean {
   for (const resident of residents) {
     if (resident.kind === 'node') {
       if (!resident.parties.includes(party)) continue;
@@ -45,7 +45,7 @@ function holdsParty(place: PlaceJson, party: Party, residents: readonly Resident
 function holdsAddress(text: string, address: Address): boolean {
   const bytes = addressBytes(address);
   const prefix = parsePrefix(text);
-  if (prefix !== undefined) return prefixHolds(prefix, bytes);
+  if (prefix !== undefined) return prefixContainsBytes(prefix, bytes);
   const [from, to] = text.split('-').map((one) => Buffer.from(addressBytes(parseAddress(one)!)));
   const asked = Buffer.from(bytes);
   return from!.length === asked.length && Buffer.compare(from!, asked) <= 0 && Buffer.compare(asked, to!) <= 0;
@@ -58,7 +58,7 @@ function fitsNames({ namesSeen, names = [], notNames = [] }: External, [name]: r
   return namesSeen === 'others' || names.some((pattern) => fits(pattern, name));
 }
 
-type External = PlaceJson & { kind: 'external' };
+type External = EndpointGroupJson & { kind: 'external' };
 
 function fits(pattern: string, name: string): boolean {
   return pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : name === pattern;

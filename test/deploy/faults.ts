@@ -10,7 +10,7 @@ import { agentSchema } from '../../agent/config.ts';
 import { apiSource } from '../../cluster/watch/api-source.ts';
 import { collectorSchema } from '../../collector/config.ts';
 import { loadConfig } from '../../config/load.ts';
-import { namedSettings } from '../../config/names.ts';
+import { settingNames } from '../../config/names.ts';
 import type { Schema } from '../../config/setting.ts';
 import { ProblemError } from '../../model/problem.ts';
 import { HandClock } from '../scene/hand-clock.ts';
@@ -82,7 +82,7 @@ type Check = (deploy: Deploy) => string[] | Promise<string[]>;
 export const checks: Record<string, Check> = {
   'flags and variables are the programs’ own': (deploy) =>
     programs(deploy).flatMap(({ name, schema, container }) => {
-      const settings = namedSettings(schema);
+      const settings = settingNames(schema);
       const flags = ['config', ...settings.map(({ flag }) => flag)];
       const variables = ['WAYBILL_CONFIG', ...settings.map(({ variable }) => variable)];
       return [
@@ -102,8 +102,8 @@ export const checks: Record<string, Check> = {
   'the settings are understood, those that are shown as comments too': (deploy) =>
     programs(deploy).flatMap((program) => {
       const faults = problemsOf(() => configOf(deploy, program));
-      const settings = namedSettings(program.schema);
-      for (const { key, value } of commented(deploy.one('ConfigMap', `waybill-${program.name}`))) {
+      const settings = settingNames(program.schema);
+      for (const { key, value } of commentedSettings(deploy.one('ConfigMap', `waybill-${program.name}`))) {
         const setting = settings.find((one) => one.key === key)?.setting;
         if (setting === undefined) faults.push(`${program.name}: no setting ${key}`);
         else if (String(value) !== setting.defaultText) faults.push(`${program.name}: ${key} shows no default`);
@@ -121,7 +121,7 @@ export const checks: Record<string, Check> = {
       const declared = Object.fromEntries(program.container.ports.map((port) => [port.name, port.containerPort]));
       const faults = same(declared, listens)
         ? []
-        : [`${program.name}: ${told(declared)}, it listens on ${told(listens)}`];
+        : [`${program.name}: ${stableJson(declared)}, it listens on ${stableJson(listens)}`];
       for (const { hostPort, containerPort } of program.container.ports) {
         if (hostPort !== undefined && hostPort !== containerPort) faults.push(`${program.name}: hostPort ${hostPort}`);
       }
@@ -157,7 +157,7 @@ export const checks: Record<string, Check> = {
   'each path that a program reads or writes is mounted': (deploy) =>
     programs(deploy).flatMap((program) => {
       const config = configOf(deploy, program);
-      const paths = namedSettings(program.schema)
+      const paths = settingNames(program.schema)
         .filter(({ setting }) => setting.type === 'path')
         .map(({ section, name }) => String(config[section]![name]))
         .filter((path) => path !== '');
@@ -183,14 +183,14 @@ export const checks: Record<string, Check> = {
 
   'each name that is referred to is there': (deploy) => {
     const faults: string[] = [];
-    const wants = (kind: string, name: string, by: string) => {
+    const requires = (kind: string, name: string, by: string) => {
       if (!deploy.has(kind, name)) faults.push(`${by}: no ${kind} ${name}`);
     };
     for (const { name, workload, container } of programs(deploy)) {
       const { serviceAccountName, volumes } = workload.spec.template.spec;
-      wants('ServiceAccount', serviceAccountName, name);
+      requires('ServiceAccount', serviceAccountName, name);
       for (const { configMap, secret } of volumes) {
-        if (configMap !== undefined) wants('ConfigMap', configMap.name, name);
+        if (configMap !== undefined) requires('ConfigMap', configMap.name, name);
         if (secret !== undefined && !(secret.secretName in secretFiles)) faults.push(`${name}: ${secret.secretName}`);
       }
       const claims = workload.spec.volumeClaimTemplates ?? [];
@@ -198,14 +198,14 @@ export const checks: Record<string, Check> = {
       for (const mount of container.volumeMounts) {
         if (!there.includes(mount.name)) faults.push(`${name}: no volume ${mount.name}`);
       }
-      if (workload.spec.serviceName !== undefined) wants('Service', workload.spec.serviceName, name);
+      if (workload.spec.serviceName !== undefined) requires('Service', workload.spec.serviceName, name);
       if (!selects(workload.spec.selector.matchLabels, workload))
         faults.push(`${name}: it does not select its own pods`);
     }
     for (const binding of deploy.all('ClusterRoleBinding')) {
-      wants(binding.roleRef.kind, binding.roleRef.name, binding.metadata.name);
-      for (const subject of binding.subjects) wants(subject.kind, subject.name, binding.metadata.name);
-      for (const subject of binding.subjects) wants('Namespace', subject.namespace, binding.metadata.name);
+      requires(binding.roleRef.kind, binding.roleRef.name, binding.metadata.name);
+      for (const subject of binding.subjects) requires(subject.kind, subject.name, binding.metadata.name);
+      for (const subject of binding.subjects) requires('Namespace', subject.namespace, binding.metadata.name);
     }
     for (const service of deploy.all('Service')) {
       if (!selects(service.spec.selector, deploy.collector)) faults.push(`Service ${service.metadata.name}: no pods`);
@@ -375,7 +375,7 @@ export function probesOf({ startupProbe, livenessProbe, readinessProbe }: Contai
 }
 
 /** Settings whose line begins with # and the name at once; a comment for readers has a space there. */
-function commented(map: Manifest): { key: string; value: unknown }[] {
+function commentedSettings(map: Manifest): { key: string; value: unknown }[] {
   let section = '';
   return Object.values(map.data)[0]!
     .split('\n')
@@ -415,10 +415,10 @@ function quantity(written: string): number {
 }
 
 function same(a: unknown, b: unknown): boolean {
-  return told(a) === told(b);
+  return stableJson(a) === stableJson(b);
 }
 
-function told(value: unknown): string {
+function stableJson(value: unknown): string {
   const sorted = (_: string, one: unknown) =>
     typeof one === 'object' && one !== null && !Array.isArray(one)
       ? Object.fromEntries(Object.entries(one).sort())

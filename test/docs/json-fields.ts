@@ -3,7 +3,7 @@
 import type { ComplaintJson } from '../../cli/output/complaints.ts';
 import type { ChangedJson, PassingJson } from '../../cli/output/connectivity.ts';
 import type { NodeStatus } from '../../collector/api/api.ts';
-import type { PlaceJson } from '../../connectivity/places.ts';
+import type { EndpointGroupJson } from '../../connectivity/places.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 import type { SideJson } from '../../model/verdict.ts';
 import type { VerdictJson } from '../../policy/explain.ts';
@@ -109,7 +109,7 @@ export const passingFields: Fields<PassingJson> = { ...linesFields, verdict: tru
 
 export const changedFields: Fields<ChangedJson> = { ...linesFields, change: true, before: true, after: true };
 
-export const placeFields: Fields<PlaceJson> = {
+export const placeFields: Fields<EndpointGroupJson> = {
   kind: true,
   namespace: true,
   workload: true,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import t from 'tap';
-import { answerBatch } from '../../cli/verdict-batch.ts';
+import { evaluateBatch } from '../../cli/verdict-batch.ts';
 import { readManifests } from '../../cluster/manifests/read.ts';
 import type { StatusJson } from '../../collector/api/api.ts';
 import type { Connection } from '../../model/connection.ts';
@@ -93,7 +93,7 @@ const connections: readonly Connection[] = [
     translated: { initiator: ip('10.0.1.2'), initiatorPort: 40_000, responder: ip('10.96.0.1'), responderPort: 80 },
     delivered: { delivered: 'unknown', why: 'half-visible' },
     verdict: 'unknown',
-    elsewhere: 'denied',
+    declaredVerdict: 'denied',
     unknownReason: 'no owner at that time',
     findingId: 'f1',
   }),
@@ -103,9 +103,9 @@ const { responder: _, protocol: __, port: ___, connection: ____, ...alone } = fi
 const findings: readonly Finding[] = [finding({ responder: everyEnd }), alone];
 
 t.test('what is written of a connection has the fields of the page, and can have each of them', async (t) => {
-  const [most, least] = connections.map(connectionJson);
-  t.same(Object.keys(most!).sort(), Object.keys(connectionFields).sort());
-  t.same(Object.keys(most!.responder).sort(), Object.keys(endpointFields).sort());
+  const [full, minimal] = connections.map(connectionJson);
+  t.same(Object.keys(full!).sort(), Object.keys(connectionFields).sort());
+  t.same(Object.keys(full!.responder).sort(), Object.keys(endpointFields).sort());
   const optional = [
     'translated',
     'port',
@@ -117,20 +117,20 @@ t.test('what is written of a connection has the fields of the page, and can have
     'finding',
   ];
   t.same(
-    Object.keys(connectionFields).filter((field) => !(field in least!)),
+    Object.keys(connectionFields).filter((field) => !(field in minimal!)),
     optional,
   );
   for (const field of optional) t.match(rowOf('Connection', field), /missing|where|why/, field);
-  t.match(most, { rttMs: 0.18, packets: { forward: 5 }, start: '2026-01-01T00:00:00.000Z', names: ['db.example.org'] });
+  t.match(full, { rttMs: 0.18, packets: { forward: 5 }, start: '2026-01-01T00:00:00.000Z', names: ['db.example.org'] });
 });
 
 t.test('what is written of a finding has the fields of the page, and can have each of them', async (t) => {
-  const [most, least] = findings.map(findingJson);
-  t.same(Object.keys(most!).sort(), Object.keys(findingFields).sort());
-  t.same(Object.keys(most!.responder!).sort(), Object.keys(endpointFields).sort());
+  const [full, minimal] = findings.map(findingJson);
+  t.same(Object.keys(full!).sort(), Object.keys(findingFields).sort());
+  t.same(Object.keys(full!.responder!).sort(), Object.keys(endpointFields).sort());
   const optional = ['responder', 'protocol', 'port', 'placement', 'verdict', 'outcome', 'delivered'];
   t.same(
-    Object.keys(findingFields).filter((field) => !(field in least!)),
+    Object.keys(findingFields).filter((field) => !(field in minimal!)),
     optional,
   );
 });
@@ -158,7 +158,7 @@ t.test('the questions of the page get the answers of the page', async (t) => {
   const [questions, answers] = [...page.matchAll(/^```jsonl\n((?:.*\n)*?)```/gm)].map(([, lines]) => lines!);
   const { objects } = await readManifests(`${root}/test/cases/shop/cluster.yaml`);
   const output = new PassThrough();
-  const faults = await answerBatch(Readable.from([questions!]), output, objects, defaultPolicyOptions);
+  const faults = await evaluateBatch(Readable.from([questions!]), output, objects, defaultPolicyOptions);
   output.end();
   t.equal(await text(output), answers);
   t.equal(faults, 1, 'the last of them makes no sense');

@@ -4,27 +4,27 @@ import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { type ComplaintJson, complaintJson } from '../../cli/output/complaints.ts';
 import { readSources } from '../../cluster/manifests/read.ts';
-import { Declared } from '../../lint/declared.ts';
+import { DeclaredObjects } from '../../lint/declared.ts';
 import { lint } from '../../lint/lint.ts';
 import { lintRules } from '../../lint/rules.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const folders = `${root}/test/lint/rules`;
 
-async function complaintsOf(file: string): Promise<{ told: ComplaintJson[]; problems: number; broken: number }> {
+async function complaintsOf(file: string): Promise<{ complaints: ComplaintJson[]; problems: number; broken: number }> {
   const { objects, problems, sources } = await readSources(file);
-  const declared = new Declared(objects, (object) => sources.get(object));
-  const told = lint(declared, lintRules).map((complaint) => {
+  const declared = new DeclaredObjects(objects, (object) => sources.get(object));
+  const complaints = lint(declared, lintRules).map((complaint) => {
     return complaintJson(complaint, (path) => sources.get(complaint.object)!.locate(path));
   });
   const broken = declared.policies.flatMap((policy) => policy.broken ?? []).length;
-  return { told, problems: problems.length, broken };
+  return { complaints, problems: problems.length, broken };
 }
 
 for (const { name, severity } of lintRules) {
   t.test(`${name}: each complaint names the object, the line and the field, what is wrong and the mend`, async (t) => {
-    const { told } = await complaintsOf(`${folders}/${name}/raises.yaml`);
-    const own = told.filter(({ rule }) => rule === name);
+    const { complaints } = await complaintsOf(`${folders}/${name}/raises.yaml`);
+    const own = complaints.filter(({ rule }) => rule === name);
     const expected = readFileSync(`${folders}/${name}/raises.jsonl`, 'utf8').trim().split('\n');
     t.same(
       own,
@@ -38,10 +38,10 @@ for (const { name, severity } of lintRules) {
   });
 
   t.test(`${name}: what only looks like it raises nothing`, async (t) => {
-    const { told, problems, broken } = await complaintsOf(`${folders}/${name}/near-miss.yaml`);
+    const { complaints, problems, broken } = await complaintsOf(`${folders}/${name}/near-miss.yaml`);
     t.same([problems, broken], [0, 0], 'the manifests are read');
     t.same(
-      told.filter(({ rule }) => rule === name),
+      complaints.filter(({ rule }) => rule === name),
       [],
     );
   });
@@ -61,11 +61,11 @@ t.test(
 
 t.test('complaints come in one order, whatever the order of the objects', async (t) => {
   const { objects, sources } = await readSources(folders);
-  const told = (some: typeof objects) =>
-    lint(new Declared(some, (object) => sources.get(object)), lintRules).map(
+  const complaints = (some: typeof objects) =>
+    lint(new DeclaredObjects(some, (object) => sources.get(object)), lintRules).map(
       ({ rule, object, path, fault }) => `${rule} ${object.name} ${path.join('.')} ${fault}`,
     );
-  const once = told(objects);
+  const once = complaints(objects);
   t.ok(once.length > 20);
-  t.same(told(objects.toReversed()), once);
+  t.same(complaints(objects.toReversed()), once);
 });

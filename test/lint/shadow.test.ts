@@ -2,14 +2,14 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { parseObject } from '../../cluster/parse/parse.ts';
-import { Declared } from '../../lint/declared.ts';
+import { DeclaredObjects } from '../../lint/declared.ts';
 import { lint } from '../../lint/lint.ts';
 import { shadowed } from '../../lint/rules/shadowed.ts';
 import { isIpv6 } from '../../model/address.ts';
 import type { ClusterObject, Labels, Policy } from '../../model/kubernetes.ts';
 import { isPolicy } from '../../model/kubernetes.ts';
 import { TCP, UDP } from '../../model/protocol.ts';
-import type { Crossing, Party } from '../../model/verdict.ts';
+import type { Flow, Party } from '../../model/verdict.ts';
 import { judge } from '../../policy/judge.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
 import { compilePolicies } from '../../policy/policy-set.ts';
@@ -164,17 +164,17 @@ const scene = fc.tuple(labels, labels).chain(([ofA, ofB]) => {
     fc.record({ protocol: fc.constantFrom(TCP, TCP, UDP), port: number }),
     fc.constant({ protocol: 1 }),
   );
-  const crossing = fc.tuple(end, end, what).map(([initiator, responder, rest]) => ({ initiator, responder, ...rest }));
+  const flow = fc.tuple(end, end, what).map(([initiator, responder, rest]) => ({ initiator, responder, ...rest }));
   const objects: ClusterObject[] = [{ kind: 'Namespace', namespace: '', name: 'a', uid: 'a', labels: namespaces.a }];
   return fc.record({
     objects: fc.constant(objects),
     policies,
-    crossings: fc.array(crossing.filter(canConnect), { minLength: 20, maxLength: 20 }),
+    flows: fc.array(flow.filter(canConnect), { minLength: 20, maxLength: 20 }),
   });
 });
 
 /** Two ends without a family in common have no connection that anybody could decide. */
-function canConnect({ initiator, responder }: Crossing): boolean {
+function canConnect({ initiator, responder }: Flow): boolean {
   const [one, other] = [familiesOf(initiator), familiesOf(responder)];
   return one.some((family) => other.includes(family));
 }
@@ -185,16 +185,16 @@ function familiesOf(party: Party): boolean[] {
 }
 
 t.test('a rule that is said to be shadowed never decides, whatever crosses', async (t) => {
-  let said = 0;
+  let reported = 0;
   let decided = 0;
   fc.assert(
-    fc.property(scene, ({ objects, policies: all, crossings }) => {
-      const complaints = lint(new Declared([...objects, ...all]), [shadowed]);
-      said += complaints.length;
+    fc.property(scene, ({ objects, policies: all, flows }) => {
+      const complaints = lint(new DeclaredObjects([...objects, ...all]), [shadowed]);
+      reported += complaints.length;
       const rules = complaints.map(({ object, path }) => `${object.kind} ${object.name} ${path[1]} ${path[2]}`);
       const set = compilePolicies(all);
-      for (const crossing of crossings) {
-        for (const side of judge(crossing, set, defaultPolicyOptions).sides) {
+      for (const flow of flows) {
+        for (const side of judge(flow, set, defaultPolicyOptions).sides) {
           if (!('decidedBy' in side) || side.decidedBy.tier === 'always') continue;
           const { policy, rule } = side.decidedBy;
           decided += 1;
@@ -205,5 +205,5 @@ t.test('a rule that is said to be shadowed never decides, whatever crosses', asy
     }),
     { numRuns: 5_000 },
   );
-  t.ok(said > 500 && decided > 5_000, `${said} were said to be shadowed, ${decided} sides decided by a rule`);
+  t.ok(reported > 500 && decided > 5_000, `${reported} were said to be shadowed, ${decided} sides decided by a rule`);
 });

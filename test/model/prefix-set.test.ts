@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type Address, parseAddress, parsePrefix, prefixHoldsAddress } from '../../model/address.ts';
+import { type Address, parseAddress, parsePrefix, prefixContainsAddress } from '../../model/address.ts';
 import { PrefixSet } from '../../model/prefix-set.ts';
 
 /** Few bits differ, so that prefixes hold one another and the addresses. */
@@ -30,8 +30,8 @@ t.test('holds what one of its prefixes holds, whatever was added and removed', a
         }
         for (const text of asked) {
           const address = parseAddress(text) as Address;
-          const held = left.some((one) => prefixHoldsAddress(one, address));
-          if (set.hold(address) !== held) return false;
+          const held = left.some((one) => prefixContainsAddress(one, address));
+          if (set.contains(address) !== held) return false;
         }
         return true;
       },

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Policy } from '../../model/kubernetes.ts';
 import type { Party, UnknownReason } from '../../model/verdict.ts';
-import { agreed, maybeTranslated } from '../../policy/agreed.ts';
+import { combineAlternatives, combineMaybeTranslated } from '../../policy/agreed.ts';
 import { verdictJson } from '../../policy/explain.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
 import { app, outside, type PodParty, pod, policy, verdictOf } from '../scene/cluster.ts';
@@ -17,10 +17,10 @@ const closed = (name: string, more: object = {}) => policy(`shop/${name}`, { pod
 const why: UnknownReason = { reason: 'backend-not-known', service: 'shop/web' };
 
 function asked(from: readonly Party[], to: readonly Party[], policies: readonly Policy[], all = true) {
-  const ways = from.flatMap((initiator) =>
+  const alternatives = from.flatMap((initiator) =>
     to.map((responder) => ({ initiator, responder, verdict: verdictOf(initiator, responder, 80, policies) })),
   );
-  return verdictJson(agreed(ways, all, why, defaultPolicyOptions));
+  return verdictJson(combineAlternatives(alternatives, all, why, defaultPolicyOptions));
 }
 
 t.test('where all are denied, all policies that isolate are named, and what each of them needs', async (t) => {
@@ -116,8 +116,8 @@ t.test(
   async (t) => {
     const node: Party = { kind: 'address', address: ip('192.0.2.1'), node: 'n9' };
     const asked = (to: PodParty, ...policies: Policy[]) => {
-      const way = (initiator: Party) => ({ initiator, responder: to, verdict: verdictOf(initiator, to, 80, policies) });
-      return verdictJson(maybeTranslated(way(web), way(node), defaultPolicyOptions));
+      const alternative = (initiator: Party) => ({ initiator, responder: to, verdict: verdictOf(initiator, to, 80, policies) });
+      return verdictJson(combineMaybeTranslated(alternative(web), alternative(node), defaultPolicyOptions));
     };
     const fromWeb = policy('shop/open', {
       podSelector: app('open'),

@@ -35,8 +35,8 @@ t.test(
   async (t) => {
     t.equal(sideOf(verdictOf(db, web, 80, [brokenDb]), 'ingress').verdict, 'undeclared', 'another pod');
     t.equal(sideOf(verdictOf(db, web, 80, [brokenDb]), 'egress').verdict, 'undeclared', 'the other direction');
-    const elsewhere = policy('other/broken', { podSelector: {}, ...badRule });
-    t.equal(verdictOf(web, db, 80, [elsewhere]).verdict, 'undeclared');
+    const inOtherNamespace = policy('other/broken', { podSelector: {}, ...badRule });
+    t.equal(verdictOf(web, db, 80, [inOtherNamespace]).verdict, 'undeclared');
   },
 );
 

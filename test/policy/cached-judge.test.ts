@@ -2,7 +2,7 @@ import t from 'tap';
 import { CachedJudge } from '../../policy/cached-judge.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
 import { compilePolicies, selectionOf, withoutPolicy, withPolicy } from '../../policy/policy-set.ts';
-import { app, clusterPolicy, crossing, outside, pod, policy } from '../scene/cluster.ts';
+import { app, clusterPolicy, flow, outside, pod, policy } from '../scene/cluster.ts';
 
 const web = pod('shop/web', { app: 'web' });
 const db = pod('shop/db', { app: 'db' }, { ips: ['10.0.0.2'] });
@@ -13,26 +13,26 @@ const judgeOf = (places = 64) => new CachedJudge(defaultPolicyOptions, places);
 
 t.test('a question that was asked before gets the very same verdict', async (t) => {
   const [judge, set] = [judgeOf(), compilePolicies([onlyWeb])];
-  const first = judge.judge(crossing(web, db, 80), set);
-  t.equal(judge.judge(crossing(web, db, 80), set), first);
-  t.not(judge.judge(crossing(web, db, 81), set), first);
-  t.not(judge.judge(crossing(web, db, 'UDP 80'), set), first);
-  t.equal(judge.judge(crossing(cron, db, 80), set).verdict, 'denied');
-  t.equal(judge.judge(crossing(outside('203.0.113.1'), db, 80), set).verdict, 'denied');
+  const first = judge.judge(flow(web, db, 80), set);
+  t.equal(judge.judge(flow(web, db, 80), set), first);
+  t.not(judge.judge(flow(web, db, 81), set), first);
+  t.not(judge.judge(flow(web, db, 'UDP 80'), set), first);
+  t.equal(judge.judge(flow(cron, db, 80), set).verdict, 'denied');
+  t.equal(judge.judge(flow(outside('203.0.113.1'), db, 80), set).verdict, 'denied');
 });
 
 t.test('a change drops the verdicts that it touches, and no others', async (t) => {
   const [judge, set] = [judgeOf(), compilePolicies([onlyWeb])];
-  const before = judge.judge(crossing(web, db, 80), set);
-  const elsewhere = withPolicy(set, policy('jobs/all', { podSelector: {} }));
-  t.equal(judge.judge(crossing(web, db, 80), elsewhere), before, 'of another namespace');
-  const other = withPolicy(elsewhere, policy('shop/cache', { podSelector: app('cache') }));
-  t.equal(judge.judge(crossing(web, db, 80), other), before, 'of other pods of the namespace');
+  const before = judge.judge(flow(web, db, 80), set);
+  const withOtherNamespace = withPolicy(set, policy('jobs/all', { podSelector: {} }));
+  t.equal(judge.judge(flow(web, db, 80), withOtherNamespace), before, 'of another namespace');
+  const other = withPolicy(withOtherNamespace, policy('shop/cache', { podSelector: app('cache') }));
+  t.equal(judge.judge(flow(web, db, 80), other), before, 'of other pods of the namespace');
   const denied = withPolicy(other, deny);
-  t.equal(judge.judge(crossing(web, db, 80), denied).verdict, 'denied');
-  t.equal(judge.judge(crossing(web, db, 80), withoutPolicy(denied, deny)).verdict, 'allowed');
-  t.equal(judge.judge(crossing(web, db, 80), set).verdict, 'allowed', 'the old set goes on as it was');
-  t.equal(judge.judge(crossing({ ...web, labels: { app: 'new' } }, db, 80), set).verdict, 'denied', 'another label');
+  t.equal(judge.judge(flow(web, db, 80), denied).verdict, 'denied');
+  t.equal(judge.judge(flow(web, db, 80), withoutPolicy(denied, deny)).verdict, 'allowed');
+  t.equal(judge.judge(flow(web, db, 80), set).verdict, 'allowed', 'the old set goes on as it was');
+  t.equal(judge.judge(flow({ ...web, labels: { app: 'new' } }, db, 80), set).verdict, 'denied', 'another label');
 });
 
 t.test('a policy that changed takes the place of the one of its name, and one that is gone is gone', async (t) => {
@@ -57,8 +57,8 @@ t.test('few places hold few verdicts, and all stay right', async (t) => {
   const [judge, set] = [judgeOf(4), compilePolicies([onlyWeb])];
   for (let round = 0; round < 3; round++) {
     for (let port = 1; port <= 50; port++) {
-      t.equal(judge.judge(crossing(web, db, port), set).verdict, 'allowed');
-      t.equal(judge.judge(crossing(cron, db, port), set).verdict, 'denied');
+      t.equal(judge.judge(flow(web, db, port), set).verdict, 'allowed');
+      t.equal(judge.judge(flow(cron, db, port), set).verdict, 'denied');
     }
   }
 });

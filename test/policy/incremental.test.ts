@@ -3,7 +3,7 @@
 import t from 'tap';
 import type { Address } from '../../model/address.ts';
 import type { Labels, Pod } from '../../model/kubernetes.ts';
-import type { Crossing, Party, Verdict } from '../../model/verdict.ts';
+import type { Flow, Party, Verdict } from '../../model/verdict.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
 import type { PolicySet } from '../../policy/policy-set.ts';
 import { type Difference, differenceText, firstDifference, Incremental } from './incremental/compare.ts';
@@ -19,13 +19,13 @@ const oftenMade = [
   ...['pod put', 'pod replaced', 'pod removed', 'namespace relabelled', 'namespace removed', 'told again'],
   ...['pod relabelled', 'pod with other addresses', 'pod with other ports', 'pod on another node'],
 ];
-const oftenSaid = ['allowed', 'undeclared', 'denied', 'unknown', 'said before', 'isolated'];
+const oftenReturned = ['allowed', 'undeclared', 'denied', 'unknown', 'said before', 'isolated'];
 
 t.test(`after each of ${changes} random changes the verdicts equal those of an engine built anew`, async (t) => {
   t.comment(`INCREMENTAL_SEED=${seed}`);
   const counts = new Map<string, number>();
   const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
-  const saidBefore = new WeakSet<Verdict>();
+  const returnedBefore = new WeakSet<Verdict>();
   const found = firstDifference(
     new Incremental(),
     { seed, changes },
@@ -36,9 +36,9 @@ t.test(`after each of ${changes} random changes the verdicts equal those of an e
       },
       verdict: (verdict) => {
         count(verdict.verdict);
-        if (saidBefore.has(verdict)) count('said before');
+        if (returnedBefore.has(verdict)) count('said before');
         if (verdict.sides.some((side) => 'isolatedBy' in side)) count('isolated');
-        saidBefore.add(verdict);
+        returnedBefore.add(verdict);
       },
     },
   );
@@ -49,7 +49,7 @@ t.test(`after each of ${changes} random changes the verdicts equal those of an e
   }
   for (const [what, times] of [...counts].sort()) t.comment(`${what}: ${times}`);
   for (const what of oftenMade) t.ok((counts.get(what) ?? 0) > changes / 1000, `often enough: ${what}`);
-  for (const what of oftenSaid) t.ok((counts.get(what) ?? 0) > changes / 20, `often enough: ${what}`);
+  for (const what of oftenReturned) t.ok((counts.get(what) ?? 0) > changes / 20, `often enough: ${what}`);
 });
 
 t.test('the changes that find out the wrong engines do not find out the right one', async (t) => {
@@ -86,10 +86,10 @@ t.test('an engine that keeps a verdict although a policy changed is found out', 
   class Stubborn extends Incremental {
     readonly #first = new WeakMap<Party, PolicySet>();
 
-    override judge(crossing: Crossing, set: PolicySet, options: PolicyOptions): Verdict {
-      const first = this.#first.get(crossing.initiator) ?? set;
-      this.#first.set(crossing.initiator, first);
-      return super.judge(crossing, first, options);
+    override judge(flow: Flow, set: PolicySet, options: PolicyOptions): Verdict {
+      const first = this.#first.get(flow.initiator) ?? set;
+      this.#first.set(flow.initiator, first);
+      return super.judge(flow, first, options);
     }
   }
   const { question, whole } = foundOut(new Stubborn());

@@ -129,5 +129,5 @@ t.test('rule 6: no ports means every port and every protocol', async (t) => {
 t.test('rule 6: an empty list of rules allows nothing', async (t) => {
   const policies = [policy('shop/db', { podSelector: app('db'), policyTypes: ['Ingress'], ingress: [] })];
   const side = sideOf(verdictOf(web, db, 80, policies), 'ingress');
-  t.match(side, { verdict: 'denied', nearest: [{ rule: -1, missed: 'no-rules' }] });
+  t.match(side, { verdict: 'denied', nearest: [{ rule: -1, mismatch: 'no-rules' }] });
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Classes } from '../../connectivity/classes.ts';
+import { PartyClasses } from '../../connectivity/classes.ts';
 import type { ClusterPolicy, Labels, Policy } from '../../model/kubernetes.ts';
 import type { Party } from '../../model/verdict.ts';
 import { app, clusterPolicy, type PodParty, pod, policy, sideOf, verdictOf } from '../scene/cluster.ts';
@@ -77,8 +77,8 @@ t.test('nodes are selected by labels that may not be known', async (t) => {
 
 t.test('pods of two such namespaces are one class only where no policy goes by their labels', async (t) => {
   const classes = (policies: Policy[]) => {
-    const made = new Classes(policies);
-    return new Set(['mon/x', 'ops/x'].map((place) => made.of(unlabelled(place)).id)).size;
+    const made = new PartyClasses(policies);
+    return new Set(['mon/x', 'ops/x'].map((place) => made.classOf(unlabelled(place)).id)).size;
   };
   t.equal(classes(from(asked({}))), 1);
   t.equal(classes(from(asked({ matchLabels: { team: 'a' } }))), 2);

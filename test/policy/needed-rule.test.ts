@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Policy } from '../../model/kubernetes.ts';
 import type { Party, SideVerdict } from '../../model/verdict.ts';
-import { agreed } from '../../policy/agreed.ts';
+import { combineAlternatives } from '../../policy/agreed.ts';
 import { verdictJson } from '../../policy/explain.ts';
 import { type DeniedSide, neededRule } from '../../policy/needed-rule.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
@@ -101,12 +101,12 @@ const podParty = fc
     const traits = namespace === 'jobs' || 'namespaceLabelsKnown' in ofNamespace ? ofNamespace : {};
     return { ...own, ...traits };
   });
-const elsewhere: Party[] = [
+const outsideParties: Party[] = [
   outside('203.0.113.9'),
   outside('2001:db8::1'),
   { ...outside('192.0.2.7'), node: 'n7', nodeLabels: {} } as Party,
 ];
-const party: fc.Arbitrary<Party> = fc.oneof(podParty, fc.constantFrom(...elsewhere));
+const party: fc.Arbitrary<Party> = fc.oneof(podParty, fc.constantFrom(...outsideParties));
 /** The pods that a Service selects, or endpoints that have addresses. */
 const several = { minLength: 2, maxLength: 4 };
 const backends = fc.oneof(
@@ -131,7 +131,7 @@ function followed(policies: readonly Written[], side: DeniedSide): Written[] | u
   return policies.map((one) => {
     if (one.place !== place) return one;
     const now = [...one.spec[side.side]];
-    now.splice(needed.before ?? now.length, 0, needed.rule);
+    now.splice(needed.insertBefore ?? now.length, 0, needed.rule);
     return { place, spec: { ...one.spec, [side.side]: now } };
   });
 }
@@ -167,16 +167,16 @@ t.test('following the advice makes the side allowed, and that of both sides the 
       const before = verdictOf(from, to, on, policies.map(parsed));
       let all: Written[] | undefined = [...policies];
       for (const side of before.sides.filter(isDenied)) {
-        const mended = followed(policies, side);
+        const fixed = followed(policies, side);
         all = all && followed(all, side);
-        if (side.acceptBefore !== undefined && side.acceptBefore !== 'nowhere') counts['before another rule'] += 1;
-        counts[mended === undefined ? 'no advice' : 'side'] += 1;
-        if (mended === undefined) continue;
-        const after = verdictOf(from, to, on, mended.map(parsed));
+        if (side.insertBefore !== undefined && side.insertBefore !== 'nowhere') counts['before another rule'] += 1;
+        counts[fixed === undefined ? 'no advice' : 'side'] += 1;
+        if (fixed === undefined) continue;
+        const after = verdictOf(from, to, on, fixed.map(parsed));
         if (after.sides.find((one) => one.side === side.side)?.verdict !== 'allowed') return false;
       }
-      const isMendable = before.verdict === 'denied' && !before.sides.some((side) => side.verdict === 'unknown');
-      if (!isMendable || all === undefined) return true;
+      const isFixable = before.verdict === 'denied' && !before.sides.some((side) => side.verdict === 'unknown');
+      if (!isFixable || all === undefined) return true;
       counts.whole += 1;
       return verdictOf(from, to, on, all.map(parsed)).verdict === 'allowed';
     }),
@@ -214,24 +214,24 @@ t.test('following all that is advised for a Service makes every backend allowed'
     fc.property(written, party, backends, asked, (policies, from, to, on) => {
       const whole = (of: readonly Written[]) => {
         const set = of.map(parsed);
-        const ways = to.map((responder) => ({
+        const alternatives = to.map((responder) => ({
           initiator: from,
           responder,
           verdict: verdictOf(from, responder, on, set),
         }));
-        return agreed(ways, true, { reason: 'backend-not-known', service: 'shop/web' }, defaultPolicyOptions);
+        return combineAlternatives(alternatives, true, { reason: 'backend-not-known', service: 'shop/web' }, defaultPolicyOptions);
       };
       const before = whole(policies);
       if (before.verdict !== 'denied') return true;
-      const sides = (before.ways ?? [{ verdict: before }]).flatMap(({ verdict }) => verdict.sides);
+      const sides = (before.alternatives ?? [{ verdict: before }]).flatMap(({ verdict }) => verdict.sides);
       if (sides.some((side) => side.verdict === 'unknown')) return true;
       const all = sides
         .filter(isDenied)
         .reduce<Written[] | undefined>((so, side) => so && followed(so, side), [...policies]);
-      const told = verdictJson(before).sides.filter((side) => side.verdict === 'denied');
-      if (all === undefined) return told.some(({ needs }) => needs === undefined);
+      const deniedSides = verdictJson(before).sides.filter((side) => side.verdict === 'denied');
+      if (all === undefined) return deniedSides.some(({ needs }) => needs === undefined);
       denied += 1;
-      return told.every(({ needs }) => needs !== undefined) && whole(all).verdict === 'allowed';
+      return deniedSides.every(({ needs }) => needs !== undefined) && whole(all).verdict === 'allowed';
     }),
     { numRuns: 5_000 },
   );

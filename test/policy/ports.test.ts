@@ -80,9 +80,9 @@ t.test('a denial names the nearest rule of each policy, and the part of it that 
   const side = sideOf(verdictOf(web, db, 80, policies), 'ingress');
   t.equal(side.verdict, 'denied');
   t.same('nearest' in side && side.nearest.map(({ policy: { name }, ...miss }) => ({ name, ...miss })), [
-    { name: 'db', rule: 1, missed: 'port', expected: 'TCP 5432 or TCP 8000 to 8010' },
-    { name: 'none', rule: -1, missed: 'no-rules', expected: '' },
-    { name: 'peer', rule: 0, missed: 'peer', expected: 'an address in 192.0.2.0/24' },
-    { name: 'udp', rule: 0, missed: 'protocol', expected: 'the UDP port that the responder names dns' },
+    { name: 'db', rule: 1, mismatch: 'port', expected: 'TCP 5432 or TCP 8000 to 8010' },
+    { name: 'none', rule: -1, mismatch: 'no-rules', expected: '' },
+    { name: 'peer', rule: 0, mismatch: 'peer', expected: 'an address in 192.0.2.0/24' },
+    { name: 'udp', rule: 0, mismatch: 'protocol', expected: 'the UDP port that the responder names dns' },
   ]);
 });

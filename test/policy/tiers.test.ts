@@ -63,10 +63,10 @@ t.test('rule 19: two of one priority that decide differently are ambiguous, and 
     why: { reason: 'ambiguous-priority', policies: [{ name: 'admin' }, { name: 'other' }] },
   });
   t.equal(ingressOf([admin([deny]), clusterPolicy('cnp/other', { ingress: [deny] })]).verdict, 'denied');
-  const elsewhere = clusterPolicy('cnp/other', {
+  const otherPort = clusterPolicy('cnp/other', {
     ingress: [{ ...accept, protocols: [{ udp: { destinationPort: { number: 80 } } }] }],
   });
-  t.equal(ingressOf([admin([deny]), elsewhere]).verdict, 'denied', 'only one matches');
+  t.equal(ingressOf([admin([deny]), otherPort]).verdict, 'denied', 'only one matches');
   const before = clusterPolicy('cnp/before', { priority: 1, ingress: [accept] });
   t.equal(ingressOf([...policies, before]).verdict, 'allowed', 'decided before');
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
 import { encodeRecords } from '../../proto/encode.ts';
-import { encodeNames } from '../../proto/names.ts';
+import { encodeDnsNames } from '../../proto/names.ts';
 import { packBatch, serializeWithPacked } from '../../proto/pack.ts';
 import { type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 import { ip, record, t0 } from '../scene/records.ts';
@@ -43,12 +43,12 @@ const records = fc.array(
 );
 
 t.test('a packed batch behind its envelope is the message that protobufjs writes', async () => {
-  const names = encodeNames([{ name: 'a.example', address: ip('192.0.2.1'), atUs: t0, ttlSeconds: 9 }]);
+  const names = encodeDnsNames([{ name: 'a.example', address: ip('192.0.2.1'), atUs: t0, ttlSeconds: 9 }]);
   fc.assert(
-    fc.property(records, fc.constantFrom(null, names), (some, told) => {
+    fc.property(records, fc.constantFrom(null, names), (some, dnsNames) => {
       const wire = encodeRecords(some.map((one) => record(one)));
-      const whole = requestDeserialize(requestSerialize({ ...envelope, records: wire, names: told }));
-      const packed = requestDeserialize(serializeWithPacked(envelope, packBatch(wire, told)));
+      const whole = requestDeserialize(requestSerialize({ ...envelope, records: wire, names: dnsNames }));
+      const packed = requestDeserialize(serializeWithPacked(envelope, packBatch(wire, dnsNames)));
       assert.deepEqual(packed, whole);
     }),
   );

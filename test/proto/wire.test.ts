@@ -5,7 +5,7 @@ import { addressFromBytes } from '../../model/address.ts';
 import type { ConnectionRecord, Tuple } from '../../model/record.ts';
 import { decodeRecords } from '../../proto/decode.ts';
 import { encodeRecords } from '../../proto/encode.ts';
-import { type FlowBatch, flowIngestDefinition, type WireBooks } from '../../proto/wire.ts';
+import { type FlowBatch, flowIngestDefinition, type WireAccounting } from '../../proto/wire.ts';
 
 const address = fc
   .oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }))
@@ -36,7 +36,7 @@ const record: fc.Arbitrary<ConnectionRecord> = fc
       synRetries: fc.integer({ min: 0, max: 100 }),
       unreachable: fc.boolean(),
       answered: fc.boolean(),
-      unproven: fc.boolean(),
+      deliveryUnproven: fc.boolean(),
       moreSegments: fc.nat(1000),
       rttUs: u32,
       ended: fc.boolean(),
@@ -115,7 +115,7 @@ t.test('budget wire: at most 40 bytes a record before compression', async (t) =>
       synRetries: 0,
       unreachable: false,
       answered: false,
-      unproven: false,
+      deliveryUnproven: false,
       rttUs: live ? 0 : 350 + i,
       ended: !live,
       translation: undefined,
@@ -131,12 +131,12 @@ t.test('the service of the proto file is the one that the programs speak', async
 });
 
 t.test('books are told in packets and bytes; an agent that does not know bytes tells none', async (t) => {
-  const packets = { seen: 9, stored: 5, setAside: { 'not-ip': 1 }, lost: { 'table-full': 3 } };
-  const bytes = { seen: 2 ** 50, stored: 300, setAside: { 'not-ip': 42 }, lost: { 'table-full': 180 } };
-  const told = (books: WireBooks) => {
+  const packets = { seen: 9, stored: 5, ignored: { 'not-ip': 1 }, lost: { 'table-full': 3 } };
+  const bytes = { seen: 2 ** 50, stored: 300, ignored: { 'not-ip': 42 }, lost: { 'table-full': 180 } };
+  const received = (accounting: WireAccounting) => {
     const state = { version: '', source: '', sourceReason: '', interfaces: [], nodeAddresses: [], notWatched: [] };
-    return overTheWire({ ...envelope, records: null, state: { ...state, books } }).state?.books;
+    return overTheWire({ ...envelope, records: null, state: { ...state, accounting } }).state?.accounting;
   };
-  t.match(told({ ...packets, bytes }), { ...packets, bytes });
-  t.match(told({ ...packets, bytes: null }), { ...packets, bytes: null });
+  t.match(received({ ...packets, bytes }), { ...packets, bytes });
+  t.match(received({ ...packets, bytes: null }), { ...packets, bytes: null });
 });

@@ -5,8 +5,8 @@ import { request } from 'node:https';
 import { pino } from 'pino';
 import type { Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
-import { readTls, type Tls } from '../../certs/read.ts';
-import type { ApiAnswers, Change, Status } from '../../collector/api/api.ts';
+import { readTlsCredentials, type TlsCredentials } from '../../certs/read.ts';
+import type { ApiDataSource, Change, Status } from '../../collector/api/api.ts';
 import type { FollowLimits } from '../../collector/api/follow.ts';
 import { serveApi } from '../../collector/api/server.ts';
 import { connectionMatches, findingMatches } from '../../collector/store/matches.ts';
@@ -18,11 +18,11 @@ export type ApiScene = {
   healthUrl: string;
   /** Certificates as `waybill certs` makes them. */
   folder: string;
-  tls: (name: string) => Tls;
+  tls: (name: string) => TlsCredentials;
   change(change: Change): void;
   listeners(): number;
   ready(now: boolean): void;
-  get(path: string, tls?: Partial<Tls>): Promise<{ status: number; more: boolean; body: unknown }>;
+  get(path: string, tls?: Partial<TlsCredentials>): Promise<{ status: number; more: boolean; body: unknown }>;
   open(path: string, headers?: Record<string, string>): Promise<IncomingMessage>;
   close(): Promise<void>;
 };
@@ -68,20 +68,20 @@ export const status: Status = {
 
 export async function apiScene(
   t: Test,
-  held: { findings?: readonly Finding[]; connections?: readonly Connection[] },
+  stored: { findings?: readonly Finding[]; connections?: readonly Connection[] },
   follow?: FollowLimits,
 ): Promise<ApiScene> {
   const folder = t.testdir();
   await makeCertificates({ folder, nodes: ['n1'], servers: ['localhost'], days: 1, overwrite: false });
-  const tls = (name: string): Tls => {
-    return readTls({ ca: `${folder}/ca.crt`, cert: `${folder}/${name}.crt`, key: `${folder}/${name}.key` });
+  const tls = (name: string): TlsCredentials => {
+    return readTlsCredentials({ ca: `${folder}/ca.crt`, cert: `${folder}/${name}.crt`, key: `${folder}/${name}.key` });
   };
   const listeners = new Set<(change: Change) => void>();
   let ready = true;
-  const answers: ApiAnswers = {
-    findings: async (query) => (held.findings ?? []).filter((one) => findingMatches(query, one)).slice(0, query.last),
+  const answers: ApiDataSource = {
+    findings: async (query) => (stored.findings ?? []).filter((one) => findingMatches(query, one)).slice(0, query.last),
     connections: async (query) => {
-      return (held.connections ?? []).filter((one) => connectionMatches(query, one)).slice(0, query.last);
+      return (stored.connections ?? []).filter((one) => connectionMatches(query, one)).slice(0, query.last);
     },
     status: async () => status,
     subscribe(listener) {
@@ -101,9 +101,9 @@ export async function apiScene(
     pino({ level: 'silent' }),
   );
   const url = `https://localhost:${api.port}`;
-  const open = (path: string, with_: Partial<Tls>, headers: Record<string, string> = {}) =>
+  const open = (path: string, credentials: Partial<TlsCredentials>, headers: Record<string, string> = {}) =>
     new Promise<IncomingMessage>((resolve, reject) => {
-      request(`${url}${path}`, { ...with_, agent: false, headers }, resolve)
+      request(`${url}${path}`, { ...credentials, agent: false, headers }, resolve)
         .on('error', reject)
         .end();
     });
@@ -119,8 +119,8 @@ export async function apiScene(
     ready: (now) => {
       ready = now;
     },
-    get: async (path, with_ = tls('client')) => {
-      const response = await open(path, with_);
+    get: async (path, credentials = tls('client')) => {
+      const response = await open(path, credentials);
       const chunks: Buffer[] = [];
       for await (const chunk of response) chunks.push(chunk as Buffer);
       const body = JSON.parse(Buffer.concat(chunks).toString());
@@ -133,6 +133,6 @@ export async function apiScene(
   return scene;
 }
 
-export function caOnly(folder: string): Partial<Tls> {
+export function caOnly(folder: string): Partial<TlsCredentials> {
   return { ca: readFileSync(`${folder}/ca.crt`) };
 }

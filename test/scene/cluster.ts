@@ -2,7 +2,7 @@
 import { parseObject } from '../../cluster/parse/parse.ts';
 import { type ClusterPolicy, isPolicy, type Labels, type NetworkPolicy, type Policy } from '../../model/kubernetes.ts';
 import { parseProtocol, TCP } from '../../model/protocol.ts';
-import type { Crossing, Party, SideVerdict, Verdict } from '../../model/verdict.ts';
+import type { Flow, Party, SideVerdict, Verdict } from '../../model/verdict.ts';
 import { judge } from '../../policy/judge.ts';
 import { defaultPolicyOptions, type PolicyOptions } from '../../policy/options.ts';
 import { compilePolicies } from '../../policy/policy-set.ts';
@@ -37,7 +37,7 @@ export function pod(place: string, labels: Labels = {}, traits: PodTraits = {}):
 
 /** A pod template: nobody knows where its pods run. */
 export function template(place: string, labels: Labels = {}, traits: PodTraits = {}): PodParty {
-  return { ...pod(place, labels, { ips: [], node: '', ...traits }), ofWorkload: true };
+  return { ...pod(place, labels, { ips: [], node: '', ...traits }), representsWorkload: true };
 }
 
 export function outside(text: string): Party {
@@ -98,15 +98,15 @@ export function verdictOf(
   policies: readonly Policy[],
   options: Partial<PolicyOptions> = {},
 ): Verdict {
-  return judge(crossing(from, to, port), compilePolicies(policies), { ...defaultPolicyOptions, ...options });
+  return judge(flow(from, to, port), compilePolicies(policies), { ...defaultPolicyOptions, ...options });
 }
 
-export function crossing(from: Party, to: Party, port: number | string): Crossing {
+export function flow(from: Party, to: Party, port: number | string): Flow {
   if (typeof port === 'number') return { initiator: from, responder: to, protocol: TCP, port };
   const [name, number] = port.split(' ') as [string, string | undefined];
   const protocol = parseProtocol(name)!;
-  const ends = { initiator: from, responder: to, protocol };
-  return number === undefined ? ends : { ...ends, port: Number(number) };
+  const parties = { initiator: from, responder: to, protocol };
+  return number === undefined ? parties : { ...parties, port: Number(number) };
 }
 
 /** The verdict of that side; throws where the side is left out. */

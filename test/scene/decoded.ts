@@ -2,33 +2,33 @@
 import { Fragments } from '../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../agent/capture/decode/frame.ts';
 import { linkTypes } from '../../agent/capture/decode/link-type.ts';
-import { type Decoded, Packet } from '../../agent/capture/decode/packet.ts';
+import { type DecodeResult, Packet } from '../../agent/capture/decode/packet.ts';
 import { addressFromBytes } from '../../model/address.ts';
 import { protocolName } from '../../model/protocol.ts';
 
 export type DecodedPacket = {
-  as: Decoded;
+  as: DecodeResult;
   /** `TCP 10.0.1.2:40000 -> 10.0.2.3:80`, in the direction in which it stands for a connection. */
-  way: string;
-} & Pick<Packet, 'bytes' | 'began' | 'quoted' | 'unreachable' | 'tcpFlags' | 'sequence' | 'acknowledged'> &
+  tuple: string;
+} & Pick<Packet, 'bytes' | 'initiator' | 'quoted' | 'unreachable' | 'tcpFlags' | 'sequence' | 'acknowledged'> &
   Pick<Packet, 'interfaceIndex'>;
 
 /** `length` is what it was on the wire; without it, all of the frame was captured. */
-export type Seen = {
+export type DecodeOptions = {
   linkType?: number;
-  tunnels?: 'open' | 'closed';
+  tunnels?: 'decapsulate' | 'opaque';
   fragments?: Fragments;
   length?: number;
 };
 
-export function decoded(frame: Buffer, seen: Seen = {}): DecodedPacket {
-  const { linkType = linkTypes.ethernet, tunnels = 'closed', fragments = new Fragments() } = seen;
+export function decoded(frame: Buffer, options: DecodeOptions = {}): DecodedPacket {
+  const { linkType = linkTypes.ethernet, tunnels = 'opaque', fragments = new Fragments() } = options;
   const packet = new Packet(tunnels);
-  const as = decodeFrame(linkType, frame, 0, frame.length, seen.length ?? frame.length, fragments, packet);
-  return { as, ...packet, way: wayOf(packet) };
+  const as = decodeFrame(linkType, frame, 0, frame.length, options.length ?? frame.length, fragments, packet);
+  return { as, ...packet, tuple: tupleOf(packet) };
 }
 
-export function wayOf(packet: Packet): string {
+export function tupleOf(packet: Packet): string {
   const { protocol, source, sourcePort, destination, destinationPort } = packet;
   return `${protocolName(protocol)} ${endOf(source, sourcePort)} -> ${endOf(destination, destinationPort)}`;
 }

@@ -1,18 +1,18 @@
 // DNS messages in one line each, and what the agent reads in them.
-import { dnsAnswers } from '../../agent/capture/decode/dns.ts';
+import { readDnsAnswers } from '../../agent/capture/decode/dns.ts';
 import { ANSWER, addressRecord, type DnsRecord, dnsMessage, dnsTypes } from '../../lab/programs/dns-message.ts';
 import { TCP, UDP } from '../../model/protocol.ts';
 
 /** `www.example.com 203.0.113.10 300`. */
 export function read(bytes: Uint8Array, over: 'UDP' | 'TCP' = 'UDP'): string[] {
   const answers: string[] = [];
-  dnsAnswers(over === 'TCP' ? TCP : UDP, bytes, (name, address, ttl) => answers.push(`${name} ${address} ${ttl}`));
+  readDnsAnswers(over === 'TCP' ? TCP : UDP, bytes, (name, address, ttl) => answers.push(`${name} ${address} ${ttl}`));
   return answers;
 }
 
 /** Each answer is `OWNER TTL VALUE`; a value that is no address is a name that the owner is an alias of. */
-export function answer(asked: string, ...answers: string[]): Buffer {
-  return dnsMessage({ id: 7, flags: ANSWER, name: asked, type: dnsTypes.A, answers: answers.map(recordOf) });
+export function answer(question: string, ...answers: string[]): Buffer {
+  return dnsMessage({ id: 7, flags: ANSWER, name: question, type: dnsTypes.A, answers: answers.map(recordOf) });
 }
 
 function recordOf(text: string): DnsRecord {

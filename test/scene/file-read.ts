@@ -2,11 +2,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type FileRead, readCaptureFile } from '../../agent/capture/pcap/file.ts';
+import { type CaptureFileResult, readCaptureFile } from '../../agent/capture/pcap/file.ts';
 import { problemLine } from '../../model/problem.ts';
 
 export type ReadPacket = { frame: Buffer; length: number; linkType: number; source: number; timeUs: number };
-export type ReadFile = { packets: ReadPacket[]; read: FileRead; lines: string[] };
+export type ReadFile = { packets: ReadPacket[]; read: CaptureFileResult; lines: string[] };
 
 /** Where a test puts files; removed with `t.teardown`. */
 export function folderFor(t: { teardown(run: () => void): void }): string {

@@ -1,11 +1,11 @@
 // Packets between web and db as a flow table at web's interface sees them, and what it tells.
 
-import { Books } from '../../accounting/accounting.ts';
+import { PacketAccounting } from '../../accounting/accounting.ts';
 import { Fragments } from '../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../agent/capture/decode/frame.ts';
 import { linkTypes } from '../../agent/capture/decode/link-type.ts';
 import { Packet } from '../../agent/capture/decode/packet.ts';
-import { FlowTable, type FlowTableOptions, type Way } from '../../agent/capture/flows/flow-table.ts';
+import { FlowTable, type FlowTableOptions, type PacketDirection } from '../../agent/capture/flows/flow-table.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { type Body, type Content, ip4 } from './packets.ts';
 import { db, second, t0, web } from './records.ts';
@@ -14,13 +14,13 @@ export const webLink = 7;
 
 /** Times are seconds since t0. */
 export class Flows {
-  readonly books = new Books();
+  readonly accounting = new PacketAccounting();
   readonly table: FlowTable;
   readonly #fragments = new Fragments();
-  readonly #packet = new Packet('closed');
+  readonly #packet = new Packet('opaque');
 
   constructor(options: Partial<FlowTableOptions> = {}) {
-    this.table = new FlowTable({ maxConnections: 1000, reportEveryUs: 10 * second, ...options }, this.books);
+    this.table = new FlowTable({ maxConnections: 1000, reportEveryUs: 10 * second, ...options }, this.accounting);
   }
 
   /** From web to db. */
@@ -33,11 +33,11 @@ export class Flows {
     this.see(s, ip4(db, web, body), 'to-pod');
   }
 
-  see(s: number, { bytes }: Content, way: Way, link = webLink): void {
-    this.books.seen(1, bytes.length);
+  see(s: number, { bytes }: Content, direction: PacketDirection, link = webLink): void {
+    this.accounting.seen(1, bytes.length);
     const decoded = decodeFrame(linkTypes.raw, bytes, 0, bytes.length, bytes.length, this.#fragments, this.#packet);
     if (decoded !== 'packet') throw new Error(`the scene has a packet that is ${decoded}`);
-    this.table.add(this.#packet, link, way, t0 + Math.round(s * second));
+    this.table.add(this.#packet, link, direction, t0 + Math.round(s * second));
   }
 
   drain(s: number): ConnectionRecord[] {

@@ -39,8 +39,8 @@ export class Influxd {
     return server;
   }
 
-  static async start(t: Test, wanted = { auth: false }): Promise<Influxd> {
-    const server = await Influxd.prepare(t, wanted);
+  static async start(t: Test, options = { auth: false }): Promise<Influxd> {
+    const server = await Influxd.prepare(t, options);
     await server.start();
     return server;
   }

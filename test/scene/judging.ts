@@ -2,11 +2,11 @@
 import { parseManifest } from '../../cluster/manifests/manifest.ts';
 import { ClusterHistory } from '../../collector/identity/cluster-history.ts';
 import { Identities } from '../../collector/identity/identity.ts';
-import { Names } from '../../collector/identity/names.ts';
+import { DnsNames } from '../../collector/identity/names.ts';
 import { PolicyHistory } from '../../collector/identity/policy-history.ts';
-import { zonesOf } from '../../collector/identity/zones.ts';
+import { zoneFinder } from '../../collector/identity/zones.ts';
 import { Agents } from '../../collector/ingest/agents.ts';
-import { Judging } from '../../collector/judging.ts';
+import { Pipeline } from '../../collector/judging.ts';
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
 import { type ClusterObject, isPolicy } from '../../model/kubernetes.ts';
@@ -67,15 +67,15 @@ export class Scene {
   nowUs = t0;
   readonly agents = new Agents();
   readonly cluster = new ClusterHistory();
-  readonly judging: Judging;
+  readonly pipeline: Pipeline;
   readonly connections = new Map<string, Connection>();
   readonly findings = new Map<string, Finding>();
-  readonly #names = new Names(1000);
+  readonly #names = new DnsNames(1000);
 
   /** `declared`: policies that are declared elsewhere, and judged by too. */
   constructor(manifests: string, declared?: string) {
-    const identities = new Identities(this.cluster, zonesOf({}), [], this.agents, this.#names);
-    this.judging = new Judging(
+    const identities = new Identities(this.cluster, zoneFinder({}), [], this.agents, this.#names);
+    this.pipeline = new Pipeline(
       {
         join: { answerTimeoutUs: second, maxLagUs: 10 * second, maxLive: 10_000 },
         verdict: { policy: defaultPolicyOptions, graceUs },
@@ -99,8 +99,8 @@ export class Scene {
   }
 
   /** The agent of a node tells its interfaces, and that it has seen everything until now. */
-  hear(node: string, interfaces: Partial<WireInterface>[], nodeAddresses: string[] = []): void {
-    const told = interfaces.map((one) => ({
+  report(node: string, interfaces: Partial<WireInterface>[], nodeAddresses: string[] = []): void {
+    const wireInterfaces = interfaces.map((one) => ({
       index: 0,
       name: '',
       podUid: '',
@@ -109,15 +109,15 @@ export class Scene {
       seesFromPod: true,
       seesToPod: true,
       goneUs: 0,
-      wholeSinceUs: 0,
+      gapFreeSinceUs: 0,
       ...one,
     }));
     const state = {
       version: '',
       source: 'pcap',
       sourceReason: '',
-      interfaces: told,
-      books: null,
+      interfaces: wireInterfaces,
+      accounting: null,
       nodeAddresses,
       notWatched: [],
     };
@@ -131,17 +131,17 @@ export class Scene {
       records: null,
       names: null,
     };
-    this.agents.heard(batch, this.nowUs);
-    this.agents.covered(batch);
+    this.agents.receiveMessage(batch, this.nowUs);
+    this.agents.advanceCoverage(batch);
   }
 
   /** DNS tells a pod that the name has the address, now. */
-  named(name: string, address: string, ttlSeconds: number): void {
+  dnsAnswer(name: string, address: string, ttlSeconds: number): void {
     this.#names.learn([{ name, address: ip(address), atUs: this.nowUs, ttlSeconds }], 0);
   }
 
   see(node: string, ...records: ConnectionRecord[]): void {
-    this.judging.receive({ node, clockOffsetUs: 0, records }, this.nowUs);
+    this.pipeline.receive({ node, clockOffsetUs: 0, records }, this.nowUs);
   }
 
   /** Time passes, and every agent that was heard is heard again. */
@@ -149,8 +149,8 @@ export class Scene {
     const until = this.nowUs + us;
     while (this.nowUs < until) {
       this.nowUs = Math.min(this.nowUs + second / 4, until);
-      for (const { node, state } of this.agents.all()) this.hear(node, state.interfaces, state.nodeAddresses);
-      this.judging.tick(this.nowUs);
+      for (const { node, state } of this.agents.all()) this.report(node, state.interfaces, state.nodeAddresses);
+      this.pipeline.tick(this.nowUs);
     }
     this.#collect();
   }
@@ -160,9 +160,9 @@ export class Scene {
   }
 
   #collect(): void {
-    const { connections, dropped, findings } = this.judging.changes();
+    const { connections, merged, findings } = this.pipeline.changes();
     for (const one of connections) this.connections.set(one.id, one);
-    for (const id of dropped) this.connections.delete(id);
+    for (const id of merged) this.connections.delete(id);
     for (const one of findings.put) this.findings.set(one.id, one);
     for (const id of findings.removed) this.findings.delete(id);
   }

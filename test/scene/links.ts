@@ -3,7 +3,7 @@ import { type LinkReader, PodLinks } from '../../agent/interfaces/links.ts';
 import type { Link } from '../../agent/interfaces/table.ts';
 import { HandClock } from './hand-clock.ts';
 
-export type Shown = {
+export type IpLinkJson = {
   ifindex: number;
   ifname: string;
   link_netnsid?: number;
@@ -12,14 +12,14 @@ export type Shown = {
 };
 
 /** As `ip -d -j link show` tells it: the host side of a pod's veth. */
-export function veth(ifindex: number, change: Partial<Shown> = {}): Shown {
+export function veth(ifindex: number, change: Partial<IpLinkJson> = {}): IpLinkJson {
   const own = { ifindex, ifname: `veth${ifindex}`, link_netnsid: ifindex, flags: ['BROADCAST', 'UP', 'LOWER_UP'] };
   return { ...own, linkinfo: { info_kind: 'veth' }, ...change };
 }
 
 /** What is there is set, changes are told by hand, and a listing ends when it is let. */
 class ScriptedReader implements LinkReader {
-  links: Shown[] = [];
+  links: IpLinkJson[] = [];
   listings = 0;
   monitors: { changed: () => void; ended: (why: string) => void; stopped: boolean }[] = [];
   /** Each listing waits for one of these, if there is any. */
@@ -43,11 +43,11 @@ class ScriptedReader implements LinkReader {
   }
 }
 
-export function linkScene(...links: Shown[]) {
+export function linkScene(...links: IpLinkJson[]) {
   const reader = new ScriptedReader();
   reader.links = links;
   const clock = new HandClock();
-  const told: string[] = [];
+  const reported: string[] = [];
   const appeared: Link[] = [];
   const warned: string[] = [];
   /** Links that cannot be watched. */
@@ -55,20 +55,20 @@ export function linkScene(...links: Shown[]) {
   const pods = new PodLinks(
     reader,
     {
-      appeared: (link, again) => {
+      appeared: (link, attempt) => {
         appeared.push(link);
-        told.push(`${again === 'again' ? '?' : '+'}${link.index}`);
+        reported.push(`${attempt === 'again' ? '?' : '+'}${link.index}`);
         return !refused.has(link.index);
       },
-      disappeared: (index) => told.push(`-${index}`),
+      disappeared: (index) => reported.push(`-${index}`),
     },
     clock,
-    { warn: (...said: unknown[]) => warned.push(String(said.at(-1))) },
+    { warn: (...args: unknown[]) => warned.push(String(args.at(-1))) },
   );
   /** Until the look that is under way, and one behind it, are over. */
   const settled = async () => {
-    await pods.look();
-    await pods.look();
+    await pods.refresh();
+    await pods.refresh();
   };
-  return { reader, clock, pods, told, appeared, refused, warned, settled };
+  return { reader, clock, pods, reported, appeared, refused, warned, settled };
 }

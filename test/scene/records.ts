@@ -38,7 +38,7 @@ export function record(change: Partial<ConnectionRecord> = {}): ConnectionRecord
     synRetries: 0,
     unreachable: false,
     answered: false,
-    unproven: false,
+    deliveryUnproven: false,
     rttUs: 0,
     ended: false,
     translation: undefined,

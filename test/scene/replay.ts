@@ -65,15 +65,15 @@ export function undeclared(): Captured[] {
 /** db asks a name server outside, and reaches what it was told. */
 export function named(name: string): Captured[] {
   const server = '198.51.100.53';
-  const told = dnsAnswer(dnsQuery(name, 7), { [name]: [internet] })!;
-  const asked = conversation(
+  const answer = dnsAnswer(dnsQuery(name, 7), { [name]: [internet] })!;
+  const lookup = conversation(
     db,
     server,
     t0,
     ['initiator', udp(50_001, 53, dnsQuery(name, 7))],
-    ['responder', udp(53, 50_001, told)],
+    ['responder', udp(53, 50_001, answer)],
   );
-  return [...asked, ...undeclared()];
+  return [...lookup, ...undeclared()];
 }
 
 export const all = [...bypass(), ...undeclared()];

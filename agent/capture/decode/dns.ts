@@ -12,19 +12,19 @@ export const DNS = 53;
 const headerBytes = 12;
 const RESPONSE = 0x8000;
 /** Response, kind of query, and response code: an answer without error to a standard query has only the first set. */
-const DECISIVE = 0xf80f;
+const FLAGS_MASK = 0xf80f;
 const IN = 1;
 const types = { a: 1, cname: 5, aaaa: 28 };
-const mostRecords = 64;
-const mostAliases = 16;
-const mostNameBytes = 253;
-const longestLabel = 63;
+const maxRecords = 64;
+const maxAliases = 16;
+const maxNameBytes = 253;
+const maxLabelBytes = 63;
 
 /**
  * `bytes` is what one datagram or one segment holds, or the beginning of it. Over TCP a length stands before each message
  * (RFC 1035 4.2.2); what begins within one is passed over. Never throws.
  */
-export function dnsAnswers(protocol: number, bytes: Bytes, emit: OnAnswer): void {
+export function readDnsAnswers(protocol: number, bytes: Bytes, emit: OnAnswer): void {
   if (protocol !== TCP) {
     message(bytes, 0, bytes.length, emit);
     return;
@@ -39,26 +39,26 @@ export function dnsAnswers(protocol: number, bytes: Bytes, emit: OnAnswer): void
 }
 
 function message(bytes: Bytes, start: number, end: number, emit: OnAnswer): void {
-  if (end - start < headerBytes || (word16(bytes, start + 2) & DECISIVE) !== RESPONSE) return;
+  if (end - start < headerBytes || (word16(bytes, start + 2) & FLAGS_MASK) !== RESPONSE) return;
   if (word16(bytes, start + 4) !== 1) return;
   const question = nameAt(bytes, start, start + headerBytes, end);
   if (question.name === undefined || end - question.next < 4 || word16(bytes, question.next + 2) !== IN) return;
-  const asked = question.name;
+  const queriedName = question.name;
   const answers = answerRecords(bytes, start, question.next + 4, end, word16(bytes, start + 6));
-  const ttls = aliasesOf(asked, answers);
+  const ttls = ttlsByName(queriedName, answers);
   for (const answer of answers) {
     const ttl = ttls.get(answer.owner);
-    if (answer.address !== undefined && ttl !== undefined) emit(asked, answer.address, Math.min(ttl, answer.ttl));
+    if (answer.address !== undefined && ttl !== undefined) emit(queriedName, answer.address, Math.min(ttl, answer.ttl));
   }
 }
 
-type Answer = { owner: string; ttl: number; address: Address | undefined; alias: string | undefined };
+type AnswerRecord = { owner: string; ttl: number; address: Address | undefined; alias: string | undefined };
 
 /** Those that are whole; others than addresses and aliases are passed over. */
-function answerRecords(bytes: Bytes, start: number, first: number, end: number, count: number): Answer[] {
-  const answers: Answer[] = [];
+function answerRecords(bytes: Bytes, start: number, first: number, end: number, count: number): AnswerRecord[] {
+  const answers: AnswerRecord[] = [];
   let at = first;
-  for (let i = 0; i < Math.min(count, mostRecords); i++) {
+  for (let i = 0; i < Math.min(count, maxRecords); i++) {
     const owner = nameAt(bytes, start, at, end);
     if (owner.next < 0 || end - owner.next < 10) break;
     const data = owner.next + 10;
@@ -79,10 +79,10 @@ function answerRecords(bytes: Bytes, start: number, first: number, end: number, 
 }
 
 /** The name that was asked for and what it is an alias of, each with how long it is that. */
-function aliasesOf(asked: string, answers: readonly Answer[]): Map<string, number> {
-  const ttls = new Map([[asked, Number.POSITIVE_INFINITY]]);
-  let name = asked;
-  while (ttls.size <= mostAliases) {
+function ttlsByName(queriedName: string, answers: readonly AnswerRecord[]): Map<string, number> {
+  const ttls = new Map([[queriedName, Number.POSITIVE_INFINITY]]);
+  let name = queriedName;
+  while (ttls.size <= maxAliases) {
     const next = answers.find((one) => one.owner === name && one.alias !== undefined);
     if (next === undefined || ttls.has(next.alias!)) break;
     ttls.set(next.alias!, Math.min(ttls.get(name)!, next.ttl));
@@ -98,34 +98,34 @@ function addressAt(bytes: Bytes, at: number, end: number, type: number): Address
 
 /** Behind the name, -1 where it breaks off; undefined for a name that breaks off or cannot be shown. */
 type ReadName = { name: string | undefined; next: number };
-const broken: ReadName = { name: undefined, next: -1 };
+const malformedName: ReadName = { name: undefined, next: -1 };
 
 /** A pointer must lead to before everything that was read, so that none can loop. */
 function nameAt(bytes: Bytes, start: number, first: number, end: number): ReadName {
   let text = '';
-  let isShown = true;
+  let isPrintable = true;
   let next = -1;
   let at = first;
   let earliest = first;
   for (;;) {
-    if (at >= end) return broken;
+    if (at >= end) return malformedName;
     const length = bytes[at]!;
     if (length === 0) {
-      return { name: isShown && text !== '' ? text : undefined, next: next < 0 ? at + 1 : next };
+      return { name: isPrintable && text !== '' ? text : undefined, next: next < 0 ? at + 1 : next };
     }
-    if (length > longestLabel) {
-      if (length < 0xc0 || end - at < 2) return broken;
+    if (length > maxLabelBytes) {
+      if (length < 0xc0 || end - at < 2) return malformedName;
       if (next < 0) next = at + 2;
       at = start + (word16(bytes, at) & 0x3fff);
-      if (at >= earliest) return broken;
+      if (at >= earliest) return malformedName;
       earliest = at;
       continue;
     }
     const label = labelAt(bytes, at + 1, Math.min(end, at + 1 + length));
-    isShown &&= label !== undefined;
+    isPrintable &&= label !== undefined;
     text += text === '' ? label : `.${label}`;
     at += 1 + length;
-    if (text.length > mostNameBytes) return broken;
+    if (text.length > maxNameBytes) return malformedName;
   }
 }
 

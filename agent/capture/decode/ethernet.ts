@@ -2,7 +2,7 @@
 import type { Fragments } from './fragments.ts';
 import { ip4 } from './ip4.ts';
 import { ip6 } from './ip6.ts';
-import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
+import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
 
 const headerBytes = 14;
 const tagBytes = 4;
@@ -13,7 +13,7 @@ const TAG = 0x8100;
 const SERVICE_TAG = 0x88a8;
 const OLD_SERVICE_TAG = 0x9100;
 
-export function ethernet(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): Decoded {
+export function ethernet(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
   if (end - at < headerBytes) return 'corrupt';
   return etherType(word16(bytes, at + 12), bytes, at + headerBytes, end, fragments, into);
 }
@@ -26,7 +26,7 @@ export function etherType(
   end: number,
   fragments: Fragments,
   into: Packet,
-): Decoded {
+): DecodeResult {
   let inner = type;
   let body = at;
   while (inner === TAG || inner === SERVICE_TAG || inner === OLD_SERVICE_TAG) {

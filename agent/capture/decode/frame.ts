@@ -6,7 +6,7 @@ import type { Fragments } from './fragments.ts';
 import { ip4 } from './ip4.ts';
 import { ip6 } from './ip6.ts';
 import { linkTypes } from './link-type.ts';
-import type { Bytes, Decoded, Packet } from './packet.ts';
+import type { Bytes, DecodeResult, Packet } from './packet.ts';
 
 /**
  * `start` to `end` is what was captured of the frame, `length` what it was on the wire. A link type that link-type.ts
@@ -20,23 +20,23 @@ export function decodeFrame(
   length: number,
   fragments: Fragments,
   into: Packet,
-): Decoded {
+): DecodeResult {
   // A file may claim that less was on the wire than it holds.
   const onWire = Math.max(length, end - start);
   into.clear(onWire);
-  const decoded = outer(linkType, bytes, start, end, fragments, into);
+  const decoded = decodeOuter(linkType, bytes, start, end, fragments, into);
   if (decoded !== 'carrier' || into.inner === 'nothing') return decoded;
-  return carried(bytes, start, end, onWire, fragments, into);
+  return decodePayload(bytes, start, end, onWire, fragments, into);
 }
 
-function outer(
+function decodeOuter(
   linkType: number,
   bytes: Bytes,
   start: number,
   end: number,
   fragments: Fragments,
   into: Packet,
-): Decoded {
+): DecodeResult {
   switch (linkType) {
     case linkTypes.ethernet:
       return ethernet(bytes, start, end, fragments, into);
@@ -59,14 +59,14 @@ function outer(
 }
 
 /** What the tunnel carries, counted without the tunnel's own headers; a tunnel in a tunnel stays a carrier. */
-function carried(
+function decodePayload(
   bytes: Bytes,
   start: number,
   end: number,
   length: number,
   fragments: Fragments,
   into: Packet,
-): Decoded {
+): DecodeResult {
   const { inner, innerAt, interfaceIndex } = into;
   into.clear(length - (innerAt - start));
   into.interfaceIndex = interfaceIndex;
@@ -75,7 +75,7 @@ function carried(
     : byVersion(bytes, innerAt, end, fragments, into);
 }
 
-function byVersion(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): Decoded {
+function byVersion(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
   if (end <= at) return 'corrupt';
   const version = bytes[at]! >> 4;
   if (version === 4) return ip4(bytes, at, end, fragments, into);

@@ -2,7 +2,7 @@
 import { hasPorts, ICMP, ICMPV6 } from '../../../model/protocol.ts';
 import { FRAGMENT_OFFSET, header4 } from './ip4-header.ts';
 import { chain, header6 } from './ip6-header.ts';
-import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
+import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
 import { ports } from './ports.ts';
 import { isTunnel } from './tunnel.ts';
 
@@ -11,7 +11,7 @@ const v4 = { echoReply: 0, unreachable: 3, sourceQuench: 4, echo: 8, timeExceede
 const codeTooBig4 = 4;
 const v6 = { unreachable: 1, lastError: 4, echo: 128, echoReply: 129 };
 
-export function icmp(protocol: number, bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+export function icmp(protocol: number, bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < headerBytes) return 'corrupt';
   const type = bytes[at]!;
   echo(protocol, type, bytes, at, into);
@@ -27,7 +27,7 @@ function echo(protocol: number, type: number, bytes: Bytes, at: number, into: Pa
   const identifier = word16(bytes, at + 4);
   into.sourcePort = isRequest ? identifier : 0;
   into.destinationPort = isRequest ? 0 : identifier;
-  into.began = isRequest ? 'source' : 'destination';
+  into.initiator = isRequest ? 'source' : 'destination';
 }
 
 function isError(protocol: number, type: number): boolean {
@@ -42,30 +42,30 @@ function isUnreachable4(type: number, code: number): boolean {
   return type === v4.unreachable && code !== codeTooBig4;
 }
 
-function quoted4(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): Decoded {
+function quoted4(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): DecodeResult {
   const length = header4(bytes, at, end, into);
   if (length === 0) return 'corrupt';
   if ((word16(bytes, at + 6) & FRAGMENT_OFFSET) !== 0) return 'fragment-without-first';
   return quotedBody(bytes, at + length, end, into, unreachable);
 }
 
-function quoted6(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): Decoded {
+function quoted6(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): DecodeResult {
   if (!header6(bytes, at, end, into)) return 'corrupt';
   if (chain.fragment === 'later') return 'fragment-without-first';
   return quotedBody(bytes, chain.at, end, into, unreachable);
 }
 
 /** The packet becomes a reply of the connection whose header the error carries: 8 bytes of it are enough. */
-function quotedBody(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): Decoded {
+function quotedBody(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): DecodeResult {
   const { protocol } = into;
   const isIcmp = protocol === ICMP || protocol === ICMPV6;
   if ((hasPorts(protocol) || isIcmp) && end - at < headerBytes) return 'corrupt';
   if (hasPorts(protocol)) ports(bytes, at, into);
   if (isIcmp) echo(protocol, bytes[at]!, bytes, at, into);
   // The carrier's own trouble: what it carried is not quoted far enough to name it.
-  if (into.tunnels === 'open' && isTunnel(into)) return 'carrier';
-  into.began = 'unsaid';
-  into.turn();
+  if (into.tunnels === 'decapsulate' && isTunnel(into)) return 'carrier';
+  into.initiator = 'unknown';
+  into.swapEnds();
   into.quoted = true;
   into.unreachable = unreachable;
   return 'packet';

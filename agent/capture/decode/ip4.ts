@@ -1,10 +1,10 @@
 // An IPv4 packet, and fragments of one (RFC 791).
 import type { Fragments } from './fragments.ts';
 import { FRAGMENT_OFFSET, header4, MORE_FRAGMENTS } from './ip4-header.ts';
-import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
+import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
 import { transport } from './transport.ts';
 
-export function ip4(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): Decoded {
+export function ip4(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
   const headerLength = header4(bytes, at, end, into);
   if (headerLength === 0) return 'corrupt';
   const totalLength = word16(bytes, at + 2);
@@ -17,7 +17,7 @@ export function ip4(bytes: Bytes, at: number, end: number, fragments: Fragments,
   }
   const id = word16(bytes, at + 4);
   const { protocol } = into;
-  if ((field & FRAGMENT_OFFSET) !== 0) return fragments.later(id, protocol, into);
+  if ((field & FRAGMENT_OFFSET) !== 0) return fragments.resolveLater(id, protocol, into);
   const decoded = transport(protocol, bytes, at + headerLength, bodyEnd, into);
-  return fragments.first(id, protocol, into, decoded);
+  return fragments.rememberFirst(id, protocol, into, decoded);
 }

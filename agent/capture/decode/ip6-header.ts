@@ -8,7 +8,7 @@ const AUTHENTICATION = 51;
 const DESTINATION = 60;
 const MOBILITY = 135;
 /** More than any sound packet has: a chain that goes on longer is not followed. */
-const mostHeaders = 16;
+const maxExtensionHeaders = 16;
 
 /** Where the chain ended; one object is used again for every packet. `at` is -1 where the chain breaks off. */
 export const chain = { at: 0, next: 0, fragment: 'none' as 'none' | 'first' | 'later', fragmentId: 0 };
@@ -20,17 +20,17 @@ export function header6(bytes: Bytes, at: number, end: number, into: Packet): bo
     into.source[i] = word32(bytes, at + 8 + i * 4);
     into.destination[i] = word32(bytes, at + 24 + i * 4);
   }
-  follow(bytes, bytes[at + 6]!, at + 40, end);
+  followExtensions(bytes, bytes[at + 6]!, at + 40, end);
   into.protocol = chain.next;
   return chain.at >= 0;
 }
 
-function follow(bytes: Bytes, first: number, start: number, end: number): void {
+function followExtensions(bytes: Bytes, first: number, start: number, end: number): void {
   let next = first;
   let at = start;
   chain.fragment = 'none';
   for (let headers = 0; isExtension(next); headers++) {
-    if (end - at < 8 || headers >= mostHeaders) {
+    if (end - at < 8 || headers >= maxExtensionHeaders) {
       chain.at = -1;
       return;
     }

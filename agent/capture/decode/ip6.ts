@@ -1,20 +1,20 @@
 // An IPv6 packet, and fragments of one (RFC 8200).
 import type { Fragments } from './fragments.ts';
 import { chain, header6 } from './ip6-header.ts';
-import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
+import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
 import { transport } from './transport.ts';
 
 const NO_NEXT = 59;
 /** Fragments belong together by addresses and id alone (RFC 8200 4.5), unlike IPv4's. */
 const anyProtocol = -1;
 
-export function ip6(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): Decoded {
+export function ip6(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
   const payloadLength = end - at < 6 ? 0 : word16(bytes, at + 4);
   // 0: a jumbogram, or segmentation offload.
   const bodyEnd = payloadLength === 0 ? end : Math.min(end, at + 40 + payloadLength);
   if (!header6(bytes, at, bodyEnd, into)) return 'corrupt';
   const { fragment, fragmentId, next } = chain;
-  if (fragment === 'later') return fragments.later(fragmentId, anyProtocol, into);
+  if (fragment === 'later') return fragments.resolveLater(fragmentId, anyProtocol, into);
   const decoded = next === NO_NEXT ? 'packet' : transport(next, bytes, chain.at, bodyEnd, into);
-  return fragment === 'first' ? fragments.first(fragmentId, anyProtocol, into, decoded) : decoded;
+  return fragment === 'first' ? fragments.rememberFirst(fragmentId, anyProtocol, into, decoded) : decoded;
 }

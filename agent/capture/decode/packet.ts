@@ -1,8 +1,8 @@
 // One packet's headers, decoded. One object is used again for every packet: copy what must stay.
-import type { LossReason, SetAsideReason } from '../../../accounting/reasons.ts';
+import type { LossReason, IgnoredReason } from '../../../accounting/reasons.ts';
 
 /** What became of a frame: a packet of a connection, or a reason why it is none. */
-export type Decoded = 'packet' | SetAsideReason | LossReason;
+export type DecodeResult = 'packet' | IgnoredReason | LossReason;
 
 /** `source` and `destination` are those of the connection: an ICMP error stands as a reply of what it quotes. */
 export class Packet {
@@ -22,7 +22,7 @@ export class Packet {
   /** Where the frame itself names the interface that it was seen at; else 0. */
   interfaceIndex = 0;
   /** The packet itself says who began: its source, its destination, or nothing. */
-  began: 'source' | 'destination' | 'unsaid' = 'unsaid';
+  initiator: 'source' | 'destination' | 'unknown' = 'unknown';
   /** It is an ICMP error, which stands as a reply of the connection whose header it quotes. */
   quoted = false;
   /** That error says that the connection cannot get there. */
@@ -31,12 +31,12 @@ export class Packet {
   inner: 'nothing' | 'ethernet' | 'ip' = 'nothing';
   innerAt = 0;
   /** Where what a DNS server wrote begins and ends; 0 of everything else. */
-  answerAt = 0;
-  answerEnd = 0;
+  dnsStart = 0;
+  dnsEnd = 0;
   /** `open`: a tunnel's packet stands for what it carries. `closed`: it is a flow like any other (a pod's own). */
-  readonly tunnels: 'open' | 'closed';
+  readonly tunnels: 'decapsulate' | 'opaque';
 
-  constructor(tunnels: 'open' | 'closed') {
+  constructor(tunnels: 'decapsulate' | 'opaque') {
     this.tunnels = tunnels;
   }
 
@@ -49,15 +49,15 @@ export class Packet {
     this.sequence = 0;
     this.acknowledged = 0;
     this.interfaceIndex = 0;
-    this.began = 'unsaid';
+    this.initiator = 'unknown';
     this.quoted = false;
     this.unreachable = false;
     this.inner = 'nothing';
-    this.answerAt = 0;
+    this.dnsStart = 0;
   }
 
   /** The packet as a reply to what was decoded into it: both ends change places. */
-  turn(): void {
+  swapEnds(): void {
     for (let i = 0; i < 4; i++) {
       const word = this.source[i]!;
       this.source[i] = this.destination[i]!;

@@ -1,16 +1,16 @@
 // The SCTP header and the type of its first chunk, which tells who began (RFC 9260 3).
-import type { Bytes, Decoded, Packet } from './packet.ts';
+import type { Bytes, DecodeResult, Packet } from './packet.ts';
 import { ports } from './ports.ts';
 
 const headerBytes = 12;
 const INIT = 1;
 const INIT_ACK = 2;
 
-export function sctp(bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+export function sctp(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < headerBytes) return 'corrupt';
   ports(bytes, at, into);
   const chunk = end - at > headerBytes ? bytes[at + headerBytes] : undefined;
-  if (chunk === INIT) into.began = 'source';
-  else if (chunk === INIT_ACK) into.began = 'destination';
+  if (chunk === INIT) into.initiator = 'source';
+  else if (chunk === INIT_ACK) into.initiator = 'destination';
   return 'packet';
 }

@@ -1,13 +1,13 @@
 // What stands behind the IP header, by its protocol number.
 import { ICMP, ICMPV6, SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import { icmp } from './icmp.ts';
-import type { Bytes, Decoded, Packet } from './packet.ts';
+import type { Bytes, DecodeResult, Packet } from './packet.ts';
 import { sctp } from './sctp.ts';
 import { tcp } from './tcp.ts';
 import { IP_IN_IP, IPV6_IN_IP } from './tunnel.ts';
 import { udp } from './udp.ts';
 
-export function transport(protocol: number, bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+export function transport(protocol: number, bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   switch (protocol) {
     case TCP:
       return tcp(bytes, at, end, into);
@@ -20,7 +20,7 @@ export function transport(protocol: number, bytes: Bytes, at: number, end: numbe
       return icmp(protocol, bytes, at, end, into);
     case IP_IN_IP:
     case IPV6_IN_IP:
-      if (into.tunnels === 'closed') return 'packet';
+      if (into.tunnels === 'opaque') return 'packet';
       into.inner = 'ip';
       into.innerAt = at;
       return 'carrier';

@@ -1,6 +1,6 @@
 // The UDP header (RFC 768), and the tunnels over it: their packet is the carrier of another one.
 import { DNS } from './dns.ts';
-import { type Bytes, type Decoded, type Packet, word16 } from './packet.ts';
+import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
 import { ports } from './ports.ts';
 import { genevePort, isVxlanPort } from './tunnel.ts';
 
@@ -10,27 +10,27 @@ const TRANSPARENT_ETHERNET = 0x6558;
 const IPV4 = 0x0800;
 const IPV6 = 0x86dd;
 
-export function udp(bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+export function udp(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < headerBytes) return 'corrupt';
   ports(bytes, at, into);
   if (into.sourcePort === DNS) {
-    into.answerAt = at + headerBytes;
-    into.answerEnd = Math.max(into.answerAt, Math.min(end, at + word16(bytes, at + 4)));
+    into.dnsStart = at + headerBytes;
+    into.dnsEnd = Math.max(into.dnsStart, Math.min(end, at + word16(bytes, at + 4)));
   }
-  if (into.tunnels === 'closed') return 'packet';
+  if (into.tunnels === 'opaque') return 'packet';
   if (isVxlanPort(into.destinationPort)) return vxlan(bytes, at + headerBytes, end, into);
   return into.destinationPort === genevePort ? geneve(bytes, at + headerBytes, end, into) : 'packet';
 }
 
 /** What does not look like the tunnel of the port is a flow like any other. */
-function vxlan(bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+function vxlan(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < 8 || (bytes[at]! & VXLAN_HAS_ID) === 0) return 'packet';
   into.inner = 'ethernet';
   into.innerAt = at + 8;
   return 'carrier';
 }
 
-function geneve(bytes: Bytes, at: number, end: number, into: Packet): Decoded {
+function geneve(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < 8 || bytes[at]! >> 6 !== 0) return 'packet';
   const type = word16(bytes, at + 2);
   if (type === TRANSPARENT_ETHERNET) into.inner = 'ethernet';

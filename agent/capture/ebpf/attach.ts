@@ -6,20 +6,21 @@ import { tcAttach, tcDetach, tcHookCreate } from '../../../kernel/libbpf.ts';
 import { closeFd, closeInBackground, SOL_SOCKET, setSocketOption } from '../../../kernel/libc.ts';
 import { type FixedMemory, fixedMemory } from '../../../kernel/memory.ts';
 import { bindPacketSocket, ETH_P_ALL, loopbackIndex, openPacketSocket } from '../../../kernel/packet-socket.ts';
-import { clsactHook, type Direction, ownFilter } from '../clsact.ts';
+import { clsactHook, ownFilter } from '../clsact.ts';
+import type { Direction } from '../source.ts';
 import { requireCapabilities } from './capabilities.ts';
-import { silentProgram } from './silent.ts';
+import { noopProgram } from './silent.ts';
 
-export type TcHook = 'tcx' | 'clsact';
+export type TcKind = 'tcx' | 'clsact';
 export type Attachment = {
-  way: TcHook | 'tap';
+  kind: TcKind | 'tap';
   /** At TCX and for a tap it waits until nobody runs it any more: some 10 ms. */
   detach(): void;
   /** It counts nothing more from now on, and nothing is waited for: it is taken away beside. */
-  leave(): void;
+  detachInBackground(): void;
 };
 /** It stands where it will, and counts nothing before it begins, which waits for nothing. Not begun, it would stay. */
-export type Prepared = { begin(): Attachment };
+export type PreparedAttachment = { activate(): Attachment };
 
 const attachTypes = { 'from-pod': 46, 'to-pod': 47 } as const; // BPF_TCX_INGRESS, BPF_TCX_EGRESS: seen from the host
 const BPF_F_BEFORE = 1 << 3;
@@ -31,10 +32,10 @@ export function attachTcx(program: number, interfaceIndex: number, direction: Di
 }
 
 /** A hook of TCX holds a program once: where ours still stands there, it must have left when this one begins. */
-export function prepareTcx(program: number, interfaceIndex: number, direction: Direction): Prepared {
-  const link = createLink(silentProgram('coming').fd, interfaceIndex, direction);
+export function prepareTcx(program: number, interfaceIndex: number, direction: Direction): PreparedAttachment {
+  const link = createLink(noopProgram('attaching').fd, interfaceIndex, direction);
   return {
-    begin() {
+    activate() {
       try {
         updateLink(link, program);
       } catch (error) {
@@ -48,17 +49,17 @@ export function prepareTcx(program: number, interfaceIndex: number, direction: D
 
 function tcxAttachment(link: number): Attachment {
   return {
-    way: 'tcx',
+    kind: 'tcx',
     detach: () => closeFd(link),
-    leave() {
+    detachInBackground() {
       try {
-        updateLink(link, silentProgram('leaving').fd);
+        updateLink(link, noopProgram('detaching').fd);
       } catch {
         // The interface is gone, or another of ours is leaving here right now.
         closeFd(link);
         return;
       }
-      closeInTurn(link);
+      closeAfterOthers(link);
     },
   };
 }
@@ -82,35 +83,35 @@ function updateLink(link: number, program: number): void {
 let closing: Promise<void> = Promise.resolve();
 
 /** The kernel lets one wait at a time, so that more threads would help nobody. */
-function closeInTurn(fd: number): void {
+function closeAfterOthers(fd: number): void {
   closing = closing.then(() => closeInBackground(fd));
 }
 
 /** Resolves when all that left is taken away. */
-export function allLeft(): Promise<void> {
+export function allDetached(): Promise<void> {
   return closing;
 }
 
-const mostPrograms = 64;
+const maxPrograms = 64;
 let ids: FixedMemory | undefined;
 
 /** The kernel's numbers of the programs at a TCX hook, in their order; every change of them has another revision. */
 export function tcxPrograms(interfaceIndex: number, direction: Direction): { ids: number[]; revision: bigint } {
-  ids ??= fixedMemory(mostPrograms * 4);
+  ids ??= fixedMemory(maxPrograms * 4);
   const attributes = Buffer.alloc(64);
   attributes.writeUInt32LE(interfaceIndex, 0);
   attributes.writeUInt32LE(attachTypes[direction], 4);
   attributes.writeBigUInt64LE(ids.address, 16);
-  attributes.writeUInt32LE(mostPrograms, 24);
+  attributes.writeUInt32LE(maxPrograms, 24);
   bpf(bpfCommands.progQuery, attributes);
-  const count = Math.min(attributes.readUInt32LE(24), mostPrograms);
+  const count = Math.min(attributes.readUInt32LE(24), maxPrograms);
   const { view } = ids;
   const found = Array.from({ length: count }, (_, i) => view.readUInt32LE(i * 4));
   return { ids: found, revision: attributes.readBigUInt64LE(56) };
 }
 
 /** Which of both the kernel has: TCX from Linux 6.6 on. */
-export function tcHookOfKernel(): TcHook {
+export function supportedTcKind(): TcKind {
   try {
     tcxPrograms(loopbackIndex, 'to-pod');
     return 'tcx';
@@ -136,11 +137,11 @@ export function attachTap(program: number, interfaceIndex: number): Attachment {
     throw error;
   }
   return {
-    way: 'tap',
+    kind: 'tap',
     detach: () => closeFd(fd),
-    leave() {
-      attachFilter(fd, SO_ATTACH_FILTER, nothingPasses());
-      closeInTurn(fd);
+    detachInBackground() {
+      attachFilter(fd, SO_ATTACH_FILTER, dropAllFilter());
+      closeAfterOthers(fd);
     },
   };
 }
@@ -149,11 +150,11 @@ function attachFilter(fd: number, option: number, value: Buffer): void {
   checkSystemCall('setsockopt', setSocketOption(fd, SOL_SOCKET, option, value));
 }
 
-let nothing: { program: Buffer; instruction: FixedMemory } | undefined;
+let dropAll: { program: Buffer; instruction: FixedMemory } | undefined;
 
 /** struct sock_fprog of one instruction, `ret 0`. */
-function nothingPasses(): Buffer {
-  if (nothing === undefined) {
+function dropAllFilter(): Buffer {
+  if (dropAll === undefined) {
     const BPF_RET = 0x06;
     const instruction = fixedMemory(8);
     instruction.view.writeUInt32LE(BPF_RET, 0);
@@ -161,9 +162,9 @@ function nothingPasses(): Buffer {
     const program = Buffer.alloc(16);
     program.writeUInt16LE(1, 0);
     program.writeBigUInt64LE(instruction.address, 8);
-    nothing = { program, instruction };
+    dropAll = { program, instruction };
   }
-  return nothing.program;
+  return dropAll.program;
 }
 
 const BPF_TC_F_REPLACE = 1;
@@ -179,5 +180,5 @@ export function attachClsact(program: number, interfaceIndex: number, direction:
   const detach = () => {
     tcDetach(hook, filter);
   };
-  return { way: 'clsact', detach, leave: detach };
+  return { kind: 'clsact', detach, detachInBackground: detach };
 }

@@ -2,6 +2,6 @@
 import { readFileSync } from 'node:fs';
 
 export function possibleCpus(list = readFileSync('/sys/devices/system/cpu/possible', 'utf8')): number {
-  const ends = list.trim().split(/[-,]/).map(Number);
-  return Math.max(...ends) + 1;
+  const bounds = list.trim().split(/[-,]/).map(Number);
+  return Math.max(...bounds) + 1;
 }

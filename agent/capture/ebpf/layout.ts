@@ -26,12 +26,12 @@ export const row = {
 export const mark = {
   firstFromHigh: 1,
   podIsLow: 2,
-  lowBegan: 4,
-  highBegan: 8,
+  lowInitiated: 4,
+  highInitiated: 8,
   firstQuoted: 16,
   unreachable: 32,
-  lowSpoke: 64,
-  highSpoke: 128,
+  lowSent: 64,
+  highSent: 128,
 } as const;
 
 /** Events of the ring, by their first word. */
@@ -47,12 +47,12 @@ export const dnsEvent = { interfaceIndex: 4, protocol: 8, length: 12, message: 1
 
 /** `enum counter`: first reasons of the books, then what beside connections found no room in the ring. */
 export const counters = ['not-ip', 'corrupt', 'fragment-without-first', 'table-full', 'ring-full'] as const;
-export const untold = ['translation', 'dns'] as const;
+export const missedEvents = ['translation', 'dns'] as const;
 export const countBytes = 16;
 
 export const controlBytes = 16;
 export const usedBytes = 64;
-export const momentBytes = 16;
+export const clockSampleBytes = 16;
 /** Slots of a bucket, and of a set of connections that conntrack need not be asked for. */
 export const slots = 8;
 export const slotBytes = 8;

@@ -23,36 +23,36 @@ export type MapName = 'control' | 'used' | 'rows' | 'buckets' | 'events' | 'coun
 
 export type LoadedProgram = {
   /** Whether programs ask conntrack themselves; else why not. */
-  conntrack: { asked: true } | { asked: false; why: string };
-  rows: number;
-  buckets: number;
-  program(name: ProgramName): number;
-  map(name: MapName): number;
+  conntrack: { available: true } | { available: false; why: string };
+  rowCount: number;
+  bucketCount: number;
+  programFd(name: ProgramName): number;
+  mapFd(name: MapName): number;
   close(): void;
 };
 
 /** Rows for each bucket: with eight slots a bucket rarely has none left. */
 const rowsPerBucket = 3;
 /** `bucket_mask >> 2` in flows.bpf.c. */
-const bucketsPerToldSet = 4;
+const bucketsPerConntrackSet = 4;
 const objects = {
   withConntrack: new URL('flows-conntrack.bpf.o', import.meta.url).pathname,
   plain: new URL('flows.bpf.o', import.meta.url).pathname,
 };
 
 /** What each source needs in the kernel; the benchmark measures beside programs that do nothing. */
-const needed: Record<'ebpf' | 'tap' | 'bench', readonly ProgramName[]> = {
+const requiredPrograms: Record<'ebpf' | 'tap' | 'bench', readonly ProgramName[]> = {
   ebpf: ['from_pod', 'to_pod', 'tap_to_pod', 'tell_moment'],
   tap: ['tap_both', 'tell_moment'],
   bench: ['from_pod', 'to_pod', 'tap_both', 'tap_to_pod', 'tell_moment', 'empty', 'empty_tap'],
 };
-const all = needed.bench;
-const notEnough = 'before Linux 5.12 it lacks what the program needs';
-const noLookup =
+const allPrograms = requiredPrograms.bench;
+const kernelTooOld = 'before Linux 5.12 it lacks what the program needs';
+const noConntrackLookup =
   'it lets programs ask conntrack from Linux 6.1 on, and where that is a module (nf_conntrack), only those of CAP_SYS_ADMIN';
 
 /** Without PERFMON the verifier lets no program compare what it read. NET_ADMIN is for TC, NET_RAW for packet taps. */
-const capabilities: Record<keyof typeof needed, readonly Capability[]> = {
+const capabilities: Record<keyof typeof requiredPrograms, readonly Capability[]> = {
   // It has a packet tap too, but only where somebody else filters, and it sees much without.
   ebpf: ['BPF', 'NET_ADMIN', 'PERFMON'],
   tap: ['BPF', 'NET_RAW', 'PERFMON'],
@@ -60,44 +60,44 @@ const capabilities: Record<keyof typeof needed, readonly Capability[]> = {
 };
 
 /** Throws with the reason where the kernel refuses. `most`: connections of one interval. `from`: the compiled programs. */
-export function loadProgram(use: keyof typeof needed, most: number, from = objects): LoadedProgram {
+export function loadProgram(use: keyof typeof requiredPrograms, maxConnections: number, objectFiles = objects): LoadedProgram {
   requireCapabilities(capabilities[use]);
   silenceLibbpf();
-  if (use === 'tap') return load(from.plain, use, most, { asked: false, why: 'packet taps cannot ask it' });
+  if (use === 'tap') return load(objectFiles.plain, use, maxConnections, { available: false, why: 'packet taps cannot ask it' });
   try {
-    return load(from.withConntrack, use, most, { asked: true });
+    return load(objectFiles.withConntrack, use, maxConnections, { available: true });
   } catch (error) {
-    return load(from.plain, use, most, { asked: false, why: (error as Error).message });
+    return load(objectFiles.plain, use, maxConnections, { available: false, why: (error as Error).message });
   }
 }
 
 function load(
   path: string,
-  use: keyof typeof needed,
-  most: number,
+  use: keyof typeof requiredPrograms,
+  maxConnections: number,
   conntrack: LoadedProgram['conntrack'],
 ): LoadedProgram {
   if (!existsSync(path)) throw new Error('the program is not compiled: run make build');
   const object = objectOpen(path, null);
   if (object === null) throw new Error('bpf_object__open_file: the program cannot be read');
-  const buckets = bucketsFor(most);
+  const buckets = bucketsFor(maxConnections);
   try {
-    for (const name of all) setAutoload(findProgram(object, name), needed[use].includes(name));
-    setSize(object, 'rows', most * 2);
+    for (const name of allPrograms) setAutoload(findProgram(object, name), requiredPrograms[use].includes(name));
+    setSize(object, 'rows', maxConnections * 2);
     setSize(object, 'buckets', buckets * 2);
-    if (conntrack.asked) setSize(object, 'told', buckets / bucketsPerToldSet);
+    if (conntrack.available) setSize(object, 'told', buckets / bucketsPerConntrackSet);
     const result = objectLoad(object);
-    if (result !== 0) throw new Error(reasonOf(-result, conntrack.asked ? noLookup : notEnough));
+    if (result !== 0) throw new Error(reasonOf(-result, conntrack.available ? noConntrackLookup : kernelTooOld));
   } catch (error) {
     objectClose(object);
     throw error;
   }
   return {
     conntrack,
-    rows: most,
-    buckets,
-    program: (name) => programFd(findProgram(object, name)),
-    map: (name) => mapFd(findMap(object, name)),
+    rowCount: maxConnections,
+    bucketCount: buckets,
+    programFd: (name) => programFd(findProgram(object, name)),
+    mapFd: (name) => mapFd(findMap(object, name)),
     close() {
       objectClose(object);
     },
@@ -109,7 +109,7 @@ function setSize(object: bigint, map: MapName | 'told', entries: number): void {
 }
 
 /** `lacks`: what is likely where the verifier refuses, or a function is not there: libbpf says EINVAL of both. */
-function reasonOf(errno: number, lacks: string): string {
+function reasonOf(errno: number, likelyCause: string): string {
   const { EPERM, EACCES, EINVAL, ENOMEM } = constants.errno;
   const name = errnoName(errno);
   switch (errno) {
@@ -117,7 +117,7 @@ function reasonOf(errno: number, lacks: string): string {
       return `bpf(2) is refused (${name}), though no capability is missing: by seccomp, or in a user namespace`;
     case EACCES:
     case EINVAL:
-      return `the kernel's verifier refuses the program (${name}): ${lacks}`;
+      return `the kernel's verifier refuses the program (${name}): ${likelyCause}`;
     case ENOMEM:
       return `no memory for its tables (${name}): capture.maxConnections says how large they are`;
     default:
@@ -126,14 +126,14 @@ function reasonOf(errno: number, lacks: string): string {
 }
 
 /** A power of two. */
-function bucketsFor(most: number): number {
+function bucketsFor(maxConnections: number): number {
   let buckets = slots;
-  while (buckets < most / rowsPerBucket) buckets *= 2;
+  while (buckets < maxConnections / rowsPerBucket) buckets *= 2;
   return buckets;
 }
 
 /** What the maps take of the kernel's memory, less than a MiB aside: two tables, what is told of conntrack, and the ring. */
-export function mapBytes(most: number): number {
-  const buckets = bucketsFor(most);
-  return 2 * most * row.bytes + (2 * buckets + buckets / bucketsPerToldSet) * slots * slotBytes + ringBytes;
+export function mapBytes(maxConnections: number): number {
+  const buckets = bucketsFor(maxConnections);
+  return 2 * maxConnections * row.bytes + (2 * buckets + buckets / bucketsPerConntrackSet) * slots * slotBytes + ringBytes;
 }

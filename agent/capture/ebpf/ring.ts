@@ -20,10 +20,10 @@ export class Ring {
   constructor(fd: number, size: number) {
     this.#mask = size - 1;
     this.#consumer = new BigInt64Array(this.#map(fd, pageBytes, 'read-write', 0), 0, 1);
-    const rest = this.#map(fd, pageBytes + 2 * size, 'read', pageBytes);
-    this.#producer = new BigInt64Array(rest, 0, 1);
-    this.#data = new DataView(rest, pageBytes);
-    this.#bytes = new Uint8Array(rest, pageBytes);
+    const dataPages = this.#map(fd, pageBytes + 2 * size, 'read', pageBytes);
+    this.#producer = new BigInt64Array(dataPages, 0, 1);
+    this.#data = new DataView(dataPages, pageBytes);
+    this.#bytes = new Uint8Array(dataPages, pageBytes);
     this.#position = Number(Atomics.load(this.#consumer, 0));
   }
 
@@ -31,15 +31,15 @@ export class Ring {
    * Hands over records, oldest first, until `use` returns 'later' for one: that one comes again. `bytes` is valid until it
    * returns.
    */
-  read(use: (bytes: Uint8Array) => 'done' | 'later'): void {
+  read(onRecord: (bytes: Uint8Array) => 'done' | 'later'): void {
     const end = Number(Atomics.load(this.#producer, 0));
     while (this.#position < end) {
       const at = this.#position & this.#mask;
       const header = this.#data.getUint32(at, true);
       if ((header & BUSY) !== 0) break;
       const length = header & ~(BUSY | DISCARDED);
-      const isThere = (header & DISCARDED) === 0;
-      if (isThere && use(this.#bytes.subarray(at + headerBytes, at + headerBytes + length)) === 'later') break;
+      const isKept = (header & DISCARDED) === 0;
+      if (isKept && onRecord(this.#bytes.subarray(at + headerBytes, at + headerBytes + length)) === 'later') break;
       this.#position += headerBytes + ((length + 7) & ~7);
       Atomics.store(this.#consumer, 0, BigInt(this.#position));
     }

@@ -10,12 +10,12 @@ export type RowClock = {
   timeOfTick(tick: number): number;
 };
 
-export class Row implements Interval {
+export class RowCursor implements Interval {
   readonly #clock: RowClock;
   #words: Uint32Array = new Uint32Array(row.words);
   #at = 0;
   #marks = 0;
-  unproven = false;
+  deliveryUnproven = false;
   frames = 0;
   firstUs = 0;
   lastUs = 0;
@@ -25,7 +25,7 @@ export class Row implements Interval {
   }
 
   /** `words` must not change until the interval was used. */
-  turnTo(words: Uint32Array, at: number): void {
+  moveTo(words: Uint32Array, at: number): void {
     this.#words = words;
     this.#at = at;
     this.#marks = words[at + row.marks]!;
@@ -41,7 +41,7 @@ export class Row implements Interval {
     for (let i = 0; i < keyWords; i++) into[i] = this.#words[this.#at + i]!;
   }
 
-  get link(): number {
+  get interfaceIndex(): number {
     return this.#word(row.interfaceIndex);
   }
   get protocol(): number {
@@ -87,17 +87,17 @@ export class Row implements Interval {
   get podIsLow(): boolean {
     return this.#has(mark.podIsLow);
   }
-  get lowBegan(): boolean {
-    return this.#has(mark.lowBegan);
+  get lowInitiated(): boolean {
+    return this.#has(mark.lowInitiated);
   }
-  get highBegan(): boolean {
-    return this.#has(mark.highBegan);
+  get highInitiated(): boolean {
+    return this.#has(mark.highInitiated);
   }
-  get lowSpoke(): boolean {
-    return this.#has(mark.lowSpoke);
+  get lowSent(): boolean {
+    return this.#has(mark.lowSent);
   }
-  get highSpoke(): boolean {
-    return this.#has(mark.highSpoke);
+  get highSent(): boolean {
+    return this.#has(mark.highSent);
   }
   get firstQuoted(): boolean {
     return this.#has(mark.firstQuoted);
@@ -106,15 +106,15 @@ export class Row implements Interval {
     return this.#has(mark.unreachable);
   }
 
-  #has(one: number): boolean {
-    return (this.#marks & one) !== 0;
+  #has(bit: number): boolean {
+    return (this.#marks & bit) !== 0;
   }
 
-  #word(place: number): number {
-    return this.#words[this.#at + place]!;
+  #word(offset: number): number {
+    return this.#words[this.#at + offset]!;
   }
 
-  #long(place: number): number {
-    return this.#words[this.#at + place + 1]! * 2 ** 32 + this.#words[this.#at + place]!;
+  #long(offset: number): number {
+    return this.#words[this.#at + offset + 1]! * 2 ** 32 + this.#words[this.#at + offset]!;
   }
 }

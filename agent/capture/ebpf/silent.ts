@@ -4,28 +4,28 @@ import { bpf, bpfCommands } from '../../../kernel/bpf.ts';
 import { programId } from '../../../kernel/libbpf.ts';
 import { fixedMemory } from '../../../kernel/memory.ts';
 
-type Silent = { fd: number; id: number };
+type NoopProgram = { fd: number; id: number };
 /** A hook holds a program once, so that what comes and what leaves have one each. */
-const loaded: Partial<Record<'coming' | 'leaving', Silent>> = {};
+const loaded: Partial<Record<'attaching' | 'detaching', NoopProgram>> = {};
 
 /** For the life of this process. */
-export function silentProgram(of: 'coming' | 'leaving'): Silent {
-  let silent = loaded[of];
-  if (silent === undefined) {
+export function noopProgram(role: 'attaching' | 'detaching'): NoopProgram {
+  let program = loaded[role];
+  if (program === undefined) {
     const fd = load();
-    silent = loaded[of] = { fd, id: programId(fd) };
+    program = loaded[role] = { fd, id: programId(fd) };
   }
-  return silent;
+  return program;
 }
 
 /** Before the first of them is wanted at once. */
-export function loadSilentPrograms(): void {
-  silentProgram('coming');
-  silentProgram('leaving');
+export function loadNoopPrograms(): void {
+  noopProgram('attaching');
+  noopProgram('detaching');
 }
 
-export function isSilent(id: number): boolean {
-  return loaded.coming?.id === id || loaded.leaving?.id === id;
+export function isNoopProgram(id: number): boolean {
+  return loaded.attaching?.id === id || loaded.detaching?.id === id;
 }
 
 /** `r0 = -1; exit`: the next one of the chain decides. */

@@ -1,13 +1,13 @@
 // What the program saw beside connections and could not tell, as the ring was full: counted, and said once a minute.
 import type { Logger } from 'pino';
 
-const everyUs = 60_000_000;
+const logEveryUs = 60_000_000;
 
-export class Untold {
+export class MissedEvents {
   readonly #log: Logger;
   #translations = 0;
   #dns = 0;
-  #saidUs = Number.NEGATIVE_INFINITY;
+  #loggedUs = Number.NEGATIVE_INFINITY;
 
   constructor(log: Logger) {
     this.#log = log;
@@ -16,10 +16,10 @@ export class Untold {
   add({ translations, dns }: { translations: number; dns: number }, nowUs: number): void {
     this.#translations += translations;
     this.#dns += dns;
-    if (this.#translations + this.#dns === 0 || nowUs - this.#saidUs < everyUs) return;
-    this.#saidUs = nowUs;
-    const told = { translations: this.#translations, dns: this.#dns };
-    this.#log.warn(told, 'the ring had no room for what conntrack or DNS said: lower capture.drainEvery');
+    if (this.#translations + this.#dns === 0 || nowUs - this.#loggedUs < logEveryUs) return;
+    this.#loggedUs = nowUs;
+    const counts = { translations: this.#translations, dns: this.#dns };
+    this.#log.warn(counts, 'the ring had no room for what conntrack or DNS said: lower capture.drainEvery');
     this.#translations = this.#dns = 0;
   }
 }

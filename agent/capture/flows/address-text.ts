@@ -2,35 +2,35 @@
 import { type Address, addressFromBytes } from '../../../model/address.ts';
 
 /** A power of two. An address has one place, and whoever comes to it later takes it. */
-const places = 16_384;
-const words = new Uint32Array(places * 4);
-const texts = new Array<Address | undefined>(places).fill(undefined);
+const cacheSlots = 16_384;
+const cachedKeys = new Uint32Array(cacheSlots * 4);
+const cachedTexts = new Array<Address | undefined>(cacheSlots).fill(undefined);
 const bytes = new Uint8Array(16);
 
 /** hot, twice a record: `key` holds an address of 16 bytes as four words from `at` on. */
 export function addressText(key: Uint32Array, at: number): Address {
-  const place = placeOf(key, at);
-  const known = texts[place];
-  if (known !== undefined && isAt(place, key, at)) return known;
-  const text = made(key, at);
-  for (let i = 0; i < 4; i++) words[place * 4 + i] = key[at + i]!;
-  texts[place] = text;
+  const slot = slotOf(key, at);
+  const known = cachedTexts[slot];
+  if (known !== undefined && isCachedAt(slot, key, at)) return known;
+  const text = formatAddress(key, at);
+  for (let i = 0; i < 4; i++) cachedKeys[slot * 4 + i] = key[at + i]!;
+  cachedTexts[slot] = text;
   return text;
 }
 
-function placeOf(key: Uint32Array, at: number): number {
+function slotOf(key: Uint32Array, at: number): number {
   let hash = 0;
   for (let i = 0; i < 4; i++) hash = Math.imul(hash ^ key[at + i]!, 0x85ebca6b);
-  return (hash ^ (hash >>> 16)) & (places - 1);
+  return (hash ^ (hash >>> 16)) & (cacheSlots - 1);
 }
 
-function isAt(place: number, key: Uint32Array, at: number): boolean {
-  for (let i = 0; i < 4; i++) if (words[place * 4 + i] !== key[at + i]) return false;
+function isCachedAt(slot: number, key: Uint32Array, at: number): boolean {
+  for (let i = 0; i < 4; i++) if (cachedKeys[slot * 4 + i] !== key[at + i]) return false;
   return true;
 }
 
 /** IPv4 addresses are mapped (::ffff:0:0/96); addressFromBytes would make them dotted as well, later. */
-function made(key: Uint32Array, at: number): Address {
+function formatAddress(key: Uint32Array, at: number): Address {
   if (key[at] === 0 && key[at + 1] === 0 && key[at + 2] === 0xffff) {
     const word = key[at + 3]!;
     return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}` as Address;

@@ -12,7 +12,7 @@ export const bit = {
   initiatorCertain: 4,
   podIsLow: 8,
   /** Something happened that is told at the next drain. */
-  news: 16,
+  changed: 16,
   ended: 32,
   unreachable: 64,
   answered: 128,
@@ -21,14 +21,14 @@ export const bit = {
   retried: 512,
   synSeen: 1024,
   /** A record of it went out: what it says of the beginning stands. */
-  told: 2048,
+  reported: 2048,
   /** Seen at no pod's interface. */
   atHost: 4096,
-  unproven: 8192,
+  deliveryUnproven: 8192,
 } as const;
 
-const fewRows = 1024;
-const manyRows = 131_072;
+const initialRows = 1024;
+const firstGrowthRows = 131_072;
 
 export class FlowColumns {
   capacity = 0;
@@ -57,37 +57,37 @@ export class FlowColumns {
   /** Rows that were in use before. */
   readonly #free: number[] = [];
   #used = 0;
-  #begun = 0;
+  #rowsEnd = 0;
 
   get used(): number {
     return this.#used;
   }
 
   /** No row from this one on was ever in use. */
-  get begun(): number {
-    return this.#begun;
+  get rowsEnd(): number {
+    return this.#rowsEnd;
   }
 
   /** hot, once a packet. The row of the key in `wanted`, or -1. */
-  find(wanted: Uint32Array, hash: number): number {
+  find(searchKey: Uint32Array, hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
     for (let slot = (hash << 1) & mask; ; slot = (slot + 2) & mask) {
       const row = slots[slot + 1]!;
       if (row < 0) return -1;
-      if (slots[slot] === hash && this.#isKey(row, wanted)) return row;
+      if (slots[slot] === hash && this.#isKey(row, searchKey)) return row;
     }
   }
 
   /** A row with the key and everything else zero; -1 where `most` rows are in use. */
-  take(wanted: Uint32Array, hash: number, most: number): number {
-    if (this.#used >= most) return -1;
-    const row = this.#free.pop() ?? this.#fresh(most);
-    this.key.set(wanted, row * keyStride);
+  take(searchKey: Uint32Array, hash: number, maxRows: number): number {
+    if (this.#used >= maxRows) return -1;
+    const row = this.#free.pop() ?? this.#newRow(maxRows);
+    this.key.set(searchKey, row * keyStride);
     this.hash[row] = hash;
     this.reset(row);
     this.#used += 1;
-    if (this.#used * 4 > this.#slots.length) this.#spread(this.#slots.length * 2);
+    if (this.#used * 4 > this.#slots.length) this.#resizeSlots(this.#slots.length * 2);
     else this.#insert(row);
     return row;
   }
@@ -121,10 +121,10 @@ export class FlowColumns {
     this.#used -= 1;
   }
 
-  #isKey(row: number, wanted: Uint32Array): boolean {
+  #isKey(row: number, searchKey: Uint32Array): boolean {
     const key = this.key;
     const at = row * keyStride;
-    for (let i = 0; i < keyWords; i++) if (key[at + i] !== wanted[i]) return false;
+    for (let i = 0; i < keyWords; i++) if (key[at + i] !== searchKey[i]) return false;
     return true;
   }
 
@@ -153,22 +153,22 @@ export class FlowColumns {
     slots[gap + 1] = -1;
   }
 
-  #fresh(most: number): number {
-    if (this.#begun === this.capacity) this.#grow(most);
-    return this.#begun++;
+  #newRow(maxRows: number): number {
+    if (this.#rowsEnd === this.capacity) this.#grow(maxRows);
+    return this.#rowsEnd++;
   }
 
   /** Half of the slots stay empty. */
-  #spread(length: number): void {
+  #resizeSlots(length: number): void {
     this.#slots = new Int32Array(length).fill(-1);
-    for (let row = 0; row < this.#begun; row++) if (this.state[row] !== 0) this.#insert(row);
+    for (let row = 0; row < this.#rowsEnd; row++) if (this.state[row] !== 0) this.#insert(row);
   }
 
   /** Memory that no row was written to yet costs nothing: what is copied and thrown away again does. */
-  #grow(most: number): void {
+  #grow(maxRows: number): void {
     const before = this.capacity;
-    const wanted = before === 0 ? fewRows : Math.max(manyRows, before * 2);
-    const capacity = Math.min(wanted, Math.max(most, 1));
+    const targetCapacity = before === 0 ? initialRows : Math.max(firstGrowthRows, before * 2);
+    const capacity = Math.min(targetCapacity, Math.max(maxRows, 1));
     this.capacity = capacity;
     this.key = grown(this.key, new Uint32Array(capacity * keyStride));
     this.hash = grown(this.hash, new Int32Array(capacity));

@@ -1,9 +1,10 @@
 // From packets to connection records: one row for each connection at each interface, told when something happens to it
 // and, while it lives on, from time to time (docs/join.md, "One connection").
-import type { Books } from '../../../accounting/accounting.ts';
+import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
 import type { Packet } from '../decode/packet.ts';
+import type { Direction } from '../source.ts';
 import { bit, FlowColumns, keyStride, keyWords } from './flow-columns.ts';
 import { responderByPort } from './initiator.ts';
 import type { Interval } from './interval.ts';
@@ -14,34 +15,34 @@ import { recordOf } from './record.ts';
 export type FlowTableOptions = { maxConnections: number; reportEveryUs: number; seed?: number };
 
 /** Where a packet was seen: leaving the pod, towards it, or at a point that is no pod's (a file). */
-export type Way = 'from-pod' | 'to-pod' | 'elsewhere';
+export type PacketDirection = Direction | 'not-at-pod';
 
-const mostRoundTripUs = 3_600_000_000;
-const silenceUs = { tcp: 300_000_000, other: 60_000_000 };
+const maxRoundTripUs = 3_600_000_000;
+const idleTimeoutUs = { tcp: 300_000_000, other: 60_000_000 };
 /** A closed connection stays so long for what still comes of it: the last ACK, a retransmission. */
 const lingerUs = 2_000_000;
 /** A SYN that comes again sooner is the same packet seen at a second interface: the first retry waits 1 s (RFC 6298 2.1). */
-const sameSynUs = 100_000;
+const duplicateSynUs = 100_000;
 /**
  * For so long the first packet that is seen may be an answer: at an interface that was there before, until silence would
  * have ended what began before; at a new one, while what was meant for the pod before it still comes.
  */
-const unsureUs = { before: silenceUs.other, 'while-watching': 1_000_000 };
+const uncertainUs = { before: idleTimeoutUs.other, 'while-watching': 1_000_000 };
 
 export class FlowTable {
   readonly #options: FlowTableOptions;
-  readonly #books: Books;
+  readonly #accounting: PacketAccounting;
   readonly #rows = new FlowColumns();
-  readonly #wanted = new Uint32Array(keyWords);
+  readonly #searchKey = new Uint32Array(keyWords);
   /** From when on the first packet seen is the first there was, by interface. */
-  readonly #sureFromUs = new Map<number, number>();
-  #finished: ConnectionRecord[] = [];
+  readonly #certainFromUs = new Map<number, number>();
+  #endedRecords: ConnectionRecord[] = [];
   readonly #seed: number;
   #sourceIsLow = true;
 
-  constructor(options: FlowTableOptions, books: Books) {
+  constructor(options: FlowTableOptions, accounting: PacketAccounting) {
     this.#options = options;
-    this.#books = books;
+    this.#accounting = accounting;
     this.#seed = options.seed ?? 0x9e3779b9;
   }
 
@@ -50,53 +51,53 @@ export class FlowTable {
   }
 
   /** Whether the interface was there before says how far its first packets are to be trusted. */
-  watch(link: number, sinceUs: number, appeared: 'before' | 'while-watching'): void {
-    this.#sureFromUs.set(link, sinceUs + unsureUs[appeared]);
+  watch(interfaceIndex: number, sinceUs: number, appeared: 'before' | 'while-watching'): void {
+    this.#certainFromUs.set(interfaceIndex, sinceUs + uncertainUs[appeared]);
   }
 
   /** hot, once a packet: allocates nothing for a known connection; make bench-capture, budget replay-vs-nfpcapd */
-  add(packet: Packet, link: number, way: Way, timeUs: number): void {
-    const hash = this.#key(packet, link);
-    let row = this.#rows.find(this.#wanted, hash);
+  add(packet: Packet, interfaceIndex: number, direction: PacketDirection, timeUs: number): void {
+    const hash = this.#key(packet, interfaceIndex);
+    let row = this.#rows.find(this.#searchKey, hash);
     if (row < 0) {
-      row = this.#rows.take(this.#wanted, hash, this.#options.maxConnections);
+      row = this.#rows.take(this.#searchKey, hash, this.#options.maxConnections);
       if (row < 0) {
-        this.#books.lost('table-full', 1, packet.bytes);
+        this.#accounting.lost('table-full', 1, packet.bytes);
         return;
       }
-      this.#begin(row, packet, link, way, timeUs);
-    } else if (packet.protocol === TCP && packet.began === 'source') {
-      this.#synAgain(row, packet, link, way, timeUs);
+      this.#begin(row, packet, interfaceIndex, direction, timeUs);
+    } else if (packet.protocol === TCP && packet.initiator === 'source') {
+      this.#onRepeatedSyn(row, packet, interfaceIndex, direction, timeUs);
     }
-    this.#count(row, packet, timeUs);
+    this.#countPacket(row, packet, timeUs);
   }
 
   /**
    * hot, once a row: what the kernel counted of one connection in one interval (capture/ebpf/layout.ts); of the SYNs in it
    * all have the same number. make bench-capture, budget drain
    */
-  merge(interval: Interval): void {
+  addInterval(interval: Interval): void {
     const rows = this.#rows;
-    const wanted = this.#wanted;
-    interval.key(wanted);
-    const hash = hashOf(wanted, this.#seed);
-    let row = rows.find(wanted, hash);
+    const searchKey = this.#searchKey;
+    interval.key(searchKey);
+    const hash = hashOf(searchKey, this.#seed);
+    let row = rows.find(searchKey, hash);
     if (row < 0) {
-      row = rows.take(wanted, hash, this.#options.maxConnections);
+      row = rows.take(searchKey, hash, this.#options.maxConnections);
       if (row < 0) {
-        this.#books.lost('table-full', interval.frames, interval.bytesFromLow + interval.bytesFromHigh);
+        this.#accounting.lost('table-full', interval.frames, interval.bytesFromLow + interval.bytesFromHigh);
         return;
       }
-      this.#beginWith(row, interval);
-    } else if (interval.syns > 0) this.#synsAgain(row, interval);
-    this.#countAll(row, interval);
+      this.#beginFromInterval(row, interval);
+    } else if (interval.syns > 0) this.#onRepeatedSyns(row, interval);
+    this.#countInterval(row, interval);
   }
 
   /** Ends every connection of the interface; the next drain tells them. */
-  forget(link: number): void {
-    this.#sureFromUs.delete(link);
-    for (let row = 0; row < this.#rows.begun; row++) {
-      if (this.#rows.state[row] === 0 || this.#rows.key[row * keyStride + 10] !== link) continue;
+  forget(interfaceIndex: number): void {
+    this.#certainFromUs.delete(interfaceIndex);
+    for (let row = 0; row < this.#rows.rowsEnd; row++) {
+      if (this.#rows.state[row] === 0 || this.#rows.key[row * keyStride + 10] !== interfaceIndex) continue;
       this.#finish(row);
       this.#rows.free(row);
     }
@@ -105,17 +106,17 @@ export class FlowTable {
   /** Tells what is due, as agent/capture/source.ts promises it. */
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): void {
     const rows = this.#rows;
-    for (const record of this.#finished) emit(record);
-    this.#finished = [];
-    for (let row = 0; row < rows.begun; row++) {
+    for (const record of this.#endedRecords) emit(record);
+    this.#endedRecords = [];
+    for (let row = 0; row < rows.rowsEnd; row++) {
       const state = rows.state[row]!;
       if (state === 0) continue;
-      if (nowUs - rows.lastUs[row]! > this.#patienceUs(row, state)) {
-        const isSettled = this.#isSettled(row);
+      if (nowUs - rows.lastUs[row]! > this.#timeoutUs(row, state)) {
+        const isEndReported = this.#isEndReported(row);
         rows.state[row] = state | bit.ended;
-        if (!isSettled) emit(this.#record(row));
+        if (!isEndReported) emit(this.#record(row));
         rows.free(row);
-      } else if ((state & bit.news) !== 0 || this.#isDue(row, nowUs)) {
+      } else if ((state & bit.changed) !== 0 || this.#isDue(row, nowUs)) {
         emit(this.#record(row));
         rows.reportedUs[row] = nowUs;
       }
@@ -124,18 +125,18 @@ export class FlowTable {
 
   /** Ends and tells everything: for the end of a file. */
   finish(emit: (record: ConnectionRecord) => void): void {
-    for (let row = 0; row < this.#rows.begun; row++) {
+    for (let row = 0; row < this.#rows.rowsEnd; row++) {
       if (this.#rows.state[row] === 0) continue;
-      if ((this.#rows.state[row]! & bit.news) !== 0 || this.#hasCounts(row)) this.#finished.push(this.#record(row));
+      if ((this.#rows.state[row]! & bit.changed) !== 0 || this.#hasCounts(row)) this.#endedRecords.push(this.#record(row));
       this.#rows.free(row);
     }
-    for (const record of this.#finished) emit(record);
-    this.#finished = [];
+    for (const record of this.#endedRecords) emit(record);
+    this.#endedRecords = [];
   }
 
-  #patienceUs(row: number, state: number): number {
+  #timeoutUs(row: number, state: number): number {
     if ((state & bit.ended) !== 0) return lingerUs;
-    return this.#rows.key[row * keyStride + 9] === TCP ? silenceUs.tcp : silenceUs.other;
+    return this.#rows.key[row * keyStride + 9] === TCP ? idleTimeoutUs.tcp : idleTimeoutUs.other;
   }
 
   #isDue(row: number, nowUs: number): boolean {
@@ -143,8 +144,8 @@ export class FlowTable {
   }
 
   /** That it ended was told, and nothing came after it. */
-  #isSettled(row: number): boolean {
-    return (this.#rows.state[row]! & (bit.ended | bit.news)) === bit.ended && !this.#hasCounts(row);
+  #isEndReported(row: number): boolean {
+    return (this.#rows.state[row]! & (bit.ended | bit.changed)) === bit.ended && !this.#hasCounts(row);
   }
 
   #hasCounts(row: number): boolean {
@@ -152,7 +153,7 @@ export class FlowTable {
   }
 
   /** Puts the canonical key into `#wanted`: the lower end first, so that both directions are one connection. */
-  #key(packet: Packet, link: number): number {
+  #key(packet: Packet, interfaceIndex: number): number {
     const { source, destination, sourcePort, destinationPort } = packet;
     let order = 0;
     for (let i = 0; i < 4 && order === 0; i++) order = source[i]! - destination[i]!;
@@ -161,28 +162,28 @@ export class FlowTable {
     this.#sourceIsLow = sourceIsLow;
     const low = sourceIsLow ? source : destination;
     const high = sourceIsLow ? destination : source;
-    const wanted = this.#wanted;
+    const searchKey = this.#searchKey;
     for (let i = 0; i < 4; i++) {
-      wanted[i] = low[i]!;
-      wanted[i + 4] = high[i]!;
+      searchKey[i] = low[i]!;
+      searchKey[i + 4] = high[i]!;
     }
-    wanted[8] = sourceIsLow ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort;
-    wanted[9] = packet.protocol;
-    wanted[10] = link;
-    return hashOf(wanted, this.#seed);
+    searchKey[8] = sourceIsLow ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort;
+    searchKey[9] = packet.protocol;
+    searchKey[10] = interfaceIndex;
+    return hashOf(searchKey, this.#seed);
   }
 
   /** A SYN on ports that are in use: of the same connection, or of a new one in its place. */
-  #synAgain(row: number, packet: Packet, link: number, way: Way, timeUs: number): void {
+  #onRepeatedSyn(row: number, packet: Packet, interfaceIndex: number, direction: PacketDirection, timeUs: number): void {
     const rows = this.#rows;
     const state = rows.state[row]!;
     const sinceLastUs = timeUs - rows.lastUs[row]!;
     const isSame = (state & bit.hasIsn) !== 0 && this.#isFromInitiator(state) && rows.isn[row] === packet.sequence;
     if (isSame && (state & bit.synSeen) !== 0) {
-      if (sinceLastUs < sameSynUs && (state & bit.atHost) !== 0) return;
+      if (sinceLastUs < duplicateSynUs && (state & bit.atHost) !== 0) return;
       if ((state & bit.ended) === 0) {
         rows.synRetries[row]! += 1;
-        rows.state[row] = state | bit.news | bit.retried;
+        rows.state[row] = state | bit.changed | bit.retried;
         return;
       }
     } else if (isSame || this.#isEarlier(row, state, timeUs)) {
@@ -191,12 +192,12 @@ export class FlowTable {
     }
     this.#finish(row);
     rows.reset(row);
-    this.#begin(row, packet, link, way, timeUs);
+    this.#begin(row, packet, interfaceIndex, direction, timeUs);
   }
 
   /** It went out before everything that is known of the connection: files are not always in order. */
   #isEarlier(row: number, state: number, timeUs: number): boolean {
-    return (state & (bit.hasIsn | bit.synSeen | bit.told)) === 0 && timeUs <= this.#rows.beganUs[row]!;
+    return (state & (bit.hasIsn | bit.synSeen | bit.reported)) === 0 && timeUs <= this.#rows.beganUs[row]!;
   }
 
   /** The SYN of a connection whose later packets were read first. */
@@ -204,7 +205,7 @@ export class FlowTable {
     const rows = this.#rows;
     let state = rows.state[row]! & ~bit.initiatorIsLow;
     if (this.#sourceIsLow) state |= bit.initiatorIsLow;
-    rows.state[row] = state | bit.initiatorCertain | bit.hasIsn | bit.synSeen | bit.news;
+    rows.state[row] = state | bit.initiatorCertain | bit.hasIsn | bit.synSeen | bit.changed;
     rows.isn[row] = packet.sequence;
     const { beganUs } = rows;
     if ((state & bit.hasIsn) !== 0 && beganUs[row]! > timeUs) rows.rttUs[row] = roundTrip(beganUs[row]! - timeUs);
@@ -214,47 +215,47 @@ export class FlowTable {
     return ((state & bit.initiatorIsLow) !== 0) === this.#sourceIsLow;
   }
 
-  #begin(row: number, packet: Packet, link: number, way: Way, timeUs: number): void {
+  #begin(row: number, packet: Packet, interfaceIndex: number, direction: PacketDirection, timeUs: number): void {
     const rows = this.#rows;
     rows.beganUs[row] = timeUs;
     rows.firstUs[row] = timeUs;
     rows.lastUs[row] = timeUs;
     rows.reportedUs[row] = timeUs;
-    let state: number = bit.used | bit.news;
-    if (way === 'elsewhere') state |= bit.atHost;
-    else if ((way === 'from-pod') === this.#sourceIsLow) state |= bit.podIsLow;
-    const sure =
-      packet.began !== 'unsaid' ||
-      (packet.protocol !== TCP && !packet.quoted && this.#isSure(way === 'elsewhere' ? fileLink : link, timeUs));
-    if (this.#isInitiator(packet, sure) === this.#sourceIsLow) state |= bit.initiatorIsLow;
-    if (sure) state |= bit.initiatorCertain;
-    if (packet.protocol === TCP && packet.began !== 'unsaid') {
-      state |= packet.began === 'source' ? bit.hasIsn | bit.synSeen : bit.hasIsn;
-      rows.isn[row] = packet.began === 'source' ? packet.sequence : packet.acknowledged - 1;
+    let state: number = bit.used | bit.changed;
+    if (direction === 'not-at-pod') state |= bit.atHost;
+    else if ((direction === 'from-pod') === this.#sourceIsLow) state |= bit.podIsLow;
+    const certain =
+      packet.initiator !== 'unknown' ||
+      (packet.protocol !== TCP && !packet.quoted && this.#isCertain(direction === 'not-at-pod' ? fileInterfaceIndex : interfaceIndex, timeUs));
+    if (this.#isInitiator(packet, certain) === this.#sourceIsLow) state |= bit.initiatorIsLow;
+    if (certain) state |= bit.initiatorCertain;
+    if (packet.protocol === TCP && packet.initiator !== 'unknown') {
+      state |= packet.initiator === 'source' ? bit.hasIsn | bit.synSeen : bit.hasIsn;
+      rows.isn[row] = packet.initiator === 'source' ? packet.sequence : packet.acknowledged - 1;
     }
     rows.state[row] = state;
   }
 
-  #isSure(link: number, timeUs: number): boolean {
-    const fromUs = this.#sureFromUs.get(link);
+  #isCertain(interfaceIndex: number, timeUs: number): boolean {
+    const fromUs = this.#certainFromUs.get(interfaceIndex);
     return fromUs !== undefined && timeUs >= fromUs;
   }
 
   /** Whether the packet's source is the initiator. */
-  #isInitiator(packet: Packet, sure: boolean): boolean {
-    if (packet.began !== 'unsaid') return packet.began === 'source';
+  #isInitiator(packet: Packet, certain: boolean): boolean {
+    if (packet.initiator !== 'unknown') return packet.initiator === 'source';
     if (packet.quoted) return false;
-    if (sure) return true;
+    if (certain) return true;
     return responderByPort(packet.sourcePort, packet.destinationPort) !== 'source';
   }
 
   /** Each column that is looked at is one more line to fetch: of a packet in order none that need not be. */
-  #count(row: number, packet: Packet, timeUs: number): void {
+  #countPacket(row: number, packet: Packet, timeUs: number): void {
     const rows = this.#rows;
     let state = rows.state[row]!;
     if (rows.frames[row] === 0) rows.firstUs[row] = timeUs;
     if (timeUs > rows.lastUs[row]!) rows.lastUs[row] = timeUs;
-    else this.#countLate(row, state, timeUs);
+    else this.#countOutOfOrder(row, state, timeUs);
     const fromInitiator = this.#isFromInitiator(state);
     rows.frames[row]! += 1;
     if (this.#sourceIsLow) {
@@ -266,45 +267,45 @@ export class FlowTable {
       rows.bytesFromHigh[row]! += packet.bytes;
       rows.flagsFromHigh[row]! |= packet.tcpFlags;
     }
-    if (!fromInitiator && (state & bit.answered) === 0 && !packet.quoted) state |= bit.answered | bit.news;
-    if (packet.unreachable) state |= bit.unreachable | bit.news;
-    if (packet.protocol === TCP) state = this.#countTcp(row, packet, state, fromInitiator, timeUs);
+    if (!fromInitiator && (state & bit.answered) === 0 && !packet.quoted) state |= bit.answered | bit.changed;
+    if (packet.unreachable) state |= bit.unreachable | bit.changed;
+    if (packet.protocol === TCP) state = this.#countPacketTcp(row, packet, state, fromInitiator, timeUs);
     rows.state[row] = state;
   }
 
   /** No packet of the row is later than its last one. */
-  #countLate(row: number, state: number, timeUs: number): void {
+  #countOutOfOrder(row: number, state: number, timeUs: number): void {
     const rows = this.#rows;
     if (timeUs < rows.firstUs[row]!) rows.firstUs[row] = timeUs;
-    if (timeUs < rows.beganUs[row]! && (state & bit.told) === 0) rows.beganUs[row] = timeUs;
+    if (timeUs < rows.beganUs[row]! && (state & bit.reported) === 0) rows.beganUs[row] = timeUs;
   }
 
-  #synsAgain(row: number, interval: Interval): void {
+  #onRepeatedSyns(row: number, interval: Interval): void {
     const rows = this.#rows;
     const state = rows.state[row]!;
-    const fromInitiator = ((state & bit.initiatorIsLow) !== 0) === interval.lowBegan;
+    const fromInitiator = ((state & bit.initiatorIsLow) !== 0) === interval.lowInitiated;
     const isSame = (state & bit.hasIsn) !== 0 && fromInitiator && rows.isn[row] === interval.isn;
     if (isSame && (state & (bit.synSeen | bit.ended)) === bit.synSeen) {
       rows.synRetries[row]! += interval.syns;
-      rows.state[row] = state | bit.news | bit.retried;
+      rows.state[row] = state | bit.changed | bit.retried;
       return;
     }
     this.#finish(row);
     rows.reset(row);
-    this.#beginWith(row, interval);
+    this.#beginFromInterval(row, interval);
   }
 
-  #beginWith(row: number, interval: Interval): void {
+  #beginFromInterval(row: number, interval: Interval): void {
     const rows = this.#rows;
     const { firstUs, firstFromLow, protocol } = interval;
     rows.beganUs[row] = rows.firstUs[row] = rows.lastUs[row] = rows.reportedUs[row] = firstUs;
-    let state: number = bit.used | bit.news;
+    let state: number = bit.used | bit.changed;
     if (interval.podIsLow) state |= bit.podIsLow;
-    const said = interval.lowBegan || interval.highBegan;
-    const sure = said || (protocol !== TCP && !interval.firstQuoted && this.#isSure(interval.link, firstUs));
-    if (sure) state |= bit.initiatorCertain;
-    if (this.#lowIsInitiator(interval, said, sure, firstFromLow)) state |= bit.initiatorIsLow;
-    if (protocol === TCP && said) {
+    const initiatorSeen = interval.lowInitiated || interval.highInitiated;
+    const certain = initiatorSeen || (protocol !== TCP && !interval.firstQuoted && this.#isCertain(interval.interfaceIndex, firstUs));
+    if (certain) state |= bit.initiatorCertain;
+    if (this.#lowIsInitiator(interval, initiatorSeen, certain, firstFromLow)) state |= bit.initiatorIsLow;
+    if (protocol === TCP && initiatorSeen) {
       state |= interval.syns > 0 ? bit.hasIsn | bit.synSeen : bit.hasIsn;
       rows.isn[row] = interval.isn;
     }
@@ -315,16 +316,16 @@ export class FlowTable {
     rows.state[row] = state;
   }
 
-  #lowIsInitiator(interval: Interval, said: boolean, sure: boolean, firstFromLow: boolean): boolean {
-    if (said) return interval.lowBegan;
+  #lowIsInitiator(interval: Interval, initiatorSeen: boolean, certain: boolean, firstFromLow: boolean): boolean {
+    if (initiatorSeen) return interval.lowInitiated;
     if (interval.firstQuoted) return !firstFromLow;
-    if (sure) return firstFromLow;
+    if (certain) return firstFromLow;
     const { lowPort, highPort } = interval;
     const responder = firstFromLow ? responderByPort(lowPort, highPort) : responderByPort(highPort, lowPort);
     return (responder !== 'source') === firstFromLow;
   }
 
-  #countAll(row: number, interval: Interval): void {
+  #countInterval(row: number, interval: Interval): void {
     const rows = this.#rows;
     let state = rows.state[row]!;
     const { firstUs, lastUs } = interval;
@@ -337,30 +338,30 @@ export class FlowTable {
     rows.bytesFromHigh[row]! += interval.bytesFromHigh;
     rows.flagsFromLow[row]! |= interval.flagsFromLow;
     rows.flagsFromHigh[row]! |= interval.flagsFromHigh;
-    const responderSpoke = (state & bit.initiatorIsLow) !== 0 ? interval.highSpoke : interval.lowSpoke;
-    if (responderSpoke && (state & bit.answered) === 0) state |= bit.answered | bit.news;
-    if (interval.unreachable) state |= bit.unreachable | bit.news;
-    if (interval.unproven) state |= bit.unproven;
-    if (interval.protocol === TCP) state = this.#countAllTcp(row, interval, state);
+    const responderSent = (state & bit.initiatorIsLow) !== 0 ? interval.highSent : interval.lowSent;
+    if (responderSent && (state & bit.answered) === 0) state |= bit.answered | bit.changed;
+    if (interval.unreachable) state |= bit.unreachable | bit.changed;
+    if (interval.deliveryUnproven) state |= bit.deliveryUnproven;
+    if (interval.protocol === TCP) state = this.#countIntervalTcp(row, interval, state);
     rows.state[row] = state;
   }
 
-  #countAllTcp(row: number, interval: Interval, before: number): number {
+  #countIntervalTcp(row: number, interval: Interval, before: number): number {
     const rows = this.#rows;
     let state = before;
     if (interval.synackUs > 0 && rows.rttUs[row] === 0) {
       if ((state & (bit.synSeen | bit.retried)) === bit.synSeen) {
         rows.rttUs[row] = roundTrip(interval.synackUs - rows.beganUs[row]!);
       }
-      state |= bit.news;
+      state |= bit.changed;
     }
     if ((interval.flagsFromLow & FIN) !== 0) rows.closed[row]! |= 1;
     if ((interval.flagsFromHigh & FIN) !== 0) rows.closed[row]! |= 2;
-    const ends = ((interval.flagsFromLow | interval.flagsFromHigh) & RST) !== 0 || rows.closed[row] === 3;
-    return ends && (state & bit.ended) === 0 ? state | bit.ended | bit.news : state;
+    const hasEnded = ((interval.flagsFromLow | interval.flagsFromHigh) & RST) !== 0 || rows.closed[row] === 3;
+    return hasEnded && (state & bit.ended) === 0 ? state | bit.ended | bit.changed : state;
   }
 
-  #countTcp(row: number, packet: Packet, before: number, fromInitiator: boolean, timeUs: number): number {
+  #countPacketTcp(row: number, packet: Packet, before: number, fromInitiator: boolean, timeUs: number): number {
     const rows = this.#rows;
     const flags = packet.tcpFlags;
     let state = before;
@@ -368,22 +369,22 @@ export class FlowTable {
       // Of a SYN that was sent again nobody knows which one is answered (Karn).
       if ((state & (bit.synSeen | bit.retried)) === bit.synSeen)
         rows.rttUs[row] = roundTrip(timeUs - rows.beganUs[row]!);
-      state |= bit.news;
+      state |= bit.changed;
     }
     if ((flags & (FIN | RST)) === 0) return state;
     if ((flags & FIN) !== 0) rows.closed[row]! |= this.#sourceIsLow ? 1 : 2;
-    const ends = (flags & RST) !== 0 || rows.closed[row] === 3;
-    if (ends && (state & bit.ended) === 0) state |= bit.ended | bit.news;
+    const hasEnded = (flags & RST) !== 0 || rows.closed[row] === 3;
+    if (hasEnded && (state & bit.ended) === 0) state |= bit.ended | bit.changed;
     return state;
   }
 
   /** Its last record waits for the next drain; those that wait are bounded as the table is. */
   #finish(row: number): void {
-    if (this.#isSettled(row)) return;
+    if (this.#isEndReported(row)) return;
     this.#rows.state[row]! |= bit.ended;
     const record = this.#record(row);
-    if (this.#finished.length < this.#options.maxConnections) this.#finished.push(record);
-    else this.#books.lost('table-full', record.frames, record.bytes.forward + record.bytes.reverse);
+    if (this.#endedRecords.length < this.#options.maxConnections) this.#endedRecords.push(record);
+    else this.#accounting.lost('table-full', record.frames, record.bytes.forward + record.bytes.reverse);
   }
 
   /** The record of this interval; counters begin anew. */
@@ -391,15 +392,15 @@ export class FlowTable {
     const rows = this.#rows;
     const record = recordOf(rows, row);
     rows.clearInterval(row);
-    rows.state[row] = (rows.state[row]! & ~(bit.news | bit.unreachable | bit.unproven)) | bit.told;
+    rows.state[row] = (rows.state[row]! & ~(bit.changed | bit.unreachable | bit.deliveryUnproven)) | bit.reported;
     return record;
   }
 }
 
 /** As the column takes it: 0 would mean that none is known. */
 function roundTrip(us: number): number {
-  return Math.min(Math.max(1, us), mostRoundTripUs);
+  return Math.min(Math.max(1, us), maxRoundTripUs);
 }
 
 /** Stands for the interface where packets come from a file that names none: no link has index 0. */
-export const fileLink = 0;
+export const fileInterfaceIndex = 0;

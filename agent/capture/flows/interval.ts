@@ -4,7 +4,7 @@
 export type Interval = {
   /** Writes the words of the key (flow-columns.ts). */
   key(into: Uint32Array): void;
-  readonly link: number;
+  readonly interfaceIndex: number;
   readonly protocol: number;
   readonly lowPort: number;
   readonly highPort: number;
@@ -20,15 +20,15 @@ export type Interval = {
   readonly firstFromLow: boolean;
   readonly podIsLow: boolean;
   /** A packet said so: SYN, INIT, echo request, or the answer to one. */
-  readonly lowBegan: boolean;
-  readonly highBegan: boolean;
+  readonly lowInitiated: boolean;
+  readonly highInitiated: boolean;
   /** A packet that is no ICMP error came from that end. */
-  readonly lowSpoke: boolean;
-  readonly highSpoke: boolean;
+  readonly lowSent: boolean;
+  readonly highSent: boolean;
   /** The first packet was an ICMP error that quotes the connection. */
   readonly firstQuoted: boolean;
   readonly unreachable: boolean;
-  readonly unproven: boolean;
+  readonly deliveryUnproven: boolean;
   /** SYNs without ACK, all with the same number; the number is also known from what a SYN-ACK acknowledges. */
   readonly syns: number;
   readonly isn: number;

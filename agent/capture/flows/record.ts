@@ -25,21 +25,21 @@ export function recordOf(rows: FlowColumns, row: number): ConnectionRecord {
     beganUs: rows.beganUs[row]!,
     firstUs: rows.isEmpty(row) ? rows.lastUs[row]! : rows.firstUs[row]!,
     lastUs: rows.lastUs[row]!,
-    packets: both(lowIsInitiator, rows.packetsFromLow[row]!, rows.packetsFromHigh[row]!),
+    packets: perDirection(lowIsInitiator, rows.packetsFromLow[row]!, rows.packetsFromHigh[row]!),
     frames: rows.frames[row]!,
-    bytes: both(lowIsInitiator, rows.bytesFromLow[row]!, rows.bytesFromHigh[row]!),
-    tcpFlags: both(lowIsInitiator, rows.flagsFromLow[row]!, rows.flagsFromHigh[row]!),
+    bytes: perDirection(lowIsInitiator, rows.bytesFromLow[row]!, rows.bytesFromHigh[row]!),
+    tcpFlags: perDirection(lowIsInitiator, rows.flagsFromLow[row]!, rows.flagsFromHigh[row]!),
     synRetries: rows.synRetries[row]!,
     unreachable: (state & bit.unreachable) !== 0,
     answered: (state & bit.answered) !== 0,
-    unproven: (state & bit.unproven) !== 0,
+    deliveryUnproven: (state & bit.deliveryUnproven) !== 0,
     rttUs: rows.rttUs[row]!,
     ended: (state & bit.ended) !== 0,
     translation: undefined,
   };
 }
 
-function both(lowIsInitiator: boolean, low: number, high: number): { forward: number; reverse: number } {
+function perDirection(lowIsInitiator: boolean, low: number, high: number): { forward: number; reverse: number } {
   return lowIsInitiator ? { forward: low, reverse: high } : { forward: high, reverse: low };
 }
 

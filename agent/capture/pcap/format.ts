@@ -18,17 +18,17 @@ export type OnPacket = (
  * Where reading a piece of the file came to. `need`: the block at `at` wants so many bytes in all; `fault` says what is
  * wrong with it.
  */
-export type Step = { at: number; need: number } | { at: number; fault: string };
+export type ReadStep = { at: number; need: number } | { at: number; fault: string };
 
 /** Whether more of the file is to come behind the piece. */
-export type Place = 'last' | 'more';
+export type ChunkPosition = 'last' | 'more';
 
 export type Format = {
   readonly packets: number;
   /** Reads whole blocks from the piece that begins at `at`. */
-  read(bytes: Buffer, at: number, end: number, place: Place, onPacket: OnPacket): Step;
+  read(bytes: Buffer, at: number, end: number, chunkPosition: ChunkPosition, onPacket: OnPacket): ReadStep;
   /** The next sound block at or behind `at`. */
-  resume(bytes: Buffer, at: number, end: number, place: Place): Resumed;
+  resume(bytes: Buffer, at: number, end: number, chunkPosition: ChunkPosition): Resumed;
 };
 
 /** `at` is where the sound block begins, or how far was looked; to go on from there, `need` bytes are wanted. */

@@ -2,7 +2,7 @@
 import type { Packet } from '../decode/packet.ts';
 
 /** Packets of one direction, in order. Those that were handed over are used again. */
-export class Run {
+export class PacketRun {
   packets: Packet[] = [];
   timesUs: number[] = [];
 
@@ -16,8 +16,8 @@ export class Run {
  * Hands over the packets of both runs up to `untilUs`, in order; later ones stay. Of the same time, `first` comes first.
  */
 export function mergeRuns(
-  first: Run,
-  second: Run,
+  first: PacketRun,
+  second: PacketRun,
   untilUs: number,
   fromFirst: (packet: Packet, timeUs: number) => void,
   fromSecond: (packet: Packet, timeUs: number) => void,
@@ -35,7 +35,7 @@ export function mergeRuns(
   drop(second, b);
 }
 
-function drop(run: Run, count: number): void {
+function drop(run: PacketRun, count: number): void {
   if (count === 0) return;
   run.packets.splice(0, count);
   run.timesUs.splice(0, count);

@@ -1,7 +1,7 @@
 // Live capture by libpcap (npm `pcap`): two captures on each pod interface, one for each direction, since libpcap tells
 // the direction of a packet only by what its filter lets through. Seen from the host side of the veth, inbound is what
 // leaves the pod. A third capture is for what DNS servers told the pod, which is longer than headers.
-import type { Books } from '../../../accounting/accounting.ts';
+import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { removeLeftoverFilters } from '../clsact.ts';
 import { Fragments } from '../decode/fragments.ts';
@@ -9,17 +9,16 @@ import { decodeFrame } from '../decode/frame.ts';
 import { linkTypes } from '../decode/link-type.ts';
 import { Packet } from '../decode/packet.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
-import { Sight, type Visible } from '../sight.ts';
-import type { CaptureSource, NameSink, PodInterface } from '../source.ts';
-import { mergeRuns, Run } from './in-order.ts';
-import { npmPcap, PcapSession, type Wanted } from './session.ts';
+import { VisibilityTracker, type Visibility } from '../sight.ts';
+import type { CaptureSource, Direction, DnsSink, PodInterface } from '../source.ts';
+import { mergeRuns, PacketRun } from './in-order.ts';
+import { npmPcap, PcapSession, type SessionOptions } from './session.ts';
 
 /** `bufferBytes` is of each interface, for both directions together. */
 export type LiveOptions = FlowTableOptions & { bufferBytes: number; nowUs: () => number };
 
-type Way = 'from-pod' | 'to-pod';
-type Side = { session: PcapSession; run: Run };
-type Watched = { link: PodInterface; names: PcapSession | undefined } & Record<Way, Side>;
+type DirectionCapture = { session: PcapSession; run: PacketRun };
+type WatchedInterface = { link: PodInterface; dnsSession: PcapSession | undefined } & Record<Direction, DirectionCapture>;
 
 /** Ethernet with two tags, IPv6 with extensions, and what an ICMP error quotes. */
 const headerBytes = 256;
@@ -27,56 +26,56 @@ const headerBytes = 256;
  * What DNS over UDP fits in without fragments, and then some. The frame of ours by which a capture is begun and ended
  * (capture-socket.ts) must come through too.
  */
-const dnsWanted: Wanted = {
+const dnsSessionOptions: SessionOptions = {
   filter: 'outbound and (src port 53 or ether proto 0x88b5)',
   snapLength: 2048,
   bufferBytes: 256 * 1024,
 };
 
 /** So many packets of a direction wait at most for the other direction to be read. */
-const mostWaiting = 4096;
+const maxWaiting = 4096;
 
 export class PcapSource implements CaptureSource {
   readonly name = 'pcap';
-  readonly ways = '';
+  readonly attachmentSummary = '';
   readonly #options: LiveOptions;
-  readonly #books: Books;
+  readonly #accounting: PacketAccounting;
   readonly #table: FlowTable;
-  readonly #watched = new Map<number, Watched>();
-  readonly #sight = new Sight();
+  readonly #watched = new Map<number, WatchedInterface>();
+  readonly #visibilityTracker = new VisibilityTracker();
   readonly #fragments = new Fragments();
-  readonly #names: NameSink | undefined;
+  readonly #dnsSink: DnsSink | undefined;
   /** Of the third capture, whose packets the others have counted: of its own, so that nothing of them is disturbed. */
-  readonly #answer = new Packet('closed');
-  readonly #answerFragments = new Fragments(0);
+  readonly #dnsPacket = new Packet('opaque');
+  readonly #dnsFragments = new Fragments(0);
   /** Packets that wait for nothing, to be used again. */
-  readonly #spare: Packet[] = [];
-  #leaving: PcapSession[] = [];
+  readonly #freePackets: Packet[] = [];
+  #closing: PcapSession[] = [];
 
   /** Without `names` nothing but headers is ever read. */
-  constructor(options: LiveOptions, books: Books, names?: NameSink) {
+  constructor(options: LiveOptions, accounting: PacketAccounting, dnsSink?: DnsSink) {
     npmPcap();
     this.#options = options;
-    this.#books = books;
-    this.#names = names;
-    this.#table = new FlowTable(options, books);
+    this.#accounting = accounting;
+    this.#dnsSink = dnsSink;
+    this.#table = new FlowTable(options, accounting);
   }
 
   watch(link: PodInterface): void {
     if (this.#watched.has(link.index)) return;
     removeLeftoverFilters(link.index);
-    this.#sight.watch(link.index);
+    this.#visibilityTracker.watch(link.index);
     this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
     const opened: PcapSession[] = [];
     try {
-      const fromPod = this.#open(link, 'from-pod');
+      const fromPod = this.#openSession(link, 'from-pod');
       opened.push(fromPod.session);
-      const toPod = this.#open(link, 'to-pod');
+      const toPod = this.#openSession(link, 'to-pod');
       opened.push(toPod.session);
-      const names = this.#openNames(link, toPod.session.linkType);
-      this.#watched.set(link.index, { link, 'from-pod': fromPod, 'to-pod': toPod, names });
+      const dnsSession = this.#openDns(link, toPod.session.linkType);
+      this.#watched.set(link.index, { link, 'from-pod': fromPod, 'to-pod': toPod, dnsSession });
     } catch (error) {
-      for (const session of opened) this.#leave(session);
+      for (const session of opened) this.#closeSession(session);
       throw error;
     }
   }
@@ -85,32 +84,32 @@ export class PcapSource implements CaptureSource {
     const watched = this.#watched.get(link.index);
     if (watched === undefined) return;
     this.#readCounted(watched);
-    this.#handOver(watched, Number.POSITIVE_INFINITY);
+    this.#mergeUpTo(watched, Number.POSITIVE_INFINITY);
     this.#watched.delete(link.index);
-    this.#leave(watched['from-pod'].session);
-    this.#leave(watched['to-pod'].session);
-    watched.names?.read();
-    if (watched.names !== undefined) this.#leave(watched.names);
+    this.#closeSession(watched['from-pod'].session);
+    this.#closeSession(watched['to-pod'].session);
+    watched.dnsSession?.read();
+    if (watched.dnsSession !== undefined) this.#closeSession(watched.dnsSession);
     this.#table.forget(link.index);
-    this.#sight.forget(link.index);
+    this.#visibilityTracker.forget(link.index);
   }
 
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): number {
     for (const watched of this.#watched.values()) {
       this.#readCounted(watched);
       // After them: an answer is read before the connection that follows it is told.
-      watched.names?.read();
+      watched.dnsSession?.read();
     }
     this.#table.drain(nowUs, (record) => {
-      this.#sight.see(record);
+      this.#visibilityTracker.observe(record);
       emit(record);
     });
-    this.#leaving = this.#leaving.filter((session) => !session.giveBack());
+    this.#closing = this.#closing.filter((session) => !session.tryClose());
     return nowUs;
   }
 
-  visible(index: number): Visible {
-    return this.#sight.at(index);
+  visibility(index: number): Visibility {
+    return this.#visibilityTracker.at(index);
   }
 
   async close(emit: (record: ConnectionRecord) => void): Promise<void> {
@@ -118,42 +117,42 @@ export class PcapSource implements CaptureSource {
     this.drain(this.#options.nowUs(), emit);
   }
 
-  #open(link: PodInterface, way: Way): Side {
+  #openSession(link: PodInterface, direction: Direction): DirectionCapture {
     const { index } = link;
-    const run = new Run();
+    const run = new PacketRun();
     const session = new PcapSession(
       link,
       {
-        filter: way === 'from-pod' ? 'inbound' : 'outbound',
+        filter: direction === 'from-pod' ? 'inbound' : 'outbound',
         snapLength: headerBytes,
         bufferBytes: Math.floor(this.#options.bufferBytes / 2),
       },
-      (bytes, captured, length, timeUs) => this.#take(side, index, bytes, captured, length, timeUs),
+      (bytes, captured, length, timeUs) => this.#onFrame(side, index, bytes, captured, length, timeUs),
       () => this.#readNow(index),
     );
-    const side: Side = { session, run };
+    const side: DirectionCapture = { session, run };
     return side;
   }
 
   /** On other links than Ethernet no frame of ours would come through. */
-  #openNames(link: PodInterface, linkType: number): PcapSession | undefined {
-    const names = this.#names;
-    if (names === undefined || linkType !== linkTypes.ethernet) return undefined;
+  #openDns(link: PodInterface, linkType: number): PcapSession | undefined {
+    const dnsSink = this.#dnsSink;
+    if (dnsSink === undefined || linkType !== linkTypes.ethernet) return undefined;
     const session: PcapSession = new PcapSession(
       link,
-      dnsWanted,
+      dnsSessionOptions,
       (bytes, captured, length, timeUs) =>
-        this.#takeAnswer(names, linkType, bytes.subarray(0, captured), length, timeUs),
+        this.#onDnsFrame(dnsSink, linkType, bytes.subarray(0, captured), length, timeUs),
       () => session.read(),
     );
     return session;
   }
 
-  #takeAnswer(names: NameSink, linkType: number, bytes: Uint8Array, length: number, timeUs: number): void {
-    const answer = this.#answer;
-    const decoded = decodeFrame(linkType, bytes, 0, bytes.length, length, this.#answerFragments, answer);
-    if (decoded !== 'packet' || answer.answerAt === 0) return;
-    names.take(answer.protocol, bytes.subarray(answer.answerAt, answer.answerEnd), timeUs);
+  #onDnsFrame(dnsSink: DnsSink, linkType: number, bytes: Uint8Array, length: number, timeUs: number): void {
+    const dnsPacket = this.#dnsPacket;
+    const decoded = decodeFrame(linkType, bytes, 0, bytes.length, length, this.#dnsFragments, dnsPacket);
+    if (decoded !== 'packet' || dnsPacket.dnsStart === 0) return;
+    dnsSink.receive(dnsPacket.protocol, bytes.subarray(dnsPacket.dnsStart, dnsPacket.dnsEnd), timeUs);
   }
 
   #readNow(index: number): void {
@@ -161,53 +160,53 @@ export class PcapSource implements CaptureSource {
     if (watched !== undefined) this.#read(watched);
   }
 
-  #leave(session: PcapSession): void {
-    if (!session.giveBack()) this.#leaving.push(session);
+  #closeSession(session: PcapSession): void {
+    if (!session.tryClose()) this.#closing.push(session);
   }
 
   /** hot, once a packet */
-  #take(side: Side, index: number, bytes: Uint8Array, captured: number, length: number, timeUs: number): void {
-    this.#books.seen(1, length);
-    const packet = this.#spare.pop() ?? new Packet('closed');
+  #onFrame(side: DirectionCapture, index: number, bytes: Uint8Array, captured: number, length: number, timeUs: number): void {
+    this.#accounting.seen(1, length);
+    const packet = this.#freePackets.pop() ?? new Packet('opaque');
     const decoded = decodeFrame(side.session.linkType, bytes, 0, captured, length, this.#fragments, packet);
     if (decoded === 'packet') {
       side.run.packets.push(packet);
       side.run.timesUs.push(timeUs);
-      const watched = side.run.packets.length < mostWaiting ? undefined : this.#watched.get(index);
-      if (watched !== undefined) this.#handOver(watched, Number.POSITIVE_INFINITY);
+      const watched = side.run.packets.length < maxWaiting ? undefined : this.#watched.get(index);
+      if (watched !== undefined) this.#mergeUpTo(watched, Number.POSITIVE_INFINITY);
       return;
     }
-    this.#spare.push(packet);
-    if (decoded === 'not-ip' || decoded === 'carrier') this.#books.setAside(decoded, 1, length);
-    else this.#books.lost(decoded, 1, length);
+    this.#freePackets.push(packet);
+    if (decoded === 'not-ip' || decoded === 'carrier') this.#accounting.ignored(decoded, 1, length);
+    else this.#accounting.lost(decoded, 1, length);
   }
 
   /**
    * Both directions, and the first once more: nothing that came before the last packet of the second reading is unread
    * then. What the third reading brings after that waits for the next time.
    */
-  #read(watched: Watched): void {
+  #read(watched: WatchedInterface): void {
     const { 'from-pod': fromPod, 'to-pod': toPod } = watched;
     fromPod.session.read();
     const fromPodUs = fromPod.run.lastUs();
     toPod.session.read();
     fromPod.session.read();
-    this.#handOver(watched, Math.max(fromPodUs, toPod.run.lastUs()));
+    this.#mergeUpTo(watched, Math.max(fromPodUs, toPod.run.lastUs()));
   }
 
-  #readCounted(watched: Watched): void {
+  #readCounted(watched: WatchedInterface): void {
     const sides = [watched['from-pod'], watched['to-pod']];
-    const before = sides.map(({ session }) => session.counted());
+    const before = sides.map(({ session }) => session.counters());
     this.#read(watched);
     for (const [i, { session }] of sides.entries()) {
-      const { dropped, passedOver } = session.settle(before[i]!);
-      this.#books.seen(dropped + passedOver, 0);
-      this.#books.lost('kernel-buffer-full', dropped, 0);
-      this.#books.lost('capture-start', passedOver, 0);
+      const { dropped, skipped } = session.missedSince(before[i]!);
+      this.#accounting.seen(dropped + skipped, 0);
+      this.#accounting.lost('kernel-buffer-full', dropped, 0);
+      this.#accounting.lost('capture-start', skipped, 0);
     }
   }
 
-  #handOver({ link, 'from-pod': fromPod, 'to-pod': toPod }: Watched, untilUs: number): void {
+  #mergeUpTo({ link, 'from-pod': fromPod, 'to-pod': toPod }: WatchedInterface, untilUs: number): void {
     mergeRuns(
       fromPod.run,
       toPod.run,
@@ -217,8 +216,8 @@ export class PcapSource implements CaptureSource {
     );
   }
 
-  #add(packet: Packet, index: number, way: Way, timeUs: number): void {
-    this.#table.add(packet, index, way, timeUs);
-    this.#spare.push(packet);
+  #add(packet: Packet, index: number, direction: Direction, timeUs: number): void {
+    this.#table.add(packet, index, direction, timeUs);
+    this.#freePackets.push(packet);
   }
 }

@@ -1,15 +1,15 @@
 // The classic format of libpcap (draft-ietf-opsawg-pcap): a header of 24 bytes, then records.
-import { type Format, type OnPacket, type Place, type Resumed, type Step, wordsOf } from './format.ts';
+import { type Format, type OnPacket, type ChunkPosition, type Resumed, type ReadStep, wordsOf } from './format.ts';
 
 const headerBytes = 24;
 const recordBytes = 16;
 /** libpcap's own greatest capture length; a file may name a greater one. */
-const usualSnapLength = 262_144;
-const mostSnapLength = 8 * 1024 * 1024;
+const defaultSnapLength = 262_144;
+const maxSnapLength = 8 * 1024 * 1024;
 /** A frame is no longer than that, with segmentation offload and a large window of it. */
-const mostFrameBytes = 16 * 1024 * 1024;
+const maxFrameBytes = 16 * 1024 * 1024;
 /** A record that is further than that from the one before is odd. */
-const nearbySeconds = 86_400;
+const maxGapSeconds = 86_400;
 
 /** By the first four bytes, read as little-endian: byte order, and fractions of a second. */
 const magics = new Map([
@@ -24,7 +24,7 @@ export class PcapFormat implements Format {
   readonly #isLittle: boolean;
   readonly #fractions: number;
   #linkType = -1;
-  #mostCaptured = usualSnapLength;
+  #maxCaptured = defaultSnapLength;
   #lastSeconds = 0;
 
   private constructor(order: 'little' | 'big', fractions: number) {
@@ -37,7 +37,7 @@ export class PcapFormat implements Format {
     return known && new PcapFormat(known.order, known.fractions);
   }
 
-  read(bytes: Buffer, start: number, end: number, place: Place, onPacket: OnPacket): Step {
+  read(bytes: Buffer, start: number, end: number, chunkPosition: ChunkPosition, onPacket: OnPacket): ReadStep {
     const words = wordsOf(bytes);
     let at = start;
     if (this.#linkType < 0) {
@@ -50,17 +50,17 @@ export class PcapFormat implements Format {
     // hot, once a packet: each word is read once; make bench-capture, budget replay-vs-nfpcapd
     while (end - at >= recordBytes) {
       const captured = words.getUint32(at + 8, isLittle);
-      if (captured > this.#mostCaptured) return { at, fault: `a packet claims ${captured} bytes` };
+      if (captured > this.#maxCaptured) return { at, fault: `a packet claims ${captured} bytes` };
       const next = at + recordBytes + captured;
       if (next > end) return { at, need: recordBytes + captured };
       const seconds = words.getUint32(at, isLittle);
       const fraction = words.getUint32(at + 4, isLittle);
       const length = words.getUint32(at + 12, isLittle);
       // It may be odd in a way, as whole files are; but a wrong length leads to where nothing looks like a record.
-      if (this.#oddities(seconds, fraction, captured, length, this.#lastSeconds) > 0) {
+      if (this.#implausibleFields(seconds, fraction, captured, length, this.#lastSeconds) > 0) {
         const isLast = next + recordBytes > end;
-        if (isLast && place === 'more') return { at, need: next + recordBytes - at };
-        if (!isLast && this.#odditiesAt(words, next, seconds) > 1)
+        if (isLast && chunkPosition === 'more') return { at, need: next + recordBytes - at };
+        if (!isLast && this.#implausibleFieldsAt(words, next, seconds) > 1)
           return { at, fault: 'what stands there is no packet' };
       }
       const timeUs = seconds * 1_000_000 + Math.floor(fraction / unit);
@@ -73,33 +73,33 @@ export class PcapFormat implements Format {
   }
 
   /** A record of about the time of those before it, or, where there was none, one that another record follows. */
-  resume(bytes: Buffer, start: number, end: number, place: Place): Resumed {
+  resume(bytes: Buffer, start: number, end: number, chunkPosition: ChunkPosition): Resumed {
     const words = wordsOf(bytes);
     for (let at = start; at + recordBytes <= end; at++) {
-      if (this.#odditiesAt(words, at, this.#lastSeconds) > 0) continue;
+      if (this.#implausibleFieldsAt(words, at, this.#lastSeconds) > 0) continue;
       const captured = words.getUint32(at + 8, this.#isLittle);
-      const wanted = recordBytes + captured + (this.#lastSeconds === 0 ? recordBytes : 0);
-      if (at + wanted > end && place === 'more') return { found: false, at, need: wanted };
-      if (at + wanted > end) continue;
+      const need = recordBytes + captured + (this.#lastSeconds === 0 ? recordBytes : 0);
+      if (at + need > end && chunkPosition === 'more') return { found: false, at, need };
+      if (at + need > end) continue;
       if (this.#lastSeconds !== 0) return { found: true, at };
       const next = at + recordBytes + captured;
-      if (this.#odditiesAt(words, next, words.getUint32(at, this.#isLittle)) === 0) return { found: true, at };
+      if (this.#implausibleFieldsAt(words, next, words.getUint32(at, this.#isLittle)) === 0) return { found: true, at };
     }
     return { found: false, at: Math.max(start, end - recordBytes + 1), need: recordBytes };
   }
 
   #readHeader(words: DataView, at: number): void {
     const snapLength = words.getUint32(at + 16, this.#isLittle);
-    this.#mostCaptured = Math.max(usualSnapLength, Math.min(snapLength, mostSnapLength));
+    this.#maxCaptured = Math.max(defaultSnapLength, Math.min(snapLength, maxSnapLength));
     // The upper bits tell whether a frame check sequence follows.
     this.#linkType = words.getUint32(at + 20, this.#isLittle) & 0x0fffffff;
   }
 
-  #odditiesAt(words: DataView, at: number, nearSeconds: number): number {
+  #implausibleFieldsAt(words: DataView, at: number, nearSeconds: number): number {
     const isLittle = this.#isLittle;
     const captured = words.getUint32(at + 8, isLittle);
     const length = words.getUint32(at + 12, isLittle);
-    return this.#oddities(
+    return this.#implausibleFields(
       words.getUint32(at, isLittle),
       words.getUint32(at + 4, isLittle),
       captured,
@@ -109,10 +109,10 @@ export class PcapFormat implements Format {
   }
 
   /** In how many ways this is unlike a record of about the time `nearSeconds` (0 where none is known). */
-  #oddities(seconds: number, fraction: number, captured: number, length: number, nearSeconds: number): number {
-    let odd = captured === 0 || captured > this.#mostCaptured || length < captured || length > mostFrameBytes ? 1 : 0;
-    if (fraction >= this.#fractions) odd += 1;
-    if (nearSeconds !== 0 && Math.abs(seconds - nearSeconds) >= nearbySeconds) odd += 1;
-    return odd;
+  #implausibleFields(seconds: number, fraction: number, captured: number, length: number, nearSeconds: number): number {
+    let count = captured === 0 || captured > this.#maxCaptured || length < captured || length > maxFrameBytes ? 1 : 0;
+    if (fraction >= this.#fractions) count += 1;
+    if (nearSeconds !== 0 && Math.abs(seconds - nearSeconds) >= maxGapSeconds) count += 1;
+    return count;
   }
 }

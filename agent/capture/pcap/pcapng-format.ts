@@ -1,5 +1,5 @@
 // The pcapng format (draft-ietf-opsawg-pcapng): sections of blocks, each with its own byte order and interfaces.
-import { type Format, type OnPacket, type Place, type Resumed, type Step, wordsOf } from './format.ts';
+import { type Format, type OnPacket, type ChunkPosition, type Resumed, type ReadStep, wordsOf } from './format.ts';
 
 const SECTION = 0x0a0d0d0a;
 const INTERFACE = 1;
@@ -8,7 +8,7 @@ const SIMPLE_PACKET = 3;
 const ENHANCED_PACKET = 6;
 const BYTE_ORDER = 0x1a2b3c4d;
 /** A block that claims more is no block. */
-const mostBlockBytes = 16 * 1024 * 1024;
+const maxBlockBytes = 16 * 1024 * 1024;
 const OPTION_RESOLUTION = 9;
 const OPTION_OFFSET = 14;
 
@@ -24,18 +24,18 @@ export class PcapngFormat implements Format {
   /** Packets that carry no time (simple packets) get that of the one before. */
   #timeUs = 0;
 
-  read(bytes: Buffer, start: number, end: number, _place: Place, onPacket: OnPacket): Step {
+  read(bytes: Buffer, start: number, end: number, _chunkPosition: ChunkPosition, onPacket: OnPacket): ReadStep {
     this.#words = wordsOf(bytes);
     let at = start;
     // hot, once a packet: make bench-capture, budget replay-vs-nfpcapd
     while (end - at >= 12) {
       // A section's type reads the same in both orders.
-      const type = this.#word(at);
+      const type = this.#uint32At(at);
       if (type === SECTION && !this.#beginSection(at + 8)) return { at, fault: 'a section has no byte order' };
-      const length = this.#word(at + 4);
+      const length = this.#uint32At(at + 4);
       if (!isBlockLength(length)) return { at, fault: `a block claims ${length} bytes` };
       if (at + length > end) return { at, need: length };
-      if (this.#word(at + length - 4) !== length) return { at, fault: 'a block tells two lengths' };
+      if (this.#uint32At(at + length - 4) !== length) return { at, fault: 'a block tells two lengths' };
       const fault = this.#block(type, bytes, at + 8, at + length - 4, onPacket);
       if (fault !== undefined) return { at, fault };
       at += length;
@@ -44,17 +44,17 @@ export class PcapngFormat implements Format {
   }
 
   /** Blocks begin at multiples of four within the file, but a fault may have moved them. */
-  resume(bytes: Buffer, start: number, end: number, place: Place): Resumed {
+  resume(bytes: Buffer, start: number, end: number, chunkPosition: ChunkPosition): Resumed {
     const words = wordsOf(bytes);
     this.#words = words;
     for (let at = start; at + 12 <= end; at++) {
-      const type = this.#word(at);
+      const type = this.#uint32At(at);
       if (type !== SECTION && (type < INTERFACE || type > ENHANCED_PACKET)) continue;
       const isLittle = type === SECTION ? isLittleAt(words, at + 8) : this.#isLittle;
       if (isLittle === undefined) continue;
       const length = words.getUint32(at + 4, isLittle);
       if (!isBlockLength(length)) continue;
-      if (at + length > end && place === 'more') return { found: false, at, need: length };
+      if (at + length > end && chunkPosition === 'more') return { found: false, at, need: length };
       if (at + length <= end && words.getUint32(at + length - 4, isLittle) === length) return { found: true, at };
     }
     return { found: false, at: Math.max(start, end - 11), need: 12 };
@@ -77,10 +77,10 @@ export class PcapngFormat implements Format {
         return undefined;
       case ENHANCED_PACKET:
         if (end - at < 20) return 'a packet block is too short';
-        return this.#packet(this.#word(at), bytes, at + 4, end, onPacket);
+        return this.#packet(this.#uint32At(at), bytes, at + 4, end, onPacket);
       case OLD_PACKET:
         if (end - at < 20) return 'a packet block is too short';
-        return this.#packet(this.#half(at), bytes, at + 4, end, onPacket);
+        return this.#packet(this.#uint16At(at), bytes, at + 4, end, onPacket);
       case SIMPLE_PACKET:
         return this.#simplePacket(bytes, at, end, onPacket);
       default:
@@ -89,54 +89,54 @@ export class PcapngFormat implements Format {
   }
 
   #interface(at: number, end: number): Interface {
-    const made = {
-      linkType: this.#half(at),
-      snapLength: this.#word(at + 4),
+    const parsed = {
+      linkType: this.#uint16At(at),
+      snapLength: this.#uint32At(at + 4),
       ticksPerSecond: 1_000_000,
       offsetUs: 0,
     };
     for (let option = at + 8; option + 4 <= end; ) {
-      const code = this.#half(option);
-      const length = this.#half(option + 2);
+      const code = this.#uint16At(option);
+      const length = this.#uint16At(option + 2);
       if (code === 0 || option + 4 + length > end) break;
       if (code === OPTION_RESOLUTION && length === 1) {
         const resolution = this.#words.getUint8(option + 4);
-        made.ticksPerSecond = resolution & 0x80 ? 2 ** (resolution & 0x7f) : 10 ** resolution;
+        parsed.ticksPerSecond = resolution & 0x80 ? 2 ** (resolution & 0x7f) : 10 ** resolution;
       } else if (code === OPTION_OFFSET && length === 8) {
-        made.offsetUs = Number(this.#words.getBigInt64(option + 4, this.#isLittle)) * 1_000_000;
+        parsed.offsetUs = Number(this.#words.getBigInt64(option + 4, this.#isLittle)) * 1_000_000;
       }
       option += 4 + ((length + 3) & ~3);
     }
-    return made;
+    return parsed;
   }
 
   /** `at` stands before the time stamp. */
   #packet(index: number, bytes: Buffer, at: number, end: number, onPacket: OnPacket): string | undefined {
     const source = this.#interfaces[index];
     if (source === undefined) return `a packet names interface ${index}, which the section does not have`;
-    const captured = this.#word(at + 8);
+    const captured = this.#uint32At(at + 8);
     if (at + 16 + captured > end) return `a packet claims ${captured} bytes, more than its block`;
-    this.#timeUs = timeUsOf(this.#word(at), this.#word(at + 4), source.ticksPerSecond) + source.offsetUs;
+    this.#timeUs = timeUsOf(this.#uint32At(at), this.#uint32At(at + 4), source.ticksPerSecond) + source.offsetUs;
     this.packets += 1;
-    onPacket(bytes, at + 16, at + 16 + captured, this.#word(at + 12), source.linkType, index, this.#timeUs);
+    onPacket(bytes, at + 16, at + 16 + captured, this.#uint32At(at + 12), source.linkType, index, this.#timeUs);
     return undefined;
   }
 
   #simplePacket(bytes: Buffer, at: number, end: number, onPacket: OnPacket): string | undefined {
     const source = this.#interfaces[0];
     if (source === undefined || end - at < 4) return 'a simple packet has no interface';
-    const length = this.#word(at);
+    const length = this.#uint32At(at);
     const limit = source.snapLength === 0 ? length : Math.min(length, source.snapLength);
     this.packets += 1;
     onPacket(bytes, at + 4, at + 4 + Math.min(limit, end - at - 4), length, source.linkType, 0, this.#timeUs);
     return undefined;
   }
 
-  #word(at: number): number {
+  #uint32At(at: number): number {
     return this.#words.getUint32(at, this.#isLittle);
   }
 
-  #half(at: number): number {
+  #uint16At(at: number): number {
     return this.#words.getUint16(at, this.#isLittle);
   }
 }
@@ -148,7 +148,7 @@ function isLittleAt(words: DataView, at: number): boolean | undefined {
 }
 
 function isBlockLength(length: number): boolean {
-  return length >= 12 && length % 4 === 0 && length <= mostBlockBytes;
+  return length >= 12 && length % 4 === 0 && length <= maxBlockBytes;
 }
 
 /** Exact, and without a bigint for the units that are usual: ticks may be nanoseconds and pass 2^53. */

@@ -1,19 +1,19 @@
 // A capture file as connection records, in the order of its time: what `waybill replay` reads.
-import type { Books } from '../../../accounting/accounting.ts';
+import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import type { Problem } from '../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { Fragments } from '../decode/fragments.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import { Packet } from '../decode/packet.ts';
 import { unknownLinkType } from '../errors.ts';
-import { FlowTable, fileLink } from '../flows/flow-table.ts';
-import type { NameSink } from '../source.ts';
+import { FlowTable, fileInterfaceIndex } from '../flows/flow-table.ts';
+import type { DnsSink } from '../source.ts';
 import { readCaptureFile } from './file.ts';
 
 export type ReplayOptions = {
   maxConnections: number;
   /** What DNS servers told whoever asked them; always before the records of the same time. */
-  names: NameSink;
+  dnsSink: DnsSink;
   onProgress(bytes: number): void;
   /** Records up to a time of the file; called every so often, and once at its end. */
   onRecords(records: ConnectionRecord[], untilUs: number): void;
@@ -23,12 +23,12 @@ export type ReplayOptions = {
 const drainEveryUs = 5_000_000;
 
 /** Every packet of the file is in the books; a packet of a tunnel stands for what it carries. */
-export async function replayFile(path: string, books: Books, options: ReplayOptions): Promise<Problem[]> {
-  const replay = new Replay(books, options);
+export async function replayFile(path: string, accounting: PacketAccounting, options: ReplayOptions): Promise<Problem[]> {
+  const replay = new Replay(accounting, options);
   const read = await readCaptureFile(
     path,
     (bytes, start, end, length, linkType, source, timeUs) =>
-      replay.frame(bytes, start, end, length, linkType, source, timeUs),
+      replay.onFrame(bytes, start, end, length, linkType, source, timeUs),
     options.onProgress,
   );
   replay.finish();
@@ -38,24 +38,24 @@ export async function replayFile(path: string, books: Books, options: ReplayOpti
 /** What changes with each packet stands in fields: captured by a closure, each number would be an object of its own. */
 class Replay {
   readonly unknownLinkTypes = new Set<number>();
-  readonly #books: Books;
+  readonly #accounting: PacketAccounting;
   readonly #options: ReplayOptions;
   readonly #table: FlowTable;
   readonly #fragments = new Fragments();
-  readonly #packet = new Packet('open');
+  readonly #packet = new Packet('decapsulate');
   #latestUs = 0;
   /** A drain is due when a packet is later than this; before the first packet, that it begins. */
   #drainAfterUs = Number.NEGATIVE_INFINITY;
 
-  constructor(books: Books, options: ReplayOptions) {
-    this.#books = books;
+  constructor(accounting: PacketAccounting, options: ReplayOptions) {
+    this.#accounting = accounting;
     this.#options = options;
     const { maxConnections } = options;
-    this.#table = new FlowTable({ maxConnections, reportEveryUs: Number.POSITIVE_INFINITY }, books);
+    this.#table = new FlowTable({ maxConnections, reportEveryUs: Number.POSITIVE_INFINITY }, accounting);
   }
 
   /** hot, once a packet: make bench-capture, budget replay-vs-nfpcapd */
-  frame(
+  onFrame(
     bytes: Uint8Array,
     start: number,
     end: number,
@@ -65,27 +65,27 @@ class Replay {
     timeUs: number,
   ): void {
     const packet = this.#packet;
-    this.#books.seen(1, length);
+    this.#accounting.seen(1, length);
     if (timeUs > this.#latestUs) this.#latestUs = timeUs;
     if (timeUs > this.#drainAfterUs) this.#drain(timeUs);
     const decoded = decodeFrame(linkType, bytes, start, end, length, this.#fragments, packet);
     switch (decoded) {
       case 'packet':
-        if (packet.answerAt !== 0) {
-          this.#options.names.take(packet.protocol, bytes.subarray(packet.answerAt, packet.answerEnd), timeUs);
+        if (packet.dnsStart !== 0) {
+          this.#options.dnsSink.receive(packet.protocol, bytes.subarray(packet.dnsStart, packet.dnsEnd), timeUs);
         }
-        this.#table.add(packet, packet.interfaceIndex === 0 ? source : packet.interfaceIndex, 'elsewhere', timeUs);
+        this.#table.add(packet, packet.interfaceIndex === 0 ? source : packet.interfaceIndex, 'not-at-pod', timeUs);
         return;
       case 'not-ip':
       case 'carrier':
-        this.#books.setAside(decoded, 1, length);
+        this.#accounting.ignored(decoded, 1, length);
         return;
       case 'unknown-link-type':
         this.unknownLinkTypes.add(linkType);
-        this.#books.lost(decoded, 1, length);
+        this.#accounting.lost(decoded, 1, length);
         return;
       default:
-        this.#books.lost(decoded, 1, length);
+        this.#accounting.lost(decoded, 1, length);
     }
   }
 
@@ -99,7 +99,7 @@ class Replay {
     const isFirst = this.#drainAfterUs === Number.NEGATIVE_INFINITY;
     this.#drainAfterUs = untilUs + drainEveryUs;
     if (isFirst) {
-      this.#table.watch(fileLink, untilUs, 'before');
+      this.#table.watch(fileInterfaceIndex, untilUs, 'before');
       return;
     }
     const records: ConnectionRecord[] = [];

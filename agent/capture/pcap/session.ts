@@ -11,15 +11,15 @@ import { bindSocket, bindToLoopback, openedSocket, sendThroughLoopback } from '.
 export type OnCaptured = (bytes: Uint8Array, captured: number, length: number, timeUs: number) => void;
 
 /** What the kernel counted since this was asked last: packets that it had no room for, and that libpcap passed over. */
-export type Uncaptured = { dropped: number; passedOver: number };
+export type MissedPackets = { dropped: number; skipped: number };
 
 /** What is let through, as pcap-filter(7) has it, with its direction; how much of a packet is kept, and room for how many. */
-export type Wanted = { filter: string; snapLength: number; bufferBytes: number };
+export type SessionOptions = { filter: string; snapLength: number; bufferBytes: number };
 
-const BROKEN_OFF = -2;
+const PCAP_ERROR_BREAK = -2;
 
 /** npm `pcap` leaves its poll handle in libuv's list of handles: were it collected, the list would break. */
-const givenBack: Binding[] = [];
+const closedBindings: Binding[] = [];
 
 const require = createRequire(import.meta.url);
 let loaded: typeof Pcap | undefined;
@@ -37,12 +37,12 @@ export class PcapSession {
   readonly #session: Session;
   readonly #socket: number;
   #delivered = 0;
-  #told = { received: 0, dropped: 0, passedOver: 0 };
+  #reported = { received: 0, dropped: 0, skipped: 0 };
   #listening = false;
 
   /** `readable` is called whenever there is something to read. Throws a ProblemError where the kernel refuses. */
-  constructor(link: PodInterface, wanted: Wanted, onCaptured: OnCaptured, readable: () => void) {
-    const { made, socket } = open(link, wanted);
+  constructor(link: PodInterface, options: SessionOptions, onCaptured: OnCaptured, onReadable: () => void) {
+    const { made, socket } = open(link, options);
     if (socket === undefined) throw cannotCapture(link.name, 'the socket of the capture is not found');
     this.#session = made;
     this.#socket = socket;
@@ -57,12 +57,12 @@ export class PcapSession {
       onCaptured(buf, captured, header.readUInt32LE(12), timeUs);
     });
     if (!this.#makeReady(link.index)) {
-      this.giveBack();
+      this.tryClose();
       throw cannotCapture(link.name, 'the interface is gone');
     }
-    made.session.read_callback = readable;
+    made.session.read_callback = onReadable;
     this.#listening = true;
-    this.#told.received = made.stats().ps_recv;
+    this.#reported.received = made.stats().ps_recv;
   }
 
   /** Hands over everything that the kernel holds. */
@@ -72,32 +72,32 @@ export class PcapSession {
   }
 
   /** To be asked before reading and settled after it, so that what came in meanwhile is not taken for lost. */
-  counted(): { received: number; dropped: number } {
+  counters(): { received: number; dropped: number } {
     const { ps_recv: received, ps_drop: dropped } = this.#session.stats();
     return { received, dropped };
   }
 
-  settle({ received, dropped }: { received: number; dropped: number }): Uncaptured {
-    const told = this.#told;
+  missedSince({ received, dropped }: { received: number; dropped: number }): MissedPackets {
+    const reported = this.#reported;
     // libpcap's counters are of 32 bits, and what was received holds what was dropped.
-    const sinceStart = (received - told.received) >>> 0;
-    const fresh = (dropped - told.dropped) >>> 0;
-    told.dropped = dropped;
-    const passedOver = Math.max(0, (sinceStart - dropped - this.#delivered - told.passedOver) | 0);
-    told.passedOver += passedOver;
-    return { dropped: fresh, passedOver };
+    const sinceStart = (received - reported.received) >>> 0;
+    const newlyDropped = (dropped - reported.dropped) >>> 0;
+    reported.dropped = dropped;
+    const skipped = Math.max(0, (sinceStart - dropped - this.#delivered - reported.skipped) | 0);
+    reported.skipped += skipped;
+    return { dropped: newlyDropped, skipped };
   }
 
   /** False where it could not be done yet; else the capture may not be used any more. */
-  giveBack(): boolean {
+  tryClose(): boolean {
     const { session, buf, header } = this.#session;
     this.#listening = false;
     this.#session.close();
     bindToLoopback(this.#socket);
     sendThroughLoopback();
-    if (session.dispatch(buf, header) !== BROKEN_OFF) return false;
+    if (session.dispatch(buf, header) !== PCAP_ERROR_BREAK) return false;
     session.read_callback = undefined;
-    givenBack.push(session);
+    closedBindings.push(session);
     // What npm `pcap` still calls once after opening must not reach what is closed.
     this.#session.session = { dispatch: () => 0, read_callback: undefined };
     return true;
@@ -115,7 +115,7 @@ export class PcapSession {
   }
 }
 
-function open(link: PodInterface, { filter, snapLength, bufferBytes }: Wanted) {
+function open(link: PodInterface, { filter, snapLength, bufferBytes }: SessionOptions) {
   try {
     return openedSocket(link.index, () =>
       npmPcap().createSession(link.name, {

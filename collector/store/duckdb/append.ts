@@ -8,7 +8,7 @@ import { wholeUs } from './schema.ts';
 import { inTransaction } from './transaction.ts';
 
 /** Then others have their turn: the appender does its work on their thread. */
-const rowsAtOnce = 2_048;
+const maxRowsPerChunk = 2_048;
 
 /** `version` is that of the first, and grows by one. */
 export function appendConnections(
@@ -45,7 +45,14 @@ export function appendFindings(connection: DuckDBConnection, findings: readonly 
 function appendEnds(row: DuckDBAppender, one: Connection | Finding): void {
   row.appendVarchar(listText(namespacesOf(one.initiator, one.responder)));
   row.appendVarchar(listText(namesOf(one.initiator, one.responder)));
-  row.appendVarchar(JSON.stringify(one));
+  row.appendVarchar(JSON.stringify(storedBody(one)));
+}
+
+/** The stored field is named `elsewhere`, as version 0.1.0 wrote it. */
+function storedBody(one: Connection | Finding): object {
+  if (!('declaredVerdict' in one)) return one;
+  const { declaredVerdict, ...rest } = one;
+  return { ...rest, elsewhere: declaredVerdict };
 }
 
 /** All of them, or none. */
@@ -56,10 +63,10 @@ async function append<Row>(
   appendRow: (appender: DuckDBAppender, row: Row, index: number) => void,
 ): Promise<void> {
   await inTransaction(connection, async () => {
-    for (let from = 0; from < rows.length; from += rowsAtOnce) {
+    for (let from = 0; from < rows.length; from += maxRowsPerChunk) {
       if (from > 0) await new Promise<void>((resolve) => setImmediate(resolve));
       const appender = await connection.createAppender(table, 'main', catalog);
-      for (const [at, row] of rows.slice(from, from + rowsAtOnce).entries()) {
+      for (const [at, row] of rows.slice(from, from + maxRowsPerChunk).entries()) {
         appendRow(appender, row, from + at);
         appender.endRow();
       }

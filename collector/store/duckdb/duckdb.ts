@@ -9,9 +9,9 @@ import type { Finding } from '../../../model/finding.ts';
 import { ProblemError } from '../../../model/problem.ts';
 import { decodeRecords } from '../../../proto/decode.ts';
 import { encodeRecords } from '../../../proto/encode.ts';
-import { decodeNames, encodeNames } from '../../../proto/names.ts';
+import { decodeDnsNames, encodeDnsNames } from '../../../proto/names.ts';
 import { type FlowBatch, flowIngestDefinition } from '../../../proto/wire.ts';
-import type { Query, Store, StoredBatch } from '../store.ts';
+import type { ListQuery, Store, StoredBatch } from '../store.ts';
 import { appendConnections, appendFindings } from './append.ts';
 import { storeNewer, storeProblem } from './errors.ts';
 import { connectionFilter, findingFilter } from './query.ts';
@@ -21,7 +21,7 @@ import { inTransaction } from './transaction.ts';
 
 export type DuckdbOptions = { path: string; memoryLimitBytes: number; maxAgeMs: number; maxBytes: number };
 
-type WaitingBatch = { batch: StoredBatch; resolve(fresh: boolean): void; reject(error: unknown): void };
+type PendingBatch = { batch: StoredBatch; resolve(isNew: boolean): void; reject(error: unknown): void };
 
 const { requestSerialize, requestDeserialize } = flowIngestDefinition().Stream;
 /** The oldest tenth goes at once where the store is too large. */
@@ -43,7 +43,7 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Store> {
     if (version > schemaVersion) throw new ProblemError(storeNewer(options.path, version, schemaVersion));
     if (rows.length === 0) await connection.run('INSERT INTO about VALUES (?)', [schemaVersion]);
     const store = new DuckdbStore(options, instance, connection);
-    await store.readNumbers();
+    await store.loadSequences();
     return store;
   } catch (error) {
     throw error instanceof ProblemError ? error : new ProblemError(storeProblem(options.path, error));
@@ -55,8 +55,8 @@ class DuckdbStore implements Store {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
   readonly #stored = new Map<string, Sequences>();
-  #waiting: WaitingBatch[] = [];
-  #turn: Promise<unknown> = Promise.resolve();
+  #pendingBatches: PendingBatch[] = [];
+  #lastStatement: Promise<unknown> = Promise.resolve();
   #version = 0;
 
   constructor(options: DuckdbOptions, instance: DuckDBInstance, connection: DuckDBConnection) {
@@ -65,7 +65,7 @@ class DuckdbStore implements Store {
     this.#connection = connection;
   }
 
-  async readNumbers(): Promise<void> {
+  async loadSequences(): Promise<void> {
     const ranges = await rowsOf(
       this.#connection,
       `SELECT instance, min(sequence) AS low, max(sequence) AS high FROM (SELECT instance, sequence,
@@ -73,7 +73,7 @@ class DuckdbStore implements Store {
        GROUP BY instance, range`,
     );
     for (const { instance, low, high } of ranges) {
-      this.#numbersOf(String(instance)).addRange(Number(low), Number(high));
+      this.#sequencesOf(String(instance)).addRange(Number(low), Number(high));
     }
     const [row] = await rowsOf(this.#connection, 'SELECT max(version) AS version FROM connections');
     this.#version = Number(row?.version ?? 0);
@@ -81,14 +81,14 @@ class DuckdbStore implements Store {
 
   putBatch(batch: StoredBatch): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ batch, resolve, reject });
-      if (this.#waiting.length === 1) this.#inTurn(() => this.#storeWaiting());
+      this.#pendingBatches.push({ batch, resolve, reject });
+      if (this.#pendingBatches.length === 1) this.#runSerialized(() => this.#storePending());
     });
   }
 
   async putConnections(connections: readonly Connection[]): Promise<void> {
     if (connections.length === 0) return;
-    await this.#inTurn(() => {
+    await this.#runSerialized(() => {
       const version = this.#version + 1;
       this.#version += connections.length;
       return appendConnections(this.#connection, connections, version);
@@ -97,7 +97,7 @@ class DuckdbStore implements Store {
 
   async removeConnections(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    await this.#inTurn(() => {
+    await this.#runSerialized(() => {
       this.#version += 1;
       return this.#connection.run('INSERT INTO connections (id, version, gone) SELECT unnest(?), ?, true', [
         listValue([...ids]),
@@ -108,7 +108,7 @@ class DuckdbStore implements Store {
 
   async putFindings(findings: readonly Finding[]): Promise<void> {
     if (findings.length === 0) return;
-    await this.#inTurn(async () => {
+    await this.#runSerialized(async () => {
       await this.#connection.run('TRUNCATE staged_findings');
       await appendFindings(this.#connection, findings);
       await this.#connection.run('INSERT OR REPLACE INTO findings FROM staged_findings');
@@ -117,14 +117,14 @@ class DuckdbStore implements Store {
 
   async removeFindings(ids: readonly string[]): Promise<void> {
     if (ids.length === 0) return;
-    await this.#inTurn(() =>
+    await this.#runSerialized(() =>
       this.#connection.run('DELETE FROM findings WHERE id IN (SELECT unnest(?))', [listValue([...ids])]),
     );
   }
 
-  async connections(query: Query): Promise<Connection[]> {
+  async connections(query: ListQuery): Promise<Connection[]> {
     const { where, values } = connectionFilter(query);
-    const rows = await this.#inTurn(() =>
+    const rows = await this.#runSerialized(() =>
       rowsOf(
         this.#connection,
         `SELECT body FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY version DESC) AS newest FROM connections)
@@ -132,12 +132,12 @@ class DuckdbStore implements Store {
         [...values, query.last],
       ),
     );
-    return rows.map((row) => ({ translated: undefined, ...JSON.parse(String(row.body)) }) as Connection);
+    return rows.map((row) => connectionOf(String(row.body)));
   }
 
-  async findings(query: Query): Promise<Finding[]> {
+  async findings(query: ListQuery): Promise<Finding[]> {
     const { where, values } = findingFilter(query);
-    const rows = await this.#inTurn(() =>
+    const rows = await this.#runSerialized(() =>
       rowsOf(this.#connection, `SELECT body FROM findings WHERE ${where} ORDER BY last_us DESC, id LIMIT ?`, [
         ...values,
         query.last,
@@ -147,11 +147,11 @@ class DuckdbStore implements Store {
   }
 
   async *batchesSince(sinceUs: number): AsyncIterable<StoredBatch> {
-    const numbers = await this.#inTurn(() =>
+    const rowIds = await this.#runSerialized(() =>
       rowsOf(this.#connection, 'SELECT rowid AS row FROM batches WHERE end_us >= ? ORDER BY rowid', [wholeUs(sinceUs)]),
     );
-    for (const { row } of numbers) {
-      const [stored] = await this.#inTurn(() =>
+    for (const { row } of rowIds) {
+      const [stored] = await this.#runSerialized(() =>
         rowsOf(this.#connection, 'SELECT * FROM batches WHERE rowid = ?', [row as bigint]),
       );
       if (stored !== undefined) yield batchOf(stored);
@@ -159,7 +159,7 @@ class DuckdbStore implements Store {
   }
 
   async totals(): Promise<Awaited<ReturnType<Store['totals']>>> {
-    const [row] = await this.#inTurn(() =>
+    const [row] = await this.#runSerialized(() =>
       rowsOf(
         this.#connection,
         `SELECT (SELECT count(*) FROM batches) AS batches,
@@ -180,18 +180,18 @@ class DuckdbStore implements Store {
     };
   }
 
-  async retain(nowUs: number): Promise<void> {
+  async applyRetention(nowUs: number): Promise<void> {
     await this.#deleteBefore(nowUs - this.#options.maxAgeMs * 1000);
-    await this.#inTurn(() =>
+    await this.#runSerialized(() =>
       this.#connection.run(
         'DELETE FROM connections USING (SELECT id, max(version) AS newest FROM connections GROUP BY id) AS latest ' +
           'WHERE connections.id = latest.id AND (connections.version < latest.newest OR connections.gone)',
       ),
     );
-    await this.#inTurn(() => this.#connection.run('CHECKPOINT'));
+    await this.#runSerialized(() => this.#connection.run('CHECKPOINT'));
     // Each pass deletes a share of what is left, so that this ends.
     for (let pass = 0; pass < 20 && (await this.#bytesUsed()) > this.#options.maxBytes; pass++) {
-      const [row] = await this.#inTurn(() =>
+      const [row] = await this.#runSerialized(() =>
         rowsOf(
           this.#connection,
           `SELECT min(cut) AS cut FROM (SELECT quantile_disc(end_us, ${shareDeleted}) AS cut FROM batches
@@ -200,12 +200,12 @@ class DuckdbStore implements Store {
       );
       if (row?.cut === null || row?.cut === undefined) return;
       await this.#deleteBefore(Number(row.cut) + 1);
-      await this.#inTurn(() => this.#connection.run('CHECKPOINT'));
+      await this.#runSerialized(() => this.#connection.run('CHECKPOINT'));
     }
   }
 
   async close(): Promise<void> {
-    await this.#inTurn(() => this.#connection.run('CHECKPOINT'));
+    await this.#runSerialized(() => this.#connection.run('CHECKPOINT'));
     this.#connection.closeSync();
     this.#instance.closeSync();
   }
@@ -217,42 +217,42 @@ class DuckdbStore implements Store {
       ['connections', 'end_us'],
       ['findings', 'last_us'],
     ]) {
-      await this.#inTurn(() => this.#connection.run(`DELETE FROM ${table} WHERE ${column} < ?`, before));
+      await this.#runSerialized(() => this.#connection.run(`DELETE FROM ${table} WHERE ${column} < ?`, before));
     }
   }
 
   /** One statement at a time: a connection of DuckDB is no place for two. */
-  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
-    const mine = this.#turn.then(run);
-    this.#turn = mine.catch(() => undefined);
-    return mine;
+  #runSerialized<Result>(run: () => Promise<Result>): Promise<Result> {
+    const result = this.#lastStatement.then(run);
+    this.#lastStatement = result.catch(() => undefined);
+    return result;
   }
 
-  async #storeWaiting(): Promise<void> {
-    const group = this.#waiting;
-    this.#waiting = [];
-    const fresh = new Map<string, WaitingBatch>();
+  async #storePending(): Promise<void> {
+    const group = this.#pendingBatches;
+    this.#pendingBatches = [];
+    const newBatches = new Map<string, PendingBatch>();
     for (const one of group) {
       const { instance, sequence } = one.batch;
       const key = `${instance} ${sequence}`;
-      if (!this.#numbersOf(instance).has(sequence) && !fresh.has(key)) fresh.set(key, one);
+      if (!this.#sequencesOf(instance).has(sequence) && !newBatches.has(key)) newBatches.set(key, one);
     }
     try {
       await inTransaction(this.#connection, async () => {
         const appender = await this.#connection.createAppender('batches');
-        for (const { batch } of fresh.values()) appendBatch(appender, batch);
+        for (const { batch } of newBatches.values()) appendBatch(appender, batch);
         appender.closeSync();
       });
     } catch (error) {
       for (const one of group) one.reject(error);
       return;
     }
-    const stored = new Set(fresh.values());
-    for (const { batch } of stored) this.#numbersOf(batch.instance).add(batch.sequence);
-    for (const one of group) one.resolve(stored.has(one));
+    const storedBatches = new Set(newBatches.values());
+    for (const { batch } of storedBatches) this.#sequencesOf(batch.instance).add(batch.sequence);
+    for (const one of group) one.resolve(storedBatches.has(one));
   }
 
-  #numbersOf(instance: string): Sequences {
+  #sequencesOf(instance: string): Sequences {
     const known = this.#stored.get(instance) ?? new Sequences();
     this.#stored.set(instance, known);
     return known;
@@ -260,7 +260,7 @@ class DuckdbStore implements Store {
 
   /** Blocks in use: free ones stay in the file and are used again. */
   async #bytesUsed(): Promise<number> {
-    const [row] = await this.#inTurn(() => rowsOf(this.#connection, 'SELECT * FROM pragma_database_size()'));
+    const [row] = await this.#runSerialized(() => rowsOf(this.#connection, 'SELECT * FROM pragma_database_size()'));
     return Number(row!.used_blocks) * Number(row!.block_size);
   }
 
@@ -284,9 +284,9 @@ async function rowsOf(connection: DuckDBConnection, sql: string, values: DuckDBV
 }
 
 function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppender']>>, batch: StoredBatch): void {
-  const { node, instance, sequence, clockOffsetUs, records, names } = batch;
+  const { node, instance, sequence, clockOffsetUs, records, dnsAnswers } = batch;
   const lastUs = records.reduce((latest, record) => Math.max(latest, record.lastUs), 0);
-  const endUs = names.reduce((latest, { atUs }) => Math.max(latest, atUs), lastUs) + clockOffsetUs;
+  const endUs = dnsAnswers.reduce((latest, { atUs }) => Math.max(latest, atUs), lastUs) + clockOffsetUs;
   const packets = records.reduce((sum, record) => sum + record.frames, 0);
   const pods: Record<number, string> = {};
   for (const record of records) if (record.podUid !== '') pods[record.interfaceIndex] = record.podUid;
@@ -298,7 +298,7 @@ function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppend
     coveredUntilUs: 0,
     state: null,
     records: encodeRecords(records),
-    names: encodeNames(names),
+    names: encodeDnsNames(dnsAnswers),
   };
   appender.appendVarchar(node);
   appender.appendVarchar(instance);
@@ -312,19 +312,25 @@ function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppend
   appender.endRow();
 }
 
+/** JSON leaves undefined values out. The stored field `elsewhere` is the verdict of the declared policies. */
+function connectionOf(body: string): Connection {
+  const { elsewhere, ...rest } = JSON.parse(body);
+  return { translated: undefined, ...rest, ...(elsewhere !== undefined && { declaredVerdict: elsewhere }) };
+}
+
 function batchOf(row: Row): StoredBatch {
   const message = requestDeserialize(Buffer.from((row.body as { bytes: Uint8Array }).bytes));
-  const decoded = decodeRecords(message.records!, Number.POSITIVE_INFINITY);
-  const told = decodeNames(message.names);
-  if ('fault' in decoded) throw new Error(`a stored batch cannot be read: ${decoded.fault}`);
+  const decodedRecords = decodeRecords(message.records!, Number.POSITIVE_INFINITY);
+  const decodedNames = decodeDnsNames(message.names);
+  if ('fault' in decodedRecords) throw new Error(`a stored batch cannot be read: ${decodedRecords.fault}`);
   const pods = JSON.parse(String(row.pods)) as Record<number, string>;
-  for (const record of decoded.records) record.podUid = pods[record.interfaceIndex] ?? '';
+  for (const record of decodedRecords.records) record.podUid = pods[record.interfaceIndex] ?? '';
   return {
     node: String(row.node),
     instance: String(row.instance),
     sequence: Number(row.sequence),
     clockOffsetUs: Number(row.clock_offset_us),
-    records: decoded.records,
-    names: 'names' in told ? told.names : [],
+    records: decodedRecords.records,
+    dnsAnswers: 'names' in decodedNames ? decodedNames.names : [],
   };
 }

@@ -1,10 +1,10 @@
 // What a user can get wrong about the store's file. Each code is listed in docs/errors.md.
-import { faultOf, type Problem } from '../../../model/problem.ts';
+import { errorText, type Problem } from '../../../model/problem.ts';
 
 export const storeProblemCodes = ['store-locked', 'store-newer', 'store-unusable'] as const;
 
 export function storeProblem(path: string, error: unknown): Problem {
-  const cause = faultOf(error);
+  const cause = errorText(error);
   if (/lock/i.test(cause)) {
     return {
       code: 'store-locked',
@@ -21,11 +21,11 @@ export function storeProblem(path: string, error: unknown): Problem {
   };
 }
 
-export function storeNewer(path: string, version: number, known: number): Problem {
+export function storeNewer(path: string, version: number, supported: number): Problem {
   return {
     code: 'store-newer',
     place: `store.path ${path}`,
-    fault: `the file is of schema version ${version}, this program knows ${known}`,
+    fault: `the file is of schema version ${version}, this program knows ${supported}`,
     mend: 'run the version of waybill that wrote it, or set another path',
   };
 }

@@ -1,12 +1,12 @@
 // What a user asks for as SQL: several values of one field mean either, several fields mean both.
 import { type DuckDBValue, listValue } from '@duckdb/node-api';
 import { SCTP, TCP, UDP } from '../../../model/protocol.ts';
-import type { Query } from '../store.ts';
+import type { ListQuery } from '../store.ts';
 import { wholeUs } from './schema.ts';
 
 export type Filter = { where: string; values: DuckDBValue[] };
 
-export function connectionFilter(query: Query): Filter {
+export function connectionFilter(query: ListQuery): Filter {
   const filter = new Conditions();
   filter.anyOf('namespaces', query.namespaces);
   filter.ends(query);
@@ -17,7 +17,7 @@ export function connectionFilter(query: Query): Filter {
   return filter.filter();
 }
 
-export function findingFilter(query: Query): Filter {
+export function findingFilter(query: ListQuery): Filter {
   const filter = new Conditions();
   filter.anyOf('namespaces', query.namespaces);
   filter.ends(query);
@@ -34,47 +34,47 @@ class Conditions {
   readonly #conditions: string[] = ['true'];
   readonly #values: DuckDBValue[] = [];
 
-  anyOf(column: string, wanted: readonly string[] | undefined): void {
-    if (wanted === undefined || wanted.length === 0) return;
+  anyOf(column: string, accepted: readonly string[] | undefined): void {
+    if (accepted === undefined || accepted.length === 0) return;
     this.#conditions.push(`list_has_any(${column}, ?)`);
-    this.#values.push(listValue([...wanted]));
+    this.#values.push(listValue([...accepted]));
   }
 
   /** Of names with their namespace, and of one end, only the body tells; those of any end tell quickly which cannot be. */
-  ends({ pods = [], fromPods = [], toPods = [] }: Query): void {
-    if (pods.some((name) => name.includes('/'))) this.#named(pods, ['initiator', 'responder']);
+  ends({ pods = [], fromPods = [], toPods = [] }: ListQuery): void {
+    if (pods.some((name) => name.includes('/'))) this.#podNamed(pods, ['initiator', 'responder']);
     else this.anyOf('names', pods);
-    if (fromPods.length > 0) this.#named(fromPods, ['initiator']);
-    if (toPods.length > 0) this.#named(toPods, ['responder']);
+    if (fromPods.length > 0) this.#podNamed(fromPods, ['initiator']);
+    if (toPods.length > 0) this.#podNamed(toPods, ['responder']);
   }
 
-  port(wanted: readonly number[] | undefined): void {
-    if (wanted === undefined || wanted.length === 0) return;
-    this.oneOf("(body->>'$.port')", wanted.map(String));
+  port(accepted: readonly number[] | undefined): void {
+    if (accepted === undefined || accepted.length === 0) return;
+    this.oneOf("(body->>'$.port')", accepted.map(String));
     this.oneOf("(body->>'$.protocol')", [TCP, UDP, SCTP].map(String));
   }
 
-  #named(wanted: readonly string[], ends: readonly ('initiator' | 'responder')[]): void {
+  #podNamed(accepted: readonly string[], ends: readonly ('initiator' | 'responder')[]): void {
     this.anyOf(
       'names',
-      wanted.map((name) => name.slice(name.indexOf('/') + 1)),
+      accepted.map((name) => name.slice(name.indexOf('/') + 1)),
     );
-    const conditions = wanted.flatMap((asked) => {
-      const [name, namespace] = asked.split('/').reverse() as [string, string?];
+    const conditions = accepted.flatMap((podName) => {
+      const [name, namespace] = podName.split('/').reverse() as [string, string?];
       return ends.map((end) => {
         const of = (field: string) => `(body->>'$.${end}.${field}')`;
         this.#values.push(name, name, ...(namespace === undefined ? [] : [namespace]));
-        const whose = namespace === undefined ? '' : ` AND ${of('namespace')} = ?`;
-        return `((${of('pod')} = ? OR ${of('workload')} = ?)${whose})`;
+        const namespaceCondition = namespace === undefined ? '' : ` AND ${of('namespace')} = ?`;
+        return `((${of('pod')} = ? OR ${of('workload')} = ?)${namespaceCondition})`;
       });
     });
     this.#conditions.push(`(${conditions.join(' OR ')})`);
   }
 
-  oneOf(column: string, wanted: readonly string[] | undefined): void {
-    if (wanted === undefined || wanted.length === 0) return;
-    this.#conditions.push(`${column} IN (${wanted.map(() => '?').join(', ')})`);
-    this.#values.push(...wanted);
+  oneOf(column: string, accepted: readonly string[] | undefined): void {
+    if (accepted === undefined || accepted.length === 0) return;
+    this.#conditions.push(`${column} IN (${accepted.map(() => '?').join(', ')})`);
+    this.#values.push(...accepted);
   }
 
   time(condition: string, us: number | undefined): void {

@@ -18,10 +18,10 @@ export class Sequences {
     const left = this.#ranges[before];
     if (left !== undefined && from <= left.to + 1) left.to = Math.max(left.to, to);
     else this.#ranges.splice(before + 1, 0, { from, to });
-    this.#closeUp(Math.max(before, 0));
+    this.#mergeRanges(Math.max(before, 0));
   }
 
-  #closeUp(from: number): void {
+  #mergeRanges(from: number): void {
     for (let i = from; i + 1 < this.#ranges.length; ) {
       const [left, right] = [this.#ranges[i]!, this.#ranges[i + 1]!];
       if (right.from > left.to + 1) {

@@ -6,10 +6,10 @@ import { InfluxDB, type IPoint } from 'influx';
 /** Credentials in the URL count where `username` is empty. */
 export type ServerAddress = { url: string; database: string; username: string; password: string };
 
-/** `refused`: so many points will never be taken, and the rest was. `away`: none was, and all may be later. */
-export type Answer = { is: 'taken' } | { is: 'refused'; points: number; why: string } | { is: 'away'; why: string };
+/** `refused`: so many points will never be taken, and the rest was. `unavailable`: none was, and all may be later. */
+export type WriteResult = { status: 'accepted' } | { status: 'refused'; points: number; why: string } | { status: 'unavailable'; why: string };
 
-const answerWithinMs = 10_000;
+const requestTimeoutMs = 10_000;
 /** The library would leave a server that failed alone, and say so in place of the reason: when to try again is ours. */
 const noBackoff = { getDelay: () => 0, next: () => noBackoff, reset: () => noBackoff };
 
@@ -21,8 +21,8 @@ export class InfluxServer {
   readonly #agent: HttpAgent;
   readonly #closed = Promise.withResolvers<never>();
 
-  constructor({ url: given, database, username, password }: ServerAddress) {
-    const url = new URL(given);
+  constructor({ url: urlText, database, username, password }: ServerAddress) {
+    const url = new URL(urlText);
     const https = url.protocol === 'https:';
     const path = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '');
     this.url = `${url.origin}${path}`;
@@ -40,20 +40,20 @@ export class InfluxServer {
       database,
       ...(user.username === '' ? {} : user),
       options: { agent: this.#agent },
-      pool: { maxRetries: 0, requestTimeout: answerWithinMs, backoff: noBackoff },
+      pool: { maxRetries: 0, requestTimeout: requestTimeoutMs, backoff: noBackoff },
     });
     this.#closed.promise.catch(() => undefined);
   }
 
-  async write(points: readonly IPoint[]): Promise<Answer> {
+  async write(points: readonly IPoint[]): Promise<WriteResult> {
     try {
-      await this.#answered(this.#influx.writePoints([...points], { precision: 'ms' }));
-      return { is: 'taken' };
+      await this.#withTimeout(this.#influx.writePoints([...points], { precision: 'ms' }));
+      return { status: 'accepted' };
     } catch (error) {
-      if (statusOf(error) === 404 && reasonOf(error).includes('database not found')) return this.#makeAndWrite(points);
-      if (statusOf(error) !== 400 && statusOf(error) !== 413) return { is: 'away', why: reasonOf(error) };
-      const told = /dropped=(\d+)/.exec(reasonOf(error));
-      return { is: 'refused', points: told === null ? points.length : Number(told[1]), why: reasonOf(error) };
+      if (statusOf(error) === 404 && reasonOf(error).includes('database not found')) return this.#createDatabaseAndWrite(points);
+      if (statusOf(error) !== 400 && statusOf(error) !== 413) return { status: 'unavailable', why: reasonOf(error) };
+      const dropped = /dropped=(\d+)/.exec(reasonOf(error));
+      return { status: 'refused', points: dropped === null ? points.length : Number(dropped[1]), why: reasonOf(error) };
     }
   }
 
@@ -63,24 +63,24 @@ export class InfluxServer {
     this.#agent.destroy();
   }
 
-  async #makeAndWrite(points: readonly IPoint[]): Promise<Answer> {
+  async #createDatabaseAndWrite(points: readonly IPoint[]): Promise<WriteResult> {
     try {
-      await this.#answered(this.#influx.createDatabase(this.#database));
+      await this.#withTimeout(this.#influx.createDatabase(this.#database));
     } catch (error) {
-      return { is: 'away', why: `database ${this.#database} is not there and cannot be made: ${reasonOf(error)}` };
+      return { status: 'unavailable', why: `database ${this.#database} is not there and cannot be made: ${reasonOf(error)}` };
     }
     // Made, and still not there: that is no reason to make it for ever.
-    return this.#answered(this.#influx.writePoints([...points], { precision: 'ms' })).then(
-      () => ({ is: 'taken' }),
-      (error: unknown) => ({ is: 'away', why: reasonOf(error) }),
+    return this.#withTimeout(this.#influx.writePoints([...points], { precision: 'ms' })).then(
+      () => ({ status: 'accepted' }),
+      (error: unknown) => ({ status: 'unavailable', why: reasonOf(error) }),
     );
   }
 
   /** The library waits for ever where a server ends in the middle of its answer. */
-  #answered<Value>(request: Promise<Value>): Promise<Value> {
-    const late = Promise.withResolvers<never>();
-    const timer = setTimeout(() => late.reject(new Error('it did not answer in time')), answerWithinMs + 1_000);
-    return Promise.race([request, late.promise, this.#closed.promise]).finally(() => clearTimeout(timer));
+  #withTimeout<Value>(request: Promise<Value>): Promise<Value> {
+    const timeout = Promise.withResolvers<never>();
+    const timer = setTimeout(() => timeout.reject(new Error('it did not answer in time')), requestTimeoutMs + 1_000);
+    return Promise.race([request, timeout.promise, this.#closed.promise]).finally(() => clearTimeout(timer));
   }
 }
 
@@ -92,8 +92,8 @@ function statusOf(error: unknown): number | undefined {
 function reasonOf(error: unknown): string {
   // Where a name has several addresses, the error of all of them has no words of its own.
   const message = error instanceof Error ? error.message || String((error as { code?: string }).code) : String(error);
-  const told = /"error":"((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
+  const influxError = /"error":"((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
   const status = statusOf(error);
-  const line = (told === undefined ? message : `${status} ${told}`).split('\n')[0]!.trim();
+  const line = (influxError === undefined ? message : `${status} ${influxError}`).split('\n')[0]!.trim();
   return line.length > 300 ? `${line.slice(0, 299)}…` : line;
 }

@@ -5,7 +5,7 @@ import type { IPoint } from 'influx';
 import type { Logger } from 'pino';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
-import type { Judged } from '../store.ts';
+import type { ChangeSet } from '../store.ts';
 import { InfluxServer, type ServerAddress } from './influx-server.ts';
 import { Sums } from './sums.ts';
 
@@ -15,23 +15,23 @@ export type SeriesOptions = ServerAddress & {
   maxConnections: number;
   maxFindings: number;
   /** One point a group for each interval. */
-  everyMs: number;
+  intervalMs: number;
 };
 
 export type SeriesSink = {
   /** Returns at once. A connection or finding may come again: only what it grew by counts. */
-  put(changes: Judged): void;
+  put(changes: ChangeSet): void;
   /** What was put before a restart: it counts no second time. */
   restore(connections: readonly Connection[], findings: readonly Finding[]): void;
   /** `points` were taken by the server, `dropped` were not. */
   counts(): { points: number; dropped: number };
   /** Writes what waits, at most so long. */
-  close(patienceMs: number): Promise<void>;
+  close(maxWaitMs: number): Promise<void>;
 };
 
-const batchPoints = 5_000;
-const backoffMs = { first: 500, most: 30_000 };
-const complainEveryMs = 60_000;
+const maxBatchPoints = 5_000;
+const backoffMs = { first: 500, max: 30_000 };
+const warnIntervalMs = 60_000;
 
 export class Series implements SeriesSink {
   readonly #options: SeriesOptions;
@@ -41,10 +41,10 @@ export class Series implements SeriesSink {
   #queue: IPoint[] = [];
   #points = 0;
   #dropped = 0;
-  #takenMs = 0;
+  #collectedMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #retryMs = backoffMs.first;
-  #complainedMs = 0;
+  #warnedMs = 0;
   #writing: Promise<void> = Promise.resolve();
   #closed = false;
 
@@ -52,35 +52,35 @@ export class Series implements SeriesSink {
     this.#options = options;
     this.#log = log;
     const { maxQueuedPoints, maxConnections, maxFindings } = options;
-    this.#sums = new Sums({ groups: maxQueuedPoints, connections: maxConnections, findings: maxFindings });
+    this.#sums = new Sums({ maxGroups: maxQueuedPoints, maxConnections, maxFindings });
     this.#server = new InfluxServer(options);
-    this.#schedule(options.everyMs);
+    this.#schedule(options.intervalMs);
   }
 
-  put({ connections, dropped, findings }: Judged): void {
+  put({ connections, merged, findings }: ChangeSet): void {
     for (const connection of connections) this.#sums.addConnection(connection);
-    for (const id of dropped) this.#sums.takeBackConnection(id);
+    for (const id of merged) this.#sums.removeConnection(id);
     for (const finding of findings.put) this.#sums.addFinding(finding);
-    for (const id of findings.removed) this.#sums.takeBackFinding(id);
+    for (const id of findings.removed) this.#sums.removeFinding(id);
   }
 
   restore(connections: readonly Connection[], findings: readonly Finding[]): void {
-    this.#sums.know(connections, findings);
+    this.#sums.restore(connections, findings);
   }
 
   counts(): { points: number; dropped: number } {
     return { points: this.#points, dropped: this.#dropped };
   }
 
-  async close(patienceMs: number): Promise<void> {
+  async close(maxWaitMs: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
     // Ends the request that is under way, if need be.
-    const patience = setTimeout(() => this.#server.close(), patienceMs);
+    const timer = setTimeout(() => this.#server.close(), maxWaitMs);
     await this.#writing;
     this.#collect();
     while (this.#queue.length > 0 && (await this.#writeBatch()));
-    clearTimeout(patience);
+    clearTimeout(timer);
     this.#server.close();
     this.#dropped += this.#queue.length;
     this.#queue = [];
@@ -96,43 +96,43 @@ export class Series implements SeriesSink {
 
   async #write(): Promise<void> {
     this.#collect();
-    let taken = true;
-    while (taken && this.#queue.length > 0 && !this.#closed) taken = await this.#writeBatch();
-    this.#schedule(taken ? this.#options.everyMs : this.#retryMs);
-    this.#retryMs = taken ? backoffMs.first : Math.min(this.#retryMs * 2, backoffMs.most);
+    let written = true;
+    while (written && this.#queue.length > 0 && !this.#closed) written = await this.#writeBatch();
+    this.#schedule(written ? this.#options.intervalMs : this.#retryMs);
+    this.#retryMs = written ? backoffMs.first : Math.min(this.#retryMs * 2, backoffMs.max);
   }
 
   #collect(): void {
     // A later point of the same group and time would replace the earlier one.
-    this.#takenMs = Math.max(Date.now(), this.#takenMs + 1);
-    const { points, dropped } = this.#sums.take(this.#takenMs);
+    this.#collectedMs = Math.max(Date.now(), this.#collectedMs + 1);
+    const { points, dropped } = this.#sums.take(this.#collectedMs);
     const queue = this.#queue.concat(points);
-    const over = Math.max(0, queue.length - this.#options.maxQueuedPoints);
-    this.#queue = queue.slice(over);
-    this.#dropped += dropped + over;
+    const overflow = Math.max(0, queue.length - this.#options.maxQueuedPoints);
+    this.#queue = queue.slice(overflow);
+    this.#dropped += dropped + overflow;
   }
 
   /** False where it is to be tried again later. */
   async #writeBatch(): Promise<boolean> {
-    const batch = this.#queue.slice(0, batchPoints);
-    const answer = await this.#server.write(batch);
-    if (answer.is === 'away') {
-      this.#complain(answer.why, 'time series are not taken: they wait, and the oldest give way');
+    const batch = this.#queue.slice(0, maxBatchPoints);
+    const result = await this.#server.write(batch);
+    if (result.status === 'unavailable') {
+      this.#warn(result.why, 'time series are not taken: they wait, and the oldest give way');
       return false;
     }
     this.#queue.splice(0, batch.length);
-    const refused = answer.is === 'refused' ? Math.min(answer.points, batch.length) : 0;
+    const refused = result.status === 'refused' ? Math.min(result.points, batch.length) : 0;
     this.#dropped += refused;
     this.#points += batch.length - refused;
-    if (answer.is === 'refused') this.#complain(answer.why, 'time series are refused: they are dropped');
+    if (result.status === 'refused') this.#warn(result.why, 'time series are refused: they are dropped');
     return true;
   }
 
-  #complain(why: string, what: string): void {
+  #warn(why: string, what: string): void {
     const nowMs = Date.now();
-    if (nowMs - this.#complainedMs < complainEveryMs) return;
-    this.#complainedMs = nowMs;
-    const counts = { queued: this.#queue.length, most: this.#options.maxQueuedPoints, dropped: this.#dropped };
+    if (nowMs - this.#warnedMs < warnIntervalMs) return;
+    this.#warnedMs = nowMs;
+    const counts = { queued: this.#queue.length, max: this.#options.maxQueuedPoints, dropped: this.#dropped };
     this.#log.warn({ url: this.#server.url, why, ...counts }, `${what} (series.maxQueuedPoints)`);
   }
 }

@@ -6,23 +6,23 @@ import type { Connection } from '../../../model/connection.ts';
 import type { Endpoint } from '../../../model/endpoint.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { protocolName } from '../../../model/protocol.ts';
-import { type Fields, type Group, Shares } from './shares.ts';
+import { type Fields, type Group, Contributions } from './shares.ts';
 
-export type SumsLimits = { groups: number; connections: number; findings: number };
+export type SumsLimits = { maxGroups: number; maxConnections: number; maxFindings: number };
 
 export class Sums {
-  readonly #mostGroups: number;
-  readonly #connections: Shares;
-  readonly #findings: Shares;
+  readonly #maxGroups: number;
+  readonly #connections: Contributions;
+  readonly #findings: Contributions;
   #points = new Map<string, Group & { fields: Fields }>();
   #dropped = 0;
 
   /** Holds at most so many groups in one interval, and remembers so many connections and findings. */
   constructor(limits: SumsLimits) {
     const add = (group: Group, fields: Fields) => this.#add(group, fields);
-    this.#mostGroups = limits.groups;
-    this.#connections = new Shares(limits.connections, add);
-    this.#findings = new Shares(limits.findings, add);
+    this.#maxGroups = limits.maxGroups;
+    this.#connections = new Contributions(limits.maxConnections, add);
+    this.#findings = new Contributions(limits.maxFindings, add);
   }
 
   addConnection(connection: Connection): void {
@@ -38,20 +38,20 @@ export class Sums {
     this.#findings.put(finding.id, 'living', findingGroup(finding), findingFields(finding));
   }
 
-  takeBackConnection(id: string): void {
-    this.#connections.takeBack(id);
+  removeConnection(id: string): void {
+    this.#connections.remove(id);
   }
 
-  takeBackFinding(id: string): void {
-    this.#findings.takeBack(id);
+  removeFinding(id: string): void {
+    this.#findings.remove(id);
   }
 
   /** They were added before the program started. */
-  know(connections: readonly Connection[], findings: readonly Finding[]): void {
+  restore(connections: readonly Connection[], findings: readonly Finding[]): void {
     for (const one of connections) {
-      this.#connections.know(one.id, stateOf(one), connectionGroup(one), connectionFields(one));
+      this.#connections.restore(one.id, stateOf(one), connectionGroup(one), connectionFields(one));
     }
-    for (const one of findings) this.#findings.know(one.id, 'living', findingGroup(one), findingFields(one));
+    for (const one of findings) this.#findings.restore(one.id, 'living', findingGroup(one), findingFields(one));
   }
 
   /** The points of the interval that ends now; the next one begins empty. */
@@ -70,7 +70,7 @@ export class Sums {
     const point = this.#points.get(group.key);
     if (point !== undefined) {
       for (const [name, value] of Object.entries(fields)) point.fields[name]! += value;
-    } else if (this.#points.size < this.#mostGroups) {
+    } else if (this.#points.size < this.#maxGroups) {
       this.#points.set(group.key, { ...group, fields: { ...fields } });
     } else {
       this.#dropped += 1;

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Sight } from '../../../agent/capture/sight.ts';
+import { VisibilityTracker } from '../../../agent/capture/sight.ts';
 import { UDP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, RST, SYN } from '../../../model/record.ts';
 import { answered, atDestination, record } from '../../scene/records.ts';
@@ -11,17 +11,17 @@ const redirected: Partial<ConnectionRecord> = {
 };
 
 function sightOf(...records: ConnectionRecord[]) {
-  const sight = new Sight();
-  sight.watch(7);
-  for (const one of records) sight.see({ ...one, interfaceIndex: 7 });
-  return sight.at(7);
+  const tracker = new VisibilityTracker();
+  tracker.watch(7);
+  for (const one of records) tracker.observe({ ...one, interfaceIndex: 7 });
+  return tracker.at(7);
 }
 
 function times(count: number, one: ConnectionRecord): ConnectionRecord[] {
   return Array.from({ length: count }, () => one);
 }
 
-const both = { fromPod: true, toPod: true, wholeSinceUs: 0 };
+const both = { fromPod: true, toPod: true, gapFreeSinceUs: 0 };
 
 t.test('both directions are seen until traffic proves otherwise', async (t) => {
   t.same(sightOf(), both);
@@ -66,22 +66,22 @@ t.test(
 );
 
 t.test('an interface that is gone is forgotten', async (t) => {
-  const sight = new Sight();
+  const tracker = new VisibilityTracker();
   const half = { ...atDestination(answered()), ...redirected, interfaceIndex: 7 };
-  sight.watch(7);
-  for (let i = 0; i < 4; i++) sight.see(half);
-  t.same(sight.at(7), { ...both, toPod: false });
-  sight.forget(7);
-  sight.see(half);
-  t.same(sight.at(7), both, 'its last records too');
+  tracker.watch(7);
+  for (let i = 0; i < 4; i++) tracker.observe(half);
+  t.same(tracker.at(7), { ...both, toPod: false });
+  tracker.forget(7);
+  tracker.observe(half);
+  t.same(tracker.at(7), both, 'its last records too');
 });
 
 t.test('what may have passed unseen is told until when, and no longer than the interface is there', async (t) => {
-  const sight = new Sight();
-  sight.watch(7);
-  sight.missed(7, 5_000_000);
-  t.same(sight.at(7), { ...both, wholeSinceUs: 5_000_000 });
-  sight.forget(7);
-  sight.missed(7, 6_000_000);
-  t.same(sight.at(7), both);
+  const tracker = new VisibilityTracker();
+  tracker.watch(7);
+  tracker.recordGap(7, 5_000_000);
+  t.same(tracker.at(7), { ...both, gapFreeSinceUs: 5_000_000 });
+  tracker.forget(7);
+  tracker.recordGap(7, 6_000_000);
+  t.same(tracker.at(7), both);
 });

@@ -1,10 +1,10 @@
 // What gRPC says, word for word, and what is made of it.
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
-import { breakOf } from '../../../agent/delivery/break.ts';
+import { streamFailure } from '../../../agent/delivery/break.ts';
 
 const framed = (error: string) => `No connection established. Last error: ${error}. Resolution note: `;
-const unavailable = (details: string) => breakOf({ code: status.UNAVAILABLE, details });
+const unavailable = (details: string) => streamFailure({ code: status.UNAVAILABLE, details });
 
 t.test('each reason has its words and its mend', async (t) => {
   const expected: [details: string, why: RegExp, mend: RegExp][] = [
@@ -51,12 +51,12 @@ t.test('what changes from one attempt to the next is left out, whatever the reas
 });
 
 t.test('what the collector says itself is told as it says it', async (t) => {
-  t.match(breakOf({ code: status.PERMISSION_DENIED, details: 'the certificate names no node' }), {
+  t.match(streamFailure({ code: status.PERMISSION_DENIED, details: 'the certificate names no node' }), {
     why: 'the certificate names no node',
     mend: /certificate of this node/,
   });
-  t.match(breakOf({ code: status.RESOURCE_EXHAUSTED, details: 'more than 3 agents (ingest.maxAgents)' }), {
+  t.match(streamFailure({ code: status.RESOURCE_EXHAUSTED, details: 'more than 3 agents (ingest.maxAgents)' }), {
     mend: 'raise it at the collector',
   });
-  t.match(breakOf(undefined), { why: 'the collector ended the stream' });
+  t.match(streamFailure(undefined), { why: 'the collector ended the stream' });
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Books } from '../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../accounting/accounting.ts';
 import { BatchQueue } from '../../../agent/delivery/queue.ts';
 import { flowIngestDefinition } from '../../../proto/wire.ts';
 import { ip, record, t0 } from '../../scene/records.ts';
@@ -9,9 +9,9 @@ function records(count: number) {
 }
 
 t.test('a drain is cut into batches, and only the last of them covers its time', async (t) => {
-  const queue = new BatchQueue(new Books(), { maxBatchRecords: 4, maxQueuedRecords: 100 });
-  queue.put(records(3), [], t0);
-  queue.put(records(9), [], t0 + 5);
+  const queue = new BatchQueue(new PacketAccounting(), { maxBatchRecords: 4, maxQueuedRecords: 100 });
+  queue.enqueue(records(3), [], t0);
+  queue.enqueue(records(9), [], t0 + 5);
   const batches = [...queue.after(0)];
   t.same(
     batches.map(({ sequence, count, coveredUntilUs }) => [sequence, count, coveredUntilUs - t0]),
@@ -25,39 +25,39 @@ t.test('a drain is cut into batches, and only the last of them covers its time',
 });
 
 t.test('what is acknowledged is stored, what is refused is lost', async (t) => {
-  const books = new Books();
+  const accounting = new PacketAccounting();
   const each = record();
   const bytes = each.bytes.forward + each.bytes.reverse;
-  books.seen(5, 5 * bytes);
-  const queue = new BatchQueue(books, { maxBatchRecords: 2, maxQueuedRecords: 100 });
-  queue.put(records(5), [], t0);
+  accounting.seen(5, 5 * bytes);
+  const queue = new BatchQueue(accounting, { maxBatchRecords: 2, maxQueuedRecords: 100 });
+  queue.enqueue(records(5), [], t0);
   queue.acknowledge(1);
   queue.acknowledge(1);
-  queue.refuse(2);
-  t.match(books.snapshot(), { stored: 2, lost: { rejected: 2 }, held: 1 });
+  queue.reject(2);
+  t.match(accounting.snapshot(), { stored: 2, lost: { rejected: 2 }, pending: 1 });
   t.ok(bytes > 0);
-  t.match(books.snapshot().bytes, { stored: 2 * bytes, lost: { rejected: 2 * bytes }, held: bytes });
+  t.match(accounting.snapshot().bytes, { stored: 2 * bytes, lost: { rejected: 2 * bytes }, pending: bytes });
   t.same(queue.unacknowledged, { batches: 1, records: 1 });
 });
 
 t.test('what overflows is counted as lost, oldest first', async (t) => {
-  const books = new Books();
-  books.seen(6, 6 * 60);
-  const queue = new BatchQueue(books, { maxBatchRecords: 2, maxQueuedRecords: 4 });
-  queue.put(records(6), [], t0);
+  const accounting = new PacketAccounting();
+  accounting.seen(6, 6 * 60);
+  const queue = new BatchQueue(accounting, { maxBatchRecords: 2, maxQueuedRecords: 4 });
+  queue.enqueue(records(6), [], t0);
   t.same(
     [...queue.after(0)].map((batch) => batch.sequence),
     [2, 3],
   );
-  t.same(books.snapshot().lost, { 'queue-full': 2 });
+  t.same(accounting.snapshot().lost, { 'queue-full': 2 });
 });
 
 t.test('names go with the first batch of their drain, or alone, and are held as long as records are', async (t) => {
   const names = [1, 2].map((last) => ({ name: 'a', address: ip(`192.0.2.${last}`), atUs: t0, ttlSeconds: 9 }));
-  const queue = new BatchQueue(new Books(), { maxBatchRecords: 2, maxQueuedRecords: 6 });
-  queue.put(records(3), names, t0);
-  queue.put([], [], t0 + 1);
-  queue.put([], names, t0 + 2);
+  const queue = new BatchQueue(new PacketAccounting(), { maxBatchRecords: 2, maxQueuedRecords: 6 });
+  queue.enqueue(records(3), names, t0);
+  queue.enqueue([], [], t0 + 1);
+  queue.enqueue([], names, t0 + 2);
   t.same(
     [...queue.after(0)].map(({ packed, coveredUntilUs }) => {
       const { records, names } = flowIngestDefinition().Stream.requestDeserialize(packed);

@@ -5,13 +5,13 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:tls';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { Books } from '../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../accounting/accounting.ts';
 import { BatchQueue } from '../../../agent/delivery/queue.ts';
 import { CollectorStream } from '../../../agent/delivery/stream.ts';
 import { makeCertificates } from '../../../certs/make.ts';
-import { readTls, type Tls } from '../../../certs/read.ts';
+import { readTlsCredentials, type TlsCredentials } from '../../../certs/read.ts';
 import { Agents } from '../../../collector/ingest/agents.ts';
-import { type IngestedBatch, ingest } from '../../../collector/ingest/ingest.ts';
+import { type IngestedBatch, serveIngest } from '../../../collector/ingest/ingest.ts';
 import { ip, record, t0 } from '../../scene/records.ts';
 import { until } from '../../scene/until.ts';
 
@@ -21,19 +21,19 @@ const state = {
   source: 'pcap',
   sourceReason: '',
   interfaces: [],
-  books: null,
+  accounting: null,
   nodeAddresses: [],
   notWatched: [],
 };
 
 async function collector(folder: string, listen: string) {
   const joined: IngestedBatch[] = [];
-  const tls = readTls({ ca: `${folder}/ca.crt`, cert: `${folder}/collector.crt`, key: `${folder}/collector.key` });
+  const tls = readTlsCredentials({ ca: `${folder}/ca.crt`, cert: `${folder}/collector.crt`, key: `${folder}/collector.key` });
   const options = { listen, tls, maxBatchRecords: 100, maxAgents: 10, nowUs: () => t0 };
-  const running = await ingest(
+  const running = await serveIngest(
     options,
     new Agents(),
-    { keep: async () => true, join: (batch) => joined.push(batch) },
+    { store: async () => true, process: (batch) => joined.push(batch) },
     log,
   );
   return { ...running, joined };
@@ -43,17 +43,17 @@ async function scene(t: Test) {
   const folder = t.testdir();
   await makeCertificates({ folder, nodes: ['n1'], servers: ['localhost'], days: 1, overwrite: false });
   const first = await collector(folder, 'localhost:0');
-  const queue = new BatchQueue(new Books(), { maxBatchRecords: 100, maxQueuedRecords: 100 });
+  const queue = new BatchQueue(new PacketAccounting(), { maxBatchRecords: 100, maxQueuedRecords: 100 });
   let taken = 0;
   const stream = new CollectorStream(
     {
       node: 'n1',
       instance: 'one',
       address: `localhost:${first.port}`,
-      tls: readTls({ ca: `${folder}/ca.crt`, cert: `${folder}/agent-n1.crt`, key: `${folder}/agent-n1.key` }),
+      tls: readTlsCredentials({ ca: `${folder}/ca.crt`, cert: `${folder}/agent-n1.crt`, key: `${folder}/agent-n1.key` }),
       nowUs: () => t0,
       state: () => state,
-      taken: () => {
+      onConnected: () => {
         taken += 1;
       },
     },
@@ -68,14 +68,14 @@ t.test('names come with the records of their batch and are acknowledged with the
   const { first, queue, stream } = await scene(t);
   t.teardown(() => first.stop());
   const names = [{ name: 'www.example', address: ip('203.0.113.9'), atUs: t0, ttlSeconds: 300 }];
-  queue.put([record()], names, t0);
-  queue.put([], names, t0);
+  queue.enqueue([record()], names, t0);
+  queue.enqueue([], names, t0);
   await until('both are acknowledged', () => {
     stream.flush();
     return queue.unacknowledged.batches === 0;
   });
   t.same(
-    first.joined.map((batch) => [batch.records.length, batch.names]),
+    first.joined.map((batch) => [batch.records.length, batch.dnsAnswers]),
     [
       [1, names],
       [0, names],
@@ -98,7 +98,7 @@ t.test('it says that a collector has taken it in once for each stream: the next 
 type Line = { why: string; mend: string };
 
 /** An agent's stream, and what it logs. */
-function telling(t: Test, node: string, port: number, tls: Tls): Line[] {
+function telling(t: Test, node: string, port: number, tls: TlsCredentials): Line[] {
   const lines: Line[] = [];
   const stream = new CollectorStream(
     {
@@ -108,9 +108,9 @@ function telling(t: Test, node: string, port: number, tls: Tls): Line[] {
       tls,
       nowUs: () => t0,
       state: () => state,
-      taken: () => t.fail('it is not taken in'),
+      onConnected: () => t.fail('it is not taken in'),
     },
-    new BatchQueue(new Books(), { maxBatchRecords: 100, maxQueuedRecords: 100 }),
+    new BatchQueue(new PacketAccounting(), { maxBatchRecords: 100, maxQueuedRecords: 100 }),
     pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
   );
   t.teardown(() => stream.close(0));
@@ -120,9 +120,9 @@ function telling(t: Test, node: string, port: number, tls: Tls): Line[] {
 t.test('an agent with the certificate of another node is refused, and says so once', async (t) => {
   const { folder, first } = await scene(t);
   t.teardown(() => first.stop());
-  const tls = readTls({ ca: `${folder}/ca.crt`, cert: `${folder}/agent-n1.crt`, key: `${folder}/agent-n1.key` });
+  const tls = readTlsCredentials({ ca: `${folder}/ca.crt`, cert: `${folder}/agent-n1.crt`, key: `${folder}/agent-n1.key` });
   const lines = telling(t, 'n2', first.port, tls);
-  await until('it is refused again and again', () => first.refused() >= 3);
+  await until('it is refused again and again', () => first.streamsRefused() >= 3);
   const mend = 'give the certificate of this node (tls.cert, tls.key)';
   t.match(lines, [{ why: 'the certificate names node n1', mend }]);
   t.equal(lines.length, 1);

@@ -35,9 +35,9 @@ t.test('an uplink leads to no pod, though it may be a veth where the node itself
 });
 
 t.test('start resolves when every link that is there was told, as one that was there before', async (t) => {
-  const { pods, told, appeared } = linkScene(veth(7), veth(8));
+  const { pods, reported, appeared } = linkScene(veth(7), veth(8));
   await pods.start();
-  t.same(told, ['+7', '+8']);
+  t.same(reported, ['+7', '+8']);
   t.same(
     appeared.map((link) => link.appearedUs),
     [0, 0],
@@ -46,62 +46,62 @@ t.test('start resolves when every link that is there was told, as one that was t
 });
 
 t.test('a change that the monitor tells is looked at: what came and what went is told once', async (t) => {
-  const { pods, reader, clock, told, appeared, settled } = linkScene(veth(7));
+  const { pods, reader, clock, reported, appeared, settled } = linkScene(veth(7));
   await pods.start();
   reader.links = [veth(8)];
   reader.monitors[0]!.changed();
   await settled();
-  t.same(told, ['+7', '-7', '+8']);
+  t.same(reported, ['+7', '-7', '+8']);
   t.equal(appeared[1]!.appearedUs, clock.nowUs());
   pods.stop();
 });
 
 t.test('a link that is not up yet is told when it is, and one that goes down is gone', async (t) => {
-  const { pods, reader, told, settled } = linkScene(veth(7, { flags: [] }));
+  const { pods, reader, reported, settled } = linkScene(veth(7, { flags: [] }));
   await pods.start();
-  t.same(told, []);
+  t.same(reported, []);
   for (const flags of [['UP'], []]) {
     reader.links = [veth(7, { flags })];
     reader.monitors[0]!.changed();
     await settled();
   }
-  t.same(told, ['+7', '-7']);
+  t.same(reported, ['+7', '-7']);
   pods.stop();
 });
 
 t.test('a link that cannot be watched is told again at every look until it can, as first seen', async (t) => {
-  const { pods, reader, clock, told, appeared, refused, settled } = linkScene(veth(7));
+  const { pods, reader, clock, reported, appeared, refused, settled } = linkScene(veth(7));
   refused.add(8);
   await pods.start();
   reader.links = [veth(7), veth(8)];
   clock.advance(10_000);
   await settled();
   const firstUs = clock.nowUs();
-  t.same([...new Set(told)], ['+7', '+8', '?8']);
+  t.same([...new Set(reported)], ['+7', '+8', '?8']);
   refused.delete(8);
-  told.length = appeared.length = 0;
+  reported.length = appeared.length = 0;
   clock.advance(10_000);
   await settled();
-  t.same(told, ['?8'], 'watched: not told any more');
+  t.same(reported, ['?8'], 'watched: not told any more');
   t.equal(appeared[0]!.appearedUs, firstUs);
   reader.links = [veth(7)];
   await settled();
-  t.same(told, ['?8', '-8']);
+  t.same(reported, ['?8', '-8']);
   pods.stop();
 });
 
 t.test('a link that could never be watched is gone like any other', async (t) => {
-  const { pods, reader, told, refused, settled } = linkScene(veth(7));
+  const { pods, reader, reported, refused, settled } = linkScene(veth(7));
   refused.add(7);
   await pods.start();
   reader.links = [];
   await settled();
-  t.same(told, ['+7', '-7']);
+  t.same(reported, ['+7', '-7']);
   pods.stop();
 });
 
 t.test('changes during a look are looked at once more, however many there were', async (t) => {
-  const { pods, reader, told, settled } = linkScene(veth(7));
+  const { pods, reader, reported, settled } = linkScene(veth(7));
   const { promise, resolve } = Promise.withResolvers<void>();
   reader.gates = [promise];
   const started = pods.start();
@@ -111,13 +111,13 @@ t.test('changes during a look are looked at once more, however many there were',
   resolve();
   await started;
   await settled();
-  t.same(told, ['+7', '+8']);
+  t.same(reported, ['+7', '+8']);
   t.ok(reader.listings <= 4, `${reader.listings} listings`);
   pods.stop();
 });
 
 t.test('what the monitor missed is found by a look every 10 s', async (t) => {
-  const { pods, reader, clock, told, settled } = linkScene(veth(7));
+  const { pods, reader, clock, reported, settled } = linkScene(veth(7));
   await pods.start();
   reader.links = [];
   clock.advance(9_999);
@@ -125,7 +125,7 @@ t.test('what the monitor missed is found by a look every 10 s', async (t) => {
   clock.advance(1);
   t.equal(reader.listings, 2);
   await settled();
-  t.same(told, ['+7', '-7']);
+  t.same(reported, ['+7', '-7']);
   reader.listings = 0;
   clock.advance(10_000);
   t.equal(reader.listings, 1, 'and again');
@@ -133,11 +133,11 @@ t.test('what the monitor missed is found by a look every 10 s', async (t) => {
 });
 
 t.test('many that come at once are told one in a turn: what else is to do is done in between', async (t) => {
-  const { pods, told } = linkScene(...Array.from({ length: 20 }, (_, i) => veth(i + 1)));
+  const { pods, reported } = linkScene(...Array.from({ length: 20 }, (_, i) => veth(i + 1)));
   const toldBefore: number[] = [];
   const note = () => {
-    toldBefore.push(told.length);
-    if (told.length < 20) setImmediate(note);
+    toldBefore.push(reported.length);
+    if (reported.length < 20) setImmediate(note);
   };
   setImmediate(note);
   await pods.start();
@@ -147,15 +147,15 @@ t.test('many that come at once are told one in a turn: what else is to do is don
 });
 
 t.test('a listing that fails is warned of and changes nothing; the next one goes on', async (t) => {
-  const { pods, reader, told, warned, settled } = linkScene(veth(7));
+  const { pods, reader, reported, warned, settled } = linkScene(veth(7));
   await pods.start();
   reader.links = [];
   reader.gates = [Promise.reject(new Error('ip is gone'))];
-  await pods.look();
-  t.same(told, ['+7']);
+  await pods.refresh();
+  t.same(reported, ['+7']);
   matchEach(t, warned, [/^links cannot be listed/]);
   await settled();
-  t.same(told, ['+7', '-7']);
+  t.same(reported, ['+7', '-7']);
   pods.stop();
 });
 
@@ -164,13 +164,13 @@ t.test('links of the first listing that works were there before, also where one 
   reader.gates = [Promise.reject(new Error('not yet'))];
   await pods.start();
   t.same(appeared, []);
-  await pods.look();
+  await pods.refresh();
   t.equal(appeared[0]!.appearedUs, 0);
   pods.stop();
 });
 
 t.test('a monitor that ends is warned of and begun again after a second, one for one', async (t) => {
-  const { pods, reader, clock, warned, told, settled } = linkScene(veth(7));
+  const { pods, reader, clock, warned, reported, settled } = linkScene(veth(7));
   await pods.start();
   for (let round = 1; round <= 4; round++) {
     const { ended } = reader.monitors.at(-1)!;
@@ -185,12 +185,12 @@ t.test('a monitor that ends is warned of and begun again after a second, one for
   reader.links = [];
   reader.monitors.at(-1)!.changed();
   await settled();
-  t.same(told, ['+7', '-7']);
+  t.same(reported, ['+7', '-7']);
   pods.stop();
 });
 
 t.test('nothing is told or begun after stop', async (t) => {
-  const { pods, reader, clock, told, warned, settled } = linkScene(veth(7));
+  const { pods, reader, clock, reported, warned, settled } = linkScene(veth(7));
   await pods.start();
   const { promise, resolve } = Promise.withResolvers<void>();
   reader.gates = [promise];
@@ -203,7 +203,7 @@ t.test('nothing is told or begun after stop', async (t) => {
   reader.monitors[0]!.ended('exit code null');
   const { listings } = reader;
   clock.advance(60_000);
-  t.same(told, ['+7']);
+  t.same(reported, ['+7']);
   t.same(warned, []);
   t.equal(reader.listings, listings);
   t.equal(reader.monitors.length, 1);

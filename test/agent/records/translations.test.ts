@@ -65,14 +65,14 @@ t.test('what conntrack tells late is told after the record, which counts nothing
   const translation = throughService(40000);
   const sent = answered({ ...translation.original, ended: true, synRetries: 1 });
   translations.translate(sent);
-  t.same(translations.late(t0), []);
+  t.same(translations.takeLate(t0), []);
   translations.learn(TCP, translation);
   const nothing = { forward: 0, reverse: 0 };
-  t.same(translations.late(t0), [
+  t.same(translations.takeLate(t0), [
     { ...sent, packets: nothing, frames: 0, bytes: nothing, tcpFlags: nothing, synRetries: 0, translation },
   ]);
   translations.learn(TCP, translation);
-  t.same(translations.late(t0), [], 'once');
+  t.same(translations.takeLate(t0), [], 'once');
 });
 
 t.test('another backend for the same ends is told as well: a port was used again', async (t) => {
@@ -81,40 +81,40 @@ t.test('another backend for the same ends is told as well: a port was used again
   const other = throughService(40000, ip('10.0.2.4'));
   t.same(translationOf(translations, other.original), throughService(40000));
   translations.learn(TCP, other);
-  t.match(translations.late(t0), [{ translation: other }]);
+  t.match(translations.takeLate(t0), [{ translation: other }]);
 });
 
 t.test('a record is too old to be meant after a while', async (t) => {
   const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
   translations.translate(record({ ...translation.original }));
-  translations.late(t0 + 3 * second);
+  translations.takeLate(t0 + 3 * second);
   translations.learn(TCP, translation);
-  t.same(translations.late(t0 + 3 * second), []);
+  t.same(translations.takeLate(t0 + 3 * second), []);
 });
 
 t.test('a SYN long after conntrack told of its ends begins another connection', async (t) => {
   const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
   translations.learn(TCP, translation);
-  const told = (afterUs: number, initiatorBy: 'handshake' | 'inferred') => {
+  const resultOf = (afterUs: number, initiatorBy: 'handshake' | 'inferred') => {
     const times = { beganUs: t0 + afterUs, firstUs: t0 + afterUs, lastUs: t0 + afterUs };
     return translationOf(translations, { ...translation.original, ...times, initiatorBy });
   };
-  t.equal(told(-600 * second, 'handshake'), translation, 'it was told of one that lives on');
-  t.equal(told(second, 'handshake'), translation);
-  t.equal(told(900 * second, 'inferred'), translation, 'it goes on after silence');
-  t.equal(told(900 * second, 'handshake'), undefined);
-  t.equal(told(second, 'handshake'), undefined, 'it is forgotten');
+  t.equal(resultOf(-600 * second, 'handshake'), translation, 'it was told of one that lives on');
+  t.equal(resultOf(second, 'handshake'), translation);
+  t.equal(resultOf(900 * second, 'inferred'), translation, 'it goes on after silence');
+  t.equal(resultOf(900 * second, 'handshake'), undefined);
+  t.equal(resultOf(second, 'handshake'), undefined, 'it is forgotten');
 });
 
 t.test('without handshake, conntrack holds a connection for a while after its last packet', async (t) => {
   const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
   translations.learn(UDP, translation);
-  const told = (beganUs: number, lastUs: number) =>
+  const resultOf = (beganUs: number, lastUs: number) =>
     translationOf(translations, { ...translation.original, protocol: UDP, beganUs, firstUs: lastUs, lastUs });
-  t.equal(told(t0, t0 + 500 * second), translation);
-  t.equal(told(t0 + 600 * second, t0 + 600 * second), translation);
-  t.equal(told(t0 + 800 * second, t0 + 800 * second), undefined);
+  t.equal(resultOf(t0, t0 + 500 * second), translation);
+  t.equal(resultOf(t0 + 600 * second, t0 + 600 * second), translation);
+  t.equal(resultOf(t0 + 800 * second, t0 + 800 * second), undefined);
 });

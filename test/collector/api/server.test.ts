@@ -107,19 +107,19 @@ t.test('one who follows knows it before there is anything to tell, and is forgot
 });
 
 t.test('a reader that cannot keep up gets a last line that says so, and is counted', async (t) => {
-  const limits = { ...followLimits, followers: 2, unreadMost: 20_000, lastWordMs: 60_000 };
+  const limits = { ...followLimits, maxFollowers: 2, maxUnreadCharacters: 20_000, drainTimeoutMs: 60_000 };
   const scene = await apiScene(t, {}, limits);
   const response = await scene.open('/v1/findings?follow=true');
   // More than all buffers between the two ends hold, while nothing is read.
   const explanation = 'x'.repeat(100_000);
-  let told = 0;
+  let sent = 0;
   const dropped = async () => {
     const { body } = await scene.get('/v1/status');
     return (body as { followers: { dropped: number } }).followers.dropped;
   };
-  while ((await dropped()) === 0 && told < 1000) {
-    scene.change({ type: 'finding', finding: finding({ id: String(told), explanation }) });
-    told += 1;
+  while ((await dropped()) === 0 && sent < 1000) {
+    scene.change({ type: 'finding', finding: finding({ id: String(sent), explanation }) });
+    sent += 1;
   }
   t.equal(await dropped(), 1);
   const lines = linesOf(response);
@@ -131,11 +131,11 @@ t.test('a reader that cannot keep up gets a last line that says so, and is count
     last = line;
   }
   t.match(last, { error: /^follower-too-slow: / });
-  t.ok(count - 1 <= told, `${count - 1} of ${told} came before it`);
+  t.ok(count - 1 <= sent, `${count - 1} of ${sent} came before it`);
 });
 
 t.test('one who follows and asks for it hears that the stream lives, by blank lines between the objects', async (t) => {
-  const scene = await apiScene(t, { findings: [finding()] }, { ...followLimits, heartbeatMs: 10 });
+  const scene = await apiScene(t, { findings: [finding()] }, { ...followLimits, heartbeatIntervalMs: 10 });
   const response = await scene.open('/v1/findings?follow=true', { 'waybill-heartbeat': 'blank-lines' });
   const other = await scene.open('/v1/findings?follow=true');
   let [heard, otherHeard] = ['', ''];
@@ -160,7 +160,7 @@ t.test('one who follows and asks for it hears that the stream lives, by blank li
 });
 
 t.test('there is room for so many followers and no more', async (t) => {
-  const scene = await apiScene(t, {}, { ...followLimits, followers: 1 });
+  const scene = await apiScene(t, {}, { ...followLimits, maxFollowers: 1 });
   const first = await scene.open('/v1/flows?follow=true');
   const { status, body } = await scene.get('/v1/flows?follow=true');
   t.equal(status, 503);

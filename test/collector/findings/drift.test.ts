@@ -17,8 +17,8 @@ const ambiguous = [clusterPolicy('one', 'Accept'), clusterPolicy('two', 'Deny')]
 /** web reaches db, and both agents see it. */
 function seen(cluster: string, declared?: string): Scene {
   const scene = new Scene(`${shop}\n---\n${cluster}`, declared);
-  scene.hear('n1', [{ index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] }]);
-  scene.hear('n2', [{ index: 9, podUid: 'uid-db', addresses: ['10.0.2.3'] }]);
+  scene.report('n1', [{ index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] }]);
+  scene.report('n2', [{ index: 9, podUid: 'uid-db', addresses: ['10.0.2.3'] }]);
   scene.see('n1', answered());
   scene.see('n2', atDestination(answered()));
   scene.pass(second);
@@ -30,7 +30,7 @@ const connectionOf = (scene: Scene) => [...scene.connections.values()][0];
 
 t.test('Git would deny this, the cluster allows it, and it was carried: drift', async (t) => {
   const scene = seen(open, closed);
-  t.match(connectionOf(scene), { verdict: 'allowed', elsewhere: 'denied' });
+  t.match(connectionOf(scene), { verdict: 'allowed', declaredVerdict: 'denied' });
   const [drift, ...more] = driftOf(scene);
   t.same(more, []);
   t.match(drift, { severity: 'medium', connections: 1, initiator: { workload: 'web' }, port: 5432 });
@@ -52,11 +52,11 @@ t.test('what the cluster denies and Git would allow is a milder drift, beside wh
 t.test('no drift where both say the same, where one is unknown, and where nothing is declared elsewhere', async (t) => {
   const same = seen(open, open);
   t.same(driftOf(same), []);
-  t.match(connectionOf(same), { elsewhere: 'allowed' });
+  t.match(connectionOf(same), { declaredVerdict: 'allowed' });
   const unknown = seen(open, ambiguous);
   t.same(driftOf(unknown), []);
-  t.match(connectionOf(unknown), { verdict: 'allowed', elsewhere: 'unknown' });
-  t.notHas(connectionOf(seen(open)), { elsewhere: String });
+  t.match(connectionOf(unknown), { verdict: 'allowed', declaredVerdict: 'unknown' });
+  t.notHas(connectionOf(seen(open)), { declaredVerdict: String });
 });
 
 t.test('a connection counts once for its drift, judged again and after a restart', async (t) => {
@@ -65,7 +65,7 @@ t.test('a connection counts once for its drift, judged again and after a restart
   scene.pass(second);
   t.equal(driftOf(scene)[0]!.connections, 1);
   const after = new Scene(`${shop}\n---\n${open}`, closed);
-  after.judging.restore([...scene.findings.values()], [...scene.connections.values()]);
+  after.pipeline.restore([...scene.findings.values()], [...scene.connections.values()]);
   after.see('n1', answered());
   after.pass(3 * second);
   t.equal(driftOf(after)[0]!.connections, 1);

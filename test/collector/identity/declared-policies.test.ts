@@ -26,8 +26,8 @@ async function started(t: Test, judgeBy: JudgeBy) {
   const problems: string[] = [];
   t.teardown(() => declared.stop());
   await declared.start((event) => event.type === 'problem' && problems.push(event.problem.code));
-  declared.receiveOfCluster({ type: 'put', object: ofCluster, atUs: 1 });
-  declared.receiveOfCluster({ type: 'synced', atUs: 1 });
+  declared.receiveFromCluster({ type: 'put', object: ofCluster, atUs: 1 });
+  declared.receiveFromCluster({ type: 'synced', atUs: 1 });
   return { folder, cluster, declared, problems };
 }
 
@@ -36,8 +36,8 @@ type Test = Parameters<typeof folderFor>[0] & { teardown(run: () => Promise<void
 t.test('both: the declared ones stand beside those of the cluster, and nothing but policies counts', async (t) => {
   const { cluster, declared, problems } = await started(t, 'both');
   t.same(names(cluster.policies.all), ['of-cluster']);
-  t.same(names(declared.beside!.all), ['db', 'web']);
-  t.equal(declared.beside!.at(0).byNamespace.size, 1);
+  t.same(names(declared.comparedPolicies!.all), ['db', 'web']);
+  t.equal(declared.comparedPolicies!.at(0).byNamespace.size, 1);
   t.same(cluster.livePods(), []);
   t.same(problems, ['unknown-policy-type'], 'what is broken is told');
 });
@@ -45,14 +45,14 @@ t.test('both: the declared ones stand beside those of the cluster, and nothing b
 t.test('declared: they stand in the place of those of the cluster', async (t) => {
   const { cluster, declared } = await started(t, 'declared');
   t.same(names(cluster.policies.all), ['db', 'web']);
-  t.equal(declared.beside, undefined);
+  t.equal(declared.comparedPolicies, undefined);
 });
 
 t.test('the folder is watched', async (t) => {
   const { folder, declared } = await started(t, 'both');
   writeFileSync(join(folder, 'more.yaml'), ingressPolicy('more', ''));
   rmSync(join(folder, 'broken.yaml'));
-  await until('both files are read', () => names(declared.beside!.all).join() === 'db,more');
+  await until('both files are read', () => names(declared.comparedPolicies!.all).join() === 'db,more');
   t.pass();
 });
 
@@ -60,8 +60,8 @@ t.test('where nothing is declared elsewhere, all is the cluster', async (t) => {
   const cluster = new ClusterHistory();
   const declared = new DeclaredPolicies(undefined, 'both', cluster);
   await declared.start(() => t.fail('nothing is told'));
-  declared.receiveOfCluster({ type: 'put', object: ofCluster, atUs: 1 });
+  declared.receiveFromCluster({ type: 'put', object: ofCluster, atUs: 1 });
   t.same(names(cluster.policies.all), ['of-cluster']);
-  t.equal(declared.beside, undefined);
+  t.equal(declared.comparedPolicies, undefined);
   await declared.stop();
 });

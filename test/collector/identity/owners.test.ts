@@ -23,7 +23,7 @@ function pod(uid: string, startedUs = 0, endedUs = 0): Pod {
 t.test('an address belongs to the pod that had it at that time', async (t) => {
   const owners = new AddressOwners();
   owners.put(pod('old'), 0, 'initial');
-  owners.gone(pod('old'), t0 + second);
+  owners.remove(pod('old'), t0 + second);
   owners.put(pod('new'), t0 + 2 * second, 'change');
   t.same(owners.at(web, t0), { owner: 'pod', uid: 'old' });
   t.same(owners.at(web, t0 + 1.5 * second), { owner: 'nobody-then' });
@@ -33,7 +33,7 @@ t.test('an address belongs to the pod that had it at that time', async (t) => {
 t.test('a pod that is told late owns its address since its start, but not before the former owner ended', async (t) => {
   const owners = new AddressOwners();
   owners.put(pod('old'), 0, 'initial');
-  owners.gone(pod('old'), t0 + second);
+  owners.remove(pod('old'), t0 + second);
   owners.put(pod('new', t0), t0 + 4 * second, 'change');
   t.same(owners.at(web, t0 + 2 * second), { owner: 'pod', uid: 'new' });
   t.same(owners.at(web, t0 + 0.5 * second), { owner: 'pod', uid: 'old' });

@@ -1,16 +1,16 @@
 import t from 'tap';
-import { type Coverage, deliveredOf, type Expected } from '../../../collector/join/delivered.ts';
+import { type Coverage, deliveredOf, type ExpectedDelivery } from '../../../collector/join/delivered.ts';
 import { observationOf } from '../../../collector/join/observation.ts';
 import { outcomeOf } from '../../../collector/join/outcome.ts';
-import type { Joined } from '../../../model/joined.ts';
+import type { JoinedConnection } from '../../../model/joined.ts';
 import { UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { answered, atDestination, db, record, reset, second, t0 } from '../../scene/records.ts';
 
-const atDb: Expected = { at: 'pod', podUid: 'db', address: db };
+const atDb: ExpectedDelivery = { at: 'pod', podUid: 'db', address: db };
 const nowUs = t0 + 2 * second;
 
-function joined(...records: ConnectionRecord[]): Joined {
+function joined(...records: ConnectionRecord[]): JoinedConnection {
   const tuple = records[0]!;
   const at = (point: string) => {
     const seen = records.find((one) => one.point === point);
@@ -24,20 +24,20 @@ function joined(...records: ConnectionRecord[]): Joined {
     source: at('source'),
     destination: at('destination'),
     host: undefined,
-    asked: tuple,
-    reached: tuple,
+    originalTuple: tuple,
+    translatedTuple: tuple,
   };
 }
 
-function coverage(change: { wholeSinceUs?: number; seesToPod?: boolean; lastLossUs?: number; away?: true }): Coverage {
+function coverage(change: { gapFreeSinceUs?: number; seesToPod?: boolean; lastLossUs?: number; away?: true }): Coverage {
   return {
     interfaceOf: () => ({
       node: 'n2',
-      wholeSinceUs: change.wholeSinceUs ?? 0,
+      gapFreeSinceUs: change.gapFreeSinceUs ?? 0,
       goneUs: 0,
       seesToPod: change.seesToPod ?? true,
     }),
-    reporting: () => (change.away ? undefined : { coveredUntilUs: nowUs, lastLossUs: change.lastLossUs ?? 0 }),
+    reportingAgent: () => (change.away ? undefined : { coveredUntilUs: nowUs, lastLossUs: change.lastLossUs ?? 0 }),
   };
 }
 
@@ -47,9 +47,9 @@ t.test('seen at the responder: yes', async (t) => {
 });
 
 t.test('seen while who else filters there changed: unknown, unless an answer proves it', async (t) => {
-  const seen = joined(record(), atDestination(record({ unproven: true })));
+  const seen = joined(record(), atDestination(record({ deliveryUnproven: true })));
   t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'unknown', why: 'filters-changed' });
-  const proven = joined(answered(), atDestination(record({ unproven: true })));
+  const proven = joined(answered(), atDestination(record({ deliveryUnproven: true })));
   t.same(deliveredOf(proven, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
 });
 
@@ -91,7 +91,7 @@ t.test('silence where someone listened all the time: no', async (t) => {
 t.test('silence proves nothing, with its reason, where', async (t) => {
   const cases = [
     ['the agent is away', { away: true }, 'not-watched'],
-    ['the interface appeared later', { wholeSinceUs: t0 + 1 }, 'not-watched'],
+    ['the interface appeared later', { gapFreeSinceUs: t0 + 1 }, 'not-watched'],
     ['losses were counted', { lastLossUs: t0 + second }, 'losses'],
     ['that direction is never seen', { seesToPod: false }, 'half-visible'],
   ] as const;

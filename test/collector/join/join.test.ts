@@ -1,21 +1,21 @@
 import t from 'tap';
-import { Join, type ServiceBackends } from '../../../collector/join/join.ts';
-import { turnedRecord } from '../../../collector/join/observation.ts';
+import { Join, type FindBackends } from '../../../collector/join/join.ts';
+import { reverseRecord } from '../../../collector/join/observation.ts';
 import { outcomeOf } from '../../../collector/join/outcome.ts';
-import type { Joined } from '../../../model/joined.ts';
+import type { JoinedConnection } from '../../../model/joined.ts';
 import { UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { answered, atDestination, db, ip, record, reset, second, t0, web } from '../../scene/records.ts';
 
 const serviceAddress = ip('10.96.0.10');
-const noService: ServiceBackends = () => undefined;
+const noService: FindBackends = () => undefined;
 
-function scene(backends: ServiceBackends = noService) {
+function scene(backends: FindBackends = noService) {
   const covered = new Map([
     ['n1', t0],
     ['n2', t0],
   ]);
-  const due: Joined[] = [];
+  const due: JoinedConnection[] = [];
   const dropped: string[] = [];
   const nodeOf = new Map([
     [web, 'n1'],
@@ -26,15 +26,15 @@ function scene(backends: ServiceBackends = noService) {
     {
       interfaceOf: (_, address) => {
         const node = nodeOf.get(address);
-        return node === undefined ? undefined : { node, wholeSinceUs: 0, goneUs: 0, seesToPod: true };
+        return node === undefined ? undefined : { node, gapFreeSinceUs: 0, goneUs: 0, seesToPod: true };
       },
-      reporting: (node) => {
+      reportingAgent: (node) => {
         const coveredUntilUs = covered.get(node);
         return coveredUntilUs === undefined ? undefined : { coveredUntilUs, lastLossUs: 0 };
       },
     },
     backends,
-    { due: (joined) => due.push({ ...joined }), dropped: (id) => dropped.push(id), over: () => undefined },
+    { due: (joined) => due.push({ ...joined }), merged: (id) => dropped.push(id), retired: () => undefined },
   );
   return {
     join,
@@ -136,8 +136,8 @@ t.test("the source's conntrack names the backend behind a Service address", asyn
   destination(atDestination(answered()));
   join.finish();
   t.equal(due.length, 1);
-  t.equal(due[0]!.asked.responder, serviceAddress);
-  t.equal(due[0]!.reached.responder, db);
+  t.equal(due[0]!.originalTuple.responder, serviceAddress);
+  t.equal(due[0]!.translatedTuple.responder, db);
 });
 
 t.test('without conntrack the one ready endpoint that was reached at that time is the backend', async (t) => {
@@ -156,7 +156,7 @@ t.test('without conntrack the one ready endpoint that was reached at that time i
     if (order === 'destination first') source(asked);
     join.finish();
     t.equal(due.length, 1, order);
-    t.equal(due[0]!.reached.responder, db, order);
+    t.equal(due[0]!.translatedTuple.responder, db, order);
   }
 });
 
@@ -174,7 +174,7 @@ t.test(
       );
       join.receive({ node: '', clockOffsetUs: 0, records }, t0);
       join.finish();
-      t.match(due, [{ asked: { responder: serviceAddress, responderPort: 80 }, reached: { responder: db } }]);
+      t.match(due, [{ originalTuple: { responder: serviceAddress, responderPort: 80 }, translatedTuple: { responder: db } }]);
       t.equal(due.length, 1);
       t.same(due[0]!.host!.packets, { forward: 2, reverse: 1 }, 'its packets are counted at one interface');
     }
@@ -208,8 +208,8 @@ t.test('with masquerade both translated ends are known to the source', async (t)
   source(answered({ ...original, translation: { original, translated } }));
   join.finish();
   const last = due.at(-1)!;
-  t.equal(last.asked.initiator, web);
-  t.equal(last.reached.initiator, node);
+  t.equal(last.originalTuple.initiator, web);
+  t.equal(last.translatedTuple.initiator, node);
   t.ok(last.destination !== undefined && last.source !== undefined);
   t.equal(new Set(due.map((one) => one.id)).size - dropped.length, 1, 'one connection is left');
 });
@@ -242,14 +242,14 @@ t.test(
       [backLater, out],
     ]) {
       const { join, due, dropped, source } = scene();
-      for (const told of order) {
-        source(told);
+      for (const observed of order) {
+        source(observed);
         join.finish();
       }
       const left = [...new Map(due.map((one) => [one.id, one])).values()].filter(({ id }) => !dropped.includes(id));
       t.equal(left.length, 1);
       const [one] = left;
-      t.same([one!.asked.responder, one!.reached.initiator], [serviceAddress, node]);
+      t.same([one!.originalTuple.responder, one!.translatedTuple.initiator], [serviceAddress, node]);
       t.ok(one!.source !== undefined && one!.destination !== undefined);
       t.equal(one!.startUs, t0);
     }
@@ -259,12 +259,12 @@ t.test(
 t.test('a side that saw only answers is turned by one that saw who came first, whichever is told first', async (t) => {
   const ends = { protocol: UDP, initiatorBy: 'inferred' as const, tcpFlags: { forward: 0, reverse: 0 } };
   const whole = record({ ...ends, packets: { forward: 1, reverse: 1 }, answered: true });
-  const answerOnly = turnedRecord(atDestination(record({ ...ends, packets: { forward: 0, reverse: 1 } })));
+  const answerOnly = reverseRecord(atDestination(record({ ...ends, packets: { forward: 0, reverse: 1 } })));
   t.same([answerOnly.initiator, answerOnly.packets], [db, { forward: 1, reverse: 0 }]);
   const question = record({ ...ends, packets: { forward: 1, reverse: 0 } });
   const answer = record({ ...ends, packets: { forward: 0, reverse: 1 }, answered: true });
-  type Told = ['source' | 'destination', ConnectionRecord][];
-  const orders: Told[] = [
+  type Order = ['source' | 'destination', ConnectionRecord][];
+  const orders: Order[] = [
     [
       ['destination', answerOnly],
       ['source', whole],
@@ -286,11 +286,11 @@ t.test('a side that saw only answers is turned by one that saw who came first, w
   ];
   for (const order of orders) {
     const { join, due, ...sides } = scene();
-    for (const [side, told] of order) sides[side](told);
+    for (const [side, observed] of order) sides[side](observed);
     join.finish();
     const [one] = due;
     t.equal(due.length, 1);
-    t.same([one!.reached.initiator, one!.source?.node, one!.destination?.node], [web, 'n1', 'n2']);
+    t.same([one!.translatedTuple.initiator, one!.source?.node, one!.destination?.node], [web, 'n1', 'n2']);
     t.same(
       [one!.source?.packets, one!.destination?.packets],
       [
@@ -316,7 +316,7 @@ t.test('a side that inferred the initiator the wrong way round is turned by one 
   source(answered());
   join.finish();
   t.equal(due.length, 1);
-  t.equal(due[0]!.asked.initiator, web);
+  t.equal(due[0]!.originalTuple.initiator, web);
   t.same(due[0]!.destination!.packets, { forward: 2, reverse: 1 });
 });
 
@@ -354,8 +354,8 @@ t.test('a translation that comes late joins what both sides told before, and wha
   t.equal(due.length, 3);
   t.match(due[2], {
     id: due[1]!.id,
-    asked,
-    reached,
+    originalTuple: asked,
+    translatedTuple: reached,
     destination: { ended: true, packets: { forward: 4, reverse: 2 } },
   });
   t.same(due[2]!.source!.packets, { forward: 2, reverse: 1 });
@@ -371,7 +371,7 @@ t.test('a pod that takes the address of another in mid-flow: from then on it is 
   destination(atDestination(interval(at(0), at(0), at(0.01))));
   destination(atDestination(interval(at(0), at(0.05), at(0.1), { ended: true })));
   // Behind another interface: its first packet there was an answer, so that it took the wrong end for the initiator.
-  const turned = turnedRecord(atDestination(interval(at(0.2), at(0.2), at(0.2), { initiatorBy: 'inferred' })));
+  const turned = reverseRecord(atDestination(interval(at(0.2), at(0.2), at(0.2), { initiatorBy: 'inferred' })));
   destination({ ...turned, interfaceIndex: 10 });
   source(interval(at(0), at(0.05), at(1)));
   source(interval(at(0), at(1.05), at(2)));
@@ -381,7 +381,7 @@ t.test('a pod that takes the address of another in mid-flow: from then on it is 
   t.match(first, { startUs: at(0), lastUs: at(1), destination: { interfaceIndex: 9 } });
   t.same(first!.source!.packets, { forward: 4, reverse: 4 });
   t.match(second_, {
-    asked: { initiator: web },
+    originalTuple: { initiator: web },
     startUs: at(0.2),
     lastUs: at(2.1),
     destination: { interfaceIndex: 10 },

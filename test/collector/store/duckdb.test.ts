@@ -47,7 +47,7 @@ t.test('the oldest goes until the size limit is kept', async (t) => {
     );
     await store.putBatch(batch(sequence, { records }));
   }
-  await store.retain(t0 + 60 * second);
+  await store.applyRetention(t0 + 60 * second);
   const kept: number[] = [];
   for await (const one of store.batchesSince(0)) kept.push(one.sequence);
   t.ok(kept.length > 0 && kept.length < 60, `${kept.length} of 60 are kept`);

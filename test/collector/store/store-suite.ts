@@ -1,12 +1,12 @@
 // What every store promises, whichever it is: one suite for all of them.
 import type { Test } from 'tap';
 import { connectionMatches, findingMatches } from '../../../collector/store/matches.ts';
-import type { Query, Store, StoredBatch } from '../../../collector/store/store.ts';
+import type { ListQuery, Store, StoredBatch } from '../../../collector/store/store.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { connection, podEnd } from '../../scene/connections.ts';
 import { answered, ip, record, second, t0 } from '../../scene/records.ts';
 
-const all: Query = { last: 100 };
+const all: ListQuery = { last: 100 };
 
 export function batch(sequence: number, change: Partial<StoredBatch> = {}): StoredBatch {
   return {
@@ -15,7 +15,7 @@ export function batch(sequence: number, change: Partial<StoredBatch> = {}): Stor
     sequence,
     clockOffsetUs: 250,
     records: [record(), answered({ podUid: 'uid' })],
-    names: [],
+    dnsAnswers: [],
     ...change,
   };
 }
@@ -47,7 +47,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     t.equal(await store.putBatch(batch(1)), true);
     t.equal(await store.putBatch(batch(1)), false);
     const several = await Promise.all([2, 3, 3, 2].map((sequence) => store.putBatch(batch(sequence))));
-    t.equal(several.filter((fresh) => fresh).length, 2);
+    t.equal(several.filter((isNew) => isNew).length, 2);
     t.equal(await store.putBatch(batch(1, { instance: 'two' })), true, 'another instance begins anew');
     await store.close();
     const after = await again();
@@ -75,12 +75,12 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     const store = await again();
     const names = [{ name: 'www.example', address: ip('2001:db8::9'), atUs: t0 + 5 * second, ttlSeconds: 300 }];
     await store.putBatch(batch(1));
-    await store.putBatch(batch(2, { records: [], names }));
+    await store.putBatch(batch(2, { records: [], dnsAnswers: names }));
     await store.close();
     const after = await again();
     const back: StoredBatch[] = [];
     for await (const one of after.batchesSince(t0 + 4 * second)) back.push(one);
-    t.match(back, [{ sequence: 2, records: [], names }]);
+    t.match(back, [{ sequence: 2, records: [], dnsAnswers: names }]);
     await after.close();
   });
 
@@ -143,7 +143,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
         responder: { kind: 'external', zone: 'internet' },
       });
     await store.putConnections([at('a', 1, 'shop'), at('b', 2, 'bank'), at('c', 3, 'shop'), at('d', 4, 'blog')]);
-    const ids = async (query: Partial<Query>) => (await store.connections({ ...all, ...query })).map((one) => one.id);
+    const ids = async (query: Partial<ListQuery>) => (await store.connections({ ...all, ...query })).map((one) => one.id);
     t.same(await ids({}), ['d', 'c', 'b', 'a']);
     t.same(await ids({ last: 2 }), ['d', 'c']);
     t.same(await ids({ namespaces: ['shop', 'bank'] }), ['c', 'b', 'a']);
@@ -170,7 +170,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
       const { responder: _, port: __, ...inert } = finding({ id: 'f', initiator: podEnd('bank/web') });
       await store.putConnections(connections);
       await store.putFindings([alone, inert]);
-      const expected: [Partial<Query>, connections: string, findings: string][] = [
+      const expected: [Partial<ListQuery>, connections: string, findings: string][] = [
         [{ pods: ['web'] }, 'abcd', 'ef'],
         [{ pods: ['shop/web'] }, 'ad', 'e'],
         [{ pods: ['bank/web-1'] }, 'bc', 'f'],
@@ -192,8 +192,8 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
         t.same(found.map(({ id }) => id).sort(), [...wantedFindings], name);
         const matching = connections.filter((one) => connectionMatches(asked, one)).map(({ id }) => id);
         t.same(matching, [...wantedConnections], `in memory: ${name}`);
-        const told = [alone, inert].filter((one) => findingMatches(asked, one)).map(({ id }) => id);
-        t.same(told, [...wantedFindings], `in memory: ${name}`);
+        const matchingFindings = [alone, inert].filter((one) => findingMatches(asked, one)).map(({ id }) => id);
+        t.same(matchingFindings, [...wantedFindings], `in memory: ${name}`);
       }
       await store.close();
     },
@@ -228,7 +228,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.putBatch(batch(1));
     await store.putConnections([connection(), connection({ id: 'c2', endUs: t0 + 3600 * second })]);
     await store.putFindings([finding(), finding({ id: 'f2', lastSeenUs: t0 + 3600 * second })]);
-    await store.retain(t0 + 3600 * second + 1800 * second);
+    await store.applyRetention(t0 + 3600 * second + 1800 * second);
     t.match(await store.totals(), { batches: 0, connections: 1, findings: 1 });
     await store.close();
   });

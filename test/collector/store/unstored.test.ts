@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Unstored } from '../../../collector/store/unstored.ts';
+import { PendingWrites } from '../../../collector/store/unstored.ts';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { connection } from '../../scene/connections.ts';
@@ -46,64 +46,64 @@ function heldStore() {
   };
 }
 
-const nothing = { connections: [], dropped: [], findings: { put: [], removed: [] } };
+const nothing = { connections: [], merged: [], findings: { put: [], removed: [] } };
 
 t.test('what the store refused is put when it takes again, as it was judged last', async (t) => {
   const { store, refuse, held } = heldStore();
-  const unstored = new Unstored(10);
+  const unstored = new PendingWrites(10);
   unstored.add({
     ...nothing,
     connections: [connection({ id: 'gone' })],
     findings: { put: [finding({ id: 'old' })], removed: [] },
   });
-  await unstored.put(store);
+  await unstored.writeTo(store);
   refuse('everything');
   unstored.add({ ...nothing, connections: [connection({ id: 'a', verdict: 'unknown' }), connection({ id: 'b' })] });
-  await t.rejects(unstored.put(store), /disk full/);
+  await t.rejects(unstored.writeTo(store), /disk full/);
   unstored.add({
     connections: [connection({ id: 'a', verdict: 'denied' })],
-    dropped: ['b', 'gone'],
+    merged: ['b', 'gone'],
     findings: { put: [finding({ connections: 7 })], removed: ['old'] },
   });
-  await t.rejects(unstored.put(store), /disk full/);
+  await t.rejects(unstored.writeTo(store), /disk full/);
   t.same(unstored.counts, { waiting: 5, lost: 0 }, 'with three that are to be removed');
   refuse('nothing');
-  await unstored.put(store);
+  await unstored.writeTo(store);
   t.same(held(), { connections: ['a denied'], findings: ['f1 7'] });
   t.same(unstored.counts, { waiting: 0, lost: 0 });
 });
 
 t.test('what it took is not put again', async (t) => {
   const { store, refuse, held, puts } = heldStore();
-  const unstored = new Unstored(10);
+  const unstored = new PendingWrites(10);
   refuse('findings');
   unstored.add({ ...nothing, connections: [connection()], findings: { put: [finding()], removed: [] } });
-  await t.rejects(unstored.put(store), /disk full/);
+  await t.rejects(unstored.writeTo(store), /disk full/);
   t.same(unstored.counts, { waiting: 1, lost: 0 });
   refuse('nothing');
-  await unstored.put(store);
+  await unstored.writeTo(store);
   t.equal(puts(), 1);
   t.same(held().findings, ['f1 1']);
 });
 
 t.test('what it refuses of one kind keeps nothing else out', async (t) => {
   const { store, refuse, held } = heldStore();
-  const unstored = new Unstored(10);
+  const unstored = new PendingWrites(10);
   refuse('connections');
   unstored.add({ ...nothing, connections: [connection()], findings: { put: [finding()], removed: [] } });
-  await t.rejects(unstored.put(store), /disk full/);
+  await t.rejects(unstored.writeTo(store), /disk full/);
   t.same(held(), { connections: [], findings: ['f1 1'] });
   t.same(unstored.counts, { waiting: 1, lost: 0 });
 });
 
 t.test('without room the oldest connections are lost, and counted', async (t) => {
   const { store, refuse, held } = heldStore();
-  const unstored = new Unstored(2);
+  const unstored = new PendingWrites(2);
   refuse('everything');
   for (const id of ['a', 'b', 'c']) unstored.add({ ...nothing, connections: [connection({ id })] });
   t.same(unstored.counts, { waiting: 2, lost: 1 });
   refuse('nothing');
-  await unstored.put(store);
+  await unstored.writeTo(store);
   t.same(
     held().connections.map((one) => one.split(' ')[0]),
     ['b', 'c'],

@@ -20,7 +20,7 @@ const [db, nobody] = ['{ addresses: [10.0.2.3] }', '{ addresses: [10.0.2.99] }']
 /** What web's connection to the Service gets, of which nobody saw the endpoint. */
 function judged(manifests: string) {
   const scene = new Scene(manifests);
-  scene.hear('n1', [{ index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] }]);
+  scene.report('n1', [{ index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] }]);
   scene.see('n1', record({ responder: ip('10.96.0.1') }));
   scene.pass(3 * second);
   const [connection] = scene.connections.values();
@@ -37,7 +37,7 @@ t.test('rule 14: an endpoint that nobody owns makes the verdict unknown, whateve
 t.test('rule 14: of two pods that claim an address the slice says which is the endpoint', async (t) => {
   const claimed = `${shop}---${podManifest('other', 'n2', '10.0.2.3')}---${ingressPolicy('other', '')}`;
   t.equal(judged(claimed + service(db))[0], 'unknown');
-  const told = (pod: string) => db.replace(' }', `, targetRef: { kind: Pod, name: ${pod} } }`);
-  t.equal(judged(claimed + service(told('db')))[0], 'undeclared');
-  t.equal(judged(claimed + service(told('other')))[0], 'denied');
+  const withTarget = (pod: string) => db.replace(' }', `, targetRef: { kind: Pod, name: ${pod} } }`);
+  t.equal(judged(claimed + service(withTarget('db')))[0], 'undeclared');
+  t.equal(judged(claimed + service(withTarget('other')))[0], 'denied');
 });

@@ -4,25 +4,25 @@ import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
 import { Parties } from '../../../collector/identity/parties.ts';
 import type { Address } from '../../../model/address.ts';
 import type { ClusterEvent, Labels, Pod } from '../../../model/kubernetes.ts';
-import type { Crossing, Party, Verdict } from '../../../model/verdict.ts';
+import type { Flow, Party, Verdict } from '../../../model/verdict.ts';
 import { CachedJudge } from '../../../policy/cached-judge.ts';
 import { judge } from '../../../policy/judge.ts';
 import type { PolicyOptions } from '../../../policy/options.ts';
 import { compilePolicies, type PolicySet } from '../../../policy/policy-set.ts';
 import { Chance } from '../oracle/chance.ts';
 import { caseText } from '../oracle/difference.ts';
-import { type Change, type Cluster, changed, emptyCluster, namespacesTold, randomChange } from './random-changes.ts';
+import { type Change, type Cluster, changed, emptyCluster, initialNamespaces, randomChange } from './random-changes.ts';
 import { Asking, type End, everyOptions, podParty, type Question } from './random-questions.ts';
 
 /** So few that questions push each other out. */
-const places = 256;
+const cacheSlots = 256;
 const changesBeforeSynced = 40;
 
 /** The way of the collector: histories, parties that are kept, a cache for each of the options. */
 export class Incremental {
   readonly #history = new ClusterHistory();
   readonly #parties = new Parties();
-  readonly #judges = new Map(everyOptions.map((options) => [options, new CachedJudge(options, places)]));
+  readonly #judges = new Map(everyOptions.map((options) => [options, new CachedJudge(options, cacheSlots)]));
 
   receive(event: ClusterEvent): void {
     this.#history.receive(event);
@@ -30,15 +30,15 @@ export class Incremental {
 
   ask({ initiator, responder, protocol, port, options, partiesAt, policiesAt }: Question): Verdict {
     const ends = { initiator: this.#partyOf(initiator, partiesAt), responder: this.#partyOf(responder, partiesAt) };
-    const crossing = { ...ends, protocol, ...(port !== undefined && { port }) };
-    return this.judge(crossing, this.setAt(policiesAt), options);
+    const flow = { ...ends, protocol, ...(port !== undefined && { port }) };
+    return this.judge(flow, this.setAt(policiesAt), options);
   }
 
   #partyOf(end: End, timeUs: number): Party {
     if (!('uid' in end)) return end;
     const pod = this.#history.pod(end.uid, timeUs)!;
-    const isTold = this.#history.namespace(pod.namespace, timeUs) !== undefined;
-    return this.party(pod, end.address, this.#history.namespaceLabels(pod.namespace, timeUs), isTold);
+    const isKnown = this.#history.namespace(pod.namespace, timeUs) !== undefined;
+    return this.party(pod, end.address, this.#history.namespaceLabels(pod.namespace, timeUs), isKnown);
   }
 
   party(pod: Pod, address: Address, namespaceLabels: Labels, labelsKnown: boolean): Party {
@@ -49,8 +49,8 @@ export class Incremental {
     return this.#history.policies.at(timeUs);
   }
 
-  judge(crossing: Crossing, set: PolicySet, options: PolicyOptions): Verdict {
-    return this.#judges.get(options)!.judge(crossing, set);
+  judge(flow: Flow, set: PolicySet, options: PolicyOptions): Verdict {
+    return this.#judges.get(options)!.judge(flow, set);
   }
 }
 
@@ -60,7 +60,7 @@ export type Difference = {
   question: Question;
   /** In the words of the oracle's cases. */
   whole: string;
-  said: object;
+  actual: object;
   expected: object;
 };
 
@@ -80,7 +80,7 @@ export function firstDifference(
     cluster = changed(cluster, change);
     return change;
   };
-  for (const told of namespacesTold()) next(0, told);
+  for (const namespaceChange of initialNamespaces()) next(0, namespaceChange);
   for (let i = 0; i < changesBeforeSynced; i++) next(i - changesBeforeSynced);
   tested.receive({ type: 'synced', atUs: 0 });
   const clusters = [cluster];
@@ -90,23 +90,23 @@ export function firstDifference(
     see.change(change);
     const sets = new Map<number, PolicySet>();
     for (const question of asking.questions(clusters, change)) {
-      const said = tested.ask(question);
+      const actual = tested.ask(question);
       const { policiesAt, options } = question;
-      const set = sets.get(policiesAt) ?? builtAnew(clusters[policiesAt]!, chance);
+      const set = sets.get(policiesAt) ?? rebuilt(clusters[policiesAt]!, chance);
       sets.set(policiesAt, set);
-      const expected = plain(judge(copied(crossingOf(question, clusters)), set, options));
-      const saidPlain = plain(said);
-      if (!isDeepStrictEqual(saidPlain, expected)) {
-        return { position, change, question, whole: wholeOf(question, clusters), said: saidPlain, expected };
+      const expected = plain(judge(copied(flowOf(question, clusters)), set, options));
+      const plainActual = plain(actual);
+      if (!isDeepStrictEqual(plainActual, expected)) {
+        return { position, change, question, whole: wholeOf(question, clusters), actual: plainActual, expected };
       }
-      see.verdict(said);
+      see.verdict(actual);
     }
   }
   return undefined;
 }
 
 /** Copies of everything, so that nothing that was worked out before is found again; the policies in any order. */
-function builtAnew(cluster: Cluster, chance: Chance): PolicySet {
+function rebuilt(cluster: Cluster, chance: Chance): PolicySet {
   const policies = [...cluster.policies.values()].map(({ policy }) => policy);
   for (let i = policies.length - 1; i > 0; i--) {
     const j = chance.number(i + 1);
@@ -125,7 +125,7 @@ function copied<Value>(value: Value): Value {
   return copy as Value;
 }
 
-function crossingOf({ initiator, responder, protocol, port, partiesAt }: Question, clusters: readonly Cluster[]) {
+function flowOf({ initiator, responder, protocol, port, partiesAt }: Question, clusters: readonly Cluster[]) {
   const party = (end: End) => ('uid' in end ? podParty(clusters[partiesAt]!, end.uid, end.address) : end);
   const ends = { initiator: party(initiator), responder: party(responder) };
   return { ...ends, protocol, ...(port !== undefined && { port }) };
@@ -141,17 +141,17 @@ function plain({ sides, ...rest }: Verdict): object {
 
 function wholeOf(question: Question, clusters: readonly Cluster[]): string {
   const policies = [...clusters[question.policiesAt]!.policies.values()].map(({ raw }) => raw);
-  return caseText({ ...crossingOf(question, clusters), policies, options: question.options });
+  return caseText({ ...flowOf(question, clusters), policies, options: question.options });
 }
 
-export function differenceText({ position, change, question, whole, said, expected }: Difference): string {
+export function differenceText({ position, change, question, whole, actual, expected }: Difference): string {
   const shown = (value: unknown) => inspect(value, { depth: null, breakLength: 110, compact: 8 });
   const { what, type, object, raw } = change;
   const { partiesAt, policiesAt } = question;
   return [
     `change ${position}: ${what}: ${type} ${shown(raw ?? object)}`,
     `asked of parties after change ${partiesAt} and of policies after change ${policiesAt}: ${whole}`,
-    `told of changes: ${shown(said)}`,
+    `told of changes: ${shown(actual)}`,
     `built anew: ${shown(expected)}`,
   ].join('\n');
 }

@@ -26,7 +26,7 @@ export type Change = { what: string; type: 'put' | 'gone'; object: Pod | Namespa
  * What comes before all others: of a time before it was told, a namespace is taken to be as it was told first, and the
  * cluster here does not know that yet.
  */
-export function namespacesTold(): Change[] {
+export function initialNamespaces(): Change[] {
   return namespaces.map((name) => {
     const labels = { 'kubernetes.io/metadata.name': name };
     return { what: 'namespace told', type: 'put', object: namespaceOf(name, labels) };
@@ -41,12 +41,12 @@ export function randomChange(chance: Chance, cluster: Cluster, position: number)
     case 0:
       return chance.once(4) ? namespaceGone(chance, cluster) : relabelled(chance);
     case 1:
-      return toldAgain(chance, cluster);
+      return repeatedChange(chance, cluster);
     case 2:
-      return pods.length > podsLeast ? { what: 'pod removed', type: 'gone', object: chance.one(pods) } : pod();
+      return pods.length > minPods ? { what: 'pod removed', type: 'gone', object: chance.one(pods) } : pod();
     case 3:
     case 4:
-      return pods.length > podsLeast ? otherPod(chance, chance.one(pods)) : pod();
+      return pods.length > minPods ? otherPod(chance, chance.one(pods)) : pod();
     case 5: {
       if (policies.length === 0) return declared(chance, cluster);
       const { raw, policy } = chance.one(policies);
@@ -69,7 +69,7 @@ export function randomChange(chance: Chance, cluster: Cluster, position: number)
   }
 }
 
-const podsLeast = 6;
+const minPods = 6;
 
 function relabelled(chance: Chance): Change {
   const { namespace, namespaceLabels } = randomPod(chance);
@@ -88,7 +88,7 @@ function namespaceOf(name: string, labels: Labels): Namespace {
 }
 
 /** After a watch was cut everything is told again: the same words, and other objects. */
-function toldAgain(chance: Chance, { pods, namespaces, policies }: Cluster): Change {
+function repeatedChange(chance: Chance, { pods, namespaces, policies }: Cluster): Change {
   const all: Omit<Change, 'what' | 'type'>[] = [
     ...[...pods.values()].map((object) => ({ object })),
     ...[...namespaces].map(([name, labels]) => ({ object: namespaceOf(name, labels) })),
@@ -120,7 +120,7 @@ function declared(chance: Chance, cluster: Cluster): Change {
 }
 
 function randomPod(chance: Chance): PodParty {
-  return chance.one(randomCluster(chance).parties.filter((one) => one.kind === 'pod' && !one.ofWorkload)) as PodParty;
+  return chance.one(randomCluster(chance).parties.filter((one) => one.kind === 'pod' && !one.representsWorkload)) as PodParty;
 }
 
 /** The cluster after the change. */

@@ -23,20 +23,20 @@ export const everyOptions: readonly PolicyOptions[] = [true, false].flatMap((ipB
 ]);
 
 /** Of pods and namespaces a few versions are kept, of the policies many (cluster-history.ts). */
-const partiesAgoMost = 7;
-const policiesAgoMost = 200;
-const rememberedMost = 48;
+const maxPartiesAgo = 7;
+const maxPoliciesAgo = 200;
+const maxRemembered = 48;
 const questionsOfAChange = 8;
 
 export class Asking {
   readonly #chance: Chance;
   /** Nodes, addresses outside, templates and pods without a node: the same from the first change to the last. */
-  readonly #standing: readonly Party[];
+  readonly #fixedParties: readonly Party[];
   readonly #remembered: Asked[] = [];
 
   constructor(chance: Chance) {
     this.#chance = chance;
-    this.#standing = randomCluster(chance).parties.filter((one) => one.kind !== 'pod' || one.ofWorkload);
+    this.#fixedParties = randomCluster(chance).parties.filter((one) => one.kind !== 'pod' || one.representsWorkload);
   }
 
   /** `clusters` after each change, the latest last, which `change` led to. */
@@ -51,9 +51,9 @@ export class Asking {
 
   /** All of it a little while ago, as a connection is judged after its end; or old policies, and parties of now. */
   #before(now: number): Pick<Question, 'partiesAt' | 'policiesAt'> {
-    const ago = (most: number) => now - this.#chance.number(Math.min(most, now) + 1);
-    const partiesAt = this.#chance.once(2) ? ago(partiesAgoMost) : now;
-    return { partiesAt, policiesAt: partiesAt < now ? partiesAt : ago(policiesAgoMost) };
+    const ago = (max: number) => now - this.#chance.number(Math.min(max, now) + 1);
+    const partiesAt = this.#chance.once(2) ? ago(maxPartiesAgo) : now;
+    return { partiesAt, policiesAt: partiesAt < now ? partiesAt : ago(maxPoliciesAgo) };
   }
 
   #asked(cluster: Cluster, change: Change): Asked {
@@ -62,7 +62,7 @@ export class Asking {
     if (before.length > 0 && this.#chance.once(2)) return this.#chance.one(before);
     const asked = this.#fresh(cluster, change);
     this.#remembered.push(asked);
-    if (this.#remembered.length > rememberedMost) this.#remembered.shift();
+    if (this.#remembered.length > maxRemembered) this.#remembered.shift();
     return asked;
   }
 
@@ -76,7 +76,7 @@ export class Asking {
     });
     const touched = new Set(touchedBy(change, cluster).map(({ uid }) => uid));
     const often = seen.filter((party) => touched.has(uids.get(party)!));
-    const parties: RandomCluster['parties'] = [...this.#standing, ...seen, ...often, ...often];
+    const parties: RandomCluster['parties'] = [...this.#fixedParties, ...seen, ...often, ...often];
     const options = this.#chance.one(everyOptions);
     const { initiator, responder, protocol, port } = randomQuestion(this.#chance, { parties, policies: [], options });
     const end = (party: Party): End => {
@@ -90,7 +90,7 @@ export class Asking {
 
 /** A question may hold a copy. */
 function isSame(one: PodParty, other: Party): boolean {
-  return other.kind === 'pod' && !other.ofWorkload && one.namespace === other.namespace && one.name === other.name;
+  return other.kind === 'pod' && !other.representsWorkload && one.namespace === other.namespace && one.name === other.name;
 }
 
 export function podParty(cluster: Cluster, uid: string, address: Address): PodParty {

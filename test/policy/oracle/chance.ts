@@ -28,7 +28,7 @@ export class Chance {
   }
 
   /** From `least` to `most` of what `make` gives. */
-  list<Item>(least: number, most: number, make: (index: number) => Item): Item[] {
-    return Array.from({ length: least + this.number(most - least + 1) }, (_, index) => make(index));
+  list<Item>(min: number, max: number, make: (index: number) => Item): Item[] {
+    return Array.from({ length: min + this.number(max - min + 1) }, (_, index) => make(index));
   }
 }

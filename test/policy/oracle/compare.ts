@@ -1,5 +1,5 @@
 // An engine is asked what the naive one is asked, over random clusters, until they differ.
-import type { Crossing, Verdict } from '../../../model/verdict.ts';
+import type { Flow, Verdict } from '../../../model/verdict.ts';
 import { judge } from '../../../policy/judge.ts';
 import { compilePolicies, type PolicySet } from '../../../policy/policy-set.ts';
 import type { Case, RawPolicy } from './case.ts';
@@ -27,7 +27,7 @@ export function firstDifference(
     const set = tested.compile(cluster.policies);
     for (let i = 0; i < questionsOfACluster; i++) {
       const one = randomQuestion(chance, cluster);
-      const verdict = tested.judge(crossingOf(one), set, one.options);
+      const verdict = tested.judge(flowOf(one), set, one.options);
       if (difference(verdict, oracle(one)) !== undefined) return one;
       see(verdict);
     }
@@ -36,13 +36,13 @@ export function firstDifference(
 }
 
 export function differenceOf(tested: Engine, one: Case): string | undefined {
-  return difference(tested.judge(crossingOf(one), tested.compile(one.policies), one.options), oracle(one));
+  return difference(tested.judge(flowOf(one), tested.compile(one.policies), one.options), oracle(one));
 }
 
 export function smallest(tested: Engine, found: Case): Case {
   return shrunk(found, (smaller) => differenceOf(tested, smaller) !== undefined);
 }
 
-function crossingOf({ initiator, responder, protocol, port }: Case): Crossing {
+function flowOf({ initiator, responder, protocol, port }: Case): Flow {
   return { initiator, responder, protocol, ...(port !== undefined && { port }) };
 }

@@ -6,16 +6,16 @@ import { type Case, refOf } from './case.ts';
 import type { NaiveSide, NaiveVerdict } from './oracle.ts';
 
 /** Undefined where they agree. Reasons need only be among those that hold: several rules may allow, several doubts stand. */
-export function difference(said: Verdict, expected: NaiveVerdict): string | undefined {
-  if (said.sides.map(({ side }) => side).join() !== expected.sides.map(({ side }) => side).join()) return 'other sides';
-  for (const [index, side] of said.sides.entries()) {
+export function difference(actual: Verdict, expected: NaiveVerdict): string | undefined {
+  if (actual.sides.map(({ side }) => side).join() !== expected.sides.map(({ side }) => side).join()) return 'other sides';
+  for (const [index, side] of actual.sides.entries()) {
     const naive = expected.sides[index]!;
     if (side.verdict !== naive.verdict)
-      return `${side.side} is ${told(side)}, expected ${naive.verdict}${reasons(naive)}`;
-    if (!isReasonOf(side, naive)) return `${side.side} is ${told(side)}, expected other reasons${reasons(naive)}`;
+      return `${side.side} is ${sideText(side)}, expected ${naive.verdict}${reasons(naive)}`;
+    if (!isReasonOf(side, naive)) return `${side.side} is ${sideText(side)}, expected other reasons${reasons(naive)}`;
   }
-  if (said.verdict !== expected.verdict) return `together ${said.verdict}, expected ${expected.verdict}`;
-  if ((said.undefinedByApi ?? false) !== expected.undefinedByApi) return 'undefinedByApi';
+  if (actual.verdict !== expected.verdict) return `together ${actual.verdict}, expected ${expected.verdict}`;
+  if ((actual.undefinedByApi ?? false) !== expected.undefinedByApi) return 'undefinedByApi';
   return undefined;
 }
 
@@ -41,7 +41,7 @@ function policyText({ kind, namespace, name }: PolicyRef): string {
   return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 
-function told(side: SideVerdict): string {
+function sideText(side: SideVerdict): string {
   if (side.verdict === 'unknown') return `unknown (${inspect(side.why, { breakLength: Number.POSITIVE_INFINITY })})`;
   return `${side.verdict} (${deciderOf(side)})`;
 }

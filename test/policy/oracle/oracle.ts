@@ -12,7 +12,7 @@ import {
   podFits,
   portMatches,
 } from './matches.ts';
-import { type Ask, addDoubt, type Doubts, inEveryWorld } from './worlds.ts';
+import { type Assume, addDoubt, type Doubts, underEveryAssumption } from './worlds.ts';
 
 /**
  * `deciders`: what may be named as having decided: `Admin ClusterNetworkPolicy c0 rule 1`, `always own-node`, or all
@@ -46,7 +46,7 @@ function sideOf(side: Direction, own: PodParty, question: Case): NaiveSide {
   const other = side === 'egress' ? question.responder : question.initiator;
   const isItself = other.kind === 'pod' && other.namespace === own.namespace && other.name === own.name;
   // A template stands for all pods of its workload: two of one name are two pods.
-  if (other.kind === 'pod' && isItself && !own.ofWorkload && !other.ofWorkload) {
+  if (other.kind === 'pod' && isItself && !own.representsWorkload && !other.representsWorkload) {
     return { side, verdict: 'allowed', deciders: new Set(['always itself']), doubts: new Map() };
   }
   const onNode = other.kind === 'address' && other.node !== undefined && other.node !== '' ? other.node : undefined;
@@ -54,66 +54,66 @@ function sideOf(side: Direction, own: PodParty, question: Case): NaiveSide {
   const mayBeOwnNode = other.kind === 'some-node' || (onNode !== undefined && own.node === '');
 
   const doubts: Doubts = new Map();
-  const inWorlds = (ownNode: boolean) => {
-    const worlds = inEveryWorld((ask) => outcomeOf({ side, own, other, ownNode, question, ask, doubts }));
-    for (const [reason, policies] of worlds.doubts) for (const one of policies) addDoubt(doubts, reason, one);
-    return worlds.results;
+  const outcomesFor = (ownNode: boolean) => {
+    const assumed = underEveryAssumption((assume) => outcomeOf({ side, own, other, ownNode, question, assume, doubts }));
+    for (const [reason, policies] of assumed.doubts) for (const one of policies) addDoubt(doubts, reason, one);
+    return assumed.results;
   };
-  const outcomes = inWorlds(isOwnNode);
+  const outcomes = outcomesFor(isOwnNode);
   // Where nothing denies it, it does not matter whose node it is.
   if (mayBeOwnNode && outcomes.some(({ verdict }) => verdict === 'denied')) {
     addDoubt(doubts, 'node-not-known', '');
-    outcomes.push(...inWorlds(true));
+    outcomes.push(...outcomesFor(true));
   }
   const verdicts = new Set(outcomes.map(({ verdict }) => verdict));
   const verdict = verdicts.size === 1 ? outcomes[0]!.verdict : 'unknown';
   return { side, verdict, deciders: new Set(outcomes.flatMap(({ deciders }) => deciders)), doubts };
 }
 
-type World = {
+type SideContext = {
   side: Direction;
   own: PodParty;
   other: Case['initiator'];
   ownNode: boolean;
   question: Case;
-  ask: Ask;
+  assume: Assume;
   doubts: Doubts;
 };
 
 /** Rules 12, 18 and 22, from the Admin tier to the default. */
-function outcomeOf(world: World): Outcome {
+function outcomeOf(context: SideContext): Outcome {
   const ownNode: Outcome = { verdict: 'allowed', deciders: ['always own-node'] };
-  if (world.ownNode && world.side === 'ingress') return ownNode;
-  const byAdmin = tierOutcome('Admin', world);
+  if (context.ownNode && context.side === 'ingress') return ownNode;
+  const byAdmin = tierOutcome('Admin', context);
   if (byAdmin !== undefined) return byAdmin;
-  const byNetworkPolicy = networkPolicyOutcome(world);
-  if (byNetworkPolicy !== undefined) return world.ownNode ? ownNode : byNetworkPolicy;
-  const byBaseline = tierOutcome('Baseline', world);
+  const byNetworkPolicy = networkPolicyOutcome(context);
+  if (byNetworkPolicy !== undefined) return context.ownNode ? ownNode : byNetworkPolicy;
+  const byBaseline = tierOutcome('Baseline', context);
   if (byBaseline !== undefined) return byBaseline;
-  return world.ownNode ? ownNode : { verdict: 'undeclared', deciders: ['nothing'] };
+  return context.ownNode ? ownNode : { verdict: 'undeclared', deciders: ['nothing'] };
 }
 
 /** Rules 19 and 20: priority by priority; undefined where the tier says nothing, or passes. */
-function tierOutcome(tier: 'Admin' | 'Baseline', world: World): Outcome | undefined {
-  const touching = world.question.policies
+function tierOutcome(tier: 'Admin' | 'Baseline', context: SideContext): Outcome | undefined {
+  const touching = context.question.policies
     .filter((policy) => policy.kind !== 'NetworkPolicy')
-    .filter((policy) => policy.tier === tier && touches(policy, world));
+    .filter((policy) => policy.tier === tier && touches(policy, context));
   const priorities = touching.map((policy) => policy.priority ?? -1).sort((a, b) => a - b);
   for (const priority of new Set(priorities)) {
     const level = touching.filter((policy) => (policy.priority ?? -1) === priority);
-    const said = level
+    const decisions = level
       .filter((policy) => !policy.broken)
-      .map((policy) => saidBy(policy, world))
+      .map((policy) => decisionOf(policy, context))
       .filter((one) => one !== undefined);
     const broken = level.filter((policy) => policy.broken);
-    for (const policy of broken) addDoubt(world.doubts, 'broken-policy', refOf(policy));
+    for (const policy of broken) addDoubt(context.doubts, 'broken-policy', refOf(policy));
     if (broken.length > 0) return { verdict: 'unknown', deciders: [] };
-    const actions = new Set(said.map(({ action }) => action));
+    const actions = new Set(decisions.map(({ action }) => action));
     if (actions.size > 1) {
-      for (const { policy } of said) addDoubt(world.doubts, 'ambiguous-priority', refOf(policy));
+      for (const { policy } of decisions) addDoubt(context.doubts, 'ambiguous-priority', refOf(policy));
       return { verdict: 'unknown', deciders: [] };
     }
-    const first = said.sort((a, b) => (orderOf(a.policy) < orderOf(b.policy) ? -1 : 1))[0];
+    const first = decisions.sort((a, b) => (orderOf(a.policy) < orderOf(b.policy) ? -1 : 1))[0];
     if (first === undefined) continue;
     if (first.action === 'Pass') return undefined;
     const decider = `${tier} ${refOf(first.policy)} rule ${first.rule}`;
@@ -127,20 +127,20 @@ function orderOf(policy: RawClusterPolicy): string {
 }
 
 /** Rules 17, 21 and 23: it may select the pod, and has a rule of that direction. */
-function touches(policy: RawClusterPolicy, { side, own, ask }: World): boolean {
+function touches(policy: RawClusterPolicy, { side, own, assume }: SideContext): boolean {
   if (policy[side].length === 0) return false;
   const fits = policy.subject === undefined || podFits(policy.subject, own);
-  return typeof fits === 'string' ? ask(fits, refOf(policy)) : fits;
+  return typeof fits === 'string' ? assume(fits, refOf(policy)) : fits;
 }
 
-type Said = { policy: RawClusterPolicy; action: RawClusterRule['action']; rule: number };
+type Decision = { policy: RawClusterPolicy; action: RawClusterRule['action']; rule: number };
 
 /** The first rule that matches, in their order (rule 19). */
-function saidBy(policy: RawClusterPolicy, world: World): Said | undefined {
-  for (const [index, rule] of policy[world.side].entries()) {
-    const match = ruleMatches(rule, world);
+function decisionOf(policy: RawClusterPolicy, context: SideContext): Decision | undefined {
+  for (const [index, rule] of policy[context.side].entries()) {
+    const match = ruleMatches(rule, context);
     if (match === false) continue;
-    if (match !== true && !world.ask(match, refOf(policy))) continue;
+    if (match !== true && !context.assume(match, refOf(policy))) continue;
     // Rule 26: what is not understood fails closed.
     const action = rule.notUnderstood === undefined ? rule.action : 'Deny';
     return { policy, action, rule: index };
@@ -148,33 +148,33 @@ function saidBy(policy: RawClusterPolicy, world: World): Said | undefined {
   return undefined;
 }
 
-function ruleMatches(rule: RawClusterRule, { own, other, question }: World): Match {
+function ruleMatches(rule: RawClusterRule, { own, other, question }: SideContext): Match {
   if (rule.notUnderstood !== undefined) return rule.action !== 'Accept';
   if (rule.ports.length > 0 && !rule.ports.some((port) => portMatches(port, question))) return false;
   return anyOf(rule.peers.map((peer) => clusterPeerMatches(peer, own, other)));
 }
 
 /** Rules 1 to 3 and 17: one that cannot be read may isolate the side, and may allow it. Undefined: nothing isolates it. */
-function networkPolicyOutcome(world: World): Outcome | undefined {
-  const { side, own, ask } = world;
+function networkPolicyOutcome(context: SideContext): Outcome | undefined {
+  const { side, own, assume } = context;
   const isolating: RawNetworkPolicy[] = [];
-  for (const policy of world.question.policies) {
+  for (const policy of context.question.policies) {
     if (policy.kind !== 'NetworkPolicy' || policy.namespace !== own.namespace) continue;
     const selects = policy.fault === 'podSelector' || labelsFit(policy.spec.podSelector ?? {}, own.labels);
     const hasSide = policy.fault === 'policyTypes' || directionsOf(policy).includes(side);
     if (!selects || !hasSide) continue;
-    if (policy.fault === undefined || ask('broken-policy', refOf(policy))) isolating.push(policy);
+    if (policy.fault === undefined || assume('broken-policy', refOf(policy))) isolating.push(policy);
   }
   if (isolating.length === 0) return undefined;
 
-  const matches = isolating.filter(({ fault }) => fault === undefined).flatMap((policy) => rulesOf(policy, world));
+  const matches = isolating.filter(({ fault }) => fault === undefined).flatMap((policy) => rulesOf(policy, context));
   const sure = matches.filter(({ match }) => match === true);
   if (sure.length > 0) return { verdict: 'allowed', deciders: sure.map(({ decider }) => decider) };
   for (const { policy, match, decider } of matches) {
-    if (typeof match === 'string' && ask(match, refOf(policy))) return { verdict: 'allowed', deciders: [decider] };
+    if (typeof match === 'string' && assume(match, refOf(policy))) return { verdict: 'allowed', deciders: [decider] };
   }
   for (const policy of isolating.filter(({ fault }) => fault !== undefined)) {
-    if (ask('broken-policy', refOf(policy))) return { verdict: 'allowed', deciders: [] };
+    if (assume('broken-policy', refOf(policy))) return { verdict: 'allowed', deciders: [] };
   }
   return { verdict: 'denied', deciders: [`isolated by ${isolating.map(refOf).sort().join(', ')}`] };
 }
@@ -190,7 +190,7 @@ function directionsOf({ spec }: RawNetworkPolicy): Direction[] {
 }
 
 /** Rule 6, for each rule. */
-function rulesOf(policy: RawNetworkPolicy, { side, own, other, question }: World) {
+function rulesOf(policy: RawNetworkPolicy, { side, own, other, question }: SideContext) {
   const rules =
     side === 'egress'
       ? (policy.spec.egress ?? []).map(({ to = [], ports = [] }) => ({ peers: to, ports }))

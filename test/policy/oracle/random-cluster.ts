@@ -34,8 +34,8 @@ export function randomCluster(chance: Chance): RandomCluster {
   const nodeLabels = new Map(nodes.map((node) => [node, randomLabels(chance)]));
   const parties: Party[] = [
     ...['p', 'q', 'r', 's'].map(pod),
-    { ...pod('w'), addresses: [], node: '', ofWorkload: true },
-    { ...pod(chance.one(['p', 'w'])), addresses: [], node: '', ofWorkload: true },
+    { ...pod('w'), addresses: [], node: '', representsWorkload: true },
+    { ...pod(chance.one(['p', 'w'])), addresses: [], node: '', representsWorkload: true },
     ...nodes.map((node, index) => nodeParty(chance, node, index, nodeLabels.get(node)!)),
     { kind: 'some-node', namespace: 'a', name: 'exporter' },
     outside(chance),

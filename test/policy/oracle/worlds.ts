@@ -1,10 +1,10 @@
 // What is not known may be one way or the other: everything is worked out once for each way that it may be.
 
 /** Answers a doubt for this world; the doubt is told by its reason and by who has it. */
-export type Ask = (reason: string, policy: string) => boolean;
+export type Assume = (reason: string, policy: string) => boolean;
 
 /** Runs `work` once for each combination of the answers that it asks for. */
-export function inEveryWorld<Result>(work: (ask: Ask) => Result): { results: Result[]; doubts: Doubts } {
+export function underEveryAssumption<Result>(work: (ask: Assume) => Result): { results: Result[]; doubts: Doubts } {
   const results: Result[] = [];
   const doubts: Doubts = new Map();
   const answers: boolean[] = [];

@@ -9,9 +9,9 @@ const first = { linkType: linkTypes.cooked };
 const second = { linkType: linkTypes.cooked2 };
 
 t.test('Linux cooked headers of both versions stand in place of Ethernet’s', async (t) => {
-  t.match(decoded(cooked(four), first), { as: 'packet', way: 'TCP 10.0.1.2:40000 -> 10.0.2.3:80' });
-  t.match(decoded(cooked(tagged(six)), first), { as: 'packet', way: 'TCP [fd00::2]:40000 -> [fd00::3]:80' });
-  t.match(decoded(cooked2(six), second), { as: 'packet', way: 'TCP [fd00::2]:40000 -> [fd00::3]:80' });
+  t.match(decoded(cooked(four), first), { as: 'packet', flow: 'TCP 10.0.1.2:40000 -> 10.0.2.3:80' });
+  t.match(decoded(cooked(tagged(six)), first), { as: 'packet', flow: 'TCP [fd00::2]:40000 -> [fd00::3]:80' });
+  t.match(decoded(cooked2(six), second), { as: 'packet', flow: 'TCP [fd00::2]:40000 -> [fd00::3]:80' });
   t.equal(decoded(cooked(arp()), first).as, 'not-ip');
   t.equal(decoded(cooked2(arp()), second).as, 'not-ip');
 });

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import t from 'tap';
 import { ANSWER, dnsMessage, dnsTypes, withLength } from '../../../../lab/programs/dns-message.ts';
-import { isShownName } from '../../../../model/name-answer.ts';
+import { isPrintableName } from '../../../../model/name-answer.ts';
 import { answer, read } from '../../../scene/dns.ts';
 import { join, u8, u16, u32 } from '../../../scene/packets.ts';
 
@@ -162,7 +162,7 @@ t.test('no bytes whatever break it, and it reads none beyond the end', async () 
   fc.assert(
     fc.property(message, fc.constantFrom('UDP', 'TCP'), (bytes, over) => {
       const answers = read(bytes, over);
-      const shown = answers.every((text) => isShownName(text.split(' ')[0]!));
+      const shown = answers.every((text) => isPrintableName(text.split(' ')[0]!));
       const behind = Buffer.concat([bytes, addressOf(9, 192, 0, 2, 1), Buffer.alloc(300, 1)]);
       return shown && answers.join() === read(behind.subarray(0, bytes.length), over).join();
     }),

@@ -4,18 +4,18 @@ import { arp, ethernet, ip4, ip6, join, tagged, tcp, u8, u16 } from '../../../sc
 
 const four = ip4('10.0.1.2', '10.0.2.3', tcp(40000, 80));
 const six = ip6('fd00::2', 'fd00::3', tcp(40000, 80));
-const fourWay = 'TCP 10.0.1.2:40000 -> 10.0.2.3:80';
-const sixWay = 'TCP [fd00::2]:40000 -> [fd00::3]:80';
+const fourTuple = 'TCP 10.0.1.2:40000 -> 10.0.2.3:80';
+const sixTuple = 'TCP [fd00::2]:40000 -> [fd00::3]:80';
 
 t.test('the EtherType names IPv4 or IPv6', async (t) => {
-  t.match(decoded(ethernet(four)), { as: 'packet', way: fourWay });
-  t.match(decoded(ethernet(six)), { as: 'packet', way: sixWay });
+  t.match(decoded(ethernet(four)), { as: 'packet', flow: fourTuple });
+  t.match(decoded(ethernet(six)), { as: 'packet', flow: sixTuple });
 });
 
 t.test('802.1Q, QinQ and the older stacked tags are passed over', async (t) => {
-  t.match(decoded(ethernet(tagged(four))), { as: 'packet', way: fourWay });
-  t.match(decoded(ethernet(tagged(tagged(six), 0x88a8))), { as: 'packet', way: sixWay });
-  t.match(decoded(ethernet(tagged(tagged(tagged(four)), 0x9100))), { as: 'packet', way: fourWay });
+  t.match(decoded(ethernet(tagged(four))), { as: 'packet', flow: fourTuple });
+  t.match(decoded(ethernet(tagged(tagged(six), 0x88a8))), { as: 'packet', flow: sixTuple });
+  t.match(decoded(ethernet(tagged(tagged(tagged(four)), 0x9100))), { as: 'packet', flow: fourTuple });
 });
 
 t.test('what carries no IP is set aside: ARP, an 802.3 length, a tag before something else', async (t) => {

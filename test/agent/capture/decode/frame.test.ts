@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { lossReasons, setAsideReasons } from '../../../../accounting/reasons.ts';
+import { lossReasons, ignoredReasons } from '../../../../accounting/reasons.ts';
 import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../../../agent/capture/decode/frame.ts';
 import { isKnownLinkType, linkTypes } from '../../../../agent/capture/decode/link-type.ts';
@@ -29,9 +29,9 @@ import {
 
 const four = ip4('10.0.1.2', '10.0.2.3', tcp(40000, 80));
 const six = ip6('fd00::2', 'fd00::3', tcp(40000, 80));
-const fourWay = 'TCP 10.0.1.2:40000 -> 10.0.2.3:80';
-const sixWay = 'TCP [fd00::2]:40000 -> [fd00::3]:80';
-const declared: ReadonlySet<string> = new Set(['packet', ...Object.keys(setAsideReasons), ...Object.keys(lossReasons)]);
+const fourTuple = 'TCP 10.0.1.2:40000 -> 10.0.2.3:80';
+const sixTuple = 'TCP [fd00::2]:40000 -> [fd00::3]:80';
+const declared: ReadonlySet<string> = new Set(['packet', ...Object.keys(ignoredReasons), ...Object.keys(lossReasons)]);
 
 const samples = [
   four,
@@ -52,8 +52,8 @@ const tunnelled = [
 
 t.test('raw IP: the version tells which, whatever the link type claims', async (t) => {
   for (const linkType of [linkTypes.raw, linkTypes.rawBsd, linkTypes.rawOpenBsd, linkTypes.ipv4, linkTypes.ipv6]) {
-    t.match(decoded(four.bytes, { linkType }), { as: 'packet', way: fourWay }, `link type ${linkType}`);
-    t.match(decoded(six.bytes, { linkType }), { as: 'packet', way: sixWay }, `link type ${linkType}`);
+    t.match(decoded(four.bytes, { linkType }), { as: 'packet', flow: fourTuple }, `link type ${linkType}`);
+    t.match(decoded(six.bytes, { linkType }), { as: 'packet', flow: sixTuple }, `link type ${linkType}`);
     t.equal(decoded(u8(0x50), { linkType }).as, 'not-ip');
     t.equal(decoded(Buffer.alloc(0), { linkType }).as, 'corrupt');
   }
@@ -61,8 +61,8 @@ t.test('raw IP: the version tells which, whatever the link type claims', async (
 
 t.test('BSD loopback: a family in either byte order stands before the packet', async (t) => {
   for (const linkType of [linkTypes.null, linkTypes.loop]) {
-    t.match(decoded(join(u8(2, 0, 0, 0), four.bytes), { linkType }), { as: 'packet', way: fourWay });
-    t.match(decoded(join(u8(0, 0, 0, 30), six.bytes), { linkType }), { as: 'packet', way: sixWay });
+    t.match(decoded(join(u8(2, 0, 0, 0), four.bytes), { linkType }), { as: 'packet', flow: fourTuple });
+    t.match(decoded(join(u8(0, 0, 0, 30), six.bytes), { linkType }), { as: 'packet', flow: sixTuple });
     t.equal(decoded(u8(2, 0), { linkType }).as, 'corrupt');
   }
 });
@@ -81,16 +81,16 @@ t.test('cut at any byte, a frame is the same connection or corrupt', async (t) =
     for (let length = 0; length < frame.length; length++) {
       const cut = decoded(frame.subarray(0, length), { length: frame.length });
       if (cut.as === 'corrupt') continue;
-      if (cut.as !== 'packet' || cut.way !== whole.way) t.fail(`cut at ${length}: ${cut.as} ${cut.way}`);
+      if (cut.as !== 'packet' || cut.tuple !== whole.tuple) t.fail(`cut at ${length}: ${cut.as} ${cut.tuple}`);
     }
   }
   for (const frame of tunnelled) {
-    const whole = decoded(frame, { tunnels: 'open' });
-    const outer = decoded(frame, { tunnels: 'closed' });
+    const whole = decoded(frame, { tunnels: 'decapsulate' });
+    const outer = decoded(frame, { tunnels: 'opaque' });
     for (let length = 0; length < frame.length; length++) {
-      const cut = decoded(frame.subarray(0, length), { tunnels: 'open', length: frame.length });
-      if (cut.as === 'corrupt' || cut.way === whole.way || cut.way === outer.way) continue;
-      t.fail(`cut at ${length}: ${cut.as} ${cut.way}`);
+      const cut = decoded(frame.subarray(0, length), { tunnels: 'decapsulate', length: frame.length });
+      if (cut.as === 'corrupt' || cut.tuple === whole.tuple || cut.tuple === outer.tuple) continue;
+      t.fail(`cut at ${length}: ${cut.as} ${cut.tuple}`);
     }
   }
 });
@@ -113,9 +113,9 @@ const frame = fc.oneof(
 );
 
 t.test('whatever the bytes: a declared reason, never an error, and nothing around the frame is read', async () => {
-  const ways = fc.constantFrom<Packet['tunnels'][]>('open', 'closed');
+  const tunnelModes = fc.constantFrom<Packet['tunnels'][]>('decapsulate', 'opaque');
   fc.assert(
-    fc.property(linkType, ways, frame, fc.nat(300), (type, tunnels, bytes, length) => {
+    fc.property(linkType, tunnelModes, frame, fc.nat(300), (type, tunnels, bytes, length) => {
       const around = (filler: number) => {
         const buffer = Buffer.alloc(bytes.length + 128, filler);
         buffer.set(bytes, 64);

@@ -39,39 +39,39 @@ function error6(type: number, code: number, quoted: Content, bytes = quoted.byte
 }
 
 t.test('an echo is a connection: its identifier stands for the port of who asked', async (t) => {
-  t.match(seen4(icmp(8, 0, echoOf(513))), { way: `ICMP ${a}:513 -> ${b}:0`, began: 'source' });
-  t.match(seen4(icmp(0, 0, echoOf(513)), b, a), { way: `ICMP ${b}:0 -> ${a}:513`, began: 'destination' });
-  t.match(seen6(icmp6(128, 0, echoOf(513))), { way: 'ICMPv6 [fd00::2]:513 -> [fd00::3]:0', began: 'source' });
+  t.match(seen4(icmp(8, 0, echoOf(513))), { flow: `ICMP ${a}:513 -> ${b}:0`, initiator: 'source' });
+  t.match(seen4(icmp(0, 0, echoOf(513)), b, a), { flow: `ICMP ${b}:0 -> ${a}:513`, initiator: 'destination' });
+  t.match(seen6(icmp6(128, 0, echoOf(513))), { flow: 'ICMPv6 [fd00::2]:513 -> [fd00::3]:0', initiator: 'source' });
   t.match(seen6(icmp6(129, 0, echoOf(513)), 'fd00::3', 'fd00::2'), {
-    way: 'ICMPv6 [fd00::3]:0 -> [fd00::2]:513',
-    began: 'destination',
+    flow: 'ICMPv6 [fd00::3]:0 -> [fd00::2]:513',
+    initiator: 'destination',
   });
 });
 
 t.test('what is neither echo nor error has no ports', async (t) => {
-  t.match(seen4(icmp(13, 0, 16)), { as: 'packet', way: `ICMP ${a}:0 -> ${b}:0`, began: 'unsaid', quoted: false });
-  t.match(seen6(icmp6(135, 0, 20)), { as: 'packet', way: 'ICMPv6 [fd00::2]:0 -> [fd00::3]:0', quoted: false });
+  t.match(seen4(icmp(13, 0, 16)), { as: 'packet', flow: `ICMP ${a}:0 -> ${b}:0`, initiator: 'unknown', quoted: false });
+  t.match(seen6(icmp6(135, 0, 20)), { as: 'packet', flow: 'ICMPv6 [fd00::2]:0 -> [fd00::3]:0', quoted: false });
 });
 
 t.test('an error stands as a reply of the connection that it quotes, whoever sent it', async (t) => {
-  const answer = { as: 'packet', quoted: true, unreachable: true, began: 'unsaid' };
-  t.match(error4(3, 1, ip4(a, b, tcp(40000, 80))), { ...answer, way: `TCP ${b}:80 -> ${a}:40000` });
-  t.match(error4(3, 3, ip4(a, b, udp(40000, 53, 9))), { ...answer, way: `UDP ${b}:53 -> ${a}:40000` });
-  t.match(error4(3, 2, ip4(a, b, sctp(40000, 3868, 1))), { ...answer, way: `SCTP ${b}:3868 -> ${a}:40000` });
-  t.match(error4(3, 1, ip4(a, b, icmp(8, 0, echoOf(9)))), { ...answer, way: `ICMP ${b}:0 -> ${a}:9` });
-  t.match(error4(3, 2, ip4(a, b, { protocol: 47, bytes: Buffer.alloc(4) })), { ...answer, way: `47 ${b}:0 -> ${a}:0` });
+  const answer = { as: 'packet', quoted: true, unreachable: true, initiator: 'unknown' };
+  t.match(error4(3, 1, ip4(a, b, tcp(40000, 80))), { ...answer, flow: `TCP ${b}:80 -> ${a}:40000` });
+  t.match(error4(3, 3, ip4(a, b, udp(40000, 53, 9))), { ...answer, flow: `UDP ${b}:53 -> ${a}:40000` });
+  t.match(error4(3, 2, ip4(a, b, sctp(40000, 3868, 1))), { ...answer, flow: `SCTP ${b}:3868 -> ${a}:40000` });
+  t.match(error4(3, 1, ip4(a, b, icmp(8, 0, echoOf(9)))), { ...answer, flow: `ICMP ${b}:0 -> ${a}:9` });
+  t.match(error4(3, 2, ip4(a, b, { protocol: 47, bytes: Buffer.alloc(4) })), { ...answer, flow: `47 ${b}:0 -> ${a}:0` });
   t.match(error6(1, 4, ip6('fd00::2', 'fd00::3', udp(40000, 53))), {
     ...answer,
-    way: 'UDP [fd00::3]:53 -> [fd00::2]:40000',
+    flow: 'UDP [fd00::3]:53 -> [fd00::2]:40000',
   });
   t.match(error6(1, 0, ip6('fd00::2', 'fd00::3', icmp6(128, 0, echoOf(9)))), {
     ...answer,
-    way: 'ICMPv6 [fd00::3]:0 -> [fd00::2]:9',
+    flow: 'ICMPv6 [fd00::3]:0 -> [fd00::2]:9',
   });
 });
 
 t.test('what the quoted packet said of itself is not said again', async (t) => {
-  t.match(error4(3, 1, ip4(a, b, tcp(40000, 80, 'S', { sequence: 5 }))), { tcpFlags: 0, sequence: 0, began: 'unsaid' });
+  t.match(error4(3, 1, ip4(a, b, tcp(40000, 80, 'S', { sequence: 5 }))), { tcpFlags: 0, sequence: 0, initiator: 'unknown' });
 });
 
 t.test(
@@ -92,11 +92,11 @@ t.test(
 
 t.test('8 bytes of what the quoted header carries are enough, less is corrupt', async (t) => {
   const quoted = ip4(a, b, tcp(40000, 80), { options: 8 });
-  t.match(error4(3, 1, quoted, 28 + 8), { as: 'packet', way: `TCP ${b}:80 -> ${a}:40000` });
+  t.match(error4(3, 1, quoted, 28 + 8), { as: 'packet', flow: `TCP ${b}:80 -> ${a}:40000` });
   t.equal(error4(3, 1, quoted, 28 + 7).as, 'corrupt');
   t.equal(error4(3, 1, quoted, 19).as, 'corrupt');
   const quoted6 = ip6('fd00::2', 'fd00::3', extension(0, tcp(40000, 80)));
-  t.match(error6(1, 0, quoted6, 40 + 8 + 8), { as: 'packet', way: 'TCP [fd00::3]:80 -> [fd00::2]:40000' });
+  t.match(error6(1, 0, quoted6, 40 + 8 + 8), { as: 'packet', flow: 'TCP [fd00::3]:80 -> [fd00::2]:40000' });
   t.equal(error6(1, 0, quoted6, 40 + 8 + 7).as, 'corrupt');
   t.equal(error6(1, 0, quoted6, 40 + 7).as, 'corrupt');
 });
@@ -104,7 +104,7 @@ t.test('8 bytes of what the quoted header carries are enough, less is corrupt', 
 t.test('a quoted later fragment names no ports', async (t) => {
   t.equal(error4(11, 1, ip4(a, b, middle(17), { offset: 800 })).as, 'fragment-without-first');
   t.equal(error6(3, 1, ip6('fd00::2', 'fd00::3', fragment6(middle(17), { offset: 800 }))).as, 'fragment-without-first');
-  t.match(error4(3, 4, ip4(a, b, udp(40000, 53, 800), { more: true })), { way: `UDP ${b}:53 -> ${a}:40000` });
+  t.match(error4(3, 4, ip4(a, b, udp(40000, 53, 800), { more: true })), { flow: `UDP ${b}:53 -> ${a}:40000` });
 });
 
 t.test('a message shorter than its header is corrupt', async (t) => {

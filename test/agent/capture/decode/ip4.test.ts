@@ -3,7 +3,7 @@ import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
 import { decoded } from '../../../scene/decoded.ts';
 import { ethernet, type Ip4Traits, icmp, ip4, join, middle, tcp, u8, udp } from '../../../scene/packets.ts';
 
-const way = 'UDP 10.0.1.2:40000 -> 10.0.2.3:53';
+const flow = 'UDP 10.0.1.2:40000 -> 10.0.2.3:53';
 const whole = udp(40000, 53, 2000);
 
 /** The part of `whole` from `offset` on. */
@@ -14,7 +14,7 @@ function part(offset: number, length: number, traits: Ip4Traits = {}): Buffer {
 
 t.test('options stand between the header and what it carries', async (t) => {
   for (const options of [0, 4, 40]) {
-    t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { options }))), { as: 'packet', way });
+    t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { options }))), { as: 'packet', tuple: flow });
   }
 });
 
@@ -24,7 +24,7 @@ t.test('the padding of a short frame is no part of the packet', async (t) => {
 });
 
 t.test('a total length of 0 is left by segmentation offload: the packet is as long as its frame', async (t) => {
-  t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { totalLength: 0 }))), { as: 'packet', way });
+  t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { totalLength: 0 }))), { as: 'packet', tuple: flow });
 });
 
 t.test('a header that contradicts itself is corrupt', async (t) => {
@@ -42,14 +42,14 @@ t.test('a header that contradicts itself is corrupt', async (t) => {
 
 t.test('a protocol without ports is a packet all the same', async (t) => {
   const gre = { protocol: 47, bytes: u8(0, 0, 0, 0) };
-  t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', gre))), { as: 'packet', way: '47 10.0.1.2:0 -> 10.0.2.3:0' });
+  t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', gre))), { as: 'packet', flow: '47 10.0.1.2:0 -> 10.0.2.3:0' });
 });
 
 t.test('later fragments have the ports of the first, and count their own bytes', async (t) => {
   const fragments = new Fragments();
-  t.match(decoded(part(0, 1000), { fragments }), { as: 'packet', way, bytes: 1034 });
-  t.match(decoded(part(1000, 1000), { fragments }), { as: 'packet', way, bytes: 1034 });
-  t.match(decoded(part(2000, 8, { more: false }), { fragments }), { as: 'packet', way, bytes: 42 });
+  t.match(decoded(part(0, 1000), { fragments }), { as: 'packet', tuple: flow, bytes: 1034 });
+  t.match(decoded(part(1000, 1000), { fragments }), { as: 'packet', tuple: flow, bytes: 1034 });
+  t.match(decoded(part(2000, 8, { more: false }), { fragments }), { as: 'packet', tuple: flow, bytes: 42 });
 });
 
 t.test('a later fragment without its first is lost: nobody knows its ports', async (t) => {

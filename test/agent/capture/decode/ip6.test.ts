@@ -14,7 +14,7 @@ import {
   udp,
 } from '../../../scene/packets.ts';
 
-const way = 'TCP [fd00::2]:40000 -> [fd00::3]:80';
+const flow = 'TCP [fd00::2]:40000 -> [fd00::3]:80';
 
 function frame(body: Body): Buffer {
   return ethernet(ip6('fd00::2', 'fd00::3', body));
@@ -30,20 +30,20 @@ t.test('extension headers stand between the header and what it carries', async (
     authentication: authentication(inner),
     all: extension(0, extension(60, extension(43, fragment6(authentication(extension(60, inner)))))),
   };
-  for (const [name, body] of Object.entries(chains)) t.match(decoded(frame(body)), { as: 'packet', way }, name);
+  for (const [name, body] of Object.entries(chains)) t.match(decoded(frame(body)), { as: 'packet', tuple: flow }, name);
 });
 
 t.test('an atomic fragment is a whole packet', async (t) => {
-  t.match(decoded(frame(fragment6(tcp(40000, 80)))), { as: 'packet', way, began: 'source' });
+  t.match(decoded(frame(fragment6(tcp(40000, 80)))), { as: 'packet', tuple: flow, initiator: 'source' });
 });
 
 t.test('later fragments have the ports of the first, whatever header they name', async (t) => {
   const fragments = new Fragments();
   const first = frame(fragment6(extension(60, tcp(40000, 80, 'A', { payload: 64 })), { id: 7, more: true }));
-  t.match(decoded(first, { fragments }), { as: 'packet', way });
-  t.match(decoded(frame(fragment6(middle(6), { id: 7, offset: 96 })), { fragments }), { as: 'packet', way });
+  t.match(decoded(first, { fragments }), { as: 'packet', tuple: flow });
+  t.match(decoded(frame(fragment6(middle(6), { id: 7, offset: 96 })), { fragments }), { as: 'packet', tuple: flow });
   // RFC 8200 4.5: only the first fragment's next header counts.
-  t.match(decoded(frame(fragment6(middle(17), { id: 7, offset: 160 })), { fragments }), { as: 'packet', way });
+  t.match(decoded(frame(fragment6(middle(17), { id: 7, offset: 160 })), { fragments }), { as: 'packet', tuple: flow });
 });
 
 t.test('a later fragment without its first is lost', async (t) => {
@@ -59,7 +59,7 @@ t.test('a chain of 16 headers is followed, a longer one is corrupt', async (t) =
     for (let i = 0; i < headers; i++) body = extension(60, body);
     return body;
   };
-  t.match(decoded(frame(chainOf(16))), { as: 'packet', way });
+  t.match(decoded(frame(chainOf(16))), { as: 'packet', tuple: flow });
   t.equal(decoded(frame(chainOf(17))).as, 'corrupt');
 });
 
@@ -73,14 +73,14 @@ t.test('a chain that breaks off is corrupt', async (t) => {
 
 t.test('nothing behind the header (59), and a protocol without ports, are packets all the same', async (t) => {
   const nothing = { protocol: 59, bytes: Buffer.alloc(0) };
-  t.match(decoded(frame(nothing)), { as: 'packet', way: '59 [fd00::2]:0 -> [fd00::3]:0' });
+  t.match(decoded(frame(nothing)), { as: 'packet', flow: '59 [fd00::2]:0 -> [fd00::3]:0' });
   const esp = { protocol: 50, bytes: Buffer.alloc(8) };
-  t.match(decoded(frame(extension(60, esp))), { as: 'packet', way: '50 [fd00::2]:0 -> [fd00::3]:0' });
+  t.match(decoded(frame(extension(60, esp))), { as: 'packet', flow: '50 [fd00::2]:0 -> [fd00::3]:0' });
 });
 
 t.test('a payload length of 0 is left by segmentation offload, and padding is no part of the packet', async (t) => {
   const packet = ip6('fd00::2', 'fd00::3', tcp(40000, 80), { payloadLength: 0 });
-  t.match(decoded(ethernet(packet)), { as: 'packet', way });
+  t.match(decoded(ethernet(packet)), { as: 'packet', tuple: flow });
   const short = ip6('fd00::2', 'fd00::3', { protocol: 6, bytes: tcp(40000, 80).bytes.subarray(0, 19) });
   t.equal(decoded(join(ethernet(short), 9)).as, 'corrupt');
 });
@@ -90,5 +90,5 @@ t.test('an IPv4-mapped address is the IPv4 address', async (t) => {
   mapped.fill(0, 14 + 8, 14 + 18);
   mapped.writeUInt16BE(0xffff, 14 + 18);
   mapped.set([10, 0, 1, 2], 14 + 20);
-  t.match(decoded(mapped), { as: 'packet', way: 'UDP 10.0.1.2:1 -> [fd00::3]:2' });
+  t.match(decoded(mapped), { as: 'packet', flow: 'UDP 10.0.1.2:1 -> [fd00::3]:2' });
 });

@@ -8,11 +8,11 @@ function seen(body: Body) {
 }
 
 t.test('TCP: who began is told by SYN and SYN-ACK, and by nothing else', async (t) => {
-  t.match(seen(tcp(40000, 80, 'S')), { as: 'packet', began: 'source', tcpFlags: SYN });
-  t.match(seen(tcp(80, 40000, 'SA')), { as: 'packet', began: 'destination', tcpFlags: SYN | ACK });
-  t.match(seen(tcp(40000, 80, 'PA')), { as: 'packet', began: 'unsaid', tcpFlags: PSH | ACK });
-  t.match(seen(tcp(40000, 80, 'FA')), { as: 'packet', began: 'unsaid', tcpFlags: FIN | ACK });
-  t.match(seen(tcp(80, 40000, 'SR')), { as: 'packet', began: 'unsaid', tcpFlags: SYN | RST });
+  t.match(seen(tcp(40000, 80, 'S')), { as: 'packet', initiator: 'source', tcpFlags: SYN });
+  t.match(seen(tcp(80, 40000, 'SA')), { as: 'packet', initiator: 'destination', tcpFlags: SYN | ACK });
+  t.match(seen(tcp(40000, 80, 'PA')), { as: 'packet', initiator: 'unknown', tcpFlags: PSH | ACK });
+  t.match(seen(tcp(40000, 80, 'FA')), { as: 'packet', initiator: 'unknown', tcpFlags: FIN | ACK });
+  t.match(seen(tcp(80, 40000, 'SR')), { as: 'packet', initiator: 'unknown', tcpFlags: SYN | RST });
 });
 
 t.test('TCP: sequence numbers fill 32 bits, and what is acknowledged counts only with ACK', async (t) => {
@@ -30,15 +30,15 @@ t.test('TCP: a header that ends early, or claims less than its 20 bytes, is corr
 });
 
 t.test('UDP: ports, and no word of who began', async (t) => {
-  t.match(seen(udp(40000, 53, 30)), { as: 'packet', way: 'UDP 10.0.1.2:40000 -> 10.0.2.3:53', began: 'unsaid' });
-  t.match(seen(udp(65535, 0)), { as: 'packet', way: 'UDP 10.0.1.2:65535 -> 10.0.2.3:0' });
+  t.match(seen(udp(40000, 53, 30)), { as: 'packet', flow: 'UDP 10.0.1.2:40000 -> 10.0.2.3:53', initiator: 'unknown' });
+  t.match(seen(udp(65535, 0)), { as: 'packet', flow: 'UDP 10.0.1.2:65535 -> 10.0.2.3:0' });
   t.equal(seen({ protocol: 17, bytes: udp(1, 2).bytes.subarray(0, 7) }).as, 'corrupt');
 });
 
 t.test('SCTP: INIT and INIT-ACK tell who began', async (t) => {
-  t.match(seen(sctp(40000, 3868, 1)), { way: 'SCTP 10.0.1.2:40000 -> 10.0.2.3:3868', began: 'source' });
-  t.match(seen(sctp(3868, 40000, 2)), { way: 'SCTP 10.0.1.2:3868 -> 10.0.2.3:40000', began: 'destination' });
-  t.match(seen(sctp(40000, 3868, 0)), { as: 'packet', began: 'unsaid' });
-  t.match(seen({ protocol: 132, bytes: join(sctp(1, 2).bytes.subarray(0, 12)) }), { as: 'packet', began: 'unsaid' });
+  t.match(seen(sctp(40000, 3868, 1)), { flow: 'SCTP 10.0.1.2:40000 -> 10.0.2.3:3868', initiator: 'source' });
+  t.match(seen(sctp(3868, 40000, 2)), { flow: 'SCTP 10.0.1.2:3868 -> 10.0.2.3:40000', initiator: 'destination' });
+  t.match(seen(sctp(40000, 3868, 0)), { as: 'packet', initiator: 'unknown' });
+  t.match(seen({ protocol: 132, bytes: join(sctp(1, 2).bytes.subarray(0, 12)) }), { as: 'packet', initiator: 'unknown' });
   t.equal(seen({ protocol: 132, bytes: sctp(1, 2).bytes.subarray(0, 11) }).as, 'corrupt');
 });

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { Books, type BooksSnapshot } from '../../../../accounting/accounting.ts';
+import { PacketAccounting, type AccountingSnapshot } from '../../../../accounting/accounting.ts';
 import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../../../agent/capture/decode/frame.ts';
 import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
@@ -20,7 +20,7 @@ const frames = [...fc.sample(frame, { numRuns: 600, seed: 20_261_124 }), etherne
 /** A packet socket sends nothing shorter than a link header, and nothing longer than the interface takes. */
 const sendable = frames.filter(({ length }) => length > 14 && length <= 1514);
 
-type Seen = { records: ConnectionRecord[]; books: BooksSnapshot };
+type Seen = { records: ConnectionRecord[]; accounting: AccountingSnapshot };
 
 function inKernel(source: string, folder: string): Seen {
   const file = join(folder, 'frames.json');
@@ -31,20 +31,20 @@ function inKernel(source: string, folder: string): Seen {
 }
 
 function inTypeScript(): Seen {
-  const books = new Books();
-  const table = new FlowTable({ maxConnections: 10_000, reportEveryUs: 1_000_000 }, books);
-  const [packet, fragments] = [new Packet('closed'), new Fragments()];
+  const accounting = new PacketAccounting();
+  const table = new FlowTable({ maxConnections: 10_000, reportEveryUs: 1_000_000 }, accounting);
+  const [packet, fragments] = [new Packet('opaque'), new Fragments()];
   table.watch(1, 0, 'before');
   for (const [at, one] of sendable.entries()) {
-    books.seen(1, one.length);
+    accounting.seen(1, one.length);
     const decoded = decodeFrame(linkTypes.ethernet, one, 0, one.length, one.length, fragments, packet);
     if (decoded === 'packet') table.add(packet, 1, 'from-pod', 1 + at);
-    else if (decoded === 'not-ip' || decoded === 'carrier') books.setAside(decoded, 1, one.length);
-    else books.lost(decoded, 1, one.length);
+    else if (decoded === 'not-ip' || decoded === 'carrier') accounting.ignored(decoded, 1, one.length);
+    else accounting.lost(decoded, 1, one.length);
   }
   const records: ConnectionRecord[] = [];
   table.finish((record) => records.push(record));
-  return { records, books: books.snapshot() };
+  return { records, accounting: accounting.snapshot() };
 }
 
 /** What must be alike: not times, nor bytes, of which the kernel takes a VLAN's tag away. */
@@ -63,8 +63,8 @@ for (const source of ['ebpf', 'tap']) {
   t.test(`${source}: ${sendable.length} frames, decoded alike`, async (t) => {
     const [seen, expected] = [inKernel(source, t.testdir({})), inTypeScript()];
     t.same(essence(seen), essence(expected));
-    t.equal(seen.books.seen, sendable.length);
-    t.same(seen.books.lost, expected.books.lost);
-    t.same(seen.books.setAside, expected.books.setAside);
+    t.equal(seen.accounting.seen, sendable.length);
+    t.same(seen.accounting.lost, expected.accounting.lost);
+    t.same(seen.accounting.ignored, expected.accounting.ignored);
   });
 }

@@ -164,8 +164,8 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
       ),
     );
     t.equal(await agent.end(), 0);
-    t.equal(agent.complaint, '');
-    const warned = agent.told.filter(({ level }) => level >= 40);
+    t.equal(agent.stderr, '');
+    const warned = agent.log.filter(({ level }) => level >= 40);
     t.same(warned, [], 'nothing is missed');
   });
 
@@ -174,8 +174,8 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
     async (t) => {
       const agent = await node.agentOnOldKernel(t);
       t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
-      const said = await agent.says('the program cannot ask conntrack');
-      t.match(said, {
+      const line = await agent.logged('the program cannot ask conntrack');
+      t.match(line, {
         level: 30,
         why: /\(EINVAL\): it lets programs ask conntrack from Linux 6\.1 on, .* CAP_SYS_ADMIN$/,
       });
@@ -225,8 +225,8 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
       const agent = await node.agent(t, 'ebpf', without('NET_RAW'));
       t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
       node.filterTowardsPod();
-      const said = await agent.says('packets towards the pod are not seen');
-      t.match(said, { level: 40, link: 'veth0', why: 'CAP_NET_RAW is missing' });
+      const line = await agent.logged('packets towards the pod are not seen');
+      t.match(line, { level: 40, link: 'veth0', why: 'CAP_NET_RAW is missing' });
       await until('status shows none towards the pod', async () => (await node.source('ebpf')) === 'ebpf: configured');
       t.equal(agent.lines('packets towards the pod').length, 1, 'it tries again and again, and said so once');
       t.equal(await agent.end(), 0);

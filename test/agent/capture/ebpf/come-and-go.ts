@@ -5,7 +5,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { pino } from 'pino';
-import { Books } from '../../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 import { ipProgram, PodLinks } from '../../../../agent/interfaces/links.ts';
@@ -25,7 +25,7 @@ async function main(name: 'ebpf' | 'tap', rounds: number): Promise<Round[]> {
   const log = pino({ level: 'silent' });
   const options = { maxConnections: 10_000, reportEveryUs: 1_000_000, nowUs, seed: 7 };
   const beside = { translation: () => undefined, dns: () => undefined };
-  const source = new KernelSource(name, loadProgram(name, 10_000), options, new Books(), beside, log);
+  const source = new KernelSource(name, loadProgram(name, 10_000), options, new PacketAccounting(), beside, log);
   const links = new PodLinks(
     ipProgram,
     {
@@ -41,12 +41,12 @@ async function main(name: 'ebpf' | 'tap', rounds: number): Promise<Round[]> {
   await links.start();
   const records: ConnectionRecord[] = [];
   const timer = setInterval(() => source.drain(nowUs(), (record) => records.push(record)), drainEveryMs);
-  const told: Round[] = [];
-  for (let i = 0; i < rounds; i++) told.push(await round(records, nowUs));
+  const outcomes: Round[] = [];
+  for (let i = 0; i < rounds; i++) outcomes.push(await round(records, nowUs));
   clearInterval(timer);
   links.stop();
   await source.close(() => undefined);
-  return told;
+  return outcomes;
 }
 
 async function round(records: ConnectionRecord[], nowUs: () => number): Promise<Round> {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
-import { Books } from '../../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
@@ -19,7 +19,7 @@ const podAddress = '10.0.0.2';
 export type Counted = {
   interface: { packets: number; bytes: number };
   records: { frames: number; packets: number; bytes: number; count: number };
-  books: ReturnType<Books['snapshot']>;
+  accounting: ReturnType<PacketAccounting['snapshot']>;
   /** What the receiving program says that it got; 0 where none tells. */
   received: number;
 };
@@ -68,14 +68,14 @@ async function iperf3(node: Parameters<Traffic>[0], inPod: string[]): Promise<nu
   const server = spawn(inPod[0]!, [...inPod.slice(1), 'iperf3', '-s', '-1', '-J'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  let told = '';
+  let iperfJson = '';
   server.stdout.on('data', (chunk: Buffer) => {
-    told += chunk.toString();
+    iperfJson += chunk.toString();
   });
   await until(async () => (await run(inPod[0]!, [...inPod.slice(1), 'ss', '-Hltn'])).stdout.includes(':5201'));
   await node('iperf3', '-c', podAddress, '-n', '500M');
   await new Promise((resolve) => (server.exitCode === null ? server.once('close', resolve) : resolve(undefined)));
-  return (JSON.parse(told) as { end: { sum_received: { bytes: number } } }).end.sum_received.bytes;
+  return (JSON.parse(iperfJson) as { end: { sum_received: { bytes: number } } }).end.sum_received.bytes;
 }
 
 async function until(reached: () => Promise<boolean>): Promise<void> {
@@ -85,7 +85,7 @@ async function until(reached: () => Promise<boolean>): Promise<void> {
   }
 }
 
-async function main(source: 'ebpf' | 'tap', room: number, traffic: string): Promise<Counted> {
+async function main(source: 'ebpf' | 'tap', maxConnections: number, traffic: string): Promise<Counted> {
   const other = spawn('unshare', ['-n', 'sleep', '300'], { stdio: 'ignore' });
   const inPod = ['nsenter', '-t', String(other.pid), '-n'];
   try {
@@ -101,18 +101,18 @@ async function main(source: 'ebpf' | 'tap', room: number, traffic: string): Prom
     for (const line of [`link set eth0 addrgenmode none`, `addr add ${podAddress}/24 dev eth0`, 'link set eth0 up']) {
       execFileSync(inPod[0]!, [...inPod.slice(1), 'ip', ...line.split(' ')]);
     }
-    return await count(source, room, traffics[traffic]!, inPod);
+    return await count(source, maxConnections, traffics[traffic]!, inPod);
   } finally {
     other.kill('SIGKILL');
   }
 }
 
-async function count(name: 'ebpf' | 'tap', room: number, traffic: Traffic, inPod: string[]): Promise<Counted> {
-  const books = new Books();
+async function count(name: 'ebpf' | 'tap', maxConnections: number, traffic: Traffic, inPod: string[]): Promise<Counted> {
+  const accounting = new PacketAccounting();
   const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;
-  const options = { maxConnections: room, reportEveryUs: 1_000_000, nowUs, seed: 7 };
-  const beside = { translation: () => undefined, dns: () => undefined };
-  const source = new KernelSource(name, loadProgram(name, room), options, books, beside, pino({ level: 'silent' }));
+  const options = { maxConnections, reportEveryUs: 1_000_000, nowUs, seed: 7 };
+  const eventHandlers = { translation: () => undefined, dns: () => undefined };
+  const source = new KernelSource(name, loadProgram(name, maxConnections), options, accounting, eventHandlers, pino({ level: 'silent' }));
   const { ifindex } = linkStats();
   source.watch({ index: ifindex, name: link, appearedUs: 0 });
   const before = linkStats();
@@ -132,7 +132,7 @@ async function count(name: 'ebpf' | 'tap', room: number, traffic: Traffic, inPod
   return {
     interface: { packets: after.packets - before.packets, bytes: after.bytes - before.bytes },
     records,
-    books: books.snapshot(),
+    accounting: accounting.snapshot(),
     received,
   };
 }
@@ -147,6 +147,6 @@ function linkStats(): { ifindex: number; packets: number; bytes: number } {
 }
 
 if (import.meta.main) {
-  const [source, room, traffic] = process.argv.slice(2);
-  process.stdout.write(`${JSON.stringify(await main(source as 'ebpf' | 'tap', Number(room), traffic!))}\n`);
+  const [source, maxConnections, traffic] = process.argv.slice(2);
+  process.stdout.write(`${JSON.stringify(await main(source as 'ebpf' | 'tap', Number(maxConnections), traffic!))}\n`);
 }

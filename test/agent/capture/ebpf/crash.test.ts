@@ -11,16 +11,16 @@ const none = { tcx: 0, clsact: 0, sockets: 0 };
 
 t.test('a crash leaves nothing that the next start does not take away', async (t) => {
   const crashes: Crash[] = run('crash.ts');
-  for (const { way, held, killed, again, ended } of crashes) {
-    const one = { ...none, [way === 'tap' ? 'sockets' : way]: 1 };
-    t.same(held, one, `${way}: attached`);
+  for (const { kind, held, killed, again, ended } of crashes) {
+    const one = { ...none, [kind === 'tap' ? 'sockets' : kind]: 1 };
+    t.same(held, one, `${kind}: attached`);
     t.same(
       killed,
-      way === 'clsact' ? one : none,
-      `${way}: after the kill; only a filter of clsact outlives its process`,
+      kind === 'clsact' ? one : none,
+      `${kind}: after the kill; only a filter of clsact outlives its process`,
     );
-    t.same(again, one, `${way}: the next start stands there alone`);
-    t.same(ended, none, `${way}: and takes all away at its end`);
+    t.same(again, one, `${kind}: the next start stands there alone`);
+    t.same(ended, none, `${kind}: and takes all away at its end`);
   }
   t.equal(crashes.length, 3);
 });

@@ -7,28 +7,28 @@ import { once } from 'node:events';
 import { attachClsact, attachTap, attachTcx, tcxPrograms } from '../../../../agent/capture/ebpf/attach.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 
-const ways = {
+const attachers = {
   tcx: attachTcx,
   clsact: attachClsact,
   tap: (fd: number, index: number) => attachTap(fd, index),
 } as const;
-type Way = keyof typeof ways;
+type Kind = keyof typeof attachers;
 
 /** How many programs of TCX, filters of clsact and packet sockets there are. */
-export type Standing = { tcx: number; clsact: number; sockets: number };
-export type Crash = { way: Way; held: Standing; killed: Standing; again: Standing; ended: Standing };
+export type Attached = { tcx: number; clsact: number; sockets: number };
+export type Crash = { kind: Kind; held: Attached; killed: Attached; again: Attached; ended: Attached };
 
 function indexOf(): number {
   return (JSON.parse(execFileSync('ip', ['-j', 'link', 'show', 'host']).toString()) as [{ ifindex: number }])[0]
     .ifindex;
 }
 
-function attach(way: Way) {
-  const program = loadProgram(way === 'tap' ? 'tap' : 'ebpf', 1000);
-  return ways[way](program.program(way === 'tap' ? 'tap_both' : 'from_pod'), indexOf(), 'from-pod');
+function attach(kind: Kind) {
+  const program = loadProgram(kind === 'tap' ? 'tap' : 'ebpf', 1000);
+  return attachers[kind](program.programFd(kind === 'tap' ? 'tap_both' : 'from_pod'), indexOf(), 'from-pod');
 }
 
-function standing(): Standing {
+function attached(): Attached {
   const filters = execFileSync('tc', ['filter', 'show', 'dev', 'host', 'ingress']).toString();
   return {
     tcx: tcxPrograms(indexOf(), 'from-pod').ids.length,
@@ -37,27 +37,27 @@ function standing(): Standing {
   };
 }
 
-async function crash(way: Way): Promise<Crash> {
-  const holder = spawn(process.execPath, [import.meta.filename, 'hold', way], { stdio: ['ignore', 'pipe', 'inherit'] });
+async function crash(kind: Kind): Promise<Crash> {
+  const holder = spawn(process.execPath, [import.meta.filename, 'hold', kind], { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(holder.stdout, 'data');
-  const held = standing();
+  const held = attached();
   holder.kill('SIGKILL');
   await once(holder, 'exit');
-  const killed = standing();
-  const attachment = attach(way);
-  const again = standing();
+  const killed = attached();
+  const attachment = attach(kind);
+  const again = attached();
   attachment.detach();
-  return { way, held, killed, again, ended: standing() };
+  return { kind, held, killed, again, ended: attached() };
 }
 
 if (process.argv[2] === 'hold') {
-  attach(process.argv[3] as Way);
+  attach(process.argv[3] as Kind);
   process.stdout.write('held');
   setInterval(() => undefined, 60_000);
 } else {
   execFileSync('sh', ['-c', 'ip link add pod type veth peer name host && ip link set pod up && ip link set host up']);
   const crashes: Crash[] = [];
-  for (const way of Object.keys(ways) as Way[]) crashes.push(await crash(way));
+  for (const kind of Object.keys(attachers) as Kind[]) crashes.push(await crash(kind));
   process.stdout.write(JSON.stringify(crashes));
   process.exit(0);
 }

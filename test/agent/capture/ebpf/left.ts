@@ -4,7 +4,7 @@
 //   node left.ts hold INDEX watches and waits to be killed
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Books } from '../../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { PcapSource } from '../../../../agent/capture/pcap/live.ts';
 import type { CaptureSource } from '../../../../agent/capture/source.ts';
 import { makePair, nowUs, shell, Watching } from './node-link.ts';
@@ -16,7 +16,7 @@ const next: Record<string, () => CaptureSource> = {
   'ebpf at clsact': () => new Watching('ebpf', 'clsact').source,
   'ebpf at TCX': () => new Watching('ebpf', 'tcx').source,
   tap: () => new Watching('tap').source,
-  pcap: () => new PcapSource(options, new Books()),
+  pcap: () => new PcapSource(options, new PacketAccounting()),
 };
 
 function ours(): number {

@@ -11,7 +11,7 @@ const programs = ['from_pod', 'to_pod', 'tap_to_pod', 'tell_moment'] as const;
 
 t.test('a kernel that lets no program ask conntrack loads the others, and it is said why', { skip }, async (t) => {
   const program = loadProgram('ebpf', 1_000, compileForOldKernel(t.testdir({})));
-  for (const name of programs) t.ok(program.program(name) > 0, `${name} is loaded`);
+  for (const name of programs) t.ok(program.programFd(name) > 0, `${name} is loaded`);
   t.same(program.conntrack, {
     asked: false,
     why: "the kernel's verifier refuses the program (EINVAL): it lets programs ask conntrack from Linux 6.1 on, and where that is a module (nf_conntrack), only those of CAP_SYS_ADMIN",

@@ -12,16 +12,16 @@ function outcomeOf<Outcome>(name: string): Outcome {
 }
 
 t.test('between TCX and the tap, back and forth under traffic: nothing passes unseen', async (t) => {
-  type Outcome = { ways: string[]; passed: number; seen: number; wholeSinceUs: number };
-  const { ways, passed, seen, wholeSinceUs } = outcomeOf<Outcome>('under traffic');
-  t.same(ways, Array.from({ length: 5 }, () => ['tap 1', 'tcx 1']).flat());
+  type Outcome = { summaries: string[]; passed: number; seen: number; gapFreeSinceUs: number };
+  const { summaries, passed, seen, gapFreeSinceUs } = outcomeOf<Outcome>('under traffic');
+  t.same(summaries, Array.from({ length: 5 }, () => ['tap 1', 'tcx 1']).flat());
   t.ok(seen >= passed, `${passed} passed, ${seen} were seen`);
   t.comment(`${seen - passed} were counted twice`);
-  t.equal(wholeSinceUs, 0);
+  t.equal(gapFreeSinceUs, 0);
 });
 
 t.test('an interface that is down and up again before its last rows are read is watched again', async (t) => {
-  t.same(outcomeOf('flap'), { before: 0, after: 0, later: 0, ways: 'tcx 1' });
+  t.same(outcomeOf('flap'), { before: 0, after: 0, later: 0, summary: 'tcx 1' });
 });
 
 t.test(
@@ -29,15 +29,15 @@ t.test(
   async (t) => {
     const first = { isAhead: false, seesFromPod: true, missing: 0 };
     const insisted = { isAhead: true, seesFromPod: false, missing: 0 };
-    t.same(outcomeOf('front'), { told: [first, first, first, insisted, insisted], atEnd: true, left: 0 });
+    t.same(outcomeOf('front'), { outcomes: [first, first, first, insisted, insisted], atEnd: true, left: 0 });
   },
 );
 
 t.test('a TCX program behind ours hides nothing from it; of one that came and went it is not known', async (t) => {
   t.same(outcomeOf('towards'), [
-    { missing: 0, ways: 'tap 1' },
-    { missing: 0, ways: 'tcx 1' },
-    { missing: 0, ways: 'tcx 1; gaps 1' },
+    { missing: 0, summary: 'tap 1' },
+    { missing: 0, summary: 'tcx 1' },
+    { missing: 0, summary: 'tcx 1; gaps 1' },
   ]);
 });
 
@@ -48,6 +48,6 @@ t.test('who stands behind ours and was not told of is known within 50 looks', as
   for (const some of looks) t.ok(some > 0 && some <= 50, `after ${some} looks`);
 });
 
-t.test('many interfaces: each is watched both ways, and nothing is left at the end', async (t) => {
-  t.same(outcomeOf('many'), { seen: 20, ways: 'tcx 10', left: 0 });
+t.test('many interfaces: each is watched both summary, and nothing is left at the end', async (t) => {
+  t.same(outcomeOf('many'), { seen: 20, summary: 'tcx 10', left: 0 });
 });

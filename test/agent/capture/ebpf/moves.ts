@@ -31,20 +31,20 @@ const cases: Record<string, () => Promise<unknown>> = {
     const words = [new URL('send.ts', import.meta.url).pathname, JSON.stringify(links)];
     const sender = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(sender.stdout, 'data');
-    const ways: string[] = [];
+    const summaries: string[] = [];
     for (let i = 0; i < 5; i++) {
       shell('tc qdisc add dev host root handle 1: htb');
       await watching.settle();
-      ways.push(watching.source.ways);
+      summaries.push(watching.source.attachmentSummary);
       shell('tc qdisc del dev host root');
       await watching.settle();
-      ways.push(watching.source.ways);
+      summaries.push(watching.source.attachmentSummary);
     }
     sender.kill('SIGKILL');
     await once(sender, 'exit');
     await watching.settle();
     const counted = { passed: passed() - before.passed, seen: watching.seen - before.seen };
-    return { ways, ...counted, wholeSinceUs: watching.source.visible(links.host).wholeSinceUs };
+    return { summaries, ...counted, gapFreeSinceUs: watching.source.visibility(links.host).gapFreeSinceUs };
   },
 
   /** Down and up again before its last rows are read. */
@@ -57,42 +57,42 @@ const cases: Record<string, () => Promise<unknown>> = {
     watching.source.forget(link);
     watching.source.watch({ ...link, appearedUs: 1 });
     const after = await missing(watching);
-    const { ways } = watching.source;
+    const { attachmentSummary: summary } = watching.source;
     for (let i = 0; i < 3; i++) await watching.settle();
     const later = await missing(watching);
     await watching.source.close(() => undefined);
-    return { before, after, later, ways };
+    return { before, after, later, summary };
   },
 
   /** Somebody puts a program ahead of ours where packets leave the pod, once or again whenever ours went ahead. */
   async front() {
     const watching = new Watching('ebpf');
     watching.source.watch(link);
-    const other = loadProgram('bench', 1000).program('empty');
+    const other = loadProgram('bench', 1000).programFd('empty');
     const isAhead = () => tcxPrograms(links.host, 'from-pod').ids[0] === programId(other);
-    const told: { isAhead: boolean; seesFromPod: boolean; missing: number }[] = [];
+    const outcomes: { isAhead: boolean; seesFromPod: boolean; missing: number }[] = [];
     for (let i = 0; i < 5; i++) {
       const attached = attachTcx(other, links.host, 'from-pod');
       await watching.settle();
-      const seesFromPod = watching.source.visible(links.host).fromPod;
-      told.push({ isAhead: isAhead(), seesFromPod, missing: await missing(watching) });
+      const seesFromPod = watching.source.visibility(links.host).fromPod;
+      outcomes.push({ isAhead: isAhead(), seesFromPod, missing: await missing(watching) });
       attached.detach();
     }
     await watching.settle();
-    const atEnd = watching.source.visible(links.host).fromPod;
+    const atEnd = watching.source.visibility(links.host).fromPod;
     await watching.source.close(() => undefined);
-    return { told, atEnd, left: tcxPrograms(links.host, 'from-pod').ids.length };
+    return { told: outcomes, atEnd, left: tcxPrograms(links.host, 'from-pod').ids.length };
   },
 
   /** Programs of TCX towards the pod: one that comes and stays, one that goes, and two changes between two looks. */
   async towards() {
     const watching = new Watching('ebpf');
     watching.source.watch(link);
-    const other = loadProgram('bench', 1000).program('empty');
-    const told: { ways: string; missing: number }[] = [];
+    const other = loadProgram('bench', 1000).programFd('empty');
+    const outcomes: { summary: string; missing: number }[] = [];
     const tell = async () => {
       await watching.settle();
-      told.push({ missing: await missing(watching), ways: watching.source.ways });
+      outcomes.push({ missing: await missing(watching), summary: watching.source.attachmentSummary });
     };
     const behind = attachTcx(other, links.host, 'to-pod');
     await tell();
@@ -100,7 +100,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     await tell();
     attachTcx(other, links.host, 'to-pod').detach();
     await tell();
-    return told;
+    return outcomes;
   },
 
   /** Whoever stands behind ours, of whom netlink tells nothing: at which look they are known. */
@@ -109,12 +109,12 @@ const cases: Record<string, () => Promise<unknown>> = {
     const others = new OtherFilters('tcx', { 'from-pod': 0, 'to-pod': 0 }, deaf);
     const looksUntil = (isBehind: boolean) => {
       for (let looks = 0; looks <= 100; looks++) {
-        if (others.towardsPod(links.host) === isBehind) return looks;
+        if (others.isFilteredTowardsPod(links.host) === isBehind) return looks;
         others.refresh();
       }
       return Number.POSITIVE_INFINITY;
     };
-    const told = [looksUntil(false)];
+    const outcomes = [looksUntil(false)];
     for (const [command, isBehind] of [
       [
         'tc qdisc add dev host clsact; tc filter add dev host egress pref 1 bpf bytecode "1,6 0 0 2" direct-action',
@@ -124,9 +124,9 @@ const cases: Record<string, () => Promise<unknown>> = {
       ['tc qdisc add dev host root handle 1: htb', true],
     ] as const) {
       shell(command);
-      told.push(looksUntil(isBehind));
+      outcomes.push(looksUntil(isBehind));
     }
-    return told;
+    return outcomes;
   },
 
   /** The source is what many new pods at once wait for. */
@@ -139,12 +139,12 @@ const cases: Record<string, () => Promise<unknown>> = {
     for (const pair of pairs) exchange(pair, 1000);
     await watching.settle();
     const seen = watching.seen - before;
-    const { ways } = watching.source;
+    const { attachmentSummary: summary } = watching.source;
     await watching.source.close(() => undefined);
     const left = pairs.map(
       ({ host }) => tcxPrograms(host, 'from-pod').ids.length + tcxPrograms(host, 'to-pod').ids.length,
     );
-    return { seen, ways, left: left.reduce((sum, one) => sum + one) };
+    return { seen, summary, left: left.reduce((sum, one) => sum + one) };
   },
 };
 

@@ -2,8 +2,8 @@
 // Nothing passes it but what is sent here.
 import { execFileSync } from 'node:child_process';
 import { pino } from 'pino';
-import { Books } from '../../../../accounting/accounting.ts';
-import { type Places, TcPlaces } from '../../../../agent/capture/ebpf/places.ts';
+import { PacketAccounting } from '../../../../accounting/accounting.ts';
+import { type Attacher, TcAttacher } from '../../../../agent/capture/ebpf/places.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 import { RawSender, udpFrame } from '../../../../bench/raw-sender.ts';
@@ -36,16 +36,16 @@ export function passed(link = 'host'): number {
 /** A source whose rows are read by hand. */
 export class Watching {
   readonly source: KernelSource;
-  readonly books = new Books();
+  readonly accounting = new PacketAccounting();
   readonly records: ConnectionRecord[] = [];
 
   /** `hook`: that of the kernel where none is said. */
   constructor(name: 'ebpf' | 'tap', hook?: 'tcx' | 'clsact') {
     const program = loadProgram(name, 10_000);
     const options = { maxConnections: 10_000, reportEveryUs: 1, nowUs, seed: 7 };
-    const beside = { translation: () => undefined, dns: () => undefined };
-    const places: Places | undefined = hook === undefined ? undefined : new TcPlaces(program, hook);
-    this.source = new KernelSource(name, program, options, this.books, beside, pino({ level: 'silent' }), places);
+    const eventHandlers = { translation: () => undefined, dns: () => undefined };
+    const attacher: Attacher | undefined = hook === undefined ? undefined : new TcAttacher(program, hook);
+    this.source = new KernelSource(name, program, options, this.accounting, eventHandlers, pino({ level: 'silent' }), attacher);
   }
 
   look(): number {
@@ -59,7 +59,7 @@ export class Watching {
   }
 
   get seen(): number {
-    return this.books.snapshot().seen;
+    return this.accounting.snapshot().seen;
   }
 }
 

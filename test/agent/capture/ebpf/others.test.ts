@@ -15,7 +15,7 @@ function others(hook: 'tcx' | 'clsact', ...commands: string[]): Others {
   return JSON.parse(execFileSync('unshare', words, { encoding: 'utf8', timeout: 60_000 })) as Others;
 }
 
-const whole = (ways: string): Seen => ({ ways, fromPod: true, toPod: true, missing: 0 });
+const whole = (summary: string): Seen => ({ summary, fromPod: true, toPod: true, missing: 0 });
 
 const behind: Record<string, [come: string, go: string]> = {
   'a filter of clsact': [
@@ -71,7 +71,7 @@ for (const [taken, command] of Object.entries({
 })) {
   t.test(`clsact, ${taken} taken away by others: put back, and the gap is told`, async (t) => {
     const { changes, filtersLeft } = others('clsact', command, command);
-    t.match(changes[0], { movedSince: true, noticed: { ways: /^clsact 1; gaps [12]$/ } });
+    t.match(changes[0], { movedSince: true, noticed: { summary: /^clsact 1; gaps [12]$/ } });
     for (const { noticed, movedSince } of changes) {
       t.match(noticed, { fromPod: true, toPod: true, missing: 0 });
       t.ok(movedSince, 'and the next time');

@@ -3,7 +3,7 @@
 //   node others.ts HOOK COMMAND...
 import { exchange, makePair, passed, shell, Watching } from './node-link.ts';
 
-export type Seen = { ways: string; fromPod: boolean; toPod: boolean; missing: number };
+export type Seen = { summary: string; fromPod: boolean; toPod: boolean; missing: number };
 export type Others = {
   before: Seen;
   /** For each command: what passed after it and before the next look was in records that prove nothing; and later on. */
@@ -24,26 +24,26 @@ async function seen(): Promise<Seen> {
   const before = { passed: passed(), seen: watching.seen };
   for (let i = 0; i < each; i++) exchange(links, port++);
   await watching.settle();
-  const { fromPod, toPod } = source.visible(links.host);
+  const { fromPod, toPod } = source.visibility(links.host);
   const missing = passed() - before.passed - (watching.seen - before.seen);
-  return { ways: source.ways, fromPod, toPod, missing };
+  return { summary: source.attachmentSummary, fromPod, toPod, missing };
 }
 
 const before = await seen();
 const changes: Others['changes'] = [];
 for (const command of commands) {
-  const { wholeSinceUs } = source.visible(links.host);
+  const { gapFreeSinceUs } = source.visibility(links.host);
   shell(command);
   const first = port;
   for (let i = 0; i < each; i++) exchange(links, port++);
   await watching.settle();
   const ofThem = records.filter(({ initiatorPort }) => initiatorPort >= first);
-  const unproven = ofThem.length > 0 && ofThem.every((record) => record.unproven);
-  const movedSince = source.visible(links.host).wholeSinceUs > wholeSinceUs;
+  const unproven = ofThem.length > 0 && ofThem.every((record) => record.deliveryUnproven);
+  const movedSince = source.visibility(links.host).gapFreeSinceUs > gapFreeSinceUs;
   changes.push({ unproven, movedSince, noticed: await seen() });
 }
 await source.close(() => undefined);
 const filtersLeft = shell('tc filter show dev host ingress; tc filter show dev host egress').match(/0x5742/g)?.length;
-const told: Others = { before, changes, filtersLeft: filtersLeft ?? 0 };
-process.stdout.write(JSON.stringify(told));
+const result: Others = { before, changes, filtersLeft: filtersLeft ?? 0 };
+process.stdout.write(JSON.stringify(result));
 process.exit(0);

@@ -13,7 +13,7 @@ import {
   slotBytes,
   slots,
   translationEvent,
-  untold,
+  missedEvents,
 } from '../../../../agent/capture/ebpf/layout.ts';
 import { storesOutside } from './stores.ts';
 
@@ -142,15 +142,15 @@ t.test('rows and events lie where layout.ts says', async (t) => {
   const marks = {
     FIRST_FROM_HIGH: mark.firstFromHigh,
     POD_IS_LOW: mark.podIsLow,
-    LOW_BEGAN: mark.lowBegan,
-    HIGH_BEGAN: mark.highBegan,
+    LOW_BEGAN: mark.lowInitiated,
+    HIGH_BEGAN: mark.highInitiated,
     FIRST_QUOTED: mark.firstQuoted,
     UNREACHABLE: mark.unreachable,
-    LOW_SPOKE: mark.lowSpoke,
-    HIGH_SPOKE: mark.highSpoke,
+    LOW_SPOKE: mark.lowSent,
+    HIGH_SPOKE: mark.highSent,
   };
   const reasons = counters.map((reason, index) => [reason.toUpperCase().replaceAll('-', '_'), index] as const);
-  const untoldAt = untold.map((what, index) => [`UNTOLD_${what.toUpperCase()}`, counters.length + index] as const);
+  const untoldAt = missedEvents.map((what, index) => [`UNTOLD_${what.toUpperCase()}`, counters.length + index] as const);
   const asserted = [
     ...offsets.map(([type, field, offset]) => [`__builtin_offsetof(struct ${type}, ${field})`, offset] as const),
     ['sizeof(struct flow)', row.bytes] as const,
@@ -161,7 +161,7 @@ t.test('rows and events lie where layout.ts says', async (t) => {
     ...Object.entries(marks),
     ...reasons,
     ...untoldAt,
-    ['COUNTERS', counters.length + untold.length] as const,
+    ['COUNTERS', counters.length + missedEvents.length] as const,
   ];
   const probe = asserted.map(([what, value]) => `_Static_assert(${what} == ${value}, "${what.replaceAll('"', '')}");`);
   const file = join(t.testdir({}), 'probe.c');

@@ -4,7 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { pino } from 'pino';
-import { Books } from '../../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 import { RawSender } from '../../../../bench/raw-sender.ts';
@@ -18,13 +18,13 @@ for (const link of ['pod', 'host']) {
 const index = (link: string) =>
   (JSON.parse(execFileSync('ip', ['-j', 'link', 'show', link]).toString()) as [{ ifindex: number }])[0].ifindex;
 const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;
-const books = new Books();
+const accounting = new PacketAccounting();
 const options = { maxConnections: 10_000, reportEveryUs: 1_000_000, nowUs, seed: 7 };
-const beside = { translation: () => undefined, dns: () => undefined };
-const source = new KernelSource(name, loadProgram(name, 10_000), options, books, beside, pino({ level: 'silent' }));
+const eventHandlers = { translation: () => undefined, dns: () => undefined };
+const source = new KernelSource(name, loadProgram(name, 10_000), options, accounting, eventHandlers, pino({ level: 'silent' }));
 source.watch({ index: index('host'), name: 'host', appearedUs: 0 });
 const frames = (JSON.parse(readFileSync(file, 'utf8')) as string[]).map((hex) => Buffer.from(hex, 'hex'));
 new RawSender(index('pod'), frames).send(frames.length);
 const records: ConnectionRecord[] = [];
 await source.close((record) => records.push(record));
-process.stdout.write(JSON.stringify({ records, books: books.snapshot() }));
+process.stdout.write(JSON.stringify({ records, accounting: accounting.snapshot() }));

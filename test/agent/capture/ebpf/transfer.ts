@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
-import { Books } from '../../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 
@@ -115,7 +115,7 @@ function watch(name: 'ebpf' | 'tap'): () => Promise<number> {
   const options = { maxConnections: 1_000, reportEveryUs: 1_000_000, nowUs, seed: 7 };
   const beside = { translation: () => undefined, dns: () => undefined };
   const log = pino({ level: 'silent' });
-  const source = new KernelSource(name, loadProgram(name, 1_000), options, new Books(), beside, log);
+  const source = new KernelSource(name, loadProgram(name, 1_000), options, new PacketAccounting(), beside, log);
   const [{ ifindex }] = JSON.parse(execFileSync('ip', ['-j', 'link', 'show', 'vh']).toString()) as [
     { ifindex: number },
   ];

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
-import { Books } from '../../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 
@@ -89,7 +89,7 @@ async function main(traffic: string): Promise<number[]> {
     'ebpf',
     loadProgram('ebpf', 1_000),
     options,
-    new Books(),
+    new PacketAccounting(),
     { translation: (_, { translated }) => reached.push(translated.responderPort), dns: () => undefined },
     pino({ level: 'silent' }),
   );

@@ -105,7 +105,7 @@ t.test('a packet for which there is no room is lost and counted; what ends makes
   for (let port = 1; port <= 5; port++) flows.out(0, udp(port, 53));
   flows.out(0, udp(1, 53));
   t.equal(packetsIn(flows.drain(1)), 3);
-  t.same(flows.books.snapshot().lost, { 'table-full': 3 });
+  t.same(flows.accounting.snapshot().lost, { 'table-full': 3 });
   flows.drain(61);
   flows.out(62, udp(5, 53));
   t.equal(flows.drain(63).length, 1);
@@ -115,7 +115,7 @@ t.test('records that wait for a drain are bounded as the table is, and what does
   const flows = new Flows({ maxConnections: 2 });
   for (let sequence = 1; sequence <= 10; sequence++) flows.out(sequence, tcp(40000, 5432, 'S', { sequence }));
   t.equal(packetsIn(flows.drain(11)), 3, 'two that ended and one that lives');
-  t.same(flows.books.snapshot().lost, { 'table-full': 7 });
+  t.same(flows.accounting.snapshot().lost, { 'table-full': 7 });
 });
 
 t.test('the end of a file tells what is left, and not that it ended', async (t) => {
@@ -165,11 +165,11 @@ t.test('whatever comes and whenever it is drained: every packet is in one record
         assert(flows.table.size <= maxConnections);
       }
       records.push(...flows.finish());
-      const { seen, lost } = flows.books.snapshot();
+      const { seen, lost } = flows.accounting.snapshot();
       const missing = lost['table-full'] ?? 0;
       assert.equal(packetsIn(records) + missing, seen);
-      const told = records.reduce((sum, one) => sum + one.bytes.forward + one.bytes.reverse, 0);
-      assert(missing > 0 ? told < bytes : told === bytes);
+      const reported = records.reduce((sum, one) => sum + one.bytes.forward + one.bytes.reverse, 0);
+      assert(missing > 0 ? reported < bytes : reported === bytes);
       for (const { beganUs, firstUs, lastUs } of records) assert(beganUs <= firstUs && firstUs <= lastUs);
       endsOnce(records);
     }),

@@ -34,7 +34,7 @@ t.test('both directions are one connection: counters, bytes and flags of each, t
       synRetries: 0,
       unreachable: false,
       answered: true,
-      unproven: false,
+      deliveryUnproven: false,
       rttUs: 0.2 * second,
       ended: false,
       translation: undefined,
@@ -46,7 +46,7 @@ t.test('the point is the initiatorâ€™s where the pod began, else the responderâ€
   const flows = new Flows();
   flows.out(0, fromWeb('S'));
   flows.see(0, ip4(db, web, tcp(50000, 80, 'S')), 'to-pod');
-  flows.see(0, ip4(web, db, tcp(60000, 80, 'S')), 'elsewhere');
+  flows.see(0, ip4(web, db, tcp(60000, 80, 'S')), 'not-at-pod');
   const points = flows.drain(1).map((record) => [record.initiatorPort, record.point]);
   t.same(Object.fromEntries(points), { 40000: 'source', 50000: 'destination', 60000: 'host' });
 });
@@ -97,9 +97,9 @@ t.test(
   'in a file a SYN that is there again at once is the same packet at a second interface, and no retry',
   async (t) => {
     const flows = new Flows();
-    flows.see(0, ip4(web, db, fromWeb('S')), 'elsewhere');
-    flows.see(0.00001, ip4(web, db, fromWeb('S')), 'elsewhere');
-    flows.see(1, ip4(web, db, fromWeb('S')), 'elsewhere');
+    flows.see(0, ip4(web, db, fromWeb('S')), 'not-at-pod');
+    flows.see(0.00001, ip4(web, db, fromWeb('S')), 'not-at-pod');
+    flows.see(1, ip4(web, db, fromWeb('S')), 'not-at-pod');
     matchEach(t, flows.drain(2), [{ synRetries: 1, packets: { forward: 3 } }]);
   },
 );
@@ -154,12 +154,12 @@ t.test('FIN from both sides ends a connection, one alone does not', async (t) =>
 });
 
 t.test('RST ends a connection, from either side', async (t) => {
-  for (const way of ['out', 'back'] as const) {
+  for (const direction of ['out', 'back'] as const) {
     const flows = new Flows();
     flows.out(0, fromWeb('S'));
-    flows[way](0.1, way === 'out' ? fromWeb('R') : fromDb('RA'));
+    flows[direction](0.1, direction === 'out' ? fromWeb('R') : fromDb('RA'));
     const [record] = flows.drain(1);
     t.equal(record!.ended, true);
-    t.equal(record!.tcpFlags[way === 'out' ? 'forward' : 'reverse'] & RST, RST);
+    t.equal(record!.tcpFlags[direction === 'out' ? 'forward' : 'reverse'] & RST, RST);
   }
 });

@@ -82,7 +82,7 @@ t.test(
   'a file is not always in order: the earliest packet is the beginning, and a late SYN names the initiator',
   async (t) => {
     const flows = new Flows();
-    const see = (s: number, body: Body, from = web, to = db) => flows.see(s, ip4(from, to, body), 'elsewhere');
+    const see = (s: number, body: Body, from = web, to = db) => flows.see(s, ip4(from, to, body), 'not-at-pod');
     see(0.3, tcp(50000, 40000, 'A'), db, web);
     see(0.1, tcp(50000, 40000, 'SA', { acknowledged: 1001 }), db, web);
     see(0, tcp(40000, 50000, 'S', { sequence: 1000 }));

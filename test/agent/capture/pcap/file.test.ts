@@ -49,14 +49,14 @@ t.test('progress is told once a piece and ends with the size of the file', async
   const large = { frame: Buffer.alloc(200_000) };
   const file = pcapFile(Array.from({ length: 50 }, () => large));
   writeFileSync(path, file);
-  const told: number[] = [];
+  const progress: number[] = [];
   await readCaptureFile(
     path,
     () => undefined,
-    (bytes) => told.push(bytes),
+    (bytes) => progress.push(bytes),
   );
-  t.ok(told.length >= 3 && told.every((bytes, i) => i === 0 || bytes >= told[i - 1]!), String(told));
-  t.equal(told.at(-1), file.length);
+  t.ok(progress.length >= 3 && progress.every((bytes, i) => i === 0 || bytes >= progress[i - 1]!), String(progress));
+  t.equal(progress.at(-1), file.length);
 });
 
 t.test('what a packet’s receiver throws is not taken for a fault of the file', async (t) => {

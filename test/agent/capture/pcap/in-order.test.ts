@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { Packet } from '../../../../agent/capture/decode/packet.ts';
-import { mergeRuns, Run } from '../../../../agent/capture/pcap/in-order.ts';
+import { mergeRuns, PacketRun } from '../../../../agent/capture/pcap/in-order.ts';
 
-function run(...timesUs: number[]): Run {
-  const made = new Run();
+function run(...timesUs: number[]): PacketRun {
+  const made = new PacketRun();
   made.timesUs = timesUs;
-  made.packets = timesUs.map(() => new Packet('closed'));
+  made.packets = timesUs.map(() => new Packet('opaque'));
   return made;
 }
 
 /** `a` and `b` with the time, in the order in which they are handed over. */
-function merged(first: Run, second: Run, untilUs: number): string[] {
+function merged(first: PacketRun, second: PacketRun, untilUs: number): string[] {
   const order: string[] = [];
   mergeRuns(
     first,

@@ -145,7 +145,7 @@ t.test('a corrupt block: what stands before and behind it is read, with one line
     ['rubbish', Buffer.alloc(64, 0xee), /a block claims 4008636142 bytes/],
     ['rubbish that moves what follows', Buffer.alloc(63, 0xee), /a block claims 4008636142 bytes/],
   ];
-  for (const [name, bytes, told] of faults) {
+  for (const [name, bytes, expected] of faults) {
     const { packets, lines } = await readBytes(
       t,
       join(head, link(), packet(t0, other), bytes, packet(t0, other), packet(t0, other)),
@@ -156,7 +156,7 @@ t.test('a corrupt block: what stands before and behind it is read, with one line
       name,
     );
     t.equal(lines.length, 1, name);
-    t.match(lines[0], told, name);
+    t.match(lines[0], expected, name);
     t.match(
       lines[0],
       /^capture-file-corrupt: FILE, byte \d+: .* passed over, the 1 packets before them were read; /,

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { Books } from '../../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
 import { problemLine } from '../../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
@@ -12,24 +12,24 @@ import * as packets from '../../../scene/packets.ts';
 import { arp, cooked2, ethernet, ip4, middle, tcp, udp, vxlan } from '../../../scene/packets.ts';
 import { second, t0 } from '../../../scene/records.ts';
 
-type Heard = { protocol: number; bytes: string; timeUs: number };
+type DnsMessage = { protocol: number; bytes: string; timeUs: number };
 
 async function replayed(t: Test, file: Buffer, maxConnections = 1000) {
   const path = join(folderFor(t), 'some.pcap');
   writeFileSync(path, file);
-  const books = new Books();
-  const heard: Heard[] = [];
+  const accounting = new PacketAccounting();
+  const dnsMessages: DnsMessage[] = [];
   const batches: { records: ConnectionRecord[]; untilUs: number }[] = [];
-  const problems = await replayFile(path, books, {
+  const problems = await replayFile(path, accounting, {
     maxConnections,
-    names: {
-      take: (protocol, bytes, timeUs) => heard.push({ protocol, bytes: Buffer.from(bytes).toString(), timeUs }),
+    dnsSink: {
+      receive: (protocol, bytes, timeUs) => dnsMessages.push({ protocol, bytes: Buffer.from(bytes).toString(), timeUs }),
     },
     onProgress: () => undefined,
     onRecords: (records, untilUs) => batches.push({ records, untilUs }),
   });
   const records = batches.flatMap((batch) => batch.records);
-  return { batches, records, heard, books: books.snapshot(), lines: problems.map(problemLine) };
+  return { batches, records, dnsMessages, accounting: accounting.snapshot(), lines: problems.map(problemLine) };
 }
 
 function between(body: packets.Body, reply: packets.Body): Captured[] {
@@ -41,7 +41,7 @@ function between(body: packets.Body, reply: packets.Body): Captured[] {
 
 t.test('a file becomes connection records at a point that is no pod’s', async (t) => {
   const handshake = between(tcp(40000, 80, 'S'), tcp(80, 40000, 'SA', { acknowledged: 1001 }));
-  const { records, books, lines } = await replayed(t, pcapFile(handshake));
+  const { records, accounting, lines } = await replayed(t, pcapFile(handshake));
   matchEach(t, records, [
     {
       initiator: '10.0.1.2',
@@ -52,7 +52,7 @@ t.test('a file becomes connection records at a point that is no pod’s', async 
       rttUs: 500,
     },
   ]);
-  t.same(books.seen, 2);
+  t.same(accounting.seen, 2);
   t.same(lines, []);
 });
 
@@ -65,10 +65,10 @@ t.test('every packet of the file is in a record, set aside, or lost by its reaso
     ethernet(ip4('192.0.2.1', '192.0.2.2', udp(1, 4789, vxlan(ethernet(ip4('10.0.1.2', '10.0.2.3', udp(40000, 53))))))),
     ethernet(ip4('10.0.1.9', '10.0.2.3', udp(40000, 53))),
   ];
-  const { records, books } = await replayed(t, pcapFile(frames.map((frame) => ({ frame }))), 1);
-  t.match(books, {
+  const { records, accounting } = await replayed(t, pcapFile(frames.map((frame) => ({ frame }))), 1);
+  t.match(accounting, {
     seen: 7,
-    setAside: { 'not-ip': 1 },
+    ignored: { 'not-ip': 1 },
     lost: { 'fragment-without-first': 1, corrupt: 1, 'table-full': 1 },
   });
   matchEach(t, records, [{ packets: { forward: 2, reverse: 1 } }], 'what the tunnel carries is of the same connection');
@@ -102,11 +102,11 @@ t.test('records are told as the file’s time goes on, what is left at its end',
 });
 
 t.test('a link type that is not decoded is told once, and its packets are lost', async (t) => {
-  const { books, lines } = await replayed(
+  const { accounting, lines } = await replayed(
     t,
     pcapFile([{ frame: Buffer.alloc(60) }, { frame: Buffer.alloc(60) }], { linkType: 105 }),
   );
-  t.same(books.lost, { 'unknown-link-type': 2 });
+  t.same(accounting.lost, { 'unknown-link-type': 2 });
   t.equal(lines.length, 1);
   t.match(lines[0], /^capture-link-type-unknown: .*: link type 105 cannot be decoded; /);
 });
@@ -140,8 +140,8 @@ t.test('what a DNS server wrote is handed over without its headers, and nothing 
     ethernet(ip4(pod, server, packets.icmp(3, 3, 4, ip4(server, pod, udp(53, 40_000, body)).bytes))),
   ];
   const linked = frames.filter((_, i) => i !== 2);
-  const { heard, books } = await replayed(t, pcapFile(linked.map((frame, i) => ({ frame, timeUs: t0 + i }))));
-  const bodies = heard.filter(({ bytes }) => bytes !== '');
+  const { dnsMessages, accounting } = await replayed(t, pcapFile(linked.map((frame, i) => ({ frame, timeUs: t0 + i }))));
+  const bodies = dnsMessages.filter(({ bytes }) => bytes !== '');
   t.same(
     bodies.map(({ protocol, bytes, timeUs }) => [protocol, bytes, timeUs - t0]),
     [
@@ -152,10 +152,10 @@ t.test('what a DNS server wrote is handed over without its headers, and nothing 
       [17, 'answer', 7], // a first fragment has the beginning
     ],
   );
-  t.equal(books.seen, linked.length, 'each packet is counted once');
+  t.equal(accounting.seen, linked.length, 'each packet is counted once');
   const cooked = await replayed(t, pcapFile([{ frame: frames[2]! }], { linkType: 276 }));
   t.same(
-    cooked.heard.map(({ bytes }) => bytes),
+    cooked.dnsMessages.map(({ bytes }) => bytes),
     ['answer'],
   );
 });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { Books } from '../../../../accounting/accounting.ts';
+import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
 import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
 import { UDP } from '../../../../model/protocol.ts';
@@ -40,19 +40,19 @@ t.test(
     const { packets } = await readPath(path);
     t.ok(packets.every(({ linkType }) => linkType === linkTypes.cooked2));
 
-    const books = new Books();
+    const accounting = new PacketAccounting();
     const records: ConnectionRecord[] = [];
-    const problems = await replayFile(path, books, {
+    const problems = await replayFile(path, accounting, {
       maxConnections: 100,
-      names: { take: () => undefined },
+      dnsSink: { receive: () => undefined },
       onProgress: () => undefined,
       onRecords: (some) => records.push(...some),
     });
     t.same(problems, []);
-    const { seen, lost } = books.snapshot();
+    const { seen, lost } = accounting.snapshot();
     t.same({ seen, lost }, { seen: packets.length, lost: {} });
     const counted = records.reduce((sum, one) => sum + one.packets.forward + one.packets.reverse, 0);
-    t.equal(counted, packets.length - (books.snapshot().setAside['not-ip'] ?? 0));
+    t.equal(counted, packets.length - (accounting.snapshot().ignored['not-ip'] ?? 0));
 
     const closed = SYN | ACK | FIN;
     const of = (protocol: number, address: string) =>

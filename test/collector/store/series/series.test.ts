@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { type Logger, pino } from 'pino';
 import t, { type Test } from 'tap';
 import { Series, type SeriesOptions } from '../../../../collector/store/series/series.ts';
-import type { Judged } from '../../../../collector/store/store.ts';
+import type { ChangeSet } from '../../../../collector/store/store.ts';
 import type { Connection } from '../../../../model/connection.ts';
 import { connection, podEnd } from '../../../scene/connections.ts';
 import { finding } from '../../../scene/findings.ts';
@@ -18,7 +18,7 @@ const options = {
   maxQueuedPoints: 1000,
   maxConnections: 1000,
   maxFindings: 1000,
-  everyMs: 20,
+  intervalMs: 20,
 };
 const skip = withoutInfluxd;
 
@@ -31,8 +31,8 @@ function sink(t: Test, change: Partial<SeriesOptions> & { url: string }): { seri
   return { series, lines };
 }
 
-function changes(change: Partial<Judged>): Judged {
-  return { connections: [], dropped: [], findings: { put: [], removed: [] }, ...change };
+function changes(change: Partial<ChangeSet>): ChangeSet {
+  return { connections: [], merged: [], findings: { put: [], removed: [] }, ...change };
 }
 
 /** One of the pair w<from> and db, so that each is a group of its own. */
@@ -70,7 +70,7 @@ t.test('what is written adds up to what was put in, in a database that it makes'
 t.test('a connection that is judged again counts once, where it stands now', { skip }, async (t) => {
   const server = await Influxd.start(t);
   const { series } = sink(t, { url: server.url });
-  const step = async (change: Partial<Judged>) => {
+  const step = async (change: Partial<ChangeSet>) => {
     const before = series.counts().points;
     series.put(changes(change));
     await until('it is written', () => series.counts().points > before);
@@ -86,7 +86,7 @@ t.test('a connection that is judged again counts once, where it stands now', { s
     { verdict: 'unknown', connections: 0, packets: 0, bytes: 0 },
   ]);
   t.same(await sums(server, 'waybill_findings'), [{ findings: 1, connections: 3 }]);
-  await step({ dropped: ['c2'], findings: { put: [], removed: ['f1'] } });
+  await step({ merged: ['c2'], findings: { put: [], removed: ['f1'] } });
   t.same(
     await sums(server, 'waybill_connections'),
     [{ connections: 1, packets: 13, bytes: 4500 }],

@@ -1,14 +1,14 @@
 import t from 'tap';
-import { type Group, Shares } from '../../../../collector/store/series/shares.ts';
+import { type Group, Contributions } from '../../../../collector/store/series/shares.ts';
 
 const groups: Record<'a' | 'b', Group> = {
   a: { key: 'a', measurement: 'm', tags: { of: 'a' } },
   b: { key: 'b', measurement: 'm', tags: { of: 'b' } },
 };
 
-function added(most: number): { shares: Shares; took: [string, number][] } {
+function added(maxContributions: number): { shares: Contributions; took: [string, number][] } {
   const took: [string, number][] = [];
-  return { shares: new Shares(most, ({ key }, { packets }) => took.push([key, packets!])), took };
+  return { shares: new Contributions(maxContributions, ({ key }, { packets }) => took.push([key, packets!])), took };
 }
 
 t.test('a later version adds only what it grew by', async (t) => {
@@ -25,8 +25,8 @@ t.test('what moves to another group leaves nothing in the former', async (t) => 
   const { shares, took } = added(10);
   shares.put('c1', 'living', groups.a, { packets: 5 });
   shares.put('c1', 'living', groups.b, { packets: 8 });
-  shares.takeBack('c1');
-  shares.takeBack('never put');
+  shares.remove('c1');
+  shares.remove('never put');
   t.same(took, [
     ['a', 5],
     ['a', -5],
@@ -37,7 +37,7 @@ t.test('what moves to another group leaves nothing in the former', async (t) => 
 
 t.test('what was added before the start adds only what it grew by', async (t) => {
   const { shares, took } = added(10);
-  shares.know('c1', 'living', groups.a, { packets: 5 });
+  shares.restore('c1', 'living', groups.a, { packets: 5 });
   shares.put('c1', 'living', groups.a, { packets: 7 });
   t.same(took, [['a', 2]]);
 });

@@ -3,7 +3,7 @@ import { Sums } from '../../../../collector/store/series/sums.ts';
 import { connection, podEnd } from '../../../scene/connections.ts';
 import { finding } from '../../../scene/findings.ts';
 
-const limits = { groups: 100, connections: 100, findings: 100 };
+const limits = { maxGroups: 100, maxConnections: 100, maxFindings: 100 };
 
 t.test('connections of one pair, verdict and placement are one point', async (t) => {
   const sums = new Sums(limits);
@@ -41,7 +41,7 @@ t.test('every kind of endpoint has a name, and none is an address', async (t) =>
 });
 
 t.test('more groups than may wait are dropped and counted', async (t) => {
-  const sums = new Sums({ ...limits, groups: 3 });
+  const sums = new Sums({ ...limits, maxGroups: 3 });
   for (let i = 0; i < 5; i++) sums.addConnection(connection({ id: `c${i}`, initiator: podEnd(`shop/w${i}`) }));
   const { points, dropped } = sums.take(1000);
   t.same([points.length, dropped], [3, 2]);
