@@ -1,6 +1,6 @@
 // The books of one agent: what the capture counted equals what went into records, plus what was set aside, plus what
 // was lost, by reason; in packets, and in the bytes of their frames.
-import type { LossReason, IgnoredReason } from './reasons.ts';
+import type { IgnoredReason, LossReason } from './reasons.ts';
 
 export type PacketCounts = {
   /** What the capture source saw, and what it lost. */

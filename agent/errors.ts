@@ -9,6 +9,6 @@ export function cannotListen(setting: string, listen: string, error: NodeJS.Errn
     code: 'cannot-listen',
     place: `${setting} ${listen}`,
     fault: taken ? 'the port is taken by another program' : errorText(error),
-    mend: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
+    fix: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
   };
 }

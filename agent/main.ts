@@ -8,13 +8,13 @@ import { nowUs, systemClock } from '../cluster/clock.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { problemLine } from '../model/problem.ts';
 import type { ConnectionRecord, Translation } from '../model/record.ts';
-import { maxDnsNames } from '../proto/names.ts';
+import { maxDnsNames } from '../proto/dns-names.ts';
 import { chooseSource } from './capture/choose.ts';
+import { DnsAnswers } from './capture/dns-answers.ts';
 import { loadProgram } from './capture/ebpf/program.ts';
 import { KernelSource } from './capture/ebpf/source.ts';
 import { sourceRefused } from './capture/errors.ts';
-import { DnsAnswers } from './capture/names.ts';
-import { PcapSource } from './capture/pcap/live.ts';
+import { PcapSource } from './capture/pcap/source.ts';
 import type { CaptureSource } from './capture/source.ts';
 import { type AgentConfig, nodeName } from './config.ts';
 import { BatchQueue } from './delivery/queue.ts';
@@ -45,7 +45,10 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const pods = new LocalPods(node);
   const queue = new BatchQueue(accounting, config.delivery);
   const state = new StateReporter(version, {
-    source: () => ({ name: source.name, reason: source.attachmentSummary === '' ? reason : `${reason}; to pods by ${source.attachmentSummary}` }),
+    source: () => ({
+      name: source.name,
+      reason: source.attachmentSummary === '' ? reason : `${reason}; to pods by ${source.attachmentSummary}`,
+    }),
     interfaces: () => table.wire(),
     notWatched: () => table.notWatched(),
     nodeAddresses,

@@ -1,7 +1,7 @@
 // What the agent tells of itself: its source, its interfaces, its books. A new object only when there is news, since
 // the stream sends it then.
-import type { PacketCounts, AccountingSnapshot } from '../accounting/accounting.ts';
-import type { AgentState, WirePacketCounts, WireInterface } from '../proto/wire.ts';
+import type { AccountingSnapshot, PacketCounts } from '../accounting/accounting.ts';
+import type { AgentState, WireInterface, WirePacketCounts } from '../proto/wire.ts';
 
 /** Books change with every packet; they are told this often. */
 const accountingEveryUs = 1_000_000;

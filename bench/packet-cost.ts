@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Attachment, attachTap, attachTcx } from '../agent/capture/ebpf/attach.ts';
 import { loadProgram, type ProgramName } from '../agent/capture/ebpf/program.ts';
-import { RowTables } from '../agent/capture/ebpf/tables.ts';
+import { RowTables } from '../agent/capture/ebpf/row-tables.ts';
 import { nowUs } from '../cluster/clock.ts';
 import { programCost } from '../kernel/libbpf.ts';
 import { budgetLine, percentile } from './budget.ts';

@@ -2,10 +2,10 @@
 // the packets that it counted. `walk`: only steps from packet to packet. `read`: what `waybill replay` reads, nothing done
 // with it. `records`: what it does from the file to connection records.
 import { closeSync, openSync, readSync } from 'node:fs';
-import { useCompileCache } from '../cli/compiled.ts';
+import { useCompileCache } from '../cli/compile-cache.ts';
 
 useCompileCache();
-const { readCaptureFile } = await import('../agent/capture/pcap/file.ts');
+const { readCaptureFile } = await import('../agent/capture/pcap/capture-file.ts');
 const { replayFile } = await import('../agent/capture/pcap/replay.ts');
 const { PacketAccounting } = await import('../accounting/accounting.ts');
 

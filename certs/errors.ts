@@ -18,7 +18,7 @@ export function certificatesExist(folder: string, files: readonly string[]): Pro
     code: 'certificates-exist',
     place: folder,
     fault: `${files.join(', ')} would be written over`,
-    mend: 'give another folder, or --force',
+    fix: 'give another folder, or --force',
   };
 }
 
@@ -29,13 +29,13 @@ export function authorityEnds(path: string, ends: Date, days: number, daysLeft: 
     code: 'authority-ends',
     place: path,
     fault: `this authority ends at ${timeText(ends)}, and certificates of ${days} days would outlive it`,
-    mend: daysLeft < 1 ? rollFix : `set --days ${daysLeft} or less, or ${rollFix}`,
+    fix: daysLeft < 1 ? rollFix : `set --days ${daysLeft} or less, or ${rollFix}`,
   };
 }
 
 export function cannotWrite(path: string, error: NodeJS.ErrnoException): Problem {
   const fault = writeFaults[error.code ?? ''] ?? `it cannot be written (${error.code ?? error.message})`;
-  return { code: 'cannot-write', place: path, fault, mend: 'give a folder that you may write to' };
+  return { code: 'cannot-write', place: path, fault, fix: 'give a folder that you may write to' };
 }
 
 const writeFaults: Record<string, string> = {
@@ -50,11 +50,11 @@ const writeFaults: Record<string, string> = {
 };
 
 export function certificateExpired(place: string, role: 'peer' | 'authority', ended: Date): Problem {
-  return { code: 'certificate-expired', place, fault: `it ended at ${timeText(ended)}`, mend: renewalFix[role] };
+  return { code: 'certificate-expired', place, fault: `it ended at ${timeText(ended)}`, fix: renewalFix[role] };
 }
 
 export function certificateEndsSoon(place: string, role: 'peer' | 'authority', ends: Date): Problem {
-  return { code: 'certificate-ends-soon', place, fault: `it ends at ${timeText(ends)}`, mend: renewalFix[role] };
+  return { code: 'certificate-ends-soon', place, fault: `it ends at ${timeText(ends)}`, fix: renewalFix[role] };
 }
 
 export function certificateNotYetValid(place: string, begins: Date, now: Date): Problem {
@@ -62,7 +62,7 @@ export function certificateNotYetValid(place: string, begins: Date, now: Date): 
     code: 'certificate-not-yet-valid',
     place,
     fault: `it is valid from ${timeText(begins)}, and this machine’s clock says ${timeText(now)}`,
-    mend: 'set the clock right, or wait until then',
+    fix: 'set the clock right, or wait until then',
   };
 }
 
@@ -73,7 +73,7 @@ export function certificateOfAnotherNode(place: string, namedNode: string | unde
     code: 'certificate-of-another-node',
     place,
     fault: `${names}, and node.name is ${node}`,
-    mend: `give that of ${node} (waybill certs --node ${node}), or set node.name`,
+    fix: `give that of ${node} (waybill certs --node ${node}), or set node.name`,
   };
 }
 
@@ -87,7 +87,7 @@ export function certificateUnreadable(setting: string, path: string, error: Node
     code: 'certificate-unreadable',
     place: `${setting} ${path}`,
     fault: `cannot be read (${error.code ?? error.message})`,
-    mend: 'give the path of a PEM file; waybill certs makes some for development',
+    fix: 'give the path of a PEM file; waybill certs makes some for development',
   };
 }
 
@@ -96,7 +96,7 @@ export function authorityUnreadable(path: string, error: NodeJS.ErrnoException):
     code: 'certificate-unreadable',
     place: path,
     fault: `cannot be read (${error.code ?? error.message}), so that nothing can be signed by this authority`,
-    mend: 'bring the file back, or make another authority with --new-authority',
+    fix: 'bring the file back, or make another authority with --new-authority',
   };
 }
 
@@ -105,7 +105,7 @@ export function authorityUnusable(path: string, fault: string): Problem {
     code: 'certificate-unusable',
     place: path,
     fault,
-    mend: 'bring back ca.crt and ca.key that waybill certs made together, or make another with --new-authority',
+    fix: 'bring back ca.crt and ca.key that waybill certs made together, or make another with --new-authority',
   };
 }
 
@@ -136,8 +136,8 @@ export function keyOfAnother(setting: string, path: string, certificate: string)
   );
 }
 
-function unusable(setting: string, path: string, fault: string, mend: string): Problem {
-  return { code: 'certificate-unusable', place: `${setting} ${path}`, fault, mend };
+function unusable(setting: string, path: string, fault: string, fix: string): Problem {
+  return { code: 'certificate-unusable', place: `${setting} ${path}`, fault, fix };
 }
 
 /** To the second, as certificates count. */

@@ -7,7 +7,7 @@ import { addAuthority, readAuthority } from './authority.ts';
 import { authorityEnds, certificatesExist } from './errors.ts';
 import { exists, makeFolder, writeCertificates, writeKey } from './folder.ts';
 import { nodeUriPrefix } from './node-name.ts';
-import { expiryAfterDays, sign, type LeafCertificate } from './sign.ts';
+import { expiryAfterDays, type LeafCertificate, sign } from './sign.ts';
 
 export type CertificatesRequest = {
   folder: string;
@@ -50,12 +50,21 @@ export async function makeCertificates(request: CertificatesRequest): Promise<st
   return writtenFiles;
 }
 
-function leafCertificates({ nodes, servers, newAuthority }: CertificatesRequest): (LeafCertificate & { file: string })[] {
+function leafCertificates({
+  nodes,
+  servers,
+  newAuthority,
+}: CertificatesRequest): (LeafCertificate & { file: string })[] {
   if (newAuthority && nodes.length + servers.length === 0) return [];
   const client = (file: string, uri: string) => {
     return { file, name: file, usage: 'client' as const, altNames: [{ type: 'url' as const, value: uri }] };
   };
-  const collector = { file: 'collector', name: 'collector', usage: 'server' as const, altNames: servers.map(serverAltName) };
+  const collector = {
+    file: 'collector',
+    name: 'collector',
+    usage: 'server' as const,
+    altNames: servers.map(serverAltName),
+  };
   return [
     ...(servers.length > 0 ? [collector] : []),
     ...nodes.map((node) => client(`agent-${node}`, `${nodeUriPrefix}${node}`)),

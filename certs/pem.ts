@@ -2,7 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 
 /** OpenSSL writes the other labels too, and reads them alike. */
-const pemCertificate = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+const pemCertificate =
+  /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
 /** In their order, less what cannot be read. */
 export function certificatesOf(pem: Buffer): X509Certificate[] {

@@ -63,7 +63,11 @@ export async function makeAuthority(notAfter: Date): Promise<{ authority: Author
   return { authority: await authorityOf(pair.certificate, pair.key), pair };
 }
 
-export async function sign({ name, usage, altNames }: LeafCertificate, authority: Authority, notAfter: Date): Promise<CertificateAndKey> {
+export async function sign(
+  { name, usage, altNames }: LeafCertificate,
+  authority: Authority,
+  notAfter: Date,
+): Promise<CertificateAndKey> {
   const keys = await newKeys();
   const certificate = await X509CertificateGenerator.create({
     serialNumber: randomSerial(),

@@ -15,7 +15,10 @@ const warnBeforeMs = 30 * dayMs;
  * Its own certificate, and the authority that signed it. Of an authority file that does not hold that one, the certificate
  * that ends last counts: others may be there from before, until the authority is rolled.
  */
-export function loadedCertificates(tls: { ca: Buffer; cert: Buffer }, place: (file: 'ca' | 'cert') => string): LoadedCertificate[] {
+export function loadedCertificates(
+  tls: { ca: Buffer; cert: Buffer },
+  place: (file: 'ca' | 'cert') => string,
+): LoadedCertificate[] {
   const [leaf] = certificatesOf(tls.cert);
   const authorities = certificatesOf(tls.ca).sort((a, b) => b.validToDate.getTime() - a.validToDate.getTime());
   const authority = authorities.find((one) => leaf?.checkIssued(one) && leaf.verify(one.publicKey)) ?? authorities[0];
@@ -36,13 +39,20 @@ export function notValidAt(nowMs: number, certificates: readonly LoadedCertifica
 export function expiringSoonAt(nowMs: number, certificates: readonly LoadedCertificate[]): Problem[] {
   return certificates.flatMap(({ place, role, certificate }) => {
     const remainingMs = certificate.validToDate.getTime() - nowMs;
-    return remainingMs >= 0 && remainingMs < warnBeforeMs ? [certificateEndsSoon(place, role, certificate.validToDate)] : [];
+    return remainingMs >= 0 && remainingMs < warnBeforeMs
+      ? [certificateEndsSoon(place, role, certificate.validToDate)]
+      : [];
   });
 }
 
 /** Tells now, and every day until `signal`, of what ends within 30 days or has ended. */
-export function watchExpiry(certificates: readonly LoadedCertificate[], report: (problem: Problem) => void, signal: AbortSignal): void {
-  const check = () => [...notValidAt(Date.now(), certificates), ...expiringSoonAt(Date.now(), certificates)].forEach(report);
+export function watchExpiry(
+  certificates: readonly LoadedCertificate[],
+  report: (problem: Problem) => void,
+  signal: AbortSignal,
+): void {
+  const check = () =>
+    [...notValidAt(Date.now(), certificates), ...expiringSoonAt(Date.now(), certificates)].forEach(report);
   check();
   const timer = setInterval(check, dayMs).unref();
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });

@@ -1,6 +1,6 @@
 // The agent stands on every node, so its process is held small: Node and the C library take their measure from the whole
 // machine, and would rather take memory than time. What tells them otherwise is read only when a process begins.
-import { compileCacheFolder } from './compiled.ts';
+import { compileCacheFolder } from './compile-cache.ts';
 
 /**
  * Records live for a drain, so that a young generation of 1 MiB is enough; the old one is collected when it has grown by

@@ -39,12 +39,12 @@ function problemsOf({ out, node = [], server = [], days }: CertsFlags): Problem[
     );
   }
   for (const name of node.filter((one) => !isNodeName(one))) {
-    const mend = 'write it as its Node object has it: lower case letters, digits, - and .';
-    problems.push(badFlag(`--node ${quote(name)}`, 'no node can be called so', mend));
+    const fix = 'write it as its Node object has it: lower case letters, digits, - and .';
+    problems.push(badFlag(`--node ${quote(name)}`, 'no node can be called so', fix));
   }
   for (const name of server.filter((one) => !isServerName(one))) {
-    const mend = 'write it as collector.example or 192.0.2.1, without a port';
-    problems.push(badFlag(`--server ${quote(name)}`, 'it is neither a DNS name nor an IP address', mend));
+    const fix = 'write it as collector.example or 192.0.2.1, without a port';
+    problems.push(badFlag(`--server ${quote(name)}`, 'it is neither a DNS name nor an IP address', fix));
   }
   return problems;
 }

@@ -10,13 +10,13 @@ import { loadedCertificates, notValidAt } from '../certs/validity.ts';
 import { heartbeatHeader, moreHeader } from '../collector/api/api.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 import {
-  collectorEnded,
   badCollectorUrl,
   clientCertificateUnusable,
+  collectorEnded,
   collectorError,
-  unexpectedResponse,
   collectorRefused,
   collectorUnreachable,
+  unexpectedResponse,
 } from './errors.ts';
 
 export type ClientFlags = { collector: string; ca: string; cert: string; key: string };
@@ -54,7 +54,8 @@ export class CollectorClient {
   constructor(flags: ClientFlags, idleTimeoutMs = maxIdleMs) {
     this.url = flags.collector;
     this.#idleTimeoutMs = idleTimeoutMs;
-    if (!URL.canParse(this.url) || new URL(this.url).protocol !== 'https:') throw new ProblemError(badCollectorUrl(this.url));
+    if (!URL.canParse(this.url) || new URL(this.url).protocol !== 'https:')
+      throw new ProblemError(badCollectorUrl(this.url));
     this.#tls = readCertificates(flags);
   }
 
@@ -88,7 +89,8 @@ export class CollectorClient {
       if (signal.aborted) return;
       throw error;
     }
-    if (!signal.aborted) throw new ProblemError(collectorEnded(this.url, idle.timedOut ? idleFault : 'it ended the stream'));
+    if (!signal.aborted)
+      throw new ProblemError(collectorEnded(this.url, idle.timedOut ? idleFault : 'it ended the stream'));
   }
 
   #request(path: string, parameters: URLSearchParams, signal?: AbortSignal): Promise<IncomingMessage> {

@@ -4,18 +4,18 @@ import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
 import { connectivity, type Filter, passingVerdicts } from '../connectivity/connectivity.ts';
 import { changeKinds, difference } from '../connectivity/difference.ts';
+import type { EndpointGroupJson } from '../connectivity/endpoint-groups.ts';
 import type { ClusterState } from '../connectivity/lines.ts';
-import type { EndpointGroupJson } from '../connectivity/places.ts';
 import { ProblemError } from '../model/problem.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
+import { loadClusterStates, noWorkloadsLines } from './cluster-states.ts';
 import { badFlag } from './errors.ts';
 import { repeatableOption } from './list-command.ts';
-import { changedJson, changedFormatter, passingJson, passingFormatter } from './output/connectivity.ts';
-import { type LineOutput, lineOutputs, formatLines } from './output/lines.ts';
+import { changedFormatter, changedJson, passingFormatter, passingJson } from './output/connectivity.ts';
+import { formatLines, type LineOutput, lineOutputs } from './output/lines.ts';
 import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
-import { write } from './output/written.ts';
+import { write } from './output/write.ts';
 import { appendValue, policyOptionsText } from './verdict.ts';
-import { noWorkloadsLines, loadClusterStates } from './worlds.ts';
 
 export type ConnectivityFlags = {
   cluster: string;
@@ -38,7 +38,9 @@ export function connectivityCommand(streams: ConnectivityStreams = process): Com
     .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
     .option('--diff <path>', 'the same after a change: show only what it opens, closes, declares or leaves undeclared')
     .addOption(repeatableOption('-n, --namespace <name>', 'of either end'))
-    .addOption(repeatableOption('--verdict <verdict>', `${passingVerdicts.join(', ')}; of a change, before or after it`))
+    .addOption(
+      repeatableOption('--verdict <verdict>', `${passingVerdicts.join(', ')}; of a change, before or after it`),
+    )
     .addOption(failOnOption())
     .option('--option <name=value>', `what the API leaves open: ${policyOptionsText()}`, appendValue)
     .addOption(new Option('-o, --output <format>', 'how to show it').choices(lineOutputs).default('table'))
@@ -49,7 +51,10 @@ export function connectivityCommand(streams: ConnectivityStreams = process): Com
 }
 
 function failOnOption(): Option {
-  const add = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, ...value.split(',')];
+  const add = (value: string, previous: readonly string[] = []): readonly string[] => [
+    ...previous,
+    ...value.split(','),
+  ];
   const values = `with --diff ${changeKinds.join(', ')}, else ${passingVerdicts.join(', ')}; any`;
   return new Option('--fail-on <what>', `exit code 1 where such a line is shown: ${values} (several: either)`)
     .env('WAYBILL_FAIL_ON')
@@ -57,14 +62,20 @@ function failOnOption(): Option {
 }
 
 /** Exit code: 2 where something could not be read, else 1 where a line that is shown is what `--fail-on` asks about. */
-export async function runConnectivity(flags: ConnectivityFlags, { stdout, stderr }: ConnectivityStreams): Promise<0 | 1 | 2> {
+export async function runConnectivity(
+  flags: ConnectivityFlags,
+  { stdout, stderr }: ConnectivityStreams,
+): Promise<0 | 1 | 2> {
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
   const verdicts = (flags.verdict ?? passingVerdicts).map((one) => parseChoice('--verdict', one, passingVerdicts));
   const failOnChoices = [...(flags.diff === undefined ? passingVerdicts : changeKinds), 'any'];
   const failOn = (flags.failOn ?? []).map((one) => parseChoice('--fail-on', one, failOnChoices));
 
-  const states = await loadClusterStates(flags.diff === undefined ? [flags.cluster] : [flags.cluster, flags.diff], stderr);
+  const states = await loadClusterStates(
+    flags.diff === undefined ? [flags.cluster] : [flags.cluster, flags.diff],
+    stderr,
+  );
 
   let failOnMet = false;
   const checkFailOn = (what: string): void => {
@@ -78,7 +89,8 @@ export async function runConnectivity(flags: ConnectivityFlags, { stdout, stderr
   if (flags.output !== 'table' || emptyText === undefined) for (const line of noWorkloads) stderr.write(`${line}\n`);
   const outputOptions = {
     output: flags.output,
-    emptyText: emptyText ?? (flags.verdict === undefined ? undefined : `no connections that are ${verdicts.join(' or ')}`),
+    emptyText:
+      emptyText ?? (flags.verdict === undefined ? undefined : `no connections that are ${verdicts.join(' or ')}`),
     ambiguous: ambiguousNames(states),
     screen: screenOf(stdout, flags.color, process.env),
   };

@@ -17,8 +17,8 @@ export const cliProblemCodes = [
 
 type Code = (typeof cliProblemCodes)[number];
 
-function problem(code: Code, place: string, fault: string, mend: string): Problem {
-  return { code, place, fault, mend };
+function problem(code: Code, place: string, fault: string, fix: string): Problem {
+  return { code, place, fault, fix };
 }
 
 export function badCollectorUrl(url: string): Problem {
@@ -30,15 +30,15 @@ export function collectorUnreachable(url: string, error: unknown): Problem {
   const { code, message } = causeOf(error);
   const place = `--collector ${url}`;
   if (code in certificateTimeFaults) {
-    const { fault, mend } = certificateTimeFaults[code]!;
-    return problem('collector-not-trusted', place, fault, mend);
+    const { fault, fix } = certificateTimeFaults[code]!;
+    return problem('collector-not-trusted', place, fault, fix);
   }
   if (code in trustFaults) {
     return problem('collector-not-trusted', place, trustFaults[code]!, 'give --ca, the certificate of who signed it');
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const mend = 'use a name that is in it, or make one for this name (waybill certs --server)';
-    return problem('collector-not-trusted', place, 'its certificate is for other names', mend);
+    const fix = 'use a name that is in it, or make one for this name (waybill certs --server)';
+    return problem('collector-not-trusted', place, 'its certificate is for other names', fix);
   }
   const clientCertificateFix = 'give --cert and --key that its authority signed';
   if (/^ERR_SSL_.*ALERT/.test(code)) {
@@ -65,14 +65,14 @@ const trustFaults: Record<string, string> = {
 };
 
 /** Of the collector’s certificate: this client’s own are looked at before. */
-const certificateTimeFaults: Record<string, { fault: string; mend: string }> = {
+const certificateTimeFaults: Record<string, { fault: string; fix: string }> = {
   CERT_HAS_EXPIRED: {
     fault: 'its certificate has expired',
-    mend: 'make a new one for the collector and start it again, or set this machine’s clock right',
+    fix: 'make a new one for the collector and start it again, or set this machine’s clock right',
   },
   CERT_NOT_YET_VALID: {
     fault: 'its certificate is not valid yet by this machine’s clock',
-    mend: 'set this machine’s clock right, or that of the machine where the certificate was made',
+    fix: 'set this machine’s clock right, or that of the machine where the certificate was made',
   },
 };
 
@@ -93,12 +93,12 @@ function causeOf(error: unknown): { message: string; code: string } {
   return { message, code };
 }
 
-/** It answered, and not what was asked for. `body` names the mend where it is the collector's own. */
+/** It answered, and not what was asked for. `body` names the fix where it is the collector's own. */
 export function collectorRefused(url: string, status: number, body: string): Problem {
   const reported = errorIn(body);
   if (reported === undefined) {
-    const mend = 'see that it is the API of a Waybill collector of this version';
-    return problem('collector-refused', `--collector ${url}`, `it answered ${status}`, mend);
+    const fix = 'see that it is the API of a Waybill collector of this version';
+    return problem('collector-refused', `--collector ${url}`, `it answered ${status}`, fix);
   }
   return collectorError(url, reported);
 }
@@ -106,8 +106,9 @@ export function collectorRefused(url: string, status: number, body: string): Pro
 /** What the collector says in its own words, in place of an answer or at the end of a stream. */
 export function collectorError(url: string, line: string): Problem {
   const separator = line.lastIndexOf('; ');
-  const [fault, mend] = separator < 0 ? [line, 'its log may say more'] : [line.slice(0, separator), line.slice(separator + 2)];
-  return problem('collector-refused', `--collector ${url}`, fault, mend);
+  const [fault, fix] =
+    separator < 0 ? [line, 'its log may say more'] : [line.slice(0, separator), line.slice(separator + 2)];
+  return problem('collector-refused', `--collector ${url}`, fault, fix);
 }
 
 function errorIn(body: string): string | undefined {
@@ -131,8 +132,8 @@ export function clientCertificateUnusable(error: unknown): Problem {
 }
 
 export function unexpectedResponse(url: string): Problem {
-  const mend = 'see that it is the API of a Waybill collector of this version';
-  return problem('collector-refused', `--collector ${url}`, 'its answer is not what was asked for', mend);
+  const fix = 'see that it is the API of a Waybill collector of this version';
+  return problem('collector-refused', `--collector ${url}`, 'its answer is not what was asked for', fix);
 }
 
 export function badInput(place: string): Problem {
@@ -143,6 +144,6 @@ export function unreadableInput(file: string, error: NodeJS.ErrnoException): Pro
   return problem('bad-input', `--input-file ${file}`, `it cannot be read (${error.code})`, 'give a file that is there');
 }
 
-export function badFlag(flag: string, fault: string, mend: string): Problem {
-  return problem('bad-flag', flag, fault, mend);
+export function badFlag(flag: string, fault: string, fix: string): Problem {
+  return problem('bad-flag', flag, fault, fix);
 }

@@ -3,9 +3,9 @@ import { type Command, Option } from 'commander';
 import { findingKinds, verdictNames } from '../collector/api/parameters.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import type { FindingJson } from '../model/json.ts';
-import { repeatableOption, type ListFlags, listCommand } from './list-command.ts';
-import { findingReader } from './output/items.ts';
-import { findingFormatter } from './output/shapes.ts';
+import { type ListFlags, listCommand, repeatableOption } from './list-command.ts';
+import { findingFormatter } from './output/item-formatters.ts';
+import { findingReader } from './output/item-readers.ts';
 
 /** `any` is whatever is shown. */
 export type FailOn = Severity | 'any';

@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { verdictNames } from '../collector/api/parameters.ts';
 import type { ConnectionJson } from '../model/json.ts';
-import { repeatableOption, type ListFlags, listCommand } from './list-command.ts';
-import { connectionReader } from './output/items.ts';
-import { connectionFormatter } from './output/shapes.ts';
+import { type ListFlags, listCommand, repeatableOption } from './list-command.ts';
+import { connectionFormatter } from './output/item-formatters.ts';
+import { connectionReader } from './output/item-readers.ts';
 
 export function flowsCommand(): Command {
   const spec = {

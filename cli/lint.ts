@@ -3,7 +3,7 @@ import type { Writable } from 'node:stream';
 import { Command, Option } from 'commander';
 import { readSources } from '../cluster/manifests/read.ts';
 import type { LintRule } from '../lint/complaint.ts';
-import { DeclaredObjects } from '../lint/declared.ts';
+import { DeclaredObjects } from '../lint/declared-objects.ts';
 import { lint } from '../lint/lint.ts';
 import { lintRules } from '../lint/rules.ts';
 import { type Severity, severities } from '../model/finding.ts';
@@ -11,10 +11,10 @@ import { isPolicy } from '../model/kubernetes.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { badFlag } from './errors.ts';
 import { isAtLeast } from './findings.ts';
-import { repeatableOption, outputOption } from './list-command.ts';
-import { type ComplaintJson, complaintJson, complaintFormatter, namespaceOf } from './output/complaints.ts';
-import { type Output, formatItems } from './output/format.ts';
-import { ignoredKindsText } from './output/passed-over.ts';
+import { outputOption, repeatableOption } from './list-command.ts';
+import { type ComplaintJson, complaintFormatter, complaintJson, namespaceOf } from './output/complaints.ts';
+import { formatItems, type Output } from './output/format.ts';
+import { ignoredKindsText } from './output/ignored-kinds.ts';
 import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
 
 export type LintFlags = {
@@ -64,7 +64,11 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams)
   // What is wrong is what people came for: the table says it too.
   const output = flags.output === 'table' ? 'wide' : flags.output;
   stdout.write(formatItems(complaints, output, complaintFormatter, screenOf(stdout, flags.color, process.env)));
-  const summaryParts = [summary(complaints), `${declared.policies.length} policies read`, ignoredKindsText(otherKinds) ?? []];
+  const summaryParts = [
+    summary(complaints),
+    `${declared.policies.length} policies read`,
+    ignoredKindsText(otherKinds) ?? [],
+  ];
   stderr.write(`${summaryParts.flat().join(', ')}\n`);
   if (unread.length > 0) return 2;
   const { failOn } = flags;

@@ -1,8 +1,8 @@
 // What `waybill findings` and `waybill flows` have in common: filters, formats, following, and reading their own output.
 import { Command, Option } from 'commander';
 import {
-  isProblem,
   defaultLast,
+  isProblem,
   parameterNames,
   type RawParameters,
   readParameters,
@@ -11,9 +11,9 @@ import type { ListQuery } from '../collector/store/store.ts';
 import { ProblemError } from '../model/problem.ts';
 import { addClientFlags, type ClientFlags, CollectorClient } from './collector-client.ts';
 import { badFlag, badInput, unexpectedResponse } from './errors.ts';
-import { type Output, outputs, type ItemFormatter, formatItems, formatStreamedItem } from './output/format.ts';
+import { formatItems, formatStreamedItem, type ItemFormatter, type Output, outputs } from './output/format.ts';
 import { readValues } from './output/input-file.ts';
-import type { ItemReader } from './output/items.ts';
+import type { ItemReader } from './output/item-readers.ts';
 import { type ColorMode, colorOption, type Screen, screenOf } from './output/screen.ts';
 
 export type ListFlags = ClientFlags & {
@@ -104,7 +104,10 @@ export function repeatableOption(flags: string, help: string): Option {
 }
 
 function repeatableOptionWithoutEnv(flags: string, help: string): Option {
-  const add = (value: string, previous: readonly string[] = []): readonly string[] => [...previous, ...value.split(',')];
+  const add = (value: string, previous: readonly string[] = []): readonly string[] => [
+    ...previous,
+    ...value.split(','),
+  ];
   return new Option(flags, `${help} (several: either)`).argParser(add);
 }
 
@@ -125,7 +128,8 @@ function queryOf(name: 'findings' | 'flows', flags: ListFlags): ListQuery {
   const raw: Record<string, string | readonly string[] | undefined> = {};
   for (const [parameter, value] of parametersOf(name, flags)) {
     const previous = raw[parameter];
-    raw[parameter] = previous === undefined ? value : [...(typeof previous === 'string' ? [previous] : previous), value];
+    raw[parameter] =
+      previous === undefined ? value : [...(typeof previous === 'string' ? [previous] : previous), value];
   }
   const result = readParameters(name, raw satisfies RawParameters, Date.now() * 1000);
   if (!isProblem(result)) return result.query;

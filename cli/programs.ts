@@ -7,8 +7,8 @@ import { cannotRead } from '../cluster/manifests/errors.ts';
 import { noKubeconfig } from '../cluster/watch/errors.ts';
 import { collectorSchema } from '../collector/config.ts';
 import { loadConfig } from '../config/load.ts';
-import { settingNames } from '../config/names.ts';
 import type { ConfigOf, Schema } from '../config/setting.ts';
+import { settingNames } from '../config/setting-names.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 
 export function agentCommand(version: string): Command {
@@ -40,15 +40,13 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
     command.option(`--${flag} <value>`, `${setting.help} (${setting.type}${defaultText}; ${variable})`);
   }
   return command.action(async (options: Record<string, string | undefined>) => {
-    const flags = Object.fromEntries(
-      settingNames(schema).map(({ flag }) => [flag, options[camelCase(flag)]] as const),
-    );
+    const flags = Object.fromEntries(settingNames(schema).map(({ flag }) => [flag, options[camelCase(flag)]] as const));
     const config = loadConfig(schema, {
       file: options.config ?? process.env.WAYBILL_CONFIG,
       flags,
       env: process.env,
     });
-    // What gRPC has to say of itself, a Problem says with its mend; a user who wants it sets the variable.
+    // What gRPC has to say of itself, a Problem says with its fix; a user who wants it sets the variable.
     process.env.GRPC_VERBOSITY ??= 'NONE';
     // What libraries should do otherwise in later versions of Node is no business of who runs the program.
     process.noDeprecation = true;

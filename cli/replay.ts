@@ -3,15 +3,15 @@ import { stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
 import { PacketAccounting } from '../accounting/accounting.ts';
-import { DnsAnswers as AnsweredNames } from '../agent/capture/names.ts';
+import { DnsAnswers as AnsweredNames } from '../agent/capture/dns-answers.ts';
 import { replayFile } from '../agent/capture/pcap/replay.ts';
 import { type Manifests, readManifests } from '../cluster/manifests/read.ts';
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
+import { DnsNames } from '../collector/identity/dns-names.ts';
 import { Identities } from '../collector/identity/identity.ts';
-import { DnsNames } from '../collector/identity/names.ts';
 import { PolicyHistory } from '../collector/identity/policy-history.ts';
 import { zoneFinder } from '../collector/identity/zones.ts';
-import { Pipeline } from '../collector/judging.ts';
+import { Pipeline } from '../collector/pipeline.ts';
 import { integer } from '../config/setting.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import { findingJson } from '../model/json.ts';
@@ -20,9 +20,9 @@ import { type Problem, ProblemError, problemLine } from '../model/problem.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
 import { failOnOption, isAtLeast } from './findings.ts';
-import { type Output, outputs, formatItems } from './output/format.ts';
+import { formatItems, type Output, outputs } from './output/format.ts';
+import { findingFormatter } from './output/item-formatters.ts';
 import { screenOf } from './output/screen.ts';
-import { findingFormatter } from './output/shapes.ts';
 import { appendValue, policyOptionsText } from './verdict.ts';
 
 type ReplayFlags = {
@@ -64,7 +64,8 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
   const parsedMaxConnections = maxConnectionsSetting.read(flags.maxConnections);
-  if ('fault' in parsedMaxConnections) throw new ProblemError(badFlag('--max-connections', parsedMaxConnections.fault, parsedMaxConnections.mend));
+  if ('fault' in parsedMaxConnections)
+    throw new ProblemError(badFlag('--max-connections', parsedMaxConnections.fault, parsedMaxConnections.fix));
   const maxLive = parsedMaxConnections.value;
   const manifests = await readManifestsAndReport(flags.cluster);
   const cluster = new ClusterHistory();
@@ -116,7 +117,9 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   pipeline.finish(untilUs);
 
   const findings = pipeline.findings().sort(bySeverity).map(findingJson);
-  process.stdout.write(formatItems(findings, flags.output, findingFormatter, screenOf(process.stdout, 'auto', process.env)));
+  process.stdout.write(
+    formatItems(findings, flags.output, findingFormatter, screenOf(process.stdout, 'auto', process.env)),
+  );
   reportProblems(fileProblems);
   process.stderr.write(`${summary(accounting, pipeline)}\n`);
   const { failOn } = flags;
@@ -170,7 +173,9 @@ function bySeverity(a: { severity: Severity; firstSeenUs: number }, b: typeof a)
 function summary(accounting: PacketAccounting, pipeline: Pipeline): string {
   const { seen, ignored, lost } = accounting.snapshot();
   const verdicts = Object.entries(pipeline.counts.verdicts).map(([verdict, count]) => `${verdict} ${count}`);
-  const notInConnections = [...Object.entries(ignored), ...Object.entries(lost)].map(([reason, count]) => `${reason} ${count}`);
+  const notInConnections = [...Object.entries(ignored), ...Object.entries(lost)].map(
+    ([reason, count]) => `${reason} ${count}`,
+  );
   return (
     `${seen} packets${notInConnections.length > 0 ? ` (not in connections: ${notInConnections.join(', ')})` : ''}; ` +
     `connections: ${verdicts.join(', ') || 'none'}`

@@ -6,7 +6,7 @@ import type { NodeStatus, StatusJson } from '../collector/api/api.ts';
 import { ProblemError } from '../model/problem.ts';
 import { addClientFlags, type ClientFlags, CollectorClient } from './collector-client.ts';
 import { unexpectedResponse } from './errors.ts';
-import { jsonText, escapeControls } from './output/safe.ts';
+import { escapeControls, jsonText } from './output/escape.ts';
 import { type ColorMode, colorOption, type Screen, screenOf } from './output/screen.ts';
 import { tableText } from './output/table.ts';
 

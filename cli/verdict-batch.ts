@@ -5,9 +5,9 @@ import type { ClusterObject } from '../model/kubernetes.ts';
 import { problemLine } from '../model/problem.ts';
 import { verdictJson } from '../policy/explain.ts';
 import type { PolicyOptions } from '../policy/options.ts';
-import { problemAt, badQuery, type QuestionFault } from './verdict-errors.ts';
+import { badQuery, problemAt, type QuestionFault } from './verdict-errors.ts';
 import { Parties } from './verdict-parties.ts';
-import { evaluateQuestion, readQuestion } from './verdict-query.ts';
+import { evaluateQuestion, readQuestion } from './verdict-question.ts';
 
 /** A longer line is an error; no question needs a tenth of it. */
 export const maxLineLength = 65_536;

@@ -14,25 +14,25 @@ export const verdictProblemCodes = [
 ] as const;
 
 /** A Problem that does not know its place yet. */
-export type QuestionFault = { code: (typeof verdictProblemCodes)[number]; fault: string; mend: string };
+export type QuestionFault = { code: (typeof verdictProblemCodes)[number]; fault: string; fix: string };
 
-export function problemAt(place: string, { code, fault, mend }: QuestionFault): Problem {
-  return { code, place, fault, mend };
+export function problemAt(place: string, { code, fault, fix }: QuestionFault): Problem {
+  return { code, place, fault, fix };
 }
 
 export function badQuery(fault: string): QuestionFault {
-  return { code: 'bad-query', fault, mend: 'write one JSON object a line, with from, to, port and protocol' };
+  return { code: 'bad-query', fault, fix: 'write one JSON object a line, with from, to, port and protocol' };
 }
 
 export function missingField(name: string): QuestionFault {
-  return { code: 'bad-query', fault: `${name} is missing or no text`, mend: `set ${name}` };
+  return { code: 'bad-query', fault: `${name} is missing or no text`, fix: `set ${name}` };
 }
 
 export function badParty(text: string): QuestionFault {
   return {
     code: 'bad-party',
     fault: `${quote(text)} names neither a pod, nor a workload, nor a Service, nor an IP address`,
-    mend: 'write NAMESPACE/NAME, NAMESPACE/KIND/NAME or an IP address',
+    fix: 'write NAMESPACE/NAME, NAMESPACE/KIND/NAME or an IP address',
   };
 }
 
@@ -40,7 +40,7 @@ export function unknownParty(text: string): QuestionFault {
   return {
     code: 'unknown-party',
     fault: `there is no pod, workload or Service ${quote(text)} in the manifests`,
-    mend: 'name one that is there, or add its manifest',
+    fix: 'name one that is there, or add its manifest',
   };
 }
 
@@ -48,7 +48,7 @@ export function ambiguousParty(text: string, candidates: readonly string[]): Que
   return {
     code: 'ambiguous-party',
     fault: `${quote(text)} may be ${candidates.slice(0, 4).join(' or ')}`,
-    mend: 'write NAMESPACE/KIND/NAME',
+    fix: 'write NAMESPACE/KIND/NAME',
   };
 }
 
@@ -56,7 +56,7 @@ export function sharedAddress(text: string, owners: readonly string[]): Question
   return {
     code: 'ambiguous-party',
     fault: `${text} is the address of ${owners.slice(0, 4).join(' and of ')}`,
-    mend: 'name the pod, or take the manifest of the old one out',
+    fix: 'name the pod, or take the manifest of the old one out',
   };
 }
 
@@ -64,7 +64,7 @@ export function serviceBeginsNothing(text: string): QuestionFault {
   return {
     code: 'service-begins-nothing',
     fault: `${quote(text)} is ${text.includes('/') ? '' : 'the address of '}a Service, which begins no connections`,
-    mend: 'name the pod that begins it',
+    fix: 'name the pod that begins it',
   };
 }
 
@@ -72,7 +72,7 @@ export function badProtocol(text: string): QuestionFault {
   return {
     code: 'bad-query-protocol',
     fault: `${quote(text)} is no protocol`,
-    mend: 'set TCP, UDP, SCTP, ICMP, ICMPv6 or a number from 0 to 255',
+    fix: 'set TCP, UDP, SCTP, ICMP, ICMPv6 or a number from 0 to 255',
   };
 }
 
@@ -80,19 +80,19 @@ export function portNeeded(protocol: string): QuestionFault {
   return {
     code: 'bad-query-port',
     fault: `${protocol} needs the port of the responder`,
-    mend: 'set a number or the name of one of its container ports',
+    fix: 'set a number or the name of one of its container ports',
   };
 }
 
 export function portNotAllowed(protocol: string): QuestionFault {
-  return { code: 'bad-query-port', fault: `${protocol} has no ports`, mend: 'leave the port out' };
+  return { code: 'bad-query-port', fault: `${protocol} has no ports`, fix: 'leave the port out' };
 }
 
 export function badPort(text: string): QuestionFault {
   return {
     code: 'bad-query-port',
     fault: `${quote(text)} is no port`,
-    mend: 'set a whole number from 1 to 65535 or the name of a container port',
+    fix: 'set a whole number from 1 to 65535 or the name of a container port',
   };
 }
 
@@ -100,7 +100,7 @@ export function unknownPortName(responder: string, protocol: string, name: strin
   return {
     code: 'unknown-port-name',
     fault: `${responder} has no ${protocol} port named ${quote(name)}`,
-    mend: 'set the number, or a name that its containers declare',
+    fix: 'set the number, or a name that its containers declare',
   };
 }
 
@@ -108,7 +108,7 @@ export function unknownServicePort(service: string, protocol: string, port: stri
   return {
     code: 'unknown-service-port',
     fault: `Service ${service} has no ${protocol} port ${quote(port)}`,
-    mend: 'set one of its ports',
+    fix: 'set one of its ports',
   };
 }
 

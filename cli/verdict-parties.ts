@@ -1,12 +1,12 @@
 // Who a name or an address is in the manifests: the parties that policies judge, and the endpoints behind a Service.
 
-import type { DeclaredEndpoint } from '../connectivity/places.ts';
+import type { DeclaredEndpoint } from '../connectivity/endpoint-groups.ts';
 import { type Address, parseAddress } from '../model/address.ts';
 import type { ClusterObject, Labels, Node, Pod, Policy, Service, Workload } from '../model/kubernetes.ts';
 import { isPolicy, manifestKind } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
-import { type Candidate, ofWorkload, firstOfEachFamily } from './candidates.ts';
-import { ServiceLookup } from './service-backends.ts';
+import { type Candidate, firstOfEachFamily, ofWorkload } from './candidates.ts';
+import { ServiceLookup } from './service-lookup.ts';
 import {
   ambiguousParty,
   badParty,
@@ -104,10 +104,15 @@ export class Parties {
   #matchingPods(namespace: string, selectorLabels: Labels): Candidate[] {
     const selectorEntries = Object.entries(selectorLabels);
     const owners = [...this.#workloads].filter(([key]) => key.startsWith(`${namespace}/`)).flatMap(([, of]) => of);
-    const standalonePods = [...this.#pods.values()].filter((pod) => pod.namespace === namespace && pod.workload.kind === 'Pod');
+    const standalonePods = [...this.#pods.values()].filter(
+      (pod) => pod.namespace === namespace && pod.workload.kind === 'Pod',
+    );
     const ownedPods = owners.flatMap((owner) => {
       const livePods = { ...owner, pods: owner.pods.filter(isLive) };
-      return podsOrTemplates(namespace, livePods).map((pod) => ({ pod, candidate: ofWorkload(this.#podCandidate(pod)) }));
+      return podsOrTemplates(namespace, livePods).map((pod) => ({
+        pod,
+        candidate: ofWorkload(this.#podCandidate(pod)),
+      }));
     });
     return [...standalonePods.filter(isLive).map((pod) => ({ pod, candidate: this.#podCandidate(pod) })), ...ownedPods]
       .filter(({ pod }) => selectorEntries.every(([key, value]) => pod.labels[key] === value))
@@ -154,7 +159,10 @@ export class Parties {
   }
 
   #workload(namespace: string, owner: OwnerWorkload): ResolvedParty {
-    return { kind: 'workload', pods: podsOrTemplates(namespace, owner).map((pod) => ofWorkload(this.#podCandidate(pod))) };
+    return {
+      kind: 'workload',
+      pods: podsOrTemplates(namespace, owner).map((pod) => ofWorkload(this.#podCandidate(pod))),
+    };
   }
 
   #podCandidate(pod: PodOrTemplate): Candidate {

@@ -12,7 +12,7 @@ import { badFlag } from './errors.ts';
 import { evaluateBatch } from './verdict-batch.ts';
 import { problemAt } from './verdict-errors.ts';
 import { Parties } from './verdict-parties.ts';
-import { evaluateQuestion, type VerdictQuestion, readQuestion } from './verdict-query.ts';
+import { evaluateQuestion, readQuestion, type VerdictQuestion } from './verdict-question.ts';
 
 export type VerdictFlags = {
   cluster: string;
@@ -53,8 +53,8 @@ export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }:
   const parsed = flags.batch ? undefined : readQuestion(flags);
   if (parsed !== undefined && 'fault' in parsed) throw new ProblemError(problemAt('the question', parsed.fault));
   if (flags.batch && flags.cluster === '-') {
-    const mend = 'give the manifests as a file or a folder';
-    throw new ProblemError(badFlag('--cluster -', 'with --batch stdin has the questions', mend));
+    const fix = 'give the manifests as a file or a folder';
+    throw new ProblemError(badFlag('--cluster -', 'with --batch stdin has the questions', fix));
   }
   const manifests = await readManifests(flags.cluster);
   for (const problem of manifests.problems) stderr.write(`${problemLine(problem)}\n`);
@@ -85,7 +85,12 @@ function formatVerdict(question: VerdictQuestion, verdict: Verdict, output: Verd
   }
 }
 
-type VerdictOutput = ReturnType<typeof verdictJson> & { from: string; to: string; port?: number | string; protocol: string };
+type VerdictOutput = ReturnType<typeof verdictJson> & {
+  from: string;
+  to: string;
+  port?: number | string;
+  protocol: string;
+};
 
 function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, sides }: VerdictOutput): string {
   const protocolText = port === undefined ? protocol : `${protocol} ${port}`;

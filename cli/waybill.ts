@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { restartWithMemoryFlags } from './agent-process.ts';
-import { useCompileCache } from './compiled.ts';
+import { useCompileCache } from './compile-cache.ts';
 
 type Verb = { name: string; description: string; load: () => Promise<Command> };
 

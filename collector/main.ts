@@ -13,17 +13,17 @@ import { serveApi } from './api/server.ts';
 import type { CollectorConfig } from './config.ts';
 import { ClusterHistory } from './identity/cluster-history.ts';
 import { DeclaredPolicies } from './identity/declared-policies.ts';
+import { DnsNames } from './identity/dns-names.ts';
 import { Identities } from './identity/identity.ts';
-import { DnsNames } from './identity/names.ts';
 import { zoneFinder } from './identity/zones.ts';
 import { Agents } from './ingest/agents.ts';
 import { type IngestedBatch, serveIngest } from './ingest/ingest.ts';
-import { Pipeline } from './judging.ts';
+import { Pipeline } from './pipeline.ts';
 import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
+import { PendingWrites } from './store/pending-writes.ts';
 import { readPassword } from './store/series/password.ts';
 import { Series } from './store/series/series.ts';
-import { PendingWrites } from './store/unstored.ts';
 
 const tickIntervalMs = 50;
 const maxPerTick = 500;
@@ -44,7 +44,8 @@ export async function runCollector(
   signal: AbortSignal,
 ): Promise<void> {
   const startedUs = nowUs();
-  if (config.policy.judgeBy === 'declared' && config.policy.declared === '') throw new ProblemError(noDeclaredPolicies());
+  if (config.policy.judgeBy === 'declared' && config.policy.declared === '')
+    throw new ProblemError(noDeclaredPolicies());
   const tls = readTlsCredentials(config.tls);
   watchExpiry(loadedCertificatesFrom(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
   const store = await openDuckdb({
@@ -71,7 +72,11 @@ export async function runCollector(
   const dnsNames = new DnsNames(maxNamedAddresses);
   const identities = new Identities(cluster, zoneFinder(config.cluster.zones), config.cluster.ranges, agents, dnsNames);
   const { declared: path, judgeBy } = config.policy;
-  const declaredPolicies = new DeclaredPolicies(path === '' ? undefined : manifestSource(path, systemClock), judgeBy, cluster);
+  const declaredPolicies = new DeclaredPolicies(
+    path === '' ? undefined : manifestSource(path, systemClock),
+    judgeBy,
+    cluster,
+  );
   const pipeline = new Pipeline(
     {
       join: {
@@ -187,7 +192,9 @@ export async function runCollector(
     const timers = [
       setInterval(flush, flushIntervalMs),
       setInterval(() => {
-        store.applyRetention(nowUs()).catch((error: unknown) => log.error({ why: String(error) }, 'nothing could be deleted'));
+        store
+          .applyRetention(nowUs())
+          .catch((error: unknown) => log.error({ why: String(error) }, 'nothing could be deleted'));
       }, retentionIntervalMs),
     ];
     log.info({ ingest: ingestServer.port, api: api.port, health: api.healthPort }, 'collector listens');

@@ -4,7 +4,7 @@ import type { WireAccounting, WirePacketCounts } from '../proto/wire.ts';
 import type { NodeStatus, Status } from './api/api.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Agents, AgentView } from './ingest/agents.ts';
-import type { Pipeline } from './judging.ts';
+import type { Pipeline } from './pipeline.ts';
 
 export type StatusParts = {
   version: string;

@@ -3,8 +3,8 @@ import type { Problem } from '../model/problem.ts';
 
 export const configProblemCodes = ['bad-setting', 'unknown-setting', 'bad-config-file'] as const;
 
-export function badSetting(place: string, fault: string, mend: string): Problem {
-  return { code: 'bad-setting', place, fault, mend };
+export function badSetting(place: string, fault: string, fix: string): Problem {
+  return { code: 'bad-setting', place, fault, fix };
 }
 
 export function unknownSetting(place: string, key: string, nearest: string | undefined): Problem {
@@ -12,7 +12,7 @@ export function unknownSetting(place: string, key: string, nearest: string | und
     code: 'unknown-setting',
     place,
     fault: `no setting is called ${quote(key)}`,
-    mend: nearest === undefined ? 'docs/config.md has the names' : `did you mean ${nearest}`,
+    fix: nearest === undefined ? 'docs/config.md has the names' : `did you mean ${nearest}`,
   };
 }
 
@@ -31,8 +31,8 @@ export function settingOutsideSection(place: string, section: string, name: stri
   return badSetting(place, 'a setting stands in its section', `write ${section}: {${name}: …}`);
 }
 
-export function badConfigFile(place: string, fault: string, mend: string): Problem {
-  return { code: 'bad-config-file', place, fault, mend };
+export function badConfigFile(place: string, fault: string, fix: string): Problem {
+  return { code: 'bad-config-file', place, fault, fix };
 }
 
 /** On one line, and short. */

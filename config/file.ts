@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { type Document, LineCounter, parseDocument } from 'yaml';
 import { errorText, type Problem } from '../model/problem.ts';
 import { badConfigFile } from './errors.ts';
-import type { SettingNames } from './names.ts';
+import type { SettingNames } from './setting-names.ts';
 
 export type ConfigFile = {
   /** What stands there and is no setting: `SECTION.NAME`, or what stands where a section is wanted. */

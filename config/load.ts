@@ -1,9 +1,9 @@
 // A program's configuration: flags over environment over file over defaults, every fault named at once.
 import { type Problem, ProblemError } from '../model/problem.ts';
-import { badSetting, settingOutsideSection, sectionNotMap, unknownSetting } from './errors.ts';
+import { badSetting, sectionNotMap, settingOutsideSection, unknownSetting } from './errors.ts';
 import { type ConfigFile, emptyFile, readConfigFile } from './file.ts';
-import { type SettingNames, settingNames } from './names.ts';
 import type { ConfigOf, Schema } from './setting.ts';
+import { type SettingNames, settingNames } from './setting-names.ts';
 
 export type ConfigSources = {
   /** Path of the YAML file; undefined where none was named. */
@@ -25,7 +25,7 @@ export function loadConfig<Of extends Schema>(schema: Of, sources: ConfigSources
     const read = one.setting.read(raw);
     config[one.section] ??= {};
     if ('value' in read) config[one.section]![one.name] = read.value;
-    else problems.push(badSetting(place, one.setting.secret ? 'the value cannot be used' : read.fault, read.mend));
+    else problems.push(badSetting(place, one.setting.secret ? 'the value cannot be used' : read.fault, read.fix));
   }
   if (problems.length > 0) throw new ProblemError(...problems);
   return config as ConfigOf<Of>;

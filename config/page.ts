@@ -1,6 +1,7 @@
 // The tables of docs/config.md, made from the declarations; a test compares.
-import { settingNames } from './names.ts';
+
 import type { Schema } from './setting.ts';
+import { settingNames } from './setting-names.ts';
 
 /** A row for each section, and below it one for each of its settings. */
 export function configTable(schema: Schema): string {

@@ -23,7 +23,8 @@ export function namedPrefixes(options: { help: string }): Setting<Readonly<Recor
       const value: Record<string, readonly Prefix[]> = {};
       for (const [name, list] of typeof raw === 'string' ? entriesOf(raw) : Object.entries(raw as object)) {
         if (!zoneName.test(name)) return invalid(name, 'a zone’s name', 'use lower case letters, digits and -');
-        if (Object.hasOwn(value, name)) return invalid(name, 'named once', 'write NAME=CIDR,CIDR with all of its CIDRs');
+        if (Object.hasOwn(value, name))
+          return invalid(name, 'named once', 'write NAME=CIDR,CIDR with all of its CIDRs');
         const read = readPrefixes(list);
         if ('fault' in read) return read;
         value[name] = read.value;

@@ -1,7 +1,7 @@
 // One setting, declared once: its type, default, help and check. Names follow from where it stands in the schema.
 
-/** `fault` and `mend` are clauses of a Problem. */
-export type ReadResult<Value> = { value: Value } | { fault: string; mend: string };
+/** `fault` and `fix` are clauses of a Problem. */
+export type ReadResult<Value> = { value: Value } | { fault: string; fix: string };
 
 export type Setting<Value> = {
   /** What the docs call its values, with their range: `duration, 1s to 5m`, `host:port`. */
@@ -35,7 +35,8 @@ export function duration(options: SettingOptions & { min?: string; max?: string 
     read(raw) {
       const ms = typeof raw === 'string' ? durationMs(raw) : undefined;
       if (ms === undefined) return invalid(raw, 'a duration', 'write it as 250ms, 10s, 5m, 2h or 7d');
-      if (ms < min || ms > max) return invalid(raw, 'in its range', `set ${options.min ?? '0s'} to ${options.max ?? '10000d'}`);
+      if (ms < min || ms > max)
+        return invalid(raw, 'in its range', `set ${options.min ?? '0s'} to ${options.max ?? '10000d'}`);
       return { value: ms };
     },
   };
@@ -50,7 +51,8 @@ export function bytes(options: SettingOptions & { min?: string }): Setting<numbe
     read(raw) {
       const value = typeof raw === 'string' || typeof raw === 'number' ? sizeBytes(String(raw)) : undefined;
       if (value === undefined) return invalid(raw, 'a size', 'write it as 64MiB or 10GiB');
-      if (value < (sizeBytes(options.min ?? '0') ?? 0)) return invalid(raw, 'large enough', `set ${options.min} or more`);
+      if (value < (sizeBytes(options.min ?? '0') ?? 0))
+        return invalid(raw, 'large enough', `set ${options.min} or more`);
       return { value };
     },
   };
@@ -63,8 +65,10 @@ export function integer(options: SettingOptions<number> & { min: number; max: nu
     help: options.help,
     read(raw) {
       const value = typeof raw === 'string' && /^-?\d+$/.test(raw) ? Number(raw) : raw;
-      if (typeof value !== 'number' || !Number.isInteger(value)) return invalid(raw, 'a whole number', 'write digits only');
-      if (value < options.min || value > options.max) return invalid(raw, 'in its range', `set ${options.min} to ${options.max}`);
+      if (typeof value !== 'number' || !Number.isInteger(value))
+        return invalid(raw, 'a whole number', 'write digits only');
+      if (value < options.min || value > options.max)
+        return invalid(raw, 'in its range', `set ${options.min} to ${options.max}`);
       return { value };
     },
   };
@@ -100,11 +104,11 @@ export function choice<const Values extends readonly string[]>(
 
 /** Empty only where that is the default. */
 export function text(options: SettingOptions & { secret?: true }): Setting<string> {
-  return textSetting({ ...options, type: 'text', isValid: () => true, mend: 'write some text' });
+  return textSetting({ ...options, type: 'text', isValid: () => true, fix: 'write some text' });
 }
 
 export function path(options: SettingOptions): Setting<string> {
-  return textSetting({ ...options, type: 'path', isValid: () => true, mend: 'write the path of a file or folder' });
+  return textSetting({ ...options, type: 'path', isValid: () => true, fix: 'write the path of a file or folder' });
 }
 
 /** `host:port`, `[::1]:port`. */
@@ -113,18 +117,23 @@ export function hostPort(options: SettingOptions): Setting<string> {
     const match = /^(?:[^\s:[\]]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/.exec(raw);
     return match !== null && Number(match[1]) <= 65_535;
   };
-  return textSetting({ ...options, type: 'host:port', isValid: isHostPort, mend: 'write it as 0.0.0.0:7443, [::1]:7443 or name:7443' });
+  return textSetting({
+    ...options,
+    type: 'host:port',
+    isValid: isHostPort,
+    fix: 'write it as 0.0.0.0:7443, [::1]:7443 or name:7443',
+  });
 }
 
 /** Of http or https. */
 export function url(options: SettingOptions): Setting<string> {
   const isUrl = (raw: string) => /^https?:\/\/\S+$/.test(raw) && URL.canParse(raw);
-  return textSetting({ ...options, type: 'URL', isValid: isUrl, mend: 'write it as https://HOST:PORT' });
+  return textSetting({ ...options, type: 'URL', isValid: isUrl, fix: 'write it as https://HOST:PORT' });
 }
 
 /** What is a text of some form. */
 function textSetting(
-  options: SettingOptions & { type: string; isValid: (raw: string) => boolean; mend: string; secret?: true },
+  options: SettingOptions & { type: string; isValid: (raw: string) => boolean; fix: string; secret?: true },
 ): Setting<string> {
   return {
     type: options.type,
@@ -133,8 +142,9 @@ function textSetting(
     ...(options.secret ? { secret: true as const } : {}),
     read(raw) {
       if (typeof raw !== 'string')
-        return invalid(raw, `a ${options.type}`, options.type === 'text' ? 'put it in quotes' : options.mend);
-      if (raw === '' ? options.default !== '' : !options.isValid(raw)) return invalid(raw, `a ${options.type}`, options.mend);
+        return invalid(raw, `a ${options.type}`, options.type === 'text' ? 'put it in quotes' : options.fix);
+      if (raw === '' ? options.default !== '' : !options.isValid(raw))
+        return invalid(raw, `a ${options.type}`, options.fix);
       return { value: raw };
     },
   };
@@ -161,7 +171,7 @@ function rangeText(min: string | undefined, max: string | undefined): string {
 }
 
 /** Shows the value on one line, short, and without the credentials of a URL. */
-export function invalid(raw: unknown, expected: string, mend: string): { fault: string; mend: string } {
+export function invalid(raw: unknown, expected: string, fix: string): { fault: string; fix: string } {
   const shown = (JSON.stringify(raw) ?? 'nothing').replace(/\/\/[^/\s]*@/, '//…@');
-  return { fault: `${shown.length > 60 ? `${shown.slice(0, 57)}…` : shown} is not ${expected}`, mend };
+  return { fault: `${shown.length > 60 ? `${shown.slice(0, 57)}…` : shown} is not ${expected}`, fix };
 }

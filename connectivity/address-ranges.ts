@@ -1,5 +1,5 @@
 // All addresses of both families, cut where a prefix begins or ends: within one range no prefix tells two apart.
-import { type Address, addressBytes, addressFromBytes, isIpv6, bytesToBigInt, type Prefix } from '../model/address.ts';
+import { type Address, addressBytes, addressFromBytes, bytesToBigInt, isIpv6, type Prefix } from '../model/address.ts';
 
 export type AddressFamily = 'IPv4' | 'IPv6';
 

@@ -2,15 +2,20 @@
 // Pure: the same arguments give the same lines. docs/connectivity.md has what they mean.
 import type { UnknownReason } from '../model/verdict.ts';
 import type { PolicyOptions } from '../policy/options.ts';
-import { type ConnectionSet, connectionSetOf } from './connections.ts';
-import { type Line, linesOf, type ClusterState } from './lines.ts';
-import type { EndpointGroupJson } from './places.ts';
+import { type ConnectionSet, connectionSetOf } from './connection-set.ts';
+import type { EndpointGroupJson } from './endpoint-groups.ts';
+import { type ClusterState, type Line, linesOf } from './lines.ts';
 import type { PortVerdict, Profile } from './profile.ts';
 
 export const passingVerdicts = ['allowed', 'undeclared', 'unknown'] as const;
 export type PassingVerdict = (typeof passingVerdicts)[number];
 
-export type PassingConnections = { key: string; verdict: PassingVerdict; why?: UnknownReason; connections: ConnectionSet };
+export type PassingConnections = {
+  key: string;
+  verdict: PassingVerdict;
+  why?: UnknownReason;
+  connections: ConnectionSet;
+};
 
 export type Filter = {
   verdicts: readonly PassingVerdict[];
@@ -18,7 +23,11 @@ export type Filter = {
   onProgress?(done: number, total: number): void;
 };
 
-export function connectivity(state: ClusterState, options: PolicyOptions, filter: Filter): Generator<Line<PassingConnections>> {
+export function connectivity(
+  state: ClusterState,
+  options: PolicyOptions,
+  filter: Filter,
+): Generator<Line<PassingConnections>> {
   const entriesByProfile = new Map<Profile, readonly PassingConnections[]>();
   const entriesOf = ([profile]: readonly (Profile | undefined)[]): readonly PassingConnections[] => {
     if (profile === undefined) return [];

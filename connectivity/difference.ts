@@ -1,8 +1,8 @@
 // What a change of the manifests opens and closes: two worlds judged side by side, port by port.
 import type { PolicyOptions } from '../policy/options.ts';
-import { type ConnectionSet, connectionSetOf, type PortSegment } from './connections.ts';
+import { type ConnectionSet, connectionSetOf, type PortSegment } from './connection-set.ts';
 import type { Filter } from './connectivity.ts';
-import { type Line, linesOf, type ClusterState } from './lines.ts';
+import { type ClusterState, type Line, linesOf } from './lines.ts';
 import type { PortVerdict, Profile } from './profile.ts';
 
 /**
@@ -14,7 +14,13 @@ export type ChangeKind = (typeof changeKinds)[number];
 
 /** `absent`: one of the ends is not in those manifests. */
 export type VerdictOrAbsent = PortVerdict | 'absent';
-export type ChangedConnections = { key: string; change: ChangeKind; before: VerdictOrAbsent; after: VerdictOrAbsent; connections: ConnectionSet };
+export type ChangedConnections = {
+  key: string;
+  change: ChangeKind;
+  before: VerdictOrAbsent;
+  after: VerdictOrAbsent;
+  connections: ConnectionSet;
+};
 
 export function difference(
   before: ClusterState,
@@ -46,7 +52,9 @@ const noEntries: readonly never[] = [];
 type ComparedSegment = PortSegment & { before: VerdictOrAbsent; after: VerdictOrAbsent };
 
 function changesBetween(before: Profile | undefined, after: Profile | undefined): ChangedConnections[] {
-  const segments = alignedSegments(before, after).filter((segment) => verdictOf(segment.before) !== verdictOf(segment.after));
+  const segments = alignedSegments(before, after).filter(
+    (segment) => verdictOf(segment.before) !== verdictOf(segment.after),
+  );
   const byChange = Map.groupBy(segments, (segment) => `${keyOf(segment.before)} -> ${keyOf(segment.after)}`);
   return [...byChange].flatMap(([outcomes, group]) => {
     const first = group[0]!;

@@ -3,19 +3,30 @@
 import type { Policy } from '../model/kubernetes.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { compilePolicies } from '../policy/policy-set.ts';
-import type { AddressRange, AddressFamily } from './address-ranges.ts';
-import { PartyClasses, type PartyClass } from './classes.ts';
-import { rulesOf } from './mentions.ts';
-import { ExternalAddresses, externalJson, externalParty } from './outside.ts';
-import { type PairPlacement, withPlacement, pairPlacements, placementsOf } from './placement.ts';
-import { type EndpointGroup, type EndpointGroupJson, endpointGroupsOf, type DeclaredEndpoint, type GroupState } from './places.ts';
+import type { AddressFamily, AddressRange } from './address-ranges.ts';
+import {
+  type DeclaredEndpoint,
+  type EndpointGroup,
+  type EndpointGroupJson,
+  endpointGroupsOf,
+  type GroupState,
+} from './endpoint-groups.ts';
+import { ExternalAddresses, externalJson, externalParty } from './external-addresses.ts';
+import { rulesOf } from './match-criteria.ts';
+import { type PairPlacement, pairPlacements, placementsOf, withPlacement } from './pair-placement.ts';
+import { type PartyClass, PartyClasses } from './party-classes.ts';
 import { type Profile, Profiles } from './profile.ts';
 
 /** Manifests as policies see them. */
 export type ClusterState = { endpoints: readonly DeclaredEndpoint[]; policies: readonly Policy[] };
 
 /** `placement` is told where it makes a difference: what passes on the same node alone is told with it too. */
-export type Line<Entry> = { initiator: EndpointGroupJson; responder: EndpointGroupJson; placement?: PairPlacement; entry: Entry };
+export type Line<Entry> = {
+  initiator: EndpointGroupJson;
+  responder: EndpointGroupJson;
+  placement?: PairPlacement;
+  entry: Entry;
+};
 
 /** Undefined where one of the ends is not there. The same profiles must give the same list. */
 export type EntriesOf<Entry> = (profiles: readonly (Profile | undefined)[]) => readonly Entry[];
@@ -41,7 +52,9 @@ export function* linesOf<Entry extends { key: string }>(
     classes,
   );
   const sharedProfiles = new Map<string, Profile>();
-  const evaluators = states.map(({ policies }) => new StateEvaluator(new Profiles(compilePolicies(policies), options, sharedProfiles)));
+  const evaluators = states.map(
+    ({ policies }) => new StateEvaluator(new Profiles(compilePolicies(policies), options, sharedProfiles)),
+  );
   for (const [done, initiator] of groups.entries()) {
     request.onProgress?.(done, groups.length);
     for (const responder of groups) yield* linesBetween(initiator, responder, evaluators, request);
@@ -78,17 +91,22 @@ function* linesBetween<Entry extends { key: string }>(
   if (isBeyondPolicies(initiator, responder) || !includesPair(initiator.json, responder.json)) return;
   const pairs = evaluators.map((one, stateIndex) => {
     const [from, to] = [initiator.states[stateIndex], responder.states[stateIndex]];
-    return from && to && haveCommonFamily(from, to) ? ([one, from, to] as const) : ([one, undefined, undefined] as const);
+    return from && to && haveCommonFamily(from, to)
+      ? ([one, from, to] as const)
+      : ([one, undefined, undefined] as const);
   });
   const occurring = new Set(pairs.flatMap(([, from, to]) => (from && to ? placementsOf(from, to) : [])));
   const entriesByPlacement = pairPlacements
     .filter((placement) => occurring.has(placement))
     .map((placement) => ({
       placement,
-      list: entriesOf(pairs.map(([one, from, to]) => from && to && one.linesBetween(from.partyClass, to.partyClass, placement))),
+      list: entriesOf(
+        pairs.map(([one, from, to]) => from && to && one.linesBetween(from.partyClass, to.partyClass, placement)),
+      ),
     }));
   const isSameEverywhere = entriesByPlacement.every(
-    ({ list, placement }) => list === entriesByPlacement[0]!.list && (entriesByPlacement.length > 1 || placement !== 'same-node'),
+    ({ list, placement }) =>
+      list === entriesByPlacement[0]!.list && (entriesByPlacement.length > 1 || placement !== 'same-node'),
   );
   for (const { placement, list } of isSameEverywhere ? entriesByPlacement.slice(0, 1) : entriesByPlacement) {
     for (const one of list) {
@@ -117,9 +135,11 @@ function* linesWithExternal<Entry extends { key: string }>(
   { entriesOf, includesPair }: LineRequest<Entry>,
 ): Generator<Line<Entry>> {
   const byDirection = <End>(own: End, other: End): [End, End] => (direction === 'egress' ? [own, other] : [other, own]);
-  if (group.json.kind === 'node' || !includesPair(...byDirection<EndpointGroupJson>(group.json, externalPlaceholder))) return;
+  if (group.json.kind === 'node' || !includesPair(...byDirection<EndpointGroupJson>(group.json, externalPlaceholder)))
+    return;
   const rules = group.states.flatMap((groupState, stateIndex) => {
-    const selection = groupState && evaluators[stateIndex]!.profiles.selectionOf(groupState.partyClass.party, direction);
+    const selection =
+      groupState && evaluators[stateIndex]!.profiles.selectionOf(groupState.partyClass.party, direction);
     return selection === undefined ? [] : rulesOf(selection);
   });
   const externalAddresses = new ExternalAddresses(rules, direction === 'egress' ? 'addresses-and-names' : 'addresses');

@@ -7,8 +7,8 @@ import { reasonText } from '../policy/explain.ts';
 import { judge } from '../policy/judge.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { type PolicySet, type Selection, selectionOf } from '../policy/policy-set.ts';
-import { firstPort, lastPort, type PortProtocol, portProtocols, type PortSegment } from './connections.ts';
-import { rulesOf } from './mentions.ts';
+import { firstPort, lastPort, type PortProtocol, type PortSegment, portProtocols } from './connection-set.ts';
+import { rulesOf } from './match-criteria.ts';
 
 /** `key`: equal outcomes have equal ones. */
 export type PortVerdict = { key: string; verdict: Verdict['verdict']; why?: UnknownReason };
@@ -48,7 +48,8 @@ export class Profiles {
       }
     };
     for (const protocol of portProtocols) {
-      const starts = startsByProtocol === undefined ? singleStart : [...startsByProtocol[protocol]].sort((a, b) => a - b);
+      const starts =
+        startsByProtocol === undefined ? singleStart : [...startsByProtocol[protocol]].sort((a, b) => a - b);
       for (let at = 0; at < starts.length; at++) {
         add({ protocol, from: starts[at]!, to: (starts[at + 1] ?? lastPort + 1) - 1 });
       }
@@ -71,7 +72,8 @@ export class Profiles {
     if (egress.length === 0 && ingress.length === 0) return undefined;
     const startsByProtocol = { 6: new Set([firstPort]), 17: new Set([firstPort]), 132: new Set([firstPort]) };
     const ports = responder.kind === 'pod' ? responder.ports : [];
-    for (const portCriteria of [egress, ingress]) for (const one of portCriteria) addStarts(startsByProtocol, one, ports);
+    for (const portCriteria of [egress, ingress])
+      for (const one of portCriteria) addStarts(startsByProtocol, one, ports);
     return startsByProtocol;
   }
 
@@ -110,7 +112,11 @@ function addStarts(
   }
 }
 
-const certainVerdicts = { allowed: certainVerdict('allowed'), undeclared: certainVerdict('undeclared'), denied: certainVerdict('denied') };
+const certainVerdicts = {
+  allowed: certainVerdict('allowed'),
+  undeclared: certainVerdict('undeclared'),
+  denied: certainVerdict('denied'),
+};
 
 function certainVerdict(verdict: 'allowed' | 'undeclared' | 'denied'): PortVerdict {
   return { key: verdict, verdict };

@@ -1,7 +1,7 @@
 // What lint holds against a policy, and what a rule of lint is: each is a file in rules/, listed in rules.ts.
 import type { Severity } from '../model/finding.ts';
 import type { ClusterObject } from '../model/kubernetes.ts';
-import type { DeclaredObjects } from './declared.ts';
+import type { DeclaredObjects } from './declared-objects.ts';
 import type { Path } from './rule-view.ts';
 
 export type RuleComplaint = {
@@ -10,9 +10,9 @@ export type RuleComplaint = {
   path: Path;
   /** Where it is not the rule's own. */
   severity?: Severity;
-  /** What is wrong and what mends it: lower case, one line, in the user's words. */
+  /** What is wrong and what fixes it: lower case, one line, in the user's words. */
   fault: string;
-  mend: string;
+  fix: string;
 };
 
 export type LintRule = {

@@ -2,7 +2,7 @@
 // same order.
 import { severities } from '../model/finding.ts';
 import type { Complaint, LintRule } from './complaint.ts';
-import { compare, type DeclaredObjects } from './declared.ts';
+import { compare, type DeclaredObjects } from './declared-objects.ts';
 import type { Path } from './rule-view.ts';
 
 /** The gravest first; those of one severity by namespace, object, field and rule. */

@@ -2,7 +2,7 @@
 // told from both rules alone is "no".
 import { selects } from '../policy/selectors.ts';
 import { isPrefixWithin } from './blocks.ts';
-import type { DeclaredObjects } from './declared.ts';
+import type { DeclaredObjects } from './declared-objects.ts';
 import type { PeerView, PodScope, RuleView } from './rule-view.ts';
 import { contradictoryKey, everyNamespace, isWithin, maySelectNamespace, selectedNamespaceNames } from './selectors.ts';
 
@@ -14,7 +14,8 @@ export function arePodsWithin(inner: PodScope, outer: PodScope, declared: Declar
 export function arePodsDisjoint(one: PodScope, other: PodScope, declared: DeclaredObjects): boolean {
   if (contradictoryKey([...one.podSelector, ...other.podSelector]) !== undefined) return true;
   const names = namespaceNames(one) ?? namespaceNames(other);
-  if (names !== undefined) return !names.some((name) => mayInclude(one, name, declared) && mayInclude(other, name, declared));
+  if (names !== undefined)
+    return !names.some((name) => mayInclude(one, name, declared) && mayInclude(other, name, declared));
   return contradictoryKey([...one.namespaceSelector, ...other.namespaceSelector]) !== undefined;
 }
 
@@ -25,7 +26,11 @@ export function arePeersWithin(inner: RuleView['peers'], outer: RuleView['peers'
   return inner !== 'everyone' && inner.every((peer) => isPeerWithin(peer, outer, declared));
 }
 
-export function arePeersDisjoint(some: RuleView['peers'], others: RuleView['peers'], declared: DeclaredObjects): boolean {
+export function arePeersDisjoint(
+  some: RuleView['peers'],
+  others: RuleView['peers'],
+  declared: DeclaredObjects,
+): boolean {
   if (some === 'everyone' || others === 'everyone') return false;
   return some.every((one) => others.every((other) => isPeerDisjoint(one, other, declared)));
 }
@@ -93,5 +98,7 @@ function surelyIncludes({ namespace, namespaceSelector }: PodScope, name: string
 function mayInclude({ namespace, namespaceSelector }: PodScope, name: string, declared: DeclaredObjects): boolean {
   if (namespace !== undefined) return namespace === name;
   const declaredNamespace = declared.namespaces.get(name);
-  return declaredNamespace === undefined ? maySelectNamespace(namespaceSelector, name) : selects(namespaceSelector, declaredNamespace.labels);
+  return declaredNamespace === undefined
+    ? maySelectNamespace(namespaceSelector, name)
+    : selects(namespaceSelector, declaredNamespace.labels);
 }

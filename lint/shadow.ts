@@ -1,8 +1,8 @@
 // Which rules never decide anything, because another decides every connection that they match before them (rules 18, 19
 // and 22). Never wrong: where it cannot be told from the rules alone, a rule is not said to be shadowed.
 import type { NetworkPolicy } from '../model/kubernetes.ts';
-import type { DeclaredObjects } from './declared.ts';
-import { namespaceNames, arePeersDisjoint, arePeersWithin, arePodsDisjoint, arePodsWithin } from './peers.ts';
+import type { DeclaredObjects } from './declared-objects.ts';
+import { arePeersDisjoint, arePeersWithin, arePodsDisjoint, arePodsWithin, namespaceNames } from './peers.ts';
 import { arePortsDisjoint, arePortsWithin } from './ports.ts';
 import type { RuleView } from './rule-view.ts';
 import { isWithin } from './selectors.ts';

@@ -1,6 +1,6 @@
 // The connection: both observations of one flow, joined, with what the network did.
 import type { Endpoint, Placement } from './endpoint.ts';
-import type { PerDirection, ObservationPoint, Tuple } from './record.ts';
+import type { ObservationPoint, PerDirection, Tuple } from './record.ts';
 import type { VerdictName } from './verdict.ts';
 
 export type Outcome = 'established' | 'refused' | 'unanswered';

@@ -1,5 +1,5 @@
 // Both observations of one connection, met but not yet judged: what passes from the join to the verdict.
-import type { PerDirection, ObservationPoint, Tuple } from './record.ts';
+import type { ObservationPoint, PerDirection, Tuple } from './record.ts';
 
 /** All records of one connection at one interface, added up. Times in µs on the collector's clock. */
 export type Observation = Tuple & {

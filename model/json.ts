@@ -3,7 +3,7 @@ import type { Connection } from './connection.ts';
 import type { Endpoint, Placement } from './endpoint.ts';
 import type { Finding } from './finding.ts';
 import { hasPorts, protocolName } from './protocol.ts';
-import type { PerDirection, ObservationPoint, Tuple } from './record.ts';
+import type { ObservationPoint, PerDirection, Tuple } from './record.ts';
 import type { SideJson } from './verdict.ts';
 
 export type EndpointJson = Endpoint & { names: readonly string[] };

@@ -1,6 +1,6 @@
 // Prefixes that are asked whether one of them holds an address: by their lengths, of which there are few, so that it costs
 // the same for ten nodes and for five thousand.
-import { type Address, addressBytes, ipv4Bits, bytesToBigInt, type Prefix } from './address.ts';
+import { type Address, addressBytes, bytesToBigInt, ipv4Bits, type Prefix } from './address.ts';
 
 /** How often a prefix was added, by its leading bits, for each length there is. */
 type CountsByLength<Bits> = Map<number, Map<Bits, number>>;

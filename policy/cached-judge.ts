@@ -6,7 +6,12 @@ import type { PolicyOptions } from './options.ts';
 import { type PolicySet, type Selection, selectionOf } from './policy-set.ts';
 
 /** One party, by number, and what touches it in the set that was asked last. */
-type PartyEntry = { id: number; set: PolicySet | undefined; egress: Selection | undefined; ingress: Selection | undefined };
+type PartyEntry = {
+  id: number;
+  set: PolicySet | undefined;
+  egress: Selection | undefined;
+  ingress: Selection | undefined;
+};
 
 const slotsPerSet = 4;
 const wordsPerSlot = 4;
@@ -57,8 +62,7 @@ export class CachedJudge {
     let slot = firstSlot + (hash >>> 30);
     for (let at = firstSlot; at < firstSlot + slotsPerSet; at++) {
       const word = at * wordsPerSlot;
-      if (keys[word] === initiator && keys[word + 1] === responder && keys[word + 2] === protocolPort)
-        return at;
+      if (keys[word] === initiator && keys[word + 1] === responder && keys[word + 2] === protocolPort) return at;
       if (keys[word] === 0) slot = at;
     }
     keys[slot * wordsPerSlot] = initiator;

@@ -2,7 +2,7 @@
 import type { ClusterPeer, LabelSelector } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import { type Match, networkMatches, type PodParty, podsMatch } from './peers.ts';
-import { selectsWithPartialLabels, selects } from './selectors.ts';
+import { selects, selectsWithPartialLabels } from './selectors.ts';
 
 /** `maybe-named`: no DNS answer was seen that gives the address a name. */
 export type ClusterMatch = Match | 'maybe-named';

@@ -8,7 +8,7 @@ export function unknownOption(name: string, allowed: readonly string[]): Problem
     code: 'unknown-option',
     place: `--option ${quote(name)}`,
     fault: 'there is no such option',
-    mend: `use one of ${allowed.join(', ')}`,
+    fix: `use one of ${allowed.join(', ')}`,
   };
 }
 
@@ -17,7 +17,7 @@ export function badOptionValue(name: string, value: string, allowed: readonly st
     code: 'bad-option-value',
     place: `--option ${name}`,
     fault: value === '' ? 'it has no value' : `${quote(value)} is none of its values`,
-    mend: `write ${allowed.map((one) => `${name}=${one}`).join(' or ')}`,
+    fix: `write ${allowed.map((one) => `${name}=${one}`).join(' or ')}`,
   };
 }
 

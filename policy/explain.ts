@@ -2,6 +2,7 @@
 // match.
 
 import type {
+  Alternative,
   Direction,
   NearMiss,
   Party,
@@ -11,9 +12,8 @@ import type {
   SideVerdict,
   UnknownReason,
   Verdict,
-  Alternative,
 } from '../model/verdict.ts';
-import { listText } from './listed.ts';
+import { listText } from './list-text.ts';
 import { type DeniedSide, neededRule } from './needed-rule.ts';
 
 /**
@@ -38,8 +38,15 @@ export function verdictJson(verdict: Verdict): VerdictJson {
 }
 
 function sideJson(side: SideVerdict, alternatives: readonly AlternativeSide[]): SideJson {
-  const common = { side: side.side, verdict: side.verdict, why: alternativesText(side, alternatives) ?? sideText(side) };
-  const denied = side.verdict === 'denied' ? [side, ...alternatives.flatMap((alternative) => alternative.side ?? [])].filter(isDenied) : [];
+  const common = {
+    side: side.side,
+    verdict: side.verdict,
+    why: alternativesText(side, alternatives) ?? sideText(side),
+  };
+  const denied =
+    side.verdict === 'denied'
+      ? [side, ...alternatives.flatMap((alternative) => alternative.side ?? [])].filter(isDenied)
+      : [];
   const isolatedBy = denied.flatMap((one) => ('isolatedBy' in one ? one.isolatedBy.map(policyText) : []));
   const needs = needsText(denied);
   return {
@@ -74,10 +81,12 @@ function alternativeSidesOf({ side: direction }: SideVerdict, alternatives: read
 
 /** Undefined where all of them come to the same for the same reason. */
 function alternativesText(side: SideVerdict, alternatives: readonly AlternativeSide[]): string | undefined {
-  const verdictAndText = (alternative: AlternativeSide) => [alternative.side?.verdict ?? 'undeclared', alternative.side ? sideText(alternative.side) : noPodText] as const;
+  const verdictAndText = (alternative: AlternativeSide) =>
+    [alternative.side?.verdict ?? 'undeclared', alternative.side ? sideText(alternative.side) : noPodText] as const;
   const byText = Map.groupBy(alternatives, (alternative) => `(${verdictAndText(alternative).join('): ')}`);
   const [only, another] = byText.keys();
-  if (only === undefined || (another === undefined && verdictAndText(alternatives[0]!)[0] === side.verdict)) return undefined;
+  if (only === undefined || (another === undefined && verdictAndText(alternatives[0]!)[0] === side.verdict))
+    return undefined;
   const texts = [...byText].map(([text, group]) => `${listText([...new Set(group.map(({ name }) => name))])} ${text}`);
   return listText([...texts, ...(another === undefined ? ['who else it may be is not known'] : [])], '; ', maxListed);
 }
@@ -96,7 +105,9 @@ function needsText(denied: readonly DeniedSide[]): string | undefined {
     if (needed === undefined) return undefined;
     const { policy, insertBefore, text } = needed;
     const place =
-      insertBefore === undefined ? policyText(policy) : `${policyText(policy)} before spec.${side.side}[${insertBefore}]`;
+      insertBefore === undefined
+        ? policyText(policy)
+        : `${policyText(policy)} before spec.${side.side}[${insertBefore}]`;
     texts.add(`a rule in ${place} that ${text}`);
   }
   return texts.size === 0 ? undefined : `needs ${listText([...texts], ' and ', maxListed)}`;

@@ -1,7 +1,7 @@
 // What the declared policies say of one connection: first each side, then both together.
 // Pure: the same arguments give the same verdict. Rules: docs/policy-semantics.md.
 import { hasPorts } from '../model/protocol.ts';
-import type { Flow, Direction, Party, SideVerdict, Verdict } from '../model/verdict.ts';
+import type { Direction, Flow, Party, SideVerdict, Verdict } from '../model/verdict.ts';
 import { judgeNetworkPolicies } from './network-policies.ts';
 import type { PolicyOptions } from './options.ts';
 import { alwaysAllowed, isItself, isOwnNode, unknownIfMaybeOwnNode } from './own-node.ts';
@@ -55,7 +55,9 @@ function judgeSide(
   // Rule 18, and rule 12: an egress rule of a cluster policy comes before what is said of a pod and its own node.
   const verdict = judgeTier(selection.admin, context, () => {
     const judgeBaseline = () =>
-      judgeTier(selection.baseline, context, () => (ownNode ? alwaysAllowed(side, 'own-node') : undeclared(selection, context)));
+      judgeTier(selection.baseline, context, () =>
+        ownNode ? alwaysAllowed(side, 'own-node') : undeclared(selection, context),
+      );
     if (ownNode) return judgeOwnNode(side, selection, judgeBaseline);
     return judgeNetworkPolicies(side, selection, own, other, flow, options) ?? judgeBaseline();
   });
@@ -63,7 +65,11 @@ function judgeSide(
 }
 
 /** Egress to the own node: a NetworkPolicy that isolates the side lets it pass, and is final (rule 22). */
-function judgeOwnNode(side: Direction, { isolating, broken }: Selection, judgeBaseline: () => SideVerdict): SideVerdict {
+function judgeOwnNode(
+  side: Direction,
+  { isolating, broken }: Selection,
+  judgeBaseline: () => SideVerdict,
+): SideVerdict {
   if (isolating.length > 0) return alwaysAllowed(side, 'own-node');
   const baselineVerdict = judgeBaseline();
   if (broken.length === 0 || baselineVerdict.verdict === 'allowed') return baselineVerdict;

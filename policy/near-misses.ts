@@ -3,7 +3,7 @@ import type { LabelSelector, PolicyPeer, PolicyPort, PolicyRule, Requirement } f
 import { protocolName } from '../model/protocol.ts';
 import type { Flow, NearMiss, Party } from '../model/verdict.ts';
 import type { Isolation } from './compile.ts';
-import { listText } from './listed.ts';
+import { listText } from './list-text.ts';
 import type { PolicyOptions } from './options.ts';
 import { type PodParty, peersMatch } from './peers.ts';
 import { type PortMatch, portsMatch } from './ports.ts';

@@ -1,7 +1,7 @@
 // The narrowest rule that would let pass what a side denies, as a manifest has it, and in words.
 import type { Labels, Policy } from '../model/kubernetes.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
-import type { Flow, Direction, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
+import type { Direction, Flow, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
 
 export type DeniedSide = SideVerdict & { verdict: 'denied' };
 

@@ -1,12 +1,12 @@
 // What the NetworkPolicies say of a side (rules 1 to 17); undefined where none of them isolates it.
-import type { InsertBefore, Flow, Direction, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
-import { unknownReasonOf } from './doubt.ts';
+import type { Direction, Flow, InsertBefore, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import { nearMisses } from './near-misses.ts';
 import type { PolicyOptions } from './options.ts';
 import { unknownIfMaybeOwnNode } from './own-node.ts';
 import { type Match, type PodParty, peersMatch } from './peers.ts';
 import type { Selection } from './policy-set.ts';
 import { entryMatches, entryWords, hasPortName } from './port-index.ts';
+import { unknownReasonOf } from './unknown-reason.ts';
 
 export function judgeNetworkPolicies(
   side: Direction,
@@ -32,11 +32,13 @@ export function judgeNetworkPolicies(
     if (match === 'yes') return { side, verdict: 'allowed', decidedBy: { tier: 'NetworkPolicy', policy, rule } };
     if (match === 'no') continue;
     uncertainMatch ??= match;
-    if (match === uncertainMatch && uncertainPolicies?.at(-1) !== policy) uncertainPolicies = [...(uncertainPolicies ?? []), policy];
+    if (match === uncertainMatch && uncertainPolicies?.at(-1) !== policy)
+      uncertainPolicies = [...(uncertainPolicies ?? []), policy];
   }
   // A broken policy can take no allowance away, but it may isolate the side, or hold the rule that allows.
   if (broken.length > 0) return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };
-  if (uncertainMatch !== undefined) return { side, verdict: 'unknown', why: unknownReasonOf(uncertainMatch, other, uncertainPolicies!) };
+  if (uncertainMatch !== undefined)
+    return { side, verdict: 'unknown', why: unknownReasonOf(uncertainMatch, other, uncertainPolicies!) };
   return unknownIfMaybeOwnNode(new Denial(selection, own, flow, side, options), own, other);
 }
 

@@ -16,7 +16,11 @@ export function isOwnNode(own: PodParty, other: Party): boolean {
 }
 
 /** What a denial turns into where the other end may be the pod's own node: it is not known where one of them runs. */
-export function unknownIfMaybeOwnNode(denial: SideVerdict & { verdict: 'denied' }, own: PodParty, other: Party): SideVerdict {
+export function unknownIfMaybeOwnNode(
+  denial: SideVerdict & { verdict: 'denied' },
+  own: PodParty,
+  other: Party,
+): SideVerdict {
   const withoutNode = partyWithoutNode(own, other);
   if (withoutNode === undefined) return denial;
   const party = `${withoutNode.namespace}/${withoutNode.name}`;

@@ -3,7 +3,7 @@ import { type Address, isIpv6, type Prefix, prefixContainsAddress } from '../mod
 import type { LabelSelector, PolicyPeer } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import type { PolicyOptions } from './options.ts';
-import { selectsWithPartialLabels, selects } from './selectors.ts';
+import { selects, selectsWithPartialLabels } from './selectors.ts';
 
 export type PodParty = Party & { kind: 'pod' };
 

@@ -3,17 +3,17 @@
 import type { LabelSelector, Labels, Policy } from '../model/kubernetes.ts';
 import type { Direction, PolicyRef } from '../model/verdict.ts';
 import {
+  asMayNotApply,
   type Compiled,
   compiledIsolation,
   compiledTierPolicy,
   type Isolation,
   isClusterPolicy,
-  asMayNotApply,
   type TierPolicy,
 } from './compile.ts';
 import type { PodParty } from './peers.ts';
 import { type PortIndex, portIndexOf } from './port-index.ts';
-import { selectsWithPartialLabels, selects } from './selectors.ts';
+import { selects, selectsWithPartialLabels } from './selectors.ts';
 
 /** What touches a pod in one direction. Pods that the same policies touch have the same object, also in another set. */
 export type Selection = {
@@ -161,7 +161,15 @@ export function selectionOf(set: PolicySet, pod: PodParty, direction: Direction)
     return cached.selection;
   }
   const selection = select(tiers, layer, pod);
-  cachedSelections[direction].set(labels, { set, tiers, layer, namespace, namespaceLabels, namespaceLabelsKnown, selection });
+  cachedSelections[direction].set(labels, {
+    set,
+    tiers,
+    layer,
+    namespace,
+    namespaceLabels,
+    namespaceLabelsKnown,
+    selection,
+  });
   return selection;
 }
 

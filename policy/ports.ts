@@ -21,7 +21,8 @@ export function portsMatch(ports: readonly ClusterPort[], flow: Flow): PortMatch
 function portMatches({ port, endPort }: ClusterPort, { protocol, port: flowPort, responder }: Flow): boolean {
   if (port === undefined) return true;
   if (flowPort === undefined) return false;
-  if (typeof port === 'number') return endPort === undefined ? flowPort === port : flowPort >= port && flowPort <= endPort;
+  if (typeof port === 'number')
+    return endPort === undefined ? flowPort === port : flowPort >= port && flowPort <= endPort;
   if (responder.kind !== 'pod') return false;
   for (const one of responder.ports) {
     if (one.name === port && one.protocol === protocol && one.port === flowPort) return true;

@@ -2,8 +2,8 @@
 // the first rule that matches. Where it is not known whether a rule matches, both answers stand.
 import type { ClusterAction } from '../model/kubernetes.ts';
 import type {
-  Flow,
   Direction,
+  Flow,
   Party,
   PassMatch,
   PolicyRef,
@@ -13,10 +13,10 @@ import type {
 } from '../model/verdict.ts';
 import { clusterPeersMatch } from './cluster-peers.ts';
 import type { TierPolicy } from './compile.ts';
-import { unknownReasonOf } from './doubt.ts';
 import type { PodParty } from './peers.ts';
 import { priorityOf } from './policy-set.ts';
 import { portsMatch } from './ports.ts';
+import { unknownReasonOf } from './unknown-reason.ts';
 
 /** One way in which the tier may end; `doubt` is what would have to be known to tell whether it does. */
 type TierOutcome =
@@ -26,7 +26,11 @@ type TierOutcome =
 export type SideContext = { side: Direction; own: PodParty; other: Party; flow: Flow };
 
 /** `below` is what comes after the tier: it is asked where no rule decides, and for Pass. */
-export function judgeTier(tier: readonly TierPolicy[], context: SideContext, judgeLowerTiers: () => SideVerdict): SideVerdict {
+export function judgeTier(
+  tier: readonly TierPolicy[],
+  context: SideContext,
+  judgeLowerTiers: () => SideVerdict,
+): SideVerdict {
   if (tier.length === 0) return judgeLowerTiers();
   const outcomes: TierOutcome[] = [];
   let fallsThrough = true;
@@ -43,11 +47,19 @@ export function judgeTier(tier: readonly TierPolicy[], context: SideContext, jud
 export function passMatchesOf(tier: readonly TierPolicy[], context: SideContext): PassMatch[] {
   const outcomes: TierOutcome[] = [];
   for (const one of tier) if (!judgePolicy(one, context, outcomes)) break;
-  return outcomes.flatMap((one) => (one.action === 'Pass' ? { rule: one.rule, sure: one.unknownReason === undefined } : []));
+  return outcomes.flatMap((one) =>
+    one.action === 'Pass' ? { rule: one.rule, sure: one.unknownReason === undefined } : [],
+  );
 }
 
 /** Policies of one priority. Adds how they may end; says whether they may leave it to the next. */
-function judgePriority(tier: readonly TierPolicy[], from: number, to: number, context: SideContext, outcomes: TierOutcome[]): boolean {
+function judgePriority(
+  tier: readonly TierPolicy[],
+  from: number,
+  to: number,
+  context: SideContext,
+  outcomes: TierOutcome[],
+): boolean {
   const firstIndex = outcomes.length;
   let fallsThrough = true;
   for (let i = from; i < to; i++) if (!judgePolicy(tier[i]!, context, outcomes)) fallsThrough = false;
@@ -61,7 +73,10 @@ function judgePriority(tier: readonly TierPolicy[], from: number, to: number, co
 }
 
 /** Rule 19: two policies of one priority that would decide differently; a broken one may decide in any way (rule 17). */
-function conflictOf(outcomes: readonly TierOutcome[], firstIndex: number): { outcome: TierOutcome; sure: boolean } | undefined {
+function conflictOf(
+  outcomes: readonly TierOutcome[],
+  firstIndex: number,
+): { outcome: TierOutcome; sure: boolean } | undefined {
   let conflict: { outcome: TierOutcome; sure: boolean } | undefined;
   for (let j = firstIndex; j < outcomes.length; j++) {
     const other = outcomes[j]!;
@@ -80,7 +95,11 @@ function conflictOf(outcomes: readonly TierOutcome[], firstIndex: number): { out
 }
 
 /** Adds how the policy may end; says whether it may leave it to the next: it may not touch the pod, or no rule match. */
-function judgePolicy({ object, policy, rules, mayNotApply }: TierPolicy, context: SideContext, outcomes: TierOutcome[]): boolean {
+function judgePolicy(
+  { object, policy, rules, mayNotApply }: TierPolicy,
+  context: SideContext,
+  outcomes: TierOutcome[],
+): boolean {
   if (object.broken !== undefined) {
     outcomes.push({ action: 'undecidable', unknownReason: { reason: 'broken-policy', policies: [policy] } });
     return mayNotApply === true;
@@ -93,14 +112,21 @@ function judgePolicy({ object, policy, rules, mayNotApply }: TierPolicy, context
       // Rule 26: what nobody understands allows nothing, and anything else denies.
       if (action === 'Accept') continue;
       const rule: RuleRef = { tier: object.tier, policy, rule: i };
-      outcomes.push({ action: 'Deny', policy, rule, notUnderstood, ...(subjectUnknown && { unknownReason: subjectUnknown }) });
+      outcomes.push({
+        action: 'Deny',
+        policy,
+        rule,
+        notUnderstood,
+        ...(subjectUnknown && { unknownReason: subjectUnknown }),
+      });
       return mayNotApply === true;
     }
     if (portsMatch(ports, flow) !== 'yes') continue;
     const match = clusterPeersMatch(peers, own, other);
     if (match === 'no') continue;
     const rule: RuleRef = { tier: object.tier, policy, rule: i };
-    if (match !== 'yes') outcomes.push({ action, policy, rule, unknownReason: unknownReasonOf(match, other, [policy]) });
+    if (match !== 'yes')
+      outcomes.push({ action, policy, rule, unknownReason: unknownReasonOf(match, other, [policy]) });
     else if (subjectUnknown) {
       outcomes.push({ action, policy, rule, unknownReason: subjectUnknown });
       return true;
@@ -145,7 +171,9 @@ function tierVerdict(
         return { side, verdict: 'unknown', why: outcome.unknownReason };
     }
   };
-  const certain = fallsThrough ? lowerVerdict() : verdictOf(outcomes.find((one) => one.unknownReason === undefined) ?? last);
+  const certain = fallsThrough
+    ? lowerVerdict()
+    : verdictOf(outcomes.find((one) => one.unknownReason === undefined) ?? last);
   if (certain.verdict === 'unknown') return certain;
   for (const outcome of outcomes) {
     if (outcome.unknownReason === undefined || verdictOf(outcome).verdict === certain.verdict) continue;

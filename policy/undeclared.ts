@@ -1,7 +1,7 @@
 // A side of which nothing is said, and why: which rules passed it on, and which policies were asked.
 import type { Direction, PassMatch, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import type { Selection } from './policy-set.ts';
-import { type SideContext, passMatchesOf } from './tiers.ts';
+import { passMatchesOf, type SideContext } from './tiers.ts';
 
 const notSelected = {
   egress: { side: 'egress', verdict: 'undeclared' },

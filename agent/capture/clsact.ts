@@ -1,7 +1,8 @@
 // Waybill's filters at clsact, on kernels before 6.6. Unlike its other programs they outlive a killed agent, so that
 // whichever source watches the interface next removes them.
-import type { Direction } from './source.ts';
+
 import { type BpfTcHook, silenceLibbpf, tcDetach } from '../../kernel/libbpf.ts';
+import type { Direction } from './source.ts';
 
 const attachPoints = { 'from-pod': 1, 'to-pod': 2 } as const; // BPF_TC_INGRESS, BPF_TC_EGRESS
 /** Handle and priority mark a filter as Waybill's. First where packets leave the pod, last where they enter it. */

@@ -1,4 +1,4 @@
-// What can go wrong with a capture that the user can mend. Each code is listed in docs/errors.md.
+// What can go wrong with a capture that the user can fix. Each code is listed in docs/errors.md.
 import { errorText, type Problem, ProblemError } from '../../model/problem.ts';
 
 export const captureProblemCodes = [
@@ -13,14 +13,14 @@ export const captureProblemCodes = [
 
 type Code = (typeof captureProblemCodes)[number];
 
-function problem(code: Code, place: string, fault: string, mend: string): Problem {
-  return { code, place, fault, mend };
+function problem(code: Code, place: string, fault: string, fix: string): Problem {
+  return { code, place, fault, fix };
 }
 
 export function cannotCapture(interfaceName: string, error: unknown): ProblemError {
   const cause = errorText(error);
-  const mend = /permission/i.test(cause) ? 'run with the capability NET_RAW' : 'see that the interface is there and up';
-  return new ProblemError(problem('cannot-capture', `interface ${interfaceName}`, cause, mend));
+  const fix = /permission/i.test(cause) ? 'run with the capability NET_RAW' : 'see that the interface is there and up';
+  return new ProblemError(problem('cannot-capture', `interface ${interfaceName}`, cause, fix));
 }
 
 /** Each source has its own needs; the fault is the kernel's word. */
@@ -62,7 +62,13 @@ export function truncatedFile(file: string, offset: number, packets: number): Pr
 }
 
 /** `passedOver`: how many bytes stand between the fault and the next packet that could be read, or the end. */
-export function corruptFile(file: string, offset: number, fault: string, skippedBytes: number, packets: number): Problem {
+export function corruptFile(
+  file: string,
+  offset: number,
+  fault: string,
+  skippedBytes: number,
+  packets: number,
+): Problem {
   return problem(
     'capture-file-corrupt',
     `${file}, byte ${offset}`,

@@ -1,6 +1,6 @@
 // The one interface of every live capture source: it watches pod interfaces and hands over connection records.
 import type { ConnectionRecord } from '../../model/record.ts';
-import type { Visibility } from './sight.ts';
+import type { Visibility } from './visibility.ts';
 
 /** A link of this node whose peer stands in a pod's network namespace. `appearedUs` is 0 where it was there before us. */
 export type PodInterface = { index: number; name: string; appearedUs: number };

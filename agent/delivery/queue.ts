@@ -1,9 +1,9 @@
 // Batches that the collector has not acknowledged. Bounded in records and names; what overflows is counted, oldest first.
 import type { PacketAccounting } from '../../accounting/accounting.ts';
-import type { DnsAnswer } from '../../model/name-answer.ts';
+import type { DnsAnswer } from '../../model/dns-answer.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
+import { encodeDnsNames } from '../../proto/dns-names.ts';
 import { encodeRecords } from '../../proto/encode.ts';
-import { encodeDnsNames } from '../../proto/names.ts';
 import { type PackedBatch, packBatch } from '../../proto/pack.ts';
 
 export type QueuedBatch = {

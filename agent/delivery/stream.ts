@@ -4,8 +4,8 @@ import { Client, type ClientDuplexStream, credentials, type ServiceError } from 
 import type { Logger } from 'pino';
 import { type PackedBatch, serializeWithPacked } from '../../proto/pack.ts';
 import { type Ack, type AgentState, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
-import { streamFailure } from './break.ts';
 import type { BatchQueue, QueuedBatch } from './queue.ts';
+import { streamFailure } from './stream-failure.ts';
 
 export type TlsCredentials = { ca: Buffer; cert: Buffer; key: Buffer };
 export type StreamOptions = {
@@ -144,10 +144,10 @@ export class CollectorStream {
   #onStreamLost(call: ClientDuplexStream<StreamMessage, Ack>, error: ServiceError | undefined): void {
     if (this.#call !== call || this.#closed) return;
     this.#call = undefined;
-    const { why, mend } = streamFailure(error);
+    const { why, fix } = streamFailure(error);
     if (this.#loggedFailure !== why) {
       this.#log.warn(
-        { collector: this.#options.address, why, mend },
+        { collector: this.#options.address, why, fix },
         'no stream to the collector: records are kept and sent later',
       );
     }

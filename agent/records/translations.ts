@@ -78,11 +78,22 @@ export class Translations {
     const sentRecord = this.#sentRecords.get(key);
     if (sentRecord === undefined || isSame(sentRecord.translation, translation)) return;
     this.#sentRecords.delete(key);
-    this.#late.push({ ...sentRecord, packets: zero, frames: 0, bytes: zero, tcpFlags: zero, synRetries: 0, translation });
+    this.#late.push({
+      ...sentRecord,
+      packets: zero,
+      frames: 0,
+      bytes: zero,
+      tcpFlags: zero,
+      synRetries: 0,
+      translation,
+    });
   }
 }
 
-function isStale({ reportedUs, lastUsedUs }: KnownTranslation, { protocol, initiatorBy, beganUs }: ConnectionRecord): boolean {
+function isStale(
+  { reportedUs, lastUsedUs }: KnownTranslation,
+  { protocol, initiatorBy, beganUs }: ConnectionRecord,
+): boolean {
   if (protocol !== TCP) return beganUs - lastUsedUs > staleAfterUs.idle;
   return initiatorBy === 'handshake' && beganUs - reportedUs > staleAfterUs.syn;
 }

@@ -2,11 +2,11 @@
 
 import type { Complaint } from '../../lint/complaint.ts';
 import type { Path } from '../../lint/rule-view.ts';
-import { pathText } from '../../lint/words.ts';
+import { pathText } from '../../lint/text.ts';
 import type { Severity } from '../../model/finding.ts';
 import { type ClusterObject, manifestKind } from '../../model/kubernetes.ts';
 import type { ItemFormatter } from './format.ts';
-import { severityStyle } from './shapes.ts';
+import { severityStyle } from './item-formatters.ts';
 
 /** What does not apply or is not known is left out. */
 export type ComplaintJson = {
@@ -18,12 +18,14 @@ export type ComplaintJson = {
   line?: number;
   field?: string;
   fault: string;
+  fix: string;
+  /** The same as `fix`, for scripts that were written for 0.1.0. */
   mend: string;
 };
 
 /** `locate`: `db.yaml:14`, or the file alone. */
 export function complaintJson(complaint: Complaint, locate: ((path: Path) => string) | undefined): ComplaintJson {
-  const { rule, severity, object, path, fault, mend } = complaint;
+  const { rule, severity, object, path, fault, fix } = complaint;
   const namespace = namespaceOf(object);
   return {
     rule,
@@ -33,7 +35,8 @@ export function complaintJson(complaint: Complaint, locate: ((path: Path) => str
     ...(locate !== undefined && parseLocation(locate(path))),
     ...(path.length > 0 && { field: pathText(path) }),
     fault,
-    mend,
+    fix,
+    mend: fix,
   };
 }
 
@@ -60,13 +63,13 @@ export const complaintFormatter: ItemFormatter<ComplaintJson> = {
     object: complaint.object,
     field: complaint.field ?? '',
   }),
-  detail: ({ fault, mend }) => `${fault}; ${mend}`,
+  detail: ({ fault, fix }) => `${fault}; ${fix}`,
   // As compilers write it, so that editors find the line.
   compact: (complaint) => {
-    const { severity, rule, object, field, fault, mend } = complaint;
+    const { severity, rule, object, field, fault, fix } = complaint;
     const place = locationText(complaint);
     const subject = field === undefined ? object : `${object} ${field}`;
-    return `${place === '' ? '' : `${place}: `}${severity} ${rule}: ${subject}: ${fault}; ${mend}`;
+    return `${place === '' ? '' : `${place}: `}${severity} ${rule}: ${subject}: ${fault}; ${fix}`;
   },
   style: ({ severity }) => severityStyle(severity),
 };

@@ -5,12 +5,12 @@ import {
   connectionSetJson,
   connectionSetText,
   type ProtocolPortsJson,
-} from '../../connectivity/connections.ts';
+} from '../../connectivity/connection-set.ts';
 import type { PassingConnections, PassingVerdict } from '../../connectivity/connectivity.ts';
-import type { VerdictOrAbsent, ChangeKind, ChangedConnections } from '../../connectivity/difference.ts';
+import type { ChangedConnections, ChangeKind, VerdictOrAbsent } from '../../connectivity/difference.ts';
+import type { EndpointGroupJson } from '../../connectivity/endpoint-groups.ts';
 import type { Line } from '../../connectivity/lines.ts';
-import type { PairPlacement } from '../../connectivity/placement.ts';
-import type { EndpointGroupJson } from '../../connectivity/places.ts';
+import type { PairPlacement } from '../../connectivity/pair-placement.ts';
 import type { UnknownReason } from '../../model/verdict.ts';
 import { reasonText } from '../../policy/explain.ts';
 import type { Style } from './table.ts';
@@ -21,7 +21,10 @@ type TrafficJson = { connections: string; protocols: readonly ProtocolPortsJson[
 export type PassingJson = EndpointGroupPairJson & { verdict: PassingVerdict; reason?: string } & TrafficJson;
 
 export type VerdictStateJson = { verdict: PassingVerdict | 'denied' | 'absent'; reason?: string };
-export type ChangedJson = { change: ChangeKind } & EndpointGroupPairJson & { before: VerdictStateJson; after: VerdictStateJson } & TrafficJson;
+export type ChangedJson = { change: ChangeKind } & EndpointGroupPairJson & {
+    before: VerdictStateJson;
+    after: VerdictStateJson;
+  } & TrafficJson;
 
 export function passingJson({ entry, ...ends }: Line<PassingConnections>): PassingJson {
   const { verdict, why, connections } = entry;
@@ -30,7 +33,13 @@ export function passingJson({ entry, ...ends }: Line<PassingConnections>): Passi
 
 export function changedJson({ entry, ...ends }: Line<ChangedConnections>): ChangedJson {
   const { change, before, after, connections } = entry;
-  return { change, ...ends, before: verdictStateJson(before), after: verdictStateJson(after), ...trafficJson(connections) };
+  return {
+    change,
+    ...ends,
+    before: verdictStateJson(before),
+    after: verdictStateJson(after),
+    ...trafficJson(connections),
+  };
 }
 
 function trafficJson(connections: ConnectionSet): TrafficJson {
@@ -144,7 +153,8 @@ export function endpointGroupText(group: EndpointGroupJson, ambiguous: ReadonlyS
     case 'node': {
       const { nodes, ips } = group;
       const hiddenNodes = nodes.length - maxNodesShown;
-      const nodeNames = hiddenNodes > 1 ? `${nodes.slice(0, maxNodesShown).join(', ')} and ${hiddenNodes} more` : nodes.join(', ');
+      const nodeNames =
+        hiddenNodes > 1 ? `${nodes.slice(0, maxNodesShown).join(', ')} and ${hiddenNodes} more` : nodes.join(', ');
       return `${nodes.length === 1 ? 'node' : 'nodes'} ${nodeNames}${ips === undefined ? '' : ` at ${ips.join(', ')}`}`;
     }
     case 'external':

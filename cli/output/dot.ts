@@ -1,8 +1,8 @@
 // A graph in the DOT language (https://graphviz.org/doc/info/lang.html), for `dot -Tsvg`: namespaces are boxes, workloads
 // stand in them, nodes and the outside beside them.
-import type { EndpointGroupJson } from '../../connectivity/places.ts';
-import { type LineFormatter, endpointGroupText } from './connectivity.ts';
-import { escapeControls } from './safe.ts';
+import type { EndpointGroupJson } from '../../connectivity/endpoint-groups.ts';
+import { endpointGroupText, type LineFormatter } from './connectivity.ts';
+import { escapeControls } from './escape.ts';
 
 export type EndpointGroupPair = { initiator: EndpointGroupJson; responder: EndpointGroupJson };
 

@@ -1,6 +1,6 @@
 // Lists in the formats that users ask for: for people (table, wide, compact) and for programs (json, jsonl, yaml).
 import { stringify } from 'yaml';
-import { jsonText, escapeControls, escapeYaml } from './safe.ts';
+import { escapeControls, escapeYaml, jsonText } from './escape.ts';
 import type { Screen } from './screen.ts';
 import { type Style, tableText } from './table.ts';
 
@@ -18,7 +18,12 @@ export type ItemFormatter<Item> = {
   emptyText: string;
 };
 
-export function formatItems<Item>(items: readonly Item[], output: Output, formatter: ItemFormatter<Item>, screen: Screen): string {
+export function formatItems<Item>(
+  items: readonly Item[],
+  output: Output,
+  formatter: ItemFormatter<Item>,
+  screen: Screen,
+): string {
   switch (output) {
     case 'json':
       return `${jsonText(items, 2)}\n`;
@@ -43,7 +48,12 @@ export function formatItems<Item>(items: readonly Item[], output: Output, format
 }
 
 /** One thing of a list that has no end: JSON stays JSON, a YAML list goes on, a table would wait for its last row. */
-export function formatStreamedItem<Item>(item: Item, output: Output, formatter: ItemFormatter<Item>, screen: Screen): string {
+export function formatStreamedItem<Item>(
+  item: Item,
+  output: Output,
+  formatter: ItemFormatter<Item>,
+  screen: Screen,
+): string {
   if (output === 'json' || output === 'jsonl') return formatItems([item], 'jsonl', formatter, screen);
   return formatItems([item], output === 'yaml' ? 'yaml' : 'compact', formatter, screen);
 }

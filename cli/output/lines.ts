@@ -2,7 +2,7 @@
 // page of the table.
 import type { LineFormatter } from './connectivity.ts';
 import { dotChunks, type EndpointGroupPair } from './dot.ts';
-import { jsonText, escapeControls } from './safe.ts';
+import { escapeControls, jsonText } from './escape.ts';
 import type { Screen } from './screen.ts';
 import { tableText } from './table.ts';
 
@@ -10,7 +10,12 @@ export const lineOutputs = ['table', 'json', 'jsonl', 'dot'] as const;
 export type LineOutput = (typeof lineOutputs)[number];
 
 /** `none`: what a table says in place of its lines, where that is not what the shape says. */
-type LineOutputOptions = { output: LineOutput; emptyText: string | undefined; ambiguous: ReadonlySet<string>; screen: Screen };
+type LineOutputOptions = {
+  output: LineOutput;
+  emptyText: string | undefined;
+  ambiguous: ReadonlySet<string>;
+  screen: Screen;
+};
 
 export function formatLines<Json extends EndpointGroupPair>(
   lines: Iterable<Json>,

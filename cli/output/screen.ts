@@ -18,11 +18,7 @@ export function colorOption(): Option {
 
 type Stream = { isTTY?: boolean; columns?: number };
 
-export function screenOf(
-  stream: Stream,
-  color: ColorMode,
-  env: Readonly<Record<string, string | undefined>>,
-): Screen {
+export function screenOf(stream: Stream, color: ColorMode, env: Readonly<Record<string, string | undefined>>): Screen {
   const isTerminal = stream.isTTY === true;
   const colorless = (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb';
   return {

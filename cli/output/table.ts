@@ -1,6 +1,6 @@
 // A table as kubectl writes it: no borders, two blanks between columns. Too wide for the terminal, its widest column
 // is cut.
-import { escapeControls } from './safe.ts';
+import { escapeControls } from './escape.ts';
 import type { Screen } from './screen.ts';
 
 export type Style = 'red' | 'yellow' | 'blue' | 'plain';

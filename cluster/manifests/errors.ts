@@ -15,8 +15,8 @@ export const manifestProblemCodes = [
 
 type Code = (typeof manifestProblemCodes)[number];
 
-function problem(code: Code, place: string, fault: string, mend: string): Problem {
-  return { code, place, fault, mend };
+function problem(code: Code, place: string, fault: string, fix: string): Problem {
+  return { code, place, fault, fix };
 }
 
 /** `place` is file:line. */

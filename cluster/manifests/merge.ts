@@ -1,5 +1,5 @@
 // Merges the objects of several files. An object that is defined twice is a problem, and the last definition is used.
-import { type ClusterObject, objectKey, manifestKind } from '../../model/kubernetes.ts';
+import { type ClusterObject, manifestKind, objectKey } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { type Counts, count } from './counts.ts';
 import { duplicateObject } from './errors.ts';

@@ -94,8 +94,8 @@ class Running {
   /** Reports each reason once: without watches left, a thousand folders would report the same. */
   #cannotWatch(folder: string, error: unknown): void {
     const problem = cannotWatchFolder(folder, error, rescanMs);
-    if (this.#reportedReasons.has(problem.mend)) return;
-    this.#reportedReasons.add(problem.mend);
+    if (this.#reportedReasons.has(problem.fix)) return;
+    this.#reportedReasons.add(problem.fix);
     this.#receive({ type: 'problem', problem, atUs: this.#clock.nowUs() });
   }
 }

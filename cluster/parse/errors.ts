@@ -44,21 +44,21 @@ export const parseProblemCodes = [
 ] as const;
 
 /** A Problem whose place is not known yet. */
-export type Fault = { code: (typeof parseProblemCodes)[number]; fault: string; mend: string };
+export type Fault = { code: (typeof parseProblemCodes)[number]; fault: string; fix: string };
 
-export function at(place: string, { code, fault, mend }: Fault): Problem {
-  return { code, place, fault, mend };
+export function at(place: string, { code, fault, fix }: Fault): Problem {
+  return { code, place, fault, fix };
 }
 
 export function missingField(name: string): Fault {
-  return { code: 'missing-field', fault: `${name} is missing`, mend: `set ${name}` };
+  return { code: 'missing-field', fault: `${name} is missing`, fix: `set ${name}` };
 }
 
 export function wrongType(value: unknown, wanted: string): Fault {
   return {
     code: 'wrong-type',
     fault: `${quoted(value)} is not ${wanted}`,
-    mend: wanted === 'a string' ? stringAdvice(value) : `write ${wanted}`,
+    fix: wanted === 'a string' ? stringAdvice(value) : `write ${wanted}`,
   };
 }
 
@@ -72,7 +72,7 @@ export function unknownField(name: string, known: readonly string[]): Fault {
   return {
     code: 'unknown-field',
     fault: `unknown field ${quoted(name)}`,
-    mend: `use one of ${known.join(', ')}, or remove it`,
+    fix: `use one of ${known.join(', ')}, or remove it`,
   };
 }
 
@@ -80,7 +80,7 @@ export function unknownApiVersion(apiVersion: unknown, wanted: string): Fault {
   return {
     code: 'unknown-api-version',
     fault: `apiVersion ${quoted(apiVersion)} is not supported for this kind`,
-    mend: `use ${wanted}`,
+    fix: `use ${wanted}`,
   };
 }
 
@@ -89,7 +89,7 @@ export function unknownKind(kind: unknown, group: string, known: readonly string
   return {
     code: 'unknown-kind',
     fault: `unknown kind ${quoted(kind)} in API group ${group}`,
-    mend: `use ${alternatives(known)}`,
+    fix: `use ${alternatives(known)}`,
   };
 }
 
@@ -97,19 +97,19 @@ export function badName(name: string): Fault {
   return {
     code: 'bad-name',
     fault: `invalid name ${quoted(name)}`,
-    mend: 'use at most 253 letters, digits, - and ., with a letter or digit first',
+    fix: 'use at most 253 letters, digits, - and ., with a letter or digit first',
   };
 }
 
 export function badTime(value: string): Fault {
-  return { code: 'bad-time', fault: `invalid time ${quoted(value)}`, mend: 'use the form 2026-01-31T12:00:00Z' };
+  return { code: 'bad-time', fault: `invalid time ${quoted(value)}`, fix: 'use the form 2026-01-31T12:00:00Z' };
 }
 
 export function badAddress(value: string): Fault {
   return {
     code: 'bad-address',
     fault: `invalid IP address ${quoted(value)}`,
-    mend: 'write an IPv4 or IPv6 address',
+    fix: 'write an IPv4 or IPv6 address',
   };
 }
 
@@ -117,7 +117,7 @@ export function badCidr(value: string): Fault {
   return {
     code: 'bad-cidr',
     fault: `invalid CIDR block ${quoted(value)}`,
-    mend: 'use the form 10.0.0.0/8 or fd00::/8',
+    fix: 'use the form 10.0.0.0/8 or fd00::/8',
   };
 }
 
@@ -125,19 +125,19 @@ export function exceptOutsideBlock(except: string, cidr: string): Fault {
   return {
     code: 'except-outside-block',
     fault: `except ${quoted(except)} is not a smaller block inside ${cidr}`,
-    mend: 'use a smaller block inside it, or remove the exception',
+    fix: 'use a smaller block inside it, or remove the exception',
   };
 }
 
 export function unknownProtocol(value: string): Fault {
-  return { code: 'unknown-protocol', fault: `unknown protocol ${quoted(value)}`, mend: 'set TCP, UDP or SCTP' };
+  return { code: 'unknown-protocol', fault: `unknown protocol ${quoted(value)}`, fix: 'set TCP, UDP or SCTP' };
 }
 
 export function badPort(name: string, value: number): Fault {
   return {
     code: 'bad-port',
     fault: `${name} ${value} is out of range`,
-    mend: 'set a port number from 1 to 65535',
+    fix: 'set a port number from 1 to 65535',
   };
 }
 
@@ -146,7 +146,7 @@ export function badPortName(value: string): Fault {
   return {
     code: 'bad-port-name',
     fault: `invalid port name ${quoted(value)}`,
-    mend: isNumber
+    fix: isNumber
       ? `write ${value} without quotes for the port number`
       : 'use at most 15 lower-case letters, digits and single hyphens, with at least one letter',
   };
@@ -157,7 +157,7 @@ export function endPortWithoutPort(endPort: number, port: string | undefined): F
   return {
     code: 'end-port-without-port',
     fault: `endPort ${endPort} needs a numeric port, and ${given}`,
-    mend: 'set port to a number',
+    fix: 'set port to a number',
   };
 }
 
@@ -165,7 +165,7 @@ export function endPortBelowPort(endPort: number, port: number): Fault {
   return {
     code: 'end-port-below-port',
     fault: `endPort ${endPort} is below port ${port}`,
-    mend: `set ${port} or more`,
+    fix: `set ${port} or more`,
   };
 }
 
@@ -173,7 +173,7 @@ export function unknownPolicyType(value: string): Fault {
   return {
     code: 'unknown-policy-type',
     fault: `unknown policy type ${quoted(value)}`,
-    mend: 'set Ingress, Egress or both',
+    fix: 'set Ingress, Egress or both',
   };
 }
 
@@ -181,7 +181,7 @@ export function emptyPeer(): Fault {
   return {
     code: 'empty-peer',
     fault: 'the peer is empty',
-    mend: 'set podSelector, namespaceSelector or ipBlock, or remove the whole list to allow every peer',
+    fix: 'set podSelector, namespaceSelector or ipBlock, or remove the whole list to allow every peer',
   };
 }
 
@@ -189,7 +189,7 @@ export function mixedPeer(): Fault {
   return {
     code: 'mixed-peer',
     fault: 'the peer has both ipBlock and a selector',
-    mend: 'split it into two peers',
+    fix: 'split it into two peers',
   };
 }
 
@@ -198,7 +198,7 @@ export function peerWithSeveralFields(fields: readonly string[]): Fault {
   return {
     code: 'mixed-peer',
     fault: `the peer has ${fields.join(' and ')}`,
-    mend: `split it into ${fields.length} peers`,
+    fix: `split it into ${fields.length} peers`,
   };
 }
 
@@ -206,7 +206,7 @@ export function emptySubject(): Fault {
   return {
     code: 'empty-subject',
     fault: 'the subject selects no pods',
-    mend: 'set namespaces or pods (namespaces: {} selects every pod)',
+    fix: 'set namespaces or pods (namespaces: {} selects every pod)',
   };
 }
 
@@ -214,19 +214,19 @@ export function mixedSubject(): Fault {
   return {
     code: 'mixed-subject',
     fault: 'the subject has both namespaces and pods',
-    mend: 'remove namespaces and set pods.namespaceSelector',
+    fix: 'remove namespaces and set pods.namespaceSelector',
   };
 }
 
 export function unknownTier(value: string): Fault {
-  return { code: 'unknown-tier', fault: `unknown tier ${quoted(value)}`, mend: 'set Admin or Baseline' };
+  return { code: 'unknown-tier', fault: `unknown tier ${quoted(value)}`, fix: 'set Admin or Baseline' };
 }
 
 export function badPriority(value: number): Fault {
   return {
     code: 'bad-priority',
     fault: `priority ${value} is out of range`,
-    mend: 'set a whole number from 0 to 1000 (0 is evaluated first)',
+    fix: 'set a whole number from 0 to 1000 (0 is evaluated first)',
   };
 }
 
@@ -234,7 +234,7 @@ export function badBaselineName(name: string): Fault {
   return {
     code: 'bad-baseline-name',
     fault: `invalid BaselineAdminNetworkPolicy name ${quoted(name)}`,
-    mend: 'name it default, the only name that Kubernetes allows',
+    fix: 'name it default, the only name that Kubernetes allows',
   };
 }
 
@@ -242,7 +242,7 @@ export function unknownAction(value: string, known: readonly string[]): Fault {
   return {
     code: 'unknown-action',
     fault: `unknown action ${quoted(value)}`,
-    mend: `set ${alternatives(known)}`,
+    fix: `set ${alternatives(known)}`,
   };
 }
 
@@ -250,7 +250,7 @@ export function mixedPort(fields: readonly string[]): Fault {
   return {
     code: 'mixed-port',
     fault: `${fields.join(' and ')} cannot be set together`,
-    mend: `split them into ${fields.length} items`,
+    fix: `split them into ${fields.length} items`,
   };
 }
 
@@ -258,7 +258,7 @@ export function endNotAboveStart(end: number, start: number): Fault {
   return {
     code: 'end-not-above-start',
     fault: `end ${end} is not above start ${start}`,
-    mend: `set ${start + 1} or more, or use a single port number`,
+    fix: `set ${start + 1} or more, or use a single port number`,
   };
 }
 
@@ -266,7 +266,7 @@ export function namedPortWithoutPods(name: string, peer: string): Fault {
   return {
     code: 'named-port-without-pods',
     fault: `port name ${quoted(name)} applies only to pods, and the rule has ${peer} as peers`,
-    mend: 'use a port number, or move the pods to a separate rule',
+    fix: 'use a port number, or move the pods to a separate rule',
   };
 }
 
@@ -274,7 +274,7 @@ export function badDomainName(value: string): Fault {
   return {
     code: 'bad-domain-name',
     fault: `invalid domain name ${quoted(value)}`,
-    mend: 'use the form example.com, or *.example.com for all names below it',
+    fix: 'use the form example.com, or *.example.com for all names below it',
   };
 }
 
@@ -282,7 +282,7 @@ export function namesNeedAccept(action: string, accept: string): Fault {
   return {
     code: 'names-need-accept',
     fault: `domainNames need action ${accept}, and the rule has ${quoted(action)}`,
-    mend: `set action ${accept}, and deny other traffic in a later rule`,
+    fix: `set action ${accept}, and deny other traffic in a later rule`,
   };
 }
 
@@ -290,31 +290,31 @@ export function tooLong(field: string, length: number, max: number): Fault {
   return {
     code: 'too-long',
     fault: `${field} has ${length} characters, more than ${max}`,
-    mend: `shorten it to ${max} characters`,
+    fix: `shorten it to ${max} characters`,
   };
 }
 
 export function emptyList(): Fault {
-  return { code: 'empty-list', fault: 'the list is empty', mend: 'add at least one item' };
+  return { code: 'empty-list', fault: 'the list is empty', fix: 'add at least one item' };
 }
 
 export function tooManyItems(count: number, max: number): Fault {
   return {
     code: 'too-many-items',
     fault: `the list has ${count} items, more than ${max}`,
-    mend: 'split it across several rules or policies',
+    fix: 'split it across several rules or policies',
   };
 }
 
 export function duplicateItem(value: unknown): Fault {
-  return { code: 'duplicate-item', fault: `duplicate item ${quoted(value)}`, mend: 'remove one of the two' };
+  return { code: 'duplicate-item', fault: `duplicate item ${quoted(value)}`, fix: 'remove one of the two' };
 }
 
 export function unknownOperator(value: string): Fault {
   return {
     code: 'unknown-operator',
     fault: `unknown operator ${quoted(value)}`,
-    mend: 'set In, NotIn, Exists or DoesNotExist',
+    fix: 'set In, NotIn, Exists or DoesNotExist',
   };
 }
 
@@ -322,19 +322,19 @@ export function operatorNeedsValues(operator: string): Fault {
   return {
     code: 'operator-needs-values',
     fault: `operator ${operator} has no values`,
-    mend: 'add at least one value',
+    fix: 'add at least one value',
   };
 }
 
 export function operatorTakesNoValues(operator: string): Fault {
-  return { code: 'operator-takes-no-values', fault: `operator ${operator} takes no values`, mend: 'remove the values' };
+  return { code: 'operator-takes-no-values', fault: `operator ${operator} takes no values`, fix: 'remove the values' };
 }
 
 export function badLabelKey(key: string): Fault {
   return {
     code: 'bad-label-key',
     fault: `invalid label key ${quoted(key)}`,
-    mend: 'use NAME or DOMAIN/NAME, where NAME has at most 63 letters, digits, -, _ and .',
+    fix: 'use NAME or DOMAIN/NAME, where NAME has at most 63 letters, digits, -, _ and .',
   };
 }
 
@@ -342,12 +342,12 @@ export function badLabelValue(value: string): Fault {
   return {
     code: 'bad-label-value',
     fault: `invalid label value ${quoted(value)}`,
-    mend: 'use at most 63 letters, digits, -, _ and ., with a letter or digit at both ends',
+    fix: 'use at most 63 letters, digits, -, _ and ., with a letter or digit at both ends',
   };
 }
 
 export function moreProblems(count: number): Fault {
-  return { code: 'more-problems', fault: `${count} more problems are not shown`, mend: 'fix the problems above first' };
+  return { code: 'more-problems', fault: `${count} more problems are not shown`, fix: 'fix the problems above first' };
 }
 
 /** The value as the user wrote it, short and on one line. */

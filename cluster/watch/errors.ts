@@ -12,8 +12,8 @@ export const watchProblemCodes = [
 
 type Code = (typeof watchProblemCodes)[number];
 
-function problem(code: Code, place: string, fault: string, mend: string): Problem {
-  return { code, place, fault, mend };
+function problem(code: Code, place: string, fault: string, fix: string): Problem {
+  return { code, place, fault, fix };
 }
 
 export function noKubeconfig(place: string, reason: string): Problem {

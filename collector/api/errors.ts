@@ -10,8 +10,8 @@ export const apiProblemCodes = [
   'api-certificate-unusable',
 ] as const;
 
-export function badParameter(name: string, value: string, fault: string, mend: string): Problem {
-  return { code: 'bad-parameter', place: `parameter ${name}`, fault: `${quote(value)} ${fault}`, mend };
+export function badParameter(name: string, value: string, fault: string, fix: string): Problem {
+  return { code: 'bad-parameter', place: `parameter ${name}`, fault: `${quote(value)} ${fault}`, fix };
 }
 
 export function unknownParameter(name: string, allowed: readonly string[]): Problem {
@@ -19,7 +19,7 @@ export function unknownParameter(name: string, allowed: readonly string[]): Prob
     code: 'unknown-parameter',
     place: `parameter ${quote(name)}`,
     fault: 'there is no such parameter here',
-    mend: `use ${allowed.join(', ')}`,
+    fix: `use ${allowed.join(', ')}`,
   };
 }
 
@@ -28,7 +28,7 @@ export function followerTooSlow(): Problem {
     code: 'follower-too-slow',
     place: 'follow',
     fault: 'more was written than was read, so the stream ends here',
-    mend: 'ask again, with a filter or a faster reader',
+    fix: 'ask again, with a filter or a faster reader',
   };
 }
 
@@ -37,7 +37,7 @@ export function tooManyFollowers(maxFollowers: number): Problem {
     code: 'too-many-followers',
     place: 'follow',
     fault: `${maxFollowers} readers follow already`,
-    mend: 'end one of them, or ask without follow',
+    fix: 'end one of them, or ask without follow',
   };
 }
 
@@ -46,7 +46,7 @@ export function agentCertificate(): Problem {
     code: 'agent-certificate',
     place: 'the client certificate',
     fault: 'it is an agent’s, and agents have nothing to read here',
-    mend: 'use a certificate that names no node',
+    fix: 'use a certificate that names no node',
   };
 }
 
@@ -55,7 +55,7 @@ export function certificateUnusable(cause: Error): Problem {
     code: 'api-certificate-unusable',
     place: 'tls.cert, tls.key and tls.ca',
     fault: `they cannot be used together (${cause.message.split('\n')[0]})`,
-    mend: 'give PEM files, and the key that belongs to the certificate',
+    fix: 'give PEM files, and the key that belongs to the certificate',
   };
 }
 

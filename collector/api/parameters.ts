@@ -5,7 +5,7 @@ import type { Problem } from '../../model/problem.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 import type { ListQuery } from '../store/store.ts';
 import { badParameter, unknownParameter } from './errors.ts';
-import { parseTimeUs, timeMend } from './times.ts';
+import { parseTimeUs, timeFix } from './times.ts';
 
 export const findingKinds: readonly FindingKind[] = [
   'bypass',
@@ -50,7 +50,11 @@ export type ListRequest = { query: ListQuery; follow: boolean };
 /** As a query string is parsed: a text, or several where the parameter is given more than once. */
 export type RawParameters = Readonly<Record<string, string | readonly string[] | undefined>>;
 
-export function readParameters(of: keyof typeof parameterNames, raw: RawParameters, nowUs: number): ListRequest | Problem {
+export function readParameters(
+  of: keyof typeof parameterNames,
+  raw: RawParameters,
+  nowUs: number,
+): ListRequest | Problem {
   const allowed: readonly string[] = parameterNames[of];
   const unknown = Object.keys(raw).find((name) => !allowed.includes(name));
   if (unknown !== undefined) return unknownParameter(unknown, allowed);
@@ -78,7 +82,7 @@ export function readParameters(of: keyof typeof parameterNames, raw: RawParamete
 }
 
 export function isProblem(value: ListRequest | Problem): value is Problem {
-  return 'mend' in value;
+  return 'fix' in value;
 }
 
 /** Keeps the first problem, so that the parameters are read in a row. */
@@ -90,8 +94,8 @@ class ParameterReader {
     this.#raw = raw;
   }
 
-  fault(name: string, fault: string, mend: string, value = this.#values(name)[0] ?? ''): void {
-    this.problem ??= badParameter(name, value, fault, mend);
+  fault(name: string, fault: string, fix: string, value = this.#values(name)[0] ?? ''): void {
+    this.problem ??= badParameter(name, value, fault, fix);
   }
 
   names(name: string): readonly string[] {
@@ -133,7 +137,7 @@ class ParameterReader {
     const text = this.#single(name);
     if (text === undefined) return undefined;
     const us = parseTimeUs(text, nowUs);
-    if (us === undefined) this.fault(name, 'is no time', timeMend);
+    if (us === undefined) this.fault(name, 'is no time', timeFix);
     return us;
   }
 

@@ -7,7 +7,7 @@ import { connectionJson, findingJson } from '../../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
 import { listenProblem } from '../ingest/errors.ts';
 import type { ListQuery } from '../store/store.ts';
-import { jsonArray, ConcurrencyLimit } from './answers.ts';
+import { ConcurrencyLimit, jsonArray } from './answers.ts';
 import { type ApiDataSource, type FollowerCounts, heartbeatHeader, moreHeader, type StatusJson } from './api.ts';
 import { agentCertificate, certificateUnusable, tooManyFollowers } from './errors.ts';
 import { Followers, followLimits } from './follow.ts';

@@ -3,7 +3,7 @@ import { durationMs } from '../../config/setting.ts';
 
 const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)([Zz]|[+-]\d\d:\d\d)$/;
 
-export const timeMend = 'write it as 10m, 2h or 3d ago, or as 2026-01-31T08:00:00Z';
+export const timeFix = 'write it as 10m, 2h or 3d ago, or as 2026-01-31T08:00:00Z';
 
 /** µs since the epoch; undefined where the text is no time. */
 export function parseTimeUs(text: string, nowUs: number): number | undefined {

@@ -1,9 +1,9 @@
 // Where the policies that are declared elsewhere, as in Git, would say something else of a connection that was seen.
-import type { EvaluatedConnection } from '../../model/assessed.ts';
+import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { Verdict, VerdictName } from '../../model/verdict.ts';
 import { verdictJson } from '../../policy/explain.ts';
-import { effectiveDelivery, type Violation } from './rule.ts';
+import { effectiveDelivery, type Violation } from './violation.ts';
 
 export type Drift = Violation & { kind: 'drift' };
 
@@ -12,7 +12,11 @@ export function driftOf({ connection, verdict, declaredVerdict }: EvaluatedConne
   if (declaredVerdict === undefined || declaredVerdict.verdict === verdict.verdict) return undefined;
   if (declaredVerdict.verdict === 'unknown' || verdict.verdict === 'unknown') return undefined;
   const delivery = effectiveDelivery(connection);
-  return { kind: 'drift', severity: severityOf(verdict.verdict, declaredVerdict.verdict, delivery === 'delivered'), delivery };
+  return {
+    kind: 'drift',
+    severity: severityOf(verdict.verdict, declaredVerdict.verdict, delivery === 'delivered'),
+    delivery,
+  };
 }
 
 /** Gravest is what the cluster carries and the declared policies would forbid; who declares it alone changes nothing. */

@@ -1,13 +1,14 @@
 // A finding in words for a person: what happened, what the policies say of it, and what that rests on.
-import type { EvaluatedConnection } from '../../model/assessed.ts';
+
 import type { Connection, DeliveryUnknownReason } from '../../model/connection.ts';
 import { type Endpoint, namesText } from '../../model/endpoint.ts';
+import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Observation } from '../../model/joined.ts';
 import { hasPorts, protocolName } from '../../model/protocol.ts';
 import type { SideJson, Verdict } from '../../model/verdict.ts';
 import { verdictJson } from '../../policy/explain.ts';
 import { driftText } from './drift.ts';
-import type { Violation } from './rule.ts';
+import type { Violation } from './violation.ts';
 
 /** The verdict that the finding speaks of: the one in force now where the connection outlived a change. */
 export function verdictInForce(evaluated: EvaluatedConnection): Verdict {
@@ -20,9 +21,15 @@ export function sidesOf(evaluated: EvaluatedConnection): readonly SideJson[] {
 
 export function explain(violation: Violation, evaluated: EvaluatedConnection): string {
   const { connection } = evaluated;
-  if (violation.kind === 'drift') return [claim(violation, connection), ...driftText(evaluated), ...caveats(evaluated)].join(' ');
+  if (violation.kind === 'drift')
+    return [claim(violation, connection), ...driftText(evaluated), ...caveats(evaluated)].join(' ');
   const sides = sidesOf(evaluated).map((side) => `${side.side}: ${side.why}.`);
-  return [claim(violation, connection), ...sides, ...deliverySentences(violation, evaluated), ...caveats(evaluated)].join(' ');
+  return [
+    claim(violation, connection),
+    ...sides,
+    ...deliverySentences(violation, evaluated),
+    ...caveats(evaluated),
+  ].join(' ');
 }
 
 /** What a program may want of the same: numbers, and the witnesses. */
@@ -88,7 +95,8 @@ function deliverySentences(violation: Violation, { connection, observations }: E
         : `Delivery was not seen either way: ${deliveryUnknownText(delivered.why)}.`,
     );
   }
-  if (violation.kind === 'broken' || violation.kind === 'blocked') sentences.push(...otherCauses(violation, connection, observations));
+  if (violation.kind === 'broken' || violation.kind === 'blocked')
+    sentences.push(...otherCauses(violation, connection, observations));
   return sentences;
 }
 
@@ -96,7 +104,9 @@ function deliverySentences(violation: Violation, { connection, observations }: E
 function otherCauses(violation: Violation, connection: Connection, observations: readonly Observation[]): string[] {
   const sentences: string[] = [];
   if (connection.synRetries > 0) {
-    sentences.push(`The SYN was sent again ${connection.synRetries} times, last seen at the ${observations.at(-1)!.point}.`);
+    sentences.push(
+      `The SYN was sent again ${connection.synRetries} times, last seen at the ${observations.at(-1)!.point}.`,
+    );
   }
   if (violation.kind === 'broken') {
     sentences.push(
@@ -112,7 +122,8 @@ function caveats({ connection, masqueradeAddress }: EvaluatedConnection): string
   const sentences: string[] = [];
   if (connection.midStream) sentences.push('It was there before the watch began.');
   if (connection.initiatorInferred) sentences.push('Who began it is inferred from order and ports.');
-  if (masqueradeAddress !== undefined) sentences.push(`The responder's side saw it come from ${masqueradeAddress} (masqueraded).`);
+  if (masqueradeAddress !== undefined)
+    sentences.push(`The responder's side saw it come from ${masqueradeAddress} (masqueraded).`);
   if (connection.translated !== undefined && connection.responder.ip !== connection.translated.responder) {
     const { responder, responderPort } = connection.translated;
     sentences.push(`The initiator asked for ${hostPort(responder, responderPort)}.`);

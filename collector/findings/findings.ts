@@ -1,13 +1,14 @@
 // Findings from assessed connections: each connection counts for at most one of what the network did, and
 // for one where policies differ; it moves when it is judged anew.
-import type { EvaluatedConnection } from '../../model/assessed.ts';
+
 import type { Connection } from '../../model/connection.ts';
+import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import { type Finding, severities } from '../../model/finding.ts';
 import { hasPorts } from '../../model/protocol.ts';
 import { driftOf } from './drift.ts';
 import { evidenceOf, explain, sidesOf } from './explanation.ts';
 import { findingId } from './finding-id.ts';
-import { type Violation, violationOf } from './rule.ts';
+import { type Violation, violationOf } from './violation.ts';
 
 /** What became of findings since it was last asked. */
 export type FindingChanges = { put: Finding[]; removed: string[] };

@@ -29,14 +29,19 @@ export function inertFindings(input: InertCheckInput, nowUs: number): Finding[] 
     }
     if (selected.length === 0 && hasSelector(policy)) findings.push(selectsNothingFinding(policy, nowUs));
   }
-  for (const { one, policies: policyTexts } of hostNetworkWorkloads.values()) findings.push(hostNetworkFinding(one, policyTexts, nowUs));
+  for (const { one, policies: policyTexts } of hostNetworkWorkloads.values())
+    findings.push(hostNetworkFinding(one, policyTexts, nowUs));
   return findings;
 }
 
 /** `explicit`: those that the policy means each by itself; one of the whole cluster covers host-network pods by the way. */
 type Selection = { selected: readonly (Pod | Workload)[]; explicit: readonly (Pod | Workload)[] };
 
-function selectionFinder({ pods, workloads, labelsOf }: InertCheckInput): (policy: Policy & { broken?: undefined }) => Selection {
+function selectionFinder({
+  pods,
+  workloads,
+  labelsOf,
+}: InertCheckInput): (policy: Policy & { broken?: undefined }) => Selection {
   const byNamespace = Map.groupBy([...pods, ...workloads], (one) => one.namespace);
   return (policy) => {
     if (policy.kind === 'NetworkPolicy') {

@@ -14,7 +14,7 @@ import type {
 } from '../../model/kubernetes.ts';
 import { isPolicy, objectKey } from '../../model/kubernetes.ts';
 import { PrefixSet } from '../../model/prefix-set.ts';
-import { AddressOwners, type Owner } from './owners.ts';
+import { AddressOwners, type Owner } from './address-owners.ts';
 import { PolicyHistory } from './policy-history.ts';
 import { Timeline } from './timeline.ts';
 
@@ -253,8 +253,11 @@ export class ClusterHistory {
     // Most of what is told of a pod is its status, and nothing of that is kept.
     if (known !== undefined && isDeepStrictEqual(known, received)) return;
     const pod =
-      known !== undefined && isDeepStrictEqual(known.labels, received.labels) ? { ...received, labels: known.labels } : received;
-    const previous = previousUid === undefined || previousUid === pod.uid ? undefined : this.#pods.get(previousUid)?.latest;
+      known !== undefined && isDeepStrictEqual(known.labels, received.labels)
+        ? { ...received, labels: known.labels }
+        : received;
+    const previous =
+      previousUid === undefined || previousUid === pod.uid ? undefined : this.#pods.get(previousUid)?.latest;
     if (previous !== undefined) this.#remove(previous, atUs);
     this.#uidOfName.set(name, pod.uid);
     this.#owners.put(pod.hostNetwork ? { ...pod, addresses: [] } : pod, atUs, this.#synced ? 'change' : 'initial');

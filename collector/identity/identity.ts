@@ -5,7 +5,7 @@ import type { Node, Pod, Service } from '../../model/kubernetes.ts';
 import { hasPorts } from '../../model/protocol.ts';
 import type { Party, UnknownReason } from '../../model/verdict.ts';
 import type { ClusterHistory } from './cluster-history.ts';
-import type { DnsNames } from './names.ts';
+import type { DnsNames } from './dns-names.ts';
 import { Parties } from './parties.ts';
 import type { FindZone } from './zones.ts';
 
@@ -31,7 +31,13 @@ export class Identities {
   readonly #parties = new Parties();
 
   /** `clusterRanges`: pod and service ranges that node objects do not tell. */
-  constructor(cluster: ClusterHistory, findZone: FindZone, clusterRanges: readonly Prefix[], nodeAddresses: NodeAddresses, names: DnsNames) {
+  constructor(
+    cluster: ClusterHistory,
+    findZone: FindZone,
+    clusterRanges: readonly Prefix[],
+    nodeAddresses: NodeAddresses,
+    names: DnsNames,
+  ) {
     this.#cluster = cluster;
     this.#nodeAddresses = nodeAddresses;
     this.#names = names;
@@ -97,7 +103,11 @@ export class Identities {
     if (pod !== undefined) {
       return { endpoint: { ...podEndpoint(pod, end.address, node.zone), kind: 'host' }, kind: 'address', party };
     }
-    return { endpoint: { kind: 'node', ip: end.address, node: node.name, ...zoneOf(node.zone) }, kind: 'address', party };
+    return {
+      endpoint: { kind: 'node', ip: end.address, node: node.name, ...zoneOf(node.zone) },
+      kind: 'address',
+      party,
+    };
   }
 
   #service(service: Service, end: ConnectionEnd): Identity {

@@ -10,5 +10,7 @@ export function zoneFinder(zones: Readonly<Record<string, readonly Prefix[]>>): 
     .flatMap(([name, prefixes]) => prefixes.map((prefix) => ({ name, prefix })))
     .sort((a, b) => b.prefix.bits - a.prefix.bits);
   return (address) =>
-    longestFirst.find(({ prefix }) => prefixContainsAddress(prefix, address))?.name ?? localZoneOf(address) ?? 'internet';
+    longestFirst.find(({ prefix }) => prefixContainsAddress(prefix, address))?.name ??
+    localZoneOf(address) ??
+    'internet';
 }

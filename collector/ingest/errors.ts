@@ -15,6 +15,6 @@ export function listenProblem(setting: string, listen: string, cause: string): P
       : addressNotLocal
         ? 'this machine has no such address'
         : errorText(cause),
-    mend: portInUse ? 'end that program or set another port' : 'set an address of this machine and a free port',
+    fix: portInUse ? 'end that program or set another port' : 'set an address of this machine and a free port',
   };
 }

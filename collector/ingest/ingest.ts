@@ -9,11 +9,11 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { nodeOfCertificate } from '../../certs/node-name.ts';
-import type { DnsAnswer } from '../../model/name-answer.ts';
+import type { DnsAnswer } from '../../model/dns-answer.ts';
 import { ProblemError } from '../../model/problem.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { decodeRecords } from '../../proto/decode.ts';
-import { decodeDnsNames } from '../../proto/names.ts';
+import { decodeDnsNames } from '../../proto/dns-names.ts';
 import { type Ack, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 import type { Agents } from './agents.ts';
 import { listenProblem } from './errors.ts';
@@ -45,7 +45,12 @@ export type IngestOptions = {
 export type IngestServer = { port: number; streamsRefused: () => number; stop(): Promise<void> };
 
 /** Listens once it resolves; rejects with a ProblemError where the port is taken or a certificate is no good. */
-export async function serveIngest(options: IngestOptions, agents: Agents, sink: BatchSink, log: Logger): Promise<IngestServer> {
+export async function serveIngest(
+  options: IngestOptions,
+  agents: Agents,
+  sink: BatchSink,
+  log: Logger,
+): Promise<IngestServer> {
   const { ca, cert, key } = options.tls;
   const server = new Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024, 'grpc.keepalive_time_ms': 10_000 });
   let streams = 0;
@@ -168,11 +173,13 @@ class AgentStream {
     const decodedRecords = decodeRecords(batch.records, this.#options.maxBatchRecords);
     const decodedNames = decodeDnsNames(batch.names);
     if ('fault' in decodedRecords || 'fault' in decodedNames) {
-      const refused = 'fault' in decodedRecords ? decodedRecords.fault : 'fault' in decodedNames ? decodedNames.fault : '';
+      const refused =
+        'fault' in decodedRecords ? decodedRecords.fault : 'fault' in decodedNames ? decodedNames.fault : '';
       this.#call.write({ sequence: batch.sequence, refused });
       return;
     }
-    for (const record of decodedRecords.records) record.podUid = this.#agents.podUidAt(batch.node, record.interfaceIndex);
+    for (const record of decodedRecords.records)
+      record.podUid = this.#agents.podUidAt(batch.node, record.interfaceIndex);
     const { node, instance, sequence } = batch;
     const ingested: IngestedBatch = {
       node,

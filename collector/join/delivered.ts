@@ -23,10 +23,16 @@ export type ExpectedDelivery = { at: 'pod'; podUid: string; address: Address } |
 /** Losses this long before a connection began may have been its own first packet. */
 const lossMarginUs = 2_000_000;
 
-export function deliveredOf(joined: JoinedConnection, expected: ExpectedDelivery, coverage: Coverage, nowUs: number): Delivered {
+export function deliveredOf(
+  joined: JoinedConnection,
+  expected: ExpectedDelivery,
+  coverage: Coverage,
+  nowUs: number,
+): Delivered {
   const { destination } = joined;
   if (destination?.arrived) return { delivered: 'yes', by: 'seen' };
-  if (observationsOf(joined).some((observation) => isAnswered(joined.protocol, observation))) return { delivered: 'yes', by: 'answer' };
+  if (observationsOf(joined).some((observation) => isAnswered(joined.protocol, observation)))
+    return { delivered: 'yes', by: 'answer' };
   // A reset that left the pod's own interface is the pod's own word.
   if (destination !== undefined && joined.protocol === TCP && destination.tcpFlags.reverse & RST) {
     return { delivered: 'yes', by: 'answer' };
@@ -45,7 +51,13 @@ export function deliveredOf(joined: JoinedConnection, expected: ExpectedDelivery
   }
 }
 
-function deliveryWhenUnseen(podUid: string, address: Address, joined: JoinedConnection, coverage: Coverage, nowUs: number): Delivered {
+function deliveryWhenUnseen(
+  podUid: string,
+  address: Address,
+  joined: JoinedConnection,
+  coverage: Coverage,
+  nowUs: number,
+): Delivered {
   const link = coverage.interfaceOf(podUid, address);
   if (link === undefined || link.gapFreeSinceUs > joined.startUs || link.goneUs > 0) {
     return { delivered: 'unknown', why: 'not-watched' };

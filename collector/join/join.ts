@@ -4,21 +4,21 @@ import type { Address } from '../../model/address.ts';
 import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord, Tuple } from '../../model/record.ts';
-import {
-  orientedAsPrevious,
-  recordMatches,
-  isBetterMatch,
-  hasSameInitiator,
-  isSameInterface,
-  type RecordBatch,
-  knowsInitiatorBetter,
-  clockToleranceUs,
-  tupleOf,
-} from './belonging.ts';
 import type { Coverage } from './delivered.ts';
 import { connectionId, initiatorKey, tupleKey } from './keys.ts';
 import { addRecord, observationOf, reverseObservation, reverseRecord, reverseTuple } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
+import {
+  clockToleranceUs,
+  hasSameInitiator,
+  isBetterMatch,
+  isSameInterface,
+  knowsInitiatorBetter,
+  orientedAsPrevious,
+  type RecordBatch,
+  recordMatches,
+  tupleOf,
+} from './record-matching.ts';
 
 export type JoinOptions = {
   /** A connection without an answer is judged after this, and again when one comes. */
@@ -91,7 +91,11 @@ export class Join {
   tick(nowUs: number, maxConnections = Number.POSITIVE_INFINITY): boolean {
     this.#pendingCursor ??= this.#pending.values();
     let evaluatedCount = 0;
-    for (let checkedCount = 0; evaluatedCount < maxConnections && checkedCount < maxConnections * checksPerEvaluation; checkedCount++) {
+    for (
+      let checkedCount = 0;
+      evaluatedCount < maxConnections && checkedCount < maxConnections * checksPerEvaluation;
+      checkedCount++
+    ) {
       const next = this.#pendingCursor.next();
       if (next.done) {
         this.#pendingCursor = undefined;
@@ -216,7 +220,9 @@ export class Join {
 
   /** Whether the connection, to an endpoint, may be the other side of the record, to its Service. */
   #isBackendSide(live: LiveConnection, record: ConnectionRecord): boolean {
-    return record.point === 'host' ? live.host !== undefined && live.originalTuple === live.translatedTuple : live.source === undefined;
+    return record.point === 'host'
+      ? live.host !== undefined && live.originalTuple === live.translatedTuple
+      : live.source === undefined;
   }
 
   #begin(record: ConnectionRecord, batch: RecordBatch): LiveConnection {
@@ -285,7 +291,8 @@ export class Join {
     if (record.translation !== undefined) {
       live.originalTuple = record.translation.original;
       live.translatedTuple = record.translation.translated;
-      for (const tuple of [live.originalTuple, live.translatedTuple]) this.#indexAndMerge(live, tupleKey(record.protocol, tuple));
+      for (const tuple of [live.originalTuple, live.translatedTuple])
+        this.#indexAndMerge(live, tupleKey(record.protocol, tuple));
       return;
     }
     if (live.originalTuple !== live.translatedTuple) return;

@@ -3,7 +3,7 @@
 
 import type { Observation } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
-import type { PerDirection, ConnectionRecord, ObservationPoint, Tuple } from '../../model/record.ts';
+import type { ConnectionRecord, ObservationPoint, PerDirection, Tuple } from '../../model/record.ts';
 
 /** `clockOffsetUs` puts the record's times on the collector's clock. */
 export function observationOf(record: ConnectionRecord, node: string, clockOffsetUs: number): Observation {

@@ -1,7 +1,7 @@
 // The one interface of every store: records as they came, connections as joined, findings as judged.
 import type { Connection } from '../../model/connection.ts';
+import type { DnsAnswer } from '../../model/dns-answer.ts';
 import type { Finding, FindingKind, Severity } from '../../model/finding.ts';
-import type { DnsAnswer } from '../../model/name-answer.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 

@@ -1,5 +1,12 @@
 // The network between and beyond the nodes: the underlay that they share, the collector on it, and the outside hosts.
-import { type Address, addressBytes, addressFromBytes, isIpv6, type Prefix, prefixContainsBytes } from '../../model/address.ts';
+import {
+  type Address,
+  addressBytes,
+  addressFromBytes,
+  isIpv6,
+  type Prefix,
+  prefixContainsBytes,
+} from '../../model/address.ts';
 import { collectorNamespace, fabricNamespace, type LabId, nodeNamespace, outsideNamespace } from '../system/names.ts';
 import type { LabCluster } from '../topology/cluster.ts';
 import type { OutsideHost } from '../topology/places.ts';

@@ -1,11 +1,11 @@
 // Selectors that no labels fit, and blocks of which nothing is left: certain, whatever the cluster holds.
 
-import { listText } from '../../policy/listed.ts';
+import { listText } from '../../policy/list-text.ts';
 import { isEmpty } from '../blocks.ts';
-import type { RuleComplaint, LintRule } from '../complaint.ts';
-import { type PeerView, type SelectorView, type ValidPolicy, subjectOf } from '../rule-view.ts';
+import type { LintRule, RuleComplaint } from '../complaint.ts';
+import { type PeerView, type SelectorView, subjectOf, type ValidPolicy } from '../rule-view.ts';
 import { contradictoryKey as contradictionOf, everyNamespace } from '../selectors.ts';
-import { selectorText } from '../words.ts';
+import { selectorText } from '../text.ts';
 
 export const contradiction: LintRule = {
   name: 'contradiction',
@@ -25,14 +25,16 @@ function* complaintsOfPeer(object: ValidPolicy, peer: PeerView): Iterable<RuleCo
       yield* complaintsOfSelectors(object, peer.selectors);
       return;
     case 'nodes':
-      yield* complaintsOfSelectors(object, [{ target: 'pods', selector: peer.selector, path: [...peer.path, 'nodes'] }]);
+      yield* complaintsOfSelectors(object, [
+        { target: 'pods', selector: peer.selector, path: [...peer.path, 'nodes'] },
+      ]);
       return;
     case 'addresses':
       for (const block of peer.blocks) {
         if (!isEmpty(block)) continue;
         const except = listText(block.except.map(({ text }) => text));
         const fault = `it can never match: except ${except} takes out all of ${block.cidr.text}`;
-        yield { object, path: block.path, fault, mend: 'take out less of it' };
+        yield { object, path: block.path, fault, fix: 'take out less of it' };
       }
       return;
     case 'names':
@@ -46,6 +48,6 @@ function* complaintsOfSelectors(object: ValidPolicy, selectors: readonly Selecto
     if (key === undefined) continue;
     const text = selectorText(selector.filter((requirement) => requirement.key === key));
     const fault = `it contradicts itself and can never match: no labels fit ${text}`;
-    yield { object, path, fault, mend: `ask for ${key} once, with all the values that may be` };
+    yield { object, path, fault, fix: `ask for ${key} once, with all the values that may be` };
   }
 }

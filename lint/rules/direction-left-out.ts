@@ -12,7 +12,7 @@ export const directionLeftOut: LintRule = {
         const rules = declared.manifestFields(policy)?.value(['spec', direction]);
         if (policy[direction] !== undefined || !Array.isArray(rules) || rules.length === 0) continue;
         const fault = `its rules can never match: policyTypes has no ${type}, so ${direction} stays open`;
-        yield { object: policy, path: ['spec', direction], fault, mend: `add ${type} to policyTypes` };
+        yield { object: policy, path: ['spec', direction], fault, fix: `add ${type} to policyTypes` };
       }
     }
   },

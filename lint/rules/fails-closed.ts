@@ -11,7 +11,7 @@ export const failsClosed: LintRule = {
       if (notUnderstood === undefined) continue;
       const effect = action === 'Accept' ? 'the rule can never match' : 'the rule denies everything';
       const fault = `${notUnderstood} is of no form known here, so ${effect}`;
-      yield { object: policy, path, fault, mend: 'write the peer or protocol in a form that this API version has' };
+      yield { object: policy, path, fault, fix: 'write the peer or protocol in a form that this API version has' };
     }
   },
 };

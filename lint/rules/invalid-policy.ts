@@ -12,7 +12,7 @@ export const invalidPolicy: LintRule = {
       const rest = more.length === 0 ? '' : ` (and ${more.length} more)`;
       const fault =
         first === undefined ? 'it is not valid' : `it is not valid: ${first.fault} at ${first.place}${rest}`;
-      yield { object: policy, path: [], fault, mend: first?.mend ?? 'mend it' };
+      yield { object: policy, path: [], fault, fix: first?.fix ?? 'fix it' };
     }
   },
 };

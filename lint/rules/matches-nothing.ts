@@ -2,10 +2,10 @@
 
 import { selects } from '../../policy/selectors.ts';
 import type { LintRule } from '../complaint.ts';
-import type { DeclaredObjects } from '../declared.ts';
+import type { DeclaredObjects } from '../declared-objects.ts';
 import type { PeerView } from '../rule-view.ts';
 import { contradictoryKey, everyNamespace } from '../selectors.ts';
-import { selectorText } from '../words.ts';
+import { selectorText } from '../text.ts';
 
 export const matchesNothing: LintRule = {
   name: 'matches-nothing',
@@ -19,8 +19,8 @@ export const matchesNothing: LintRule = {
       for (const [at, one] of missing.entries()) {
         if (one === undefined || one === 'contradiction') continue;
         const fault = `${one} in this folder${matchesNone ? ', so the rule matches nothing' : ''}`;
-        const mend = 'correct the selector, or add the manifests of what it means';
-        yield { object: policy, path: peers[at]!.path, fault, mend };
+        const fix = 'correct the selector, or add the manifests of what it means';
+        yield { object: policy, path: peers[at]!.path, fault, fix };
       }
     }
   },

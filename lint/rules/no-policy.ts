@@ -1,6 +1,6 @@
 // A namespace whose pods nobody speaks of: everything passes.
 import type { LintRule } from '../complaint.ts';
-import type { PodDeclaration, DeclaredObjects } from '../declared.ts';
+import type { DeclaredObjects, PodDeclaration } from '../declared-objects.ts';
 import { subjectOf } from '../rule-view.ts';
 
 export const noPolicy: LintRule = {
@@ -20,7 +20,7 @@ export const noPolicy: LintRule = {
         object,
         path: [],
         fault,
-        mend: 'begin with a NetworkPolicy that selects all its pods and allows nothing',
+        fix: 'begin with a NetworkPolicy that selects all its pods and allows nothing',
       };
     }
   },

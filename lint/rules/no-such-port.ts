@@ -1,8 +1,8 @@
 // Rule 10: a port's name is a container port of the responder, with the same protocol.
 import { protocolName } from '../../model/protocol.ts';
-import { listText } from '../../policy/listed.ts';
+import { listText } from '../../policy/list-text.ts';
 import type { LintRule } from '../complaint.ts';
-import { responderPorts } from '../responders.ts';
+import { responderPorts } from '../responder-ports.ts';
 
 export const noSuchPort: LintRule = {
   name: 'no-such-port',
@@ -23,13 +23,13 @@ export const noSuchPort: LintRule = {
         if (other !== undefined) {
           const has = protocolName(other.protocol);
           const fault = `port ${port} is ${has} at the ${whose}, and the rule says ${protocolName(protocol!)}`;
-          yield { object, path, fault, mend: `set protocol: ${has}` };
+          yield { object, path, fault, fix: `set protocol: ${has}` };
           continue;
         }
         const names = [...new Set(ports.map(({ name }) => name))].filter((name) => name !== '').sort();
         const choices = names.length === 0 ? 'a number' : `a number, or one of ${listText(names)}`;
         const fault = `no container of the ${whose} has a port named ${port} in this folder, so it matches nothing`;
-        yield { object, path, fault, mend: `set ${choices}` };
+        yield { object, path, fault, fix: `set ${choices}` };
       }
     }
   },

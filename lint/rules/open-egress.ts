@@ -1,9 +1,9 @@
 // Egress to the whole world, for which the policy gives no reason.
 import { parsePrefix } from '../../model/address.ts';
-import { prefixesCover, type Block } from '../blocks.ts';
-import type { RuleComplaint, LintRule } from '../complaint.ts';
+import { type Block, prefixesCover } from '../blocks.ts';
+import type { LintRule, RuleComplaint } from '../complaint.ts';
 import type { RuleView } from '../rule-view.ts';
-import { portsText } from '../words.ts';
+import { portsText } from '../text.ts';
 
 /** Says why on the policy; any text will do. */
 export const reasonAnnotation = 'waybill.io/reason';
@@ -25,13 +25,13 @@ export const openEgress: LintRule = {
 };
 
 function* complaintsOfRule({ policy: object, peers, ports, path }: RuleView): Iterable<RuleComplaint> {
-  const mend = `name whom it needs, or say why in the annotation ${reasonAnnotation}`;
+  const fix = `name whom it needs, or say why in the annotation ${reasonAnnotation}`;
   if (peers === 'everyone') {
     const numbered = ports.filter(({ port }) => typeof port !== 'string');
     // Rule 10: a port's name is looked up in pods, and nobody else has one.
     if (ports.length > 0 && numbered.length === 0) return;
     const fault = `it allows egress to everyone on ${ports.length === 0 ? 'every port' : portsText(numbered)}`;
-    yield { object, path, fault, mend, ...(ports.length > 0 && ports.every(isDns) && { severity: 'low' as const }) };
+    yield { object, path, fault, fix, ...(ports.length > 0 && ports.every(isDns) && { severity: 'low' as const }) };
     return;
   }
   const blocks = peers.flatMap((peer) => (peer.kind === 'addresses' ? peer.blocks : []));
@@ -39,11 +39,11 @@ function* complaintsOfRule({ policy: object, peers, ports, path }: RuleView): It
     if (block.cidr.bits !== 0) continue;
     const except = block.except.length === 0 ? '' : ' but for its except';
     const fault = `it allows egress to ${block.cidr.text}${except}, without a reason`;
-    yield { object, path: block.path, fault, mend, ...(except !== '' && { severity: 'low' as const }) };
+    yield { object, path: block.path, fault, fix, ...(except !== '' && { severity: 'low' as const }) };
   }
   for (const family of families) {
     if (!coverTogether(blocks, family)) continue;
-    yield { object, path, fault: `its blocks together allow egress to ${family.text}, without a reason`, mend };
+    yield { object, path, fault: `its blocks together allow egress to ${family.text}, without a reason`, fix };
   }
 }
 

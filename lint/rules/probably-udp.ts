@@ -1,8 +1,8 @@
 // A port without a protocol is TCP (rule 10), which is seldom what was meant for the port of DNS.
 import { SCTP, TCP, UDP } from '../../model/protocol.ts';
 import type { LintRule } from '../complaint.ts';
-import type { DeclaredObjects } from '../declared.ts';
-import { responderPorts } from '../responders.ts';
+import type { DeclaredObjects } from '../declared-objects.ts';
+import { responderPorts } from '../responder-ports.ts';
 import type { Path, RuleView } from '../rule-view.ts';
 
 export const probablyUdp: LintRule = {
@@ -19,7 +19,7 @@ export const probablyUdp: LintRule = {
         if (why === undefined || hasUdp(declared, rule, port)) continue;
         const text = endPort === undefined ? `port ${port}` : `ports ${port} to ${endPort}`;
         const fault = `${text} without protocol means TCP, and ${why}`;
-        yield { object: rule.policy, path, fault, mend: 'set protocol: UDP, or protocol: TCP if that is meant' };
+        yield { object: rule.policy, path, fault, fix: 'set protocol: UDP, or protocol: TCP if that is meant' };
       }
     }
   },
@@ -59,7 +59,12 @@ const wellKnownUdpPorts = new Map([
   [51820, 'WireGuard'],
 ]);
 
-function reason(rule: RuleView, first: number | string, last: number | string, declared: DeclaredObjects): string | undefined {
+function reason(
+  rule: RuleView,
+  first: number | string,
+  last: number | string,
+  declared: DeclaredObjects,
+): string | undefined {
   const ports = (responderPorts(rule, declared) ?? []).filter((one) => {
     return typeof first === 'string' ? one.name === first : one.port >= first && one.port <= Number(last);
   });
@@ -92,6 +97,7 @@ function isLeftOut(declared: DeclaredObjects, { policy }: RuleView, path: Path):
   if (manifest === undefined || policy.kind === 'ClusterNetworkPolicy') return false;
   if (policy.kind === 'NetworkPolicy') return manifest.value([...path, 'protocol']) === undefined;
   return ['portNumber', 'portRange'].some(
-    (form) => manifest.value([...path, form]) !== undefined && manifest.value([...path, form, 'protocol']) === undefined,
+    (form) =>
+      manifest.value([...path, form]) !== undefined && manifest.value([...path, form, 'protocol']) === undefined,
   );
 }

@@ -2,7 +2,7 @@
 import type { LintRule } from '../complaint.ts';
 import { subjectOf } from '../rule-view.ts';
 import { contradictoryKey } from '../selectors.ts';
-import { selectorText } from '../words.ts';
+import { selectorText } from '../text.ts';
 
 export const selectsNothing: LintRule = {
   name: 'selects-nothing',
@@ -17,14 +17,15 @@ export const selectsNothing: LintRule = {
       const path = policy.kind === 'NetworkPolicy' ? ['spec', 'podSelector'] : ['spec', 'subject'];
       if (all.length > 0) {
         const fault = 'it selects only pods on the host network, which no policy touches';
-        yield { object: policy, path, fault, mend: 'take hostNetwork from the pods, or filter on the nodes' };
+        yield { object: policy, path, fault, fix: 'take hostNetwork from the pods, or filter on the nodes' };
         continue;
       }
       const texts = selectors.filter(({ selector }) => selector.length > 0);
-      const selectorTexts = texts.map(({ target: of, selector }) => `${of} with ${selectorText(selector)}`).join(', ') || 'pods';
+      const selectorTexts =
+        texts.map(({ target: of, selector }) => `${of} with ${selectorText(selector)}`).join(', ') || 'pods';
       const where = pods.namespace === undefined ? 'this folder' : `namespace ${pods.namespace} of this folder`;
       const fault = `it selects nothing: there are no ${selectorTexts} in ${where}`;
-      yield { object: policy, path, fault, mend: 'correct the selector, or add the manifests of what it means' };
+      yield { object: policy, path, fault, fix: 'correct the selector, or add the manifests of what it means' };
     }
   },
 };

@@ -1,10 +1,10 @@
 // Rules 18, 19 and 22: a rule whose every connection is decided before it.
 import { policyText } from '../../policy/explain.ts';
-import { listText } from '../../policy/listed.ts';
-import type { RuleComplaint, LintRule } from '../complaint.ts';
+import { listText } from '../../policy/list-text.ts';
+import type { LintRule, RuleComplaint } from '../complaint.ts';
 import type { RuleView } from '../rule-view.ts';
 import { type Shadow, ShadowFinder } from '../shadow.ts';
-import { pathText } from '../words.ts';
+import { pathText } from '../text.ts';
 
 export const shadowed: LintRule = {
   name: 'shadowed',
@@ -29,7 +29,7 @@ function complaintOf(rule: RuleView, shadow: Shadow): RuleComplaint {
       object,
       path,
       fault: `its pods are isolated for ${rule.direction} by ${policies}, and then the Baseline tier is never asked`,
-      mend: 'write it as a rule of a NetworkPolicy there, or take it out',
+      fix: 'write it as a rule of a NetworkPolicy there, or take it out',
     };
   }
   const { rule: by } = shadow;
@@ -41,7 +41,7 @@ function complaintOf(rule: RuleView, shadow: Shadow): RuleComplaint {
     path,
     severity: isSameAction ? 'low' : 'medium',
     fault: `all that it matches is ${actionTexts[action]} before by ${where} ${pathText(by.path)}${rankText(by, rule)}`,
-    mend: isSameAction ? 'take it out' : mendOf(by, rule),
+    fix: isSameAction ? 'take it out' : fixOf(by, rule),
   };
 }
 
@@ -52,7 +52,7 @@ function rankText(by: RuleView, { tier, policy }: RuleView): string {
   return by.policy === policy ? '' : `, of priority ${by.priority}`;
 }
 
-function mendOf(by: RuleView, rule: RuleView): string {
+function fixOf(by: RuleView, rule: RuleView): string {
   if (by.policy === rule.policy) return 'move it before that rule, or take it out';
   return by.tier === rule.tier
     ? `give its policy a priority below ${by.priority}, or take it out`

@@ -39,13 +39,17 @@ t.test('it is told from 30 days before', async (t) => {
   const { paths, ends } = await made(t, 100);
   const certificates = loadedCertificates(readTlsCredentials(paths), place);
   t.same(expiringSoonAt(ends.getTime() - 30 * dayMs - 1, certificates), []);
-  t.match(expiringSoonAt(ends.getTime() - 30 * dayMs + 1, certificates), [{ code: 'certificate-ends-soon', place: 'cert' }]);
+  t.match(expiringSoonAt(ends.getTime() - 30 * dayMs + 1, certificates), [
+    { code: 'certificate-ends-soon', place: 'cert' },
+  ]);
   t.same(expiringSoonAt(ends.getTime() + 1, certificates), [], 'that it has ended is another line');
 });
 
 t.test('of several authorities the one counts that signed the certificate', async (t) => {
   const nowMs = Date.now();
-  const [ended, old, young] = await Promise.all([-1, 10, 100].map((days) => makeAuthority(expiryAfterDays(days, nowMs))));
+  const [ended, old, young] = await Promise.all(
+    [-1, 10, 100].map((days) => makeAuthority(expiryAfterDays(days, nowMs))),
+  );
   const whose = { name: 'n1', usage: 'client' as const, altNames: [] };
   const ca = pem(young!.pair.certificate, old!.pair.certificate, ended!.pair.certificate);
   const certificatesSignedBy = async (authority: typeof old) => {

@@ -47,12 +47,12 @@ async function run(
   return { code, out, err };
 }
 
-/** What could not be done is one line that names the thing and the mend, and exit code 2. */
+/** What could not be done is one line that names the thing and the fix, and exit code 2. */
 function oneLine(t: Test, { code, out, err }: Result, expected: RegExp): void {
   t.equal(code, 2);
   t.equal(out, '');
   t.match(err, expected);
-  t.match(err, /^[^\n]+; [^\n]+\n$/, 'one line with its mend');
+  t.match(err, /^[^\n]+; [^\n]+\n$/, 'one line with its fix');
 }
 
 /** A collector in the scene's place that does to each answer what it is told. */

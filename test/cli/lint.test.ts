@@ -58,24 +58,21 @@ t.test('a folder that holds nothing of ours is a wrong path, and no folder witho
   t.match(stderr, /^nothing-to-read: .*: found no objects to evaluate \(ignored 1 of other kinds\); give /);
 });
 
-t.test(
-  'each complaint is a line with file, line, policy, field, what is wrong and the mend; exit code 0',
-  async (t) => {
-    const { path } = folder(t, policies);
-    const { code, stdout, stderr } = await run({ cluster: path });
-    t.same(stdout.trimEnd().split('\n').toSorted(), [
-      'pods.yaml:5: medium no-policy: Pod ops/probe: namespace ops has pods and no policy at all, so everything passes; ' +
-        'begin with a NetworkPolicy that selects all its pods and allows nothing',
-      'policies.yaml:11: low matches-nothing: NetworkPolicy shop/web spec.egress[1].to[0]: there are no pods with app=db ' +
-        'in namespace shop in this folder, so the rule matches nothing; correct the selector, or add the manifests of what ' +
-        'it means',
-      open,
-      udp,
-    ]);
-    t.equal(stderr, '4 complaints (medium 3, low 1), 1 policies read\n');
-    t.equal(code, 0);
-  },
-);
+t.test('each complaint is a line with file, line, policy, field, what is wrong and the fix; exit code 0', async (t) => {
+  const { path } = folder(t, policies);
+  const { code, stdout, stderr } = await run({ cluster: path });
+  t.same(stdout.trimEnd().split('\n').toSorted(), [
+    'pods.yaml:5: medium no-policy: Pod ops/probe: namespace ops has pods and no policy at all, so everything passes; ' +
+      'begin with a NetworkPolicy that selects all its pods and allows nothing',
+    'policies.yaml:11: low matches-nothing: NetworkPolicy shop/web spec.egress[1].to[0]: there are no pods with app=db ' +
+      'in namespace shop in this folder, so the rule matches nothing; correct the selector, or add the manifests of what ' +
+      'it means',
+    open,
+    udp,
+  ]);
+  t.equal(stderr, '4 complaints (medium 3, low 1), 1 policies read\n');
+  t.equal(code, 0);
+});
 
 t.test('the table says what is wrong below each line', async (t) => {
   const { path } = folder(t, policies);
@@ -119,7 +116,7 @@ t.test('--rule, --skip and --namespace say what is shown, and --fail-on asks of 
   t.equal(await shown({ failOn: 'any', rule: ['shadowed'] }), ' 0');
 });
 
-t.test('a rule that there is not, and a folder that is not there, are problems with their mend', async (t) => {
+t.test('a rule that there is not, and a folder that is not there, are problems with their fix', async (t) => {
   const { path } = folder(t, policies);
   await t.rejects(run({ cluster: path, skip: ['shadows'] }), {
     message: /^bad-flag: --skip shadows: there is no such rule; give one of contradiction, .*shadowed$/,

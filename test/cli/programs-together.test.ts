@@ -89,7 +89,11 @@ class Node {
 t.test('an agent without its collector says so once, keeps its records, and delivers them', { skip }, async (t) => {
   const node = await Node.make(t);
   const agent = await node.agent('ours/agent-n1');
-  t.match(await agent.logged('no stream to the collector'), { level: 40, collector: ports.ingest, why: /ECONNREFUSED/ });
+  t.match(await agent.logged('no stream to the collector'), {
+    level: 40,
+    collector: ports.ingest,
+    why: /ECONNREFUSED/,
+  });
   node.link.ping(20);
   const collector = await node.collector();
   await agent.logged('the collector answers again');
@@ -117,7 +121,7 @@ t.test('an agent with a certificate of another authority says so, and stores not
   const node = await Node.make(t);
   await node.collector();
   const foreign = await node.agent('other/agent-n1');
-  const said = { level: 40, why: /^it hung up, as it does on a certificate/, mend: /^give tls\.cert and tls\.key/ };
+  const said = { level: 40, why: /^it hung up, as it does on a certificate/, fix: /^give tls\.cert and tls\.key/ };
   t.match(await foreign.logged('no stream to the collector'), said);
   node.link.ping(5);
   t.match(await node.status(), { nodes: { reporting: 0, of: 1 }, store: { batches: 0, records: 0, connections: 0 } });

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import t, { type Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
 import { freePort } from '../scene/free-port.ts';
-import { type Ended, type RunOptions, Program, runWaybill } from '../scene/programs.ts';
+import { type Ended, Program, type RunOptions, runWaybill } from '../scene/programs.ts';
 
 type Kind = 'agent' | 'collector';
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { parse } from 'yaml';
 import { pcapFile } from '../scene/captures.ts';
-import { ingressPolicy, shop } from '../scene/judging.ts';
+import { ingressPolicy, shop } from '../scene/pipeline.ts';
 import { all, bypass, internet, named, replayScene, run, undeclared } from '../scene/replay.ts';
 
 const found = '5 packets; connections: denied 1, undeclared 1';

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { Parties } from '../../cli/verdict-parties.ts';
-import { evaluateQuestion, readQuestion } from '../../cli/verdict-query.ts';
+import { evaluateQuestion, readQuestion } from '../../cli/verdict-question.ts';
 import { parseManifest } from '../../cluster/manifests/manifest.ts';
 import type { Party, Verdict } from '../../model/verdict.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
@@ -107,7 +107,8 @@ t.test(
     const asked = (...more: string[]) => ask(parties(...pods, api, ...more), '203.0.113.7', '10.96.0.1', 80);
     const unknown = { verdict: 'unknown', why: { reason: 'backend-not-known' } };
     t.match(asked(slice), unknown, 'two pods have its address');
-    const withTargetRef = (pod: string) => slice.replace('10.0.0.1]', `10.0.0.1], targetRef: { kind: Pod, name: ${pod} }`);
+    const withTargetRef = (pod: string) =>
+      slice.replace('10.0.0.1]', `10.0.0.1], targetRef: { kind: Pod, name: ${pod} }`);
     t.equal(asked(withTargetRef('web')).verdict, 'undeclared', 'the slice says which of them');
     t.match(asked(withTargetRef('gone')), unknown, 'the pod that the slice names is not there');
     t.match(asked(withTargetRef('cron')), unknown, 'and one that has another address');
@@ -184,7 +185,10 @@ t.test('a workload is judged by its template where none of its pods has an addre
     pods: [{ parties: [{ ofWorkload: true, addresses: [], node: '', labels: { app: 'db' } }] }],
   });
   const pods = parties(owned).resolve('shop/db');
-  t.match(pods, { kind: 'workload', pods: [{ parties: [{ ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] }] }] });
+  t.match(pods, {
+    kind: 'workload',
+    pods: [{ parties: [{ ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] }] }],
+  });
 });
 
 t.test('a workload whose manifest is not there is judged by each template that stands for it', async (t) => {

@@ -69,7 +69,7 @@ t.test('--cluster - reads the manifests from stdin, and not beside the questions
       code: 'bad-flag',
       place: '--cluster -',
       fault: 'with --batch stdin has the questions',
-      mend: 'give the manifests as a file or a folder',
+      fix: 'give the manifests as a file or a folder',
     }),
   );
 });

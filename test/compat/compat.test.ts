@@ -8,7 +8,7 @@ import t from 'tap';
 import { openDuckdb } from '../../collector/store/duckdb/duckdb.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { decodeRecords } from '../../proto/decode.ts';
-import { decodeDnsNames } from '../../proto/names.ts';
+import { decodeDnsNames } from '../../proto/dns-names.ts';
 import { flowIngestDefinition } from '../../proto/wire.ts';
 
 const here = new URL('.', import.meta.url).pathname;

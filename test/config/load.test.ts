@@ -75,7 +75,7 @@ t.test('a value that goes before does not hide what is wrong with its name in th
 });
 
 t.test('the nearest name is suggested, where one is near', async (t) => {
-  const suggested: [yaml: string, mend: string][] = [
+  const suggested: [yaml: string, fix: string][] = [
     ['findings: {grase: 1s}', 'did you mean findings.grace'],
     ['finding: {grace: 1s}', 'did you mean findings.grace'],
     ['ingest: {grace: 1s}', 'did you mean findings.grace'],
@@ -84,7 +84,7 @@ t.test('the nearest name is suggested, where one is near', async (t) => {
     ['x: {y: 1}', 'docs/config.md has the names'],
     ['observability: true', 'docs/config.md has the names'],
   ];
-  for (const [yaml, mend] of suggested) t.match(faults(t, { yaml }), [new RegExp(`; ${mend}$`)], yaml);
+  for (const [yaml, fix] of suggested) t.match(faults(t, { yaml }), [new RegExp(`; ${fix}$`)], yaml);
 });
 
 t.test('a setting outside its section, and a section that is a value, are never passed over', async (t) => {

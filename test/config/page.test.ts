@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { agentSchema } from '../../agent/config.ts';
 import { collectorSchema } from '../../collector/config.ts';
-import { settingNames } from '../../config/names.ts';
 import { configTable, withTables } from '../../config/page.ts';
 import { duration, path } from '../../config/setting.ts';
+import { settingNames } from '../../config/setting-names.ts';
 
 const page = readFileSync(new URL('../../docs/config.md', import.meta.url), 'utf8');
 

@@ -22,7 +22,7 @@ t.test('a list of CIDRs is a list in YAML, or a text with commas', async (t) => 
   t.same(texts(list.read('')), []);
   t.same(texts(list.read([])), []);
   for (const wrong of ['10.0.0.0', '10.0.0.0/33', '10.0.0/8', 'fd00::/129', 'ten', '/8']) {
-    t.match(list.read(wrong), { fault: `"${wrong}" is not a CIDR`, mend: /^write it as 10\.0\.0\.0\/8/ });
+    t.match(list.read(wrong), { fault: `"${wrong}" is not a CIDR`, fix: /^write it as 10\.0\.0\.0\/8/ });
   }
   t.match(list.read([10]), { fault: '10 is not a CIDR' });
   t.match(list.read({ vpc: [] }), { fault: /is not a list of CIDRs$/ });
@@ -41,7 +41,7 @@ t.test('what is wrong in named lists is shown', async (t) => {
   t.match(named.read('VPC=10.0.0.0/8'), { fault: '"VPC" is not a zone’s name' });
   t.match(named.read(JSON.parse('{"__proto__": ["10.0.0.0/8"]}')), { fault: '"__proto__" is not a zone’s name' });
   t.match(named.read('vpc='), { fault: '"" is not a CIDR' });
-  t.match(named.read({ vpc: '10.0.0.0/8' }), { fault: '"10.0.0.0/8" is not a list of CIDRs', mend: /^write \[10/ });
+  t.match(named.read({ vpc: '10.0.0.0/8' }), { fault: '"10.0.0.0/8" is not a list of CIDRs', fix: /^write \[10/ });
   t.match(named.read('vpc=10.0.0.0/8;vpc=10.9.0.0/16'), { fault: '"vpc" is not named once' });
   t.match(named.read(['10.0.0.0/8']), { fault: /is not a map$/ });
   t.match(named.read(7), { fault: '7 is not a map' });

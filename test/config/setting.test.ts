@@ -20,8 +20,8 @@ function takes<Value>(t: Test, setting: Setting<Value>, cases: [raw: unknown, va
 }
 
 /** Each fault shows the value, and says what to write. */
-function refuses(t: Test, setting: Setting<unknown>, fault: RegExp, mend: RegExp, raws: unknown[]): void {
-  for (const raw of raws) t.match(setting.read(raw), { fault, mend }, JSON.stringify(raw));
+function refuses(t: Test, setting: Setting<unknown>, fault: RegExp, fix: RegExp, raws: unknown[]): void {
+  for (const raw of raws) t.match(setting.read(raw), { fault, fix }, JSON.stringify(raw));
 }
 
 t.test('a duration is a whole number with its unit, within its range', async (t) => {

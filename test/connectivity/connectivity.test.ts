@@ -3,8 +3,8 @@
 import t from 'tap';
 import { connectivity, passingVerdicts } from '../../connectivity/connectivity.ts';
 import { type ChangeKind, changeKinds, difference } from '../../connectivity/difference.ts';
+import type { DeclaredEndpoint } from '../../connectivity/endpoint-groups.ts';
 import type { ClusterState } from '../../connectivity/lines.ts';
-import type { DeclaredEndpoint } from '../../connectivity/places.ts';
 import { ICMP, SCTP, TCP, UDP } from '../../model/protocol.ts';
 import type { Flow, Party } from '../../model/verdict.ts';
 import { reasonText, verdictJson } from '../../policy/explain.ts';
@@ -14,7 +14,7 @@ import { Chance } from '../policy/oracle/chance.ts';
 import { randomCluster } from '../policy/oracle/random-cluster.ts';
 import { translated } from '../policy/oracle/translate.ts';
 import { ip } from '../scene/records.ts';
-import { coversFlow } from './points.ts';
+import { coversFlow } from './covers-flow.ts';
 
 const seed = Number(process.env.CONNECTIVITY_SEED ?? Date.now() % 1_000_000_000);
 const clusters = Number(process.env.CONNECTIVITY_CLUSTERS ?? 200);
@@ -152,7 +152,8 @@ t.test(`${clusters} changes of policies and pods: each connection that changes i
       const expected = changeOf(was, is);
       counts.set(expected ?? 'none', (counts.get(expected ?? 'none') ?? 0) + 1);
       const found = lines.filter((line) => coversFlow(line, flow, before.endpoints));
-      if (String(found.map(({ entry: listed }) => listed.change)) === String(expected === undefined ? [] : [expected])) continue;
+      if (String(found.map(({ entry: listed }) => listed.change)) === String(expected === undefined ? [] : [expected]))
+        continue;
       const what = `${JSON.stringify(flow)} was ${was}, is ${is}, told: ${JSON.stringify(found)}`;
       t.fail(`CONNECTIVITY_SEED=${seed + at}: ${what}`);
       return;

@@ -4,7 +4,7 @@ import t from 'tap';
 import { serveHealth } from '../../agent/health.ts';
 import { runVerdict } from '../../cli/verdict.ts';
 import { apiScene } from '../scene/api.ts';
-import { checks, configOf, exampleNode, probesOf, programs } from './faults.ts';
+import { checks, configOf, exampleNode, probesOf, programs } from './checks.ts';
 import { Deploy, deployFolder } from './manifests.ts';
 
 for (const [name, check] of Object.entries(checks)) {

@@ -5,7 +5,7 @@ import { basename, delimiter, join } from 'node:path';
 import t from 'tap';
 import { nodeOfCertificate } from '../../certs/node-name.ts';
 import { program } from '../../cli/waybill.ts';
-import { configOf, exampleNode, programs, secretFiles } from './faults.ts';
+import { configOf, exampleNode, programs, secretFiles } from './checks.ts';
 import { Deploy, root } from './manifests.ts';
 
 const page = readFileSync(join(root, 'docs', 'install.md'), 'utf8');

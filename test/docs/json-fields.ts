@@ -3,7 +3,7 @@
 import type { ComplaintJson } from '../../cli/output/complaints.ts';
 import type { ChangedJson, PassingJson } from '../../cli/output/connectivity.ts';
 import type { NodeStatus } from '../../collector/api/api.ts';
-import type { EndpointGroupJson } from '../../connectivity/places.ts';
+import type { EndpointGroupJson } from '../../connectivity/endpoint-groups.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 import type { SideJson } from '../../model/verdict.ts';
 import type { VerdictJson } from '../../policy/explain.ts';
@@ -100,6 +100,7 @@ export const complaintFields: Fields<ComplaintJson> = {
   line: true,
   field: true,
   fault: true,
+  fix: true,
   mend: true,
 };
 

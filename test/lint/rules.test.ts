@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { type ComplaintJson, complaintJson } from '../../cli/output/complaints.ts';
 import { readSources } from '../../cluster/manifests/read.ts';
-import { DeclaredObjects } from '../../lint/declared.ts';
+import { DeclaredObjects } from '../../lint/declared-objects.ts';
 import { lint } from '../../lint/lint.ts';
 import { lintRules } from '../../lint/rules.ts';
 
@@ -22,7 +22,7 @@ async function complaintsOf(file: string): Promise<{ complaints: ComplaintJson[]
 }
 
 for (const { name, severity } of lintRules) {
-  t.test(`${name}: each complaint names the object, the line and the field, what is wrong and the mend`, async (t) => {
+  t.test(`${name}: each complaint names the object, the line and the field, what is wrong and the fix`, async (t) => {
     const { complaints } = await complaintsOf(`${folders}/${name}/raises.yaml`);
     const own = complaints.filter(({ rule }) => rule === name);
     const expected = readFileSync(`${folders}/${name}/raises.jsonl`, 'utf8').trim().split('\n');
@@ -34,7 +34,7 @@ for (const { name, severity } of lintRules) {
       own.some((complaint) => complaint.severity === severity),
       'the severity of the page came up',
     );
-    for (const { fault, mend } of own) t.notMatch(`${fault}${mend}`, /undefined|\n|\.$/);
+    for (const { fault, fix } of own) t.notMatch(`${fault}${fix}`, /undefined|\n|\.$/);
   });
 
   t.test(`${name}: what only looks like it raises nothing`, async (t) => {

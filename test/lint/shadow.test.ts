@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { parseObject } from '../../cluster/parse/parse.ts';
-import { DeclaredObjects } from '../../lint/declared.ts';
+import { DeclaredObjects } from '../../lint/declared-objects.ts';
 import { lint } from '../../lint/lint.ts';
 import { shadowed } from '../../lint/rules/shadowed.ts';
 import { isIpv6 } from '../../model/address.ts';

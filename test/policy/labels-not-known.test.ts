@@ -1,5 +1,5 @@
 import t from 'tap';
-import { PartyClasses } from '../../connectivity/classes.ts';
+import { PartyClasses } from '../../connectivity/party-classes.ts';
 import type { ClusterPolicy, Labels, Policy } from '../../model/kubernetes.ts';
 import type { Party } from '../../model/verdict.ts';
 import { app, clusterPolicy, type PodParty, pod, policy, sideOf, verdictOf } from '../scene/cluster.ts';

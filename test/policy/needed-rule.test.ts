@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import type { Policy } from '../../model/kubernetes.ts';
 import type { Party, SideVerdict } from '../../model/verdict.ts';
-import { combineAlternatives } from '../../policy/agreed.ts';
+import { combineAlternatives } from '../../policy/alternatives.ts';
 import { verdictJson } from '../../policy/explain.ts';
 import { type DeniedSide, neededRule } from '../../policy/needed-rule.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
@@ -219,7 +219,12 @@ t.test('following all that is advised for a Service makes every backend allowed'
           responder,
           verdict: verdictOf(from, responder, on, set),
         }));
-        return combineAlternatives(alternatives, true, { reason: 'backend-not-known', service: 'shop/web' }, defaultPolicyOptions);
+        return combineAlternatives(
+          alternatives,
+          true,
+          { reason: 'backend-not-known', service: 'shop/web' },
+          defaultPolicyOptions,
+        );
       };
       const before = whole(policies);
       if (before.verdict !== 'denied') return true;

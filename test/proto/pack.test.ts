@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { encodeDnsNames } from '../../proto/dns-names.ts';
 import { encodeRecords } from '../../proto/encode.ts';
-import { encodeDnsNames } from '../../proto/names.ts';
 import { packBatch, serializeWithPacked } from '../../proto/pack.ts';
 import { type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 import { ip, record, t0 } from '../scene/records.ts';

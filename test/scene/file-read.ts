@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type CaptureFileResult, readCaptureFile } from '../../agent/capture/pcap/file.ts';
+import { type CaptureFileResult, readCaptureFile } from '../../agent/capture/pcap/capture-file.ts';
 import { problemLine } from '../../model/problem.ts';
 
 export type ReadPacket = { frame: Buffer; length: number; linkType: number; source: number; timeUs: number };

@@ -48,7 +48,12 @@ export class Program {
   }
 
   /** Resolves once it says that it runs. */
-  static async start(t: Test, kind: 'agent' | 'collector', flags: readonly string[], options: RunOptions): Promise<Program> {
+  static async start(
+    t: Test,
+    kind: 'agent' | 'collector',
+    flags: readonly string[],
+    options: RunOptions,
+  ): Promise<Program> {
     const program = new Program(spawnWaybill([kind, ...flags], options));
     t.teardown(() => program.end());
     await program.logged(kind === 'agent' ? 'agent watches' : 'collector listens');

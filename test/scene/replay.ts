@@ -8,8 +8,8 @@ import type { Test } from 'tap';
 import { dnsAnswer, dnsQuery } from '../../lab/programs/dns-message.ts';
 import { type Captured, pcapFile } from './captures.ts';
 import { folderFor } from './file-read.ts';
-import { ingressPolicy, shop } from './judging.ts';
 import { type Body, ethernet, ip4, tcp, udp } from './packets.ts';
+import { ingressPolicy, shop } from './pipeline.ts';
 import { db, second, t0, web } from './records.ts';
 
 const waybill = new URL('../../cli/waybill.ts', import.meta.url).pathname;

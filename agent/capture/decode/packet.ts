@@ -1,5 +1,5 @@
 // One packet's headers, decoded. One object is used again for every packet: copy what must stay.
-import type { LossReason, IgnoredReason } from '../../../accounting/reasons.ts';
+import type { IgnoredReason, LossReason } from '../../../accounting/reasons.ts';
 
 /** What became of a frame: a packet of a connection, or a reason why it is none. */
 export type DecodeResult = 'packet' | IgnoredReason | LossReason;

@@ -9,7 +9,7 @@ import { bindPacketSocket, ETH_P_ALL, loopbackIndex, openPacketSocket } from '..
 import { clsactHook, ownFilter } from '../clsact.ts';
 import type { Direction } from '../source.ts';
 import { requireCapabilities } from './capabilities.ts';
-import { noopProgram } from './silent.ts';
+import { noopProgram } from './noop-program.ts';
 
 export type TcKind = 'tcx' | 'clsact';
 export type Attachment = {

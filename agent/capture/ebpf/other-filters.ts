@@ -4,7 +4,7 @@
 import { ownFilter } from '../clsact.ts';
 import type { Direction } from '../source.ts';
 import { type TcKind, tcxPrograms } from './attach.ts';
-import { isNoopProgram } from './silent.ts';
+import { isNoopProgram } from './noop-program.ts';
 import { messageTypes, parents, TcClient, type TcMessage, TcMonitor } from './traffic-control.ts';
 
 /** Where ours is among those of its hook. */
@@ -142,7 +142,10 @@ export class OtherFilters {
   #filtersAt(interfaceIndex: number): FiltersByDirection {
     const cached = this.#filters.get(interfaceIndex);
     if (cached !== undefined) return cached;
-    const current = { 'from-pod': this.#readFilters(interfaceIndex, 'from-pod'), 'to-pod': this.#readFilters(interfaceIndex, 'to-pod') };
+    const current = {
+      'from-pod': this.#readFilters(interfaceIndex, 'from-pod'),
+      'to-pod': this.#readFilters(interfaceIndex, 'to-pod'),
+    };
     this.#filters.set(interfaceIndex, current);
     return current;
   }

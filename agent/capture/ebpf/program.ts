@@ -60,10 +60,15 @@ const capabilities: Record<keyof typeof requiredPrograms, readonly Capability[]>
 };
 
 /** Throws with the reason where the kernel refuses. `most`: connections of one interval. `from`: the compiled programs. */
-export function loadProgram(use: keyof typeof requiredPrograms, maxConnections: number, objectFiles = objects): LoadedProgram {
+export function loadProgram(
+  use: keyof typeof requiredPrograms,
+  maxConnections: number,
+  objectFiles = objects,
+): LoadedProgram {
   requireCapabilities(capabilities[use]);
   silenceLibbpf();
-  if (use === 'tap') return load(objectFiles.plain, use, maxConnections, { available: false, why: 'packet taps cannot ask it' });
+  if (use === 'tap')
+    return load(objectFiles.plain, use, maxConnections, { available: false, why: 'packet taps cannot ask it' });
   try {
     return load(objectFiles.withConntrack, use, maxConnections, { available: true });
   } catch (error) {
@@ -135,5 +140,7 @@ function bucketsFor(maxConnections: number): number {
 /** What the maps take of the kernel's memory, less than a MiB aside: two tables, what is told of conntrack, and the ring. */
 export function mapBytes(maxConnections: number): number {
   const buckets = bucketsFor(maxConnections);
-  return 2 * maxConnections * row.bytes + (2 * buckets + buckets / bucketsPerConntrackSet) * slots * slotBytes + ringBytes;
+  return (
+    2 * maxConnections * row.bytes + (2 * buckets + buckets / bucketsPerConntrackSet) * slots * slotBytes + ringBytes
+  );
 }

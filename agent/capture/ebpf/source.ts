@@ -5,17 +5,16 @@ import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import { SystemError } from '../../../kernel/errno.ts';
 import { addressFromBytes } from '../../../model/address.ts';
 import type { ConnectionRecord, Translation } from '../../../model/record.ts';
-import type { Direction } from '../source.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
-import { VisibilityTracker, type Visibility } from '../sight.ts';
-import type { CaptureSource, PodInterface } from '../source.ts';
+import type { CaptureSource, Direction, PodInterface } from '../source.ts';
+import { type Visibility, VisibilityTracker } from '../visibility.ts';
+import { type Attacher, attacherFor, type InterfaceAttachments } from './attacher.ts';
 import { dnsEvent, event, flowEvent, isIpv6Bit, ringBytes, row, translationEvent } from './layout.ts';
-import { type Attacher, attacherFor, type InterfaceAttachments } from './places.ts';
+import { MissedEvents } from './missed-events.ts';
 import type { LoadedProgram } from './program.ts';
 import { Ring } from './ring.ts';
-import { RowCursor } from './row.ts';
-import { RowTables } from './tables.ts';
-import { MissedEvents } from './untold.ts';
+import { RowCursor } from './row-cursor.ts';
+import { RowTables } from './row-tables.ts';
 
 export type KernelOptions = FlowTableOptions & { nowUs: () => number };
 

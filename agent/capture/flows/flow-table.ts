@@ -127,7 +127,8 @@ export class FlowTable {
   finish(emit: (record: ConnectionRecord) => void): void {
     for (let row = 0; row < this.#rows.rowsEnd; row++) {
       if (this.#rows.state[row] === 0) continue;
-      if ((this.#rows.state[row]! & bit.changed) !== 0 || this.#hasCounts(row)) this.#endedRecords.push(this.#record(row));
+      if ((this.#rows.state[row]! & bit.changed) !== 0 || this.#hasCounts(row))
+        this.#endedRecords.push(this.#record(row));
       this.#rows.free(row);
     }
     for (const record of this.#endedRecords) emit(record);
@@ -174,7 +175,13 @@ export class FlowTable {
   }
 
   /** A SYN on ports that are in use: of the same connection, or of a new one in its place. */
-  #onRepeatedSyn(row: number, packet: Packet, interfaceIndex: number, direction: PacketDirection, timeUs: number): void {
+  #onRepeatedSyn(
+    row: number,
+    packet: Packet,
+    interfaceIndex: number,
+    direction: PacketDirection,
+    timeUs: number,
+  ): void {
     const rows = this.#rows;
     const state = rows.state[row]!;
     const sinceLastUs = timeUs - rows.lastUs[row]!;
@@ -226,7 +233,9 @@ export class FlowTable {
     else if ((direction === 'from-pod') === this.#sourceIsLow) state |= bit.podIsLow;
     const certain =
       packet.initiator !== 'unknown' ||
-      (packet.protocol !== TCP && !packet.quoted && this.#isCertain(direction === 'not-at-pod' ? fileInterfaceIndex : interfaceIndex, timeUs));
+      (packet.protocol !== TCP &&
+        !packet.quoted &&
+        this.#isCertain(direction === 'not-at-pod' ? fileInterfaceIndex : interfaceIndex, timeUs));
     if (this.#isInitiator(packet, certain) === this.#sourceIsLow) state |= bit.initiatorIsLow;
     if (certain) state |= bit.initiatorCertain;
     if (packet.protocol === TCP && packet.initiator !== 'unknown') {
@@ -302,7 +311,8 @@ export class FlowTable {
     let state: number = bit.used | bit.changed;
     if (interval.podIsLow) state |= bit.podIsLow;
     const initiatorSeen = interval.lowInitiated || interval.highInitiated;
-    const certain = initiatorSeen || (protocol !== TCP && !interval.firstQuoted && this.#isCertain(interval.interfaceIndex, firstUs));
+    const certain =
+      initiatorSeen || (protocol !== TCP && !interval.firstQuoted && this.#isCertain(interval.interfaceIndex, firstUs));
     if (certain) state |= bit.initiatorCertain;
     if (this.#lowIsInitiator(interval, initiatorSeen, certain, firstFromLow)) state |= bit.initiatorIsLow;
     if (protocol === TCP && initiatorSeen) {

@@ -1,5 +1,5 @@
 // The classic format of libpcap (draft-ietf-opsawg-pcap): a header of 24 bytes, then records.
-import { type Format, type OnPacket, type ChunkPosition, type Resumed, type ReadStep, wordsOf } from './format.ts';
+import { type ChunkPosition, type Format, type OnPacket, type ReadStep, type Resumed, wordsOf } from './format.ts';
 
 const headerBytes = 24;
 const recordBytes = 16;

@@ -1,5 +1,5 @@
 // The pcapng format (draft-ietf-opsawg-pcapng): sections of blocks, each with its own byte order and interfaces.
-import { type Format, type OnPacket, type ChunkPosition, type Resumed, type ReadStep, wordsOf } from './format.ts';
+import { type ChunkPosition, type Format, type OnPacket, type ReadStep, type Resumed, wordsOf } from './format.ts';
 
 const SECTION = 0x0a0d0d0a;
 const INTERFACE = 1;

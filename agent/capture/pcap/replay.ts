@@ -8,7 +8,7 @@ import { Packet } from '../decode/packet.ts';
 import { unknownLinkType } from '../errors.ts';
 import { FlowTable, fileInterfaceIndex } from '../flows/flow-table.ts';
 import type { DnsSink } from '../source.ts';
-import { readCaptureFile } from './file.ts';
+import { readCaptureFile } from './capture-file.ts';
 
 export type ReplayOptions = {
   maxConnections: number;
@@ -23,7 +23,11 @@ export type ReplayOptions = {
 const drainEveryUs = 5_000_000;
 
 /** Every packet of the file is in the books; a packet of a tunnel stands for what it carries. */
-export async function replayFile(path: string, accounting: PacketAccounting, options: ReplayOptions): Promise<Problem[]> {
+export async function replayFile(
+  path: string,
+  accounting: PacketAccounting,
+  options: ReplayOptions,
+): Promise<Problem[]> {
   const replay = new Replay(accounting, options);
   const read = await readCaptureFile(
     path,

@@ -10,14 +10,14 @@ export function storeProblem(path: string, error: unknown): Problem {
       code: 'store-locked',
       place: `store.path ${path}`,
       fault: 'another program has the file open',
-      mend: 'end it, or set another path',
+      fix: 'end it, or set another path',
     };
   }
   return {
     code: 'store-unusable',
     place: `store.path ${path}`,
     fault: `the file cannot be opened (${cause})`,
-    mend: 'set a path that can be written, or move the file away: a new one is made',
+    fix: 'set a path that can be written, or move the file away: a new one is made',
   };
 }
 
@@ -26,6 +26,6 @@ export function storeNewer(path: string, version: number, supported: number): Pr
     code: 'store-newer',
     place: `store.path ${path}`,
     fault: `the file is of schema version ${version}, this program knows ${supported}`,
-    mend: 'run the version of waybill that wrote it, or set another path',
+    fix: 'run the version of waybill that wrote it, or set another path',
   };
 }

@@ -8,6 +8,6 @@ export function passwordUnreadable(path: string, error: NodeJS.ErrnoException): 
     code: 'series-password-unreadable',
     place: `series.passwordFile ${path}`,
     fault: `cannot be read (${error.code ?? error.message})`,
-    mend: 'give the path of a file that holds the password and nothing else',
+    fix: 'give the path of a file that holds the password and nothing else',
   };
 }

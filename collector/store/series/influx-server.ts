@@ -7,7 +7,10 @@ import { InfluxDB, type IPoint } from 'influx';
 export type ServerAddress = { url: string; database: string; username: string; password: string };
 
 /** `refused`: so many points will never be taken, and the rest was. `unavailable`: none was, and all may be later. */
-export type WriteResult = { status: 'accepted' } | { status: 'refused'; points: number; why: string } | { status: 'unavailable'; why: string };
+export type WriteResult =
+  | { status: 'accepted' }
+  | { status: 'refused'; points: number; why: string }
+  | { status: 'unavailable'; why: string };
 
 const requestTimeoutMs = 10_000;
 /** The library would leave a server that failed alone, and say so in place of the reason: when to try again is ours. */
@@ -50,7 +53,8 @@ export class InfluxServer {
       await this.#withTimeout(this.#influx.writePoints([...points], { precision: 'ms' }));
       return { status: 'accepted' };
     } catch (error) {
-      if (statusOf(error) === 404 && reasonOf(error).includes('database not found')) return this.#createDatabaseAndWrite(points);
+      if (statusOf(error) === 404 && reasonOf(error).includes('database not found'))
+        return this.#createDatabaseAndWrite(points);
       if (statusOf(error) !== 400 && statusOf(error) !== 413) return { status: 'unavailable', why: reasonOf(error) };
       const dropped = /dropped=(\d+)/.exec(reasonOf(error));
       return { status: 'refused', points: dropped === null ? points.length : Number(dropped[1]), why: reasonOf(error) };
@@ -67,7 +71,10 @@ export class InfluxServer {
     try {
       await this.#withTimeout(this.#influx.createDatabase(this.#database));
     } catch (error) {
-      return { status: 'unavailable', why: `database ${this.#database} is not there and cannot be made: ${reasonOf(error)}` };
+      return {
+        status: 'unavailable',
+        why: `database ${this.#database} is not there and cannot be made: ${reasonOf(error)}`,
+      };
     }
     // Made, and still not there: that is no reason to make it for ever.
     return this.#withTimeout(this.#influx.writePoints([...points], { precision: 'ms' })).then(

@@ -6,7 +6,7 @@ import type { Connection } from '../../../model/connection.ts';
 import type { Endpoint } from '../../../model/endpoint.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { protocolName } from '../../../model/protocol.ts';
-import { type Fields, type Group, Contributions } from './shares.ts';
+import { Contributions, type Fields, type Group } from './contributions.ts';
 
 export type SumsLimits = { maxGroups: number; maxConnections: number; maxFindings: number };
 

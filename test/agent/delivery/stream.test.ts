@@ -28,7 +28,11 @@ const state = {
 
 async function collector(folder: string, listen: string) {
   const joined: IngestedBatch[] = [];
-  const tls = readTlsCredentials({ ca: `${folder}/ca.crt`, cert: `${folder}/collector.crt`, key: `${folder}/collector.key` });
+  const tls = readTlsCredentials({
+    ca: `${folder}/ca.crt`,
+    cert: `${folder}/collector.crt`,
+    key: `${folder}/collector.key`,
+  });
   const options = { listen, tls, maxBatchRecords: 100, maxAgents: 10, nowUs: () => t0 };
   const running = await serveIngest(
     options,
@@ -50,7 +54,11 @@ async function scene(t: Test) {
       node: 'n1',
       instance: 'one',
       address: `localhost:${first.port}`,
-      tls: readTlsCredentials({ ca: `${folder}/ca.crt`, cert: `${folder}/agent-n1.crt`, key: `${folder}/agent-n1.key` }),
+      tls: readTlsCredentials({
+        ca: `${folder}/ca.crt`,
+        cert: `${folder}/agent-n1.crt`,
+        key: `${folder}/agent-n1.key`,
+      }),
       nowUs: () => t0,
       state: () => state,
       onConnected: () => {
@@ -95,7 +103,7 @@ t.test('it says that a collector has taken it in once for each stream: the next 
   t.equal(taken(), 2);
 });
 
-type Line = { why: string; mend: string };
+type Line = { why: string; fix: string };
 
 /** An agent's stream, and what it logs. */
 function telling(t: Test, node: string, port: number, tls: TlsCredentials): Line[] {
@@ -120,11 +128,15 @@ function telling(t: Test, node: string, port: number, tls: TlsCredentials): Line
 t.test('an agent with the certificate of another node is refused, and says so once', async (t) => {
   const { folder, first } = await scene(t);
   t.teardown(() => first.stop());
-  const tls = readTlsCredentials({ ca: `${folder}/ca.crt`, cert: `${folder}/agent-n1.crt`, key: `${folder}/agent-n1.key` });
+  const tls = readTlsCredentials({
+    ca: `${folder}/ca.crt`,
+    cert: `${folder}/agent-n1.crt`,
+    key: `${folder}/agent-n1.key`,
+  });
   const lines = telling(t, 'n2', first.port, tls);
   await until('it is refused again and again', () => first.streamsRefused() >= 3);
-  const mend = 'give the certificate of this node (tls.cert, tls.key)';
-  t.match(lines, [{ why: 'the certificate names node n1', mend }]);
+  const fix = 'give the certificate of this node (tls.cert, tls.key)';
+  t.match(lines, [{ why: 'the certificate names node n1', fix }]);
   t.equal(lines.length, 1);
   t.same(first.joined, []);
 });
@@ -151,6 +163,6 @@ t.test('an agent of another authority says so once, whatever time gRPC puts into
   const tls = { ca: of('ca.crt'), cert: of('other/agent-n1.crt'), key: of('other/agent-n1.key') };
   const lines = telling(t, 'n1', (server.address() as AddressInfo).port, tls);
   await until('it tried again and again', () => attempts >= 4);
-  t.match(lines, [{ why: /^it hung up, as it does on a certificate/, mend: /^give tls\.cert and tls\.key/ }]);
+  t.match(lines, [{ why: /^it hung up, as it does on a certificate/, fix: /^give tls\.cert and tls\.key/ }]);
   t.equal(lines.length, 1);
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { ingressPolicy, Scene, shop } from '../../scene/judging.ts';
+import { ingressPolicy, Scene, shop } from '../../scene/pipeline.ts';
 import { answered, atDestination, second } from '../../scene/records.ts';
 
 const closed = ingressPolicy('db', '');

@@ -8,7 +8,7 @@ import { DeclaredPolicies, type JudgeBy } from '../../../collector/identity/decl
 import type { Policy } from '../../../model/kubernetes.ts';
 import { policy } from '../../scene/cluster.ts';
 import { folderFor } from '../../scene/file-read.ts';
-import { ingressPolicy, podManifest } from '../../scene/judging.ts';
+import { ingressPolicy, podManifest } from '../../scene/pipeline.ts';
 import { until } from '../../scene/until.ts';
 
 const ofCluster = policy('shop/of-cluster', { podSelector: {} });

@@ -29,7 +29,12 @@ function joined(...records: ConnectionRecord[]): JoinedConnection {
   };
 }
 
-function coverage(change: { gapFreeSinceUs?: number; seesToPod?: boolean; lastLossUs?: number; away?: true }): Coverage {
+function coverage(change: {
+  gapFreeSinceUs?: number;
+  seesToPod?: boolean;
+  lastLossUs?: number;
+  away?: true;
+}): Coverage {
   return {
     interfaceOf: () => ({
       node: 'n2',

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Join, type FindBackends } from '../../../collector/join/join.ts';
+import { type FindBackends, Join } from '../../../collector/join/join.ts';
 import { reverseRecord } from '../../../collector/join/observation.ts';
 import { outcomeOf } from '../../../collector/join/outcome.ts';
 import type { JoinedConnection } from '../../../model/joined.ts';
@@ -174,7 +174,9 @@ t.test(
       );
       join.receive({ node: '', clockOffsetUs: 0, records }, t0);
       join.finish();
-      t.match(due, [{ originalTuple: { responder: serviceAddress, responderPort: 80 }, translatedTuple: { responder: db } }]);
+      t.match(due, [
+        { originalTuple: { responder: serviceAddress, responderPort: 80 }, translatedTuple: { responder: db } },
+      ]);
       t.equal(due.length, 1);
       t.same(due[0]!.host!.packets, { forward: 2, reverse: 1 }, 'its packets are counted at one interface');
     }

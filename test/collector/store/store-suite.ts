@@ -143,7 +143,8 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
         responder: { kind: 'external', zone: 'internet' },
       });
     await store.putConnections([at('a', 1, 'shop'), at('b', 2, 'bank'), at('c', 3, 'shop'), at('d', 4, 'blog')]);
-    const ids = async (query: Partial<ListQuery>) => (await store.connections({ ...all, ...query })).map((one) => one.id);
+    const ids = async (query: Partial<ListQuery>) =>
+      (await store.connections({ ...all, ...query })).map((one) => one.id);
     t.same(await ids({}), ['d', 'c', 'b', 'a']);
     t.same(await ids({ last: 2 }), ['d', 'c']);
     t.same(await ids({ namespaces: ['shop', 'bank'] }), ['c', 'b', 'a']);

@@ -120,7 +120,9 @@ function declared(chance: Chance, cluster: Cluster): Change {
 }
 
 function randomPod(chance: Chance): PodParty {
-  return chance.one(randomCluster(chance).parties.filter((one) => one.kind === 'pod' && !one.representsWorkload)) as PodParty;
+  return chance.one(
+    randomCluster(chance).parties.filter((one) => one.kind === 'pod' && !one.representsWorkload),
+  ) as PodParty;
 }
 
 /** The cluster after the change. */

@@ -90,7 +90,9 @@ export class Asking {
 
 /** A question may hold a copy. */
 function isSame(one: PodParty, other: Party): boolean {
-  return other.kind === 'pod' && !other.representsWorkload && one.namespace === other.namespace && one.name === other.name;
+  return (
+    other.kind === 'pod' && !other.representsWorkload && one.namespace === other.namespace && one.name === other.name
+  );
 }
 
 export function podParty(cluster: Cluster, uid: string, address: Address): PodParty {

@@ -1,4 +1,4 @@
-// What the real engine and the naive one say differently of a case, and the case in a few lines for who has to mend it.
+// What the real engine and the naive one say differently of a case, and the case in a few lines for who has to fix it.
 import { inspect } from 'node:util';
 import { protocolName } from '../../../model/protocol.ts';
 import type { Party, PolicyRef, RuleRef, SideVerdict, Verdict } from '../../../model/verdict.ts';
@@ -7,7 +7,8 @@ import type { NaiveSide, NaiveVerdict } from './oracle.ts';
 
 /** Undefined where they agree. Reasons need only be among those that hold: several rules may allow, several doubts stand. */
 export function difference(actual: Verdict, expected: NaiveVerdict): string | undefined {
-  if (actual.sides.map(({ side }) => side).join() !== expected.sides.map(({ side }) => side).join()) return 'other sides';
+  if (actual.sides.map(({ side }) => side).join() !== expected.sides.map(({ side }) => side).join())
+    return 'other sides';
   for (const [index, side] of actual.sides.entries()) {
     const naive = expected.sides[index]!;
     if (side.verdict !== naive.verdict)

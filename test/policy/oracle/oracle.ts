@@ -1,6 +1,7 @@
 // The rules of docs/policy-semantics.md once more, as slowly and plainly as they are written, with no code of policy/.
 // What is not known is tried both ways; a side's verdict is known where it is the same in all of them.
 import type { Direction, VerdictName } from '../../../model/verdict.ts';
+import { type Assume, addDoubt, type Doubts, underEveryAssumption } from './assumptions.ts';
 import { type Case, type RawClusterPolicy, type RawClusterRule, type RawNetworkPolicy, refOf } from './case.ts';
 import {
   anyOf,
@@ -12,7 +13,6 @@ import {
   podFits,
   portMatches,
 } from './matches.ts';
-import { type Assume, addDoubt, type Doubts, underEveryAssumption } from './worlds.ts';
 
 /**
  * `deciders`: what may be named as having decided: `Admin ClusterNetworkPolicy c0 rule 1`, `always own-node`, or all
@@ -55,7 +55,9 @@ function sideOf(side: Direction, own: PodParty, question: Case): NaiveSide {
 
   const doubts: Doubts = new Map();
   const outcomesFor = (ownNode: boolean) => {
-    const assumed = underEveryAssumption((assume) => outcomeOf({ side, own, other, ownNode, question, assume, doubts }));
+    const assumed = underEveryAssumption((assume) =>
+      outcomeOf({ side, own, other, ownNode, question, assume, doubts }),
+    );
     for (const [reason, policies] of assumed.doubts) for (const one of policies) addDoubt(doubts, reason, one);
     return assumed.results;
   };

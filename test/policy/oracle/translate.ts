@@ -54,7 +54,7 @@ function clusterPolicy(raw: RawClusterPolicy): ClusterPolicy {
   const selected = raw.subject && podsSelector(raw.subject);
   if (raw.broken) {
     const directions = (['ingress', 'egress'] as const).filter((side) => raw[side].length > 0);
-    const broken = [{ code: 'bad-cidr', place: `${kind} ${name}`, fault: 'it cannot be read', mend: 'none' }];
+    const broken = [{ code: 'bad-cidr', place: `${kind} ${name}`, fault: 'it cannot be read', fix: 'none' }];
     const known = { ...(priority !== undefined && { priority }), ...(selected && { subject: selected }) };
     return { ...common, ...known, broken, directions };
   }

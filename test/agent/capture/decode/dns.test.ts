@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import t from 'tap';
 import { ANSWER, dnsMessage, dnsTypes, withLength } from '../../../../lab/programs/dns-message.ts';
-import { isPrintableName } from '../../../../model/name-answer.ts';
+import { isPrintableName } from '../../../../model/dns-answer.ts';
 import { answer, read } from '../../../scene/dns.ts';
 import { join, u8, u16, u32 } from '../../../scene/packets.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { lossReasons, ignoredReasons } from '../../../../accounting/reasons.ts';
+import { ignoredReasons, lossReasons } from '../../../../accounting/reasons.ts';
 import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../../../agent/capture/decode/frame.ts';
 import { isKnownLinkType, linkTypes } from '../../../../agent/capture/decode/link-type.ts';

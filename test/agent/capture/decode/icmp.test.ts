@@ -59,7 +59,10 @@ t.test('an error stands as a reply of the connection that it quotes, whoever sen
   t.match(error4(3, 3, ip4(a, b, udp(40000, 53, 9))), { ...answer, flow: `UDP ${b}:53 -> ${a}:40000` });
   t.match(error4(3, 2, ip4(a, b, sctp(40000, 3868, 1))), { ...answer, flow: `SCTP ${b}:3868 -> ${a}:40000` });
   t.match(error4(3, 1, ip4(a, b, icmp(8, 0, echoOf(9)))), { ...answer, flow: `ICMP ${b}:0 -> ${a}:9` });
-  t.match(error4(3, 2, ip4(a, b, { protocol: 47, bytes: Buffer.alloc(4) })), { ...answer, flow: `47 ${b}:0 -> ${a}:0` });
+  t.match(error4(3, 2, ip4(a, b, { protocol: 47, bytes: Buffer.alloc(4) })), {
+    ...answer,
+    flow: `47 ${b}:0 -> ${a}:0`,
+  });
   t.match(error6(1, 4, ip6('fd00::2', 'fd00::3', udp(40000, 53))), {
     ...answer,
     flow: 'UDP [fd00::3]:53 -> [fd00::2]:40000',
@@ -71,7 +74,11 @@ t.test('an error stands as a reply of the connection that it quotes, whoever sen
 });
 
 t.test('what the quoted packet said of itself is not said again', async (t) => {
-  t.match(error4(3, 1, ip4(a, b, tcp(40000, 80, 'S', { sequence: 5 }))), { tcpFlags: 0, sequence: 0, initiator: 'unknown' });
+  t.match(error4(3, 1, ip4(a, b, tcp(40000, 80, 'S', { sequence: 5 }))), {
+    tcpFlags: 0,
+    sequence: 0,
+    initiator: 'unknown',
+  });
 });
 
 t.test(

@@ -39,14 +39,18 @@ function theirs(text: string): string {
 }
 
 /** The same of what we decoded. */
-function ours({ as, tuple, quoted, tcpFlags, initiator: began, sequence, acknowledged }: DecodedPacket, text: string): string {
+function ours(
+  { as, tuple, quoted, tcpFlags, initiator: began, sequence, acknowledged }: DecodedPacket,
+  text: string,
+): string {
   if (as !== 'packet') return as;
   if (quoted) {
     const [protocol, responder, , initiator] = tuple.split(' ');
     return `refused ${protocol} ${initiator!.replace(/^\[?(.*?)\]?:\d+$/, '$1')} -> ${responder}`;
   }
   if (tuple.startsWith('ICMP')) return `${tuple} ${began === 'source' ? 'request' : 'reply'}`;
-  if (tuple.startsWith('SCTP')) return `${tuple} ${{ source: 'INIT', destination: 'INIT ACK', unknown: 'other' }[began]}`;
+  if (tuple.startsWith('SCTP'))
+    return `${tuple} ${{ source: 'INIT', destination: 'INIT ACK', unknown: 'other' }[began]}`;
   if (!tuple.startsWith('TCP')) return tuple;
   const letters = [...'FSRP.UEW'].filter((_, i) => (tcpFlags & (1 << i)) !== 0).join('') || 'none';
   // tcpdump leaves the sequence of an empty segment out.

@@ -39,6 +39,9 @@ t.test('SCTP: INIT and INIT-ACK tell who began', async (t) => {
   t.match(seen(sctp(40000, 3868, 1)), { flow: 'SCTP 10.0.1.2:40000 -> 10.0.2.3:3868', initiator: 'source' });
   t.match(seen(sctp(3868, 40000, 2)), { flow: 'SCTP 10.0.1.2:3868 -> 10.0.2.3:40000', initiator: 'destination' });
   t.match(seen(sctp(40000, 3868, 0)), { as: 'packet', initiator: 'unknown' });
-  t.match(seen({ protocol: 132, bytes: join(sctp(1, 2).bytes.subarray(0, 12)) }), { as: 'packet', initiator: 'unknown' });
+  t.match(seen({ protocol: 132, bytes: join(sctp(1, 2).bytes.subarray(0, 12)) }), {
+    as: 'packet',
+    initiator: 'unknown',
+  });
   t.equal(seen({ protocol: 132, bytes: sctp(1, 2).bytes.subarray(0, 11) }).as, 'corrupt');
 });

@@ -33,7 +33,12 @@ function outer(body: Body): Content & Body {
 const tunnels: [name: string, frame: Buffer, tuple: string, carried: Content][] = [
   ['VXLAN', ethernet(outer(udp(50000, 4789, vxlan(ethernet(pods))))), podsTuple, pods],
   ['VXLAN on Linux’s own port', ethernet(outer(udp(50000, 8472, vxlan(ethernet(pods6))))), pods6Way, pods6],
-  ['VXLAN with a tag inside', ethernet(outer(udp(50000, 4789, vxlan(ethernet(tagged(pods)))))), podsTuple, tagged(pods)],
+  [
+    'VXLAN with a tag inside',
+    ethernet(outer(udp(50000, 4789, vxlan(ethernet(tagged(pods)))))),
+    podsTuple,
+    tagged(pods),
+  ],
   ['Geneve', ethernet(outer(udp(50000, 6081, geneve(0x6558, ethernet(pods))))), podsTuple, pods],
   ['Geneve with options', ethernet(outer(udp(50000, 6081, geneve(0x6558, ethernet(pods), 12)))), podsTuple, pods],
 ];
@@ -47,7 +52,11 @@ const bare: [name: string, frame: Buffer, tuple: string, bytes: number][] = [
 
 t.test('open: a tunnel’s packet stands for what it carries, and has the bytes of that', async (t) => {
   for (const [name, frame, flow, carried] of tunnels) {
-    t.match(decoded(frame, { tunnels: 'decapsulate' }), { as: 'packet', tuple: flow, bytes: 14 + carried.bytes.length }, name);
+    t.match(
+      decoded(frame, { tunnels: 'decapsulate' }),
+      { as: 'packet', tuple: flow, bytes: 14 + carried.bytes.length },
+      name,
+    );
   }
   for (const [name, frame, flow, bytes] of bare)
     t.match(decoded(frame, { tunnels: 'decapsulate' }), { as: 'packet', tuple: flow, bytes }, name);
@@ -64,7 +73,10 @@ t.test('closed: it is a flow like any other', async (t) => {
 
 t.test('an interface that the frame names stays that of what is carried', async (t) => {
   const frame = cooked2(outer(udp(50000, 4789, vxlan(ethernet(pods)))), 9);
-  t.match(decoded(frame, { tunnels: 'decapsulate', linkType: linkTypes.cooked2 }), { flow: podsTuple, interfaceIndex: 9 });
+  t.match(decoded(frame, { tunnels: 'decapsulate', linkType: linkTypes.cooked2 }), {
+    flow: podsTuple,
+    interfaceIndex: 9,
+  });
 });
 
 t.test('what does not look like the tunnel of its port is a flow like any other', async (t) => {

@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { PacketAccounting, type AccountingSnapshot } from '../../../../accounting/accounting.ts';
+import { type AccountingSnapshot, PacketAccounting } from '../../../../accounting/accounting.ts';
 import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../../../agent/capture/decode/frame.ts';
 import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';

@@ -107,12 +107,24 @@ async function main(source: 'ebpf' | 'tap', maxConnections: number, traffic: str
   }
 }
 
-async function count(name: 'ebpf' | 'tap', maxConnections: number, traffic: Traffic, inPod: string[]): Promise<Counted> {
+async function count(
+  name: 'ebpf' | 'tap',
+  maxConnections: number,
+  traffic: Traffic,
+  inPod: string[],
+): Promise<Counted> {
   const accounting = new PacketAccounting();
   const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;
   const options = { maxConnections, reportEveryUs: 1_000_000, nowUs, seed: 7 };
   const eventHandlers = { translation: () => undefined, dns: () => undefined };
-  const source = new KernelSource(name, loadProgram(name, maxConnections), options, accounting, eventHandlers, pino({ level: 'silent' }));
+  const source = new KernelSource(
+    name,
+    loadProgram(name, maxConnections),
+    options,
+    accounting,
+    eventHandlers,
+    pino({ level: 'silent' }),
+  );
   const { ifindex } = linkStats();
   source.watch({ index: ifindex, name: link, appearedUs: 0 });
   const before = linkStats();

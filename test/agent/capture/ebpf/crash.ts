@@ -38,7 +38,9 @@ function attached(): Attached {
 }
 
 async function crash(kind: Kind): Promise<Crash> {
-  const holder = spawn(process.execPath, [import.meta.filename, 'hold', kind], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const holder = spawn(process.execPath, [import.meta.filename, 'hold', kind], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   await once(holder.stdout, 'data');
   const held = attached();
   holder.kill('SIGKILL');

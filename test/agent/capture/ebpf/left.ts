@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { PacketAccounting } from '../../../../accounting/accounting.ts';
-import { PcapSource } from '../../../../agent/capture/pcap/live.ts';
+import { PcapSource } from '../../../../agent/capture/pcap/source.ts';
 import type { CaptureSource } from '../../../../agent/capture/source.ts';
 import { makePair, nowUs, shell, Watching } from './node-link.ts';
 

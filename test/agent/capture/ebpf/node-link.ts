@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { pino } from 'pino';
 import { PacketAccounting } from '../../../../accounting/accounting.ts';
-import { type Attacher, TcAttacher } from '../../../../agent/capture/ebpf/places.ts';
+import { type Attacher, TcAttacher } from '../../../../agent/capture/ebpf/attacher.ts';
 import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 import { RawSender, udpFrame } from '../../../../bench/raw-sender.ts';
@@ -45,7 +45,15 @@ export class Watching {
     const options = { maxConnections: 10_000, reportEveryUs: 1, nowUs, seed: 7 };
     const eventHandlers = { translation: () => undefined, dns: () => undefined };
     const attacher: Attacher | undefined = hook === undefined ? undefined : new TcAttacher(program, hook);
-    this.source = new KernelSource(name, program, options, this.accounting, eventHandlers, pino({ level: 'silent' }), attacher);
+    this.source = new KernelSource(
+      name,
+      program,
+      options,
+      this.accounting,
+      eventHandlers,
+      pino({ level: 'silent' }),
+      attacher,
+    );
   }
 
   look(): number {

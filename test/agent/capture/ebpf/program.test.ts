@@ -9,11 +9,11 @@ import {
   dnsEvent,
   flowEvent,
   mark,
+  missedEvents,
   row,
   slotBytes,
   slots,
   translationEvent,
-  missedEvents,
 } from '../../../../agent/capture/ebpf/layout.ts';
 import { storesOutside } from './stores.ts';
 
@@ -150,7 +150,9 @@ t.test('rows and events lie where layout.ts says', async (t) => {
     HIGH_SPOKE: mark.highSent,
   };
   const reasons = counters.map((reason, index) => [reason.toUpperCase().replaceAll('-', '_'), index] as const);
-  const untoldAt = missedEvents.map((what, index) => [`UNTOLD_${what.toUpperCase()}`, counters.length + index] as const);
+  const untoldAt = missedEvents.map(
+    (what, index) => [`UNTOLD_${what.toUpperCase()}`, counters.length + index] as const,
+  );
   const asserted = [
     ...offsets.map(([type, field, offset]) => [`__builtin_offsetof(struct ${type}, ${field})`, offset] as const),
     ['sizeof(struct flow)', row.bytes] as const,

@@ -21,7 +21,14 @@ const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;
 const accounting = new PacketAccounting();
 const options = { maxConnections: 10_000, reportEveryUs: 1_000_000, nowUs, seed: 7 };
 const eventHandlers = { translation: () => undefined, dns: () => undefined };
-const source = new KernelSource(name, loadProgram(name, 10_000), options, accounting, eventHandlers, pino({ level: 'silent' }));
+const source = new KernelSource(
+  name,
+  loadProgram(name, 10_000),
+  options,
+  accounting,
+  eventHandlers,
+  pino({ level: 'silent' }),
+);
 source.watch({ index: index('host'), name: 'host', appearedUs: 0 });
 const frames = (JSON.parse(readFileSync(file, 'utf8')) as string[]).map((hex) => Buffer.from(hex, 'hex'));
 new RawSender(index('pod'), frames).send(frames.length);

@@ -23,7 +23,8 @@ async function replayed(t: Test, file: Buffer, maxConnections = 1000) {
   const problems = await replayFile(path, accounting, {
     maxConnections,
     dnsSink: {
-      receive: (protocol, bytes, timeUs) => dnsMessages.push({ protocol, bytes: Buffer.from(bytes).toString(), timeUs }),
+      receive: (protocol, bytes, timeUs) =>
+        dnsMessages.push({ protocol, bytes: Buffer.from(bytes).toString(), timeUs }),
     },
     onProgress: () => undefined,
     onRecords: (records, untilUs) => batches.push({ records, untilUs }),
@@ -140,7 +141,10 @@ t.test('what a DNS server wrote is handed over without its headers, and nothing 
     ethernet(ip4(pod, server, packets.icmp(3, 3, 4, ip4(server, pod, udp(53, 40_000, body)).bytes))),
   ];
   const linked = frames.filter((_, i) => i !== 2);
-  const { dnsMessages, accounting } = await replayed(t, pcapFile(linked.map((frame, i) => ({ frame, timeUs: t0 + i }))));
+  const { dnsMessages, accounting } = await replayed(
+    t,
+    pcapFile(linked.map((frame, i) => ({ frame, timeUs: t0 + i }))),
+  );
   const bodies = dnsMessages.filter(({ bytes }) => bytes !== '');
   t.same(
     bodies.map(({ protocol, bytes, timeUs }) => [protocol, bytes, timeUs - t0]),

@@ -1,0 +1,176 @@
+// The two tables of rows in the kernel: one fills, the other is read. What is read was turned away from an interval before,
+// and every program that may still have written to it has ended.
+import type { IgnoredReason, LossReason } from '../../../accounting/reasons.ts';
+import { waitForRunningPrograms } from '../../../kernel/bpf.ts';
+import { prepareTestRun, readElement, readElements, writeElement } from '../../../kernel/libbpf.ts';
+import { possibleCpus } from './cpus.ts';
+import { clockSampleBytes, controlBytes, countBytes, counters, missedEvents, row, usedBytes } from './layout.ts';
+import type { LoadedProgram } from './program.ts';
+
+const rowsPerRead = 4_096;
+/** Ticks a second that kernels are built with (CONFIG_HZ). */
+const tickRates = [100, 250, 300, 1000];
+
+/** Both clocks of the rows, and when it was by ours. */
+type ClockSample = { monotonicNs: number; jiffies: number; nowUs: number };
+
+export class RowTables {
+  readonly #program: LoadedProgram;
+  readonly #nowUs: () => number;
+  readonly #control = Buffer.alloc(controlBytes);
+  readonly #used = Buffer.alloc(usedBytes);
+  readonly #emptyUsed = Buffer.alloc(usedBytes);
+  readonly #sampleBuffer = Buffer.alloc(clockSampleBytes);
+  readonly #keys = Buffer.alloc(rowsPerRead * 4);
+  readonly #rows: Buffer;
+  readonly #words: Uint32Array;
+  readonly #sampleClocks: () => void;
+  readonly #firstSample: ClockSample;
+  #latestSample: ClockSample;
+  #nsPerTick = 0;
+  #epoch = 1;
+  /** The table that was turned away from: until its programs ended, nothing is read of it. */
+  #retired: { epoch: number; atUs: number; ready: boolean; ended: Promise<void> } | undefined;
+  readonly #perCpu = Buffer.alloc(possibleCpus() * countBytes);
+  readonly #lastCounts = [...counters, ...missedEvents].map(() => ({ frames: 0, bytes: 0 }));
+
+  constructor(program: LoadedProgram, nowUs: () => number, seed: number) {
+    this.#program = program;
+    this.#nowUs = nowUs;
+    const memory = new ArrayBuffer(rowsPerRead * row.bytes);
+    this.#rows = Buffer.from(memory);
+    this.#words = new Uint32Array(memory);
+    this.#sampleClocks = prepareTestRun(program.programFd('tell_moment'));
+    this.#control.writeUInt32LE(seed >>> 0, 4);
+    this.#control.writeUInt32LE(program.bucketCount - 1, 8);
+    this.#control.writeUInt32LE(program.rowCount, 12);
+    this.#firstSample = this.#latestSample = this.#readClocks();
+    this.#useEpoch(1);
+  }
+
+  /** The epoch whose rows can be read now; undefined while its programs may still run. */
+  get readable(): { epoch: number; untilUs: number } | undefined {
+    const retired = this.#retired;
+    return retired?.ready ? { epoch: retired.epoch, untilUs: retired.atUs } : undefined;
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Resolves when what was turned away from can be read. */
+  async retiredReadable(): Promise<void> {
+    await this.#retired?.ended;
+  }
+
+  /** The other table fills from now on. Only where nothing is turned away from that was not read. */
+  swap(): void {
+    if (this.#retired !== undefined) return;
+    const before = this.#epoch;
+    const next = before + 1;
+    writeElement(this.#program.mapFd('used'), next & 1, this.#emptyUsed);
+    this.#useEpoch(next);
+    // nohz_full kernels refuse it: a program runs for microseconds.
+    const ended = waitForRunningPrograms()
+      .catch(() => new Promise<void>((resolve) => setTimeout(resolve, 20)))
+      .then(() => {
+        retired.ready = true;
+      });
+    const retired = { epoch: before, atUs: this.#nowUs(), ready: false, ended };
+    this.#retired = retired;
+  }
+
+  /**
+   * Hands over every row of the readable epoch: words of one reused buffer, valid until it returns. Each is read once.
+   */
+  read(onRow: (words: Uint32Array, at: number) => void): void {
+    if (this.#retired === undefined || !this.#retired.ready) return;
+    const table = this.#retired.epoch & 1;
+    this.#latestSample = this.#readClocks();
+    this.#learnTickRate();
+    readElement(this.#program.mapFd('used'), table, this.#used);
+    const count = Math.min(Number(this.#used.readBigUInt64LE(0)), this.#program.rowCount);
+    for (let from = 0; from < count; from += rowsPerRead) {
+      const rowsToRead = Math.min(rowsPerRead, count - from);
+      readElements(
+        this.#program.mapFd('rows'),
+        table * this.#program.rowCount + from,
+        rowsToRead,
+        this.#keys,
+        this.#rows,
+      );
+      for (let i = 0; i < rowsToRead; i++) onRow(this.#words, i * row.words);
+    }
+    this.#retired = undefined;
+  }
+
+  /** What is in no row, since this was asked last. */
+  drainCounters(count: (reason: IgnoredReason | LossReason, frames: number, bytes: number) => void): void {
+    for (const [index, reason] of counters.entries()) {
+      const { frames, bytes } = this.#increaseOf(index);
+      if (frames > 0) count(reason, frames, bytes);
+    }
+  }
+
+  /** What the program saw beside connections and could not tell, since this was asked last. */
+  drainMissed(): { translations: number; dns: number } {
+    const [translations, dns] = missedEvents.map((_, index) => this.#increaseOf(counters.length + index).frames);
+    return { translations: translations!, dns: dns! };
+  }
+
+  /** Whole µs of our clock: what a record says of its beginning must come back the same. */
+  timeOfNs(words: Uint32Array, at: number): number {
+    const ns = words[at + 1]! * 2 ** 32 + words[at]!;
+    return Math.round(this.#latestSample.nowUs - (this.#latestSample.monotonicNs - ns) / 1000);
+  }
+
+  timeOfTick(tick: number): number {
+    const ticksAgo = (this.#latestSample.jiffies - tick) | 0;
+    return Math.round(this.#latestSample.nowUs - (ticksAgo * this.#nsPerTick) / 1000);
+  }
+
+  #useEpoch(epoch: number): void {
+    this.#control.writeUInt32LE(epoch >>> 0, 0);
+    writeElement(this.#program.mapFd('control'), 0, this.#control);
+    this.#epoch = epoch;
+  }
+
+  #readClocks(): ClockSample {
+    const beforeUs = this.#nowUs();
+    this.#sampleClocks();
+    const nowUs = (beforeUs + this.#nowUs()) / 2;
+    readElement(this.#program.mapFd('moments'), 0, this.#sampleBuffer);
+    return {
+      monotonicNs: Number(this.#sampleBuffer.readBigUInt64LE(0)),
+      jiffies: this.#sampleBuffer.readUInt32LE(8),
+      nowUs,
+    };
+  }
+
+  /** The kernel does not tell its tick rate: it is the one that fits two moments best. */
+  #learnTickRate(): void {
+    if (this.#nsPerTick !== 0) return;
+    const ticks = this.#latestSample.jiffies - this.#firstSample.jiffies;
+    const seconds = (this.#latestSample.monotonicNs - this.#firstSample.monotonicNs) / 1e9;
+    const deviation = (rate: number) => Math.abs(Math.log(ticks / seconds / rate));
+    this.#nsPerTick = 1e9 / tickRates.reduce((best, rate) => (deviation(rate) < deviation(best) ? rate : best));
+  }
+
+  #increaseOf(index: number): { frames: number; bytes: number } {
+    const before = this.#lastCounts[index]!;
+    const current = this.#sumOf(index);
+    this.#lastCounts[index] = current;
+    return { frames: current.frames - before.frames, bytes: current.bytes - before.bytes };
+  }
+
+  #sumOf(index: number): { frames: number; bytes: number } {
+    const perCpu = this.#perCpu;
+    readElement(this.#program.mapFd('counters'), index, perCpu);
+    const sum = { frames: 0, bytes: 0 };
+    for (let at = 0; at < perCpu.length; at += countBytes) {
+      sum.frames += Number(perCpu.readBigUInt64LE(at));
+      sum.bytes += Number(perCpu.readBigUInt64LE(at + 8));
+    }
+    return sum;
+  }
+}

@@ -1,0 +1,233 @@
+// Live capture by libpcap (npm `pcap`): two captures on each pod interface, one for each direction, since libpcap tells
+// the direction of a packet only by what its filter lets through. Seen from the host side of the veth, inbound is what
+// leaves the pod. A third capture is for what DNS servers told the pod, which is longer than headers.
+import type { PacketAccounting } from '../../../accounting/accounting.ts';
+import type { ConnectionRecord } from '../../../model/record.ts';
+import { removeLeftoverFilters } from '../clsact.ts';
+import { Fragments } from '../decode/fragments.ts';
+import { decodeFrame } from '../decode/frame.ts';
+import { linkTypes } from '../decode/link-type.ts';
+import { Packet } from '../decode/packet.ts';
+import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
+import type { CaptureSource, Direction, DnsSink, PodInterface } from '../source.ts';
+import { type Visibility, VisibilityTracker } from '../visibility.ts';
+import { mergeRuns, PacketRun } from './merge-runs.ts';
+import { npmPcap, PcapSession, type SessionOptions } from './session.ts';
+
+/** `bufferBytes` is of each interface, for both directions together. */
+export type LiveOptions = FlowTableOptions & { bufferBytes: number; nowUs: () => number };
+
+type DirectionCapture = { session: PcapSession; run: PacketRun };
+type WatchedInterface = { link: PodInterface; dnsSession: PcapSession | undefined } & Record<
+  Direction,
+  DirectionCapture
+>;
+
+/** Ethernet with two tags, IPv6 with extensions, and what an ICMP error quotes. */
+const headerBytes = 256;
+/**
+ * What DNS over UDP fits in without fragments, and then some. The frame of ours by which a capture is begun and ended
+ * (capture-socket.ts) must come through too.
+ */
+const dnsSessionOptions: SessionOptions = {
+  filter: 'outbound and (src port 53 or ether proto 0x88b5)',
+  snapLength: 2048,
+  bufferBytes: 256 * 1024,
+};
+
+/** So many packets of a direction wait at most for the other direction to be read. */
+const maxWaiting = 4096;
+
+export class PcapSource implements CaptureSource {
+  readonly name = 'pcap';
+  readonly attachmentSummary = '';
+  readonly #options: LiveOptions;
+  readonly #accounting: PacketAccounting;
+  readonly #table: FlowTable;
+  readonly #watched = new Map<number, WatchedInterface>();
+  readonly #visibilityTracker = new VisibilityTracker();
+  readonly #fragments = new Fragments();
+  readonly #dnsSink: DnsSink | undefined;
+  /** Of the third capture, whose packets the others have counted: of its own, so that nothing of them is disturbed. */
+  readonly #dnsPacket = new Packet('opaque');
+  readonly #dnsFragments = new Fragments(0);
+  /** Packets that wait for nothing, to be used again. */
+  readonly #freePackets: Packet[] = [];
+  #closing: PcapSession[] = [];
+
+  /** Without `names` nothing but headers is ever read. */
+  constructor(options: LiveOptions, accounting: PacketAccounting, dnsSink?: DnsSink) {
+    npmPcap();
+    this.#options = options;
+    this.#accounting = accounting;
+    this.#dnsSink = dnsSink;
+    this.#table = new FlowTable(options, accounting);
+  }
+
+  watch(link: PodInterface): void {
+    if (this.#watched.has(link.index)) return;
+    removeLeftoverFilters(link.index);
+    this.#visibilityTracker.watch(link.index);
+    this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
+    const opened: PcapSession[] = [];
+    try {
+      const fromPod = this.#openSession(link, 'from-pod');
+      opened.push(fromPod.session);
+      const toPod = this.#openSession(link, 'to-pod');
+      opened.push(toPod.session);
+      const dnsSession = this.#openDns(link, toPod.session.linkType);
+      this.#watched.set(link.index, { link, 'from-pod': fromPod, 'to-pod': toPod, dnsSession });
+    } catch (error) {
+      for (const session of opened) this.#closeSession(session);
+      throw error;
+    }
+  }
+
+  forget(link: PodInterface): void {
+    const watched = this.#watched.get(link.index);
+    if (watched === undefined) return;
+    this.#readCounted(watched);
+    this.#mergeUpTo(watched, Number.POSITIVE_INFINITY);
+    this.#watched.delete(link.index);
+    this.#closeSession(watched['from-pod'].session);
+    this.#closeSession(watched['to-pod'].session);
+    watched.dnsSession?.read();
+    if (watched.dnsSession !== undefined) this.#closeSession(watched.dnsSession);
+    this.#table.forget(link.index);
+    this.#visibilityTracker.forget(link.index);
+  }
+
+  drain(nowUs: number, emit: (record: ConnectionRecord) => void): number {
+    for (const watched of this.#watched.values()) {
+      this.#readCounted(watched);
+      // After them: an answer is read before the connection that follows it is told.
+      watched.dnsSession?.read();
+    }
+    this.#table.drain(nowUs, (record) => {
+      this.#visibilityTracker.observe(record);
+      emit(record);
+    });
+    this.#closing = this.#closing.filter((session) => !session.tryClose());
+    return nowUs;
+  }
+
+  visibility(index: number): Visibility {
+    return this.#visibilityTracker.at(index);
+  }
+
+  async close(emit: (record: ConnectionRecord) => void): Promise<void> {
+    for (const { link } of [...this.#watched.values()]) this.forget(link);
+    this.drain(this.#options.nowUs(), emit);
+  }
+
+  #openSession(link: PodInterface, direction: Direction): DirectionCapture {
+    const { index } = link;
+    const run = new PacketRun();
+    const session = new PcapSession(
+      link,
+      {
+        filter: direction === 'from-pod' ? 'inbound' : 'outbound',
+        snapLength: headerBytes,
+        bufferBytes: Math.floor(this.#options.bufferBytes / 2),
+      },
+      (bytes, captured, length, timeUs) => this.#onFrame(side, index, bytes, captured, length, timeUs),
+      () => this.#readNow(index),
+    );
+    const side: DirectionCapture = { session, run };
+    return side;
+  }
+
+  /** On other links than Ethernet no frame of ours would come through. */
+  #openDns(link: PodInterface, linkType: number): PcapSession | undefined {
+    const dnsSink = this.#dnsSink;
+    if (dnsSink === undefined || linkType !== linkTypes.ethernet) return undefined;
+    const session: PcapSession = new PcapSession(
+      link,
+      dnsSessionOptions,
+      (bytes, captured, length, timeUs) =>
+        this.#onDnsFrame(dnsSink, linkType, bytes.subarray(0, captured), length, timeUs),
+      () => session.read(),
+    );
+    return session;
+  }
+
+  #onDnsFrame(dnsSink: DnsSink, linkType: number, bytes: Uint8Array, length: number, timeUs: number): void {
+    const dnsPacket = this.#dnsPacket;
+    const decoded = decodeFrame(linkType, bytes, 0, bytes.length, length, this.#dnsFragments, dnsPacket);
+    if (decoded !== 'packet' || dnsPacket.dnsStart === 0) return;
+    dnsSink.receive(dnsPacket.protocol, bytes.subarray(dnsPacket.dnsStart, dnsPacket.dnsEnd), timeUs);
+  }
+
+  #readNow(index: number): void {
+    const watched = this.#watched.get(index);
+    if (watched !== undefined) this.#read(watched);
+  }
+
+  #closeSession(session: PcapSession): void {
+    if (!session.tryClose()) this.#closing.push(session);
+  }
+
+  /** hot, once a packet */
+  #onFrame(
+    side: DirectionCapture,
+    index: number,
+    bytes: Uint8Array,
+    captured: number,
+    length: number,
+    timeUs: number,
+  ): void {
+    this.#accounting.seen(1, length);
+    const packet = this.#freePackets.pop() ?? new Packet('opaque');
+    const decoded = decodeFrame(side.session.linkType, bytes, 0, captured, length, this.#fragments, packet);
+    if (decoded === 'packet') {
+      side.run.packets.push(packet);
+      side.run.timesUs.push(timeUs);
+      const watched = side.run.packets.length < maxWaiting ? undefined : this.#watched.get(index);
+      if (watched !== undefined) this.#mergeUpTo(watched, Number.POSITIVE_INFINITY);
+      return;
+    }
+    this.#freePackets.push(packet);
+    if (decoded === 'not-ip' || decoded === 'carrier') this.#accounting.ignored(decoded, 1, length);
+    else this.#accounting.lost(decoded, 1, length);
+  }
+
+  /**
+   * Both directions, and the first once more: nothing that came before the last packet of the second reading is unread
+   * then. What the third reading brings after that waits for the next time.
+   */
+  #read(watched: WatchedInterface): void {
+    const { 'from-pod': fromPod, 'to-pod': toPod } = watched;
+    fromPod.session.read();
+    const fromPodUs = fromPod.run.lastUs();
+    toPod.session.read();
+    fromPod.session.read();
+    this.#mergeUpTo(watched, Math.max(fromPodUs, toPod.run.lastUs()));
+  }
+
+  #readCounted(watched: WatchedInterface): void {
+    const sides = [watched['from-pod'], watched['to-pod']];
+    const before = sides.map(({ session }) => session.counters());
+    this.#read(watched);
+    for (const [i, { session }] of sides.entries()) {
+      const { dropped, skipped } = session.missedSince(before[i]!);
+      this.#accounting.seen(dropped + skipped, 0);
+      this.#accounting.lost('kernel-buffer-full', dropped, 0);
+      this.#accounting.lost('capture-start', skipped, 0);
+    }
+  }
+
+  #mergeUpTo({ link, 'from-pod': fromPod, 'to-pod': toPod }: WatchedInterface, untilUs: number): void {
+    mergeRuns(
+      fromPod.run,
+      toPod.run,
+      untilUs,
+      (packet, timeUs) => this.#add(packet, link.index, 'from-pod', timeUs),
+      (packet, timeUs) => this.#add(packet, link.index, 'to-pod', timeUs),
+    );
+  }
+
+  #add(packet: Packet, index: number, direction: Direction, timeUs: number): void {
+    this.#table.add(packet, index, direction, timeUs);
+    this.#freePackets.push(packet);
+  }
+}

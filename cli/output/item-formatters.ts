@@ -1,0 +1,102 @@
+// Findings and connections as people read them.
+import { namesText } from '../../model/endpoint.ts';
+import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
+import type { ItemFormatter } from './format.ts';
+import type { Style } from './table.ts';
+
+export const findingFormatter: ItemFormatter<FindingJson> = {
+  emptyText: 'no findings',
+  columns: (finding, wide) => ({
+    severity: finding.severity,
+    kind: finding.kind,
+    initiator: endpointText(finding.initiator),
+    responder: finding.responder === undefined ? '' : endpointText(finding.responder),
+    port: portText(finding),
+    placement: finding.placement ?? '',
+    count: String(finding.connections),
+    'last seen': finding.lastSeen,
+    ...(wide ? { outcome: finding.outcome ?? '', delivered: finding.delivered ?? '' } : {}),
+  }),
+  detail: (finding) => finding.explanation,
+  compact: (finding) => {
+    const to = finding.responder === undefined ? '' : ` -> ${endpointText(finding.responder)} ${portText(finding)}`;
+    return `${finding.lastSeen} ${finding.severity} ${finding.kind} ${endpointText(finding.initiator)}${to}: ${finding.explanation}`;
+  },
+  style: (finding) => severityStyle(finding.severity),
+};
+
+export const connectionFormatter: ItemFormatter<ConnectionJson> = {
+  emptyText: 'no flows',
+  columns: (flow, wide) => ({
+    start: flow.start,
+    initiator: endpointText(flow.initiator),
+    responder: endpointText(flow.responder),
+    port: portText(flow),
+    placement: flow.placement,
+    verdict: flow.verdict,
+    outcome: flow.outcome,
+    delivered: flow.delivered,
+    packets: `${flow.packets.forward}/${flow.packets.reverse}`,
+    bytes: `${flow.bytes.forward}/${flow.bytes.reverse}`,
+    ...(wide
+      ? {
+          from: addressText(flow.initiator.ip, flow.initiatorPort),
+          to: addressText(flow.responder.ip, flow.port),
+          observed: flow.observed.join(','),
+          'rtt ms': flow.rttMs === undefined ? '' : String(flow.rttMs),
+        }
+      : {}),
+  }),
+  detail: (flow) => {
+    const unknownReasons = [
+      flow.reason === undefined ? '' : `verdict unknown: ${flow.reason}`,
+      flow.deliveredReason === undefined ? '' : `delivery unknown: ${flow.deliveredReason}`,
+    ];
+    return unknownReasons.filter((reason) => reason !== '').join('; ');
+  },
+  compact: (flow) =>
+    `${flow.start} ${endpointText(flow.initiator)} -> ${endpointText(flow.responder)} ${portText(flow)} ${flow.verdict} ` +
+    `${flow.outcome} delivered=${flow.delivered} ${flow.packets.forward}/${flow.packets.reverse} packets`,
+  style: () => 'plain',
+};
+
+const severityStyles: Record<string, Style> = { critical: 'red', high: 'red', medium: 'yellow', low: 'blue' };
+
+export function severityStyle(severity: string): Style {
+  return severityStyles[severity] ?? 'plain';
+}
+
+/** Falls back to what is known: an end may come from a file, or from another version. */
+export function endpointText(endpoint: EndpointJson): string {
+  const qualified = (name: string | undefined) =>
+    endpoint.namespace === undefined ? name : `${endpoint.namespace}/${name ?? '?'}`;
+  const address = endpoint.ip ?? '?';
+  switch (endpoint.kind) {
+    case 'pod':
+    case 'host':
+      return qualified(endpoint.workload ?? endpoint.pod) ?? address;
+    case 'node':
+      return `node ${endpoint.node ?? address}`;
+    case 'service':
+      return `service ${qualified(endpoint.service) ?? address}`;
+    case 'external':
+      return endpoint.ip === undefined ? (endpoint.zone ?? '?') : `${endpoint.ip} (${externalDescription(endpoint)})`;
+    case 'unknown':
+      return `${address} (unknown)`;
+  }
+}
+
+function externalDescription(endpoint: EndpointJson): string {
+  return [namesText(endpoint), endpoint.zone ?? 'external'].filter((text) => text !== '').join(', ');
+}
+
+function addressText(ip: string | undefined, port: number | undefined): string {
+  if (ip === undefined) return '';
+  if (port === undefined) return ip;
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
+function portText({ protocol, port }: { protocol?: string; port?: number }): string {
+  if (protocol === undefined) return '';
+  return port === undefined ? protocol : `${protocol} ${port}`;
+}

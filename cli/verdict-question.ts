@@ -1,0 +1,156 @@
+// One question for a verdict: read, its ends found, judged. What makes no sense comes back as a fault.
+import type { Service } from '../model/kubernetes.ts';
+import { hasPorts, parseProtocol, protocolName } from '../model/protocol.ts';
+import type { Alternative, UnknownReason, Verdict } from '../model/verdict.ts';
+import { combineAlternatives, combineMaybeTranslated } from '../policy/alternatives.ts';
+import { judge } from '../policy/judge.ts';
+import type { PolicyOptions } from '../policy/options.ts';
+import { compilePolicies } from '../policy/policy-set.ts';
+import { type Candidate, partyPairs } from './candidates.ts';
+import type { ServiceCandidate, ServiceCandidates } from './service-lookup.ts';
+import {
+  badPort,
+  badProtocol,
+  badQuery,
+  missingField,
+  portNeeded,
+  portNotAllowed,
+  type QuestionFault,
+  unknownPortName,
+} from './verdict-errors.ts';
+import type { Parties, ResolvedParty } from './verdict-parties.ts';
+
+/** `port` is undefined where the protocol has none. */
+export type VerdictQuestion = { from: string; to: string; protocol: number; port: number | string | undefined };
+
+/** `raw` is a parsed line of a batch, or the flags of the command. */
+export function readQuestion(raw: unknown): { question: VerdictQuestion } | { fault: QuestionFault } {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return { fault: badQuery('it is no JSON object') };
+  const { from, to, protocol: givenProtocol, port: givenPort }: Record<string, unknown> = { ...raw };
+  if (typeof from !== 'string' || from === '') return { fault: missingField('from') };
+  if (typeof to !== 'string' || to === '') return { fault: missingField('to') };
+  const protocol = readProtocol(givenProtocol ?? 'TCP');
+  if (protocol === undefined) return { fault: badProtocol(String(givenProtocol)) };
+  const port = readPort(givenPort ?? undefined, protocol);
+  if (typeof port === 'object') return { fault: port };
+  return { question: { from, to, protocol, port } };
+}
+
+export function evaluateQuestion(
+  question: VerdictQuestion,
+  parties: Parties,
+  options: PolicyOptions,
+): { verdict: Verdict } | { fault: QuestionFault } {
+  const from = parties.resolveInitiator(question.from);
+  if (from.kind === 'fault') return from;
+  const to = parties.resolve(question.to);
+  if (to.kind === 'fault') return to;
+  const target = targetOf(to, question, parties);
+  const { candidates, forwardingNode } = target;
+  if ('code' in candidates) return { fault: candidates };
+  const policies = compilePolicies(parties.policies);
+  const alternatives: Alternative[] = [];
+  const agreedVerdict = () => ({
+    verdict: combineAlternatives(alternatives, candidates.complete, unknownReasonOf(question, from, target), options),
+  });
+  for (const one of candidatesOf(from)) {
+    for (const { candidate, port } of candidates.known) {
+      for (const [initiator, responder] of partyPairs(one, candidate)) {
+        const flow = { initiator, responder, protocol: question.protocol, ...(port !== undefined && { port }) };
+        let verdict = judge(flow, policies, options);
+        for (const [node] of forwardingNode === undefined
+          ? []
+          : partyPairs(forwardingNode, { ...candidate, parties: [responder] })) {
+          const fromNode = {
+            initiator: node,
+            responder,
+            verdict: judge({ ...flow, initiator: node }, policies, options),
+          };
+          verdict = combineMaybeTranslated({ initiator, responder, verdict }, fromNode, options);
+        }
+        alternatives.push({ initiator, responder, verdict });
+        // Different ones make it unknown, whatever the rest would say.
+        if (verdict.verdict !== alternatives[0]!.verdict.verdict) return agreedVerdict();
+      }
+    }
+  }
+  return agreedVerdict();
+}
+
+/** Who may get it. `via`: the node that forwards it to a Service, and may put its own address in the initiator's place. */
+type Target = {
+  responder: ResolvedResponder;
+  candidates: ServiceCandidates | QuestionFault;
+  service?: Service;
+  forwardingNode?: Candidate;
+};
+
+type ResolvedInitiator = Exclude<ResolvedParty, { kind: 'service' | 'fault' }>;
+type ResolvedResponder = Exclude<ResolvedParty, { kind: 'fault' }>;
+
+function targetOf(to: ResolvedResponder, question: VerdictQuestion, { services }: Parties): Target {
+  const { protocol, port } = question;
+  if (to.kind === 'service')
+    return { responder: to, service: to.service, candidates: services.candidatesFor(to.service, protocol, port) };
+  const nodePortService = to.kind === 'one' && isNode(to.candidate) ? services.byNodePort(protocol, port) : undefined;
+  if (to.kind !== 'one' || nodePortService === undefined)
+    return { responder: to, candidates: portCandidates(to, question) };
+  const { service } = nodePortService;
+  return {
+    responder: to,
+    service,
+    candidates: services.candidatesFor(service, protocol, nodePortService.port),
+    forwardingNode: to.candidate,
+  };
+}
+
+function isNode({ parties }: Candidate): boolean {
+  return parties.some((party) => party.kind === 'address' && party.node !== undefined);
+}
+
+function unknownReasonOf(
+  { from, to }: VerdictQuestion,
+  initiator: ResolvedInitiator,
+  { responder, service }: Target,
+): UnknownReason {
+  if (service !== undefined) return { reason: 'backend-not-known', service: `${service.namespace}/${service.name}` };
+  if (responder.kind === 'workload' && responder.pods.length > 1) return { reason: 'pods-differ', party: to };
+  if (initiator.kind === 'workload' && initiator.pods.length > 1) return { reason: 'pods-differ', party: from };
+  const hasSeveralAddresses = responder.kind === 'one' && responder.candidate.parties.length > 1;
+  return { reason: 'addresses-differ', party: hasSeveralAddresses ? to : from };
+}
+
+function candidatesOf(party: ResolvedInitiator): readonly Candidate[] {
+  return party.kind === 'one' ? [party.candidate] : party.pods;
+}
+
+/** A port's name stands for every port of that name; containers of one pod may share it. */
+function portCandidates(
+  to: ResolvedInitiator,
+  { to: text, protocol, port }: VerdictQuestion,
+): ServiceCandidates | QuestionFault {
+  const known: ServiceCandidate[] = [];
+  for (const candidate of candidatesOf(to)) {
+    if (typeof port !== 'string') {
+      known.push({ candidate, port });
+      continue;
+    }
+    const namedPorts = candidate.ports.filter((one) => one.name === port && one.protocol === protocol);
+    if (namedPorts.length === 0) return unknownPortName(text, protocolName(protocol), port);
+    for (const one of namedPorts) known.push({ candidate, port: one.port });
+  }
+  return { known, complete: true };
+}
+
+function readProtocol(value: unknown): number | undefined {
+  return typeof value === 'string' || typeof value === 'number' ? parseProtocol(value) : undefined;
+}
+
+function readPort(value: unknown, protocol: number): number | string | undefined | QuestionFault {
+  const name = protocolName(protocol);
+  if (value === undefined) return hasPorts(protocol) ? portNeeded(name) : undefined;
+  if (!hasPorts(protocol)) return portNotAllowed(name);
+  const port = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
+  if (typeof port === 'number') return Number.isInteger(port) && port >= 1 && port <= 65535 ? port : badPort(`${port}`);
+  return typeof port === 'string' && /^[a-z0-9-]{1,15}$/.test(port) ? port : badPort(String(port));
+}

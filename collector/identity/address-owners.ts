@@ -1,0 +1,71 @@
+// Which pod owned an address at what time. Pods die and their addresses are used again within seconds, so each address
+// has a short history of spans.
+import type { Address } from '../../model/address.ts';
+import type { Pod } from '../../model/kubernetes.ts';
+
+type OwnerSpan = { uid: string; fromUs: number; toUs: number };
+
+/** Spans kept for one address; older ones cannot be told any more. */
+const maxSpansPerAddress = 8;
+const stillOwned = Number.POSITIVE_INFINITY;
+
+export type Owner =
+  | { owner: 'pod'; uid: string }
+  | { owner: 'nobody-then' }
+  | { owner: 'ambiguous' }
+  | { owner: 'never' };
+
+export class AddressOwners {
+  readonly #spans = new Map<Address, OwnerSpan[]>();
+  readonly #addressesOfPod = new Map<string, readonly Address[]>();
+
+  /** `initial`: the pod was there when watching began, so that its span reaches back to its start. */
+  put(pod: Pod, atUs: number, when: 'initial' | 'change'): void {
+    for (const address of this.#addressesOfPod.get(pod.uid) ?? []) {
+      if (!pod.addresses.includes(address)) this.#release(address, pod.uid, spanEndUs(pod, atUs));
+    }
+    this.#addressesOfPod.set(pod.uid, pod.addresses);
+    for (const address of pod.addresses) this.#claim(address, pod, atUs, when);
+  }
+
+  remove(pod: Pod, atUs: number): void {
+    for (const address of this.#addressesOfPod.get(pod.uid) ?? []) this.#release(address, pod.uid, atUs);
+    this.#addressesOfPod.delete(pod.uid);
+  }
+
+  /** Two pods that both claim the address at that time are ambiguous, never guessed. */
+  at(address: Address, timeUs: number): Owner {
+    const spans = this.#spans.get(address);
+    if (spans === undefined) return { owner: 'never' };
+    const then = spans.filter((span) => span.fromUs <= timeUs && timeUs < span.toUs);
+    if (then.length > 1) return { owner: 'ambiguous' };
+    return then.length === 1 ? { owner: 'pod', uid: then[0]!.uid } : { owner: 'nobody-then' };
+  }
+
+  #release(address: Address, uid: string, atUs: number): void {
+    const openSpan = this.#spans.get(address)?.find((span) => span.uid === uid && span.toUs === stillOwned);
+    if (openSpan !== undefined) openSpan.toUs = Math.max(atUs, openSpan.fromUs);
+  }
+
+  #claim(address: Address, pod: Pod, atUs: number, when: 'initial' | 'change'): void {
+    const spans = this.#spans.get(address) ?? [];
+    if (spans.some((span) => span.uid === pod.uid && span.toUs === stillOwned)) return;
+    const previousEndUs = spans.reduce(
+      (latest, span) => (span.toUs === stillOwned ? latest : Math.max(latest, span.toUs)),
+      0,
+    );
+    spans.push({ uid: pod.uid, fromUs: Math.max(previousEndUs, spanStartUs(pod, atUs, when)), toUs: stillOwned });
+    if (spans.length > maxSpansPerAddress) spans.shift();
+    this.#spans.set(address, spans);
+  }
+}
+
+/** The API tells an address some time after the pod has it: the pod's start, where known, is nearer to the truth. */
+function spanStartUs(pod: Pod, atUs: number, when: 'initial' | 'change'): number {
+  if (when === 'initial') return pod.startedUs;
+  return pod.startedUs > 0 && pod.startedUs < atUs ? pod.startedUs : atUs;
+}
+
+function spanEndUs(pod: Pod, atUs: number): number {
+  return pod.endedUs > 0 && pod.endedUs < atUs ? pod.endedUs : atUs;
+}

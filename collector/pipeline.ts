@@ -1,0 +1,151 @@
+// From records to findings: join, verdict and findings in their order, without a store, a socket or a clock. The
+// collector runs it on live batches, `waybill replay` on files.
+import type { Connection } from '../model/connection.ts';
+import type { Finding } from '../model/finding.ts';
+import type { JoinedConnection } from '../model/joined.ts';
+import { type FindingChanges, Findings } from './findings/findings.ts';
+import { inertFindings } from './findings/inert.ts';
+import type { ClusterHistory } from './identity/cluster-history.ts';
+import type { Identities } from './identity/identity.ts';
+import type { PolicyHistory } from './identity/policy-history.ts';
+import type { Coverage } from './join/delivered.ts';
+import { Join, type JoinOptions } from './join/join.ts';
+import type { RecordBatch } from './join/record-matching.ts';
+import type { InterfaceLookup } from './verdict/connection-ends.ts';
+import { ConnectionEvaluator, type VerdictOptions } from './verdict/connection-evaluator.ts';
+import { PendingOwners } from './verdict/pending-owners.ts';
+import { VerdictCounts } from './verdict/verdict-counts.ts';
+
+export type PipelineOptions = { join: JoinOptions; verdict: VerdictOptions; maxFindings: number };
+
+export type ChangeSet = { connections: Connection[]; merged: string[]; findings: FindingChanges };
+
+/** Changes of the cluster follow one another: what depends on all of it is worked out again only so often. */
+const inertIntervalUs = 1_000_000;
+
+export class Pipeline {
+  readonly #cluster: ClusterHistory;
+  readonly #join: Join;
+  readonly #evaluator: ConnectionEvaluator;
+  readonly #pendingOwners: PendingOwners;
+  readonly #findings: Findings;
+  readonly #verdictCounts = new VerdictCounts();
+  #connections = new Map<string, Connection>();
+  #merged: string[] = [];
+  #nowUs = 0;
+  #inertRevision = -1;
+  #inertCheckedUs = 0;
+
+  constructor(
+    options: PipelineOptions,
+    cluster: ClusterHistory,
+    identities: Identities,
+    coverage: Coverage & InterfaceLookup,
+    declaredPolicies?: PolicyHistory,
+  ) {
+    this.#cluster = cluster;
+    this.#evaluator = new ConnectionEvaluator(options.verdict, cluster, identities, coverage, declaredPolicies);
+    this.#pendingOwners = new PendingOwners(options.join.maxLagUs, options.join.maxLive);
+    this.#findings = new Findings(options.maxFindings);
+    this.#join = new Join(
+      options.join,
+      coverage,
+      (protocol, address, port) => {
+        const service = cluster.serviceOf(address);
+        return service && cluster.backendsOf(service, protocol, port);
+      },
+      {
+        due: (joined) => this.#evaluate(joined),
+        merged: (id) => this.#removeMerged(id),
+        retired: (id) => this.#forget(id),
+      },
+    );
+  }
+
+  receive(batch: RecordBatch, nowUs: number): void {
+    this.#nowUs = nowUs;
+    this.#join.receive(batch, nowUs);
+  }
+
+  /**
+   * Judges what is due, about `most` connections at once; call it often. Returns whether more is due, which is only where
+   * `most` is given: others can have their turn before it is called again.
+   */
+  tick(nowUs: number, maxConnections = Number.POSITIVE_INFINITY): boolean {
+    this.#nowUs = nowUs;
+    const more = this.#join.tick(nowUs, maxConnections);
+    for (const joined of this.#pendingOwners.due(nowUs, maxConnections)) this.#evaluate(joined);
+    this.#updateInertFindings(nowUs);
+    return more;
+  }
+
+  /** Judges all that is left, whatever is still on its way: for the end of a file or of the program. */
+  finish(nowUs: number): void {
+    this.#nowUs = nowUs;
+    this.#join.finish();
+    for (const joined of this.#pendingOwners.due(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY))
+      this.#evaluate(joined);
+    this.#inertCheckedUs = 0;
+    this.#updateInertFindings(nowUs);
+  }
+
+  restore(findings: readonly Finding[], connections: readonly Connection[]): void {
+    this.#findings.restore(findings, connections);
+  }
+
+  findings(): Finding[] {
+    return this.#findings.all();
+  }
+
+  /** What changed since it was last asked, each thing once. */
+  changes(): ChangeSet {
+    const changes = {
+      connections: [...this.#connections.values()],
+      merged: this.#merged,
+      findings: this.#findings.changes(),
+    };
+    this.#connections = new Map();
+    this.#merged = [];
+    return changes;
+  }
+
+  get counts(): { live: number; pending: number; evicted: number; verdicts: Record<string, number> } {
+    const { live, pending, evicted } = this.#join.counts;
+    return { live, pending: pending + this.#pendingOwners.size, evicted, verdicts: this.#verdictCounts.counts() };
+  }
+
+  #evaluate(joined: JoinedConnection): void {
+    const { evaluated, ownerPending } = this.#evaluator.evaluate(joined, this.#nowUs);
+    if (!(ownerPending && this.#pendingOwners.retryLater(joined, this.#nowUs))) this.#pendingOwners.remove(joined.id);
+    const connection = this.#findings.update(evaluated);
+    this.#verdictCounts.count(connection);
+    this.#connections.set(connection.id, connection);
+  }
+
+  #removeMerged(id: string): void {
+    this.#pendingOwners.remove(id);
+    this.#findings.retract(id);
+    this.#verdictCounts.remove(id);
+    this.#connections.delete(id);
+    this.#merged.push(id);
+  }
+
+  #forget(id: string): void {
+    this.#findings.forgetConnection(id);
+    this.#verdictCounts.forget(id);
+  }
+
+  #updateInertFindings(nowUs: number): void {
+    if (!this.#cluster.synced || this.#cluster.revision === this.#inertRevision) return;
+    if (nowUs - this.#inertCheckedUs < inertIntervalUs) return;
+    this.#inertRevision = this.#cluster.revision;
+    this.#inertCheckedUs = nowUs;
+    const input = {
+      policies: this.#cluster.policies.all,
+      pods: this.#cluster.livePods(),
+      workloads: this.#cluster.workloads,
+      labelsOf: (namespace: string) => this.#cluster.namespaceLabels(namespace, nowUs),
+    };
+    this.#findings.replaceKind('inert', inertFindings(input, nowUs));
+  }
+}

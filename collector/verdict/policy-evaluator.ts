@@ -1,0 +1,98 @@
+// What one history of policies says of a joined connection, once it is known who its ends were.
+import type { JoinedConnection } from '../../model/joined.ts';
+import { hasPorts } from '../../model/protocol.ts';
+import type { Alternative, Verdict } from '../../model/verdict.ts';
+import { combineAlternatives, combineMaybeTranslated } from '../../policy/alternatives.ts';
+import { CachedJudge } from '../../policy/cached-judge.ts';
+import type { PolicyOptions } from '../../policy/options.ts';
+import type { ClusterHistory } from '../identity/cluster-history.ts';
+import type { Identities, Identity } from '../identity/identity.ts';
+import type { PolicyHistory } from '../identity/policy-history.ts';
+import { isLocalScope } from './local-scope.ts';
+
+/** A power of two. */
+const maxCachedVerdicts = 2 ** 17;
+
+export class PolicyEvaluator {
+  readonly #options: PolicyOptions;
+  readonly #cluster: ClusterHistory;
+  readonly #identities: Identities;
+  readonly #policies: PolicyHistory;
+  readonly #cached: CachedJudge;
+
+  constructor(options: PolicyOptions, cluster: ClusterHistory, identities: Identities, policies: PolicyHistory) {
+    this.#options = options;
+    this.#cluster = cluster;
+    this.#identities = identities;
+    this.#policies = policies;
+    this.#cached = new CachedJudge(options, maxCachedVerdicts);
+  }
+
+  /** What the policies in force at that time say of the connection between these ends. */
+  evaluate(joined: JoinedConnection, initiator: Identity, responder: Identity, timeUs: number): Verdict {
+    if (isLocalScope(joined.protocol, joined.originalTuple)) {
+      return { verdict: 'unknown', sides: [], why: { reason: 'local-scope', address: joined.originalTuple.responder } };
+    }
+    for (const end of [initiator, responder]) {
+      if (end.kind === 'nobody') return { verdict: 'unknown', sides: [], why: end.why };
+    }
+    if (initiator.kind === 'service' || initiator.kind === 'nobody' || responder.kind === 'nobody') {
+      return { verdict: 'unknown', sides: [], why: { reason: 'source-translated' } };
+    }
+    if (responder.kind !== 'service') return this.#evaluateEnds(joined, initiator, responder, timeUs);
+    return this.#evaluateBackends(joined, initiator, responder, timeUs);
+  }
+
+  /** Rule 14: where the backend is not known, every ready endpoint is judged; all the same gives that verdict. */
+  #evaluateBackends(
+    joined: JoinedConnection,
+    initiator: Identity & { kind: 'pod' | 'address' },
+    responder: Identity & { kind: 'service' },
+    timeUs: number,
+  ): Verdict {
+    const { service } = responder;
+    const name = `${service.namespace}/${service.name}`;
+    const alternatives: Alternative[] = [];
+    let allKnown = this.#cluster.backendsKnown(service);
+    for (const backend of this.#cluster.backendsOf(service, joined.protocol, joined.originalTuple.responderPort)) {
+      const identity = this.#identities.at({ ...backend, protocol: joined.protocol }, timeUs);
+      if (identity.kind !== 'pod' && identity.kind !== 'address') {
+        allKnown = false;
+        continue;
+      }
+      const translatedTuple = { ...joined.translatedTuple, responder: backend.address, responderPort: backend.port };
+      const verdict = this.#evaluateEnds({ ...joined, translatedTuple }, initiator, identity, timeUs);
+      alternatives.push({ initiator: initiator.party, responder: identity.party, verdict });
+    }
+    return combineAlternatives(alternatives, allKnown, { reason: 'backend-not-known', service: name }, this.#options);
+  }
+
+  #evaluateEnds(
+    joined: JoinedConnection,
+    initiator: Identity & { kind: 'pod' | 'address' },
+    responder: Identity & { kind: 'pod' | 'address' },
+    timeUs: number,
+  ): Verdict {
+    const policies = this.#policies.at(timeUs);
+    const port = hasPorts(joined.protocol) ? joined.translatedTuple.responderPort : undefined;
+    const flow = {
+      initiator: initiator.party,
+      responder: responder.party,
+      protocol: joined.protocol,
+      ...(port === undefined ? {} : { port }),
+    };
+    const verdict = this.#cached.judge(flow, policies);
+    if (joined.originalTuple.initiator === joined.translatedTuple.initiator) return verdict;
+    // What a policy sees of a masqueraded initiator is open: ingress is judged by pod and by address, or not at all.
+    const { initiator: address, initiatorPort } = joined.translatedTuple;
+    const translatedInitiator = this.#identities.at(
+      { address, port: initiatorPort, protocol: joined.protocol, podUid: '' },
+      timeUs,
+    );
+    const party =
+      translatedInitiator.kind === 'address' ? translatedInitiator.party : { kind: 'address' as const, address };
+    const verdictByAddress = this.#cached.judge({ ...flow, initiator: party }, policies);
+    const flowByAddress = { ...flow, initiator: party, verdict: verdictByAddress };
+    return combineMaybeTranslated({ ...flow, verdict }, flowByAddress, this.#options);
+  }
+}

@@ -1,0 +1,97 @@
+// Parties that no policy can tell apart are one class, and are judged once. What node one is on is no part of it: what
+// that changes (rule 12) is asked for by placement.
+import type { LabelSelector, Labels, Policy } from '../model/kubernetes.ts';
+import type { Party } from '../model/verdict.ts';
+import { selects, selectsWithPartialLabels } from '../policy/selectors.ts';
+import { addressFamily, type RangeStarts, rangeIndex, rangeStartsOf } from './address-ranges.ts';
+import { type MatchCriteria, matchCriteriaOf } from './match-criteria.ts';
+
+/** `party` stands for all of its class; `id` counts from 0. */
+export type PartyClass = { id: number; party: Party };
+
+export class PartyClasses {
+  readonly #criteria: MatchCriteria;
+  readonly #rangeStarts: RangeStarts;
+  readonly #classesByKey = new Map<string, PartyClass>();
+  readonly #matchesBySelectors = new Map<readonly LabelSelector[], Map<string, string>>();
+
+  /** Of all policies that anybody will be judged by: of two sets that are compared, both. */
+  constructor(policies: readonly Policy[]) {
+    this.#criteria = matchCriteriaOf(policies);
+    this.#rangeStarts = rangeStartsOf(this.#criteria.prefixes);
+  }
+
+  classOf(party: Party): PartyClass {
+    const key = this.#keyOf(party);
+    const existing = this.#classesByKey.get(key);
+    if (existing !== undefined) return existing;
+    const created = { id: this.#classesByKey.size, party: representativeOf(party) };
+    this.#classesByKey.set(key, created);
+    return created;
+  }
+
+  #keyOf(party: Party): string {
+    const { namespacesWithPolicy, podSelectors, namespaceSelectors, nodeSelectors, portNames } = this.#criteria;
+    switch (party.kind) {
+      case 'some-node':
+        return 'some-node';
+      case 'address': {
+        const { node, nodeLabels, nodeLabelsKnown, names = [] } = party;
+        const labels =
+          nodeLabels && withOwnerOfUnknown(this.#selectorMatches(nodeSelectors, nodeLabels, nodeLabelsKnown), node);
+        return `address ${this.#rangeOf(party.address)} ${node !== undefined} ${nodeLabels !== undefined} ${labels} ${names}`;
+      }
+      case 'pod': {
+        const ports = party.ports
+          .filter(({ name }) => portNames.has(name))
+          .map(({ name, port, protocol }) => `${name}/${protocol}/${port}`);
+        return [
+          namespacesWithPolicy.has(party.namespace) ? party.namespace : '',
+          this.#selectorMatches(podSelectors, party.labels),
+          withOwnerOfUnknown(
+            this.#selectorMatches(namespaceSelectors, party.namespaceLabels, party.namespaceLabelsKnown),
+            party.namespace,
+          ),
+          String(ports.sort()),
+          String(party.addresses.map((address) => this.#rangeOf(address)).sort()),
+        ].join(' ');
+      }
+    }
+  }
+
+  #rangeOf(address: Parameters<typeof rangeIndex>[1]): string {
+    return `${addressFamily(address)}/${rangeIndex(this.#rangeStarts, address)}`;
+  }
+
+  /** One character for each selector. */
+  #selectorMatches(selectors: readonly LabelSelector[], labels: Labels, labelsKnown?: false): string {
+    let cachedMatches = this.#matchesBySelectors.get(selectors);
+    if (cachedMatches === undefined) {
+      cachedMatches = new Map();
+      this.#matchesBySelectors.set(selectors, cachedMatches);
+    }
+    const key = `${labelsKnown ?? ''}${JSON.stringify(labels)}`;
+    let matches = cachedMatches.get(key);
+    if (matches === undefined) {
+      matches = selectors
+        .map((selector) => {
+          const match = selectsWithPartialLabels(selector, labels);
+          if (match === 'maybe-labelled' && labelsKnown === false) return '?';
+          return selects(selector, labels) ? '1' : '0';
+        })
+        .join('');
+      cachedMatches.set(key, matches);
+    }
+    return matches;
+  }
+}
+
+/** A doubt names whose labels are not known. */
+function withOwnerOfUnknown(matches: string, owner = ''): string {
+  return matches.includes('?') ? `${matches} of ${owner}` : matches;
+}
+
+/** Another of its class is another pod, so the stand-in is never itself at both ends (rule 12). */
+function representativeOf(party: Party): Party {
+  return party.kind === 'pod' ? { ...party, representsWorkload: true } : party;
+}

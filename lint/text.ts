@@ -1,0 +1,38 @@
+// Policies' parts as complaints tell them.
+import type { ClusterPort, LabelSelector, Requirement } from '../model/kubernetes.ts';
+import { protocolName } from '../model/protocol.ts';
+import { listText } from '../policy/list-text.ts';
+
+/** As `kubectl -l` takes it, near enough to search for. */
+export function selectorText(selector: LabelSelector): string {
+  return listText(selector.map(requirementText), ',');
+}
+
+function requirementText({ key, operator, values }: Requirement): string {
+  switch (operator) {
+    case 'In':
+      return values.length === 1 ? `${key}=${values[0]}` : `${key} in (${listText(values)})`;
+    case 'NotIn':
+      return values.length === 1 ? `${key}!=${values[0]}` : `${key} notin (${listText(values)})`;
+    case 'Exists':
+      return key;
+    case 'DoesNotExist':
+      return `!${key}`;
+  }
+}
+
+/** `TCP 443, UDP 8000-8080`. */
+export function portsText(ports: readonly ClusterPort[]): string {
+  return listText(ports.map(portText));
+}
+
+function portText({ protocol, port, endPort }: ClusterPort): string {
+  const name = protocol === undefined ? '' : protocolName(protocol);
+  const range = endPort === undefined ? `${port ?? ''}` : `${port}-${endPort}`;
+  return `${name} ${range}`.trim();
+}
+
+/** `spec.egress[0].ports[1]`. */
+export function pathText(path: readonly (string | number)[]): string {
+  return path.map((step, at) => (typeof step === 'number' ? `[${step}]` : at === 0 ? step : `.${step}`)).join('');
+}

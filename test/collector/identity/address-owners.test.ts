@@ -1,0 +1,51 @@
+import t from 'tap';
+import { AddressOwners } from '../../../collector/identity/address-owners.ts';
+import type { Pod } from '../../../model/kubernetes.ts';
+import { second, t0, web } from '../../scene/records.ts';
+
+function pod(uid: string, startedUs = 0, endedUs = 0): Pod {
+  return {
+    kind: 'Pod',
+    namespace: 'shop',
+    name: uid,
+    uid,
+    labels: {},
+    workload: { kind: 'Pod', name: uid },
+    node: 'n1',
+    hostNetwork: false,
+    addresses: [web],
+    ports: [],
+    startedUs,
+    endedUs,
+  };
+}
+
+t.test('an address belongs to the pod that had it at that time', async (t) => {
+  const owners = new AddressOwners();
+  owners.put(pod('old'), 0, 'initial');
+  owners.remove(pod('old'), t0 + second);
+  owners.put(pod('new'), t0 + 2 * second, 'change');
+  t.same(owners.at(web, t0), { owner: 'pod', uid: 'old' });
+  t.same(owners.at(web, t0 + 1.5 * second), { owner: 'nobody-then' });
+  t.same(owners.at(web, t0 + 3 * second), { owner: 'pod', uid: 'new' });
+});
+
+t.test('a pod that is told late owns its address since its start, but not before the former owner ended', async (t) => {
+  const owners = new AddressOwners();
+  owners.put(pod('old'), 0, 'initial');
+  owners.remove(pod('old'), t0 + second);
+  owners.put(pod('new', t0), t0 + 4 * second, 'change');
+  t.same(owners.at(web, t0 + 2 * second), { owner: 'pod', uid: 'new' });
+  t.same(owners.at(web, t0 + 0.5 * second), { owner: 'pod', uid: 'old' });
+});
+
+t.test('two pods that own it at once are never guessed between', async (t) => {
+  const owners = new AddressOwners();
+  owners.put(pod('old'), 0, 'initial');
+  owners.put(pod('new'), t0, 'change');
+  t.same(owners.at(web, t0 + second), { owner: 'ambiguous' });
+});
+
+t.test('an address that no pod ever had', async (t) => {
+  t.same(new AddressOwners().at(web, t0), { owner: 'never' });
+});

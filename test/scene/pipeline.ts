@@ -1,0 +1,182 @@
+// A collector's middle without its edges: manifests in, records in, findings out; time is a step.
+import { parseManifest } from '../../cluster/manifests/manifest.ts';
+import { ClusterHistory } from '../../collector/identity/cluster-history.ts';
+import { DnsNames } from '../../collector/identity/dns-names.ts';
+import { Identities } from '../../collector/identity/identity.ts';
+import { PolicyHistory } from '../../collector/identity/policy-history.ts';
+import { zoneFinder } from '../../collector/identity/zones.ts';
+import { Agents } from '../../collector/ingest/agents.ts';
+import { Pipeline } from '../../collector/pipeline.ts';
+import type { Connection } from '../../model/connection.ts';
+import type { Finding } from '../../model/finding.ts';
+import { type ClusterObject, isPolicy } from '../../model/kubernetes.ts';
+import type { ConnectionRecord } from '../../model/record.ts';
+import { defaultPolicyOptions } from '../../policy/options.ts';
+import type { WireInterface } from '../../proto/wire.ts';
+import { ip, second, t0 } from './records.ts';
+
+export const graceUs = 10 * second;
+
+/** web (10.0.1.2, node n1) and db (10.0.2.3, node n2) in namespace shop; no policy. */
+export const shop = `
+apiVersion: v1
+kind: Namespace
+metadata: { name: shop }
+---
+apiVersion: v1
+kind: Node
+metadata: { name: n1 }
+spec: { podCIDRs: [10.0.1.0/24] }
+status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] }
+---
+apiVersion: v1
+kind: Node
+metadata: { name: n2 }
+spec: { podCIDRs: [10.0.2.0/24] }
+status: { addresses: [{ type: InternalIP, address: 192.0.2.2 }] }
+---
+${podManifest('web', 'n1', '10.0.1.2')}
+---
+${podManifest('db', 'n2', '10.0.2.3')}
+`;
+
+export function podManifest(name: string, node: string, ip: string, more = ''): string {
+  return `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, namespace: shop, uid: uid-${name}, labels: { app: ${name} } }
+spec: { nodeName: ${node}, containers: [{ name: main, ports: [{ containerPort: 5432, name: sql }] }]${more} }
+status: { phase: Running, podIP: ${ip}, podIPs: [{ ip: "${ip}" }] }
+`;
+}
+
+/** Isolates the pods of `app` for ingress; `from` is the app that may come, '' for nobody. */
+export function ingressPolicy(app: string, from: string): string {
+  return `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: ${app}, namespace: shop }
+spec:
+  podSelector: { matchLabels: { app: ${app} } }
+  policyTypes: [Ingress]
+  ingress: ${from === '' ? '[]' : `[{ from: [{ podSelector: { matchLabels: { app: ${from} } } }] }]`}
+`;
+}
+
+export class Scene {
+  nowUs = t0;
+  readonly agents = new Agents();
+  readonly cluster = new ClusterHistory();
+  readonly pipeline: Pipeline;
+  readonly connections = new Map<string, Connection>();
+  readonly findings = new Map<string, Finding>();
+  readonly #names = new DnsNames(1000);
+
+  /** `declared`: policies that are declared elsewhere, and judged by too. */
+  constructor(manifests: string, declared?: string) {
+    const identities = new Identities(this.cluster, zoneFinder({}), [], this.agents, this.#names);
+    this.pipeline = new Pipeline(
+      {
+        join: { answerTimeoutUs: second, maxLagUs: 10 * second, maxLive: 10_000 },
+        verdict: { policy: defaultPolicyOptions, graceUs },
+        maxFindings: 1000,
+      },
+      this.cluster,
+      identities,
+      this.agents,
+      declared === undefined ? undefined : historyOf(declared),
+    );
+    for (const object of objectsOf(manifests)) this.cluster.receive({ type: 'put', object, atUs: this.nowUs });
+    this.cluster.receive({ type: 'synced', atUs: this.nowUs });
+  }
+
+  put(manifests: string): void {
+    for (const object of objectsOf(manifests)) this.cluster.receive({ type: 'put', object, atUs: this.nowUs });
+  }
+
+  gone(manifests: string): void {
+    for (const object of objectsOf(manifests)) this.cluster.receive({ type: 'gone', object, atUs: this.nowUs });
+  }
+
+  /** The agent of a node tells its interfaces, and that it has seen everything until now. */
+  report(node: string, interfaces: Partial<WireInterface>[], nodeAddresses: string[] = []): void {
+    const wireInterfaces = interfaces.map((one) => ({
+      index: 0,
+      name: '',
+      podUid: '',
+      addresses: [],
+      watchedSinceUs: t0 - 60 * second,
+      seesFromPod: true,
+      seesToPod: true,
+      goneUs: 0,
+      gapFreeSinceUs: 0,
+      ...one,
+    }));
+    const state = {
+      version: '',
+      source: 'pcap',
+      sourceReason: '',
+      interfaces: wireInterfaces,
+      accounting: null,
+      nodeAddresses,
+      notWatched: [],
+    };
+    const batch = {
+      node,
+      instance: node,
+      sequence: 0,
+      sentUs: this.nowUs,
+      coveredUntilUs: this.nowUs,
+      state,
+      records: null,
+      names: null,
+    };
+    this.agents.receiveMessage(batch, this.nowUs);
+    this.agents.advanceCoverage(batch);
+  }
+
+  /** DNS tells a pod that the name has the address, now. */
+  dnsAnswer(name: string, address: string, ttlSeconds: number): void {
+    this.#names.learn([{ name, address: ip(address), atUs: this.nowUs, ttlSeconds }], 0);
+  }
+
+  see(node: string, ...records: ConnectionRecord[]): void {
+    this.pipeline.receive({ node, clockOffsetUs: 0, records }, this.nowUs);
+  }
+
+  /** Time passes, and every agent that was heard is heard again. */
+  pass(us: number): void {
+    const until = this.nowUs + us;
+    while (this.nowUs < until) {
+      this.nowUs = Math.min(this.nowUs + second / 4, until);
+      for (const { node, state } of this.agents.all()) this.report(node, state.interfaces, state.nodeAddresses);
+      this.pipeline.tick(this.nowUs);
+    }
+    this.#collect();
+  }
+
+  kinds(): string[] {
+    return [...this.findings.values()].map((finding) => finding.kind).sort();
+  }
+
+  #collect(): void {
+    const { connections, merged, findings } = this.pipeline.changes();
+    for (const one of connections) this.connections.set(one.id, one);
+    for (const id of merged) this.connections.delete(id);
+    for (const one of findings.put) this.findings.set(one.id, one);
+    for (const id of findings.removed) this.findings.delete(id);
+  }
+}
+
+function historyOf(manifests: string): PolicyHistory {
+  const history = new PolicyHistory();
+  for (const policy of objectsOf(manifests).filter(isPolicy)) history.put(policy, t0);
+  history.synced();
+  return history;
+}
+
+function objectsOf(manifests: string): ClusterObject[] {
+  const { entries, problems } = parseManifest(manifests, 'scene.yaml');
+  if (problems.length > 0) throw new Error(`the scene is not valid: ${JSON.stringify(problems)}`);
+  return entries.map((entry) => entry.object);
+}
