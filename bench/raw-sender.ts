@@ -1,5 +1,5 @@
-// Sends frames as fast as one core can, by sendmmsg on a packet socket: unlike those of a transmit ring they lie in one
-// piece, as those of programs do. The frames stand in memory of the C library, whose addresses they hold.
+// Sends frames as fast as one core can, by sendmmsg on a packet socket. Unlike frames of a transmit ring, they are
+// contiguous, as the frames of programs are. They are in memory of the C library: its addresses do not change.
 import koffi from 'koffi';
 
 const AF_PACKET = 17;
@@ -26,7 +26,7 @@ export class RawSender {
     const address = Buffer.alloc(addressBytes);
     address.writeUInt16LE(AF_PACKET, 0);
     address.writeInt32LE(interfaceIndex, 4);
-    if ((bind(this.#fd, address, address.length) as number) !== 0) throw new Error('the packet socket cannot be bound');
+    if ((bind(this.#fd, address, address.length) as number) !== 0) throw new Error('cannot bind the packet socket');
     for (let from = 0; from < frames.length; from += batch)
       this.#batches.push(arenaOf(frames.slice(from, from + batch)));
   }
@@ -37,7 +37,7 @@ export class RawSender {
     this.#batches.length = 0;
   }
 
-  /** Sends at least so many packets, going round the frames; returns how many. */
+  /** Sends at least `packets`, cycling through the frames; returns the number sent. */
   send(packets: number): number {
     let sent = 0;
     for (let at = 0; sent < packets; at = (at + 1) % this.#batches.length) {
