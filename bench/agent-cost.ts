@@ -1,30 +1,30 @@
-// What a whole agent costs with 100,000 live connections: processor time for a million packets and resident memory, with
-// each source (or those that are named, `node bench/agent-cost.ts ebpf`), and softflowd beside them on the same traffic.
-// In the lab, with a real collector.
+// The cost of a whole agent with 100,000 live connections: processor time per million packets and resident memory, with
+// each source (or the given ones, `node bench/agent-cost.ts ebpf`), compared with softflowd on the same traffic. In the
+// lab, with a real collector.
 import { spawn } from 'node:child_process';
 import { flood } from '../lab/programs/flood.ts';
 import { type LabSession, withLab } from '../lab/session.ts';
 import { nodeNamespace, podLink } from '../lab/system/names.ts';
 import { checkPrograms } from '../lab/system/privilege.ts';
-import { budgetLine } from './budget.ts';
+import { type Budget, printBudgets } from './budget.ts';
 import { cpuSeconds, memoryMiB } from './process.ts';
 
 const topology = new URL('agent-cost.yaml', import.meta.url).pathname;
 const sender = { namespace: 'shop', name: 'batch-0' };
 const receiver = 'open-0';
-/** Each is a connection in both families, and seen at both pods, which are on one node: 100,000 connections. */
+/** Each is a connection in both families, seen at both pods of one node: 100,000 connections. */
 const ports = 25_000;
-/** Packets of each connection: they go on over several of the topology's `reportEvery`, as do live connections. */
+/** Packets of each connection: they span several of the topology's `reportEvery`, as with live connections. */
 const rounds = 8;
 const gapUs = 10;
 const limitMiB = 120;
-const lookEveryMs = 250;
+const sampleEveryMs = 250;
 
-/** `rssMiB` is the most that was resident while all connections lived; `peakMiB` the most since the program began. */
+/** `rssMiB`: the maximum while all connections were live; `peakMiB`: the maximum since the process started. */
 type Cost = { cpuSeconds: number; rssMiB: number; peakMiB: number; packets: number };
 
-/** One packet of every connection, in both families in turn. */
-async function round({ network }: LabSession): Promise<number> {
+/** Sends one packet of every connection, in one family after the other. */
+async function sendRound({ network }: LabSession): Promise<number> {
   const { pods } = network.world.cluster;
   const addressesOf = (name: string) => pods.find((pod) => pod.name === name)!.addresses;
   for (const family of [0, 1]) {
@@ -36,20 +36,20 @@ async function round({ network }: LabSession): Promise<number> {
 
 async function measured(session: LabSession, pid: number): Promise<Cost> {
   const before = cpuSeconds(pid);
-  let packets = await round(session);
-  let most = 0;
-  const looking = setInterval(() => {
-    most = Math.max(most, memoryMiB(pid, 'VmRSS'));
-  }, lookEveryMs);
-  for (let i = 1; i < rounds; i++) packets += await round(session);
-  clearInterval(looking);
-  return { cpuSeconds: cpuSeconds(pid) - before, rssMiB: most, peakMiB: memoryMiB(pid, 'VmHWM'), packets };
+  let packets = await sendRound(session);
+  let maxRssMiB = 0;
+  const sampling = setInterval(() => {
+    maxRssMiB = Math.max(maxRssMiB, memoryMiB(pid, 'VmRSS'));
+  }, sampleEveryMs);
+  for (let i = 1; i < rounds; i++) packets += await sendRound(session);
+  clearInterval(sampling);
+  return { cpuSeconds: cpuSeconds(pid) - before, rssMiB: maxRssMiB, peakMiB: memoryMiB(pid, 'VmHWM'), packets };
 }
 
-/** On the sender's interface, as one of our agents watches it; its flows go nowhere. */
+/** softflowd on the sender's interface; nothing receives its flows. */
 async function measureSoftflowd(session: LabSession): Promise<Cost> {
   const { id } = session.network.world;
-  const words = [
+  const args = [
     '-i',
     podLink(sender),
     '-n',
@@ -62,7 +62,7 @@ async function measureSoftflowd(session: LabSession): Promise<Cost> {
     '-p',
     `/tmp/softflowd-${id}`,
   ];
-  const child = spawn('nsenter', [`--net=/run/netns/${nodeNamespace(id, 'node-a')}`, 'softflowd', ...words], {
+  const child = spawn('nsenter', [`--net=/run/netns/${nodeNamespace(id, 'node-a')}`, 'softflowd', ...args], {
     stdio: 'ignore',
   });
   try {
@@ -73,21 +73,21 @@ async function measureSoftflowd(session: LabSession): Promise<Cost> {
   }
 }
 
-function say(name: string, { cpuSeconds: seconds, rssMiB, peakMiB, packets }: Cost): void {
+function print(name: string, { cpuSeconds: seconds, rssMiB, peakMiB, packets }: Cost): void {
   const perMillion = ((seconds / packets) * 1_000_000).toFixed(2);
-  const memory = `${rssMiB.toFixed(0)} MiB resident, ${peakMiB.toFixed(0)} MiB at most`;
-  process.stdout.write(`${name}: ${perMillion} s of processor a million packets, ${memory}\n`);
+  const memory = `${rssMiB.toFixed(0)} MiB resident, ${peakMiB.toFixed(0)} MiB peak`;
+  process.stdout.write(`${name}: ${perMillion} s of processor per million packets, ${memory}\n`);
 }
 
 checkPrograms();
-const asked = process.argv.slice(2);
-const budgets: string[] = [];
+const sources = process.argv.slice(2);
+const budgets: Budget[] = [];
 for (const source of ['ebpf', 'tap', 'pcap']) {
-  if (asked.length > 0 && !asked.includes(source)) continue;
+  if (sources.length > 0 && !sources.includes(source)) continue;
   const cost = await withLab(topology, source, (session) => measured(session, session.waybill.pidOf('agent-node-a')));
-  say(`agent, ${source}`, cost);
-  const budget = { name: `agent-memory-${source}`, figure: cost.rssMiB, unit: 'MiB', limit: limitMiB };
-  budgets.push(budgetLine({ ...budget, better: 'lower' }));
+  print(`agent, ${source}`, cost);
+  const name = `agent-memory-${source}`;
+  budgets.push({ name, figure: cost.rssMiB, unit: 'MiB', limit: limitMiB, better: 'lower' });
 }
-if (asked.length === 0) say('softflowd', await withLab(topology, 'ebpf', measureSoftflowd));
-for (const line of budgets) process.stdout.write(`${line}\n`);
+if (sources.length === 0) print('softflowd', await withLab(topology, 'ebpf', measureSoftflowd));
+printBudgets(...budgets);

@@ -1,7 +1,7 @@
-// Capture files for benchmarks: conversations that overlap as on a node, snapped as `tcpdump -s 128` does, the same file on
-// every run.
+// Writes capture files for benchmarks: overlapping conversations as on a node, truncated as by `tcpdump -s 128`, the same
+// file on every run.
 import { closeSync, openSync, writeSync } from 'node:fs';
-import { Conversation, mostHeaderBytes, type Random } from './conversation.ts';
+import { Conversation, maxHeaderBytes, type Random } from './conversation.ts';
 
 /** `atOnce` connections are in progress. `varied`: IPv4 and IPv6, TCP and UDP, a VLAN tag on every third connection. */
 export type Traffic = { packets: number; connections: number; atOnce: number; mix: 'tcp' | 'varied' };
@@ -11,15 +11,15 @@ export const servers = 100;
 export const serverPorts: readonly number[] = [443, 5432, 6379, 8080, 9092];
 
 const snapLength = 128;
-/** Of each connection: handshake, request, answer and farewell. */
-const fewestPackets = 8;
+/** Of each connection: handshake, request, answer and shutdown. */
+const minPackets = 8;
 const meanGapUs = 100;
 const beginSeconds = 1_750_000_000;
-const pieceBytes = 1 << 20;
-/** A frame's headers and what a format puts around them. */
-const mostRecordBytes = mostHeaderBytes + 64;
+const chunkBytes = 1 << 20;
+/** A frame's headers, and the format's bytes around them. */
+const maxRecordBytes = maxHeaderBytes + 64;
 
-/** How a format frames a packet whose headers stand at `at + before`; returns where the next begins. */
+/** A file format. `close` completes the record of a packet whose headers are at `at + before`, and returns its end. */
 export type Framing = {
   before: number;
   header(): Buffer;
@@ -64,40 +64,40 @@ export const pcapng: Framing = {
 
 export function writeCapture(path: string, framing: Framing, traffic: Traffic): void {
   const random = randomFrom(20_260_417);
-  const lengths = packetsOfEach(traffic, random);
+  const lengths = packetCounts(traffic, random);
   const file = openSync(path, 'w');
   writeSync(file, framing.header());
-  const piece = Buffer.alloc(pieceBytes);
+  const chunk = Buffer.alloc(chunkBytes);
   const live: Conversation[] = [];
-  let [at, timeUs, begun] = [0, 0, 0];
-  const begin = () => {
-    const nth = begun++;
+  let [at, timeUs, started] = [0, 0, 0];
+  const start = () => {
+    const nth = started++;
     return conversation(nth, lengths[nth]!, traffic.mix, random);
   };
-  while (live.length < traffic.atOnce && begun < lengths.length) live.push(begin());
+  while (live.length < traffic.atOnce && started < lengths.length) live.push(start());
   while (live.length > 0) {
     timeUs += Math.ceil(-Math.log(1 - random()) * meanGapUs);
     const chosen = Math.floor(random() * live.length);
-    const length = live[chosen]!.next(piece, at + framing.before);
-    at = framing.close(piece, at, timeUs, Math.min(length, snapLength), length);
+    const length = live[chosen]!.next(chunk, at + framing.before);
+    at = framing.close(chunk, at, timeUs, Math.min(length, snapLength), length);
     if (live[chosen]!.isOver) {
-      const after = begun < lengths.length ? begin() : live.pop()!;
+      const after = started < lengths.length ? start() : live.pop()!;
       if (chosen < live.length) live[chosen] = after;
     }
-    if (at + mostRecordBytes <= pieceBytes) continue;
-    writeSync(file, piece, 0, at);
+    if (at + maxRecordBytes <= chunkBytes) continue;
+    writeSync(file, chunk, 0, at);
     at = 0;
   }
-  writeSync(file, piece, 0, at);
+  writeSync(file, chunk, 0, at);
   closeSync(file);
 }
 
-/** Most are short and a few are long (Pareto); their sum is exact. */
-function packetsOfEach({ packets, connections }: Traffic, random: Random): number[] {
+/** Packets of each connection: most have few, some have many (Pareto). Their sum is exact. */
+function packetCounts({ packets, connections }: Traffic, random: Random): number[] {
   const weights = Array.from({ length: connections }, () => (1 - random()) ** (-1 / 1.5));
   const sum = weights.reduce((total, weight) => total + weight, 0);
-  const beyond = packets - connections * fewestPackets;
-  const lengths = weights.map((weight) => fewestPackets + Math.floor((weight / sum) * beyond));
+  const extraPackets = packets - connections * minPackets;
+  const lengths = weights.map((weight) => minPackets + Math.floor((weight / sum) * extraPackets));
   const missing = packets - lengths.reduce((total, length) => total + length, 0);
   return lengths.map((length, i) => (i < missing ? length + 1 : length));
 }

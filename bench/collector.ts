@@ -1,7 +1,6 @@
-// What the collector takes: a real one on a processor of its own, with 10,000 pods and 2,000 policies, and ten agents' own
-// streams that send as fast as it acknowledges: 500,000 records of connections that begin, then as many of the same
-// connections later. Records over the processor's time until everything is decoded, stored, joined and judged; and its
-// memory then.
+// The throughput and memory of a real collector on a processor of its own, with 10,000 pods and 2,000 policies. Ten
+// agents' streams send as fast as it acknowledges: 500,000 records of new connections, then 500,000 records of the same
+// connections. Throughput is records per second of processor time until all are decoded, stored, joined and evaluated.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,17 +16,18 @@ import { CollectorStream } from '../agent/delivery/stream.ts';
 import { makeCertificates } from '../certs/make.ts';
 import { CollectorClient } from '../cli/collector-client.ts';
 import { nowUs } from '../cluster/clock.ts';
-import { budgetLine } from './budget.ts';
-import { clusterManifest, type Interval, interfacesOf, nodeName, nodes, recordsOf } from './collector-cluster.ts';
+import { printBudgets } from './budget.ts';
+import { nodeName, numbers } from './cluster.ts';
+import { clusterManifest, type Interval, interfacesOf, nodes, recordsOf } from './collector-load.ts';
 import { cpuSeconds, memoryMiB } from './process.ts';
 
 const connections = 250_000;
-const recordsAnInterval = connections * 2;
+const recordsPerInterval = connections * 2;
 const limits = { maxBatchRecords: 5_000, maxQueuedRecords: 10_000_000 };
-const patienceMs = 600_000;
+const maxIntervalMs = 600_000;
 
 type Agent = { queue: BatchQueue; stream: CollectorStream };
-type Running = { pid: number; ingest: number; client: CollectorClient; end: () => Promise<void> };
+type Running = { pid: number; ingest: number; client: CollectorClient; hasExited(): boolean; end(): Promise<void> };
 
 const folder = mkdtempSync(join(tmpdir(), 'waybill-collector-'));
 const file = (name: string) => join(folder, name);
@@ -46,36 +46,36 @@ async function startCollector(): Promise<Running> {
   writeFileSync(file('collector.yaml'), stringify(config));
   const core = String(availableParallelism() - 1);
   const waybill = new URL('../cli/waybill.ts', import.meta.url).pathname;
-  const words = ['-c', core, process.execPath, waybill, 'collector', '--config', file('collector.yaml')];
-  const child = spawn('taskset', words, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
+  const args = ['-c', core, process.execPath, waybill, 'collector', '--config', file('collector.yaml')];
+  const child = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const ports = await portsOf(child.stdout);
   const [ca, cert, key] = [file('ca.crt'), file('client.crt'), file('client.key')];
   return {
     pid: child.pid!,
     ingest: ports.ingest,
     client: new CollectorClient({ collector: `https://localhost:${ports.api}`, ca, cert, key }),
+    hasExited: () => child.exitCode !== null || child.signalCode !== null,
     end() {
       child.kill();
-      return ended;
+      return exited;
     },
   };
 }
 
-/** From the log's line that says that it listens; the rest of the log is read, and passed over. */
+/** Reads the log up to the line with the ports; the rest is read and ignored. */
 function portsOf(log: Readable): Promise<{ ingest: number; api: number }> {
   return new Promise((resolve, reject) => {
     const lines = createInterface({ input: log });
     lines.on('line', (line) => {
       if (line.includes('collector listens')) resolve(JSON.parse(line) as { ingest: number; api: number });
     });
-    lines.once('close', () => reject(new Error('the collector did not begin')));
+    lines.once('close', () => reject(new Error('the collector did not start')));
   });
 }
 
 function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent {
-  const accounting = new PacketAccounting();
-  const queue = new BatchQueue(accounting, limits);
+  const queue = new BatchQueue(new PacketAccounting(), limits);
   const state = {
     version: 'bench',
     source: 'ebpf',
@@ -106,54 +106,58 @@ function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent
   return { queue, stream };
 }
 
-/** Hands an interval's records to the agents, and resolves once all are stored, joined and judged. */
-async function play(interval: Interval, agents: readonly Agent[], { client }: Running): Promise<void> {
-  const ofNode = agents.map(() => [] as Parameters<BatchQueue['enqueue']>[0][number][]);
+/** Sends an interval's records through the agents. Resolves when all are stored, joined and evaluated. */
+async function play(interval: Interval, agents: readonly Agent[], collector: Running): Promise<void> {
+  const ofNode = agents.map(() => [] as Parameters<BatchQueue['put']>[0][number][]);
   for (const { node, record } of recordsOf(interval)) ofNode[node]!.push(record);
   for (const [node, { queue }] of agents.entries()) queue.enqueue(ofNode[node]!, [], nowUs());
-  const deadline = Date.now() + patienceMs;
+  const deadline = Date.now() + maxIntervalMs;
   for (;;) {
     for (const { stream } of agents) stream.flush();
-    const waiting = agents.reduce((sum, { queue }) => sum + queue.unacknowledged.records, 0);
-    if (waiting === 0 && (await pending(client)) === 0) return;
-    if (Date.now() > deadline) throw new Error(`${waiting} records are not acknowledged after ${patienceMs / 1000} s`);
+    const unacknowledged = agents.reduce((sum, { queue }) => sum + queue.unacknowledged.records, 0);
+    if (unacknowledged === 0 && !(await hasPending(collector))) return;
+    if (Date.now() > deadline)
+      throw new Error(`${unacknowledged} records are not acknowledged after ${maxIntervalMs / 1000} s`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
 }
 
-async function pending(client: CollectorClient): Promise<number> {
-  const { value } = await client.get('/v1/status', new URLSearchParams());
-  return (value as { join: { pending: number } }).join.pending;
+/** A collector that is too busy to answer in time has records pending. */
+async function hasPending({ client, hasExited }: Running): Promise<boolean> {
+  const status = await client.get('/v1/status', new URLSearchParams()).catch(() => undefined);
+  if (hasExited()) throw new Error('the collector exited');
+  return status === undefined || (status.value as { join: { pending: number } }).join.pending > 0;
 }
 
 const count = (figure: number) => Math.round(figure).toLocaleString('en');
 
 async function main(): Promise<void> {
-  const nodeNames = Array.from({ length: nodes }, (_, node) => nodeName(node));
+  const nodeNames = numbers(nodes).map(nodeName);
   await makeCertificates({ folder, nodes: nodeNames, servers: ['localhost'], days: 1, overwrite: false });
   const collector = await startCollector();
   try {
-    process.stdout.write(`with the cluster alone: ${memoryMiB(collector.pid, 'VmRSS').toFixed(0)} MiB resident\n`);
+    process.stdout.write(`with the cluster only: ${memoryMiB(collector.pid, 'VmRSS').toFixed(0)} MiB resident\n`);
     const startUs = nowUs() - 60_000_000;
     const agents = nodeNames.map((_, node) => startAgent(node, collector.ingest, startUs - 60_000_000));
     let seconds = 0;
     for (const is of ['first', 'further'] as const) {
       const before = cpuSeconds(collector.pid);
       await play({ connections, startUs, is }, agents, collector);
-      const took = cpuSeconds(collector.pid) - before;
-      seconds += took;
-      const what = is === 'first' ? 'of connections that begin' : 'of known connections';
-      process.stdout.write(`records ${what}: ${count(recordsAnInterval / took)} a second of one processor\n`);
+      const intervalSeconds = cpuSeconds(collector.pid) - before;
+      seconds += intervalSeconds;
+      const kind = is === 'first' ? 'new' : 'known';
+      process.stdout.write(
+        `records of ${kind} connections: ${count(recordsPerInterval / intervalSeconds)} per second of one processor\n`,
+      );
     }
     const [resident, peak] = [memoryMiB(collector.pid, 'VmRSS'), memoryMiB(collector.pid, 'VmHWM')];
-    process.stdout.write(`with all of them: ${resident.toFixed(0)} MiB resident, ${peak.toFixed(0)} MiB at most\n`);
+    process.stdout.write(`with all records: ${resident.toFixed(0)} MiB resident, ${peak.toFixed(0)} MiB peak\n`);
     for (const { stream } of agents) await stream.close(0);
-    const rate = (2 * recordsAnInterval) / seconds;
-    const budgets = [
-      { name: 'collector-records', figure: rate, unit: '/s', limit: 200_000, better: 'higher' as const },
-      { name: 'collector-memory', figure: peak, unit: 'MiB', limit: 600, better: 'lower' as const },
-    ];
-    for (const budget of budgets) process.stdout.write(`${budgetLine(budget)}\n`);
+    const rate = (2 * recordsPerInterval) / seconds;
+    printBudgets(
+      { name: 'collector-records', figure: rate, unit: '/s', limit: 200_000, better: 'higher' },
+      { name: 'collector-memory', figure: peak, unit: 'MiB', limit: 600, better: 'lower' },
+    );
   } finally {
     await collector.end();
     rmSync(folder, { recursive: true });

@@ -1,8 +1,8 @@
-// Conversations whose frames benchmarks write into capture files: headers as real ones have them (options, flags, sequence
-// numbers, sizes), without checksums, and without payload.
+// Conversations for capture files: realistic headers (options, flags, sequence numbers, sizes), without checksums and
+// without payload.
 
-/** Headers of a frame, with two tags or IPv6 and every option written here, fit into it. */
-export const mostHeaderBytes = 128;
+/** Large enough for the headers of every frame written here. */
+export const maxHeaderBytes = 128;
 
 const FIN_ACK = 0x11;
 const SYN = 0x02;
@@ -41,7 +41,7 @@ export class Conversation {
 
   /** Writes the headers of the next frame; returns the frame's length on the wire. */
   next(into: Buffer, start: number): number {
-    into.fill(0, start, start + mostHeaderBytes);
+    into.fill(0, start, start + maxHeaderBytes);
     const nth = this.#sent++;
     return this.#headers.transport === 'tcp' ? this.#tcp(into, start, nth) : this.#udp(into, start, nth);
   }
@@ -50,7 +50,7 @@ export class Conversation {
     const isSyn = nth < 2;
     const isEnd = nth >= this.#packets - 3;
     const payload = isSyn || isEnd || nth === 2 ? 0 : this.#payload();
-    // Handshake and farewell in turn; in between a server says more than its client.
+    // Client and server alternate in handshake and shutdown; in between the server sends more than the client.
     const fromClient = isSyn || isEnd ? nth % 2 === 0 : nth === 2 || this.#random() < 0.4;
     const options = isSyn ? synOptions : timeOptions;
     const headerBytes = 20 + options.length;
@@ -68,7 +68,7 @@ export class Conversation {
     return at + headerBytes + payload - start;
   }
 
-  /** Both ends say farewell, and the first acknowledges it. */
+  /** At the end both sides send FIN, and the last packet is an ACK. */
   #flags(nth: number, payload: number): number {
     if (nth < 2) return nth === 0 ? SYN : SYN_ACK;
     if (payload > 0) return PSH_ACK;

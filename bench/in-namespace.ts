@@ -1,14 +1,14 @@
-// Runs a benchmark as a process of its own on one processor, in a network namespace of its own that goes with it.
+// Runs a benchmark in a process on one processor, in a network namespace that ends with the process.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 const inside = 'WAYBILL_BENCH_INSIDE';
 
-/** Outside it starts `file` again, inside it runs `main`. */
+/** Outside the namespace: starts `file` again inside. Inside: runs `main`. */
 export async function inNamespace(file: string, main: () => void | Promise<void>): Promise<void> {
   if (process.env[inside] !== undefined) return main();
-  const words = ['-c', '1', 'unshare', '-n', '--kill-child', process.execPath, '--expose-gc', file];
-  const child = spawn('taskset', words, { stdio: 'inherit', env: { ...process.env, [inside]: '1' } });
+  const args = ['-c', '1', 'unshare', '-n', '--kill-child', process.execPath, '--expose-gc', file];
+  const child = spawn('taskset', args, { stdio: 'inherit', env: { ...process.env, [inside]: '1' } });
   const [code] = (await once(child, 'exit')) as [number | null];
   process.exitCode = code ?? 2;
 }

@@ -1,5 +1,5 @@
-// What a verdict costs, from the cache and without it, and what a change costs, with 10,000 pods and 2,000 policies; and
-// how each grows with the cluster. One process, one core.
+// The cost of a verdict, with and without the cache, and of a change, with 10,000 pods and 2,000 policies; and how both
+// grow with the cluster. One process, one core.
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -8,16 +8,11 @@ import type { Flow, Party } from '../model/verdict.ts';
 import { CachedJudge } from '../policy/cached-judge.ts';
 import { judge } from '../policy/judge.ts';
 import { defaultPolicyOptions } from '../policy/options.ts';
+import type { PodParty } from '../policy/peers.ts';
 import { compilePolicies, type PolicySet, withPolicy } from '../policy/policy-set.ts';
-import { budgetLine, percentile } from './budget.ts';
-import {
-  clusterPolicies,
-  clusterPolicyOf,
-  networkPolicyOf,
-  type PodParty,
-  type PolicyCluster,
-  policyCluster,
-} from './policy-cluster.ts';
+import { percentile, printBudgets } from './budget.ts';
+import { numbers } from './cluster.ts';
+import { clusterPolicies, clusterPolicyOf, networkPolicyOf, type PolicyLoad, policyLoad } from './policy-load.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -28,10 +23,10 @@ const sizes = [
   { pods: 50_000, policies: 10_000 },
 ];
 const budgetPods = 10_000;
-const questions = 100_000;
-const kept = 2 ** 18;
+const flowCount = 100_000;
+const cacheSize = 2 ** 18;
 const turns = 15;
-const changes = 500;
+const changeCount = 500;
 
 const changeKinds = ['a NetworkPolicy', 'a cluster policy', 'a pod', 'a namespace'] as const;
 type ChangeKind = (typeof changeKinds)[number];
@@ -43,104 +38,101 @@ type Figures = {
   mib: number;
 };
 
-/** What pods ask: half of their own namespace, a quarter of another, a quarter of the outside, on a few ports. */
-function crossings({ pods, outside }: PolicyCluster): Flow[] {
+/** Flows of random pods: half to their own namespace, a quarter to any pod, a quarter to the outside, on a few ports. */
+function flowsOf({ pods, outside }: PolicyLoad): Flow[] {
   let state = 42;
-  const below = (most: number) => {
+  const below = (limit: number) => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return Math.floor((state / 2 ** 32) * most);
+    return Math.floor((state / 2 ** 32) * limit);
   };
-  const namespaces = Math.ceil(pods.length / 100);
+  const oneOf = <One>(list: readonly One[]) => list[below(list.length)]!;
   const ports = [8080, 443, 9003, 8050, 5432];
-  return Array.from({ length: questions }, () => {
-    const initiator = below(pods.length);
+  return Array.from({ length: flowCount }, () => {
+    const own = oneOf(pods);
     const kind = below(4);
-    const sameNamespace = (initiator % namespaces) + namespaces * below(Math.floor(pods.length / namespaces));
-    const responder: Party =
-      kind < 2 ? pods[sameNamespace]! : kind === 2 ? pods[below(pods.length)]! : outside[below(outside.length)]!;
+    const responder: Party = kind < 2 ? oneOf(own) : kind === 2 ? oneOf(oneOf(pods)) : oneOf(outside);
     const dns = below(10) === 0;
     return {
-      initiator: pods[initiator]!,
+      initiator: oneOf(own),
       responder,
       protocol: dns ? UDP : TCP,
-      port: dns ? 53 : ports[below(ports.length)]!,
+      port: dns ? 53 : oneOf(ports),
     };
   });
 }
 
-/** Verdicts a second: of the turns the upper quartile, for what else runs on the machine only ever takes away. */
-function rate(asked: readonly Flow[], ask: (crossing: Flow) => unknown): number {
+/** Verdicts per second: the upper quartile of all turns, because other processes can only make a turn slower. */
+function rate(flows: readonly Flow[], judgeFlow: (flow: Flow) => unknown): number {
   const rates: number[] = [];
   for (let turn = 0; turn < turns; turn++) {
-    const begun = performance.now();
-    for (const crossing of asked) ask(crossing);
-    rates.push((asked.length * 1000) / (performance.now() - begun));
+    const startMs = performance.now();
+    for (const flow of flows) judgeFlow(flow);
+    rates.push((flows.length * 1000) / (performance.now() - startMs));
   }
   return percentile(rates, 0.75);
 }
 
-type Changed = { set: PolicySet; pods: readonly PodParty[] };
+type State = { set: PolicySet; pods: readonly PodParty[] };
 
-/** The n-th change of its kind, with the pods of the namespace that it is of as they are after it. */
-const changed: Record<
-  ChangeKind,
-  (n: number, set: PolicySet, namespace: number, pods: readonly PodParty[]) => Changed
-> = {
-  'a NetworkPolicy': (n, set, namespace, pods) => ({
-    set: withPolicy(set, networkPolicyOf(namespace, 1 + (n % 15), `changed-${n}`)),
-    pods,
-  }),
-  'a cluster policy': (n, set, _, pods) => ({
-    set: withPolicy(set, clusterPolicyOf(n % clusterPolicies, `changed-${n}`)),
-    pods,
-  }),
-  'a pod': (n, set, _, [first, ...others]) => ({
-    set,
-    pods: [{ ...first!, labels: { ...first!.labels, 'pod-template-hash': `changed-${n}` } }, ...others],
-  }),
-  'a namespace': (n, set, _, pods) => {
-    const namespaceLabels = { ...pods[0]!.namespaceLabels, stage: `changed-${n}` };
-    return { set, pods: pods.map((pod) => ({ ...pod, namespaceLabels })) };
+/** The n-th change of each kind, to a namespace with these pods. Prepared outside of the measured time. */
+const changes: Record<ChangeKind, (n: number, namespace: number) => (state: State) => State> = {
+  'a NetworkPolicy': (n, namespace) => {
+    const policy = networkPolicyOf(namespace, 1 + (n % 15));
+    return ({ set, pods }) => ({ set: withPolicy(set, policy), pods });
   },
+  'a cluster policy': (n) => {
+    const policy = clusterPolicyOf(n % clusterPolicies);
+    return ({ set, pods }) => ({ set: withPolicy(set, policy), pods });
+  },
+  'a pod':
+    (n) =>
+    ({ set, pods: [first, ...others] }) => ({
+      set,
+      pods: [{ ...first!, labels: { ...first!.labels, 'pod-template-hash': `changed-${n}` } }, ...others],
+    }),
+  'a namespace':
+    (n) =>
+    ({ set, pods }) => {
+      const namespaceLabels = { ...pods[0]!.namespaceLabels, stage: `changed-${n}` };
+      return { set, pods: pods.map((pod) => ({ ...pod, namespaceLabels })) };
+    },
 };
 
-/** From a change to the new verdict of every pod of a namespace, each asked by its first. 99 of 100 changes. */
-function changeMs(kind: ChangeKind, cluster: PolicyCluster, before: PolicySet, cache: CachedJudge): number {
-  const byNamespace = Map.groupBy(cluster.pods, (pod) => pod.namespace);
+/** From a change to the new verdicts from the first pod of a namespace to all of its pods: the 99th percentile. */
+function changeMs(kind: ChangeKind, pods: PolicyLoad['pods'], before: PolicySet, cache: CachedJudge): number {
   let set = before;
-  const figures: number[] = [];
-  for (let n = 0; n < changes; n++) {
-    const namespace = (n * 13) % byNamespace.size;
-    const pods = byNamespace.get(`ns-${namespace}`)!;
-    const begun = performance.now();
-    const after = changed[kind](n, set, namespace, pods);
+  const figures = numbers(changeCount).map((n) => {
+    const namespace = (n * 13) % pods.length;
+    const change = changes[kind](n, namespace);
+    const startMs = performance.now();
+    const after = change({ set, pods: pods[namespace]! });
     set = after.set;
     for (const responder of after.pods) {
       cache.judge({ initiator: after.pods[0]!, responder, protocol: TCP, port: 8080 }, set);
     }
-    figures.push(performance.now() - begun);
-  }
+    return performance.now() - startMs;
+  });
   return percentile(figures, 0.99);
 }
 
 function measure(pods: number, policies: number): Figures {
-  const cluster = policyCluster(pods, policies);
-  const asked = crossings(cluster);
+  const load = policyLoad(pods, policies);
+  const flows = flowsOf(load);
   collectGarbage();
   const before = process.memoryUsage().heapUsed;
-  const begun = performance.now();
-  const set = compilePolicies(cluster.policies);
-  const buildMs = performance.now() - begun;
-  const cache = new CachedJudge(defaultPolicyOptions, kept);
-  for (const crossing of asked) cache.judge(crossing, set);
+  const startMs = performance.now();
+  const set = compilePolicies(load.policies);
+  const buildMs = performance.now() - startMs;
+  const cache = new CachedJudge(defaultPolicyOptions, cacheSize);
+  for (const flow of flows) cache.judge(flow, set);
   collectGarbage();
   const mib = (process.memoryUsage().heapUsed - before) / 2 ** 20;
   return {
-    cached: rate(asked, (crossing) => cache.judge(crossing, set)),
-    uncached: rate(asked, (crossing) => judge(crossing, set, defaultPolicyOptions)),
+    cached: rate(flows, (flow) => cache.judge(flow, set)),
+    uncached: rate(flows, (flow) => judge(flow, set, defaultPolicyOptions)),
     buildMs,
     changeMs: Object.fromEntries(
-      changeKinds.map((kind) => [kind, changeMs(kind, cluster, set, cache)]),
+      changeKinds.map((kind) => [kind, changeMs(kind, load.pods, set, cache)]),
     ) as Figures['changeMs'],
     mib,
   };
@@ -150,7 +142,7 @@ for (const { pods, policies } of sizes) {
   const { cached, uncached, buildMs, changeMs: change, mib } = measure(pods, policies);
   process.stdout.write(
     `${pods} pods, ${policies} policies: ${rounded(cached)} verdicts/s from the cache, ${rounded(uncached)} without, ` +
-      `built in ${buildMs.toFixed(1)} ms, ${mib.toFixed(0)} MiB with ${questions} verdicts kept; ` +
+      `built in ${buildMs.toFixed(1)} ms, ${mib.toFixed(0)} MiB with ${flowCount} verdicts cached; ` +
       `a change (p99) of ${changeKinds.map((kind) => `${kind} ${change[kind].toFixed(2)} ms`).join(', ')}\n`,
   );
   if (pods !== budgetPods) continue;
@@ -172,10 +164,10 @@ for (const { pods, policies } of sizes) {
       better: 'lower',
     },
   ] as const) {
-    process.stdout.write(`${budgetLine(budget)}\n`);
+    printBudgets(budget);
   }
 }
 
-function rounded(aSecond: number): string {
-  return Math.round(aSecond).toLocaleString('en');
+function rounded(perSecond: number): string {
+  return Math.round(perSecond).toLocaleString('en');
 }

@@ -1,6 +1,6 @@
-// One measured run over a capture file, as a program of its own (bench/replay.ts): `node replay-run.ts WHAT FILE` prints
-// the packets that it counted. `walk`: only steps from packet to packet. `read`: what `waybill replay` reads, nothing done
-// with it. `records`: what it does from the file to connection records.
+// One measured run over a capture file, as a process of its own (bench/replay.ts): `node replay-run.ts RUN FILE` prints
+// the number of packets. `walk`: only steps from packet to packet. `read`: the reader of `waybill replay` alone.
+// `records`: `waybill replay` from the file to connection records.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { useCompileCache } from '../cli/compile-cache.ts';
 
@@ -9,29 +9,29 @@ const { readCaptureFile } = await import('../agent/capture/pcap/capture-file.ts'
 const { replayFile } = await import('../agent/capture/pcap/replay.ts');
 const { PacketAccounting } = await import('../accounting/accounting.ts');
 
-const pieceBytes = 4 * 1024 * 1024;
+const chunkBytes = 4 * 1024 * 1024;
 
 const runs: Record<string, (path: string) => number | Promise<number>> = { walk, read, records };
 
-/** Reads the length of each packet or block, believes it, and touches nothing else: no reader does less. */
+/** Reads the length of each packet or block, unchecked, and nothing else: the minimum of any reader. */
 function walk(path: string): number {
   const file = openSync(path, 'r');
-  const piece = Buffer.allocUnsafe(pieceBytes);
-  let held = readSync(file, piece);
-  const isPcap = piece.readUInt32LE(0) === 0xa1b2c3d4;
+  const chunk = Buffer.allocUnsafe(chunkBytes);
+  let held = readSync(file, chunk);
+  const isPcap = chunk.readUInt32LE(0) === 0xa1b2c3d4;
   const [lengthAt, around] = isPcap ? [8, 16] : [4, 0];
   let packets = isPcap ? 0 : -2; // blocks of the section and of its interface
   let at = isPcap ? 24 : 0;
   while (held > 0) {
     while (at + 16 <= held) {
-      at += piece.readUInt32LE(at + lengthAt) + around;
+      at += chunk.readUInt32LE(at + lengthAt) + around;
       packets += 1;
     }
-    // What hangs over the piece is read again, or its header is.
+    // Keeps the incomplete record at the end of the chunk; a record beyond it is skipped in the next chunk.
     const rest = Math.max(0, held - at);
-    piece.copyWithin(0, held - rest, held);
+    chunk.copyWithin(0, held - rest, held);
     at = Math.max(0, at - held);
-    const got = readSync(file, piece, rest, pieceBytes - rest, null);
+    const got = readSync(file, chunk, rest, chunkBytes - rest, null);
     held = got === 0 ? 0 : rest + got;
   }
   closeSync(file);
@@ -59,5 +59,5 @@ async function records(path: string): Promise<number> {
   return packets;
 }
 
-const [what = '', path = ''] = process.argv.slice(2);
-process.stdout.write(`${await runs[what]!(path)}\n`);
+const [run = '', path = ''] = process.argv.slice(2);
+process.stdout.write(`${await runs[run]!(path)}\n`);

@@ -1,37 +1,37 @@
-// From a capture file to connection records, against what others do of the same file: nfpcapd (from the file to flow
-// records on disk), softflowd (from the file to flows in memory), and the floor under all of them. Each is a program of
-// its own on one core, from its start to its end; packets/s are those of the processor's time, so that who else uses the
-// core does not matter.
+// From a capture file to connection records, compared with other programs on the same file: nfpcapd (flow records on
+// disk), softflowd (flows in memory), and the minimum of any reader. Each runs as a process on one core, from start to
+// exit. Packets/s are per second of processor time: other users of the core do not matter.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { budgetLine, percentile } from './budget.ts';
+import { median, printBudgets } from './budget.ts';
 import { type Framing, pcap, pcapng, type Traffic, writeCapture } from './capture-file.ts';
-import { clusterManifest } from './replay-cluster.ts';
+import { clusterManifest } from './replay-load.ts';
 
 const rounds = 5;
 const program = (name: string) => new URL(name, import.meta.url).pathname;
 const million = 1_000_000;
 
-type File = { name: string; says: string; framing: Framing; traffic: Traffic };
+type File = { name: string; description: string; framing: Framing; traffic: Traffic };
 
 const files: readonly File[] = [
   {
     name: 'tcp.pcap',
-    says: '2,000,000 TCP packets in 65,000 connections, 2,000 at once',
+    description: '2,000,000 TCP packets in 65,000 connections, 2,000 at once',
     framing: pcap,
     traffic: { packets: 2 * million, connections: 65_000, atOnce: 2_000, mix: 'tcp' },
   },
   {
     name: 'scattered.pcap',
-    says: '2,000,000 TCP packets in 65,000 connections, all at once',
+    description: '2,000,000 TCP packets in 65,000 connections, all at once',
     framing: pcap,
     traffic: { packets: 2 * million, connections: 65_000, atOnce: 65_000, mix: 'tcp' },
   },
   {
     name: 'varied.pcapng',
-    says: '1,000,000 packets in 32,000 connections, 2,000 at once: IPv4 and IPv6, TCP and UDP, with and without a VLAN tag',
+    description:
+      '1,000,000 packets in 32,000 connections, 2,000 at once: IPv4 and IPv6, TCP and UDP, with and without a VLAN tag',
     framing: pcapng,
     traffic: { packets: million, connections: 32_000, atOnce: 2_000, mix: 'varied' },
   },
@@ -41,13 +41,13 @@ type Contender = {
   name: string;
   command(file: string, folder: string): string[];
   rounds: number;
-  /** How many packets it says it counted; not asked where it cannot be known. */
+  /** The number of packets that it reports; missing if it reports none. */
   counted?(stdout: string, folder: string): number;
 };
 
-const ownRun = (name: string, what: string): Contender => ({
+const ownRun = (name: string, run: string): Contender => ({
   name,
-  command: (file) => [process.execPath, program('replay-run.ts'), what, file],
+  command: (file) => [process.execPath, program('replay-run.ts'), run, file],
   rounds,
   counted: Number,
 });
@@ -74,7 +74,7 @@ const contenders: readonly Contender[] = [
   nfpcapd,
   softflowd,
   {
-    name: 'waybill replay, judging included',
+    name: 'waybill replay, verdicts included',
     rounds: 1,
     command: (file, folder) => {
       const cluster = join(folder, 'cluster.json');
@@ -84,7 +84,7 @@ const contenders: readonly Contender[] = [
   },
 ];
 
-/** Seconds of one core; throws where the contender did not count every packet. */
+/** Seconds of one core. Throws if the contender did not count every packet. */
 function measured(contender: Contender, path: string, packets: number, scratch: string): number {
   const folder = join(scratch, 'run');
   mkdirSync(folder);
@@ -95,7 +95,7 @@ function measured(contender: Contender, path: string, packets: number, scratch: 
       encoding: 'utf8',
       maxBuffer: 256 * million,
     });
-    if (status !== 0) throw new Error(`${contender.name} ended with ${status}`);
+    if (status !== 0) throw new Error(`${contender.name} exited with ${status}`);
     const counted = contender.counted?.(stdout, folder) ?? packets;
     if (counted !== packets) throw new Error(`${contender.name} counted ${counted} of ${packets} packets`);
     const [user, system] = stderr.trim().split(' ').map(Number);
@@ -105,7 +105,7 @@ function measured(contender: Contender, path: string, packets: number, scratch: 
   }
 }
 
-/** Seconds of each contender, a figure a round: in turn, so that what changes on the machine changes for all. */
+/** Seconds of each contender, one figure per round. They run in turn: a change of the machine's load affects all. */
 function race({ name, framing, traffic }: File, scratch: string): Map<Contender, number[]> {
   const path = join(scratch, name);
   writeCapture(path, framing, traffic);
@@ -121,12 +121,9 @@ function race({ name, framing, traffic }: File, scratch: string): Map<Contender,
   return seconds;
 }
 
-/** How many times faster than the peer, round by round; the median of that. */
+/** The median over all rounds of: how many times faster than the peer. */
 function timesFaster(own: readonly number[], peer: readonly number[]): number {
-  return percentile(
-    own.map((seconds, round) => peer[round]! / seconds),
-    0.5,
-  );
+  return median(own.map((seconds, round) => peer[round]! / seconds));
 }
 
 function run(command: string, ...args: string[]): string {
@@ -139,9 +136,9 @@ try {
   for (const file of files) {
     const seconds = race(file, scratch);
     const peer = seconds.get(nfpcapd)!;
-    process.stdout.write(`${file.name}: ${file.says}\n`);
+    process.stdout.write(`${file.name}: ${file.description}\n`);
     for (const [{ name }, figures] of seconds) {
-      const rate = Math.round(file.traffic.packets / percentile(figures, 0.5)).toLocaleString('en');
+      const rate = Math.round(file.traffic.packets / median(figures)).toLocaleString('en');
       const times = timesFaster(figures, peer).toFixed(2);
       process.stdout.write(`  ${name.padEnd(36)} ${rate.padStart(11)} packets/s  ${times} x nfpcapd\n`);
     }
@@ -150,6 +147,4 @@ try {
 } finally {
   rmSync(scratch, { recursive: true });
 }
-process.stdout.write(
-  `${budgetLine({ name: 'replay-vs-nfpcapd', figure: worst, unit: 'x', limit: 1, better: 'higher' })}\n`,
-);
+printBudgets({ name: 'replay-vs-nfpcapd', figure: worst, unit: 'x', limit: 1, better: 'higher' });

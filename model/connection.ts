@@ -3,15 +3,19 @@ import type { Endpoint, Placement } from './endpoint.ts';
 import type { ObservationPoint, PerDirection, Tuple } from './record.ts';
 import type { VerdictName } from './verdict.ts';
 
-export type Outcome = 'established' | 'refused' | 'unanswered';
+export const outcomes = ['established', 'refused', 'unanswered'] as const;
+export type Outcome = (typeof outcomes)[number];
 
-export type DeliveryUnknownReason =
-  | 'responder-outside' // no interface of ours is where it would arrive
-  | 'not-watched' // no agent watched the responder's interface for the whole time
-  | 'losses' // the responder's agent lost packets meanwhile
-  | 'filters-changed' // seen, while who else filters on that interface changed
-  | 'half-visible' // one direction is never seen on that interface
-  | 'backend-not-known'; // which endpoint of the Service got it is not known
+/** Why it is not known whether packets were delivered (docs/glossary.md). */
+export const deliveryUnknownReasons = [
+  'responder-outside', // the responder is not behind a pod interface
+  'not-watched', // no agent watched the responder's interface for the whole time
+  'losses', // the responder's agent lost packets in that time
+  'filters-changed', // seen, but other TC programs on that interface changed and may have dropped it
+  'half-visible', // one direction is never seen on that interface
+  'backend-not-known', // it is not known which endpoint of the Service got the connection
+] as const;
+export type DeliveryUnknownReason = (typeof deliveryUnknownReasons)[number];
 
 /** Whether the initiator's packets were seen at the responder's interface (join.md, "Delivered"). */
 export type Delivered =

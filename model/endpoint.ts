@@ -24,4 +24,5 @@ export function namesText({ names = [] }: Pick<Endpoint, 'names'>): string {
   return others.length === 0 ? newest : `${newest} +${others.length}`;
 }
 
-export type Placement = 'same-node' | 'cross-node' | 'egress' | 'ingress' | 'host';
+export const placements = ['same-node', 'cross-node', 'egress', 'ingress', 'host'] as const;
+export type Placement = (typeof placements)[number];

@@ -2,7 +2,7 @@
 // the bridge's and the pods' gateway. Traffic between pods of a node is switched and never takes its forward path.
 import { type Address, addressBytes, addressFromBytes, type Prefix, prefixContainsBytes } from '../../model/address.ts';
 import type { LabNode, LabPod } from '../topology/cluster.ts';
-import { addAddress, linkGateway, type NamespacePlan } from './plan.ts';
+import { addAddress, endpointPlan, linkGateway, type NamespacePlan } from './plan.ts';
 
 const bridge = 'cni0';
 
@@ -27,20 +27,10 @@ export function bridgedSide(link: string): string[] {
 
 export function bridgedPodPlan(namespace: string, pod: LabPod, node: LabNode, mtu: number): NamespacePlan {
   const blocks = pod.addresses.map((address) => ({ address, block: blockOf(address, node) }));
-  return {
-    namespace,
-    settings: ['echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_ra', 'echo 0 > /proc/sys/net/ipv4/conf/eth0/rp_filter'],
-    ip: [
-      'link set lo up',
-      `link set eth0 mtu ${mtu} addrgenmode none`,
-      'link set eth0 up',
-      ...blocks.map(({ address, block }) => addAddress(`${address}/${block.bits}`, 'eth0')),
-      ...blocks.map(({ block }) => `route add default via ${gatewayOf(block)} dev eth0`),
-    ],
-    bridge: [],
-    nft: [],
-    after: [],
-  };
+  return endpointPlan(namespace, mtu, [
+    ...blocks.map(({ address, block }) => addAddress(`${address}/${block.bits}`, 'eth0')),
+    ...blocks.map(({ block }) => `route add default via ${gatewayOf(block)} dev eth0`),
+  ]);
 }
 
 function blockOf(address: Address, node: LabNode): Prefix {

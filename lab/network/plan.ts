@@ -69,25 +69,27 @@ export function gatewayOn(link: string): string[] {
   ];
 }
 
-/** The setup inside a pod or an outside host: its addresses, and a default route through the gateway. */
+/** The setup inside a pod or an outside host: its link, then its addresses and routes (`ip`). */
+export function endpointPlan(namespace: string, mtu: number, ip: readonly string[]): NamespacePlan {
+  return {
+    namespace,
+    settings: ['echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_ra', 'echo 0 > /proc/sys/net/ipv4/conf/eth0/rp_filter'],
+    ip: ['link set lo up', `link set eth0 mtu ${mtu} addrgenmode none`, 'link set eth0 up', ...ip],
+    bridge: [],
+    nft: [],
+    after: [],
+  };
+}
+
+/** A pod or an outside host that shares no subnet: its addresses, and a default route through the gateway. */
 export function leafPlan(namespace: string, addresses: readonly Address[], mtu: number): NamespacePlan {
   const routes = addresses.some((address) => !isIpv6(address))
     ? [`route add ${linkGateway.ipv4} dev eth0 scope link`, `route add default via ${linkGateway.ipv4} dev eth0`]
     : [];
   const routes6 = addresses.some(isIpv6) ? [`route add default via ${linkGateway.ipv6} dev eth0`] : [];
-  return {
-    namespace,
-    settings: ['echo 0 > /proc/sys/net/ipv6/conf/eth0/accept_ra', 'echo 0 > /proc/sys/net/ipv4/conf/eth0/rp_filter'],
-    ip: [
-      'link set lo up',
-      `link set eth0 mtu ${mtu} addrgenmode none`,
-      'link set eth0 up',
-      ...addresses.map((address) => addAddress(hostPrefix(address), 'eth0')),
-      ...routes,
-      ...routes6,
-    ],
-    bridge: [],
-    nft: [],
-    after: [],
-  };
+  return endpointPlan(namespace, mtu, [
+    ...addresses.map((address) => addAddress(hostPrefix(address), 'eth0')),
+    ...routes,
+    ...routes6,
+  ]);
 }

@@ -18,7 +18,7 @@ export async function claim(id: LabId): Promise<string> {
   const folder = labFolder(id);
   // Renamed into place: another process that looks for leftovers never finds a folder without its owner.
   const unclaimed = await mkdtemp(join(tmpdir(), 'waybill-unclaimed-'));
-  await writeFile(join(unclaimed, 'owner'), `${process.pid} ${startOf(await processStat(process.pid))}\n`);
+  await writeFile(join(unclaimed, 'holder'), `${process.pid} ${startOf(await processStat(process.pid))}\n`);
   await rename(unclaimed, folder);
   return folder;
 }
@@ -82,7 +82,7 @@ function endProcess(pid: number): void {
 }
 
 async function ownerOf(folder: string): Promise<Owner> {
-  const recorded = await readFile(join(folder, 'owner'), 'utf8').catch((error: NodeJS.ErrnoException) => error);
+  const recorded = await readFile(join(folder, 'holder'), 'utf8').catch((error: NodeJS.ErrnoException) => error);
   if (typeof recorded !== 'string') return recorded.code === 'EACCES' ? 'another-user' : 'gone';
   const [pid, start] = recorded.trim().split(' ');
   if (pid === undefined || pid === '') return 'gone';

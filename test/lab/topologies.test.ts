@@ -45,7 +45,7 @@ function comparableFindings({ findings, connections, traffic }: RunResult): stri
   for (const connection of connections) {
     const { finding, initiator, responder, protocol, port, initiatorPort, verdict, outcome } = connection;
     if (finding === undefined) continue;
-    // Where the topology allows sources to differ, the label stands in for the value.
+    // Where the topology allows sources to differ, the expected values replace the reported one.
     const label = traffic.find((one) => one.protocol === protocol && one.sourcePort === initiatorPort)?.label;
     const delivered = label !== undefined && label.delivered.length > 1 ? label.delivered : connection.delivered;
     const ends = `${nameOf(initiator)} -> ${nameOf(responder)} ${protocol} ${port ?? ''}`;

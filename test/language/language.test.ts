@@ -10,7 +10,7 @@ import { program } from '../../cli/waybill.ts';
 import { findingKinds, verdictNames } from '../../collector/api/parameters.ts';
 import { collectorSchema } from '../../collector/config.ts';
 import { settingNames } from '../../config/setting-names.ts';
-import { deliveryDoubts, outcomes } from '../../model/connection.ts';
+import { deliveryUnknownReasons, outcomes } from '../../model/connection.ts';
 import { placements } from '../../model/endpoint.ts';
 import { severities } from '../../model/finding.ts';
 import { maxWords, sentencesOf, sentencesOfMarkdown, wordCount } from './sentences.ts';
@@ -107,7 +107,7 @@ t.test('the glossary explains every word that Waybill shows', async (t) => {
     ...findingKinds,
     ...verdictNames,
     ...placements,
-    ...deliveryDoubts,
+    ...deliveryUnknownReasons,
     ...Object.keys(ignoredReasons),
     ...Object.keys(lossReasons),
   ];
