@@ -108,7 +108,7 @@ function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent
 
 /** Sends an interval's records through the agents. Resolves when all are stored, joined and evaluated. */
 async function play(interval: Interval, agents: readonly Agent[], collector: Running): Promise<void> {
-  const ofNode = agents.map(() => [] as Parameters<BatchQueue['put']>[0][number][]);
+  const ofNode = agents.map(() => [] as Parameters<BatchQueue['enqueue']>[0][number][]);
   for (const { node, record } of recordsOf(interval)) ofNode[node]!.push(record);
   for (const [node, { queue }] of agents.entries()) queue.enqueue(ofNode[node]!, [], nowUs());
   const deadline = Date.now() + maxIntervalMs;
