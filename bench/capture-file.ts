@@ -11,7 +11,7 @@ export const servers = 100;
 export const serverPorts: readonly number[] = [443, 5432, 6379, 8080, 9092];
 
 const snapLength = 128;
-/** Of each connection: handshake, request, answer and shutdown. */
+/** A connection has at least handshake, request, answer and shutdown. */
 const minPackets = 8;
 const meanGapUs = 100;
 const beginSeconds = 1_750_000_000;

@@ -18,7 +18,7 @@ export type ClusterSize = {
   workloadsPerNamespace: number;
 };
 
-/** Labels besides those that every object has, and the ports of every pod. */
+/** Labels in addition to those of every object, and the ports of every pod. */
 export type ClusterDetails = {
   namespaceLabels?(namespace: number): Labels;
   podLabels?(workload: number): Labels;

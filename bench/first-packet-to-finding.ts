@@ -9,7 +9,7 @@ import type { FindingJson } from '../model/json.ts';
 import { median, percentile, printBudgets } from './budget.ts';
 
 const topology = new URL('topology.yaml', import.meta.url).pathname;
-/** Of each kind. */
+/** Connections of each kind. */
 const probes = 50;
 const firstPort = 20_000;
 /** A finding that has not arrived by then is an error. */
@@ -17,7 +17,7 @@ const maxWaitMs = 20_000;
 const limitS = 2;
 
 type Kind = { name: string; from: string; to: string; outcome: string };
-/** Of the topology: web -> db is denied and nothing enforces it; batch -> vault is denied and dropped. */
+/** In the topology, web -> db is denied and nothing enforces it; batch -> vault is denied and dropped. */
 const kinds: readonly Kind[] = [
   { name: 'delivered (bypass)', from: 'web-0', to: 'db-0', outcome: 'bypass' },
   { name: 'dropped (blocked)', from: 'batch-0', to: 'vault-0', outcome: 'blocked' },

@@ -1,5 +1,5 @@
 // The load of the policy benchmark: a cluster of any size with a default-deny in each namespace, policies by label, port
-// and block, and cluster policies of both tiers. As the parties and policies that Waybill reads from such objects.
+// and block, and cluster policies of both tiers. The objects are already read into Waybill's parties and policies.
 import { Parties } from '../collector/identity/parties.ts';
 import type { Address } from '../model/address.ts';
 import { isPolicy, type Policy } from '../model/kubernetes.ts';

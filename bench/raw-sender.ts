@@ -1,5 +1,5 @@
-// Sends frames as fast as one core can, by sendmmsg on a packet socket: unlike those of a transmit ring they lie in one
-// piece, as those of programs do. The frames are in fixed memory, whose addresses their headers hold.
+// Sends frames as fast as one core can, by sendmmsg on a packet socket. Packets of a transmit ring would consist of several
+// pieces of memory, unlike those of programs. The frames are in fixed memory, because their headers contain addresses.
 import { closeFd, sendmmsg } from '../kernel/libc.ts';
 import { type FixedMemory, fixedMemory } from '../kernel/memory.ts';
 import { bindPacketSocket, openPacketSocket } from '../kernel/packet-socket.ts';
@@ -15,7 +15,7 @@ export class RawSender {
     this.#fd = openPacketSocket();
     if (bindPacketSocket(this.#fd, interfaceIndex, 0) !== 0) throw new Error('the packet socket cannot be bound');
     for (let from = 0; from < frames.length; from += batch)
-      this.#batches.push(arenaOf(frames.slice(from, from + batch)));
+      this.#batches.push(batchOf(frames.slice(from, from + batch)));
   }
 
   close(): void {
@@ -24,7 +24,7 @@ export class RawSender {
     this.#batches.length = 0;
   }
 
-  /** Sends at least so many packets, going round the frames; returns how many. */
+  /** Sends at least `packets` packets, repeating the frames. Returns how many it sent. */
   send(packets: number): number {
     let sent = 0;
     for (let at = 0; sent < packets; at = (at + 1) % this.#batches.length) {
@@ -35,7 +35,8 @@ export class RawSender {
   }
 }
 
-function arenaOf(frames: readonly Buffer[]): { memory: FixedMemory; count: number } {
+/** The mmsghdr structures of the frames, their iovec structures, and the frames. */
+function batchOf(frames: readonly Buffer[]): { memory: FixedMemory; count: number } {
   const count = frames.length;
   const vectorsAt = count * headerBytes;
   let at = vectorsAt + count * vectorBytes;

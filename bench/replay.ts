@@ -105,7 +105,7 @@ function measured(contender: Contender, path: string, packets: number, scratch: 
   }
 }
 
-/** Seconds of each contender, one figure per round. They run in turn: a change of the machine's load affects all. */
+/** Seconds of each contender, one figure per round. They alternate: a change of the machine's load affects all. */
 function race({ name, framing, traffic }: File, scratch: string): Map<Contender, number[]> {
   const path = join(scratch, name);
   writeCapture(path, framing, traffic);

@@ -11,7 +11,7 @@ export class ObjectCache {
     this.#receive = receive;
   }
 
-  /** An object with the same name and another uid replaces one that was deleted, so that one is reported as gone first. */
+  /** If the uid of an object changes, the former object was deleted, so it is reported as gone first. */
   put(object: ClusterObject, atUs: number): void {
     const key = objectKey(object);
     const former = this.#objects.get(key);

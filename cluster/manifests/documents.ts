@@ -11,7 +11,7 @@ export type Document = {
   raw: unknown;
   /** `db.yaml:14`: the line of the part, or of the nearest existing part that contains it. */
   locate: (path: Path) => string;
-  /** Like `locate`, but never parses the text again; of a JSON document it returns only the file name. */
+  /** Like `locate`, but never parses the text again. For a JSON document it returns only the file name. */
   quickLocate: (path: Path) => string;
 };
 

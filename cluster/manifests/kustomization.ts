@@ -5,7 +5,7 @@ import { posix } from 'node:path';
 export type Kustomization = {
   /** File names, relative to the scanned folder. */
   patches: readonly string[];
-  /** The fields of the kustomization that change objects in a way that matters to policies. */
+  /** The fields of the kustomization whose changes matter to policies. */
   changes: readonly string[];
 };
 

@@ -1,9 +1,9 @@
-// Owned workloads, such as a Deployment's ReplicaSets: one is redundant if the folder also has its owner or pods of it, which
-// describe the same workload. Otherwise it represents its owner.
+// Removes redundant workloads. A workload with an owner, such as a Deployment's ReplicaSet, is redundant if the folder also
+// has its owner, or pods of it: these describe the same workload. Otherwise it represents its owner.
 import type { ClusterObject, Workload, WorkloadRef } from '../../model/kubernetes.ts';
 import type { Entry } from './manifest.ts';
 
-/** Of several that represent one owner, the retired are redundant, unless all are retired. */
+/** If several represent one owner, the retired ones are redundant, unless all are retired. */
 export function withoutRedundantWorkloads(entries: ReadonlyMap<string, Entry>): ReadonlyMap<string, Entry> {
   const owned = [...entries.values()].flatMap(({ object }) => (isOwned(object) ? [object] : []));
   if (owned.length === 0) return entries;

@@ -84,7 +84,7 @@ export function unknownApiVersion(apiVersion: unknown, wanted: string): Fault {
   };
 }
 
-/** For an API group all of whose kinds are known. */
+/** For an API group whose kinds are all known. */
 export function unknownKind(kind: unknown, group: string, known: readonly string[]): Fault {
   return {
     code: 'unknown-kind',

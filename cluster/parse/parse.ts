@@ -66,7 +66,7 @@ const maxProblems = 50;
 
 type KindParser = {
   group: string;
-  /** Of an API that is known only by the pod template, so its kind may have the name of a kind below. */
+  /** An unknown API; the object is read because of its pod template. Its kind may have the name of a known kind. */
   foreign?: true;
   version: string;
   scope: Scope;

@@ -1,4 +1,4 @@
-// A parsed policy in two forms: for a valid policy, and for a policy with faults, of which some parts are known (rule 17).
+// A parsed policy in two forms: as a valid policy, and as a policy with faults, which has only its known parts (rule 17).
 import type { Policy } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 

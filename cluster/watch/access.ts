@@ -34,14 +34,14 @@ export async function accessByKubeconfig(path: string): Promise<Access> {
   };
 }
 
-const accountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
+const serviceAccountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws a ProblemError if this is not a pod, or a pod without the token of a service account. */
 export async function accessByServiceAccount(
   environment: Environment = process.env,
-  folder = accountFolder,
+  folder = serviceAccountFolder,
 ): Promise<Access> {
   const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = environment;
   if (!host) throw new ProblemError(noKubeconfig(folder, 'no kubeconfig is set, and this is not a pod'));

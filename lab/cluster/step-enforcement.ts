@@ -10,7 +10,7 @@ import type { LabPod } from '../topology/cluster.ts';
 import type { Enforcement } from '../topology/enforcement.ts';
 import { placeText } from '../topology/places.ts';
 
-/** `lab` is as it is now; `applyRules` replaces the netfilter rules of every node. */
+/** `lab()` returns the current state; `applyRules` replaces the netfilter rules of every node. */
 export type EnforcedNetwork = { lab(): { world: LabWorld; folder: string }; applyRules(): Promise<void> };
 
 export class StepEnforcement {

@@ -37,7 +37,11 @@ export class Peer {
       this.#child.once('exit', () =>
         reject(
           new ProblemError(
-            stepFailed(this.#namespace, this.#errorText.trim() || 'its program exited', 'see the ports'),
+            stepFailed(
+              this.#namespace,
+              this.#errorText.trim() || 'its program exited',
+              'check the ports in its manifest',
+            ),
           ),
         ),
       );

@@ -20,7 +20,7 @@ const ports = { ingest: 7443, api: 7444, health: 7445, agentHealth: 7446 };
 const maxStartMs = 15_000;
 const maxShutdownMs = 20_000;
 
-/** The lab of these programs: `world` as it is now, a folder of its own, and the folder of its manifests. */
+/** The lab of these programs: its current `world`, its own folder, and the folder of its manifests. */
 type Lab = { readonly world: LabWorld; readonly folder: string; readonly manifests: string };
 
 /** The fields of `waybill status -o json` that the lab reads. */

@@ -18,7 +18,7 @@ type Code = (typeof labProblemCodes)[number];
 type Make = (place: string, fault: string, fix: string) => Problem;
 
 function maker(code: Code): Make {
-  return (place, fault, fix) => ({ code, place, fault, fix: fix });
+  return (place, fault, fix) => ({ code, place, fault, fix });
 }
 
 export const topologyUnreadable = maker('lab-topology-unreadable');

@@ -36,7 +36,7 @@ export function run(program: string, args: readonly string[], input = ''): Promi
       if (code === 0) resolve(Buffer.concat(out).toString());
       else {
         const fault = errorText.trim().split('\n').join(' ') || `exit code ${code}`;
-        reject(new ProblemError(stepFailed(`${program} ${args.join(' ')}`, fault, 'see the message of the program')));
+        reject(new ProblemError(stepFailed(`${program} ${args.join(' ')}`, fault, 'fix the reported cause')));
       }
     });
     child.stdin.end(input);

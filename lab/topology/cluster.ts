@@ -5,10 +5,10 @@ import { errorText, type Problem } from '../../model/problem.ts';
 import { manifestInvalid } from '../system/errors.ts';
 import { type Manifest, manifestName } from './manifests.ts';
 
-/** The records of a DNS server: of a name its addresses, or the one name that it is an alias of. */
+/** The records of a DNS server: for each name its addresses, or the one name that it is an alias of. */
 export type DnsZone = Readonly<Record<string, readonly string[]>>;
 
-/** `answers` false: the program reads and never answers (one-way UDP). `names`: it is a DNS server with these records. */
+/** If `answers` is false, the program receives and never answers. With `names` it is a DNS server with these records. */
 export type PortSpec = { port: number; protocol: 'TCP' | 'UDP'; answers: boolean; names?: DnsZone };
 
 export type LabNode = { name: string; addresses: readonly Address[]; podPrefixes: readonly Prefix[] };
@@ -25,7 +25,7 @@ export type LabPod = {
 export type LabServicePort = {
   protocol: 'TCP' | 'UDP';
   port: number;
-  /** 0 if there is none. */
+  /** 0 if it has no node port. */
   nodePort: number;
   endpoints: readonly { address: Address; port: number }[];
 };
@@ -45,12 +45,12 @@ export type LabCluster = { nodes: readonly LabNode[]; pods: readonly LabPod[]; s
 
 const address = z.string().transform((text, context) => {
   const parsed = parseAddress(text);
-  if (parsed === undefined) context.addIssue({ code: 'custom', message: `${text} is an invalid IP address` });
+  if (parsed === undefined) context.addIssue({ code: 'custom', message: `"${text}" is not an IP address` });
   return parsed ?? z.NEVER;
 });
 const prefix = z.string().transform((text, context) => {
   const parsed = parsePrefix(text);
-  if (parsed === undefined) context.addIssue({ code: 'custom', message: `${text} is an invalid CIDR block` });
+  if (parsed === undefined) context.addIssue({ code: 'custom', message: `"${text}" is not a CIDR block` });
   return parsed ?? z.NEVER;
 });
 const portNumber = z.int().min(1).max(65535);

@@ -45,7 +45,7 @@ export const rejectSchema = z
   .refine(portHasProtocol, needsProtocol)
   .refine((rule) => !rule.where.endsWith('-tc'), { message: 'a TC filter cannot reject, only drop', path: ['where'] })
   .refine((rule) => rule.with !== 'reset' || rule.protocol === 'TCP', {
-    message: 'only TCP is reset',
+    message: 'reset needs protocol TCP',
     path: ['with'],
   });
 
@@ -58,13 +58,13 @@ export const enforceSchema = z
       where === 'source-tc' ? from : where === 'destination-forward' || where === 'source-forward' ? undefined : to;
     if (filteredPlace !== undefined && filteredPlace.kind !== 'pod') {
       const path = [filteredPlace === from ? 'from' : 'to'];
-      context.addIssue({ code: 'custom', path, message: `${where} is on the interface of a pod` });
+      context.addIssue({ code: 'custom', path, message: `${where} needs a pod here` });
     }
     if (where !== 'destination-tcx') return;
     if (port === undefined)
       context.addIssue({ code: 'custom', path: ['port'], message: 'destination-tcx needs a port' });
     if (from.kind !== 'pod' && from.kind !== 'any') {
-      context.addIssue({ code: 'custom', path: ['from'], message: 'destination-tcx takes a pod or any' });
+      context.addIssue({ code: 'custom', path: ['from'], message: 'destination-tcx needs a pod or any here' });
     }
   });
 

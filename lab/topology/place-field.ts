@@ -9,7 +9,7 @@ export function placeField(kinds: readonly Place['kind'][]) {
     if (place !== undefined && kinds.includes(place.kind)) return place;
     context.addIssue({
       code: 'custom',
-      message: `${text} is not one of: ${kinds.map((kind) => placeForms[kind]).join(', ')}`,
+      message: `"${text}" is not one of: ${kinds.map((kind) => placeForms[kind]).join(', ')}`,
     });
     return z.NEVER;
   });

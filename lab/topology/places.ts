@@ -57,7 +57,7 @@ export function placeText(place: Place): string {
   }
 }
 
-/** Undefined if nothing has that name. Of a Service: its cluster addresses. */
+/** Undefined if nothing has that name. For a Service, its cluster addresses. */
 export function addressesOf(place: Place, world: World): readonly Address[] | undefined {
   switch (place.kind) {
     case 'pod':

@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import type { Outcome } from '../../model/connection.ts';
 import { type Enforcement, enforcementOf, enforceSchema } from './enforcement.ts';
+import { patternField } from './pattern-field.ts';
 import { placeField } from './place-field.ts';
 import type { Family, Place } from './places.ts';
 
@@ -49,13 +50,12 @@ export type Step =
   | { do: 'enforce'; handle: string; rule: Omit<Enforcement, 'order'> }
   | { do: 'lift'; handle: string };
 
-const duration = z
-  .string()
-  .regex(/^\d{1,5}(ms|s)$/, 'must be a duration such as 500ms or 2s')
-  .transform((text) => (text.endsWith('ms') ? Number(text.slice(0, -2)) : Number(text.slice(0, -1)) * 1000));
+const duration = patternField(/^\d{1,5}(ms|s)$/, 'a duration such as 500ms or 2s').transform((text) =>
+  text.endsWith('ms') ? Number(text.slice(0, -2)) : Number(text.slice(0, -1)) * 1000,
+);
 
 export const domainPattern = /^[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?$/;
-const dnsQuestion = z.string().regex(new RegExp(`^(AAAA )?${domainPattern.source.slice(1)}`), 'must be [AAAA ]NAME');
+const dnsQuestion = patternField(new RegExp(`^(AAAA )?${domainPattern.source.slice(1)}`), '[AAAA ]NAME');
 
 const initiator = placeField(['pod', 'node', 'outside']);
 const responder = placeField(['pod', 'service', 'node', 'outside', 'address']);
@@ -83,7 +83,7 @@ const dialSchema = z.strictObject({ ...dialFields, times: z.int().min(1).max(100
 const openSchema = z
   .strictObject({ ...dialFields, as: z.string().min(1).max(60), every: duration.default(200) })
   .superRefine(checkDial)
-  .refine((open) => open.family !== 'both', { message: 'a connection has one family', path: ['family'] })
+  .refine((open) => open.family !== 'both', { message: 'an open connection has one family', path: ['family'] })
   .refine((open) => open.protocol !== 'ICMP', { message: 'only TCP and UDP stay open', path: ['protocol'] });
 
 const verbs = [
@@ -99,7 +99,7 @@ const verbs = [
   'enforce',
   'lift',
 ] as const;
-const podName = z.string().regex(/^[^/ ]+\/[^/ ]+$/, 'must be NAMESPACE/NAME');
+const podName = patternField(/^[^/ ]+\/[^/ ]+$/, 'NAMESPACE/NAME');
 
 const stepSchema = z
   .strictObject({
@@ -114,17 +114,14 @@ const stepSchema = z
     delete: podName.optional(),
     create: z.strictObject({ manifest: z.string(), addressAfter: duration.default(0) }).optional(),
     apply: z.string().optional(),
-    remove: z
-      .string()
-      .regex(/^[A-Z]\w+ ([^/ ]+\/)?[^/ ]+$/, 'must be KIND NAMESPACE/NAME')
-      .optional(),
+    remove: patternField(/^[A-Z]\w+ ([^/ ]+\/)?[^/ ]+$/, 'KIND NAMESPACE/NAME').optional(),
     enforce: enforceSchema.optional(),
     lift: z.string().optional(),
   })
   .transform((raw, context): Step[] => {
     const present = verbs.filter((verb) => raw[verb] !== undefined);
     if (present.length !== 1) {
-      context.addIssue({ code: 'custom', message: `a step has one verb of: ${verbs.join(', ')}` });
+      context.addIssue({ code: 'custom', message: `a step needs exactly one verb of: ${verbs.join(', ')}` });
       return z.NEVER;
     }
     return stepsOf(raw);
@@ -212,11 +209,11 @@ function checkDial(
   context: z.RefinementCtx,
 ): void {
   if ((raw.port === undefined) !== (raw.protocol === 'ICMP')) {
-    const message = raw.protocol === 'ICMP' ? 'ICMP has no port' : 'a port is needed';
+    const message = raw.protocol === 'ICMP' ? 'ICMP has no port' : 'TCP and UDP need a port';
     context.addIssue({ code: 'custom', path: ['port'], message });
   }
   if (raw.to.kind === 'address' && raw.family !== undefined) {
-    context.addIssue({ code: 'custom', path: ['family'], message: 'an address already has a family' });
+    context.addIssue({ code: 'custom', path: ['family'], message: 'the address in "to" already has a family' });
   }
 }
 

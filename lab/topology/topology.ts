@@ -9,6 +9,7 @@ import { type Problem, ProblemError } from '../../model/problem.ts';
 import { topologyInvalid, topologyUnreadable } from '../system/errors.ts';
 import type { PortSpec } from './cluster.ts';
 import { dropSchema, type Enforcement, enforcementOf, rejectSchema } from './enforcement.ts';
+import { checkedField, patternField } from './pattern-field.ts';
 import type { OutsideHost } from './places.ts';
 import { domainPattern, type Step, trafficSchema } from './step.ts';
 
@@ -38,12 +39,12 @@ export type Topology = {
 
 export type ReadTopology = { topology: Topology; lineOf(path: readonly PropertyKey[]): string };
 
-const podPlace = z.string().regex(/^[^/ ]+\/[^/ ]+$/, 'must be NAMESPACE/NAME');
-const portField = z.string().regex(/^\d{1,5}\/(TCP|UDP)$/, 'must be PORT/TCP or PORT/UDP');
-const addressField = z.string().refine((text) => parseAddress(text) !== undefined, 'is an invalid IP address');
-const prefixField = z.string().refine((text) => parsePrefix(text) !== undefined, 'is an invalid CIDR block');
-const domainName = z.string().regex(domainPattern, 'must be a domain name in lower case');
-const hostName = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/, 'must be lower case letters, digits and -');
+const podPlace = patternField(/^[^/ ]+\/[^/ ]+$/, 'NAMESPACE/NAME');
+const portField = patternField(/^\d{1,5}\/(TCP|UDP)$/, 'PORT/TCP or PORT/UDP');
+const addressField = checkedField((text) => parseAddress(text) !== undefined, 'an IP address');
+const prefixField = checkedField((text) => parsePrefix(text) !== undefined, 'a CIDR block');
+const domainName = patternField(domainPattern, 'a domain name in lower case');
+const hostName = patternField(/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/, 'a name of lower-case letters, digits and -');
 
 const topologySchema = z.strictObject({
   manifests: z.string().default('manifests'),
@@ -82,7 +83,7 @@ const topologySchema = z.strictObject({
 /** Throws a ProblemError with every problem of the file. agreement.ts checks the names in it. */
 export async function readTopology(file: string): Promise<ReadTopology> {
   const text = await readFile(file, 'utf8').catch((error: Error) => {
-    throw new ProblemError(topologyUnreadable(file, error.message, 'give the path of a topology'));
+    throw new ProblemError(topologyUnreadable(file, error.message, 'give the path of a topology file'));
   });
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
@@ -91,12 +92,13 @@ export async function readTopology(file: string): Promise<ReadTopology> {
   );
   if (syntaxProblems.length > 0) throw new ProblemError(...syntaxProblems);
   const lineOf = (path: readonly PropertyKey[]): string => {
+    const field = path.length === 0 ? '' : `, ${path.map(String).join('.')}`;
     for (let length = path.length; length >= 0; length--) {
       const node: unknown = document.getIn(path.slice(0, length), true);
       const range = (node as { range?: [number, number, number] | null } | undefined)?.range;
-      if (range) return `${file}:${lines.linePos(range[0]).line}, ${path.map(String).join('.')}`;
+      if (range) return `${file}:${lines.linePos(range[0]).line}${field}`;
     }
-    return `${file}, ${path.map(String).join('.')}`;
+    return `${file}${field}`;
   };
   const parsed = topologySchema.safeParse(document.toJS());
   if (!parsed.success) throw new ProblemError(...parsed.error.issues.map((issue) => schemaProblem(issue, lineOf)));
@@ -154,7 +156,7 @@ function syntaxProblem(file: string, line: number, message: string): Problem {
 
 function schemaProblem(issue: z.core.$ZodIssue, lineOf: (path: readonly PropertyKey[]) => string): Problem {
   if (issue.code === 'unrecognized_keys') {
-    const fault = `unknown setting ${issue.keys.join(', ')}`;
+    const fault = `unknown field ${issue.keys.map((key) => `"${key}"`).join(', ')}`;
     return topologyInvalid(lineOf(issue.path), fault, 'see docs/lab.md for the names');
   }
   const sentence = issue.message.charAt(0).toLowerCase() + issue.message.slice(1);

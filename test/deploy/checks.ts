@@ -1,5 +1,5 @@
-// What is wrong with deploy/, held against the programs' schemas and what they ask the API server; each check by name,
-// so that a test can see it fail.
+// Checks of deploy/ against the programs' settings and their requests to the API server. Each has a name, by which a test
+// proves that it can fail.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -32,13 +32,13 @@ export function programs(deploy: Deploy): Program[] {
   return [of('agent', agentSchema), of('collector', collectorSchema)];
 }
 
-/** The Secrets that docs/install.md makes, and the files in each for one node; `*.crt` would be no name of a file. */
+/** The Secrets that the commands of docs/install.md make, and the files in each for one node. */
 export const secretFiles: Record<string, readonly string[]> = {
   'waybill-agent-tls': ['ca.crt', `agent-${exampleNode}.crt`, `agent-${exampleNode}.key`],
   'waybill-collector-tls': ['ca.crt', 'tls.crt', 'tls.key'],
 };
 
-/** The settings as the program in the pod has them. Throws a ProblemError as the program would. */
+/** The settings of the program in the pod. Throws a ProblemError like the program. */
 export function configOf(deploy: Deploy, { schema, container }: Program): Config {
   const folder = mkdtempSync(join(tmpdir(), 'waybill-deploy-'));
   try {
@@ -67,7 +67,7 @@ function flagsOf(args: readonly string[]): Record<string, string> {
   return flags;
 }
 
-/** As the kubelet expands it: $(NAME) of a variable that stands before. */
+/** Expands $(NAME) like the kubelet: only an earlier variable has a value. */
 function envOf(container: Container): Record<string, string> {
   const env: Record<string, string> = {};
   for (const { name, value, valueFrom } of container.env ?? []) {
@@ -80,7 +80,7 @@ function envOf(container: Container): Record<string, string> {
 type Check = (deploy: Deploy) => string[] | Promise<string[]>;
 
 export const checks: Record<string, Check> = {
-  'flags and variables are the programs’ own': (deploy) =>
+  'every flag and variable is a setting of its program': (deploy) =>
     programs(deploy).flatMap(({ name, schema, container }) => {
       const settings = settingNames(schema);
       const flags = ['config', ...settings.map(({ flag }) => flag)];
@@ -95,23 +95,24 @@ export const checks: Record<string, Check> = {
           .map((one) => `${name}: no variable ${one.name}`),
         ...Object.values(envOf(container))
           .filter((value) => value === '' || value.includes('$('))
-          .map((value) => `${name}: a variable's value is "${value}"`),
+          .map((value) => `${name}: a variable has the value "${value}"`),
       ];
     }),
 
-  'the settings are understood, those that are shown as comments too': (deploy) =>
+  'every setting is valid, also a default shown as a comment': (deploy) =>
     programs(deploy).flatMap((program) => {
       const faults = problemsOf(() => configOf(deploy, program));
       const settings = settingNames(program.schema);
       for (const { key, value } of commentedSettings(deploy.one('ConfigMap', `waybill-${program.name}`))) {
         const setting = settings.find((one) => one.key === key)?.setting;
         if (setting === undefined) faults.push(`${program.name}: no setting ${key}`);
-        else if (String(value) !== setting.defaultText) faults.push(`${program.name}: ${key} shows no default`);
+        else if (String(value) !== setting.defaultText)
+          faults.push(`${program.name}: the value of ${key} is not its default`);
       }
       return faults;
     }),
 
-  'each port is one that the program listens on': (deploy) =>
+  'the declared ports are the ports that the program listens on': (deploy) =>
     programs(deploy).flatMap((program) => {
       const listens = Object.fromEntries(
         Object.entries(program.schema).flatMap(([section, settings]) =>
@@ -121,40 +122,40 @@ export const checks: Record<string, Check> = {
       const declared = Object.fromEntries(program.container.ports.map((port) => [port.name, port.containerPort]));
       const faults = same(declared, listens)
         ? []
-        : [`${program.name}: ${stableJson(declared)}, it listens on ${stableJson(listens)}`];
+        : [`${program.name}: declares ${stableJson(declared)} and listens on ${stableJson(listens)}`];
       for (const { hostPort, containerPort } of program.container.ports) {
         if (hostPort !== undefined && hostPort !== containerPort) faults.push(`${program.name}: hostPort ${hostPort}`);
       }
       return faults;
     }),
 
-  'the agent finds the collector by its Service': (deploy) => {
+  'the agent’s collector address is a port of the collector’s Service': (deploy) => {
     const [agent, collector] = programs(deploy) as [Program, Program];
     const [host, port] = String(configOf(deploy, agent).collector!.address).split(':') as [string, string];
-    if (!host.endsWith(serviceEnd)) return [`${host} is no name of a Service`];
+    if (!host.endsWith(serviceEnd)) return [`${host} is not the name of a Service`];
     const service = deploy.all('Service').find(({ metadata }) => metadata.name === host.slice(0, -serviceEnd.length));
     const found = service?.spec.ports.find((one) => one.port === Number(port));
     if (service === undefined || found === undefined) return [`no Service ${host} with port ${port}`];
-    const faults = found.targetPort === 'ingest' ? [] : [`port ${port} leads to ${found.targetPort}`];
+    const faults = found.targetPort === 'ingest' ? [] : [`port ${port} has the target ${found.targetPort}`];
     for (const { targetPort } of service.spec.ports) {
       if (!collector.container.ports.some(({ name }) => name === targetPort)) faults.push(`no port ${targetPort}`);
     }
     return faults;
   },
 
-  'probes ask where health is answered': (deploy) =>
+  'probes use the health port and its address': (deploy) =>
     programs(deploy).flatMap((program) => {
       const host = String(configOf(deploy, program).health!.listen).replace(/:\d+$/, '');
       return probesOf(program.container).flatMap(({ httpGet }) => [
-        ...(httpGet.port === 'health' ? [] : [`${program.name}: a probe asks port ${httpGet.port}`]),
-        ...((httpGet.host ?? '0.0.0.0') === host ? [] : [`${program.name}: a probe asks ${httpGet.host}, not ${host}`]),
+        ...(httpGet.port === 'health' ? [] : [`${program.name}: a probe uses port ${httpGet.port}`]),
+        ...((httpGet.host ?? '0.0.0.0') === host ? [] : [`${program.name}: a probe uses ${httpGet.host}, not ${host}`]),
         ...(httpGet.host === undefined || program.workload.spec.template.spec.hostNetwork
           ? []
-          : [`${program.name}: the kubelet cannot ask ${httpGet.host} of a pod`]),
+          : [`${program.name}: the kubelet cannot reach ${httpGet.host} in a pod`]),
       ]);
     }),
 
-  'each path that a program reads or writes is mounted': (deploy) =>
+  'every path that a program reads or writes is mounted': (deploy) =>
     programs(deploy).flatMap((program) => {
       const config = configOf(deploy, program);
       const paths = settingNames(program.schema)
@@ -172,35 +173,35 @@ export const checks: Record<string, Check> = {
           const mount = program.container.volumeMounts.find(({ mountPath }) => dirname(path) === mountPath);
           if (mount === undefined) return [`${program.name}: ${path} is on no mount`];
           const volume = volumes.find(({ name }) => name === mount.name);
-          if (volume === undefined) return mount.readOnly ? [`${program.name}: ${path} cannot be written`] : [];
+          if (volume === undefined) return mount.readOnly ? [`${program.name}: ${path} is read-only`] : [];
           const files = volume.configMap
             ? Object.keys(deploy.one('ConfigMap', volume.configMap.name).data)
             : (secretFiles[volume.secret?.secretName ?? ''] ?? []);
-          return files.includes(basename(path)) ? [] : [`${program.name}: ${mount.name} holds no ${basename(path)}`];
+          return files.includes(basename(path)) ? [] : [`${program.name}: ${mount.name} has no ${basename(path)}`];
         }),
       );
     }),
 
-  'each name that is referred to is there': (deploy) => {
+  'every reference names an object of deploy/': (deploy) => {
     const faults: string[] = [];
-    const requires = (kind: string, name: string, by: string) => {
-      if (!deploy.has(kind, name)) faults.push(`${by}: no ${kind} ${name}`);
+    const requires = (kind: string, name: string, user: string) => {
+      if (!deploy.has(kind, name)) faults.push(`${user}: no ${kind} ${name}`);
     };
     for (const { name, workload, container } of programs(deploy)) {
       const { serviceAccountName, volumes } = workload.spec.template.spec;
       requires('ServiceAccount', serviceAccountName, name);
       for (const { configMap, secret } of volumes) {
         if (configMap !== undefined) requires('ConfigMap', configMap.name, name);
-        if (secret !== undefined && !(secret.secretName in secretFiles)) faults.push(`${name}: ${secret.secretName}`);
+        if (secret !== undefined && !(secret.secretName in secretFiles))
+          faults.push(`${name}: unknown Secret ${secret.secretName}`);
       }
       const claims = workload.spec.volumeClaimTemplates ?? [];
-      const there = [...volumes.map((volume) => volume.name), ...claims.map(({ metadata }) => metadata.name)];
+      const existing = [...volumes.map((volume) => volume.name), ...claims.map(({ metadata }) => metadata.name)];
       for (const mount of container.volumeMounts) {
-        if (!there.includes(mount.name)) faults.push(`${name}: no volume ${mount.name}`);
+        if (!existing.includes(mount.name)) faults.push(`${name}: no volume ${mount.name}`);
       }
       if (workload.spec.serviceName !== undefined) requires('Service', workload.spec.serviceName, name);
-      if (!selects(workload.spec.selector.matchLabels, workload))
-        faults.push(`${name}: it does not select its own pods`);
+      if (!selects(workload.spec.selector.matchLabels, workload)) faults.push(`${name}: does not select its own pods`);
     }
     for (const binding of deploy.all('ClusterRoleBinding')) {
       requires(binding.roleRef.kind, binding.roleRef.name, binding.metadata.name);
@@ -208,13 +209,14 @@ export const checks: Record<string, Check> = {
       for (const subject of binding.subjects) requires('Namespace', subject.namespace, binding.metadata.name);
     }
     for (const service of deploy.all('Service')) {
-      if (!selects(service.spec.selector, deploy.collector)) faults.push(`Service ${service.metadata.name}: no pods`);
-      if (selects(service.spec.selector, deploy.agent)) faults.push(`Service ${service.metadata.name}: agents too`);
+      if (!selects(service.spec.selector, deploy.collector))
+        faults.push(`Service ${service.metadata.name}: selects no pods`);
+      if (selects(service.spec.selector, deploy.agent)) faults.push(`Service ${service.metadata.name}: selects agents`);
     }
     for (const policy of deploy.all('NetworkPolicy')) {
       const { podSelector, ingress } = policy.spec;
       if (!selects(podSelector.matchLabels, deploy.collector))
-        faults.push('NetworkPolicy: it does not select the collector');
+        faults.push('NetworkPolicy: does not select the collector');
       const names = deploy.collector.spec.template.spec.containers[0]!.ports.map(({ name }) => name);
       for (const { port } of ingress.flatMap((rule) => rule.ports)) {
         if (!names.includes(String(port))) faults.push(`NetworkPolicy: no port ${port}`);
@@ -223,12 +225,12 @@ export const checks: Record<string, Check> = {
     for (const quota of deploy.all('ResourceQuota')) {
       const classes = quota.spec.scopeSelector.matchExpressions.flatMap(({ values }) => values);
       const own = deploy.agent.spec.template.spec.priorityClassName ?? '';
-      if (!classes.includes(own)) faults.push(`the quota does not speak of ${own}`);
+      if (!classes.includes(own)) faults.push(`the quota does not select ${own}`);
     }
     return faults;
   },
 
-  'all is labelled, in the namespace, and of the version of package.json': (deploy) => {
+  'every object has its labels and namespace, and the version of package.json': (deploy) => {
     const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
     const clusterWide = ['Namespace', 'ClusterRole', 'ClusterRoleBinding'];
     const label = (name: string) => `app.kubernetes.io/${name}`;
@@ -261,64 +263,67 @@ export const checks: Record<string, Check> = {
     ];
   },
 
-  'the kustomization names every file': (deploy) => {
-    const named = [...deploy.kustomization.resources].sort();
-    return same(named, [...deploy.files].sort()) ? [] : [`it names ${named.join(', ')}`];
+  'the kustomization lists every file': (deploy) => {
+    const listed = [...deploy.kustomization.resources].sort();
+    return same(listed, [...deploy.files].sort()) ? [] : [`it lists ${listed.join(', ')}`];
   },
 
-  'RBAC lets each program do what it does, and no more': async (deploy) => {
-    const done = { agent: await requestsOf('agent'), collector: await requestsOf('collector') };
+  'RBAC allows exactly the requests that each program makes': async (deploy) => {
+    const requests = { agent: await requestsOf('agent'), collector: await requestsOf('collector') };
     return (['agent', 'collector'] as const).flatMap((name) => {
-      const account = deploy[name].spec.template.spec.serviceAccountName;
+      const { serviceAccountName } = deploy[name].spec.template.spec;
       const roles = deploy
         .all('ClusterRoleBinding')
-        .filter(({ subjects }) => subjects.some((subject) => subject.name === account))
+        .filter(({ subjects }) => subjects.some((subject) => subject.name === serviceAccountName))
         .map(({ roleRef }) => deploy.one('ClusterRole', roleRef.name));
       const allowed = roles.flatMap(({ rules }) => rules.flatMap(permissionsOf)).sort();
-      return same(allowed, done[name]) ? [] : [`${name}: may ${allowed.join(', ')}; does ${done[name].join(', ')}`];
+      return same(allowed, requests[name])
+        ? []
+        : [`${name}: may ${allowed.join(', ')}; requests ${requests[name].join(', ')}`];
     });
   },
 
-  'the agent has four capabilities of root and nothing else of it': (deploy) => {
+  'the agent is root with four capabilities and nothing of the host but its network': (deploy) => {
     const pod = deploy.agent.spec.template.spec;
     const { securityContext: own } = pod.containers[0]!;
     return faultsOf({
       'one container': pod.containers.length === 1,
       'not privileged': own.privileged === false,
       'no escalation': own.allowPrivilegeEscalation === false,
-      'root is read-only': own.readOnlyRootFilesystem === true,
-      'drops all': same(own.capabilities?.drop, ['ALL']),
-      'adds four': same(own.capabilities?.add?.toSorted(), ['BPF', 'NET_ADMIN', 'NET_RAW', 'PERFMON']),
-      'as root': own.runAsUser === 0,
+      'read-only root file system': own.readOnlyRootFilesystem === true,
+      'drops all capabilities': same(own.capabilities?.drop, ['ALL']),
+      'adds four capabilities': same(own.capabilities?.add?.toSorted(), ['BPF', 'NET_ADMIN', 'NET_RAW', 'PERFMON']),
+      'runs as root': own.runAsUser === 0,
       seccomp: pod.securityContext.seccompProfile?.type === 'RuntimeDefault',
-      'the host’s network': pod.hostNetwork === true && pod.dnsPolicy === 'ClusterFirstWithHostNet',
-      'no other namespace of the host': !pod.hostPID && !pod.hostIPC,
-      'nothing of the host’s files': pod.volumes.every((volume) => volume.hostPath === undefined),
-      'on every node': same(pod.tolerations, [{ operator: 'Exists' }]),
-      'goes last': pod.priorityClassName === 'system-node-critical',
-      'no variables of Services': pod.enableServiceLinks === false,
+      'on the host network': pod.hostNetwork === true && pod.dnsPolicy === 'ClusterFirstWithHostNet',
+      'no other host namespace': !pod.hostPID && !pod.hostIPC,
+      'no host files': pod.volumes.every((volume) => volume.hostPath === undefined),
+      'tolerates every taint': same(pod.tolerations, [{ operator: 'Exists' }]),
+      'evicted last': pod.priorityClassName === 'system-node-critical',
+      'no Service variables': pod.enableServiceLinks === false,
     });
   },
 
-  'the collector is what Pod Security calls restricted': (deploy) => {
+  'the collector meets the Pod Security level restricted': (deploy) => {
     const pod = deploy.collector.spec.template.spec;
     const { securityContext: own } = pod.containers[0]!;
     return faultsOf({
       'one container': pod.containers.length === 1,
       'not privileged': own.privileged === false,
       'no escalation': own.allowPrivilegeEscalation === false,
-      'root is read-only': own.readOnlyRootFilesystem === true,
-      'drops all': same(own.capabilities, { drop: ['ALL'] }),
-      'not root': pod.securityContext.runAsNonRoot === true && (pod.securityContext.runAsUser ?? 0) > 0,
-      'its volume is its group’s': pod.securityContext.fsGroup !== undefined,
+      'read-only root file system': own.readOnlyRootFilesystem === true,
+      'drops all capabilities': same(own.capabilities, { drop: ['ALL'] }),
+      'runs as another user than root':
+        pod.securityContext.runAsNonRoot === true && (pod.securityContext.runAsUser ?? 0) > 0,
+      'its group owns the volume': pod.securityContext.fsGroup !== undefined,
       seccomp: pod.securityContext.seccompProfile?.type === 'RuntimeDefault',
-      'no namespace of the host': !pod.hostNetwork && !pod.hostPID && !pod.hostIPC,
-      'nothing of the host’s files': pod.volumes.every((volume) => volume.hostPath === undefined),
-      'no variables of Services': pod.enableServiceLinks === false,
+      'no host namespace': !pod.hostNetwork && !pod.hostPID && !pod.hostIPC,
+      'no host files': pod.volumes.every((volume) => volume.hostPath === undefined),
+      'no Service variables': pod.enableServiceLinks === false,
     });
   },
 
-  'there is room for what the settings allow': (deploy) => {
+  'volume and memory are large enough for the settings': (deploy) => {
     const [agent, collector] = programs(deploy) as [Program, Program];
     const { store } = configOf(deploy, collector) as { store: { maxBytes: number; memoryLimit: number } };
     const { capture } = configOf(deploy, agent) as { capture: { maxConnections: number } };
@@ -326,22 +331,22 @@ export const checks: Record<string, Check> = {
     const volume = collector.workload.spec.volumeClaimTemplates![0]!.spec.resources.requests.storage;
     const limit = (of: Program) => quantity(of.container.resources.limits.memory!);
     return faultsOf({
-      'the volume is a fifth larger than the store': quantity(volume) >= store.maxBytes * 1.2,
-      'the collector’s budget of memory fits': limit(collector) >= 600 * 2 ** 20,
-      'the store’s memory leaves room': limit(collector) >= 2 * store.memoryLimit,
-      'the agent asks for its budget of memory and the kernel’s tables':
+      'the volume is at least a fifth larger than the store': quantity(volume) >= store.maxBytes * 1.2,
+      'the collector’s limit covers its memory budget': limit(collector) >= 600 * 2 ** 20,
+      'the collector’s limit is at least twice the store’s memory': limit(collector) >= 2 * store.memoryLimit,
+      'the agent requests its memory budget and the kernel’s tables':
         quantity(agent.container.resources.requests.memory!) >= ofAgent,
-      'twice of both fits': limit(agent) >= 2 * ofAgent,
+      'the agent’s limit is at least twice its request': limit(agent) >= 2 * ofAgent,
     });
   },
 };
 
-/** `list pods`, `watch networking.k8s.io/networkpolicies`: what a source asks of an API server that has nothing. */
+/** `list pods`, `watch networking.k8s.io/networkpolicies`: the program's requests to an API server without objects. */
 async function requestsOf(program: 'agent' | 'collector'): Promise<string[]> {
-  const asked = new Set<string>();
+  const requested = new Set<string>();
   const permission = (verb: string, path: string) => {
     const [, group = '', resource, more] = /^\/(?:api|apis\/([^/]+))\/[^/]+\/([^/]+)(\/.*)?$/.exec(path) ?? [];
-    asked.add(`${more === undefined ? verb : `get ${more} of`} ${group === '' ? '' : `${group}/`}${resource}`);
+    requested.add(`${more === undefined ? verb : `get ${more} of`} ${group === '' ? '' : `${group}/`}${resource}`);
   };
   const source = apiSource({
     server: {
@@ -361,7 +366,7 @@ async function requestsOf(program: 'agent' | 'collector'): Promise<string[]> {
   await source.start(() => undefined);
   await setImmediate();
   await source.stop();
-  return [...asked].sort();
+  return [...requested].sort();
 }
 
 function permissionsOf({ apiGroups, resources, verbs }: Rule): string[] {
@@ -374,7 +379,7 @@ export function probesOf({ startupProbe, livenessProbe, readinessProbe }: Contai
   return [startupProbe, livenessProbe, readinessProbe].filter((probe) => probe !== undefined);
 }
 
-/** Settings whose line begins with # and the name at once; a comment for readers has a space there. */
+/** The settings in comments such as `#source: auto`. A comment for readers has a space after the #. */
 function commentedSettings(map: Manifest): { key: string; value: unknown }[] {
   let section = '';
   return Object.values(map.data)[0]!
@@ -401,8 +406,9 @@ function selects(labels: Labels, workload: Workload): boolean {
   return Object.entries(labels).every(([name, value]) => workload.spec.template.metadata.labels[name] === value);
 }
 
-function faultsOf(holds: Record<string, boolean>): string[] {
-  return Object.keys(holds).filter((name) => !holds[name]);
+/** The names of the conditions that are false. */
+function faultsOf(conditions: Record<string, boolean>): string[] {
+  return Object.keys(conditions).filter((name) => !conditions[name]);
 }
 
 function portOf(listen: string): number {

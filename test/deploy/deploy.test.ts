@@ -11,204 +11,212 @@ for (const [name, check] of Object.entries(checks)) {
   t.test(`deploy/: ${name}`, async (t) => t.same(await check(new Deploy()), []));
 }
 
-/** One change each, that the check of that name must see. */
+/** Each is a change of deploy/ that must make the check of that name fail. */
 const mutations: [keyof typeof checks, what: string, (deploy: Deploy) => void][] = [
-  ['flags and variables are the programs’ own', 'a flag', ({ agent }) => container(agent).args.push('--colour', 'red')],
   [
-    'flags and variables are the programs’ own',
+    'every flag and variable is a setting of its program',
+    'a flag',
+    ({ agent }) => container(agent).args.push('--colour', 'red'),
+  ],
+  [
+    'every flag and variable is a setting of its program',
     'a variable',
     ({ agent }) => container(agent).env!.push({ name: 'WAYBILL_COLOUR', value: 'red' }),
   ],
-  ['flags and variables are the programs’ own', 'order of variables', ({ agent }) => container(agent).env!.reverse()],
   [
-    'the settings are understood, those that are shown as comments too',
+    'every flag and variable is a setting of its program',
+    'order of variables',
+    ({ agent }) => container(agent).env!.reverse(),
+  ],
+  [
+    'every setting is valid, also a default shown as a comment',
     'a setting',
     (deploy) => replace(deploy, 'waybill-collector', 'maxBytes: 8GiB', 'maxByte: 8GiB'),
   ],
   [
-    'the settings are understood, those that are shown as comments too',
+    'every setting is valid, also a default shown as a comment',
     'a value',
     (deploy) => replace(deploy, 'waybill-agent', 'bufferBytes: 4MiB', 'bufferBytes: 4MB'),
   ],
   [
-    'the settings are understood, those that are shown as comments too',
+    'every setting is valid, also a default shown as a comment',
     'a name in a comment',
     (deploy) => replace(deploy, 'waybill-agent', '#maxConnections:', '#maxConnection:'),
   ],
   [
-    'the settings are understood, those that are shown as comments too',
+    'every setting is valid, also a default shown as a comment',
     'a default in a comment',
     (deploy) => replace(deploy, 'waybill-collector', '#memoryLimit: 256MiB', '#memoryLimit: 128MiB'),
   ],
   [
-    'each port is one that the program listens on',
+    'the declared ports are the ports that the program listens on',
     'a port of the container',
     ({ collector }) => (container(collector).ports[0]!.containerPort = 7447),
   ],
   [
-    'each port is one that the program listens on',
+    'the declared ports are the ports that the program listens on',
     'a port of the settings',
     (deploy) => replace(deploy, 'waybill-agent', '127.0.0.1:7446', '127.0.0.1:7447'),
   ],
   [
-    'each port is one that the program listens on',
+    'the declared ports are the ports that the program listens on',
     'a port of the host',
     ({ agent }) => (container(agent).ports[0]!.hostPort = 7447),
   ],
   [
-    'the agent finds the collector by its Service',
+    'the agent’s collector address is a port of the collector’s Service',
     'a port of the Service',
     (deploy) => (deploy.one('Service', 'waybill-collector').spec.ports[0]!.port = 7447),
   ],
   [
-    'the agent finds the collector by its Service',
+    'the agent’s collector address is a port of the collector’s Service',
     'a name of a port',
     (deploy) => (deploy.one('Service', 'waybill-collector').spec.ports[1]!.targetPort = 'http'),
   ],
   [
-    'the agent finds the collector by its Service',
+    'the agent’s collector address is a port of the collector’s Service',
     'the name of the Service',
     (deploy) => (deploy.one('Service', 'waybill-collector').metadata.name = 'collector'),
   ],
   [
-    'probes ask where health is answered',
+    'probes use the health port and its address',
     'the port of a probe',
     ({ collector }) => (container(collector).livenessProbe.httpGet.port = 'api'),
   ],
   [
-    'probes ask where health is answered',
+    'probes use the health port and its address',
     'the host of a probe',
     ({ agent }) => delete container(agent).readinessProbe.httpGet.host,
   ],
   [
-    'each path that a program reads or writes is mounted',
+    'every path that a program reads or writes is mounted',
     'a mount',
     ({ agent }) => (container(agent).volumeMounts[1]!.mountPath = '/etc/waybill/certs'),
   ],
   [
-    'each path that a program reads or writes is mounted',
+    'every path that a program reads or writes is mounted',
     'a file of a Secret',
     ({ agent }) => (container(agent).env![1]!.value = '/etc/waybill/tls/tls.crt'),
   ],
   [
-    'each path that a program reads or writes is mounted',
+    'every path that a program reads or writes is mounted',
     'a volume that cannot be written',
     ({ collector }) => (container(collector).volumeMounts[2]!.readOnly = true),
   ],
   [
-    'each name that is referred to is there',
+    'every reference names an object of deploy/',
     'a service account',
     ({ agent }) => (agent.spec.template.spec.serviceAccountName = 'agent'),
   ],
   [
-    'each name that is referred to is there',
+    'every reference names an object of deploy/',
     'a ConfigMap',
     ({ agent }) => (agent.spec.template.spec.volumes[0]!.configMap!.name = 'agent'),
   ],
   [
-    'each name that is referred to is there',
+    'every reference names an object of deploy/',
     'a Secret',
     ({ agent }) => (agent.spec.template.spec.volumes[1]!.secret!.secretName = 'agent'),
   ],
   [
-    'each name that is referred to is there',
+    'every reference names an object of deploy/',
     'a volume',
     ({ collector }) => (container(collector).volumeMounts[2]!.name = 'data'),
   ],
   [
-    'each name that is referred to is there',
+    'every reference names an object of deploy/',
     'a role',
     (deploy) => (deploy.one('ClusterRoleBinding', 'waybill-agent').roleRef.name = 'agent'),
   ],
   [
-    'each name that is referred to is there',
+    'every reference names an object of deploy/',
     'a label of the pods',
     ({ collector }) => (collector.spec.template.metadata.labels['app.kubernetes.io/component'] = 'middle'),
   ],
   [
-    'each name that is referred to is there',
+    'every reference names an object of deploy/',
     'a port of the policy',
     (deploy) => (deploy.one('NetworkPolicy', 'waybill-collector').spec.ingress[0]!.ports[0]!.port = 'grpc'),
   ],
   [
-    'each name that is referred to is there',
+    'every reference names an object of deploy/',
     'the priority of the quota',
     ({ agent }) => (agent.spec.template.spec.priorityClassName = 'system-cluster-critical'),
   ],
   [
-    'all is labelled, in the namespace, and of the version of package.json',
+    'every object has its labels and namespace, and the version of package.json',
     'a version',
     (deploy) => (deploy.one('Service', 'waybill-collector').metadata.labels['app.kubernetes.io/version'] = '0.0.9'),
   ],
   [
-    'all is labelled, in the namespace, and of the version of package.json',
+    'every object has its labels and namespace, and the version of package.json',
     'a namespace',
     (deploy) => delete deploy.one('ConfigMap', 'waybill-agent').metadata.namespace,
   ],
   [
-    'all is labelled, in the namespace, and of the version of package.json',
+    'every object has its labels and namespace, and the version of package.json',
     'an image',
     ({ agent }) => (container(agent).image = 'waybill-agent:latest'),
   ],
-  ['the kustomization names every file', 'a file', (deploy) => deploy.kustomization.resources.pop()],
+  ['the kustomization lists every file', 'a file', (deploy) => deploy.kustomization.resources.pop()],
   [
-    'RBAC lets each program do what it does, and no more',
+    'RBAC allows exactly the requests that each program makes',
     'a verb too many',
     (deploy) => deploy.one('ClusterRole', 'waybill-agent').rules[0]!.verbs.push('get'),
   ],
   [
-    'RBAC lets each program do what it does, and no more',
+    'RBAC allows exactly the requests that each program makes',
     'a resource too few',
     (deploy) => deploy.one('ClusterRole', 'waybill-collector').rules[0]!.resources.pop(),
   ],
   [
-    'the agent has four capabilities of root and nothing else of it',
+    'the agent is root with four capabilities and nothing of the host but its network',
     'privileged',
     ({ agent }) => (container(agent).securityContext.privileged = true),
   ],
   [
-    'the agent has four capabilities of root and nothing else of it',
+    'the agent is root with four capabilities and nothing of the host but its network',
     'a capability too many',
     ({ agent }) => container(agent).securityContext.capabilities!.add!.push('SYS_ADMIN'),
   ],
   [
-    'the agent has four capabilities of root and nothing else of it',
+    'the agent is root with four capabilities and nothing of the host but its network',
     'a capability too few',
     ({ agent }) => container(agent).securityContext.capabilities!.add!.pop(),
   ],
   [
-    'the agent has four capabilities of root and nothing else of it',
+    'the agent is root with four capabilities and nothing of the host but its network',
     'files of the host',
     ({ agent }) => agent.spec.template.spec.volumes.push({ name: 'host', hostPath: { path: '/' } }),
   ],
   [
-    'the collector is what Pod Security calls restricted',
+    'the collector meets the Pod Security level restricted',
     'a capability',
     ({ collector }) => (container(collector).securityContext.capabilities!.add = ['NET_BIND_SERVICE']),
   ],
   [
-    'the collector is what Pod Security calls restricted',
+    'the collector meets the Pod Security level restricted',
     'root',
     ({ collector }) => (collector.spec.template.spec.securityContext.runAsUser = 0),
   ],
   [
-    'there is room for what the settings allow',
+    'volume and memory are large enough for the settings',
     'a small volume',
     ({ collector }) => (collector.spec.volumeClaimTemplates![0]!.spec.resources.requests.storage = '8Gi'),
   ],
   [
-    'there is room for what the settings allow',
+    'volume and memory are large enough for the settings',
     'little memory',
     ({ collector }) => (container(collector).resources.limits.memory = '512Mi'),
   ],
   [
-    'there is room for what the settings allow',
-    'more connections than the agent has room for',
+    'volume and memory are large enough for the settings',
+    'more connections than the agent’s memory allows',
     (deploy) => replace(deploy, 'waybill-agent', '#maxConnections: 100000', 'maxConnections: 500000'),
   ],
 ];
 
-t.test('each check sees what it is there for', async (t) => {
+t.test('each check fails after a change that it must detect', async (t) => {
   for (const [name, what, change] of mutations) {
     const deploy = new Deploy();
     change(deploy);
@@ -218,11 +226,11 @@ t.test('each check sees what it is there for', async (t) => {
   t.same(
     Object.keys(checks).filter((name) => !tried.has(name)),
     [],
-    'none is left out',
+    'every check has a change',
   );
 });
 
-t.test('both programs answer the paths that the probes ask', async (t) => {
+t.test('both programs answer the probes', async (t) => {
   const [agent, collector] = programs(new Deploy());
   const health = await serveHealth('127.0.0.1:0', () => ({ ready: true, why: 'watching' }));
   t.teardown(() => health.close());
@@ -238,14 +246,14 @@ t.test('both programs answer the paths that the probes ask', async (t) => {
   }
 });
 
-t.test('the agent’s certificate is the one of its node', async (t) => {
+t.test('an agent uses the certificate of its own node', async (t) => {
   const [agent] = programs(new Deploy());
   const { node, tls } = configOf(new Deploy(), agent!) as Record<string, Record<string, string>>;
   t.equal(node!.name, exampleNode);
   t.match(tls, { cert: `/etc/waybill/tls/agent-${exampleNode}.crt`, key: `/etc/waybill/tls/agent-${exampleNode}.key` });
 });
 
-t.test('the collector’s own policy lets in agents and out to the API server, and no more', async (t) => {
+t.test('the collector’s policy allows only agents as clients, and only connections to the API server', async (t) => {
   const collector = 'waybill/StatefulSet/waybill-collector';
   const [aNode, theApiServer] = ['192.0.2.9', '192.0.2.1'];
   const questions = [

@@ -17,7 +17,7 @@ const programs = ['agent', 'collector'] as const;
 const images = ['debian:12-slim', 'node:24-bookworm-slim'];
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
 const noPackageList =
-  spawnSync('apt-cache', ['show', 'libc6']).status === 0 ? false : 'there is no package list of Debian on this machine';
+  spawnSync('apt-cache', ['show', 'libc6']).status === 0 ? false : 'this machine has no Debian package list';
 
 for (const program of programs) {
   const stages = stagesOf(readFileSync(join(root, `Dockerfile.${program}`), 'utf8'));
@@ -31,12 +31,12 @@ for (const program of programs) {
         : source === `/app/${path}` && path === to,
     );
 
-  t.test(`Dockerfile.${program}: what builds stays behind, on images that are pinned`, async (t) => {
+  t.test(`Dockerfile.${program}: it builds in stages of its own, on pinned base images`, async (t) => {
     t.ok(stages.length >= 2);
     for (const { from } of stages) t.ok(images.includes(from), from);
   });
 
-  t.test(`Dockerfile.${program}: what it copies is in the repository, and not ignored`, async (t) => {
+  t.test(`Dockerfile.${program}: every file that it copies is in the repository and not ignored`, async (t) => {
     const sources = stages.flatMap(({ instructions }) =>
       instructions.filter(({ word }) => word === 'COPY').flatMap(({ rest }) => copiesOf(rest)),
     );
@@ -49,24 +49,24 @@ for (const program of programs) {
         continue;
       }
       t.ok(existsSync(join(root, source)), source);
-      t.notOk(ignored(source), `${source} is not in .dockerignore`);
+      t.notOk(ignored(source), `.dockerignore allows ${source}`);
     }
   });
 
   t.test(
-    `Dockerfile.${program}: the image holds each file that the program imports, and no other program`,
+    `Dockerfile.${program}: the image has every file that the program imports, and not the other program`,
     async (t) => {
       const { files } = importsOf(program);
       t.ok(files.size > 50, 'imports are followed');
       for (const file of files) t.ok(inImage(file), file);
       const other = program === 'agent' ? 'collector/main.ts' : 'agent/main.ts';
-      for (const not of [other, 'test', 'lab/lab.ts', 'certs/ca.key']) {
-        t.notOk(inImage(not), `${not} stays out`);
+      for (const excluded of [other, 'test', 'lab/lab.ts', 'certs/ca.key']) {
+        t.notOk(inImage(excluded), `${excluded} is not in the image`);
       }
     },
   );
 
-  t.test(`Dockerfile.${program}: what it imports from npm is there without devDependencies`, async (t) => {
+  t.test(`Dockerfile.${program}: every npm package that it imports is installed without devDependencies`, async (t) => {
     const { packages } = importsOf(program);
     const removed = [...text(builder!).matchAll(/node_modules\/(\S+)/g)].map(([, name]) => name!);
     for (const name of packages) {
@@ -77,10 +77,14 @@ for (const program of programs) {
       );
     }
     t.match(text(builder!), /npm ci --omit=dev --ignore-scripts/);
-    t.equal(text(builder!).includes('npm rebuild pcap'), packages.has('pcap'), 'pcap is built where it is used');
+    t.equal(
+      text(builder!).includes('npm rebuild pcap'),
+      packages.has('pcap'),
+      'pcap is built only for the program that uses it',
+    );
   });
 
-  t.test(`Dockerfile.${program}: what it begins with is there`, async (t) => {
+  t.test(`Dockerfile.${program}: its entry point is in the image and runs on the pinned Node`, async (t) => {
     const entry = JSON.parse(last.instructions.find(({ word }) => word === 'ENTRYPOINT')!.rest) as string[];
     t.same(entry, ['node', '/app/cli/waybill.ts', program]);
     t.ok(inImage('cli/waybill.ts'));
@@ -88,68 +92,78 @@ for (const program of programs) {
     t.equal(path, '/app/node_modules/.bin', 'the pinned Node comes first');
     t.ok(
       Object.keys(manifest.optionalDependencies).some((name) => name.startsWith('node-linux-')),
-      'it is pinned',
+      'package.json pins Node',
     );
   });
 
-  t.test(`Dockerfile.${program}: user, ports, version and licence are as elsewhere`, async (t) => {
-    const workload = new Deploy()[program].spec.template.spec;
-    const user = workload.containers[0]!.securityContext.runAsUser ?? workload.securityContext.runAsUser;
-    t.equal(last.instructions.find(({ word }) => word === 'USER')?.rest, `${user}:${user}`);
-    const exposed = last.instructions
-      .find(({ word }) => word === 'EXPOSE')
-      ?.rest.split(' ')
-      .map(Number);
-    t.same(
-      exposed,
-      workload.containers[0]!.ports.map(({ containerPort }) => containerPort),
-    );
-    const label = (name: string) =>
-      new RegExp(`org\\.opencontainers\\.image\\.${name}="([^"]+)"`).exec(text(last))?.[1];
-    t.equal(label('version'), manifest.version);
-    t.equal(label('licenses'), 'Apache-2.0');
-    t.equal(label('title'), `waybill-${program}`);
-    t.ok(label('description'));
-  });
+  t.test(
+    `Dockerfile.${program}: user and ports are those of deploy/, version and licence those of package.json`,
+    async (t) => {
+      const workload = new Deploy()[program].spec.template.spec;
+      const user = workload.containers[0]!.securityContext.runAsUser ?? workload.securityContext.runAsUser;
+      t.equal(last.instructions.find(({ word }) => word === 'USER')?.rest, `${user}:${user}`);
+      const exposed = last.instructions
+        .find(({ word }) => word === 'EXPOSE')
+        ?.rest.split(' ')
+        .map(Number);
+      t.same(
+        exposed,
+        workload.containers[0]!.ports.map(({ containerPort }) => containerPort),
+      );
+      const label = (name: string) =>
+        new RegExp(`org\\.opencontainers\\.image\\.${name}="([^"]+)"`).exec(text(last))?.[1];
+      t.equal(label('version'), manifest.version);
+      t.equal(label('licenses'), 'Apache-2.0');
+      t.equal(label('title'), `waybill-${program}`);
+      t.ok(label('description'));
+    },
+  );
 
-  t.test(`Dockerfile.${program}: only the agent installs programs and libraries, those that it uses`, async (t) => {
-    t.same(aptPackages(text(last)), program === 'agent' ? ['conntrack', 'iproute2', 'libbpf1', 'libpcap0.8'] : []);
-  });
+  t.test(
+    `Dockerfile.${program}: only the agent’s image installs Debian packages, and only those that it uses`,
+    async (t) => {
+      t.same(aptPackages(text(last)), program === 'agent' ? ['conntrack', 'iproute2', 'libbpf1', 'libpcap0.8'] : []);
+    },
+  );
 
   for (const stage of stages.filter(({ name }) => name === 'program')) {
-    t.test(`Dockerfile.${program}: the program for the kernel is made by what it copies and installs`, async (t) => {
-      const folder = t.testdir();
-      const headers = join(folder, 'headers');
-      for (const { word, rest } of stage.instructions) {
-        if (word === 'COPY') for (const { source, to } of copiesOf(rest)) cpSync(join(root, source), join(folder, to));
-        if (word !== 'RUN' || rest.startsWith('apt-get')) continue;
-        const env = { ...process.env, CC_PRINT_HEADERS: '1', CC_PRINT_HEADERS_FILE: headers };
-        const ran = spawnSync('sh', ['-euc', rest], { cwd: folder, env, encoding: 'utf8' });
-        t.same({ status: ran.status, stderr: ran.stderr }, { status: 0, stderr: '' });
-      }
-      const made = copied.filter(({ from }) => from === stage.name).map(({ to }) => to);
-      t.ok(made.length > 0);
-      for (const file of made) t.ok(existsSync(join(folder, file)), file);
-      const of = packagesOf(readFileSync(headers, 'utf8').match(/\/usr\/include\/\S+/g)!);
-      for (const name of of) t.ok(aptPackages(text(stage)).includes(name), `${name} is installed`);
-    });
+    t.test(
+      `Dockerfile.${program}: the copied files and installed packages are enough to compile the program for the kernel`,
+      async (t) => {
+        const folder = t.testdir();
+        const headers = join(folder, 'headers');
+        for (const { word, rest } of stage.instructions) {
+          if (word === 'COPY')
+            for (const { source, to } of copiesOf(rest)) cpSync(join(root, source), join(folder, to));
+          if (word !== 'RUN' || rest.startsWith('apt-get')) continue;
+          const env = { ...process.env, CC_PRINT_HEADERS: '1', CC_PRINT_HEADERS_FILE: headers };
+          const ran = spawnSync('sh', ['-euc', rest], { cwd: folder, env, encoding: 'utf8' });
+          t.same({ status: ran.status, stderr: ran.stderr }, { status: 0, stderr: '' });
+        }
+        const made = copied.filter(({ from }) => from === stage.name).map(({ to }) => to);
+        t.ok(made.length > 0);
+        for (const file of made) t.ok(existsSync(join(folder, file)), file);
+        const of = packagesOf(readFileSync(headers, 'utf8').match(/\/usr\/include\/\S+/g)!);
+        for (const name of of) t.ok(aptPackages(text(stage)).includes(name), `${name} is installed`);
+      },
+    );
   }
 
-  t.test(`Dockerfile.${program}: Debian has the packages that it installs`, { skip: noPackageList }, async (t) => {
+  t.test(`Dockerfile.${program}: Debian has every package that it installs`, { skip: noPackageList }, async (t) => {
     for (const name of stages.flatMap((stage) => aptPackages(text(stage)))) {
       t.equal(spawnSync('apt-cache', ['show', name]).status, 0, name);
     }
   });
 }
 
-t.test('no key of a certificate gets into an image', async (t) => {
+t.test('no certificate or key is copied into an image', async (t) => {
   for (const file of ['certs/ca.key', 'certs/client.crt', 'test/house.test.ts', '.waybill/certs/ca.key', '.git/HEAD']) {
     t.ok(ignored(file), file);
   }
   t.notOk(ignored('certs/read.ts'));
 });
 
-/** Comments between the lines of one instruction are left out, as Docker does. */
+/** Like Docker, ignores comments between the lines of an instruction. */
 function stagesOf(dockerfile: string): Stage[] {
   const lines = dockerfile
     .replace(/^\s*#.*\n/gm, '')
@@ -165,7 +179,7 @@ function stagesOf(dockerfile: string): Stage[] {
   return stages;
 }
 
-/** `to` is within WORKDIR; of a source that is copied into a folder (`cli/`), with its own name. */
+/** `to` is relative to WORKDIR. A source that is copied into a folder (`cli/`) keeps its name. */
 function copiesOf(rest: string): { from: string; source: string; to: string }[] {
   const words = rest.split(' ');
   const from = words[0]!.startsWith('--from=') ? words.shift()!.slice('--from='.length) : '';
@@ -187,23 +201,23 @@ function aptPackages(stage: string): string[] {
   );
 }
 
-/** Those that the files came with, as far as dpkg knows them here. */
+/** The Debian packages of the files, if dpkg on this machine knows them. */
 function packagesOf(files: readonly string[]): Set<string> {
   const { stdout } = spawnSync('dpkg-query', ['-S', ...files], { encoding: 'utf8' });
   return new Set([...(stdout ?? '').matchAll(/^([^:]+):/gm)].map(([, name]) => name!));
 }
 
-/** By .dockerignore, as far as ours goes: `*`, then what is let in, then endings that are not. */
+/** Whether .dockerignore excludes the path. Supports only its forms: `*`, then allowed paths, then excluded endings. */
 function ignored(path: string): boolean {
   const lines = readFileSync(join(root, '.dockerignore'), 'utf8').split('\n');
-  return lines.reduce((out, line) => {
+  return lines.reduce((isIgnored, line) => {
     if (line === '*') return true;
-    if (line.startsWith('!')) return path === line.slice(1) || path.startsWith(`${line.slice(1)}/`) ? false : out;
-    return line.startsWith('**/*.') ? out || path.endsWith(line.slice('**/*'.length)) : out;
+    if (line.startsWith('!')) return path === line.slice(1) || path.startsWith(`${line.slice(1)}/`) ? false : isIgnored;
+    return line.startsWith('**/*.') ? isIgnored || path.endsWith(line.slice('**/*'.length)) : isIgnored;
   }, false);
 }
 
-/** Of the command line only the one verb; a `new URL(…, import.meta.url)` is a file that is read. */
+/** Of the command line, only the verb of this program. A `new URL(…, import.meta.url)` counts as an import. */
 function importsOf(program: string): { files: Set<string>; packages: Set<string> } {
   const imported =
     /^(?:import|export)\s(type\s)?[^;]*?from\s+'([^']+)'|^import\s+'([^']+)'|\b(?:import|require)\('([^']+)'\)/gm;

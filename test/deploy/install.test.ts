@@ -10,12 +10,13 @@ import { Deploy, root } from './manifests.ts';
 
 const page = readFileSync(join(root, 'docs', 'install.md'), 'utf8');
 
-t.test('the certificates’ commands make each file that the pods mount', async (t) => {
+t.test('the certificate commands make every file that the pods mount', async (t) => {
   const { folder, secrets } = runSection(t.testdir(), 'Certificates');
   for (const [name, wanted] of Object.entries(secretFiles)) {
     const files = secrets.findLast((secret) => secret.name === name)?.files ?? {};
     for (const file of wanted) t.ok(existsSync(join(folder, files[file] ?? 'missing')), `${name}: ${file}`);
-    for (const file of Object.keys(files)) t.notMatch(file, /^(ca\.key|client)/, `${name}: ${file} stays at home`);
+    for (const file of Object.keys(files))
+      t.notMatch(file, /^(ca\.key|client)/, `${name}: ${file} is not in the Secret`);
   }
   const agents = secrets.findLast(({ name }) => name === 'waybill-agent-tls')!.files;
   for (const node of ['node-2', exampleNode, 'node-3.example']) {
@@ -23,7 +24,7 @@ t.test('the certificates’ commands make each file that the pods mount', async 
   }
 });
 
-t.test('the commands that renew certificates and roll the authority do so', async (t) => {
+t.test('the commands for renewal make new certificates and a new authority', async (t) => {
   const folder = t.testdir();
   runSection(folder, 'Certificates');
   const read = (name: string) => new X509Certificate(readFileSync(join(folder, '.waybill', 'certs', name)));
@@ -36,16 +37,16 @@ t.test('the commands that renew certificates and roll the authority do so', asyn
   }
 });
 
-t.test('the collector’s certificate has the name that agents ask for', async (t) => {
+t.test('the collector’s certificate names the host that agents connect to', async (t) => {
   const [agent] = programs(new Deploy());
   const host = String(configOf(new Deploy(), agent!).collector!.address).replace(/:\d+$/, '');
   const servers = / --server ([^\\\n]+)/.exec(page)?.[1]?.trim().split(' ');
   t.same(servers, [host, 'localhost']);
 });
 
-t.test('each command of Waybill on the page has its flags', async (t) => {
+t.test('every waybill command on the page exists, with its flags', async (t) => {
   const commands = [...page.replace(/\\\n/g, ' ').matchAll(/npx waybill ([a-z]+)([^\n`|]*)/g)];
-  t.ok(commands.length >= 5, 'there are some');
+  t.ok(commands.length >= 5, `${commands.length} commands`);
   for (const [whole, verb, rest] of commands) {
     const command = (await program(verb)).commands.find((one) => one.name() === verb);
     for (const [flag] of rest!.matchAll(/--[a-z-]+/g)) {
@@ -58,7 +59,7 @@ t.test('each command of Waybill on the page has its flags', async (t) => {
   }
 });
 
-t.test('what the page names is there', async (t) => {
+t.test('every file, object and setting that the page names exists', async (t) => {
   const deploy = new Deploy();
   for (const [, path] of page.matchAll(/`?(deploy\/[a-z-]+\.yaml)`?/g)) t.ok(existsSync(join(root, path!)), path!);
   const kinds: Record<string, string> = { statefulset: 'StatefulSet', daemonset: 'DaemonSet', service: 'Service' };
@@ -73,18 +74,18 @@ t.test('what the page names is there', async (t) => {
   }
 });
 
-t.test('the table of capabilities is the agent’s', async (t) => {
+t.test('the table of capabilities lists those of the agent', async (t) => {
   const added = new Deploy().agent.spec.template.spec.containers[0]!.securityContext.capabilities!.add!;
   t.same([...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name).sort(), added.toSorted());
 });
 
 type Secret = { name: string; files: Record<string, string> };
 
-/** Runs the commands of a section, with a kubectl that knows two nodes and writes down what it is asked. */
+/** Runs the commands of a section. Its kubectl knows two nodes and logs its arguments. */
 function runSection(folder: string, title: string): { folder: string; secrets: Secret[] } {
   const section = page.split(/^## /m).find((one) => one.startsWith(`${title}\n`)) ?? '';
   const script = [...section.matchAll(/^ *```sh\n([\s\S]*?)^ *```/gm)].map(([, commands]) => commands).join('\n');
-  const [bin, log] = [join(folder, 'bin'), join(folder, 'asked')];
+  const [bin, log] = [join(folder, 'bin'), join(folder, 'kubectl.log')];
   mkdirSync(bin, { recursive: true });
   const stub = (name: string, lines: string) => {
     writeFileSync(join(bin, name), `#!/bin/sh\n${lines}\n`);
@@ -111,7 +112,7 @@ esac`,
   return { folder, secrets };
 }
 
-/** As kubectl reads --from-file: NAME=PATH, or each file of a folder. */
+/** Reads --from-file like kubectl: NAME=PATH, or each file of a folder. */
 function filesOf(folder: string, line: string): [string, string][] {
   return [...line.matchAll(/--from-file=(\S+)/g)].flatMap(([, from]): [string, string][] => {
     const [name, path] = from!.split('=') as [string, string | undefined];

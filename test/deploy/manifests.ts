@@ -1,4 +1,4 @@
-// deploy/ as objects, read anew at each call, so that a test may change what it got.
+// The objects of deploy/. Each `new Deploy()` reads the files again, so a test may change its copy.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -62,7 +62,7 @@ export type Workload = {
 export type Metadata = { name: string; namespace?: string; labels: Labels };
 export type Rule = { apiGroups: string[]; resources: string[]; verbs: string[] };
 
-/** Whatever its kind: what a kind does not have is never asked for. */
+/** An object of any kind. A test reads only the fields that the kind has. */
 export type Manifest = {
   apiVersion: string;
   kind: string;
@@ -116,7 +116,7 @@ export class Deploy {
   }
 }
 
-/** As Kubernetes reads YAML (1.1): 0440 is octal. Throws where it is broken. */
+/** Reads YAML 1.1 like Kubernetes: 0440 is octal. Throws for invalid YAML. */
 function documents(file: string): Manifest[] {
   const text = readFileSync(join(deployFolder, file), 'utf8');
   return parseAllDocuments(text, { version: '1.1', merge: false }).map((document) => {

@@ -24,10 +24,10 @@ t.test('an enforce step accepts every enforcement point', async (t) => {
 
 t.test('an invalid enforce step is reported with its field', async (t) => {
   t.same(faults({ protocol: undefined }), ['protocol: a port needs a protocol, TCP or UDP']);
-  t.same(faults({ to: 'any' }), ['to: destination-tc is on the interface of a pod']);
-  t.same(faults({ where: 'source-tc' }), ['from: source-tc is on the interface of a pod']);
+  t.same(faults({ to: 'any' }), ['to: destination-tc needs a pod here']);
+  t.same(faults({ where: 'source-tc' }), ['from: source-tc needs a pod here']);
   t.same(faults({ where: 'destination-tcx', port: undefined }), ['port: destination-tcx needs a port']);
-  t.same(faults({ where: 'destination-tcx', from: 'node a' }), ['from: destination-tcx takes a pod or any']);
+  t.same(faults({ where: 'destination-tcx', from: 'node a' }), ['from: destination-tcx needs a pod or any here']);
   t.equal(faults({ where: 'source-tcx' }).length, 1);
   t.equal(faults({ with: 'reset' }).length, 1, 'a step cannot reject');
 });

@@ -30,7 +30,7 @@ export async function compile(
   return object;
 }
 
-/** The address of each family as 32-bit words for `-D`; 0 if there is none. */
+/** The address of each family as 32-bit words for `-D`; 0 if a family has no address. */
 export function addressWords(addresses: readonly Address[]): { ipv4: string; ipv6: string } {
   const words = (address: Address | undefined) => {
     if (address === undefined) return '0';

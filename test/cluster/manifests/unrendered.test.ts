@@ -46,7 +46,7 @@ t.test('a Helm chart is one problem for all of its templates; its values and met
   });
 });
 
-t.test('plain manifests in and beside the templates of a chart are read', async (t) => {
+t.test('plain manifests in the templates/ of a chart, and in its other folders, are read', async (t) => {
   const { path } = folder(t, {
     'Chart.yaml': chart,
     'values.yaml': 'on: true\n',

@@ -80,7 +80,7 @@ t.test('rule 25: a port is a number or range of one protocol, or a name of any p
   ]);
 });
 
-t.test('rule 26: a peer or protocol without a known field is valid, and its rule has the path of it', async (t) => {
+t.test('rule 26: a peer or protocol without a known field is valid, and the rule has its path', async (t) => {
   const tcp = { tcp: { destinationPort: { number: 443 } } };
   const unknown: [Rule, string][] = [
     [{ to: [everyone, { services: {} }, {}] }, 'spec.egress[0].to[1]'],

@@ -5,7 +5,7 @@ const policy = (spec?: unknown) => raw('NetworkPolicy', 'shop/db', { spec });
 const read = (spec?: unknown) => parsed('NetworkPolicy', policy(spec));
 const ingress = (rule: unknown) => ({ podSelector: {}, ingress: [rule] });
 
-t.test('rule 2: without policyTypes ingress is isolated, and egress only where it holds a rule', async (t) => {
+t.test('rule 2: without policyTypes ingress is isolated, and egress only if it has a rule', async (t) => {
   t.match(read({ podSelector: {} }), { ingress: [], egress: undefined, broken: undefined });
   t.match(read({ podSelector: {}, policyTypes: [] }), { ingress: [], egress: undefined });
   t.match(read({ podSelector: {}, egress: [] }), { ingress: [], egress: undefined });

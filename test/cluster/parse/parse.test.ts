@@ -14,7 +14,7 @@ t.test('rule 16: a namespace has the label kubernetes.io/metadata.name even if t
   t.same({ ...parsed('Namespace', raw('Namespace', 'shop')).labels }, { 'kubernetes.io/metadata.name': 'shop' });
 });
 
-t.test('a label may be named like a property of every object, and a missing label is not found', async (t) => {
+t.test('a label may have the name of an Object property, such as constructor', async (t) => {
   const labels = JSON.parse('{"constructor": "x", "__proto__": "y"}');
   const { labels: read } = parsed(
     'Namespace',

@@ -26,7 +26,7 @@ t.test('rule 15: a pod owns its addresses of both families, each once', async (t
   t.same(pod({}).addresses, []);
 });
 
-t.test('rule 15: a pod that Succeeded or Failed owns no address any more', async (t) => {
+t.test('rule 15: a pod in phase Succeeded or Failed owns no address', async (t) => {
   for (const phase of ['Succeeded', 'Failed']) {
     const terminated = (finishedAt: string) => ({ state: { terminated: { finishedAt } } });
     const containerStatuses = [terminated('2026-01-01T00:00:09Z'), terminated('2026-01-01T00:00:07Z')];
@@ -87,7 +87,7 @@ t.test('a pod without an owner, and a static pod, is its own workload', async (t
   t.same(owned('Node', 'n1'), { kind: 'Pod', name: 'web-1' });
 });
 
-t.test('the controlling owner of a pod is used, not the first one', async (t) => {
+t.test('the owner of a pod is its controller, not the first owner reference', async (t) => {
   const ownerReferences = [
     { kind: 'Machine', name: 'm' },
     { kind: 'DaemonSet', name: 'agent', controller: true },
