@@ -47,7 +47,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const state = new StateReporter(version, {
     source: () => ({
       name: source.name,
-      reason: source.attachmentSummary === '' ? reason : `${reason}; to pods by ${source.attachmentSummary}`,
+      reason: source.attachmentSummary === '' ? reason : `${reason}; towards pods: ${source.attachmentSummary}`,
     }),
     interfaces: () => table.wire(),
     notWatched: () => table.notWatched(),
@@ -173,7 +173,9 @@ function openSource(
       if (name === 'pcap') return new PcapSource(options, accounting, dnsAnswers);
       const program = loadProgram(name, maxConnections);
       const { conntrack } = program;
-      if (name === 'ebpf' && !conntrack.available) log.info({ why: conntrack.why }, 'the program cannot ask conntrack');
+      if (name === 'ebpf' && !conntrack.available) {
+        log.info({ reason: conntrack.why }, 'eBPF program cannot ask conntrack');
+      }
       return new KernelSource(name, program, options, accounting, eventHandlers, log);
     },
     sourceRefused,

@@ -1,4 +1,4 @@
-// bpf(2) itself, for what Debian's libbpf 1.1 lacks, and membarrier(2).
+// bpf(2), for calls that Debian's libbpf 1.1 lacks, and membarrier(2).
 import { checkSystemCall } from './errno.ts';
 import { syscall } from './libc.ts';
 
@@ -14,7 +14,7 @@ export function bpf(command: number, attributes: Buffer): number {
   return checkSystemCall('bpf', Number(syscall(callNumbers.bpf, command, attributes, attributes.length)));
 }
 
-/** Resolves when every BPF program that runs now has ended (synchronize_rcu). Rejects on kernels with nohz_full. */
+/** Resolves when every BPF program that is running now has ended (synchronize_rcu). Rejects on nohz_full kernels. */
 export function waitForRunningPrograms(): Promise<void> {
   const MEMBARRIER_CMD_GLOBAL = 1;
   return new Promise((resolve, reject) => {

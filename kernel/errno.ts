@@ -1,15 +1,15 @@
-// Failed calls of the system and of libbpf, with the errno's name as the manual has it.
+// Errors of system calls and of libbpf, with the errno's name from the manual.
 import koffi from 'koffi';
 
-/** Only the kernel's own header has it. */
-const fromKernel: [number, string] = [524, 'ENOTSUPP'];
+/** An errno that only the kernel's internal headers define. */
+const kernelInternal: [number, string] = [524, 'ENOTSUPP'];
 
 const errnoNames: ReadonlyMap<number, string> = new Map([
   ...Object.entries(koffi.os.errno).map(([name, errno]): [number, string] => [errno, name]),
-  fromKernel,
+  kernelInternal,
 ]);
 
-/** `errno` is its name: `ENODEV`. */
+/** `errno` is a name, such as `ENODEV`. */
 export class SystemError extends Error {
   readonly call: string;
   readonly errno: string;
@@ -26,21 +26,20 @@ export function errnoName(errno: number): string {
   return errnoNames.get(errno) ?? `errno ${errno}`;
 }
 
-/** The errno's name of the system call just made. */
+/** The name of the errno of the last system call. */
 export function lastErrno(): string {
   return errnoName(koffi.errno());
 }
 
 /**
- * Returns `result`, or throws where it is negative. libc overwrites the errno with its next call, so write that call as the
- * argument.
+ * Returns `result`, or throws if it is negative. The next libc call overwrites the errno, so make the call in the argument.
  */
 export function checkSystemCall(call: string, result: number): number {
   if (result >= 0) return result;
   throw new SystemError(call, lastErrno());
 }
 
-/** Returns `result`, or throws where it is negative. libbpf returns the errno itself: -1 is EPERM. */
+/** Returns `result`, or throws if it is negative. libbpf returns the negative errno: -1 is EPERM. */
 export function checkLibbpfCall(call: string, result: number): number {
   if (result >= 0) return result;
   throw new SystemError(call, errnoName(-result));

@@ -1,5 +1,4 @@
-// libbpf: objects, maps, programs and hooks of TC. Where libbpf.so.1 is missing, each call throws, and what needs none of
-// them still runs.
+// libbpf: objects, maps, programs and TC hooks. If libbpf.so.1 is missing, only its calls throw; the rest of the agent runs.
 import koffi, { type LibraryHandle } from 'koffi';
 import { checkLibbpfCall } from './errno.ts';
 
@@ -9,19 +8,19 @@ function openLibbpf(): Pick<LibraryHandle, 'func'> {
   try {
     return koffi.load('libbpf.so.1');
   } catch {
-    const absent = () => {
-      throw new Error('libbpf.so.1 is not here: install libbpf1');
+    const missing = () => {
+      throw new Error('libbpf.so.1 is missing; install libbpf1');
     };
-    return { func: () => absent } as unknown as LibraryHandle;
+    return { func: () => missing } as unknown as LibraryHandle;
   }
 }
 
-/** An address in libbpf's memory; null where there is none. */
+/** An address in libbpf's memory, or null. */
 type Pointer = bigint | null;
 
 const setPrint: (print: null) => Pointer = libbpf.func('void *libbpf_set_print(void *)');
 
-/** By default libbpf writes to stderr. */
+/** Stops libbpf from writing to stderr. */
 export function silenceLibbpf(): void {
   setPrint(null);
 }
@@ -56,7 +55,7 @@ const programInfo = libbpf.func('int bpf_obj_get_info_by_fd(int, _Out_ void *, _
 
 const key = Buffer.alloc(4);
 
-/** Reads the array's element into `into`. */
+/** Reads an element of an array map. */
 export function readElement(fd: number, index: number, into: Buffer): void {
   key.writeUInt32LE(index);
   checkLibbpfCall('bpf_map_lookup_elem', lookup(fd, key, into) as number);
@@ -69,9 +68,9 @@ export function writeElement(fd: number, index: number, value: Buffer): void {
 
 const [batchStart, batchEnd, batchCount] = [Buffer.alloc(4), Buffer.alloc(4), [0]];
 
-/** Reads `count` elements of an array from `from` on; `keys` holds 4 bytes for each. */
+/** Reads `count` elements of an array map, starting at `from`. `keys` needs 4 bytes for each. */
 export function readElements(fd: number, from: number, count: number, keys: Buffer, into: Buffer): void {
-  // The kernel begins after the given key, or at the first element.
+  // The kernel begins after the given key, or at the first element if there is no key.
   batchStart.writeUInt32LE(from === 0 ? 0 : from - 1);
   batchCount[0] = count;
   const start = from === 0 ? null : batchStart;
@@ -118,17 +117,17 @@ export function prepareTestRun(fd: number): () => void {
     batch_size: 0,
   });
   return () => {
-    // The frame must live as long as the pointer to it.
+    // Using the frame here keeps it alive as long as the pointer to it.
     if (frame.length > 0) checkLibbpfCall('bpf_prog_test_run_opts', testRun(fd, options) as number);
   };
 }
 
-/** The kernel's number of a program; BPF_PROG_QUERY lists a hook's programs by it. */
+/** The id by which BPF_PROG_QUERY lists the program. */
 export function programId(fd: number): number {
   return infoOf(fd).readUInt32LE(4);
 }
 
-/** What the program's runs cost so far; the kernel counts it where kernel.bpf_stats_enabled is 1. */
+/** Total time and number of the program's runs. The kernel counts them if kernel.bpf_stats_enabled is 1. */
 export function programCost(fd: number): { ns: number; runs: number } {
   const info = infoOf(fd);
   return { ns: Number(info.readBigUInt64LE(192)), runs: Number(info.readBigUInt64LE(200)) };

@@ -1,5 +1,4 @@
-// Calls of the C library that Node lacks, by their own names. They return what libc returns: -1 for a failure, whose errno
-// is read by errno.ts.
+// Calls of the C library that Node lacks. They return the result of libc: -1 is a failure, and errno.ts reads its errno.
 import koffi, { type KoffiFunc } from 'koffi';
 
 const libc = koffi.load('libc.so.6');
@@ -65,12 +64,12 @@ export function closeFd(fd: number): void {
   close(fd);
 }
 
-/** In another thread, for what the kernel takes its time to close. Resolves also where the kernel refuses. */
+/** Closes in another thread, because closing some files takes long. Resolves also if the kernel refuses. */
 export function closeInBackground(fd: number): Promise<void> {
   return new Promise((resolve) => close.async(fd, () => resolve()));
 }
 
 type SystemCall = (number: number, command: number, argument: Buffer | null, size: number) => number | bigint;
 
-/** Calls by number that libc has no function for. */
+/** Makes a system call by number, for calls without a libc function. */
 export const syscall: KoffiFunc<SystemCall> = libc.func('int64_t syscall(int64_t, int64_t, void *, uint32_t)');

@@ -1,4 +1,4 @@
-// Memory outside of the JavaScript heap, which stays where it is: for calls that hold addresses, and files that are mapped.
+// Memory outside the JavaScript heap, which never moves: for calls that keep addresses, and for mapped files.
 import koffi from 'koffi';
 import { mmap, munmap } from './libc.ts';
 
@@ -10,20 +10,20 @@ const MAP_FAILED = -1n;
 export type FixedMemory = {
   address: bigint;
   view: Buffer;
-  /** `view` must not be used afterwards. */
+  /** Do not use `view` afterwards. */
   free(): void;
 };
 
 export type Mapping = { memory: ArrayBuffer; unmap(): void };
 
-/** Zeros. It is never freed automatically. */
+/** Filled with zeros. It is never freed automatically. */
 export function fixedMemory(bytes: number): FixedMemory {
   const pointer: bigint = koffi.alloc('uint8_t', bytes);
   const view = Buffer.from(koffi.view(pointer, bytes)).fill(0);
   return { address: koffi.address(pointer), view, free: () => koffi.free(pointer) };
 }
 
-/** Maps `bytes` of the file, shared with its other users; undefined where the kernel refuses. */
+/** Maps `bytes` of the file, shared with its other users; undefined if the kernel refuses. */
 export function mapShared(
   fd: number,
   bytes: number,

@@ -1,4 +1,4 @@
-// rtnetlink(7): dumps of what the kernel holds, notifications of what changes, and the messages and attributes of both.
+// rtnetlink(7): dumps of kernel objects, notifications of their changes, and the messages and attributes of both.
 import { checkSystemCall, lastErrno } from './errno.ts';
 import { bind, closeFd, recv, SOCK_RAW_CLOEXEC, SOL_SOCKET, send, setSocketOption, socket } from './libc.ts';
 
@@ -21,17 +21,17 @@ const receiveTimeoutS = 1n;
 
 export type NetlinkMessage = {
   type: number;
-  /** What the kernel dumps changed meanwhile, so that this may be inconsistent (NLM_F_DUMP_INTR). */
+  /** The dumped objects changed during the dump, so it may be inconsistent (NLM_F_DUMP_INTR). */
   interrupted: boolean;
   sequence: number;
-  /** What follows the header: a view of the received datagram. */
+  /** The bytes after the header: a view of the received datagram. */
   payload: Buffer;
 };
 
 /** `value` is a view of the message. */
 export type NetlinkAttribute = { type: number; value: Buffer };
 
-/** Asks the kernel for everything of a kind, in the network namespace of this process. */
+/** Lists all objects of a kind in the network namespace of this process. */
 export class NetlinkClient {
   readonly #fd: number;
   readonly #datagram = Buffer.alloc(datagramBytes);
@@ -45,14 +45,14 @@ export class NetlinkClient {
     setSocketOption(this.#fd, SOL_SOCKET, SO_RCVTIMEO, receiveTimeout);
   }
 
-  /** With it the kernel applies what a dump's request selects. False on kernels without it, before Linux 4.20. */
+  /** Makes the kernel apply the filter in a dump request. Returns false before Linux 4.20. */
   enableStrictCheck(): boolean {
     return setSocketOption(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, uint32(1)) === 0;
   }
 
   /**
-   * The answers to a request of `type`, in the kernel's order. Each payload is valid until the next one is read. An error,
-   * or a second without an answer, ends the dump.
+   * Yields the replies to a request of `type`, in the kernel's order. Each payload is valid until the next one is read. The
+   * dump ends at an error, or after a second without a reply.
    */
   *dump(type: number, payload: Buffer): Generator<NetlinkMessage> {
     this.#sequence += 1;
@@ -62,7 +62,7 @@ export class NetlinkClient {
       const length = recv(this.#fd, this.#datagram, this.#datagram.length, 0);
       if (length <= 0) return;
       for (const message of messagesOf(this.#datagram.subarray(0, length))) {
-        if (message.sequence !== this.#sequence) continue; // of a dump that was not read to its end
+        if (message.sequence !== this.#sequence) continue; // of an earlier dump that was not read to its end
         if (message.type === NLMSG_DONE || message.type === NLMSG_ERROR) return;
         yield message;
       }
@@ -74,7 +74,7 @@ export class NetlinkClient {
   }
 }
 
-/** Receives what changes in the network namespace of this process. */
+/** Receives changes in the network namespace of this process. */
 export class NetlinkMonitor {
   readonly #fd: number;
   readonly #datagram = Buffer.alloc(datagramBytes);
@@ -95,8 +95,8 @@ export class NetlinkMonitor {
   }
 
   /**
-   * Passes on each change since the last call; its payload is valid until `use` returns. `overrun`: the receive buffer was
-   * full, and the kernel dropped some.
+   * Calls `use` for each change since the last call; its payload is valid until `use` returns. `overrun`: the receive buffer
+   * was full, and the kernel dropped some.
    */
   read(use: (message: NetlinkMessage) => void): 'complete' | 'overrun' {
     let result: 'complete' | 'overrun' = 'complete';
@@ -131,7 +131,7 @@ export function* messagesOf(datagram: Buffer): Generator<NetlinkMessage> {
   }
 }
 
-/** Of a payload, behind its own structure. Ends at the first attribute that is cut off. */
+/** Reads the attributes of a payload, after its fixed structure. Ends at the first attribute that is cut off. */
 export function* attributesOf(attributes: Buffer): Generator<NetlinkAttribute> {
   for (let at = 0; at + attributeHeaderBytes <= attributes.length; ) {
     const length = attributes.readUInt16LE(at);

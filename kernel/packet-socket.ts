@@ -6,18 +6,18 @@ const addressBytes = 20;
 export const ETH_P_ALL = 3;
 export const loopbackIndex = 1;
 
-/** It receives nothing before it is bound. Negative where the kernel refuses. */
+/** It receives nothing before it is bound. Negative if the kernel refuses. */
 export function openPacketSocket(): number {
   return socket(AF_PACKET, SOCK_RAW_CLOEXEC, 0);
 }
 
-/** `protocol` 0 receives nothing. Negative where the kernel refuses: the interface is gone. */
+/** `protocol` 0 receives nothing. Negative if the interface is gone. */
 export function bindPacketSocket(fd: number, interfaceIndex: number, protocol: number): number {
   const address = packetAddress(interfaceIndex, protocol);
   return bind(fd, address, address.length);
 }
 
-/** The index of the interface that a packet socket is bound to; -1 where `fd` is anything else. */
+/** The index of the interface that a packet socket is bound to; -1 if `fd` is not a packet socket. */
 export function boundInterface(fd: number): number {
   const address = Buffer.alloc(addressBytes);
   if (getsockname(fd, address, [address.length]) !== 0) return -1;

@@ -3,9 +3,9 @@ import t from 'tap';
 import { checkLibbpfCall, checkSystemCall, errnoName, SystemError } from '../../kernel/errno.ts';
 import { bind } from '../../kernel/libc.ts';
 
-t.test('an errno has its name of the manual, or its number where it has none', async (t) => {
+t.test('an errno has its name from the manual, or its number if it has no name', async (t) => {
   t.equal(errnoName(19), 'ENODEV');
-  t.equal(errnoName(524), 'ENOTSUPP', "only the kernel's own header has it");
+  t.equal(errnoName(524), 'ENOTSUPP', "only the kernel's internal headers define it");
   t.equal(errnoName(4095), 'errno 4095');
 });
 

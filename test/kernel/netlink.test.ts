@@ -21,7 +21,7 @@ function attribute(type: number, value: Buffer): Buffer {
   return bytes;
 }
 
-t.test('messages of a datagram are read in their order, each without its padding', async (t) => {
+t.test('messages of a datagram are read in order, each without its padding', async (t) => {
   const datagram = Buffer.concat([
     message(20, Buffer.from('abc'), { sequence: 7 }),
     message(21, Buffer.from('defgh'), { flags: NLM_F_DUMP_INTR, sequence: 8 }),
@@ -33,7 +33,7 @@ t.test('messages of a datagram are read in their order, each without its padding
   ]);
 });
 
-t.test('a message that is cut off, or shorter than its header, ends the datagram', async (t) => {
+t.test('reading a datagram ends at a message that is cut off or shorter than its header', async (t) => {
   const whole = message(20, Buffer.from('abcd'));
   const short = message(21, Buffer.alloc(0));
   short.writeUInt32LE(15, 0);
@@ -43,7 +43,7 @@ t.test('a message that is cut off, or shorter than its header, ends the datagram
   }
 });
 
-t.test('attributes are read in their order, and one that is cut off ends them', async (t) => {
+t.test('attributes are read in order until one is cut off', async (t) => {
   const whole = Buffer.concat([attribute(1, Buffer.from('abc')), attribute(2, Buffer.alloc(0))]);
   const read = (bytes: Buffer) => Array.from(attributesOf(bytes), ({ type, value }) => [type, value.toString()]);
   const both = [
@@ -52,11 +52,11 @@ t.test('attributes are read in their order, and one that is cut off ends them', 
   ];
   t.same(read(whole), both);
   t.same(read(Buffer.concat([whole, attribute(3, Buffer.from('abcd')).subarray(0, 6)])), both);
-  t.same(read(Buffer.concat([whole, Buffer.alloc(4)])), both, 'a length below its header');
+  t.same(read(Buffer.concat([whole, Buffer.alloc(4)])), both, 'a length shorter than the header');
   t.same(read(Buffer.alloc(0)), []);
 });
 
-t.test('a dump returns what the kernel holds, also after one that was not read to its end', async (t) => {
+t.test('a dump returns all objects, even after a dump that was not read to its end', async (t) => {
   const [RTM_NEWLINK, RTM_GETLINK, IFLA_IFNAME] = [16, 18, 3];
   const ifinfomsg = 16;
   const netlink = new NetlinkClient();

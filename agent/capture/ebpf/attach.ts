@@ -1,5 +1,5 @@
-// Where the programs stand: TCX at a pod's interface, clsact on kernels before 6.6, and packet taps. Links and sockets go
-// when they are closed, and with this process; a clsact filter stays, and whoever watches the interface next removes it.
+// Attaches programs to a pod's interface: at TCX, at clsact on kernels before 6.6, or as a packet tap. TCX links and sockets
+// end with this process. A clsact filter stays, and the next agent that watches the interface removes it.
 import { bpf, bpfCommands } from '../../../kernel/bpf.ts';
 import { checkLibbpfCall, checkSystemCall } from '../../../kernel/errno.ts';
 import { tcAttach, tcDetach, tcHookCreate } from '../../../kernel/libbpf.ts';
@@ -14,24 +14,24 @@ import { noopProgram } from './noop-program.ts';
 export type TcKind = 'tcx' | 'clsact';
 export type Attachment = {
   kind: TcKind | 'tap';
-  /** At TCX and for a tap it waits until nobody runs it any more: some 10 ms. */
+  /** TCX and tap: waits until no CPU runs the program, about 10 ms. */
   detach(): void;
-  /** It counts nothing more from now on, and nothing is waited for: it is taken away beside. */
+  /** Stops counting at once, without waiting. The program is detached in the background. */
   detachInBackground(): void;
 };
-/** It stands where it will, and counts nothing before it begins, which waits for nothing. Not begun, it would stay. */
+/** Attached, but counts nothing until `activate`, which does not wait. Without `activate` it stays attached. */
 export type PreparedAttachment = { activate(): Attachment };
 
 const attachTypes = { 'from-pod': 46, 'to-pod': 47 } as const; // BPF_TCX_INGRESS, BPF_TCX_EGRESS: seen from the host
 const BPF_F_BEFORE = 1 << 3;
 const BPF_F_AFTER = 1 << 4;
 
-/** First where packets leave the pod, so that nobody drops what we have not seen; last where they enter it. */
+/** From the pod it is attached first, to see packets before any program drops them; to the pod it is attached last. */
 export function attachTcx(program: number, interfaceIndex: number, direction: Direction): Attachment {
   return tcxAttachment(createLink(program, interfaceIndex, direction));
 }
 
-/** A hook of TCX holds a program once: where ours still stands there, it must have left when this one begins. */
+/** A TCX hook accepts each program only once: detach the previous attachment before `activate`. */
 export function prepareTcx(program: number, interfaceIndex: number, direction: Direction): PreparedAttachment {
   const link = createLink(noopProgram('attaching').fd, interfaceIndex, direction);
   return {
@@ -55,7 +55,7 @@ function tcxAttachment(link: number): Attachment {
       try {
         updateLink(link, noopProgram('detaching').fd);
       } catch {
-        // The interface is gone, or another of ours is leaving here right now.
+        // The interface is gone, or the no-op program is already attached here.
         closeFd(link);
         return;
       }
@@ -82,12 +82,12 @@ function updateLink(link: number, program: number): void {
 
 let closing: Promise<void> = Promise.resolve();
 
-/** The kernel lets one wait at a time, so that more threads would help nobody. */
+/** One at a time: the kernel makes such calls wait for each other, so more threads are not faster. */
 function closeAfterOthers(fd: number): void {
   closing = closing.then(() => closeInBackground(fd));
 }
 
-/** Resolves when all that left is taken away. */
+/** Resolves when everything is detached. */
 export function allDetached(): Promise<void> {
   return closing;
 }
@@ -95,7 +95,7 @@ export function allDetached(): Promise<void> {
 const maxPrograms = 64;
 let ids: FixedMemory | undefined;
 
-/** The kernel's numbers of the programs at a TCX hook, in their order; every change of them has another revision. */
+/** The ids of the programs at a TCX hook, in order. The revision changes with each change of the list. */
 export function tcxPrograms(interfaceIndex: number, direction: Direction): { ids: number[]; revision: bigint } {
   ids ??= fixedMemory(maxPrograms * 4);
   const attributes = Buffer.alloc(64);
@@ -110,7 +110,7 @@ export function tcxPrograms(interfaceIndex: number, direction: Direction): { ids
   return { ids: found, revision: attributes.readBigUInt64LE(56) };
 }
 
-/** Which of both the kernel has: TCX from Linux 6.6 on. */
+/** TCX from Linux 6.6 on. */
 export function supportedTcKind(): TcKind {
   try {
     tcxPrograms(loopbackIndex, 'to-pod');
@@ -123,7 +123,7 @@ export function supportedTcKind(): TcKind {
 const SO_ATTACH_FILTER = 26;
 const SO_ATTACH_BPF = 50;
 
-/** The filter is on the socket before the socket is on the interface: nothing is ever copied to it. */
+/** Attaches the filter before it binds the socket, so the socket never gets a packet. */
 export function attachTap(program: number, interfaceIndex: number): Attachment {
   requireCapabilities(['NET_RAW']);
   const fd = checkSystemCall('socket', openPacketSocket());
@@ -176,7 +176,7 @@ export function attachClsact(program: number, interfaceIndex: number, direction:
   const created = tcHookCreate(hook);
   if (created !== -EEXIST) checkLibbpfCall('bpf_tc_hook_create', created);
   checkLibbpfCall('bpf_tc_attach', tcAttach(hook, { ...filter, prog_fd: program, flags: BPF_TC_F_REPLACE }));
-  // The qdisc stays: somebody else may have put a filter there meanwhile.
+  // The qdisc stays: it may have filters of other programs.
   const detach = () => {
     tcDetach(hook, filter);
   };

@@ -1,5 +1,5 @@
-// Where the programs of a source stand at an interface: at TC, with a packet tap towards the pod where somebody else filters
-// there; or at a packet tap alone.
+// Chooses how a source attaches to an interface. `ebpf`: TC programs; towards the pod a packet tap, if other programs may drop
+// packets there. `tap`: one packet tap.
 import { programId } from '../../../kernel/libbpf.ts';
 import { removeLeftoverFilters } from '../clsact.ts';
 import type { Direction } from '../source.ts';
@@ -21,35 +21,36 @@ import type { LoadedProgram } from './program.ts';
 export type InterfaceAttachments = {
   'from-pod': Attachment | undefined;
   'to-pod': Attachment | undefined;
-  /** Where packets leave the pod: whether somebody ahead may drop them before ours sees them, and what was done about it. */
+  /** From the pod: whether our program is first (else another may drop packets before it), and how often it was moved. */
   chainHead: { isOurs: boolean; moves: number; stableRefreshes: number };
 };
 
 export type Reattachment = {
-  /** What ours saw since it was asked last may have been dropped behind it. */
+  /** Another program may have dropped packets that ours counted since the last call. */
   deliveryUnproven: boolean;
-  /** Packets passed that ours did not see. */
+  /** Our program may have missed packets. */
   hasGap: boolean;
-  /** By which it stands now; undefined where it stays. */
+  /** The new kind; undefined if nothing was attached again. */
   kind: Attachment['kind'] | undefined;
 };
 
 export type Attacher = {
-  /** Throws with the kernel's word where it refuses. */
+  /** Throws with the kernel's error if it refuses. */
   attach(interfaceIndex: number): InterfaceAttachments;
-  /** Asked before rows are read: learns who else came or went since. */
+  /** Reads which other programs came or went. Call it before rows are read. */
   refresh(): void;
-  /** Moves what has to stand elsewhere now, or was taken away by others. Throws as `attach` does. */
+  /** Attaches our program again if others removed it, or if it must move. Throws like `attach`. */
   reattach(interfaceIndex: number, attachments: InterfaceAttachments, direction: Direction): Reattachment;
-  /** Nothing is counted there from now on. At the end nothing is waited for: it is taken away beside. */
+  /** Counting stops at once. 'at the end' does not wait: programs are detached in the background. */
   detach(interfaceIndex: number, attachments: InterfaceAttachments, when: 'while watching' | 'at the end'): void;
-  /** Resolves when everything is taken away. */
+  /** Resolves when everything is detached. */
   close(): Promise<void>;
 };
 
 const unchanged: Reattachment = { deliveryUnproven: false, hasGap: false, kind: undefined };
-/** Who wants to be first as we do gets it after so many moves, until it has been calm for a while. */
+/** After this many moves our program stays behind another one that moves to the front too. */
 const maxMoves = 3;
+/** After this many refreshes at the front, the moves are counted from zero again. */
 const refreshesUntilStable = 50;
 const newChainHead = () => ({ isOurs: true, moves: 0, stableRefreshes: 0 });
 
@@ -107,25 +108,25 @@ export class TcAttacher implements Attacher {
   #reattachToPod(index: number, attachments: InterfaceAttachments): Reattachment {
     const changed = this.#others.changed(index);
     const before = attachments['to-pod'];
-    // A tap stands behind everybody, and nobody takes it away.
+    // A tap sees packets after all TC programs, and others cannot remove it.
     const position = before?.kind === 'tap' ? 'first' : this.#others.position(index, 'to-pod');
     const isGone = before === undefined || position === 'absent';
     if (!isGone && (before.kind === 'tap') === this.#others.isFilteredTowardsPod(index)) {
       if (before.kind === 'tap') return unchanged;
-      return { deliveryUnproven: changed !== 'no', hasGap: changed === 'ahead or behind', kind: undefined };
+      return { deliveryUnproven: changed !== 'no', hasGap: changed === 'before or after ours', kind: undefined };
     }
     if (isGone) {
       before?.detachInBackground();
       attachments['to-pod'] = undefined;
     }
-    const hasGap = position !== 'first' || (before?.kind !== 'tap' && changed === 'ahead or behind');
+    const hasGap = position !== 'first' || (before?.kind !== 'tap' && changed === 'before or after ours');
     return { deliveryUnproven: true, hasGap, kind: this.#replaceToPod(index, attachments).kind };
   }
 
-  /** What comes begins before what was there ends: a packet of that moment is counted twice rather than not at all. */
+  /** The new attachment starts before the old one stops: packets between are counted twice, and none is missed. */
   #replaceToPod(index: number, attachments: InterfaceAttachments): Attachment {
     const before = attachments['to-pod'];
-    attachments['to-pod'] = undefined; // Where no other place is to be had: what it counts somebody else may drop.
+    attachments['to-pod'] = undefined; // stays so if attaching fails: the old program's counts prove no delivery
     try {
       const isFiltered = this.#others.isFilteredTowardsPod(index);
       const after = isFiltered ? attachTap(this.#tap, index) : this.#prepareTc(index, 'to-pod').activate();
@@ -144,8 +145,9 @@ export class TcAttacher implements Attacher {
     chainHead.stableRefreshes = chainHead.isOurs ? chainHead.stableRefreshes + 1 : 0;
     if (chainHead.stableRefreshes >= refreshesUntilStable) chainHead.moves = 0;
     if (chainHead.isOurs) return unchanged;
-    if (position === 'behind others') {
-      if (chainHead.moves >= maxMoves) throw new Error('another program puts itself ahead of ours, again and again');
+    if (position === 'after others') {
+      if (chainHead.moves >= maxMoves)
+        throw new Error('another program attaches itself in front of ours again and again');
       chainHead.moves += 1;
     }
     const { kind } = this.#moveToFront(index, attachments);
@@ -153,7 +155,7 @@ export class TcAttacher implements Attacher {
     return { deliveryUnproven: false, hasGap: position === 'absent', kind };
   }
 
-  /** A hook of TCX holds a program once: between the one that leaves and the one that begins lie some microseconds. */
+  /** A TCX hook accepts each program only once, so there is a gap of some microseconds. */
   #moveToFront(index: number, attachments: InterfaceAttachments): Attachment {
     const prepared = this.#prepareTc(index, 'from-pod');
     attachments['from-pod']?.detachInBackground();
@@ -194,7 +196,7 @@ function tapAttacher(program: LoadedProgram): Attacher {
   };
 }
 
-/** What leaves beside is a change that the next one to stand there cannot tell from those of others. */
+/** Waits while watching: the next attachment there would take a later detach for a change by another program. */
 function detachAll(attachments: InterfaceAttachments, when: 'while watching' | 'at the end'): void {
   for (const attachment of new Set([attachments['from-pod'], attachments['to-pod']])) {
     if (when === 'at the end') attachment?.detachInBackground();

@@ -1,4 +1,4 @@
-// How many processors the kernel may ever have: as many values a per-CPU map hands over.
+// The number of CPUs that the kernel may ever have. A per-CPU map returns one value for each.
 import { readFileSync } from 'node:fs';
 
 export function possibleCpus(list = readFileSync('/sys/devices/system/cpu/possible', 'utf8')): number {

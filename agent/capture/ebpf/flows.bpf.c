@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-// Counts connections at a pod's interface, in the kernel: a packet costs one look-up and a few additions, and the agent
-// reads one row for each connection and interval. The programs only ever look. Those for TC always return NEXT, those for
-// a packet socket always return NOTHING, and none writes to a packet or its context, which are constant throughout: a test
-// reads this file and what is compiled of it for all three.
+// Counts the packets of each connection at a pod's interface, in the kernel. A packet costs one lookup and a few additions.
+// The agent reads one row for each connection and interval.
 //
-// What user space reads (`flow_key`, `flow`, the events) stands in layout.ts again.
+// The programs change no traffic: TC programs always return NEXT, socket programs always return NOTHING, and no program
+// writes to a packet or its context, which are const everywhere. A test checks this in the source and in the objects.
+//
+// layout.ts repeats the layout of what user space reads: `flow_key`, `flow` and the events.
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -14,17 +15,17 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#define NEXT TC_ACT_UNSPEC /* the same number as TCX_NEXT: whoever stands behind us decides */
+#define NEXT TC_ACT_UNSPEC /* the same number as TCX_NEXT: the next program decides */
 #define NOTHING 0	   /* the socket gets no copy of the packet */
 #define inlined static __always_inline
 
-/* Where a program stands. Packet sockets see less and can do less: they reach headers by a helper only. */
+/* Where a program is attached. A socket program can read headers only with a helper call. */
 enum hook { TC_FROM_POD, TC_TO_POD, TAP };
 
 /* ------------------------------------------------------------------------------------------ what user space reads -- */
 
-/* Both directions have one key: `low` is the end with the lower address, or with the lower port where they are equal.
- * Words in host order; IPv4 is mapped (::ffff:0:0/96). */
+/* Both directions share one key: `low` is the end with the lower address, or with the lower port if the addresses are
+ * equal. Words are in host order; IPv4 addresses are mapped (::ffff:0:0/96). */
 struct flow_key {
 	__u32 low[4];
 	__u32 high[4];
@@ -36,41 +37,41 @@ struct flow_key {
 enum mark {
 	FIRST_FROM_HIGH = 1, /* the first packet of the row came from the high end */
 	POD_IS_LOW = 2,
-	LOW_BEGAN = 4, /* a packet said so: SYN, INIT, echo request, or the answer to one */
-	HIGH_BEGAN = 8,
+	LOW_INITIATED = 4, /* known from a SYN, INIT, echo request, or the reply to one */
+	HIGH_INITIATED = 8,
 	FIRST_QUOTED = 16, /* the first packet was an ICMP error that quotes the connection */
-	UNREACHABLE = 32,  /* an ICMP error said that it cannot get there */
-	LOW_SPOKE = 64,	   /* a packet that is no such error came from the low end */
-	HIGH_SPOKE = 128,
-	ASKED = 256, /* conntrack need not be asked again in this row */
+	UNREACHABLE = 32,  /* an ICMP error: destination unreachable */
+	LOW_SENT = 64,	   /* the low end sent a packet other than an ICMP error */
+	HIGH_SENT = 128,
+	CONNTRACK_DONE = 256, /* this row needs no further conntrack lookup */
 };
 
-/* One connection in one interval; [0] is from the low end, [1] from the high one. A row is two cache lines. */
+/* One connection in one interval. [0] is sent by the low end, [1] by the high end. A row fills two cache lines. */
 struct flow {
 	struct flow_key key;
 	__u32 marks;
 	__u8 flags[2];
 	__u16 syns;	    /* SYN without ACK */
-	__u32 isn;	    /* of the SYN, or what the SYN-ACK acknowledges, less one */
-	__u32 first_back;   /* jiffies of the first packet against the first one's direction; 0 for none */
-	__u64 packets[2];   /* frames << 32 | segments: with segmentation offload a frame has several */
+	__u32 isn;	    /* of the SYN; or the SYN-ACK's acknowledgement number minus one */
+	__u32 first_reply;  /* jiffies of the first packet in the other direction; 0: none */
+	__u64 packets[2];   /* frames << 32 | segments: an offloaded frame holds several segments */
 	__u64 bytes[2];
 	__u32 last[2];	    /* jiffies */
-	__u64 first_ns;	    /* CLOCK_MONOTONIC, as are the next two */
+	__u64 first_ns;	    /* CLOCK_MONOTONIC, like the next two */
 	__u64 syn_ns;	    /* of the first SYN */
 	__u64 synack_ns;    /* of the first SYN-ACK */
 } __attribute__((aligned(64)));
 
 enum event_type { FLOW_EVENT = 1, TRANSLATION_EVENT = 2, DNS_EVENT = 3 };
 
-/* A row that had to make room for the next connection on its ports, or one packet that found no room. */
+/* A row whose ports another connection reused, or a single packet for which the table had no row. */
 struct flow_event {
 	__u32 type;
 	__u32 epoch;
 	struct flow flow;
 };
 
-/* What conntrack knows of a connection, addresses and ports as on the wire: initiator, responder, each before and after. */
+/* Addresses and ports of a connection before and after conntrack translated them. Addresses are in network order. */
 struct translation_event {
 	__u32 type;
 	__u32 protocol;
@@ -78,31 +79,31 @@ struct translation_event {
 	__u32 original_responder[4];
 	__u32 translated_initiator[4];
 	__u32 translated_responder[4];
-	__u16 ports[4]; /* in the same order */
+	__u16 ports[4]; /* in the order of the addresses above */
 };
 
-#define DNS_MOST 1232 /* what DNS over UDP fits in without fragments (DNS flag day 2020) */
+#define DNS_MAX_LENGTH 1232 /* the largest UDP response without fragments (DNS flag day 2020) */
 
 struct dns_event {
 	__u32 type;
 	__u32 ifindex;
 	__u32 protocol;
 	__u32 length;
-	__u8 message[DNS_MOST];
+	__u8 message[DNS_MAX_LENGTH];
 };
 
-/* Why a frame is in no row, then what beside connections found no room in the ring. */
+/* Why a frame is in no row; then the other events that were dropped because the ring was full. */
 enum counter {
 	NOT_IP,
 	CORRUPT,
 	FRAGMENT_WITHOUT_FIRST,
 	TABLE_FULL,
 	RING_FULL,
-	UNTOLD_TRANSLATION,
-	UNTOLD_DNS,
+	MISSED_TRANSLATION,
+	MISSED_DNS,
 	COUNTERS
 };
-#define DECODED COUNTERS /* it is in a row */
+#define DECODED COUNTERS /* not a counter: the frame belongs in a row */
 
 struct count {
 	__u64 frames;
@@ -110,8 +111,8 @@ struct count {
 };
 
 struct control {
-	__u32 epoch; /* from 1 upward */
-	__u32 seed;  /* of the hash: unknown to who sends packets */
+	__u32 epoch; /* starts at 1 */
+	__u32 seed;  /* of the hash; secret, so that no sender can force collisions */
 	__u32 bucket_mask;
 	__u32 rows;
 };
@@ -123,18 +124,17 @@ struct used {
 
 /* ----------------------------------------------------------------------------------------------------------- maps -- */
 
-/* Two tables: one fills while the other is read, so that no addition falls between a look and a deletion. A table is rows
- * in the order in which they were begun, which is how they are read, and buckets by hash, which is how they are found. A
- * hash of the kernel's own would take three calls for what is here one line of a cache: it cost 60 to 100 ns a packet,
- * and this 10 to 25 (docs/decisions/0014-rows-and-buckets.md). */
+/* There are two tables: one fills while user space reads the other, so no count is lost between a read and a delete.
+ * A table has rows, in the order in which they were added, and buckets, which find a row by hash. A kernel hash map costs
+ * 60 to 100 ns a packet, these buckets 10 to 25 ns (docs/decisions/0014-rows-and-buckets.md). */
 #define SLOTS 8
 
-/* `epoch << 32 | tag << 24 | row`; a slot of another epoch is free, so that nothing has to be cleared. */
+/* A slot is `epoch << 32 | tag << 24 | row`. A slot of another epoch is free, so slots are never cleared. */
 struct bucket {
 	__u64 slots[SLOTS];
 };
 
-/* Its parity is the table that fills. Written by user space alone. */
+/* Only user space writes it. The parity of the epoch selects the table that fills. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -142,7 +142,7 @@ struct {
 	__type(value, struct control);
 } control SEC(".maps");
 
-/* How many rows are in use, or were wanted, in each table. */
+/* How many rows of each table were requested; may exceed the capacity. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2);
@@ -150,7 +150,7 @@ struct {
 	__type(value, struct used);
 } used SEC(".maps");
 
-/* Both tables stand in one map each, the second behind the first: with one map, looking up an array is no call. */
+/* Both tables share one map, one after the other. The verifier inlines an array lookup only if all paths use one map. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 262144);
@@ -166,14 +166,14 @@ struct {
 } buckets SEC(".maps");
 
 #ifdef WITH_CONNTRACK
-/* Connections of which conntrack need not be asked, in sets of eight: `signature << 32 | until`. What is pushed out of its set
- * is asked for again. */
+/* Connections that were looked up in conntrack recently, in sets of eight: `signature << 32 | expiry`. A connection that
+ * is evicted from its set is looked up again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 8192);
 	__type(key, __u32);
 	__type(value, struct bucket);
-} told SEC(".maps");
+} conntrack_cache SEC(".maps");
 #endif
 
 struct {
@@ -188,12 +188,12 @@ struct {
 	__type(value, struct count);
 } counters SEC(".maps");
 
-/* RFC 791, RFC 8200 4.5: only the first fragment carries the ports. */
+/* RFC 791, RFC 8200 4.5: only the first fragment contains the ports. */
 struct fragment_key {
 	__u32 source[4];
 	__u32 destination[4];
 	__u32 id;
-	__u32 protocol; /* 0 for IPv6, where the id alone tells */
+	__u32 protocol; /* 0 for IPv6, where the id is enough */
 };
 struct fragment {
 	__u16 source_port;
@@ -222,8 +222,8 @@ struct {
 #define TCP_ACK 16
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_OFFSET 0x1fff
-#define VLAN_MOST 2
-#define EXTENSIONS_MOST 8
+#define MAX_VLANS 2
+#define MAX_EXTENSIONS 8
 #define SCTP_INIT 1
 #define SCTP_INIT_ACK 2
 
@@ -236,14 +236,13 @@ struct packet {
 	__u32 sequence;
 	__u32 acknowledged;
 	__u8 flags;
-	__u8 began; /* LOW_BEGAN stands for the source, HIGH_BEGAN for the destination, until the key is made */
+	__u8 initiator; /* LOW_INITIATED: the source, HIGH_INITIATED: the destination, 0: unknown; before key_of() */
 	__u8 quoted;
 	__u8 unreachable;
-	__u32 payload; /* of UDP and TCP: where it begins */
+	__u32 payload; /* offset of the UDP or TCP payload */
 };
 
-/* `length` bytes from `offset` on, counted from where the frame begins, copied: also what lies outside of the frame's
- * linear part. */
+/* Copies `length` bytes at `offset` of the frame, also from outside its linear part. */
 inlined int load(const struct __sk_buff *skb, __u32 offset, void *into, __u32 length)
 {
 	return bpf_skb_load_bytes(skb, offset, into, length);
@@ -265,7 +264,7 @@ struct ports_header {
 	__be16 source;
 	__be16 destination;
 };
-#define TCP_HEADER 20 /* without options; what is read of it stands here */
+#define TCP_HEADER 20 /* without options; tcp_header below has only the fields that are read */
 struct tcp_header {
 	__be16 source;
 	__be16 destination;
@@ -282,7 +281,7 @@ struct icmp_header {
 	__be16 sequence;
 };
 
-/* The identifier of an echo stands for the initiator's port, so that request and reply meet. */
+/* The identifier of an echo replaces the initiator's port, so request and reply have the same key. */
 inlined void read_echo(struct packet *packet, const struct icmp_header *icmp)
 {
 	__u8 request = packet->protocol == IPPROTO_ICMP ? 8 : 128;
@@ -290,10 +289,10 @@ inlined void read_echo(struct packet *packet, const struct icmp_header *icmp)
 
 	if (icmp->type == request) {
 		packet->source_port = bpf_ntohs(icmp->identifier);
-		packet->began = LOW_BEGAN;
+		packet->initiator = LOW_INITIATED;
 	} else if (icmp->type == reply) {
 		packet->destination_port = bpf_ntohs(icmp->identifier);
-		packet->began = HIGH_BEGAN;
+		packet->initiator = HIGH_INITIATED;
 	}
 }
 
@@ -330,17 +329,17 @@ inlined int is_extension(__u8 next)
 	       next == IPPROTO_DSTOPTS || next == IPPROTO_MH;
 }
 
-/* Where what the IP header carries begins, and which fragment it is. */
-struct ip_end {
+/* Where the payload of the IP header begins, its protocol, and which fragment it is. */
+struct ip_payload {
 	__u32 at;
 	__u32 id;
 	__u32 next;
-	__u8 later;
-	__u8 first;
+	__u8 is_later;
+	__u8 is_first;
 	__u8 spare[2];
 };
 
-inlined int read_ipv4(const struct ipv4_header *ip, __u32 at, struct packet *packet, struct ip_end *end)
+inlined int read_ipv4(const struct ipv4_header *ip, __u32 at, struct packet *packet, struct ip_payload *payload)
 {
 	if (ip->version_length >> 4 != 4)
 		return -1;
@@ -351,20 +350,20 @@ inlined int read_ipv4(const struct ipv4_header *ip, __u32 at, struct packet *pac
 	map_ipv4(packet->source, ip->source);
 	map_ipv4(packet->destination, ip->destination);
 	__u16 fragment = bpf_ntohs(ip->fragment);
-	end->at = at + length;
-	end->id = bpf_ntohs(ip->id);
-	end->later = (fragment & IP_OFFSET) != 0;
-	end->first = (fragment & (IP_OFFSET | IP_MORE_FRAGMENTS)) == IP_MORE_FRAGMENTS;
+	payload->at = at + length;
+	payload->id = bpf_ntohs(ip->id);
+	payload->is_later = (fragment & IP_OFFSET) != 0;
+	payload->is_first = (fragment & (IP_OFFSET | IP_MORE_FRAGMENTS)) == IP_MORE_FRAGMENTS;
 	return 0;
 }
 
-/* Follows the chain of extension headers (RFC 8200 4); apart, since few packets have one. */
-__noinline int follow_extensions(const struct __sk_buff *skb, struct ip_end *end)
+/* Follows the chain of extension headers (RFC 8200 4). Not inlined because few packets have one. */
+__noinline int follow_extensions(const struct __sk_buff *skb, struct ip_payload *payload)
 {
-	if (!end)
+	if (!payload)
 		return -1;
-	__u32 at = end->at, next = end->next;
-	for (int i = 0; i < EXTENSIONS_MOST && is_extension(next); i++) {
+	__u32 at = payload->at, next = payload->next;
+	for (int i = 0; i < MAX_EXTENSIONS && is_extension(next); i++) {
 		struct extension_header extension;
 		if (load(skb, at & 0xffff, &extension, sizeof(extension)))
 			return -1;
@@ -372,26 +371,26 @@ __noinline int follow_extensions(const struct __sk_buff *skb, struct ip_end *end
 		if (next == IPPROTO_FRAGMENT) {
 			__u16 fragment = bpf_ntohs(extension.fragment);
 			length = 8;
-			end->id = extension.id;
-			end->later = fragment >> 3 != 0;
-			end->first = fragment >> 3 == 0 && (fragment & 1);
+			payload->id = extension.id;
+			payload->is_later = fragment >> 3 != 0;
+			payload->is_first = fragment >> 3 == 0 && (fragment & 1);
 		} else if (next == IPPROTO_AH) {
 			length = (extension.length + 2) * 4;
 		}
 		next = extension.next;
 		at += length;
-		if (end->later)
-			break; /* RFC 8200 4.5: what follows the header of a later fragment is no header */
+		if (payload->is_later)
+			break; /* RFC 8200 4.5: no header follows in a later fragment */
 	}
-	if (!end->later && is_extension(next))
+	if (!payload->is_later && is_extension(next))
 		return -1;
-	end->at = at;
-	end->next = next;
+	payload->at = at;
+	payload->next = next;
 	return 0;
 }
 
 inlined int read_ipv6(const struct __sk_buff *skb, const struct ipv6_header *ip, __u32 at, struct packet *packet,
-		      struct ip_end *end)
+		      struct ip_payload *payload)
 {
 	if ((ip->version & bpf_htonl(0xf0000000)) != bpf_htonl(0x60000000))
 		return -1;
@@ -400,11 +399,11 @@ inlined int read_ipv6(const struct __sk_buff *skb, const struct ipv6_header *ip,
 		packet->source[i] = bpf_ntohl(ip->source[i]);
 		packet->destination[i] = bpf_ntohl(ip->destination[i]);
 	}
-	end->at = at + sizeof(*ip);
-	end->next = ip->next;
-	if (is_extension(ip->next) && follow_extensions(skb, end))
+	payload->at = at + sizeof(*ip);
+	payload->next = ip->next;
+	if (is_extension(ip->next) && follow_extensions(skb, payload))
 		return -1;
-	packet->protocol = end->next;
+	packet->protocol = payload->next;
 	return 0;
 }
 
@@ -413,27 +412,27 @@ inlined int has_ports(__u32 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
-/* An ICMP error belongs to what it quotes, as a reply of it: the ends change places. */
+/* An ICMP error belongs to the connection that it quotes, as a reply: source and destination are swapped. */
 inlined int read_quoted(const struct __sk_buff *skb, __u32 at, struct packet *packet, __u8 unreachable)
 {
-	struct ip_end end = {};
+	struct ip_payload payload = {};
 	struct icmp_header body;
 	__u32 word;
 
 	packet->source_port = packet->destination_port = 0;
 	if (packet->protocol == IPPROTO_ICMP) {
 		struct ipv4_header ip;
-		if (load(skb, at, &ip, sizeof(ip)) || read_ipv4(&ip, at, packet, &end))
+		if (load(skb, at, &ip, sizeof(ip)) || read_ipv4(&ip, at, packet, &payload))
 			return CORRUPT;
 	} else {
 		struct ipv6_header ip;
-		if (load(skb, at, &ip, sizeof(ip)) || read_ipv6(skb, &ip, at, packet, &end))
+		if (load(skb, at, &ip, sizeof(ip)) || read_ipv6(skb, &ip, at, packet, &payload))
 			return CORRUPT;
 	}
-	if (end.later)
+	if (payload.is_later)
 		return FRAGMENT_WITHOUT_FIRST;
 	if (has_ports(packet->protocol) || packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
-		if (load(skb, end.at & 0xffff, &body, sizeof(body)))
+		if (load(skb, payload.at & 0xffff, &body, sizeof(body)))
 			return CORRUPT;
 		if (has_ports(packet->protocol)) {
 			packet->source_port = bpf_ntohs(((struct ports_header *)&body)->source);
@@ -442,7 +441,7 @@ inlined int read_quoted(const struct __sk_buff *skb, __u32 at, struct packet *pa
 			read_echo(packet, &body);
 		}
 	}
-	packet->began = 0;
+	packet->initiator = 0;
 #pragma unroll
 	for (int i = 0; i < 4; i++) {
 		word = packet->source[i];
@@ -457,7 +456,7 @@ inlined int read_quoted(const struct __sk_buff *skb, __u32 at, struct packet *pa
 	return DECODED;
 }
 
-/* Apart, since few packets are ICMP. */
+/* Not inlined because few packets are ICMP. */
 __noinline int read_icmp(const struct __sk_buff *skb, struct packet *packet, __u32 at)
 {
 	struct icmp_header icmp;
@@ -470,7 +469,7 @@ __noinline int read_icmp(const struct __sk_buff *skb, struct packet *packet, __u
 	read_echo(packet, &icmp);
 	if (packet->protocol == IPPROTO_ICMP) {
 		if (icmp.type == 3 || icmp.type == 4 || icmp.type == 11 || icmp.type == 12)
-			/* Code 4, too big, says that a smaller packet would get there. */
+			/* Code 4 is "fragmentation needed": a smaller packet would arrive. */
 			return read_quoted(skb, at + sizeof(icmp), packet, icmp.type == 3 && icmp.code != 4);
 	} else if (icmp.type >= 1 && icmp.type <= 4) {
 		return read_quoted(skb, at + sizeof(icmp), packet, icmp.type == 1);
@@ -490,7 +489,7 @@ inlined void read_tcp(const struct tcp_header *tcp, __u32 at, struct packet *pac
 		return;
 	packet->sequence = bpf_ntohl(tcp->sequence);
 	packet->acknowledged = bpf_ntohl(tcp->acknowledged);
-	packet->began = tcp->flags & TCP_ACK ? HIGH_BEGAN : LOW_BEGAN;
+	packet->initiator = tcp->flags & TCP_ACK ? HIGH_INITIATED : LOW_INITIATED;
 }
 
 inlined int read_transport(const struct __sk_buff *skb, __u32 at, struct packet *packet)
@@ -523,7 +522,7 @@ inlined int read_transport(const struct __sk_buff *skb, __u32 at, struct packet 
 		if (load(skb, at + 8, &checksum, sizeof(checksum)))
 			return CORRUPT;
 		if (!load(skb, at + 12, &chunk, sizeof(chunk)))
-			packet->began = chunk == SCTP_INIT ? LOW_BEGAN : chunk == SCTP_INIT_ACK ? HIGH_BEGAN : 0;
+			packet->initiator = chunk == SCTP_INIT ? LOW_INITIATED : chunk == SCTP_INIT_ACK ? HIGH_INITIATED : 0;
 		return DECODED;
 	}
 	if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6)
@@ -531,12 +530,12 @@ inlined int read_transport(const struct __sk_buff *skb, __u32 at, struct packet 
 	return DECODED;
 }
 
-/* The type behind the tags of VLANs, 802.1Q or QinQ, and where it ends. Those that the kernel took out are not seen. */
+/* Skips VLAN tags (802.1Q, QinQ) that the kernel has not removed. Returns the offset of the payload and its EtherType. */
 __noinline int skip_vlans(const struct __sk_buff *skb, __u32 type)
 {
 	__u32 at = ETH_HLEN;
 
-	for (int i = 0; i < VLAN_MOST && (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)); i++) {
+	for (int i = 0; i < MAX_VLANS && (type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD)); i++) {
 		__be16 next;
 		if (load(skb, at + 2, &next, sizeof(next)))
 			return 0;
@@ -546,34 +545,34 @@ __noinline int skip_vlans(const struct __sk_buff *skb, __u32 type)
 	return at << 16 | type;
 }
 
-inlined void fragment_key_of(const struct packet *packet, const struct ip_end *end, struct fragment_key *key)
+inlined void fragment_key_of(const struct packet *packet, const struct ip_payload *payload, struct fragment_key *key)
 {
 	__builtin_memcpy(key->source, packet->source, sizeof(key->source));
 	__builtin_memcpy(key->destination, packet->destination, sizeof(key->destination));
-	key->id = end->id;
+	key->id = payload->id;
 	key->protocol = is_mapped(packet->source) ? packet->protocol : 0;
 }
 
-/* The first fragment's ports are kept for those that follow. */
-__noinline int keep_fragment(const struct packet *packet, const struct ip_end *end)
+/* Stores the ports of a first fragment for the later ones. */
+__noinline int store_fragment(const struct packet *packet, const struct ip_payload *payload)
 {
 	struct fragment_key key = {};
 
-	if (!packet || !end)
+	if (!packet || !payload)
 		return 0;
 	struct fragment first = { packet->source_port, packet->destination_port, packet->protocol };
-	fragment_key_of(packet, end, &key);
+	fragment_key_of(packet, payload, &key);
 	bpf_map_update_elem(&fragments, &key, &first, BPF_ANY);
 	return 0;
 }
 
-__noinline int find_fragment(struct packet *packet, const struct ip_end *end)
+__noinline int find_fragment(struct packet *packet, const struct ip_payload *payload)
 {
 	struct fragment_key key = {};
 
-	if (!packet || !end)
+	if (!packet || !payload)
 		return CORRUPT;
-	fragment_key_of(packet, end, &key);
+	fragment_key_of(packet, payload, &key);
 	struct fragment *first = bpf_map_lookup_elem(&fragments, &key);
 	if (!first)
 		return FRAGMENT_WITHOUT_FIRST;
@@ -583,11 +582,11 @@ __noinline int find_fragment(struct packet *packet, const struct ip_end *end)
 	return DECODED;
 }
 
-/* Any frame, header by header. Apart, since most frames are as `decode` wants them. */
+/* Decodes any frame, header by header. Not inlined because decode() handles most frames. */
 __noinline int decode_any(const struct __sk_buff *skb, struct packet *packet)
 {
 	__u32 type = skb->protocol;
-	struct ip_end end = {};
+	struct ip_payload payload = {};
 	__u32 at = ETH_HLEN;
 
 	if (!packet)
@@ -601,21 +600,21 @@ __noinline int decode_any(const struct __sk_buff *skb, struct packet *packet)
 	}
 	if (type == bpf_htons(ETH_P_IP)) {
 		struct ipv4_header ip;
-		if (load(skb, at, &ip, sizeof(ip)) || read_ipv4(&ip, at, packet, &end))
+		if (load(skb, at, &ip, sizeof(ip)) || read_ipv4(&ip, at, packet, &payload))
 			return CORRUPT;
 	} else if (type == bpf_htons(ETH_P_IPV6)) {
 		struct ipv6_header ip;
-		if (load(skb, at, &ip, sizeof(ip)) || read_ipv6(skb, &ip, at, packet, &end))
+		if (load(skb, at, &ip, sizeof(ip)) || read_ipv6(skb, &ip, at, packet, &payload))
 			return CORRUPT;
 	} else {
 		return NOT_IP;
 	}
-	if (end.later)
-		return find_fragment(packet, &end);
-	int decoded = read_transport(skb, end.at & 0xffff, packet);
-	/* An ICMP error stands for what it quotes: its later fragments would pass for answers of that. */
-	if (end.first && decoded == DECODED && !packet->quoted)
-		keep_fragment(packet, &end);
+	if (payload.is_later)
+		return find_fragment(packet, &payload);
+	int decoded = read_transport(skb, payload.at & 0xffff, packet);
+	/* Later fragments of an ICMP error must not count for the connection that it quotes. */
+	if (payload.is_first && decoded == DECODED && !packet->quoted)
+		store_fragment(packet, &payload);
 	return decoded;
 }
 
@@ -630,9 +629,9 @@ struct plain_ipv6 {
 	__u8 rest[TCP_HEADER - sizeof(struct tcp_header)];
 };
 
-/* Where the frame's `length` bytes behind its link header lie, or a copy of them in `copy`; 0 where it is shorter. What lies
- * outside of a frame's linear part is copied, and a packet socket's program always copies. */
-inlined const void *behind_link(const struct __sk_buff *skb, enum hook hook, void *copy, __u32 length)
+/* Returns the `length` bytes after the link header, in place or copied to `copy`; 0 if the frame is shorter. It copies for
+ * socket programs, and if the bytes are outside the frame's linear part. */
+inlined const void *after_link_header(const struct __sk_buff *skb, enum hook hook, void *copy, __u32 length)
 {
 	if (hook != TAP) {
 		const void *data = (const void *)(long)skb->data;
@@ -654,7 +653,8 @@ inlined void read_plain(const struct tcp_header *tcp, __u32 at, struct packet *p
 	read_tcp(tcp, at, packet);
 }
 
-/* hot. Fills `packet`, or tells why the frame is in no row: at once where it is TCP or UDP right behind a plain IP header. */
+/* hot. Fills `packet` and returns DECODED, or the counter of a frame that belongs in no row. TCP and UDP directly after a
+ * plain IP header take the short path. */
 inlined int decode(const struct __sk_buff *skb, enum hook hook, struct packet *packet)
 {
 	union {
@@ -663,7 +663,7 @@ inlined int decode(const struct __sk_buff *skb, enum hook hook, struct packet *p
 	} copy;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		const struct plain_ipv4 *plain = behind_link(skb, hook, &copy, sizeof(*plain));
+		const struct plain_ipv4 *plain = after_link_header(skb, hook, &copy, sizeof(*plain));
 		if (plain && plain->ip.version_length == 0x45 &&
 		    (plain->ip.protocol == IPPROTO_UDP || (plain->ip.protocol == IPPROTO_TCP && plain->tcp.offset >> 4 >= 5)) &&
 		    !(plain->ip.fragment & bpf_htons(IP_MORE_FRAGMENTS | IP_OFFSET))) {
@@ -674,7 +674,7 @@ inlined int decode(const struct __sk_buff *skb, enum hook hook, struct packet *p
 			return DECODED;
 		}
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		const struct plain_ipv6 *plain = behind_link(skb, hook, &copy, sizeof(*plain));
+		const struct plain_ipv6 *plain = after_link_header(skb, hook, &copy, sizeof(*plain));
 		if (plain && (plain->ip.version & bpf_htonl(0xf0000000)) == bpf_htonl(0x60000000) &&
 		    (plain->ip.next == IPPROTO_UDP || (plain->ip.next == IPPROTO_TCP && plain->tcp.offset >> 4 >= 5))) {
 			packet->protocol = plain->ip.next;
@@ -692,7 +692,7 @@ inlined int decode(const struct __sk_buff *skb, enum hook hook, struct packet *p
 
 /* ------------------------------------------------------------------------------------------------------- counting -- */
 
-/* Whether the source is the high end. */
+/* Fills `key`. Returns whether the source is the high end. */
 inlined int key_of(const struct packet *packet, __u32 ifindex, struct flow_key *key)
 {
 	int from_high = 0, decided = 0;
@@ -737,20 +737,20 @@ inlined __u64 packets_of(const struct __sk_buff *skb)
 	return 1ULL << 32 | (segments ? segments : 1);
 }
 
-/* What a packet says of the beginning, as marks of the key's ends. */
-inlined __u32 began_marks(const struct packet *packet, int from_high)
+/* The initiator that the packet proves, as a mark of the key's low or high end. */
+inlined __u32 initiator_marks(const struct packet *packet, int from_high)
 {
-	if (!packet->began)
+	if (!packet->initiator)
 		return 0;
-	return (packet->began == LOW_BEGAN) != from_high ? LOW_BEGAN : HIGH_BEGAN;
+	return (packet->initiator == LOW_INITIATED) != from_high ? LOW_INITIATED : HIGH_INITIATED;
 }
 
 inlined __u32 marks_of(const struct packet *packet, int from_high)
 {
-	__u32 marks = began_marks(packet, from_high);
+	__u32 marks = initiator_marks(packet, from_high);
 
 	if (!packet->quoted)
-		marks |= from_high ? HIGH_SPOKE : LOW_SPOKE;
+		marks |= from_high ? HIGH_SENT : LOW_SENT;
 	if (packet->unreachable)
 		marks |= UNREACHABLE;
 	return marks;
@@ -758,15 +758,15 @@ inlined __u32 marks_of(const struct packet *packet, int from_high)
 
 inlined int is_syn(const struct packet *packet)
 {
-	return packet->protocol == IPPROTO_TCP && packet->began == LOW_BEGAN;
+	return packet->protocol == IPPROTO_TCP && packet->initiator == LOW_INITIATED;
 }
 
 inlined int is_synack(const struct packet *packet)
 {
-	return packet->protocol == IPPROTO_TCP && packet->began == HIGH_BEGAN;
+	return packet->protocol == IPPROTO_TCP && packet->initiator == HIGH_INITIATED;
 }
 
-inlined void note_handshake(struct flow *flow, const struct packet *packet, __u64 now)
+inlined void record_handshake(struct flow *flow, const struct packet *packet, __u64 now)
 {
 	if (is_syn(packet)) {
 		flow->isn = packet->sequence;
@@ -781,30 +781,30 @@ inlined void note_handshake(struct flow *flow, const struct packet *packet, __u6
 	}
 }
 
-inlined void begin(struct flow *flow, const struct flow_key *key, const struct __sk_buff *skb, const struct packet *packet,
-		   int from_high, __u32 standing)
+inlined void start_row(struct flow *flow, const struct flow_key *key, const struct __sk_buff *skb,
+		       const struct packet *packet, int from_high, __u32 base_marks)
 {
 	__u64 now = bpf_ktime_get_ns();
 
 	flow->key = *key;
-	flow->marks = standing | marks_of(packet, from_high) | (from_high ? FIRST_FROM_HIGH : 0) |
+	flow->marks = base_marks | marks_of(packet, from_high) | (from_high ? FIRST_FROM_HIGH : 0) |
 		      (packet->quoted ? FIRST_QUOTED : 0);
-	flow->syns = flow->isn = flow->first_back = 0;
+	flow->syns = flow->isn = flow->first_reply = 0;
 	flow->syn_ns = flow->synack_ns = 0;
 	flow->first_ns = now;
 #pragma unroll
-	for (int way = 0; way < 2; way++) {
-		int is_way = way == from_high;
-		flow->packets[way] = is_way ? packets_of(skb) : 0;
-		flow->bytes[way] = is_way ? skb->len : 0;
-		flow->last[way] = is_way ? (__u32)bpf_jiffies64() : 0;
-		flow->flags[way] = is_way ? packet->flags : 0;
+	for (int direction = 0; direction < 2; direction++) {
+		int is_own = direction == from_high;
+		flow->packets[direction] = is_own ? packets_of(skb) : 0;
+		flow->bytes[direction] = is_own ? skb->len : 0;
+		flow->last[direction] = is_own ? (__u32)bpf_jiffies64() : 0;
+		flow->flags[direction] = is_own ? packet->flags : 0;
 	}
-	note_handshake(flow, packet, now);
+	record_handshake(flow, packet, now);
 }
 
-/* A row for user space that stands in no table; 0 where there is no room for it either. */
-inlined struct flow_event *tell_row(__u32 epoch)
+/* Reserves a row in the ring instead of a table; 0 if the ring is full. */
+inlined struct flow_event *reserve_flow_event(__u32 epoch)
 {
 	struct flow_event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 
@@ -815,28 +815,29 @@ inlined struct flow_event *tell_row(__u32 epoch)
 	return event;
 }
 
-/* The row goes out, and begins anew: exchanged, so that what another processor adds meanwhile is in one of both. */
-inlined void turn_over(struct flow *flow, __u32 epoch, __u32 standing)
+/* Sends the row to user space and resets it. The atomic exchange keeps what another CPU adds meanwhile: it is in the event
+ * or in the reset row. */
+inlined void flush_row(struct flow *flow, __u32 epoch, __u32 base_marks)
 {
-	struct flow_event *event = tell_row(epoch);
+	struct flow_event *event = reserve_flow_event(epoch);
 	__u64 frames = 0, bytes = 0;
 
 	if (event)
 		__builtin_memcpy(&event->flow, flow, sizeof(*flow));
 #pragma unroll
-	for (int way = 0; way < 2; way++) {
-		__u64 packets = __sync_lock_test_and_set(&flow->packets[way], 0);
-		__u64 length = __sync_lock_test_and_set(&flow->bytes[way], 0);
+	for (int direction = 0; direction < 2; direction++) {
+		__u64 packets = __sync_lock_test_and_set(&flow->packets[direction], 0);
+		__u64 length = __sync_lock_test_and_set(&flow->bytes[direction], 0);
 		if (event) {
-			event->flow.packets[way] = packets;
-			event->flow.bytes[way] = length;
+			event->flow.packets[direction] = packets;
+			event->flow.bytes[direction] = length;
 		}
 		frames += packets >> 32;
 		bytes += length;
-		flow->last[way] = flow->flags[way] = 0;
+		flow->last[direction] = flow->flags[direction] = 0;
 	}
-	flow->marks = standing;
-	flow->syns = flow->isn = flow->first_back = 0;
+	flow->marks = base_marks;
+	flow->syns = flow->isn = flow->first_reply = 0;
 	flow->syn_ns = flow->synack_ns = 0;
 	flow->first_ns = bpf_ktime_get_ns();
 	if (event)
@@ -845,33 +846,35 @@ inlined void turn_over(struct flow *flow, __u32 epoch, __u32 standing)
 		count(RING_FULL, frames, bytes);
 }
 
-/* A SYN on ports that are in use is the same one again, or begins the next connection. */
-inlined int is_next(const struct flow *flow, const struct packet *packet, __u32 began)
+/* A SYN for an existing row is a retransmission, or it begins another connection on the same ports. */
+inlined int is_new_connection(const struct flow *flow, const struct packet *packet, __u32 initiator)
 {
-	return is_syn(packet) && ((flow->marks & (LOW_BEGAN | HIGH_BEGAN)) != began || flow->isn != packet->sequence);
+	__u32 known = flow->marks & (LOW_INITIATED | HIGH_INITIATED);
+
+	return is_syn(packet) && (known != initiator || flow->isn != packet->sequence);
 }
 
-/* hot: a packet of a known connection */
-inlined void add(struct flow *flow, const struct __sk_buff *skb, const struct packet *packet, int from_high)
+/* hot, once a packet of a known connection */
+inlined void add_packet(struct flow *flow, const struct __sk_buff *skb, const struct packet *packet, int from_high)
 {
-	int way = from_high & 1;
+	int direction = from_high & 1;
 	__u32 marks = marks_of(packet, from_high);
 	__u32 now = bpf_jiffies64();
 
-	__sync_fetch_and_add(&flow->packets[way], packets_of(skb));
-	__sync_fetch_and_add(&flow->bytes[way], skb->len);
-	flow->last[way] = now;
-	if (!flow->first_back && way == ((flow->marks & FIRST_FROM_HIGH) ? 0 : 1))
-		flow->first_back = now ? now : 1;
-	if (packet->flags & ~flow->flags[way])
-		flow->flags[way] |= packet->flags;
+	__sync_fetch_and_add(&flow->packets[direction], packets_of(skb));
+	__sync_fetch_and_add(&flow->bytes[direction], skb->len);
+	flow->last[direction] = now;
+	if (!flow->first_reply && direction == ((flow->marks & FIRST_FROM_HIGH) ? 0 : 1))
+		flow->first_reply = now ? now : 1;
+	if (packet->flags & ~flow->flags[direction])
+		flow->flags[direction] |= packet->flags;
 	if (marks & ~flow->marks)
 		__sync_fetch_and_or(&flow->marks, marks);
-	if (packet->began)
-		note_handshake(flow, packet, bpf_ktime_get_ns());
+	if (packet->initiator)
+		record_handshake(flow, packet, bpf_ktime_get_ns());
 }
 
-inlined __u32 mixed(__u32 hash, __u32 word)
+inlined __u32 mix(__u32 hash, __u32 word)
 {
 	hash = (hash ^ word) * 0x85ebca6b;
 	return hash ^ hash >> 15;
@@ -879,17 +882,17 @@ inlined __u32 mixed(__u32 hash, __u32 word)
 
 inlined __u32 hash_of(const struct flow_key *key, __u32 seed)
 {
-	__u32 hash = mixed(mixed(mixed(seed, key->low[3]), key->high[3]), key->ports);
+	__u32 hash = mix(mix(mix(seed, key->low[3]), key->high[3]), key->ports);
 
 	if (key->low[2] != 0xffff || key->high[2] != 0xffff)
-		hash = mixed(mixed(mixed(mixed(mixed(mixed(hash, key->low[0]), key->low[1]), key->low[2]), key->high[0]),
+		hash = mix(mix(mix(mix(mix(mix(hash, key->low[0]), key->low[1]), key->low[2]), key->high[0]),
 				   key->high[1]), key->high[2]);
-	hash = mixed(hash, key->protocol << 24 ^ key->ifindex);
+	hash = mix(hash, key->protocol << 24 ^ key->ifindex);
 	hash *= 0xc2b2ae35;
 	return hash ^ hash >> 16;
 }
 
-inlined int is_key(const struct flow_key *a, const struct flow_key *b)
+inlined int same_key(const struct flow_key *a, const struct flow_key *b)
 {
 	__u32 differs = 0;
 
@@ -902,7 +905,7 @@ inlined int is_key(const struct flow_key *a, const struct flow_key *b)
 #ifdef WITH_CONNTRACK
 /* ------------------------------------------------------------------------------------------------------ conntrack -- */
 
-/* As far as it is read; the kernel's own layout is found when the program is loaded. */
+/* Only the fields that are read. libbpf finds their offsets in the running kernel when it loads the program (CO-RE). */
 #define relocated __attribute__((preserve_access_index))
 union nf_inet_addr {
 	__u32 all[4];
@@ -971,8 +974,8 @@ inlined void copy_address(__u32 to[4], const union nf_inet_addr *from)
 #define TCP_CONNTRACK_TIME_WAIT 7
 #define TCP_CONNTRACK_CLOSE 8
 
-/* A SYN finds the entry of the connection that had its ports before, which conntrack drops behind us for a new one. */
-inlined int is_of_former(const struct nf_conn *ct, __u32 protocol, int syn)
+/* A SYN may find the entry of the previous connection on its ports. Conntrack replaces it only after our program ran. */
+inlined int is_previous_connection(const struct nf_conn *ct, __u32 protocol, int syn)
 {
 	if (protocol != IPPROTO_TCP || !syn)
 		return 0;
@@ -980,8 +983,8 @@ inlined int is_of_former(const struct nf_conn *ct, __u32 protocol, int syn)
 	return state == TCP_CONNTRACK_TIME_WAIT || state == TCP_CONNTRACK_CLOSE;
 }
 
-/* Tells what conntrack translated, if anything. Returns whether it could be told. */
-inlined int tell_translation(const struct nf_conn *ct, __u32 protocol, int is_ipv4)
+/* Reports the translation, if there is one. Returns false if the ring was full. */
+inlined int report_translation(const struct nf_conn *ct, __u32 protocol, int is_ipv4)
 {
 	struct translation_event *event;
 
@@ -989,7 +992,7 @@ inlined int tell_translation(const struct nf_conn *ct, __u32 protocol, int is_ip
 		return 1;
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
-		count(UNTOLD_TRANSLATION, 1, 0);
+		count(MISSED_TRANSLATION, 1, 0);
 		return 0;
 	}
 	const struct nf_conntrack_tuple *original = &ct->tuplehash[0].tuple, *reply = &ct->tuplehash[1].tuple;
@@ -1007,8 +1010,9 @@ inlined int tell_translation(const struct nf_conn *ct, __u32 protocol, int is_ip
 	return 1;
 }
 
-/* The node's conntrack knows a connection as its pod sends it. Returns whether it knows it, and what it knows is told. */
-inlined int ask_conntrack(const struct __sk_buff *skb, const struct flow_key *key, int pod_is_low, int syn)
+/* Looks up the connection as the pod sends it, before any translation. Returns whether conntrack has an entry and any
+ * translation is reported. */
+inlined int look_up_conntrack(const struct __sk_buff *skb, const struct flow_key *key, int pod_is_low, int syn)
 {
 	const __u32 *pod = pod_is_low ? key->low : key->high, *other = pod_is_low ? key->high : key->low;
 	__u16 pod_port = pod_is_low ? key->ports >> 16 : key->ports, other_port = pod_is_low ? key->ports : key->ports >> 16;
@@ -1035,82 +1039,82 @@ inlined int ask_conntrack(const struct __sk_buff *skb, const struct flow_key *ke
 	struct nf_conn *ct = bpf_skb_ct_lookup(skb, &tuple, size, &opts, sizeof(opts));
 	if (!ct)
 		return 0;
-	if (!is_of_former(ct, key->protocol, syn))
-		known = tell_translation(ct, key->protocol, is_ipv4);
+	if (!is_previous_connection(ct, key->protocol, syn))
+		known = report_translation(ct, key->protocol, is_ipv4);
 	bpf_ct_release(ct);
 	return known;
 }
 
-/* Periods of `told`, of 2^30 ns each: a connection that lives on is told again after this many, which is before conntrack
- * forgets one without an answer (30 s), whose ports may go to another backend then. What conntrack does not know is asked for
- * again sooner: the entry comes with the first packet, behind us. */
-#define TOLD_PERIODS 16
+/* How long an entry of conntrack_cache is valid, in periods of 2^30 ns (about 1 s). A known connection expires before
+ * conntrack forgets one without a reply (30 s), because its ports may then get another backend. An unknown connection
+ * expires sooner: conntrack adds its entry only after our program has seen the first packet. */
+#define KNOWN_PERIODS 16
 #define UNKNOWN_AT_FIRST_PERIODS 1
 #define UNKNOWN_PERIODS 4
 
-enum asking { POD_IS_LOW_END = 1, IS_SYN = 2, ROW_BEGINS = 4 };
+enum lookup { POD_IS_LOW_END = 1, IS_SYN = 2, ROW_BEGINS = 4 };
 
-/* Where the connection stands in its set; else which slot it may have: one whose time is over, or the one that ends first. */
-inlined __u32 slot_in(const struct bucket *set, __u32 signature, __u32 now)
+/* The connection's slot in its set; otherwise the slot that expires first. */
+inlined __u32 find_slot(const struct bucket *set, __u32 signature, __u32 now)
 {
 	__u32 best = 0;
 	__s32 least = 0x7fffffff;
 
 	for (int i = 0; i < SLOTS; i++) {
 		__u64 slot = *(const volatile __u64 *)&set->slots[i];
-		__s32 left = (__u32)slot - now;
+		__s32 remaining = (__u32)slot - now;
 		if (slot >> 32 == signature)
 			return i;
-		if (left < least) {
-			least = left;
+		if (remaining < least) {
+			least = remaining;
 			best = i;
 		}
 	}
 	return best;
 }
 
-/* Asks conntrack, unless it has said already what it knows of the connection. Returns whether the row need not ask again. A SYN
- * begins anew: on its ports there may have been another connection. */
-__noinline int ask(const struct __sk_buff *skb, const struct flow_key *key, __u32 hash, enum asking how)
+/* Looks the connection up in conntrack; skips it if a row begins whose connection is in the cache. A SYN is always looked
+ * up, because it may begin another connection on the same ports. Returns whether the row needs no further lookup. */
+__noinline int look_up_unless_cached(const struct __sk_buff *skb, const struct flow_key *key, __u32 hash, enum lookup lookup)
 {
-	struct control *state;
+	struct control *settings;
 	struct bucket *set;
-	__u32 zero = 0, now = bpf_ktime_get_coarse_ns() >> 30, periods = TOLD_PERIODS;
+	__u32 zero = 0, now = bpf_ktime_get_coarse_ns() >> 30, periods = KNOWN_PERIODS;
 
 	if (!key)
 		return 0;
-	state = bpf_map_lookup_elem(&control, &zero);
-	if (!state)
+	settings = bpf_map_lookup_elem(&control, &zero);
+	if (!settings)
 		return 0;
-	/* A quarter as many sets as a table has buckets. */
-	__u32 wanted = hash & state->bucket_mask >> 2, signature = hash_of(key, ~state->seed);
-	set = bpf_map_lookup_elem(&told, &wanted);
+	/* There is one set for four buckets of a table. */
+	__u32 set_index = hash & settings->bucket_mask >> 2, signature = hash_of(key, ~settings->seed);
+	set = bpf_map_lookup_elem(&conntrack_cache, &set_index);
 	if (!set)
 		return 0;
-	__u32 at = slot_in(set, signature, now) & (SLOTS - 1);
+	__u32 at = find_slot(set, signature, now) & (SLOTS - 1);
 	__u64 slot = *(volatile __u64 *)&set->slots[at];
 	int is_there = slot >> 32 == signature && (__s32)((__u32)slot - now) > 0;
-	if (is_there && (how & ROW_BEGINS) && !(how & IS_SYN))
+	if (is_there && (lookup & ROW_BEGINS) && !(lookup & IS_SYN))
 		return 1;
-	int known = ask_conntrack(skb, key, how & POD_IS_LOW_END, how & IS_SYN);
+	int known = look_up_conntrack(skb, key, lookup & POD_IS_LOW_END, lookup & IS_SYN);
 	if (!known) {
-		if (how & IS_SYN)
+		if (lookup & IS_SYN)
 			periods = 0;
 		else
-			periods = how & ROW_BEGINS ? UNKNOWN_AT_FIRST_PERIODS : UNKNOWN_PERIODS;
+			periods = lookup & ROW_BEGINS ? UNKNOWN_AT_FIRST_PERIODS : UNKNOWN_PERIODS;
 	}
 	*(volatile __u64 *)&set->slots[at] = (__u64)signature << 32 | (__u32)(now + periods);
 	return known;
 }
 
-inlined int is_asked_for(enum hook hook, const struct packet *packet)
+inlined int can_look_up(enum hook hook, const struct packet *packet)
 {
 	return hook != TAP && !packet->quoted && (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP);
 }
 
-/* Conntrack's entry comes behind us, with the first packet or the first few: asked at packets 2, 4, 8, … of a row until it
- * is there. */
-inlined int is_time_to_ask(const struct flow *flow)
+/* Conntrack adds its entry after our program has seen the first packet or the first few. So a row looks it up at packets
+ * 2, 4, 8, … until the entry is there. */
+inlined int is_lookup_due(const struct flow *flow)
 {
 	__u32 frames = (flow->packets[0] >> 32) + (flow->packets[1] >> 32);
 
@@ -1123,8 +1127,8 @@ inlined int is_time_to_ask(const struct flow *flow)
 #define DNS_PORT 53
 #define DNS_HEADER 12
 
-/* An answer is copied for user space, which reads names out of it: of TCP what is in one segment. */
-__noinline int tell_dns(const struct __sk_buff *skb, __u32 protocol, __u32 offset)
+/* Copies a DNS response to user space; of TCP only what is in this segment. */
+__noinline int report_dns(const struct __sk_buff *skb, __u32 protocol, __u32 offset)
 {
 	__u32 zero = 0;
 	struct dns_event *event = bpf_map_lookup_elem(&dns_scratch, &zero);
@@ -1133,141 +1137,142 @@ __noinline int tell_dns(const struct __sk_buff *skb, __u32 protocol, __u32 offse
 	if (!event || length <= offset)
 		return 0;
 	length -= offset;
-	if (length > DNS_MOST)
-		length = DNS_MOST;
+	if (length > DNS_MAX_LENGTH)
+		length = DNS_MAX_LENGTH;
 	if (length < DNS_HEADER)
 		return 0;
 	event->type = DNS_EVENT;
 	event->ifindex = skb->ifindex;
 	event->protocol = protocol;
 	event->length = length;
-	/* The frame may be longer than the message: the message says so itself. */
+	/* The copy may include padding after the message; the DNS parser ignores it. */
 	if (load(skb, offset, event->message, length))
 		return 0;
 	if (bpf_ringbuf_output(&events, event, __builtin_offsetof(struct dns_event, message) + length, 0))
-		count(UNTOLD_DNS, 1, length);
+		count(MISSED_DNS, 1, length);
 	return 0;
 }
 
 /* ------------------------------------------------------------------------------------------------------- programs -- */
 
-/* A connection that has no row yet gets one, and its place in a slot of the bucket that was free; without a free slot, or
- * when another processor takes it in this moment, the row counts this packet alone, and is read like any other. */
-inlined void take_row(const struct __sk_buff *skb, const struct packet *packet, const struct flow_key *key, int from_high,
-		      __u32 standing, const struct control *state, __u32 epoch, __u64 *slot, __u64 seen, __u32 tag)
+/* Adds a row for a new connection and stores its index in the bucket's free slot. Without a free slot, or if another CPU
+ * takes it first, the row counts only this packet and is read like any other. */
+inlined void add_row(const struct __sk_buff *skb, const struct packet *packet, const struct flow_key *key, int from_high,
+		    __u32 base_marks, const struct control *settings, __u32 epoch, __u64 *slot, __u64 seen, __u32 tag)
 {
 	__u32 table = epoch & 1;
-	struct used *taken = bpf_map_lookup_elem(&used, &table);
+	struct used *used_rows = bpf_map_lookup_elem(&used, &table);
 	struct flow *flow = 0;
 	__u32 index = 0;
 
-	if (taken && taken->rows < state->rows) {
-		index = __sync_fetch_and_add(&taken->rows, 1);
-		if (index < state->rows) {
-			index += table * state->rows;
+	if (used_rows && used_rows->rows < settings->rows) {
+		index = __sync_fetch_and_add(&used_rows->rows, 1);
+		if (index < settings->rows) {
+			index += table * settings->rows;
 			flow = bpf_map_lookup_elem(&rows, &index);
 		}
 	}
 	if (!flow) {
-		struct flow_event *event = tell_row(epoch);
+		struct flow_event *event = reserve_flow_event(epoch);
 		if (!event) {
 			count(TABLE_FULL, 1, skb->len);
 			return;
 		}
-		begin(&event->flow, key, skb, packet, from_high, standing);
+		start_row(&event->flow, key, skb, packet, from_high, base_marks);
 		bpf_ringbuf_submit(event, 0);
 		return;
 	}
-	begin(flow, key, skb, packet, from_high, standing);
+	start_row(flow, key, skb, packet, from_high, base_marks);
 	if (slot)
 		__sync_val_compare_and_swap(slot, seen, (__u64)epoch << 32 | tag << 24 | index);
 }
 
-/* hot: once a packet */
-inlined void account(const struct __sk_buff *skb, enum hook hook, int from_pod)
+/* hot, once a packet */
+inlined void count_packet(const struct __sk_buff *skb, enum hook hook, int from_pod)
 {
 	struct packet packet = {};
 	struct flow_key key;
 	struct flow *flow = 0;
 	__u64 *free_slot = 0, free_seen = 0;
 	__u32 zero = 0;
-	struct control *state = bpf_map_lookup_elem(&control, &zero);
+	struct control *settings = bpf_map_lookup_elem(&control, &zero);
 	int reason = decode(skb, hook, &packet);
 
 	if (reason != DECODED) {
 		count(reason, 1, skb->len);
 		return;
 	}
-	if (!state)
+	if (!settings)
 		return;
 	int from_high = key_of(&packet, skb->ifindex, &key);
-	__u32 standing = from_pod != from_high ? POD_IS_LOW : 0;
+	__u32 base_marks = from_pod != from_high ? POD_IS_LOW : 0;
 #ifdef WITH_CONNTRACK
-	enum asking how = (standing ? POD_IS_LOW_END : 0) | (is_syn(&packet) ? IS_SYN : 0);
+	enum lookup lookup = (base_marks ? POD_IS_LOW_END : 0) | (is_syn(&packet) ? IS_SYN : 0);
 #endif
-	__u32 epoch = *(volatile __u32 *)&state->epoch;
-	__u32 hash = hash_of(&key, state->seed);
-	__u32 tag = hash >> 24, wanted = (hash & state->bucket_mask) + (epoch & 1) * (state->bucket_mask + 1);
-	struct bucket *bucket = bpf_map_lookup_elem(&buckets, &wanted);
-	__u64 mine = (__u64)epoch << 32 | tag << 24;
+	__u32 epoch = *(volatile __u32 *)&settings->epoch;
+	__u32 hash = hash_of(&key, settings->seed);
+	__u32 tag = hash >> 24;
+	__u32 bucket_index = (hash & settings->bucket_mask) + (epoch & 1) * (settings->bucket_mask + 1);
+	struct bucket *bucket = bpf_map_lookup_elem(&buckets, &bucket_index);
+	__u64 prefix = (__u64)epoch << 32 | tag << 24;
 
 	if (!bucket)
 		return;
 #pragma unroll
 	for (int i = 0; i < SLOTS; i++) {
 		__u64 slot = *(volatile __u64 *)&bucket->slots[i];
-		if ((slot & ~0xffffffULL) == mine) {
+		if ((slot & ~0xffffffULL) == prefix) {
 			__u32 index = slot & 0xffffff;
 			struct flow *found = bpf_map_lookup_elem(&rows, &index);
-			if (found && is_key(&found->key, &key)) {
+			if (found && same_key(&found->key, &key)) {
 				flow = found;
 				goto found;
 			}
 		} else if (slot >> 32 != epoch) {
-			/* Slots fill in their order: behind a free one there is none of this epoch. */
+			/* Slots fill in order: after a free one there are no slots of this epoch. */
 			free_slot = &bucket->slots[i];
 			free_seen = slot;
 			break;
 		}
 	}
 #ifdef WITH_CONNTRACK
-	if (is_asked_for(hook, &packet) && ask(skb, &key, hash, how | ROW_BEGINS))
-		standing |= ASKED;
+	if (can_look_up(hook, &packet) && look_up_unless_cached(skb, &key, hash, lookup | ROW_BEGINS))
+		base_marks |= CONNTRACK_DONE;
 #endif
-	take_row(skb, &packet, &key, from_high, standing, state, epoch, free_slot, free_seen, tag);
+	add_row(skb, &packet, &key, from_high, base_marks, settings, epoch, free_slot, free_seen, tag);
 	goto counted;
 found:
-	if (is_next(flow, &packet, began_marks(&packet, from_high)))
-		turn_over(flow, epoch, standing | (from_high ? FIRST_FROM_HIGH : 0));
-	add(flow, skb, &packet, from_high);
+	if (is_new_connection(flow, &packet, initiator_marks(&packet, from_high)))
+		flush_row(flow, epoch, base_marks | (from_high ? FIRST_FROM_HIGH : 0));
+	add_packet(flow, skb, &packet, from_high);
 #ifdef WITH_CONNTRACK
-	if (!(flow->marks & ASKED) && is_asked_for(hook, &packet) && is_time_to_ask(flow) &&
-	    ask(skb, &key, hash, how))
-		__sync_fetch_and_or(&flow->marks, ASKED);
+	if (!(flow->marks & CONNTRACK_DONE) && can_look_up(hook, &packet) && is_lookup_due(flow) &&
+	    look_up_unless_cached(skb, &key, hash, lookup))
+		__sync_fetch_and_or(&flow->marks, CONNTRACK_DONE);
 #endif
 counted:
 	if (packet.source_port == DNS_PORT && !from_pod && packet.payload && !packet.quoted)
-		tell_dns(skb, packet.protocol, packet.payload);
+		report_dns(skb, packet.protocol, packet.payload);
 }
 
 SEC("tc")
 int from_pod(const struct __sk_buff *skb)
 {
-	account(skb, TC_FROM_POD, 1);
+	count_packet(skb, TC_FROM_POD, 1);
 	return NEXT;
 }
 
 SEC("tc")
 int to_pod(const struct __sk_buff *skb)
 {
-	account(skb, TC_TO_POD, 0);
+	count_packet(skb, TC_TO_POD, 0);
 	return NEXT;
 }
 
 SEC("socket")
 int tap_both(const struct __sk_buff *skb)
 {
-	account(skb, TAP, skb->pkt_type != PACKET_OUTGOING);
+	count_packet(skb, TAP, skb->pkt_type != PACKET_OUTGOING);
 	return NOTHING;
 }
 
@@ -1275,12 +1280,12 @@ SEC("socket")
 int tap_to_pod(const struct __sk_buff *skb)
 {
 	if (skb->pkt_type == PACKET_OUTGOING)
-		account(skb, TAP, 0);
+		count_packet(skb, TAP, 0);
 	return NOTHING;
 }
 
-/* Both clocks of the rows at one moment: user space runs it. */
-struct moment {
+/* Both clocks that rows use, read at the same time. User space runs this program. */
+struct clock_sample {
 	__u64 monotonic_ns;
 	__u64 jiffies;
 };
@@ -1289,23 +1294,23 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct moment);
-} moments SEC(".maps");
+	__type(value, struct clock_sample);
+} clock_samples SEC(".maps");
 
 SEC("socket")
-int tell_moment(const struct __sk_buff *skb)
+int sample_clocks(const struct __sk_buff *skb)
 {
 	__u32 zero = 0;
-	struct moment *moment = bpf_map_lookup_elem(&moments, &zero);
+	struct clock_sample *sample = bpf_map_lookup_elem(&clock_samples, &zero);
 
-	if (moment) {
-		moment->jiffies = bpf_jiffies64();
-		moment->monotonic_ns = bpf_ktime_get_ns();
+	if (sample) {
+		sample->jiffies = bpf_jiffies64();
+		sample->monotonic_ns = bpf_ktime_get_ns();
 	}
 	return NOTHING;
 }
 
-/* What a program costs that does nothing: the benchmark's floor. */
+/* Programs that do nothing, for the benchmarks to compare with. */
 SEC("tc")
 int empty(const struct __sk_buff *skb)
 {

@@ -1,6 +1,6 @@
-// What flows.bpf.c and user space share, by place: a test compares with the compiled program's own description (BTF).
+// The memory layout that flows.bpf.c and user space share. A test compiles assertions that both agree.
 
-/** `struct flow`, in words of 32 bits: the key comes first, as flows/flow-columns.ts has it. */
+/** `struct flow`, in words of 32 bits. The key comes first, laid out as in flows/flow-columns.ts. */
 export const row = {
   bytes: 128,
   words: 32,
@@ -8,11 +8,11 @@ export const row = {
   protocol: 9,
   interfaceIndex: 10,
   marks: 11,
-  /** Flags from the low end, from the high end, and the number of SYNs, in 8, 8 and 16 bits. */
+  /** Flags from the low end (8 bits), flags from the high end (8 bits), number of SYNs (16 bits). */
   flags: 12,
   isn: 13,
-  firstBack: 14,
-  /** Segments from the low end, its frames, then those of the high one. */
+  firstReply: 14,
+  /** Four words: segments and frames from the low end, then from the high end. */
   packets: 16,
   bytesFromLow: 20,
   bytesFromHigh: 22,
@@ -40,12 +40,12 @@ export const event = { flow: 1, translation: 2, dns: 3 } as const;
 export const flowEvent = { epoch: 4, row: 64, bytes: 192 } as const;
 
 export const translationEvent = { protocol: 4, addresses: 8, ports: 72, bytes: 80 } as const;
-/** In `protocol`, for addresses of 16 bytes. */
+/** Set in `protocol` if the addresses have 16 bytes. */
 export const isIpv6Bit = 0x100;
 
 export const dnsEvent = { interfaceIndex: 4, protocol: 8, length: 12, message: 16 } as const;
 
-/** `enum counter`: first reasons of the books, then what beside connections found no room in the ring. */
+/** `enum counter`: first the reasons of the packet accounting, then events that were dropped because the ring was full. */
 export const counters = ['not-ip', 'corrupt', 'fragment-without-first', 'table-full', 'ring-full'] as const;
 export const missedEvents = ['translation', 'dns'] as const;
 export const countBytes = 16;
@@ -53,7 +53,7 @@ export const countBytes = 16;
 export const controlBytes = 16;
 export const usedBytes = 64;
 export const clockSampleBytes = 16;
-/** Slots of a bucket, and of a set of connections that conntrack need not be asked for. */
+/** Slots of a bucket, and of a set in `conntrack_cache`. */
 export const slots = 8;
 export const slotBytes = 8;
 /** The map's max_entries, a power of two. */

@@ -1,4 +1,4 @@
-// What the program saw beside connections and could not tell, as the ring was full: counted, and said once a minute.
+// Counts translations and DNS responses that were dropped because the ring was full, and logs them once a minute.
 import type { Logger } from 'pino';
 
 const logEveryUs = 60_000_000;
@@ -19,7 +19,7 @@ export class MissedEvents {
     if (this.#translations + this.#dns === 0 || nowUs - this.#loggedUs < logEveryUs) return;
     this.#loggedUs = nowUs;
     const counts = { translations: this.#translations, dns: this.#dns };
-    this.#log.warn(counts, 'the ring had no room for what conntrack or DNS said: lower capture.drainEvery');
+    this.#log.warn(counts, 'ring buffer full, translations or DNS responses dropped; lower capture.drainEvery');
     this.#translations = this.#dns = 0;
   }
 }

@@ -1,14 +1,14 @@
-// Programs for TC that do nothing, which take the place of ours at a TCX link in the moment in which it begins or ends: to
-// put a link up or take it down takes the kernel some 10 ms, to give it another program no time.
+// TC programs that do nothing. They hold the place of ours at a TCX link just before it begins or after it ends: creating or
+// closing a link takes the kernel about 10 ms, but replacing its program takes no time.
 import { bpf, bpfCommands } from '../../../kernel/bpf.ts';
 import { programId } from '../../../kernel/libbpf.ts';
 import { fixedMemory } from '../../../kernel/memory.ts';
 
 type NoopProgram = { fd: number; id: number };
-/** A hook holds a program once, so that what comes and what leaves have one each. */
+/** Two programs, because a hook accepts each program only once and one link may begin while another ends. */
 const loaded: Partial<Record<'attaching' | 'detaching', NoopProgram>> = {};
 
-/** For the life of this process. */
+/** Stays loaded until this process ends. */
 export function noopProgram(role: 'attaching' | 'detaching'): NoopProgram {
   let program = loaded[role];
   if (program === undefined) {
@@ -18,7 +18,7 @@ export function noopProgram(role: 'attaching' | 'detaching'): NoopProgram {
   return program;
 }
 
-/** Before the first of them is wanted at once. */
+/** Loads both in advance, so that later calls do not wait. */
 export function loadNoopPrograms(): void {
   noopProgram('attaching');
   noopProgram('detaching');
@@ -28,7 +28,7 @@ export function isNoopProgram(id: number): boolean {
   return loaded.attaching?.id === id || loaded.detaching?.id === id;
 }
 
-/** `r0 = -1; exit`: the next one of the chain decides. */
+/** `r0 = -1; exit`: the next program of the chain decides. */
 function load(): number {
   const BPF_PROG_TYPE_SCHED_CLS = 3;
   const [moveImmediate, exit] = [0xb7, 0x95];

@@ -1,26 +1,26 @@
-// Who else filters where ours stands. Towards a pod any of them may drop what ours has counted, or end the chain before ours
-// runs: TCX programs, filters of clsact, a qdisc at the root. From a pod whoever stands ahead may drop what ours never sees.
-// TCX is asked at each look; rtnetlink reports changes of the rest, and is asked for all of it from time to time too.
+// Finds other TC/TCX programs on the interface: TCX programs, clsact filters, root qdiscs. Towards a pod they may drop packets
+// that our program has counted, or end the chain before it runs. From a pod, a program in front of ours may drop packets
+// that ours never sees. Each refresh queries TCX. rtnetlink reports changes of the rest, and all of it is re-read regularly.
 import { ownFilter } from '../clsact.ts';
 import type { Direction } from '../source.ts';
 import { type TcKind, tcxPrograms } from './attach.ts';
 import { isNoopProgram } from './noop-program.ts';
 import { messageTypes, parents, TcClient, type TcMessage, TcMonitor } from './traffic-control.ts';
 
-/** Where ours is among those of its hook. */
-export type ChainPosition = 'first' | 'behind others' | 'absent';
+/** The position of our program at its hook. */
+export type ChainPosition = 'first' | 'after others' | 'absent';
 
-export type ChainChange = 'no' | 'behind' | 'ahead or behind';
+export type ChainChange = 'no' | 'after ours' | 'before or after ours';
 
-/** Filters of clsact. */
+/** clsact filters. */
 type FiltersByDirection = Record<Direction, { ours: ChainPosition; others: boolean }>;
 
-/** In their order, and of which revision. */
+/** TCX programs in order, and the revision of that list. */
 type ProgramChain = { ids: readonly number[]; revision: bigint };
 
 const emptyChain: ProgramChain = { ids: [], revision: 0n };
 const parentOf = { 'from-pod': parents.ingress, 'to-pod': parents.egress } as const;
-/** That a change is told is not certain: so many looks ask for everything once. */
+/** A notification may be missing, so this many refreshes together re-read everything once. */
 const refreshesPerFullRead = 50;
 
 export class OtherFilters {
@@ -28,23 +28,23 @@ export class OtherFilters {
   readonly #own: Readonly<Record<Direction, number>>;
   readonly #client = new TcClient();
   readonly #monitor: Pick<TcMonitor, 'read' | 'close'>;
-  /** Of TCX, by interface, since the last look. */
+  /** TCX programs by interface, cached until the next refresh. */
   readonly #programs: Readonly<Record<Direction, Map<number, ProgramChain>>> = {
     'from-pod': new Map(),
     'to-pod': new Map(),
   };
-  /** By interface, in the order in which they were asked. */
+  /** By interface, in the order in which they were read. */
   readonly #filters = new Map<number, FiltersByDirection>();
-  /** Interfaces at which a qdisc may drop what has passed TC; undefined until it is asked again. */
+  /** Interfaces whose qdisc may drop packets after TC; undefined until they are read again. */
   #interfacesThatQueue: ReadonlySet<number> | undefined;
-  /** Of TCX towards the pod, of each interface that is watched. */
+  /** The TCX revision towards the pod, for each watched interface. */
   readonly #revisions = new Map<number, bigint>();
   readonly #changed = new Set<number>();
   #refreshes = 0;
-  /** Interfaces whose turn it is to be asked again, in parts of which `looksToAskAll` are one. */
+  /** How many interfaces must be re-read now, times `refreshesPerFullRead`. */
   #readBacklog = 0;
 
-  /** `own`: the kernel's numbers of our programs for `hook`. */
+  /** `own`: the ids of our programs. */
   constructor(
     tcKind: TcKind,
     own: Readonly<Record<Direction, number>>,
@@ -55,7 +55,7 @@ export class OtherFilters {
     this.#monitor = monitor;
   }
 
-  /** Whether anyone else may drop packets where they enter the pod. */
+  /** Whether another program may drop packets that enter the pod. */
   isFilteredTowardsPod(interfaceIndex: number): boolean {
     const { ids } = this.#programsAt(interfaceIndex, 'to-pod');
     if (ids.some((id) => id !== this.#own['to-pod'])) return true;
@@ -69,22 +69,22 @@ export class OtherFilters {
   }
 
   /**
-   * Whether anyone came or went towards the pod since this was asked last, or ours did: who is there now may be as it was
-   * before, and still somebody dropped what ours has counted, or ended the chain before ours ran.
+   * Whether a program towards the pod, ours included, was added or removed since the last call. Even if the programs are the
+   * same as before, one may have dropped packets meanwhile or ended the chain before ours ran.
    */
   changed(interfaceIndex: number): ChainChange {
     const { ids, revision } = this.#programsAt(interfaceIndex, 'to-pod');
     const before = this.#revisions.get(interfaceIndex) ?? revision;
     this.#revisions.set(interfaceIndex, revision);
     const isReported = this.#changed.delete(interfaceIndex);
-    // Of a single change that left ours first, as it was, nobody was ahead.
+    // After a single change that left ours first, no program was in front of it.
     const isSingleAppend = revision === before + 1n && ids[0] === this.#own['to-pod'];
-    if (revision !== before && !isSingleAppend) return 'ahead or behind';
+    if (revision !== before && !isSingleAppend) return 'before or after ours';
     if (revision === before && !isReported) return 'no';
-    return this.#tcKind === 'tcx' ? 'behind' : 'ahead or behind'; // TCX runs before clsact and qdiscs
+    return this.#tcKind === 'tcx' ? 'after ours' : 'before or after ours'; // TCX runs before clsact and qdiscs
   }
 
-  /** Forgets what was asked where it changed since. */
+  /** Drops what is cached and may have changed. */
   refresh(): void {
     for (const programs of Object.values(this.#programs)) programs.clear();
     this.#expireOldest();
@@ -95,7 +95,7 @@ export class OtherFilters {
     for (const index of this.#revisions.keys()) this.#changed.add(index);
   }
 
-  /** What was asked of it does not hold any more: we changed it ourselves. */
+  /** Drops what is cached of the interface, because we changed it ourselves. */
   invalidate(interfaceIndex: number): void {
     this.#filters.delete(interfaceIndex);
     for (const programs of Object.values(this.#programs)) programs.delete(interfaceIndex);
@@ -123,7 +123,7 @@ export class OtherFilters {
     }
   }
 
-  /** A filter of a shared block is of no interface: one that has such a block is known by its qdisc. */
+  /** A filter of a shared block names no interface; the qdisc of the interface shows that it has such a block. */
   #noteChange(message: TcMessage): void {
     const { type, interfaceIndex } = message;
     this.#filters.delete(interfaceIndex);
@@ -152,7 +152,7 @@ export class OtherFilters {
 
   #readFilters(interfaceIndex: number, direction: Direction): FiltersByDirection[Direction] {
     const all = this.#client.filters(interfaceIndex, parentOf[direction]);
-    // Those of other chains run only where one of the first says so.
+    // Filters of other chains run only if a filter of chain 0 jumps there.
     const first = all.filter((message) => message.chain === 0 && message.handle !== 0);
     return {
       ours: positionOf(first.findIndex((message) => isOwn(message, direction))),
@@ -161,7 +161,7 @@ export class OtherFilters {
   }
 }
 
-/** None on kernels without TCX, and where the interface is gone. What comes and leaves of ours does nothing. */
+/** Empty on kernels without TCX, and if the interface is gone. Without our own no-op programs. */
 function programsAt(interfaceIndex: number, direction: Direction): ProgramChain {
   try {
     const { ids, revision } = tcxPrograms(interfaceIndex, direction);
@@ -173,10 +173,10 @@ function programsAt(interfaceIndex: number, direction: Direction): ProgramChain 
 
 function positionOf(at: number): ChainPosition {
   if (at < 0) return 'absent';
-  return at === 0 ? 'first' : 'behind others';
+  return at === 0 ? 'first' : 'after others';
 }
 
-/** A root qdisc comes after TC, and filters of its own with it; veth and netkit have none by themselves. */
+/** A root qdisc and its filters run after TC. veth and netkit have none by default. */
 function interfacesThatQueue(qdiscs: readonly TcMessage[]): ReadonlySet<number> {
   return new Set(qdiscs.filter(mayDropAfterTc).map(({ interfaceIndex }) => interfaceIndex));
 }
@@ -185,7 +185,7 @@ function mayDropAfterTc({ parent, kind, hasEgressBlock }: TcMessage): boolean {
   return hasEgressBlock || (parent === parents.root && kind !== 'noqueue');
 }
 
-/** A filter or qdisc towards the pod that came or went. */
+/** Whether the message reports a filter or qdisc towards the pod that was added or removed. */
 function mayDrop(message: TcMessage): boolean {
   switch (message.type) {
     case messageTypes.deletedQdisc:
@@ -200,7 +200,7 @@ function mayDrop(message: TcMessage): boolean {
   }
 }
 
-/** Handle 0 is of all filters of a priority. */
+/** Handle 0 means all filters of a priority. */
 function isOwn({ handle, priority }: TcMessage, direction: Direction): boolean {
   const own = ownFilter(direction);
   return priority === own.priority && (handle === 0 || handle === own.handle);

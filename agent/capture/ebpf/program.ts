@@ -1,5 +1,5 @@
-// The compiled program in the kernel: loaded with tables of the wanted size, with conntrack where the kernel lets programs
-// ask it.
+// Loads the compiled program into the kernel with tables of the configured size, and with conntrack lookups if the kernel
+// allows them.
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { checkLibbpfCall, errnoName } from '../../../kernel/errno.ts';
@@ -18,11 +18,11 @@ import {
 import { type Capability, requireCapabilities } from './capabilities.ts';
 import { ringBytes, row, slotBytes, slots } from './layout.ts';
 
-export type ProgramName = 'from_pod' | 'to_pod' | 'tap_both' | 'tap_to_pod' | 'tell_moment' | 'empty' | 'empty_tap';
-export type MapName = 'control' | 'used' | 'rows' | 'buckets' | 'events' | 'counters' | 'moments';
+export type ProgramName = 'from_pod' | 'to_pod' | 'tap_both' | 'tap_to_pod' | 'sample_clocks' | 'empty' | 'empty_tap';
+export type MapName = 'control' | 'used' | 'rows' | 'buckets' | 'events' | 'counters' | 'clock_samples';
 
 export type LoadedProgram = {
-  /** Whether programs ask conntrack themselves; else why not. */
+  /** Whether the program looks up connections in conntrack. */
   conntrack: { available: true } | { available: false; why: string };
   rowCount: number;
   bucketCount: number;
@@ -31,7 +31,7 @@ export type LoadedProgram = {
   close(): void;
 };
 
-/** Rows for each bucket: with eight slots a bucket rarely has none left. */
+/** With eight slots, a bucket is then rarely full. */
 const rowsPerBucket = 3;
 /** `bucket_mask >> 2` in flows.bpf.c. */
 const bucketsPerConntrackSet = 4;
@@ -40,26 +40,26 @@ const objects = {
   plain: new URL('flows.bpf.o', import.meta.url).pathname,
 };
 
-/** What each source needs in the kernel; the benchmark measures beside programs that do nothing. */
+/** The programs that each source loads; the benchmark compares with empty ones. */
 const requiredPrograms: Record<'ebpf' | 'tap' | 'bench', readonly ProgramName[]> = {
-  ebpf: ['from_pod', 'to_pod', 'tap_to_pod', 'tell_moment'],
-  tap: ['tap_both', 'tell_moment'],
-  bench: ['from_pod', 'to_pod', 'tap_both', 'tap_to_pod', 'tell_moment', 'empty', 'empty_tap'],
+  ebpf: ['from_pod', 'to_pod', 'tap_to_pod', 'sample_clocks'],
+  tap: ['tap_both', 'sample_clocks'],
+  bench: ['from_pod', 'to_pod', 'tap_both', 'tap_to_pod', 'sample_clocks', 'empty', 'empty_tap'],
 };
 const allPrograms = requiredPrograms.bench;
-const kernelTooOld = 'before Linux 5.12 it lacks what the program needs';
+const kernelTooOld = 'the program needs Linux 5.12 or later';
 const noConntrackLookup =
-  'it lets programs ask conntrack from Linux 6.1 on, and where that is a module (nf_conntrack), only those of CAP_SYS_ADMIN';
+  'conntrack lookups need Linux 6.1 or later, and CAP_SYS_ADMIN if conntrack is a module (nf_conntrack)';
 
-/** Without PERFMON the verifier lets no program compare what it read. NET_ADMIN is for TC, NET_RAW for packet taps. */
+/** The verifier requires PERFMON for arithmetic on packet data. NET_ADMIN is for TC, NET_RAW for packet taps. */
 const capabilities: Record<keyof typeof requiredPrograms, readonly Capability[]> = {
-  // It has a packet tap too, but only where somebody else filters, and it sees much without.
+  // It needs NET_RAW only on interfaces where other programs filter, so it starts without.
   ebpf: ['BPF', 'NET_ADMIN', 'PERFMON'],
   tap: ['BPF', 'NET_RAW', 'PERFMON'],
   bench: ['BPF', 'NET_ADMIN', 'NET_RAW', 'PERFMON'],
 };
 
-/** Throws with the reason where the kernel refuses. `most`: connections of one interval. `from`: the compiled programs. */
+/** Throws with the reason if the kernel refuses. `maxConnections` is for one interval. */
 export function loadProgram(
   use: keyof typeof requiredPrograms,
   maxConnections: number,
@@ -68,7 +68,10 @@ export function loadProgram(
   requireCapabilities(capabilities[use]);
   silenceLibbpf();
   if (use === 'tap')
-    return load(objectFiles.plain, use, maxConnections, { available: false, why: 'packet taps cannot ask it' });
+    return load(objectFiles.plain, use, maxConnections, {
+      available: false,
+      why: 'packet taps cannot look up conntrack',
+    });
   try {
     return load(objectFiles.withConntrack, use, maxConnections, { available: true });
   } catch (error) {
@@ -82,15 +85,15 @@ function load(
   maxConnections: number,
   conntrack: LoadedProgram['conntrack'],
 ): LoadedProgram {
-  if (!existsSync(path)) throw new Error('the program is not compiled: run make build');
+  if (!existsSync(path)) throw new Error('eBPF program is not compiled; run make build');
   const object = objectOpen(path, null);
-  if (object === null) throw new Error('bpf_object__open_file: the program cannot be read');
+  if (object === null) throw new Error(`cannot read eBPF program ${path}`);
   const buckets = bucketsFor(maxConnections);
   try {
     for (const name of allPrograms) setAutoload(findProgram(object, name), requiredPrograms[use].includes(name));
     setSize(object, 'rows', maxConnections * 2);
     setSize(object, 'buckets', buckets * 2);
-    if (conntrack.available) setSize(object, 'told', buckets / bucketsPerConntrackSet);
+    if (conntrack.available) setSize(object, 'conntrack_cache', buckets / bucketsPerConntrackSet);
     const result = objectLoad(object);
     if (result !== 0) throw new Error(reasonOf(-result, conntrack.available ? noConntrackLookup : kernelTooOld));
   } catch (error) {
@@ -109,24 +112,24 @@ function load(
   };
 }
 
-function setSize(object: bigint, map: MapName | 'told', entries: number): void {
+function setSize(object: bigint, map: MapName | 'conntrack_cache', entries: number): void {
   checkLibbpfCall(`bpf_map__set_max_entries ${map}`, setMaxEntries(findMap(object, map), entries));
 }
 
-/** `lacks`: what is likely where the verifier refuses, or a function is not there: libbpf says EINVAL of both. */
+/** libbpf returns EINVAL both if the verifier refuses and if a kernel function is missing: `likelyCause` explains it. */
 function reasonOf(errno: number, likelyCause: string): string {
   const { EPERM, EACCES, EINVAL, ENOMEM } = constants.errno;
   const name = errnoName(errno);
   switch (errno) {
     case EPERM:
-      return `bpf(2) is refused (${name}), though no capability is missing: by seccomp, or in a user namespace`;
+      return `bpf(2) is refused (${name}) although no capability is missing: check seccomp and user namespaces`;
     case EACCES:
     case EINVAL:
-      return `the kernel's verifier refuses the program (${name}): ${likelyCause}`;
+      return `the kernel refuses the eBPF program (${name}): ${likelyCause}`;
     case ENOMEM:
-      return `no memory for its tables (${name}): capture.maxConnections says how large they are`;
+      return `not enough memory for the eBPF tables (${name}): lower capture.maxConnections`;
     default:
-      return `the kernel refuses the program (${name})`;
+      return `the kernel refuses the eBPF program (${name})`;
   }
 }
 
@@ -137,7 +140,7 @@ function bucketsFor(maxConnections: number): number {
   return buckets;
 }
 
-/** What the maps take of the kernel's memory, less than a MiB aside: two tables, what is told of conntrack, and the ring. */
+/** Kernel memory of the maps: two tables, the conntrack cache and the ring. The rest is less than 1 MiB. */
 export function mapBytes(maxConnections: number): number {
   const buckets = bucketsFor(maxConnections);
   return (

@@ -1,5 +1,5 @@
-// The reading end of a BPF ring buffer (BPF_MAP_TYPE_RINGBUF): two pages with the positions, then the data, mapped twice
-// so that no record is cut.
+// Reads a BPF ring buffer (BPF_MAP_TYPE_RINGBUF): two pages with the positions, then the data. The data is mapped twice in a
+// row, so a record that wraps around is contiguous.
 import { type Mapping, mapShared } from '../../../kernel/memory.ts';
 
 const pageBytes = 4096;
@@ -28,8 +28,8 @@ export class Ring {
   }
 
   /**
-   * Hands over records, oldest first, until `use` returns 'later' for one: that one comes again. `bytes` is valid until it
-   * returns.
+   * Calls `onRecord` for each record, oldest first, until it returns 'later': the next call begins with that record again.
+   * `bytes` is valid until `onRecord` returns.
    */
   read(onRecord: (bytes: Uint8Array) => 'done' | 'later'): void {
     const end = Number(Atomics.load(this.#producer, 0));
@@ -52,7 +52,7 @@ export class Ring {
 
   #map(fd: number, bytes: number, access: 'read' | 'read-write', offset: number): ArrayBuffer {
     const mapping = mapShared(fd, bytes, access, offset);
-    if (mapping === undefined) throw new Error('mmap(2) of the ring is refused');
+    if (mapping === undefined) throw new Error('cannot map the ring buffer: mmap(2) is refused');
     this.#mappings.push(mapping);
     return mapping.memory;
   }

@@ -1,10 +1,9 @@
-// A row of the kernel's table as an interval: one object that is turned to row after row.
-
+// Presents a row of the kernel's table as an Interval. One object moves from row to row.
 import { keyWords } from '../flows/flow-columns.ts';
 import type { Interval } from '../flows/interval.ts';
 import { mark, row } from './layout.ts';
 
-/** µs of our clock for the kernel's times. */
+/** Converts the kernel's times to µs since the epoch. */
 export type RowClock = {
   timeOfNs(words: Uint32Array, at: number): number;
   timeOfTick(tick: number): number;
@@ -24,7 +23,7 @@ export class RowCursor implements Interval {
     this.#clock = clock;
   }
 
-  /** `words` must not change until the interval was used. */
+  /** `words` must not change while the interval is in use. */
   moveTo(words: Uint32Array, at: number): void {
     this.#words = words;
     this.#at = at;
@@ -78,8 +77,8 @@ export class RowCursor implements Interval {
     return this.#word(row.isn);
   }
   get synackUs(): number {
-    const none = this.#word(row.synackNs) === 0 && this.#word(row.synackNs + 1) === 0;
-    return none ? 0 : this.#clock.timeOfNs(this.#words, this.#at + row.synackNs);
+    const isAbsent = this.#word(row.synackNs) === 0 && this.#word(row.synackNs + 1) === 0;
+    return isAbsent ? 0 : this.#clock.timeOfNs(this.#words, this.#at + row.synackNs);
   }
   get firstFromLow(): boolean {
     return !this.#has(mark.firstFromHigh);

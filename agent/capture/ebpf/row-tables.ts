@@ -1,5 +1,5 @@
-// The two tables of rows in the kernel: one fills, the other is read. What is read was turned away from an interval before,
-// and every program that may still have written to it has ended.
+// The two tables of rows in the kernel: one fills while the other, the retired one, is read. It is read only after every
+// program run that may still write to it has ended.
 import type { IgnoredReason, LossReason } from '../../../accounting/reasons.ts';
 import { waitForRunningPrograms } from '../../../kernel/bpf.ts';
 import { prepareTestRun, readElement, readElements, writeElement } from '../../../kernel/libbpf.ts';
@@ -8,10 +8,10 @@ import { clockSampleBytes, controlBytes, countBytes, counters, missedEvents, row
 import type { LoadedProgram } from './program.ts';
 
 const rowsPerRead = 4_096;
-/** Ticks a second that kernels are built with (CONFIG_HZ). */
+/** Possible values of CONFIG_HZ, in ticks a second. */
 const tickRates = [100, 250, 300, 1000];
 
-/** Both clocks of the rows, and when it was by ours. */
+/** Both clocks of the kernel and ours, read at the same time. */
 type ClockSample = { monotonicNs: number; jiffies: number; nowUs: number };
 
 export class RowTables {
@@ -29,7 +29,7 @@ export class RowTables {
   #latestSample: ClockSample;
   #nsPerTick = 0;
   #epoch = 1;
-  /** The table that was turned away from: until its programs ended, nothing is read of it. */
+  /** The table that no longer fills. It is ready when the programs that may write to it have ended. */
   #retired: { epoch: number; atUs: number; ready: boolean; ended: Promise<void> } | undefined;
   readonly #perCpu = Buffer.alloc(possibleCpus() * countBytes);
   readonly #lastCounts = [...counters, ...missedEvents].map(() => ({ frames: 0, bytes: 0 }));
@@ -40,7 +40,7 @@ export class RowTables {
     const memory = new ArrayBuffer(rowsPerRead * row.bytes);
     this.#rows = Buffer.from(memory);
     this.#words = new Uint32Array(memory);
-    this.#sampleClocks = prepareTestRun(program.programFd('tell_moment'));
+    this.#sampleClocks = prepareTestRun(program.programFd('sample_clocks'));
     this.#control.writeUInt32LE(seed >>> 0, 4);
     this.#control.writeUInt32LE(program.bucketCount - 1, 8);
     this.#control.writeUInt32LE(program.rowCount, 12);
@@ -48,7 +48,7 @@ export class RowTables {
     this.#useEpoch(1);
   }
 
-  /** The epoch whose rows can be read now; undefined while its programs may still run. */
+  /** The epoch whose rows can be read now; undefined while programs may still write to it. */
   get readable(): { epoch: number; untilUs: number } | undefined {
     const retired = this.#retired;
     return retired?.ready ? { epoch: retired.epoch, untilUs: retired.atUs } : undefined;
@@ -58,19 +58,19 @@ export class RowTables {
     return this.#epoch;
   }
 
-  /** Resolves when what was turned away from can be read. */
+  /** Resolves when the retired table can be read. */
   async retiredReadable(): Promise<void> {
     await this.#retired?.ended;
   }
 
-  /** The other table fills from now on. Only where nothing is turned away from that was not read. */
+  /** Makes the other table fill. Does nothing while a retired table is not yet read. */
   swap(): void {
     if (this.#retired !== undefined) return;
     const before = this.#epoch;
     const next = before + 1;
     writeElement(this.#program.mapFd('used'), next & 1, this.#emptyUsed);
     this.#useEpoch(next);
-    // nohz_full kernels refuse it: a program runs for microseconds.
+    // nohz_full kernels refuse it. A program runs for microseconds, so 20 ms are enough.
     const ended = waitForRunningPrograms()
       .catch(() => new Promise<void>((resolve) => setTimeout(resolve, 20)))
       .then(() => {
@@ -80,9 +80,7 @@ export class RowTables {
     this.#retired = retired;
   }
 
-  /**
-   * Hands over every row of the readable epoch: words of one reused buffer, valid until it returns. Each is read once.
-   */
+  /** Calls `onRow` once for each row of the readable epoch. The buffer is reused: it is valid until `onRow` returns. */
   read(onRow: (words: Uint32Array, at: number) => void): void {
     if (this.#retired === undefined || !this.#retired.ready) return;
     const table = this.#retired.epoch & 1;
@@ -104,7 +102,7 @@ export class RowTables {
     this.#retired = undefined;
   }
 
-  /** What is in no row, since this was asked last. */
+  /** Counts frames that are in no row, since the last call. */
   drainCounters(count: (reason: IgnoredReason | LossReason, frames: number, bytes: number) => void): void {
     for (const [index, reason] of counters.entries()) {
       const { frames, bytes } = this.#increaseOf(index);
@@ -112,13 +110,13 @@ export class RowTables {
     }
   }
 
-  /** What the program saw beside connections and could not tell, since this was asked last. */
+  /** Events that the program dropped because the ring was full, since the last call. */
   drainMissed(): { translations: number; dns: number } {
     const [translations, dns] = missedEvents.map((_, index) => this.#increaseOf(counters.length + index).frames);
     return { translations: translations!, dns: dns! };
   }
 
-  /** Whole µs of our clock: what a record says of its beginning must come back the same. */
+  /** Rounded to whole µs: a later record of the same connection must have the same start time. */
   timeOfNs(words: Uint32Array, at: number): number {
     const ns = words[at + 1]! * 2 ** 32 + words[at]!;
     return Math.round(this.#latestSample.nowUs - (this.#latestSample.monotonicNs - ns) / 1000);
@@ -139,7 +137,7 @@ export class RowTables {
     const beforeUs = this.#nowUs();
     this.#sampleClocks();
     const nowUs = (beforeUs + this.#nowUs()) / 2;
-    readElement(this.#program.mapFd('moments'), 0, this.#sampleBuffer);
+    readElement(this.#program.mapFd('clock_samples'), 0, this.#sampleBuffer);
     return {
       monotonicNs: Number(this.#sampleBuffer.readBigUInt64LE(0)),
       jiffies: this.#sampleBuffer.readUInt32LE(8),
@@ -147,7 +145,7 @@ export class RowTables {
     };
   }
 
-  /** The kernel does not tell its tick rate: it is the one that fits two moments best. */
+  /** The kernel does not publish its tick rate. Picks the rate that matches the two samples best. */
   #learnTickRate(): void {
     if (this.#nsPerTick !== 0) return;
     const ticks = this.#latestSample.jiffies - this.#firstSample.jiffies;

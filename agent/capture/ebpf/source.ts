@@ -1,5 +1,5 @@
-// Capture by our program in the kernel: rows of its tables become intervals of live connections. `ebpf` stands at TC, and
-// at a packet tap towards a pod where somebody else filters there; `tap` stands at packet taps alone.
+// Captures with our program in the kernel: turns rows of its tables into intervals of live connections. `ebpf` attaches at TC,
+// or as a packet tap where other programs filter towards the pod. `tap` uses packet taps only.
 import type { Logger } from 'pino';
 import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import { SystemError } from '../../../kernel/errno.ts';
@@ -18,7 +18,7 @@ import { RowTables } from './row-tables.ts';
 
 export type KernelOptions = FlowTableOptions & { nowUs: () => number };
 
-/** What the program sees besides connections. */
+/** Receives what the program reports besides connections. */
 export type KernelEventHandlers = {
   translation(protocol: number, translation: Translation): void;
   /** A DNS message to a pod; `bytes` is valid until it returns. */
@@ -28,18 +28,20 @@ export type KernelEventHandlers = {
 type WatchedInterface = {
   link: PodInterface;
   attachments: InterfaceAttachments;
-  /** Rows up to this epoch hold what was seen while who else filters changed. */
+  /** Rows up to this epoch prove no delivery: other programs on the interface changed meanwhile. */
   unprovenUntilEpoch: number;
-  /** Why no place was to be had, as it was said last; it is tried again at each look. */
+  /** The last logged reason why attaching failed. Each drain tries again. */
   loggedReasons: Record<Direction, string>;
-  /** The epoch whose rows are the last ones; undefined while it is watched. */
+  /** The epoch of the last rows; undefined while the interface is watched. */
   lastEpoch: number | undefined;
 };
 
 const notSeenMessages = {
-  'from-pod': 'not all that leaves the pod is seen',
+  'from-pod': 'not all packets from the pod are seen',
   'to-pod': 'packets towards the pod are not seen',
 } as const;
+
+const kindNames = { tcx: 'TCX', clsact: 'clsact', tap: 'packet tap' } as const;
 
 export class KernelSource implements CaptureSource {
   readonly name: 'ebpf' | 'tap';
@@ -56,13 +58,13 @@ export class KernelSource implements CaptureSource {
   readonly #attacher: Attacher;
   readonly #watched = new Map<number, WatchedInterface>();
   readonly #visibilityTracker = new VisibilityTracker();
-  /** How often packets may have passed unseen: what others did was noticed at the next look only. */
+  /** How often packets may have passed unseen, because a change by others is noticed only at the next drain. */
   #gaps = 0;
-  /** A row that came over the ring, in words. */
+  /** A row from the ring, in words. */
   readonly #words = new Uint32Array(row.words);
   readonly #wordBytes = new Uint8Array(this.#words.buffer);
 
-  /** `program` is this source's from now on. */
+  /** Takes over `program`, and closes it. */
   constructor(
     name: 'ebpf' | 'tap',
     program: LoadedProgram,
@@ -91,7 +93,7 @@ export class KernelSource implements CaptureSource {
     if (before !== undefined && before.lastEpoch === undefined) return;
     const attachments = this.#attacher.attach(link.index);
     if (before === undefined) this.#visibilityTracker.watch(link.index);
-    // One that comes back before its last rows were read has the connections that it had.
+    // If it comes back before its last rows were read, its connections continue.
     const isNew = before === undefined && link.appearedUs !== 0;
     this.#flows.watch(link.index, this.#options.nowUs(), isNew ? 'while-watching' : 'before');
     this.#watched.set(link.index, {
@@ -128,7 +130,7 @@ export class KernelSource implements CaptureSource {
     const seen = this.#visibilityTracker.at(index);
     const attachments = this.#watched.get(index)?.attachments;
     if (attachments === undefined) return seen;
-    // Where no place was to be had, or somebody stands ahead, silence means nothing.
+    // If attaching failed, or another program is in front of ours, seeing no packets proves nothing.
     const fromPod = attachments['from-pod'] !== undefined && attachments.chainHead.isOurs;
     return { ...seen, fromPod: seen.fromPod && fromPod, toPod: seen.toPod && attachments['to-pod'] !== undefined };
   }
@@ -138,8 +140,10 @@ export class KernelSource implements CaptureSource {
       .map(({ attachments }) => attachments['to-pod']?.kind)
       .filter((kind) => kind !== undefined);
     const counts = Map.groupBy(kinds, (kind) => kind);
-    const summary = [...counts].map(([kind, ofKind]) => `${kind} ${ofKind.length}`).join(', ');
-    return this.#gaps > 0 && summary !== '' ? `${summary}; gaps ${this.#gaps}` : summary;
+    const summary = [...counts]
+      .map(([kind, ofKind]) => `${kindNames[kind]} on ${ofKind.length} interface${ofKind.length === 1 ? '' : 's'}`)
+      .join(', ');
+    return this.#gaps > 0 && summary !== '' ? `${summary}; gaps: ${this.#gaps}` : summary;
   }
 
   async close(emit: (record: ConnectionRecord) => void): Promise<void> {
@@ -161,7 +165,7 @@ export class KernelSource implements CaptureSource {
     watched.lastEpoch = this.#rowTables.epoch;
   }
 
-  /** Where somebody else came or went, ours moves; what was seen since the last look is no proof of delivery. */
+  /** If other programs came or went, moves ours. Packets counted since the last drain prove no delivery then. */
   #reattachAll(): void {
     this.#attacher.refresh();
     for (const watched of this.#watched.values()) {
@@ -181,17 +185,18 @@ export class KernelSource implements CaptureSource {
         this.#gaps += 1;
       }
       if (kind === undefined) return;
-      const fields = { link: link.name, direction, by: kind };
-      if (hasGap)
-        this.#log.warn(fields, 'packets may have passed unseen: others took our program away, or stood ahead of it');
-      else this.#log.info(fields, 'who else filters at the interface changed');
+      const fields = { interface: link.name, direction, attachment: kind };
+      if (hasGap) this.#log.warn(fields, 'packets may have passed unseen');
+      else this.#log.info(fields, 'other TC/TCX programs on the interface changed');
     } catch (error) {
       if (direction === 'to-pod') watched.unprovenUntilEpoch = this.#rowTables.epoch;
-      // The interface is gone, and will be forgotten.
+      // The interface is gone; forget() follows.
       if (error instanceof SystemError && error.errno === 'ENODEV') return;
-      const why = (error as Error).message;
-      if (why !== loggedReasons[direction]) this.#log.warn({ link: link.name, why }, notSeenMessages[direction]);
-      loggedReasons[direction] = why;
+      const reason = (error as Error).message;
+      if (reason !== loggedReasons[direction]) {
+        this.#log.warn({ interface: link.name, reason }, notSeenMessages[direction]);
+      }
+      loggedReasons[direction] = reason;
     }
   }
 

@@ -1,14 +1,14 @@
-// Qdiscs and filters of the network namespace, asked for and monitored over rtnetlink.
+// Reads and monitors the qdiscs and filters of the network namespace over rtnetlink.
 import { attributesOf, NetlinkClient, type NetlinkMessage, NetlinkMonitor } from '../../../kernel/netlink.ts';
 
 const RTNLGRP_TC = 1 << 3;
 export const messageTypes = { newQdisc: 36, deletedQdisc: 37, newFilter: 44, deletedFilter: 45 } as const;
 const RTM_GETQDISC = 38;
 const RTM_GETTFILTER = 46;
-/** Holds what a CNI that restarts changes at some thousand interfaces between two looks. */
+/** Large enough for the changes of a CNI restart on some thousand interfaces between two reads. */
 const monitorBufferBytes = 4 << 20;
 
-/** TC_H_ROOT, and TC_H_MAKE(TC_H_CLSACT, …) of both directions. */
+/** TC_H_ROOT, and TC_H_MAKE(TC_H_CLSACT, …) for both directions. */
 export const parents = { root: 0xffffffff, ingress: 0xfffffff2, egress: 0xfffffff3 } as const;
 
 export type TcMessage = {
@@ -20,14 +20,14 @@ export type TcMessage = {
   priority: number;
   chain: number;
   kind: string;
-  /** A clsact whose filters towards the pod are in a block that may be shared. */
+  /** A clsact qdisc whose filters towards the pod are in a block that may be shared. */
   hasEgressBlock: boolean;
 };
 
 export class TcClient {
   readonly #netlink = new NetlinkClient();
 
-  /** Of every interface: the kernel cannot list those of one. */
+  /** Those of every interface, because the kernel cannot list those of one. */
   qdiscs(): TcMessage[] {
     return this.#dump(RTM_GETQDISC, 0, 0).filter(({ type }) => type === messageTypes.newQdisc);
   }
@@ -52,7 +52,7 @@ export class TcClient {
 export class TcMonitor {
   readonly #netlink = new NetlinkMonitor(RTNLGRP_TC, monitorBufferBytes);
 
-  /** Passes on each change since the last call. `overrun`: the kernel dropped some, as the buffer was full. */
+  /** Calls `use` for each change since the last call. `overrun`: the buffer was full, and the kernel dropped some. */
   read(use: (message: TcMessage) => void): 'complete' | 'overrun' {
     return this.#netlink.read((message) => use(tcMessageOf(message)));
   }

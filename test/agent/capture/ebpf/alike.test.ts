@@ -1,5 +1,5 @@
-// The program in the kernel against the decoder in TypeScript, over frames of every kind: the same connections, packets,
-// flags and initiators, and the same reasons for what is none.
+// Compares the program in the kernel with the decoder in TypeScript, for frames of every kind: both find the same connections,
+// packets, flags and initiators, and the same reasons for ignored and lost frames.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ import { frame } from '../../../scene/random-frames.ts';
 
 const script = new URL('see.ts', import.meta.url).pathname;
 const frames = [...fc.sample(frame, { numRuns: 600, seed: 20_261_124 }), ethernet(arp())];
-/** A packet socket sends nothing shorter than a link header, and nothing longer than the interface takes. */
+/** A packet socket cannot send frames shorter than a link header or longer than the interface's MTU allows. */
 const sendable = frames.filter(({ length }) => length > 14 && length <= 1514);
 
 type Seen = { records: ConnectionRecord[]; accounting: AccountingSnapshot };
@@ -47,7 +47,7 @@ function inTypeScript(): Seen {
   return { records, accounting: accounting.snapshot() };
 }
 
-/** What must be alike: not times, nor bytes, of which the kernel takes a VLAN's tag away. */
+/** The fields that must be equal. Times differ, and so do bytes: the kernel removes VLAN tags. */
 function essence({ records }: Seen): string[] {
   return records
     .map((one) => {
@@ -60,7 +60,7 @@ function essence({ records }: Seen): string[] {
 }
 
 for (const source of ['ebpf', 'tap']) {
-  t.test(`${source}: ${sendable.length} frames, decoded alike`, async (t) => {
+  t.test(`${source}: ${sendable.length} frames, decoded like the decoder in TypeScript does`, async (t) => {
     const [seen, expected] = [inKernel(source, t.testdir({})), inTypeScript()];
     t.same(essence(seen), essence(expected));
     t.equal(seen.accounting.seen, sendable.length);

@@ -1,4 +1,4 @@
-// The agent as deploy/agent.yaml lets it run: as root with four capabilities and no others. Each is taken away in turn.
+// Runs the agent with the permissions of deploy/agent.yaml: root with four capabilities. Then removes each in turn.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
@@ -29,7 +29,7 @@ spec: { nodeName: n1, containers: [{ name: main }] }
 status: { phase: Running, podIP: ${podAddress}, podIPs: [{ ip: ${podAddress} }] }
 `;
 
-/** A node with one pod and a collector, where agents run with just the capabilities that they are given. */
+/** A node with one pod and a collector. Agents run there with the given capabilities only. */
 class Node {
   readonly link: PodLink;
   readonly #folder: string;
@@ -56,7 +56,7 @@ class Node {
     return Program.start(t, 'agent', this.#agentFlags(source), { before: this.#with(capabilities) });
   }
 
-  /** On a kernel that lets no program ask conntrack. */
+  /** Simulates a kernel without conntrack lookups for BPF programs. */
   agentOnOldKernel(t: Test): Promise<Program> {
     const { withConntrack } = compileForOldKernel(t.testdir({}));
     const hidden = new URL('../../../../agent/capture/ebpf/flows-conntrack.bpf.o', import.meta.url).pathname;
@@ -64,18 +64,18 @@ class Node {
     return Program.start(t, 'agent', this.#agentFlags('ebpf'), { before: [...hide, ...this.#with(all)] });
   }
 
-  /** For one that cannot begin. */
+  /** For an agent that cannot start. */
   agentEnds(source: string, capabilities: readonly Capability[]): Promise<Ended> {
     return runWaybill(['agent', ...this.#agentFlags(source)], { before: this.#with(capabilities) });
   }
 
-  /** What a process with them tells of itself. */
+  /** /proc/self/status of a process with these capabilities. */
   ownStatus(capabilities: readonly Capability[]): string {
     const [program, ...words] = [...this.#with(capabilities), 'cat', '/proc/self/status'];
     return execFileSync(program!, words, { encoding: 'utf8' });
   }
 
-  /** As a network plugin would: a filter that lets everything pass, where packets enter the pod. */
+  /** Adds a filter towards the pod that accepts everything, as a network plugin might. */
   filterTowardsPod(): void {
     const ok = ['bytecode', '1,6 0 0 0', 'direct-action'];
     for (const words of [
@@ -87,14 +87,14 @@ class Node {
     }
   }
 
-  /** `source` and why, once the node's agent reports and has told of its interface. */
+  /** Waits until the node's agent reports its interface. Returns the source and the reason for it. */
   async source(name: string): Promise<string> {
-    let of: StatusJson['nodes']['list'][number] | undefined;
+    let node: StatusJson['nodes']['list'][number] | undefined;
     await until(`the node is watched by ${name}`, async () => {
-      [of] = ((await this.ask('status')) as StatusJson).nodes.list;
-      return of?.agent === 'reporting' && of.source === name && of.interfaces === 1;
+      [node] = ((await this.ask('status')) as StatusJson).nodes.list;
+      return node?.agent === 'reporting' && node.source === name && node.interfaces === 1;
     });
-    return `${of!.source}: ${of!.sourceReason}`;
+    return `${node!.source}: ${node!.sourceReason}`;
   }
 
   async ask(verb: string): Promise<unknown> {
@@ -140,24 +140,24 @@ class Node {
 
 const without = (taken: Capability) => all.filter((name) => name !== taken);
 
-t.test('what the kernel says of the process is read', async (t) => {
+t.test('missing capabilities are read from the status of the process', async (t) => {
   const status = (effective: string) => `Name:\tnode\nCapPrm:\t000001ffffffffff\nCapEff:\t${effective}\n`;
   t.same(missingCapabilities(all, status('000000c000003000')), []);
   t.same(missingCapabilities(all, status('0000000000000000')).toSorted(), all.toSorted());
   t.same(missingCapabilities(all, status('0000008000003000')), ['PERFMON']);
-  t.same(missingCapabilities(all, status('0000000000203000')), [], 'SYS_ADMIN stands for two of them');
+  t.same(missingCapabilities(all, status('0000000000203000')), [], 'SYS_ADMIN includes BPF and PERFMON');
 });
 
-t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, async (t) => {
+t.test('the agent needs the capabilities of deploy/agent.yaml and no others', { skip }, async (t) => {
   const node = await Node.make(t);
 
-  await t.test('with the four and no others it watches by ebpf, and delivers a connection', async (t) => {
-    t.match(node.ownStatus(all), /^CapEff:\t000000c000003000$/m, 'it has no others');
+  await t.test('with the four capabilities it watches by ebpf, and a connection is stored as delivered', async (t) => {
+    t.match(node.ownStatus(all), /^CapEff:\t000000c000003000$/m, 'it has no other capabilities');
     const agent = await node.agent(t, 'ebpf', all);
-    t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
+    t.match(await node.source('ebpf'), /^ebpf: configured; towards pods: (TCX|clsact) on 1 interface$/);
     node.link.ping(20);
     const seen = { protocol: 'ICMP', delivered: 'yes', packets: { forward: 20, reverse: 20 } };
-    await until('every packet is stored and seen to be delivered', async () =>
+    await until('every packet is stored, with proof of delivery', async () =>
       ((await node.ask('flows')) as ConnectionJson[]).some(
         ({ responder, protocol, delivered, packets }) =>
           responder.workload === 'web' && isDeepStrictEqual({ protocol, delivered, packets }, seen),
@@ -166,18 +166,18 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
     t.equal(await agent.end(), 0);
     t.equal(agent.stderr, '');
     const warned = agent.log.filter(({ level }) => level >= 40);
-    t.same(warned, [], 'nothing is missed');
+    t.same(warned, [], 'the agent logs no warning');
   });
 
   await t.test(
-    'on a kernel where no program may ask conntrack it watches by ebpf all the same, and says so',
+    'on a kernel without conntrack lookups for programs it still watches by ebpf, and logs the reason',
     async (t) => {
       const agent = await node.agentOnOldKernel(t);
-      t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
-      const line = await agent.logged('the program cannot ask conntrack');
+      t.match(await node.source('ebpf'), /^ebpf: configured; towards pods: (TCX|clsact) on 1 interface$/);
+      const line = await agent.logged('eBPF program cannot ask conntrack');
       t.match(line, {
         level: 30,
-        why: /\(EINVAL\): it lets programs ask conntrack from Linux 6\.1 on, .* CAP_SYS_ADMIN$/,
+        reason: /\(EINVAL\): conntrack lookups need Linux 6\.1 or later, and CAP_SYS_ADMIN if .* \(nf_conntrack\)$/,
       });
       node.link.ping(7);
       await until('every packet is stored', async () =>
@@ -189,7 +189,7 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
     },
   );
 
-  await t.test('a source that is asked for and lacks one says so in one line, and ends', async (t) => {
+  await t.test('a configured source that lacks a capability names it in one line, and the agent exits', async (t) => {
     const lacking = [
       ['ebpf', 'BPF'],
       ['ebpf', 'NET_ADMIN'],
@@ -207,9 +207,9 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
   for (const [taken, wanted] of [
     ['BPF', 'pcap: no ebpf: CAP_BPF is missing; no tap: CAP_BPF is missing'],
     ['PERFMON', 'pcap: no ebpf: CAP_PERFMON is missing; no tap: CAP_PERFMON is missing'],
-    ['NET_ADMIN', 'tap: no ebpf: CAP_NET_ADMIN is missing; to pods by tap 1'],
+    ['NET_ADMIN', 'tap: no ebpf: CAP_NET_ADMIN is missing; towards pods: packet tap on 1 interface'],
   ] as const) {
-    await t.test(`without ${taken} it takes the next source by itself, and status says why`, async (t) => {
+    await t.test(`without ${taken} it uses the next source automatically, and the status has the reason`, async (t) => {
       const agent = await node.agent(t, 'auto', without(taken));
       t.equal(await node.source(wanted.split(':')[0]!), wanted);
       t.equal(await agent.end(), 0);
@@ -217,18 +217,25 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
   }
 
   await t.test(
-    'without NET_RAW ebpf watches until somebody else filters towards a pod, and says so once',
+    'without NET_RAW ebpf watches until another program filters towards the pod, and logs that once',
     async (t) => {
       const { code, err } = await node.agentEnds('tap', without('NET_RAW'));
       t.equal(code, 2);
       t.match(err, /^source-refused: tap: CAP_NET_RAW is missing; /);
       const agent = await node.agent(t, 'ebpf', without('NET_RAW'));
-      t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
+      t.match(await node.source('ebpf'), /^ebpf: configured; towards pods: (TCX|clsact) on 1 interface$/);
       node.filterTowardsPod();
       const line = await agent.logged('packets towards the pod are not seen');
-      t.match(line, { level: 40, link: 'veth0', why: 'CAP_NET_RAW is missing' });
-      await until('status shows none towards the pod', async () => (await node.source('ebpf')) === 'ebpf: configured');
-      t.equal(agent.lines('packets towards the pod').length, 1, 'it tries again and again, and said so once');
+      t.match(line, { level: 40, interface: 'veth0', reason: 'CAP_NET_RAW is missing' });
+      await until(
+        'status shows no attachment towards the pod',
+        async () => (await node.source('ebpf')) === 'ebpf: configured',
+      );
+      t.equal(
+        agent.lines('packets towards the pod').length,
+        1,
+        'it tries again at each drain, and logs the failure once',
+      );
       t.equal(await agent.end(), 0);
     },
   );

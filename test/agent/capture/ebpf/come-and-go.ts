@@ -1,6 +1,5 @@
-// Runs in a network namespace of its own: a pod's interface comes up while somebody already sends to it, and goes right
-// after many more were sent, a few times over. Links are followed and rows are read as the agent does it. Tells as JSON what
-// came of it.
+// Runs in a network namespace of its own. A pod's interface comes up while packets are already sent to it, and disappears
+// right after a burst of packets; this repeats. Follows links and reads rows as the agent does. Prints the results as JSON.
 //   node come-and-go.ts SOURCE ROUNDS
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -13,8 +12,8 @@ import { systemClock } from '../../../../cluster/clock.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
 import { until } from '../../../scene/until.ts';
 
-/** From when the link was set up: until the first packet that was seen, and until its record was handed over. */
-export type Round = { seenMs: number; toldMs: number; ended: number };
+/** `seenMs`, `reportedMs`: from link up to the first packet seen, and to its record. `ended`: ended burst connections. */
+export type Round = { seenMs: number; reportedMs: number; ended: number };
 
 const lastPackets = 50;
 const drainEveryMs = 200;
@@ -24,8 +23,8 @@ async function main(name: 'ebpf' | 'tap', rounds: number): Promise<Round[]> {
   const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;
   const log = pino({ level: 'silent' });
   const options = { maxConnections: 10_000, reportEveryUs: 1_000_000, nowUs, seed: 7 };
-  const beside = { translation: () => undefined, dns: () => undefined };
-  const source = new KernelSource(name, loadProgram(name, 10_000), options, new PacketAccounting(), beside, log);
+  const eventHandlers = { translation: () => undefined, dns: () => undefined };
+  const source = new KernelSource(name, loadProgram(name, 10_000), options, new PacketAccounting(), eventHandlers, log);
   const links = new PodLinks(
     ipProgram,
     {
@@ -71,15 +70,15 @@ async function round(records: ConnectionRecord[], nowUs: () => number): Promise<
   const own = () => records.filter((record) => record.interfaceIndex === ifindex);
   await until('a record of the interface', () => own().length > 0);
   const [first] = own();
-  const toldUs = nowUs();
+  const reportedUs = nowUs();
   clearInterval(sending);
   for (let i = 0; i < lastPackets; i++) await send(burstPort + i);
   ip('link delete host');
   const ended = () => own().filter((record) => record.responderPort >= burstPort && record.ended).length;
-  await until('the last packets are told', () => ended() === lastPackets).catch(() => undefined);
+  await until('the last packets are in records', () => ended() === lastPackets).catch(() => undefined);
   socket.close();
   pod.kill('SIGKILL');
-  return { seenMs: (first!.firstUs - upUs) / 1000, toldMs: (toldUs - upUs) / 1000, ended: ended() };
+  return { seenMs: (first!.firstUs - upUs) / 1000, reportedMs: (reportedUs - upUs) / 1000, ended: ended() };
 }
 
 const [name, rounds] = process.argv.slice(2) as ['ebpf' | 'tap', string];

@@ -1,6 +1,6 @@
-// Runs in a network namespace of its own: a veth pair into another one, our program on the host side, traffic through it,
-// and what the interface counted beside what the records hold. Tells it as JSON.
-//   node count.ts SOURCE ROOM TRAFFIC
+// Runs in a network namespace of its own, with a veth pair into another one and our program on the host side. Sends traffic,
+// and prints as JSON what the interface counted and what the records contain.
+//   node count.ts SOURCE MAX-CONNECTIONS TRAFFIC
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,18 +20,18 @@ export type Counted = {
   interface: { packets: number; bytes: number };
   records: { frames: number; packets: number; bytes: number; count: number };
   accounting: ReturnType<PacketAccounting['snapshot']>;
-  /** What the receiving program says that it got; 0 where none tells. */
+  /** Bytes that the receiving program reports; 0 if none reports. */
   received: number;
 };
 
 type Traffic = (node: (program: string, ...args: string[]) => Promise<string>, inPod: string[]) => Promise<number>;
 
 const traffics: Record<string, Traffic> = {
-  /** From addresses and ports by chance: more connections than there is room for. */
+  /** From random addresses and ports: more connections than the table can hold. */
   'many connections': (_, inPod) => flood(inPod, '10, drnd(3)'),
   /** From one address. */
   'few connections': (_, inPod) => flood(inPod, '10, 0, 0, 2'),
-  /** SYNs on the same ports, each with another number. */
+  /** SYNs on the same ports, each with another sequence number. */
   'reused ports': (_, inPod) =>
     sendAll(
       inPod,
@@ -46,8 +46,8 @@ function flood(inPod: string[], sourceAddress: string): Promise<number> {
 }
 
 /**
- * Two million packets of 60 bytes, `rest` from the IP header's addresses on, byte by byte as trafgen wants them; checksums are
- * left out, as nobody reads them here.
+ * Sends two million packets of 60 bytes. `rest` is the packet from the IP header's addresses on, in the syntax of trafgen.
+ * Checksums are zero, because nothing checks them here.
  */
 async function sendAll(inPod: string[], protocol: number, rest: string): Promise<number> {
   const [{ address }] = JSON.parse(execFileSync('ip', ['-j', 'link', 'show', link]).toString()) as [
@@ -80,7 +80,7 @@ async function iperf3(node: Parameters<Traffic>[0], inPod: string[]): Promise<nu
 
 async function until(reached: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await reached()); tries++) {
-    if (tries > 200) throw new Error('it did not come about');
+    if (tries > 200) throw new Error('timed out');
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
 }

@@ -1,7 +1,7 @@
-// Runs in a network namespace of its own: an agent's programs are attached in each way by a process that is then killed,
-// and attached again, as by the next start. Tells as JSON what stands at the interface at each moment.
-//   node crash.ts            the test
-//   node crash.ts hold WAY   attaches and waits to be killed
+// Runs in a network namespace of its own. For each kind of attachment, a process attaches a program and is killed; then the
+// program is attached again, as after a restart. Prints as JSON the number of attachments after each step.
+//   node crash.ts             the test
+//   node crash.ts hold KIND   attaches and waits to be killed
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { attachClsact, attachTap, attachTcx, tcxPrograms } from '../../../../agent/capture/ebpf/attach.ts';
@@ -14,7 +14,7 @@ const attachers = {
 } as const;
 type Kind = keyof typeof attachers;
 
-/** How many programs of TCX, filters of clsact and packet sockets there are. */
+/** The number of TCX programs, clsact filters and packet sockets. */
 export type Attached = { tcx: number; clsact: number; sockets: number };
 export type Crash = { kind: Kind; held: Attached; killed: Attached; again: Attached; ended: Attached };
 

@@ -1,5 +1,5 @@
-// Runs in a network namespace of its own: an agent that stands at clsact is killed, and the next one watches the same
-// interface, by each source. Tells as JSON how many filters of ours there are.
+// Runs in a network namespace of its own. An agent with filters at clsact is killed, and the next one watches the same
+// interface, with each source. Prints as JSON the number of our filters after each step.
 //   node left.ts            the test
 //   node left.ts hold INDEX watches and waits to be killed
 import { spawn } from 'node:child_process';
@@ -32,7 +32,7 @@ async function left(name: string, index: number): Promise<Left> {
   holder.kill('SIGKILL');
   await once(holder, 'exit');
   const killed = ours();
-  // With it an agent at TC takes the tap towards the pod, and puts no filter of its own there.
+  // Because of this filter an agent at TC uses the tap towards the pod, and adds no filter of its own there.
   shell('tc filter add dev host egress pref 7 bpf bytecode "1,6 0 0 0" direct-action');
   const source = next[name]!();
   source.watch({ index, name: 'host', appearedUs: 0 });

@@ -4,7 +4,7 @@ import { MissedEvents } from '../../../../agent/capture/ebpf/missed-events.ts';
 
 const second = 1_000_000;
 
-t.test('what found no room in the ring is said once a minute, all of it', async (t) => {
+t.test('events that were dropped because the ring was full are logged once a minute, with all counts', async (t) => {
   const logged: unknown[] = [];
   const missedEvents = new MissedEvents({ warn: (fields: object) => logged.push(fields) } as unknown as Logger);
   missedEvents.add({ translations: 0, dns: 0 }, 0);

@@ -1,4 +1,4 @@
-// Runs in a network namespace of its own, at a pod's interface that is watched at TCX. Tells as JSON what came of a case.
+// Runs in a network namespace of its own and watches a pod's interface at TCX. Prints the outcome of a case as JSON.
 //   node moves.ts CASE
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -8,21 +8,21 @@ import { loadProgram } from '../../../../agent/capture/ebpf/program.ts';
 import { programId } from '../../../../kernel/libbpf.ts';
 import { exchange, makePair, passed, shell, Watching } from './node-link.ts';
 
-const each = 20;
+const exchanges = 20;
 const links = makePair();
 const link = { index: links.host, name: 'host', appearedUs: 0 };
 let port = 1000;
 
-/** How many of what passes are not seen. */
+/** Sends packets, and returns how many of them our program did not see. */
 async function missing(watching: Watching): Promise<number> {
   const before = passed() - watching.seen;
-  for (let i = 0; i < each; i++) exchange(links, port++);
+  for (let i = 0; i < exchanges; i++) exchange(links, port++);
   await watching.settle();
   return passed() - watching.seen - before;
 }
 
 const cases: Record<string, () => Promise<unknown>> = {
-  /** A filter comes and goes, and nothing is missed while datagrams pass all the time. */
+  /** A filter comes and goes while datagrams pass all the time. */
   async 'under traffic'() {
     const watching = new Watching('ebpf');
     watching.source.watch(link);
@@ -47,12 +47,12 @@ const cases: Record<string, () => Promise<unknown>> = {
     return { summaries, ...counted, gapFreeSinceUs: watching.source.visibility(links.host).gapFreeSinceUs };
   },
 
-  /** Down and up again before its last rows are read. */
+  /** The interface goes down and up before its last rows are read. */
   async flap() {
     const watching = new Watching('ebpf');
     watching.source.watch(link);
     const before = await missing(watching);
-    watching.look();
+    watching.drain();
     shell('ip link set host down; ip link set host up');
     watching.source.forget(link);
     watching.source.watch({ ...link, appearedUs: 1 });
@@ -64,7 +64,7 @@ const cases: Record<string, () => Promise<unknown>> = {
     return { before, after, later, summary };
   },
 
-  /** Somebody puts a program ahead of ours where packets leave the pod, once or again whenever ours went ahead. */
+  /** Another program is attached in front of ours, where packets leave the pod, again and again. */
   async front() {
     const watching = new Watching('ebpf');
     watching.source.watch(link);
@@ -81,40 +81,40 @@ const cases: Record<string, () => Promise<unknown>> = {
     await watching.settle();
     const atEnd = watching.source.visibility(links.host).fromPod;
     await watching.source.close(() => undefined);
-    return { told: outcomes, atEnd, left: tcxPrograms(links.host, 'from-pod').ids.length };
+    return { outcomes, atEnd, left: tcxPrograms(links.host, 'from-pod').ids.length };
   },
 
-  /** Programs of TCX towards the pod: one that comes and stays, one that goes, and two changes between two looks. */
+  /** TCX programs towards the pod: one is attached, then detached; then one is attached and detached between two drains. */
   async towards() {
     const watching = new Watching('ebpf');
     watching.source.watch(link);
     const other = loadProgram('bench', 1000).programFd('empty');
     const outcomes: { summary: string; missing: number }[] = [];
-    const tell = async () => {
+    const record = async () => {
       await watching.settle();
       outcomes.push({ missing: await missing(watching), summary: watching.source.attachmentSummary });
     };
     const behind = attachTcx(other, links.host, 'to-pod');
-    await tell();
+    await record();
     behind.detach();
-    await tell();
+    await record();
     attachTcx(other, links.host, 'to-pod').detach();
-    await tell();
+    await record();
     return outcomes;
   },
 
-  /** Whoever stands behind ours, of whom netlink tells nothing: at which look they are known. */
-  async untold() {
-    const deaf = { read: () => 'complete' as const, close: () => undefined };
-    const others = new OtherFilters('tcx', { 'from-pod': 0, 'to-pod': 0 }, deaf);
-    const looksUntil = (isBehind: boolean) => {
-      for (let looks = 0; looks <= 100; looks++) {
-        if (others.isFilteredTowardsPod(links.host) === isBehind) return looks;
+  /** Filters after ours, without notifications from netlink: how many refreshes until they are found. */
+  async 'no notification'() {
+    const silentMonitor = { read: () => 'complete' as const, close: () => undefined };
+    const others = new OtherFilters('tcx', { 'from-pod': 0, 'to-pod': 0 }, silentMonitor);
+    const refreshesUntil = (isBehind: boolean) => {
+      for (let refreshes = 0; refreshes <= 100; refreshes++) {
+        if (others.isFilteredTowardsPod(links.host) === isBehind) return refreshes;
         others.refresh();
       }
       return Number.POSITIVE_INFINITY;
     };
-    const outcomes = [looksUntil(false)];
+    const outcomes = [refreshesUntil(false)];
     for (const [command, isBehind] of [
       [
         'tc qdisc add dev host clsact; tc filter add dev host egress pref 1 bpf bytecode "1,6 0 0 2" direct-action',
@@ -124,12 +124,12 @@ const cases: Record<string, () => Promise<unknown>> = {
       ['tc qdisc add dev host root handle 1: htb', true],
     ] as const) {
       shell(command);
-      outcomes.push(looksUntil(isBehind));
+      outcomes.push(refreshesUntil(isBehind));
     }
     return outcomes;
   },
 
-  /** The source is what many new pods at once wait for. */
+  /** Many pods appear at once. */
   async many() {
     const watching = new Watching('ebpf');
     const pairs = Array.from({ length: 10 }, (_, i) => makePair(`host${i}`, `pod${i}`));

@@ -1,5 +1,5 @@
-// A veth pair in the network namespace of this process: `host` is a pod's interface as the node sees it, `pod` its other end.
-// Nothing passes it but what is sent here.
+// A veth pair in the network namespace of this process: `host` is the node's end of a pod's interface, `pod` the other end.
+// Only the packets that are sent here pass it.
 import { execFileSync } from 'node:child_process';
 import { pino } from 'pino';
 import { PacketAccounting } from '../../../../accounting/accounting.ts';
@@ -25,7 +25,7 @@ function indexOf(link: string): number {
   return (JSON.parse(shell(`ip -j link show ${link}`)) as [{ ifindex: number }])[0].ifindex;
 }
 
-/** What the interface counted of both directions. */
+/** The packets that the interface counted, in both directions. */
 export function passed(link = 'host'): number {
   const [{ stats64 }] = JSON.parse(shell(`ip -s -j link show ${link}`)) as [
     { stats64: Record<'rx' | 'tx', { packets: number }> },
@@ -33,13 +33,13 @@ export function passed(link = 'host'): number {
   return stats64.rx.packets + stats64.tx.packets;
 }
 
-/** A source whose rows are read by hand. */
+/** A source that a test drains itself. */
 export class Watching {
   readonly source: KernelSource;
   readonly accounting = new PacketAccounting();
   readonly records: ConnectionRecord[] = [];
 
-  /** `hook`: that of the kernel where none is said. */
+  /** `hook`: by default the one that the kernel supports. */
   constructor(name: 'ebpf' | 'tap', hook?: 'tcx' | 'clsact') {
     const program = loadProgram(name, 10_000);
     const options = { maxConnections: 10_000, reportEveryUs: 1, nowUs, seed: 7 };
@@ -56,14 +56,14 @@ export class Watching {
     );
   }
 
-  look(): number {
+  drain(): number {
     return this.source.drain(nowUs(), (record) => this.records.push(record));
   }
 
-  /** Until all that was sent before is handed over. */
+  /** Drains until everything that was sent before is in records. */
   async settle(): Promise<void> {
     const sinceUs = nowUs();
-    while (this.look() < sinceUs) await new Promise((resolve) => setTimeout(resolve, 1));
+    while (this.drain() < sinceUs) await new Promise((resolve) => setTimeout(resolve, 1));
   }
 
   get seen(): number {
@@ -71,7 +71,7 @@ export class Watching {
   }
 }
 
-/** Sends one datagram each way, of a connection of its own. */
+/** Sends one datagram in each direction, on a connection of its own. */
 export function exchange(links: { host: number; pod: number }, port: number): void {
   for (const [link, host] of [
     [links.host, 1],

@@ -1,5 +1,5 @@
-// The program only looks: what it may return and what it may call stand in its source, and nothing of what is compiled of
-// it stores into a packet or its context. And what user space reads of it lies where layout.ts says.
+// The program changes no traffic: its source returns only harmless values and calls only harmless helpers, and the compiled
+// object stores nothing into a packet or its context. The structures that user space reads match layout.ts.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ const path = new URL('../../../../agent/capture/ebpf/flows.bpf.c', import.meta.u
 const source = readFileSync(path, 'utf8');
 const code = source.replace(/\/\*[\s\S]*?\*\//g, '').replace(/\/\/.*/g, '');
 
-/** As setup/ebpf.sh has it. */
+/** The compiler options come from setup/ebpf.sh. */
 const script = readFileSync(new URL('../../../../setup/ebpf.sh', import.meta.url), 'utf8');
 const multiarch = execFileSync('sh', ['-c', 'dpkg-architecture -q DEB_HOST_MULTIARCH']).toString().trim();
 const clang = [
@@ -29,7 +29,7 @@ const clang = [
   `-I/usr/include/${multiarch}`,
 ];
 
-/** Helpers that read, count and tell time. Whatever alters, redirects, clones or drops a packet is not among them. */
+/** Helpers that read, count and return times. None of them alters, redirects, clones or drops a packet. */
 const harmless = [
   'bpf_map_lookup_elem',
   'bpf_map_update_elem',
@@ -48,7 +48,7 @@ const harmless = [
   'bpf_htons',
 ];
 
-t.test('a program at TC always returns NEXT, one at a packet socket NOTHING', async (t) => {
+t.test('TC programs always return NEXT, and socket programs always return NOTHING', async (t) => {
   t.match(source, /^#define NEXT TC_ACT_UNSPEC\b/m);
   t.match(source, /^#define NOTHING 0\b/m);
   const programs = [
@@ -62,12 +62,12 @@ t.test('a program at TC always returns NEXT, one at a packet socket NOTHING', as
   }
 });
 
-t.test('no program calls what could alter, redirect or drop a packet', async (t) => {
+t.test('no program calls a helper that could alter, redirect or drop a packet', async (t) => {
   const called = new Set([...code.matchAll(/\b(bpf_\w+)\(/g)].map((found) => found[1]!));
   for (const name of called) t.ok(harmless.includes(name), name);
 });
 
-/** With its text changed. */
+/** Compiles the program after changing its source. */
 function compile(t: Test, change: (source: string) => string, ...options: string[]): string {
   const folder = t.testdir({ 'flows.bpf.c': change(source) });
   const object = join(folder, 'flows.bpf.o');
@@ -86,14 +86,14 @@ t.test('no program stores into a packet or its context', async (t) => {
   }
 });
 
-t.test('one that did would not compile, and would be found where it casts', async (t) => {
+t.test('code that stores into a packet does not compile, or is found if it casts the const away', async (t) => {
   const inFromPod = (line: string) => (text: string) =>
-    text.replace('account(skb, TC_FROM_POD, 1);', `${line}\n\taccount(skb, TC_FROM_POD, 1);`);
+    text.replace('count_packet(skb, TC_FROM_POD, 1);', `${line}\n\tcount_packet(skb, TC_FROM_POD, 1);`);
   const writing = {
     'skb->mark = 0x0800;': 'cannot assign to variable',
     'skb->priority = 6;': 'cannot assign to variable',
     '((struct __sk_buff *)skb)->mark = 1;': 'drops const qualifier',
-    'struct plain_ipv4 copy; struct plain_ipv4 *ip = behind_link(skb, TC_FROM_POD, &copy, 14); if (ip) ip->ip.ttl = 1;':
+    'struct plain_ipv4 copy; struct plain_ipv4 *ip = after_link_header(skb, TC_FROM_POD, &copy, 14); if (ip) ip->ip.ttl = 1;':
       'discards qualifiers',
   };
   for (const [line, complaint] of Object.entries(writing)) {
@@ -110,7 +110,7 @@ t.test('one that did would not compile, and would be found where it casts', asyn
   }
 });
 
-t.test('rows and events lie where layout.ts says', async (t) => {
+t.test('rows and events have the layout of layout.ts', async (t) => {
   const offsets: [string, string, number][] = [
     ['flow', 'key', 0],
     ['flow', 'key.ports', row.ports * 4],
@@ -120,7 +120,7 @@ t.test('rows and events lie where layout.ts says', async (t) => {
     ['flow', 'flags', row.flags * 4],
     ['flow', 'syns', row.flags * 4 + 2],
     ['flow', 'isn', row.isn * 4],
-    ['flow', 'first_back', row.firstBack * 4],
+    ['flow', 'first_reply', row.firstReply * 4],
     ['flow', 'packets', row.packets * 4],
     ['flow', 'bytes[0]', row.bytesFromLow * 4],
     ['flow', 'bytes[1]', row.bytesFromHigh * 4],
@@ -142,17 +142,15 @@ t.test('rows and events lie where layout.ts says', async (t) => {
   const marks = {
     FIRST_FROM_HIGH: mark.firstFromHigh,
     POD_IS_LOW: mark.podIsLow,
-    LOW_BEGAN: mark.lowInitiated,
-    HIGH_BEGAN: mark.highInitiated,
+    LOW_INITIATED: mark.lowInitiated,
+    HIGH_INITIATED: mark.highInitiated,
     FIRST_QUOTED: mark.firstQuoted,
     UNREACHABLE: mark.unreachable,
-    LOW_SPOKE: mark.lowSent,
-    HIGH_SPOKE: mark.highSent,
+    LOW_SENT: mark.lowSent,
+    HIGH_SENT: mark.highSent,
   };
   const reasons = counters.map((reason, index) => [reason.toUpperCase().replaceAll('-', '_'), index] as const);
-  const untoldAt = missedEvents.map(
-    (what, index) => [`UNTOLD_${what.toUpperCase()}`, counters.length + index] as const,
-  );
+  const missed = missedEvents.map((what, index) => [`MISSED_${what.toUpperCase()}`, counters.length + index] as const);
   const asserted = [
     ...offsets.map(([type, field, offset]) => [`__builtin_offsetof(struct ${type}, ${field})`, offset] as const),
     ['sizeof(struct flow)', row.bytes] as const,
@@ -162,12 +160,12 @@ t.test('rows and events lie where layout.ts says', async (t) => {
     ['sizeof(struct bucket)', slots * slotBytes] as const,
     ...Object.entries(marks),
     ...reasons,
-    ...untoldAt,
+    ...missed,
     ['COUNTERS', counters.length + missedEvents.length] as const,
   ];
   const probe = asserted.map(([what, value]) => `_Static_assert(${what} == ${value}, "${what.replaceAll('"', '')}");`);
   const file = join(t.testdir({}), 'probe.c');
   writeFileSync(file, `#include "${path}"\n${probe.join('\n')}\n`);
   execFileSync('clang', [...clang, '-fsyntax-only', file]);
-  t.ok(asserted.length > 40, `${asserted.length} places hold`);
+  t.ok(asserted.length > 40, `${asserted.length} values match`);
 });

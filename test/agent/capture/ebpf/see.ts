@@ -1,5 +1,5 @@
-// Runs in a network namespace of its own: sends the frames of a file (JSON, an array of hex) out of a pod's interface, and
-// tells what our program made of them.
+// Runs in a network namespace of its own. Sends the frames of a file (JSON, an array of hex) from a pod's interface, and
+// prints the records and the accounting of our program as JSON.
 //   node see.ts SOURCE FILE
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

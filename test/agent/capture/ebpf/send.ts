@@ -1,8 +1,8 @@
-// Sends a datagram each way every millisecond, each of a connection of its own, until it is killed.
+// Sends a datagram in each direction every millisecond, each time on a new connection, until it is killed.
 //   node send.ts LINKS
 import { exchange } from './node-link.ts';
 
 const links = JSON.parse(process.argv[2]!) as { host: number; pod: number };
 let port = 10_000;
 setInterval(() => exchange(links, port++), 1);
-process.stdout.write('sends');
+process.stdout.write('sending');

@@ -1,14 +1,14 @@
-// Which instructions of a compiled program store through its context or into a packet: where each pointer comes from is
-// followed through registers and stack, over all ways that the program can take.
+// Finds the instructions of a compiled program that store into its context or into a packet. Follows where each pointer comes
+// from, through registers and stack, over all paths of the program.
 import { execFileSync } from 'node:child_process';
 
 type Instruction = { opcode: number; dst: number; src: number; offset: number; text: string };
 type Routine = { name: string; instructions: Instruction[] };
 type Origin = 'context' | 'packet' | undefined;
-/** Of registers `r0` to `r9`, and of what was put on the stack, by its offset. */
+/** The origin of the pointer in each register (`r0` to `r9`) and stack slot (`stack OFFSET`). */
 type Origins = ReadonlyMap<string, Origin>;
 
-/** Places of `data`, `data_end` and `data_meta` in struct __sk_buff. */
+/** Offsets of `data`, `data_end` and `data_meta` in struct __sk_buff. */
 const packetFields = [76, 80, 140];
 const stackPointer = 10;
 const called = ['r0', 'r1', 'r2', 'r3', 'r4', 'r5'];
@@ -18,7 +18,7 @@ const [always, call, exit] = [0x05, 0x85, 0x95];
 const eightBytes = 0x18;
 const atomic = 0xc0;
 
-/** Every such instruction, as `program: text`. `takesContext`: whose first argument is the context. */
+/** Every such instruction, as `program: text`. `takesContext`: whether the program's first argument is the context. */
 export function storesOutside(object: string, takesContext: (program: string) => boolean): string[] {
   return routinesOf(object).flatMap((routine) => storesOf(routine, takesContext(routine.name)));
 }
@@ -88,7 +88,7 @@ function loaded(opcode: number, src: number, offset: number, before: Origins): O
   return before.get(`r${src}`) === 'context' && packetFields.includes(offset) ? 'packet' : undefined;
 }
 
-/** What may come from the context or a packet by one way or the other. */
+/** Joins two paths: a pointer may come from the context or a packet on either of them. */
 function union(a: Origins, b: Origins): Origins {
   return new Map([...a, ...[...b].filter(([place]) => !a.has(place))]);
 }
@@ -102,7 +102,7 @@ function routinesOf(object: string): Routine[] {
     const [, raw, text] = /^\s*\d+:\t((?:[0-9a-f]{2} ?)+)\t(.*)$/.exec(line) ?? [];
     if (raw === undefined) continue;
     const bytes = Buffer.from(raw.replaceAll(' ', ''), 'hex');
-    // A number of 64 bits takes two.
+    // A load of a 64 bit constant takes two instructions.
     for (let at = 0; at < bytes.length; at += 8) {
       const [opcode, registers] = [bytes[at]!, bytes[at + 1]!];
       const [dst, src, offset] = [registers & 15, registers >> 4, bytes.readInt16LE(at + 2)];

@@ -1,6 +1,6 @@
-// Runs in a network namespace of its own: sends the same bytes into another one and back, by TCP and by UDP, and tells what
-// came out, and how many packets came otherwise than they were sent, or with what steers them on their way; with our program on
-// the interface, where one is named, which must have seen it, or with a rule that marks packets.
+// Runs in a network namespace of its own. Sends the same bytes into another namespace and back, over TCP and UDP. Prints a hash
+// of what came back, and how many packets arrived altered or with a mark. `ebpf` and `tap` attach our program and check that
+// it saw the bytes; `marking` adds a rule that marks packets.
 //   node transfer.ts none|ebpf|tap|marking
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -16,14 +16,14 @@ import { KernelSource } from '../../../../agent/capture/ebpf/source.ts';
 const bytes = 4_000_000;
 const datagrams = 200;
 const address = '10.0.0.2';
-/** At both ends: what comes in, and what of it is not as the other end sent it. */
-const looking = `
+/** nftables counters at both ends: packets that arrive, and those that differ from what the other end sent. */
+const counterRules = `
 table ip look {
-  counter came {}
+  counter arrived {}
   counter altered {}
   chain incoming {
     type filter hook prerouting priority -500;
-    counter name came
+    counter name arrived
     meta mark != 0 counter name altered
     meta priority != none counter name altered
     ip ttl != 64 counter name altered
@@ -31,7 +31,7 @@ table ip look {
   }
 }`;
 
-/** In the other namespace: echoes. */
+/** Runs in the other namespace: an echo server. */
 async function echo(): Promise<void> {
   createServer((socket) => socket.pipe(socket)).listen(7, address);
   const socket = createSocket('udp4');
@@ -55,7 +55,7 @@ async function overTcp(): Promise<string> {
   return `${bytes} bytes there, ${back} bytes back, ${hash.digest('hex')}`;
 }
 
-/** One after the other, so that none is lost for want of room. */
+/** One after the other, so that no buffer overflows. */
 async function overUdp(): Promise<string> {
   const socket = createSocket('udp4');
   const hash = createHash('sha256');
@@ -74,15 +74,15 @@ function patterned(length: number): Buffer {
   return Buffer.from(Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 255));
 }
 
-function looked(at: readonly string[]): string {
+function alteredAt(at: readonly string[]): string {
   const shown = execFileSync(at[0]!, [...at.slice(1), 'nft', 'list', 'counters']).toString();
-  const [altered, came] = ['altered', 'came'].map((name) =>
+  const [altered, arrived] = ['altered', 'arrived'].map((name) =>
     Number(new RegExp(`counter ${name} \\{\\s+packets (\\d+)`).exec(shown)?.[1]),
   );
-  return `${altered} altered of ${came! >= datagrams ? 'many' : came}`;
+  return `${altered} altered of ${arrived! >= datagrams ? 'many' : arrived}`;
 }
 
-/** As a program of ours would that did so, and as early. */
+/** Marks packets as early as our program could. */
 function mark(): void {
   const input = 'table inet marking { chain m { type filter hook prerouting priority -600; meta mark set 0x800; }; }\n';
   execFileSync('nft', ['-f', '-'], { input });
@@ -99,12 +99,12 @@ async function main(name: 'none' | 'ebpf' | 'tap' | 'marking'): Promise<void> {
   execFileSync('sh', ['-c', 'ip addr add 10.0.0.1/24 dev vh && ip link set vh up']);
   execFileSync('nsenter', [...inOther, 'sh', '-c', `ip addr add ${address}/24 dev eth0 && ip link set eth0 up`]);
   const ends = [['env'], ['nsenter', ...inOther]];
-  for (const [program, ...words] of ends) execFileSync(program!, [...words, 'nft', '-f', '-'], { input: looking });
+  for (const [program, ...words] of ends) execFileSync(program!, [...words, 'nft', '-f', '-'], { input: counterRules });
   other.stdin.write('\n');
   await lines.next();
   if (name === 'marking') mark();
   const watching = name === 'none' || name === 'marking' ? undefined : watch(name);
-  process.stdout.write(`${await overTcp()}, ${await overUdp()}, ${ends.map(looked).join(', ')}\n`);
+  process.stdout.write(`${await overTcp()}, ${await overUdp()}, ${ends.map(alteredAt).join(', ')}\n`);
   if (watching !== undefined && (await watching()) < bytes * 2) throw new Error('the program saw less than was sent');
   other.kill('SIGKILL');
 }
@@ -113,9 +113,9 @@ async function main(name: 'none' | 'ebpf' | 'tap' | 'marking'): Promise<void> {
 function watch(name: 'ebpf' | 'tap'): () => Promise<number> {
   const nowUs = () => (performance.timeOrigin + performance.now()) * 1000;
   const options = { maxConnections: 1_000, reportEveryUs: 1_000_000, nowUs, seed: 7 };
-  const beside = { translation: () => undefined, dns: () => undefined };
+  const eventHandlers = { translation: () => undefined, dns: () => undefined };
   const log = pino({ level: 'silent' });
-  const source = new KernelSource(name, loadProgram(name, 1_000), options, new PacketAccounting(), beside, log);
+  const source = new KernelSource(name, loadProgram(name, 1_000), options, new PacketAccounting(), eventHandlers, log);
   const [{ ifindex }] = JSON.parse(execFileSync('ip', ['-j', 'link', 'show', 'vh']).toString()) as [
     { ifindex: number },
   ];

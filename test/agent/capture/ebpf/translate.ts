@@ -1,5 +1,5 @@
-// Runs in a network namespace of its own: a node that translates what its pod sends to a Service address, and our program at
-// the pod's interface. Tells as JSON what the program told of conntrack, in order: the ports that were reached.
+// Runs in a network namespace of its own: a node that translates packets from its pod to a Service address, and our program at
+// the pod's interface. Prints as JSON the translated ports that the program reported, in order.
 //   node translate.ts TRAFFIC
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -28,7 +28,7 @@ table ip service {
   }
 }`;
 
-/** In the pod. */
+/** Runs in the pod. */
 const traffics: Record<string, () => Promise<void>> = {
   'live UDP': () => datagrams(150, 20),
   'slow UDP': () => datagrams(4, 600),

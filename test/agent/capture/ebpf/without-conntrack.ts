@@ -1,4 +1,4 @@
-// The program as a kernel would find it that lets no program ask conntrack.
+// Compiles the program so that it loads as on a kernel without conntrack lookups for BPF programs.
 import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ const [source, script] = ['../../../../agent/capture/ebpf/flows.bpf.c', '../../.
   (path) => new URL(path, import.meta.url).pathname,
 );
 
-/** Compiles it in an empty folder, with a function in the place of conntrack's that no kernel has; returns both objects. */
+/** Compiles into an empty folder, and replaces the conntrack function by one that no kernel has. Returns both objects. */
 export function compileForOldKernel(folder: string): { withConntrack: string; plain: string } {
   const ebpf = join(folder, 'agent/capture/ebpf');
   cpSync(script!, join(folder, 'setup/ebpf.sh'), { recursive: true });
