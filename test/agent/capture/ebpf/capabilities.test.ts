@@ -154,7 +154,7 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
   await t.test('with the four and no others it watches by ebpf, and delivers a connection', async (t) => {
     t.match(node.ownStatus(all), /^CapEff:\t000000c000003000$/m, 'it has no others');
     const agent = await node.agent(t, 'ebpf', all);
-    t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
+    t.match(await node.source('ebpf'), /^ebpf: configured; towards pods: (tcx|clsact) 1$/);
     node.link.ping(20);
     const seen = { protocol: 'ICMP', delivered: 'yes', packets: { forward: 20, reverse: 20 } };
     await until('every packet is stored and seen to be delivered', async () =>
@@ -173,11 +173,11 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
     'on a kernel where no program may ask conntrack it watches by ebpf all the same, and says so',
     async (t) => {
       const agent = await node.agentOnOldKernel(t);
-      t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
-      const line = await agent.logged('the program cannot ask conntrack');
+      t.match(await node.source('ebpf'), /^ebpf: configured; towards pods: (tcx|clsact) 1$/);
+      const line = await agent.logged('eBPF program cannot ask conntrack');
       t.match(line, {
         level: 30,
-        why: /\(EINVAL\): it lets programs ask conntrack from Linux 6\.1 on, .* CAP_SYS_ADMIN$/,
+        reason: /\(EINVAL\): it lets programs ask conntrack from Linux 6\.1 on, .* CAP_SYS_ADMIN$/,
       });
       node.link.ping(7);
       await until('every packet is stored', async () =>
@@ -207,7 +207,7 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
   for (const [taken, wanted] of [
     ['BPF', 'pcap: no ebpf: CAP_BPF is missing; no tap: CAP_BPF is missing'],
     ['PERFMON', 'pcap: no ebpf: CAP_PERFMON is missing; no tap: CAP_PERFMON is missing'],
-    ['NET_ADMIN', 'tap: no ebpf: CAP_NET_ADMIN is missing; to pods by tap 1'],
+    ['NET_ADMIN', 'tap: no ebpf: CAP_NET_ADMIN is missing; towards pods: tap 1'],
   ] as const) {
     await t.test(`without ${taken} it takes the next source by itself, and status says why`, async (t) => {
       const agent = await node.agent(t, 'auto', without(taken));
@@ -223,7 +223,7 @@ t.test('the capabilities of deploy/agent.yaml are needed and enough', { skip }, 
       t.equal(code, 2);
       t.match(err, /^source-refused: tap: CAP_NET_RAW is missing; /);
       const agent = await node.agent(t, 'ebpf', without('NET_RAW'));
-      t.match(await node.source('ebpf'), /^ebpf: configured; to pods by (tcx|clsact) 1$/);
+      t.match(await node.source('ebpf'), /^ebpf: configured; towards pods: (tcx|clsact) 1$/);
       node.filterTowardsPod();
       const line = await agent.logged('packets towards the pod are not seen');
       t.match(line, { level: 40, link: 'veth0', why: 'CAP_NET_RAW is missing' });
