@@ -1,9 +1,9 @@
-// The books of one agent: what the capture counted equals what went into records, plus what was set aside, plus what
-// was lost, by reason; in packets, and in the bytes of their frames.
+// The packet accounting of one agent, in packets and in bytes: seen = stored + pending + ignored + lost, the last two
+// by reason.
 import type { IgnoredReason, LossReason } from './reasons.ts';
 
 export type PacketCounts = {
-  /** What the capture source saw, and what it lost. */
+  /** All packets that the capture source saw or lost. */
   seen: number;
   /** In records that the collector acknowledged as stored. */
   stored: number;
@@ -13,7 +13,7 @@ export type PacketCounts = {
   lost: Partial<Record<LossReason, number>>;
 };
 
-/** Packets; and bytes, in which what libpcap dropped is missing, since nobody knows its length. */
+/** Counts of packets and of bytes. The bytes of packets that libpcap dropped are missing: their length is unknown. */
 export type AccountingSnapshot = PacketCounts & { bytes: PacketCounts };
 
 export class PacketAccounting {
@@ -45,7 +45,7 @@ export class PacketAccounting {
   }
 }
 
-/** Of one unit. */
+/** The counters of one unit: packets or bytes. */
 class Counters {
   seen = 0;
   stored = 0;

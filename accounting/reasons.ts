@@ -1,21 +1,21 @@
-// Every reason for which a packet or record is not in a stored connection record. Two kinds, never mixed: what is no
-// connection is set aside, and what should have been kept and was not is lost.
+// Every reason why a packet is not in a stored connection record. Ignored packets are not part of a connection; lost
+// packets should have been recorded. docs/glossary.md has the same texts.
 
 export const ignoredReasons = {
-  'not-ip': 'frames that carry no IP: ARP, LLDP and the like',
-  carrier: 'outer packets of a tunnel, which carry flows and are none',
+  'not-ip': 'a frame without IP, such as ARP or LLDP',
+  carrier: 'the outer packet of a tunnel, which contains a flow',
 } as const;
 
 export const lossReasons = {
-  'kernel-buffer-full': 'libpcap had no room: raise capture.bufferBytes',
+  'kernel-buffer-full': 'libpcap’s buffer was full; raise capture.bufferBytes',
   corrupt: 'the headers contradict each other or end too early',
-  'unknown-link-type': 'frames of a capture file whose link type is not decoded',
-  'capture-start': 'the first packet of a capture, which libpcap passes over where it could not be made ready',
-  'fragment-without-first': 'a later fragment whose first was not seen, so that its ports are not known',
-  'table-full': 'no room for another live connection: raise capture.maxConnections',
-  'ring-full': 'no room to tell of a connection whose ports the next one took: lower capture.drainEvery',
-  'interface-gone': 'seen by the kernel, gone with the interface before it was read',
-  'queue-full': 'the collector did not acknowledge in time: raise delivery.maxQueuedRecords',
+  'unknown-link-type': 'the link type of the capture file is not supported',
+  'capture-start': 'the first packet of a capture, which libpcap skips if the capture was not ready',
+  'fragment-without-first': 'a later fragment whose first fragment was not seen, so the ports are not known',
+  'table-full': 'the connection table was full; raise capture.maxConnections',
+  'ring-full': 'the ring buffer was full when another connection reused the ports; lower capture.drainEvery',
+  'interface-gone': 'the interface disappeared before its packets were read',
+  'queue-full': 'the collector did not acknowledge in time; raise delivery.maxQueuedRecords',
   rejected: 'the collector refused the batch',
 } as const;
 

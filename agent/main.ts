@@ -1,4 +1,4 @@
-// The agent: links -> capture -> records -> translation -> batches -> the collector's stream. The whole is seen here.
+// Assembles the agent: links -> capture -> records -> translation -> batches -> stream to the collector.
 import { randomInt, randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { PacketAccounting } from '../accounting/accounting.ts';
@@ -29,10 +29,10 @@ import { followConntrack } from './records/conntrack.ts';
 import { Translations } from './records/translations.ts';
 import { StateReporter } from './state.ts';
 
-/** How long the end waits for the collector to acknowledge what is left. */
+/** How long the shutdown waits for the collector to acknowledge the last batches. */
 const shutdownTimeoutMs = 3_000;
 
-/** Runs until `signal`; rejects with a ProblemError where it cannot begin. */
+/** Runs until `signal`; rejects with a ProblemError if it cannot start. */
 export async function runAgent(config: AgentConfig, version: string, log: Logger, signal: AbortSignal): Promise<void> {
   const node = nodeName(config);
   const tls = readNodeTlsCredentials(config.tls, node);
@@ -59,13 +59,15 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     {
       appeared(link, attempt) {
         try {
-          // What came before it was watched was missed: nothing that is seen first is the first that there was.
+          // A link that is watched late may have connections already, so it counts as there before the agent.
           source.watch(attempt === 'first' ? link : { ...link, appearedUs: 0 });
           table.appeared(link, nowUs());
           return true;
         } catch (error) {
-          const why = (error as Error).message;
-          if (table.markUnwatched(link, why)) log.warn({ link: link.name, why }, 'pod interface not watched');
+          const reason = (error as Error).message;
+          if (table.markUnwatched(link, reason)) {
+            log.warn({ interface: link.name, reason }, 'cannot watch pod interface');
+          }
           return false;
         }
       },
@@ -105,7 +107,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const onRecord = (record: ConnectionRecord) => {
     if (config.translation.conntrack === 'auto') translations.translate(record);
     records.push(record);
-    // Of a hundred thousand that are due at once, only a batch stands in memory as objects.
+    // 100,000 records may be due at once: as objects, at most one batch of them is in memory.
     if (records.length === config.delivery.maxBatchRecords) enqueue(queue.coveredUntilUs);
   };
   const flush = (coveredUntilUs: number) => {
@@ -124,7 +126,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const timer = setInterval(drain, config.capture.drainEvery);
   log.info({ node, collector: config.collector.address, source: source.name, reason }, 'agent watches');
 
-  // Also where the program asks: of a connection that is a single packet, conntrack's entry comes behind the program.
+  // Needed even if the eBPF program asks conntrack: for the first packet, it runs before conntrack has the entry.
   const conntrackFollower =
     config.translation.conntrack === 'auto' ? followConntrack(translations, signal, log) : Promise.resolve();
   const clusterStarted = cluster
@@ -132,12 +134,13 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
       if (event.type === 'problem') log.warn(problemLine(event.problem));
       pods.receive(event);
       if (event.type !== 'synced') return;
-      // Before the agent says that it is ready: a pod that dies now has been seen with its interface.
+      // Before the agent is ready, so that a pod that ends right after that is known with its interface.
       bind();
       synced = true;
     })
     .catch((error: unknown) => {
-      log.error({ why: error instanceof Error ? error.message : String(error) }, "this node's pods are not known");
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error({ reason }, 'cannot read the pods of this node');
     });
 
   await aborted(signal);
@@ -152,7 +155,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   log.info({ accounting: accounting.snapshot() }, 'agent ended');
 }
 
-/** What a source learns beside records. */
+/** What a source passes on besides records. */
 type CaptureSinks = { translations: Translations; dnsAnswers: DnsAnswers | undefined };
 
 function openSource(

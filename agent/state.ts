@@ -1,9 +1,9 @@
-// What the agent tells of itself: its source, its interfaces, its books. A new object only when there is news, since
-// the stream sends it then.
+// The agent's report about itself: its source, interfaces and packet accounting. It is a new object only if something
+// changed: the stream sends each new object.
 import type { AccountingSnapshot, PacketCounts } from '../accounting/accounting.ts';
 import type { AgentState, WireInterface, WirePacketCounts } from '../proto/wire.ts';
 
-/** Books change with every packet; they are told this often. */
+/** The accounting changes with every packet; it is reported at this interval. */
 const accountingEveryUs = 1_000_000;
 
 export type StateReaders = {

@@ -1,5 +1,5 @@
-// Columns into connection records. What comes from the wire is checked here once: a batch that contradicts itself is
-// refused whole, so that nothing further in meets half a record.
+// Decodes columns into connection records and checks them. A batch that contradicts itself is refused as a whole, so
+// that no other code gets an incomplete record.
 import { type Address, addressFromBytes } from '../model/address.ts';
 import type { ConnectionRecord, Tuple } from '../model/record.ts';
 import { marks, observationPoints } from './marks.ts';
@@ -27,7 +27,7 @@ const columns = [
   'rttUs',
 ] as const satisfies readonly (keyof WireRecords)[];
 
-/** `podUid` is left empty (ingest fills it by interface). `fault` names the first column that does not fit the others. At most `maxRecords` records are accepted. */
+/** `podUid` stays empty; ingest sets it by interface. `fault` names the first column or record that is invalid. */
 export function decodeRecords(wire: WireRecords, maxRecords: number): DecodedRecords {
   const count = wire.protocol.length;
   if (count > maxRecords) return { fault: `${count} records in one batch, more than ${maxRecords}` };
@@ -35,7 +35,8 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): DecodedRec
     if (wire[column].length !== count)
       return { fault: `column ${column} has ${wire[column].length} values, not ${count}` };
   }
-  if (wire.ipv4.length % 4 !== 0 || wire.ipv6.length % 16 !== 0) return { fault: 'the address table is cut off' };
+  if (wire.ipv4.length % 4 !== 0 || wire.ipv6.length % 16 !== 0)
+    return { fault: 'the address table ends within an address' };
   if (wire.moreSegments.length !== 0 && wire.moreSegments.length !== count)
     return { fault: `column moreSegments has ${wire.moreSegments.length} values, not ${count}` };
   const addresses = addressTable(wire);
@@ -47,13 +48,14 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): DecodedRec
     const initiator = addresses[wire.initiator[i]!];
     const responder = addresses[wire.responder[i]!];
     if (point === undefined || initiator === undefined || responder === undefined)
-      return { fault: `record ${i} is out of range` };
+      return { fault: `record ${i} has an unknown address or observation point` };
     let original: Tuple | undefined;
     let translated: Tuple | undefined;
     if (mark & marks.translation) {
       original = tupleAt(wire.translation, translation, addresses);
       translated = tupleAt(wire.translation, translation + 4, addresses);
-      if (original === undefined || translated === undefined) return { fault: `record ${i} has half a translation` };
+      if (original === undefined || translated === undefined)
+        return { fault: `record ${i} has an incomplete translation` };
       translation += 8;
     }
     const firstUs = wire.baseUs + wire.first[i]!;

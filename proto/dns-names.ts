@@ -1,9 +1,9 @@
-// DNS answers on the wire and back. What comes from the wire is checked here, as records are in decode.ts.
+// Encodes, decodes and checks DNS answers.
 import { addressBytes, addressFromBytes, isIpv6 } from '../model/address.ts';
 import { type DnsAnswer, isPrintableName } from '../model/dns-answer.ts';
 import type { WireDnsNames } from './wire.ts';
 
-/** Answers in one batch. */
+/** Most DNS answers in one batch. */
 export const maxDnsNames = 5_000;
 
 export type DecodedDnsNames = { names: DnsAnswer[] } | { fault: string };
@@ -22,7 +22,7 @@ export function encodeDnsNames(answers: readonly DnsAnswer[]): WireDnsNames | nu
   };
 }
 
-/** An older agent sends none. A name that cannot be shown is left out; columns that do not fit each other are a fault. */
+/** Null from an older agent. Names that are not printable are ignored. Columns of different lengths are a fault. */
 export function decodeDnsNames(wire: WireDnsNames | null): DecodedDnsNames {
   if (wire === null) return { names: [] };
   const count = wire.name.length;
@@ -30,10 +30,10 @@ export function decodeDnsNames(wire: WireDnsNames | null): DecodedDnsNames {
   const ipv4Count = wire.ipv4.length / 4;
   const ipv6Count = wire.ipv6.length / 16;
   if (!Number.isInteger(ipv4Count) || !Number.isInteger(ipv6Count) || ipv4Count + ipv6Count !== count) {
-    return { fault: `the addresses of ${count} names do not fit them` };
+    return { fault: `the number of addresses is not that of the ${count} names` };
   }
   if (wire.atUs.length !== count || wire.ttlSeconds.length !== count) {
-    return { fault: `the times of ${count} names do not fit them` };
+    return { fault: `the number of times is not that of the ${count} names` };
   }
   const names: DnsAnswer[] = [];
   for (const [i, name] of wire.name.entries()) {

@@ -1,5 +1,5 @@
-// Connection records into columns. Addresses stand once in a batch, so that a batch can be read on any stream, also
-// when it is sent again. Pods are not sent: the interface names them (AgentState.interfaces).
+// Encodes connection records as columns. Each batch has its own address table, so it can be sent again on another
+// stream. Pods are not sent: the collector knows them by interface (AgentState.interfaces).
 import type { Address } from '../model/address.ts';
 import { addressBytes, isIpv6 } from '../model/address.ts';
 import type { ConnectionRecord, Tuple } from '../model/record.ts';

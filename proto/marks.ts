@@ -1,4 +1,4 @@
-// The bits of the wire's `marks` column; flow.proto says what each means.
+// The bits of the column `marks`; flow.proto explains each.
 import type { ObservationPoint } from '../model/record.ts';
 
 export const observationPoints: readonly ObservationPoint[] = ['source', 'destination', 'host'];

@@ -1,14 +1,14 @@
-// A batch's records and names as they stand on the wire. Records are written here rather than by protobufjs, which makes
-// an object of every number: of a hundred thousand records that is more memory than the agent has.
+// Serializes a batch's records and names. Records are written here and not by protobufjs, which makes an object of
+// every number: with 100,000 records, that is more memory than the agent has.
 import type { FlowBatch, WireDnsNames, WireRecords } from './wire.ts';
 import { flowIngestDefinition } from './wire.ts';
 
-/** Fields `records` and `names` of a FlowBatch: kept so, they take a fifth of what columns take. */
+/** The serialized fields `records` and `names` of a FlowBatch, which take a fifth of the memory of columns. */
 export type PackedBatch = Buffer;
 
 type Numbers = ArrayLike<number>;
 
-/** Field numbers of flow.proto; a test holds them against it. */
+/** Field numbers of flow.proto; a test compares them. */
 const recordsField = 7;
 const blobs = { ipv4: 1, ipv6: 2, protocol: 14, marks: 15, flagsForward: 25, flagsReverse: 26 } as const;
 const columns = {
@@ -31,7 +31,7 @@ const columns = {
 const baseUsField = 4;
 const firstField = 18;
 const lengthDelimited = 2;
-/** What a field takes beside its values at most: its tag and its length. */
+/** Most bytes of a field's tag and length. */
 const maxFieldHeaderBytes = 10;
 
 let scratch = Buffer.alloc(0);
@@ -48,7 +48,7 @@ export function packBatch(records: WireRecords, names: WireDnsNames | null): Pac
   return Buffer.concat([scratch.subarray(length, position), scratch.subarray(0, length), packedNames]);
 }
 
-/** A FlowBatch whose records and names are packed: one message behind another is read as one of both. */
+/** Appends the packed fields to the envelope: protobuf reads two concatenated messages as one. */
 export function serializeWithPacked(envelope: FlowBatch, packed: PackedBatch): Buffer {
   return Buffer.concat([flowIngestDefinition().Stream.requestSerialize(envelope), packed]);
 }
@@ -87,7 +87,7 @@ function varintBytes(value: number): number {
   return bytes;
 }
 
-/** A fraction is cut off, and less than nothing is nothing. */
+/** Drops a fraction; writes 0 for a negative number. */
 function writeVarint(value: number): void {
   let rest = Math.max(0, value);
   while (rest >= 2 ** 31) {

@@ -1,4 +1,4 @@
-// The messages of proto/waybill/v1/flow.proto as TypeScript sees them, and the service definition for gRPC.
+// TypeScript types of the messages in proto/waybill/v1/flow.proto, and the service definition for gRPC.
 import { fileURLToPath } from 'node:url';
 import type { GrpcObject, MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import { loadPackageDefinition } from '@grpc/grpc-js';
@@ -57,7 +57,7 @@ export type WirePacketCounts = {
   lost: Record<string, number>;
 };
 
-/** `bytes` is null of an agent that does not tell them. */
+/** `bytes` is null from an older agent, which does not count them. */
 export type WireAccounting = WirePacketCounts & { bytes: WirePacketCounts | null };
 
 export type AgentState = {
@@ -78,7 +78,7 @@ export type FlowBatch = {
   coveredUntilUs: number;
   state: AgentState | null;
   records: WireRecords | null;
-  /** Null where there are none, as of an agent that does not know them. */
+  /** Null if the batch has no names, as from an older agent. */
   names: WireDnsNames | null;
 };
 
@@ -88,7 +88,7 @@ export type FlowIngestDefinition = { Stream: MethodDefinition<FlowBatch, Ack> } 
 
 const protoFile = fileURLToPath(new URL('waybill/v1/flow.proto', import.meta.url));
 
-/** Times and counters are JavaScript numbers: exact below 2^53, which is µs until the year 2255. */
+/** Times and counters are JavaScript numbers, exact below 2^53: in µs, until the year 2255. */
 export function flowIngestDefinition(): FlowIngestDefinition {
   definition ??= loadDefinition();
   return definition;

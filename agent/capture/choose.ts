@@ -1,4 +1,4 @@
-// Which source captures: the one that is asked for, or the first that the kernel lets us have.
+// Chooses the capture source: the configured one, or the first that this node allows.
 import { type Problem, ProblemError } from '../../model/problem.ts';
 import type { CaptureSource } from './source.ts';
 
@@ -8,7 +8,7 @@ export type ChosenSource<Source> = { source: Source; reason: string };
 /** Every source that captures live, the best first. */
 export const sourceNames = ['ebpf', 'tap', 'pcap'] as const satisfies readonly SourceName[];
 
-/** `open` throws where a source cannot be had. Throws a ProblemError where none can. */
+/** `open` throws if this node does not allow the source. Throws a ProblemError if none can be opened. */
 export function chooseSource<Source>(
   configured: SourceName | 'auto',
   open: (name: SourceName) => Source,
@@ -20,7 +20,7 @@ export function chooseSource<Source>(
       const source = open(name);
       if (configured !== 'auto') return { source, reason: 'configured' };
       const failures = problems.map(({ place, fault }) => `no ${place}: ${fault}`);
-      return { source, reason: failures.length === 0 ? 'the kernel lets us' : failures.join('; ') };
+      return { source, reason: failures.length === 0 ? 'best available' : failures.join('; ') };
     } catch (error) {
       problems.push(problemOf(name, error));
     }

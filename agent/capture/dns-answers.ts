@@ -1,24 +1,24 @@
-// What pods are told of addresses by DNS. An answer that was told before is told again only when it holds much longer now,
-// so that a name which is asked for all the time costs next to nothing.
+// The addresses that DNS answers give to pods. An answer that was sent to the collector is sent again only if it is now
+// valid for much longer. So a name that pods ask for all the time costs almost nothing.
 import type { DnsAnswer } from '../../model/dns-answer.ts';
 import { readDnsAnswers } from './decode/dns.ts';
 import type { DnsSink } from './source.ts';
 
-/** `untilUs` is how long it holds as far as it was told. */
+/** `expiresUs` is when the answer that was sent becomes invalid. */
 type RememberedAnswer = { answer: DnsAnswer; expiresUs: number };
 
-/** Answers that hold shorter are not told more often than those that hold so long. */
+/** Answers with a shorter time to live are treated as if they had this one. */
 const minTtlSeconds = 60;
 const maxTtlSeconds = 86_400;
 
 export class DnsAnswers implements DnsSink {
   readonly #maxAnswers: number;
-  /** By name and address; the one that was told first stands first. */
+  /** By name and address; the oldest first. */
   readonly #answers = new Map<string, RememberedAnswer>();
-  /** Those that wait to be told. */
+  /** Keys of answers that are not sent yet. */
   readonly #pending = new Set<string>();
 
-  /** Remembers `limit` answers at most; one that is forgotten is told again when it comes again. */
+  /** Remembers at most `maxAnswers`; one that was evicted is sent again when it is seen again. */
   constructor(maxAnswers: number) {
     this.#maxAnswers = maxAnswers;
   }
@@ -29,7 +29,7 @@ export class DnsAnswers implements DnsSink {
     });
   }
 
-  /** What is to be told, at most so many; the rest is left for the next time. */
+  /** The answers to send, at most `max`; the others wait for the next call. */
   drain(max: number): DnsAnswer[] {
     const answers: DnsAnswer[] = [];
     for (const key of this.#pending) {
@@ -40,7 +40,7 @@ export class DnsAnswers implements DnsSink {
     return answers;
   }
 
-  /** For a collector that may have begun anew: everything that still holds is told once more. */
+  /** For a collector that may have restarted: sends all answers again that are still valid. */
   resend(nowUs: number): void {
     for (const [key, { expiresUs }] of this.#answers) {
       if (expiresUs > nowUs) this.#pending.add(key);

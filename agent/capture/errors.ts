@@ -1,4 +1,4 @@
-// What can go wrong with a capture that the user can fix. Each code is listed in docs/errors.md.
+// Problems of a capture that the user can fix. Each code is listed in docs/errors.md.
 import { errorText, type Problem, ProblemError } from '../../model/problem.ts';
 
 export const captureProblemCodes = [
@@ -19,18 +19,20 @@ function problem(code: Code, place: string, fault: string, fix: string): Problem
 
 export function cannotCapture(interfaceName: string, error: unknown): ProblemError {
   const cause = errorText(error);
-  const fix = /permission/i.test(cause) ? 'run with the capability NET_RAW' : 'see that the interface is there and up';
+  const fix = /permission/i.test(cause)
+    ? 'run with the capability NET_RAW'
+    : 'check that the interface exists and is up';
   return new ProblemError(problem('cannot-capture', `interface ${interfaceName}`, cause, fix));
 }
 
-/** Each source has its own needs; the fault is the kernel's word. */
+/** The fault is the first line of the error, mostly in the kernel's words. */
 export function sourceRefused(source: string, error: unknown): Problem {
   const fault = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
   return problem(
     'source-refused',
     source,
     fault,
-    'give the agent what it needs (docs/install.md), or set capture.source',
+    'give the agent what this source needs (docs/install.md), or set another capture.source',
   );
 }
 
@@ -57,11 +59,11 @@ export function truncatedFile(file: string, offset: number, packets: number): Pr
     'capture-file-truncated',
     `${file}, byte ${offset}`,
     `the file ends within a packet; the ${packets} packets before it were read`,
-    'copy the file again, or end its writer first',
+    'copy the file again, or stop its writer first',
   );
 }
 
-/** `passedOver`: how many bytes stand between the fault and the next packet that could be read, or the end. */
+/** `skippedBytes`: the bytes from the fault to the next valid packet, or to the end. */
 export function corruptFile(
   file: string,
   offset: number,
@@ -72,20 +74,20 @@ export function corruptFile(
   return problem(
     'capture-file-corrupt',
     `${file}, byte ${offset}`,
-    `${fault}; ${skippedBytes} bytes are passed over, the ${packets} packets before them were read`,
+    `${fault}; ${skippedBytes} bytes are skipped, the ${packets} packets before them were read`,
     'write or copy the file again',
   );
 }
 
 export function moreFaults(file: string, faults: number): Problem {
-  return problem('capture-file-corrupt', file, `${faults} more faults of that kind`, 'write or copy the file again');
+  return problem('capture-file-corrupt', file, `${faults} more faults of this kind`, 'write or copy the file again');
 }
 
 export function unknownLinkType(file: string, linkType: number): Problem {
   return problem(
     'capture-link-type-unknown',
     file,
-    `link type ${linkType} cannot be decoded; its packets are lost`,
-    'capture on Ethernet, on any, or raw IP',
+    `link type ${linkType} is not supported; its packets are lost`,
+    'capture on an Ethernet or raw IP interface, or on any',
   );
 }

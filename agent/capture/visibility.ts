@@ -1,29 +1,29 @@
-// Whether both directions are seen at an interface. A CNI that redirects packets straight into a pod's own end of its veth
-// pair shows one of them only, though not of everything: what the node itself sends to the pod goes the usual way.
+// Whether both directions are seen at an interface. Some CNIs redirect packets straight to the pod's end of the veth
+// pair, so the host's end shows one direction only. Packets from the node itself to the pod are still seen.
 import { TCP } from '../../model/protocol.ts';
 import { ACK, type ConnectionRecord, RST, SYN } from '../../model/record.ts';
 
-/** False for a direction that traffic proves to exist and that is not seen, or not all of it. */
+/** A direction is false if traffic proves that it exists but not all of it is seen. */
 export type Visibility = {
   fromPod: boolean;
   toPod: boolean;
-  /** Before it, packets may have passed unseen though the interface was watched; 0 where none did. */
+  /** Before this time, packets may have passed unseen although the interface was watched; 0 if there was no gap. */
   gapFreeSinceUs: number;
 };
 
 type InterfaceCounts = {
-  /** TCP packets, and those that acknowledge what the other side sent. */
+  /** TCP packets, and those of them that acknowledge packets of the other side. */
   fromPod: { packets: number; acks: number };
   toPod: { packets: number; acks: number };
-  /** Handshakes of which the pod's part was seen, and those of which nothing else was. */
+  /** Handshakes whose packets from the pod were seen; and those of them without any packet to the pod. */
   handshakes: number;
   halfHandshakes: number;
   gapFreeSinceUs: number;
 };
 
-/** So many packets that acknowledge others prove that there are others. */
+/** This many acknowledgements without a packet of the other side prove that the other side is not seen. */
 const acksThatProve = 16;
-/** A SYN may be told in one record and its answer in the next: that is rare, and proves nothing. */
+/** A SYN and its answer may be in two records. That is rare, so a small share of half handshakes proves nothing. */
 const proof = { handshakes: 4, share: 0.02 };
 
 export class VisibilityTracker {
@@ -48,13 +48,13 @@ export class VisibilityTracker {
     const [own, other] = point === 'source' ? (['forward', 'reverse'] as const) : (['reverse', 'forward'] as const);
     count(counts.fromPod, packets[own], tcpFlags[own]);
     count(counts.toPod, packets[other], tcpFlags[other]);
-    // An initiator acknowledges the SYN-ACK that it got since its SYN, a responder the SYN that it got just now.
+    // SYN and ACK from the pod in one record: it answered a SYN, or it sent a SYN and got the SYN-ACK.
     if ((tcpFlags[own] & (SYN | ACK)) !== (SYN | ACK)) return;
     counts.handshakes += 1;
     if (packets[other] === 0) counts.halfHandshakes += 1;
   }
 
-  /** Until now, packets may have passed unseen. */
+  /** Packets may have passed unseen until `nowUs`. */
   recordGap(interfaceIndex: number, nowUs: number): void {
     const counts = this.#counts.get(interfaceIndex);
     if (counts !== undefined) counts.gapFreeSinceUs = nowUs;

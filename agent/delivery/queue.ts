@@ -1,4 +1,5 @@
-// Batches that the collector has not acknowledged. Bounded in records and names; what overflows is counted, oldest first.
+// Batches that the collector has not acknowledged yet. If there are too many records, the oldest batch is dropped and
+// counted.
 import type { PacketAccounting } from '../../accounting/accounting.ts';
 import type { DnsAnswer } from '../../model/dns-answer.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
@@ -12,7 +13,7 @@ export type QueuedBatch = {
   packed: PackedBatch;
   /** Records and names. */
   count: number;
-  /** The books count as interfaces do. */
+  /** Packets as the interface counts them; the packet accounting uses the same unit. */
   frames: number;
   bytes: number;
 };
@@ -32,8 +33,9 @@ export class BatchQueue {
   }
 
   /**
-   * All records of one drain, and names of the same time (at most proto's mostNames): what was seen before `coveredUntilUs`
-   * is in them or was put before. Names go ahead, so that they are known when the connections that follow them are judged.
+   * Adds all records of one drain, and DNS names of the same time (at most maxDnsNames). All packets from before
+   * `coveredUntilUs` are then in the queue or were sent. Names are in the first batch, so that the collector knows them
+   * when it evaluates the connections that follow.
    */
   enqueue(records: readonly ConnectionRecord[], names: readonly DnsAnswer[], coveredUntilUs: number): void {
     const size = this.#limits.maxBatchRecords;
@@ -46,7 +48,7 @@ export class BatchQueue {
     while (this.#queuedCount > this.#limits.maxQueuedRecords) this.#dropOldest();
   }
 
-  /** Everything not acknowledged after `sequence`, oldest first. */
+  /** The batches after `sequence` that are not acknowledged, oldest first. */
   *after(sequence: number): Generator<QueuedBatch> {
     for (const batch of this.#batches.values()) if (batch.sequence > sequence) yield batch;
   }
@@ -56,7 +58,7 @@ export class BatchQueue {
     if (batch !== undefined) this.#accounting.stored(batch.frames, batch.bytes);
   }
 
-  /** The collector will never store it: it is lost, and counted. */
+  /** The collector refused the batch: it is counted as lost. */
   reject(sequence: number): void {
     const batch = this.#remove(sequence);
     if (batch !== undefined) this.#accounting.lost('rejected', batch.frames, batch.bytes);

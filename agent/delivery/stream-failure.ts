@@ -1,72 +1,72 @@
-// Why there is no stream, and what fixes it. gRPC words the same reason differently at each attempt, with the time or the
-// address that it tried: what is told here stays the same as long as the reason does.
+// Why there is no stream to the collector, and what to do. gRPC's text changes with each attempt, because it contains
+// times and addresses. The reason returned here stays the same, so that it is logged once.
 import { type ServiceError, status } from '@grpc/grpc-js';
 
-export type StreamFailure = { why: string; fix: string };
+export type StreamFailure = { reason: string; fix: string };
 
-const fixByWaiting = 'records are kept until it is back; the collector’s log may say more';
-const fixAddress = 'see that the collector runs, or set another collector.address';
+const fixByWaiting = 'wait, records are kept until the collector is back; its log may say more';
+const fixAddress = 'check that the collector runs, or set another collector.address';
 
-/** `undefined` where the collector ended the stream without a word. */
+/** `error` is undefined if the collector ended the stream without an error. */
 export function streamFailure(error: Pick<ServiceError, 'code' | 'details'> | undefined): StreamFailure {
-  if (error === undefined) return { why: 'the collector ended the stream', fix: fixByWaiting };
+  if (error === undefined) return { reason: 'the collector ended the stream', fix: fixByWaiting };
   const { code, details } = error;
-  // These two the collector says itself.
+  // These two texts are the collector's own.
   if (code === status.PERMISSION_DENIED) {
-    return { why: details, fix: 'give the certificate of this node (tls.cert, tls.key)' };
+    return { reason: details, fix: 'set tls.cert and tls.key to the certificate of this node' };
   }
-  if (code === status.RESOURCE_EXHAUSTED) return { why: details, fix: 'raise it at the collector' };
+  if (code === status.RESOURCE_EXHAUSTED) return { reason: details, fix: 'raise this limit of the collector' };
   const known = knownFailures.find(({ pattern }) => pattern.test(details));
   return known === undefined
-    ? { why: normalizedDetails(details), fix: fixByWaiting }
-    : { why: known.why, fix: known.fix };
+    ? { reason: normalizedDetails(details), fix: fixByWaiting }
+    : { reason: known.reason, fix: known.fix };
 }
 
 const knownFailures: readonly (StreamFailure & { pattern: RegExp })[] = [
-  { pattern: /ECONNREFUSED/, why: 'nothing listens there (ECONNREFUSED)', fix: fixAddress },
-  { pattern: /ETIMEDOUT/, why: 'it does not answer (ETIMEDOUT)', fix: fixAddress },
-  { pattern: /E(HOST|NET)UNREACH/, why: 'there is no way to that address', fix: fixAddress },
+  { pattern: /ECONNREFUSED/, reason: 'nothing listens there (ECONNREFUSED)', fix: fixAddress },
+  { pattern: /ETIMEDOUT/, reason: 'no answer (ETIMEDOUT)', fix: fixAddress },
+  { pattern: /E(HOST|NET)UNREACH/, reason: 'no route to that address', fix: fixAddress },
   {
     pattern: /Name resolution failed|ENOTFOUND|EAI_AGAIN/,
-    why: 'no address is known for that name',
-    fix: 'set a name or address in collector.address that this node knows',
+    reason: 'no address is known for that name',
+    fix: 'set collector.address to a name that this node can resolve, or to an IP address',
   },
   {
     pattern: /ALTNAME_INVALID/,
-    why: 'its certificate is for other names',
-    fix: 'set a name in collector.address that is in it, or make one for this name (waybill certs --server)',
+    reason: 'the collector’s certificate is for other names',
+    fix: 'set collector.address to a name in the certificate, or make one for this name (waybill certs --server)',
   },
   {
     pattern: /certificate has expired/,
-    why: 'its certificate has expired',
-    fix: 'make a new one for the collector and start it again, or set this node’s clock right',
+    reason: 'the collector’s certificate has expired',
+    fix: 'make a new certificate and restart the collector, or correct the clock of this node',
   },
   {
     pattern: /certificate is not yet valid/,
-    why: 'its certificate is not valid yet by this node’s clock',
-    fix: 'set this node’s clock right, or that of the machine where the certificate was made',
+    reason: 'the collector’s certificate is not valid yet by this node’s clock',
+    fix: 'correct the clock of this node, or of the machine that made the certificate',
   },
   {
     pattern: /self.signed certificate|unable to (verify|get)|certificate signature failure/,
-    why: 'its certificate is signed by another authority',
-    fix: 'set tls.ca to the certificate of who signed it',
+    reason: 'the collector’s certificate is signed by another authority',
+    fix: 'set tls.ca to the certificate of the authority that signed it',
   },
   {
     pattern: /wrong version number|packet length/,
-    why: 'it does not speak TLS',
-    fix: 'set the port of ingest.listen in collector.address',
+    reason: 'it does not speak TLS',
+    fix: 'set collector.address to the port of ingest.listen',
   },
   {
-    // Where it does so is a matter of luck: before, in or behind the handshake.
+    // The collector may close the connection before, during or after the TLS handshake.
     pattern:
       /^No connection.*(Failed to connect|ECONNRESET|EPIPE|[Ss]ocket closed|before starting|disconnected|alert)/s,
-    why: 'it hung up, as it does on a certificate that it does not trust',
-    fix: 'give tls.cert and tls.key that its authority signed, and the port of ingest.listen in collector.address',
+    reason: 'the collector closed the connection, as it does for a certificate that it does not trust',
+    fix: 'set tls.cert and tls.key to files that its authority signed, and collector.address to the port of ingest.listen',
   },
-  { pattern: /ECONNRESET|EPIPE|RST_STREAM|dropped|[Kk]eepalive/, why: 'the connection broke', fix: fixByWaiting },
+  { pattern: /ECONNRESET|EPIPE|RST_STREAM|dropped|[Kk]eepalive/, reason: 'the connection broke', fix: fixByWaiting },
 ];
 
-/** One line, without gRPC's frame and without times. */
+/** One line, without gRPC's prefix and without times. */
 function normalizedDetails(details: string): string {
   return details
     .split('\n')[0]!

@@ -1,5 +1,5 @@
-// The agent's stream to the collector: batches up, acknowledgements down. After a break everything not acknowledged is
-// sent again; the collector drops what it has stored before.
+// The agent's stream to the collector: batches up, acknowledgements down. After a break the agent sends every batch
+// again that was not acknowledged; the collector drops batches that it has stored already.
 import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { type PackedBatch, serializeWithPacked } from '../../proto/pack.ts';
@@ -11,13 +11,13 @@ export type TlsCredentials = { ca: Buffer; cert: Buffer; key: Buffer };
 export type StreamOptions = {
   node: string;
   instance: string;
-  /** host:port; the certificate of the collector must name the host. */
+  /** host:port; the collector's certificate must contain the host. */
   address: string;
   tls: TlsCredentials;
   nowUs: () => number;
-  /** What is told of the agent; a new object whenever something changed. */
+  /** The agent's report about itself; a new object if something changed. */
   state: () => AgentState;
-  /** The collector answers on a new stream: it may have begun anew. */
+  /** The collector answers on a new stream: it may have restarted. */
   onConnected: () => void;
 };
 
@@ -26,7 +26,7 @@ type StreamMessage = { envelope: FlowBatch; packed: PackedBatch };
 
 const emptyBatch: PackedBatch = Buffer.alloc(0);
 
-/** Batches sent and not acknowledged, at most: the collector's memory is bounded by it. */
+/** Batches that are sent and not acknowledged. This bounds the collector's memory. */
 const maxInFlight = 16;
 const backoffMs = { initial: 250, max: 10_000 };
 
@@ -62,7 +62,7 @@ export class CollectorStream {
     return this.#call !== undefined && this.#loggedFailure === '';
   }
 
-  /** Sends what is new, then a heartbeat, which tells how far the books reach. */
+  /** Sends the new batches, then a heartbeat with the time until which all packets are covered. */
   flush(): void {
     if (this.#call === undefined) return;
     for (const batch of this.#queue.after(this.#sentUpTo)) {
@@ -74,7 +74,7 @@ export class CollectorStream {
     this.#send({ sequence: 0, coveredUntilUs: this.#queue.coveredUntilUs, packed: emptyBatch });
   }
 
-  /** Waits until everything is acknowledged, at most `patienceMs`; then ends the stream. */
+  /** Waits until all batches are acknowledged, at most `timeoutMs`; then ends the stream. */
   async close(timeoutMs: number): Promise<void> {
     const deadline = Date.now() + timeoutMs;
     while (this.#queue.unacknowledged.batches > 0 && Date.now() < deadline) {
@@ -120,10 +120,10 @@ export class CollectorStream {
   }
 
   #onAck(ack: Ack): void {
-    if (this.#loggedFailure !== '') this.#log.info({ collector: this.#options.address }, 'the collector answers again');
+    if (this.#loggedFailure !== '') this.#log.info({ address: this.#options.address }, 'collector reachable again');
     this.#loggedFailure = '';
     this.#retryMs = backoffMs.initial;
-    // An acknowledgement of sequence 0 says only that the collector listens.
+    // Sequence 0 acknowledges no batch: the collector accepted the stream.
     if (ack.sequence === 0) {
       this.#options.onConnected();
       return;
@@ -133,8 +133,8 @@ export class CollectorStream {
       this.#queue.acknowledge(ack.sequence);
     } else {
       this.#log.error(
-        { sequence: ack.sequence, why: ack.refused },
-        'the collector refused a batch: its records are lost',
+        { sequence: ack.sequence, reason: ack.refused },
+        'collector refused a batch, its records are lost',
       );
       this.#queue.reject(ack.sequence);
     }
@@ -144,14 +144,11 @@ export class CollectorStream {
   #onStreamLost(call: ClientDuplexStream<StreamMessage, Ack>, error: ServiceError | undefined): void {
     if (this.#call !== call || this.#closed) return;
     this.#call = undefined;
-    const { why, fix } = streamFailure(error);
-    if (this.#loggedFailure !== why) {
-      this.#log.warn(
-        { collector: this.#options.address, why, fix },
-        'no stream to the collector: records are kept and sent later',
-      );
+    const { reason, fix } = streamFailure(error);
+    if (this.#loggedFailure !== reason) {
+      this.#log.warn({ address: this.#options.address, reason, fix }, 'collector unreachable, retrying');
     }
-    this.#loggedFailure = why;
+    this.#loggedFailure = reason;
     this.#retryTimer = setTimeout(() => this.#open(), this.#retryMs * (0.5 + Math.random()));
     this.#retryMs = Math.min(this.#retryMs * 2, backoffMs.max);
   }

@@ -1,6 +1,6 @@
-// Which links of this node are pods': veth or netkit whose peer stands in another network namespace, whatever the CNI
-// calls them; less the uplinks, which are such links too where the node itself is a container. Told as they come and go,
-// by `ip monitor`; a slow look at all of them makes good what it missed.
+// Finds the links of this node that lead to pods: veth or netkit links whose peer is in another network namespace. The
+// name that the CNI gives them does not matter. Uplinks are excluded: they are such links too if the node is a
+// container. `ip monitor` reports changes; a check of all links every 10 s finds changes that it missed.
 import { spawn } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
@@ -8,8 +8,8 @@ import type { Clock } from '../../cluster/clock.ts';
 import type { Link } from './table.ts';
 
 /**
- * `appeared` tells whether the link is watched now; one that is not is told at each further look, `again`, with the time at
- * which it was first seen.
+ * `appeared` returns whether the link is watched now. If not, each further check reports it again (`again`), with the
+ * time at which it was first seen.
  */
 export type LinkEvents = {
   appeared(link: Link, attempt: 'first' | 'again'): boolean;
@@ -19,7 +19,7 @@ export type LinkEvents = {
 /** JSON of `ip -d -j link show` and of `ip -j route show default` (IPv4, IPv6); `monitor` calls back on any change. */
 export type LinkReader = {
   list(): Promise<{ links: string; defaultRoutes: readonly string[] }>;
-  monitor(onChange: () => void, onEnd: (why: string) => void): { stop(): void };
+  monitor(onChange: () => void, onEnd: (reason: string) => void): { stop(): void };
 };
 
 const refreshIntervalMs = 10_000;
@@ -31,7 +31,7 @@ export class PodLinks {
   readonly #clock: Clock;
   readonly #log: Pick<Logger, 'warn'>;
   readonly #watched = new Set<number>();
-  /** By index, as first seen. */
+  /** Links that could not be watched, by index, as first seen. */
   readonly #unwatched = new Map<number, Link>();
   #monitor: { stop(): void } | undefined;
   #cancelRefresh = () => {};
@@ -48,7 +48,7 @@ export class PodLinks {
     this.#log = log;
   }
 
-  /** Resolves when every link that is there was told. */
+  /** Resolves when every link that exists was reported. */
   async start(): Promise<void> {
     this.#startMonitor();
     this.#scheduleRefresh();
@@ -62,7 +62,9 @@ export class PodLinks {
     this.#monitor?.stop();
   }
 
-  /** Compares what is there with what was told; one look at a time, and one more where links changed meanwhile. */
+  /**
+   * Reports what changed since the last check. Only one check runs at a time; a call meanwhile causes one more check.
+   */
   refresh(): Promise<void> {
     if (this.#refreshing !== undefined) {
       this.#refreshAgain = true;
@@ -83,7 +85,7 @@ export class PodLinks {
       const { links: linksJson, defaultRoutes } = await this.#reader.list();
       links = podLinksOf(linksJson, defaultRoutes, this.#hasRefreshed ? this.#clock.nowUs() : 0);
     } catch (error) {
-      this.#log.warn({ why: String(error) }, 'links cannot be listed: new pods are not watched until they can');
+      this.#log.warn({ reason: String(error) }, 'cannot list links, retrying; new pods are not watched');
       return;
     }
     if (this.#stopped) return;
@@ -98,7 +100,7 @@ export class PodLinks {
     for (const link of links) {
       if (this.#watched.has(link.index)) continue;
       this.#reportLink(link);
-      // To watch one takes some 20 ms: where many come at once, what is seen at the others is read in between.
+      // To watch one link takes about 20 ms. If many appear at once, the agent reads the others in between.
       await setImmediate();
       if (this.#stopped) return;
     }
@@ -125,11 +127,11 @@ export class PodLinks {
     let hasEnded = false;
     this.#monitor = this.#reader.monitor(
       () => this.refresh(),
-      (why) => {
-        // A program that cannot be started tells it twice: that it failed, and that it ended.
+      (reason) => {
+        // A program that cannot be started reports two events: an error, and its end.
         if (hasEnded || this.#stopped) return;
         hasEnded = true;
-        this.#log.warn({ why }, 'ip monitor ended: links are looked at every 10 s until it is back');
+        this.#log.warn({ reason }, 'ip monitor exited, restarting; until then links are checked every 10 s');
         this.#cancelMonitorRestart = this.#clock.after(monitorRestartMs, () => this.#startMonitor());
       },
     );
@@ -146,7 +148,7 @@ type IpLink = {
 
 type IpRoute = { dev?: string; nexthops?: { dev?: string }[] };
 
-/** Links that are up and lead into another namespace, less those that a default route leaves by. */
+/** Links that are up and lead into another namespace, except those that a default route uses. */
 export function podLinksOf(links: string, defaultRoutes: readonly string[], appearedUs: number): Link[] {
   const uplinks = new Set(
     defaultRoutes
@@ -161,7 +163,7 @@ export function podLinksOf(links: string, defaultRoutes: readonly string[], appe
   });
 }
 
-/** By the `ip` program of iproute2. */
+/** Uses the `ip` program of iproute2. */
 export const ipProgram: LinkReader = {
   async list() {
     const [links, ...defaultRoutes] = await Promise.all([

@@ -1,12 +1,12 @@
-// The node's own addresses, on bridges and tunnels too: a node speaks to its pods from them, and Node objects do not tell
-// them all.
+// The node's own addresses, including those of bridges and tunnels. The node uses them towards its pods, and its Node
+// object does not list them all.
 import { networkInterfaces } from 'node:os';
 
-/** kube-proxy's, in IPVS mode: it holds the addresses of Services. */
+/** Of kube-proxy in IPVS mode: it has the addresses of Services. */
 const ipvsInterface = 'kube-ipvs0';
 const maxAddresses = 1_000;
 
-/** Without those that mean something on one link or on this machine only. */
+/** Without loopback and link-local addresses. */
 export function nodeAddresses(): string[] {
   return Object.entries(networkInterfaces())
     .flatMap(([name, addresses]) => (name === ipvsInterface ? [] : (addresses ?? [])))

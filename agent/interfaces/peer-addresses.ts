@@ -1,5 +1,5 @@
-// The addresses inside a pod's network namespace, asked from outside by the namespace's id over rtnetlink: no pod
-// namespace is entered, so CAP_NET_ADMIN is enough (IFA_TARGET_NETNSID, Linux 4.20).
+// The addresses inside a pod's network namespace, read over rtnetlink by the namespace's id (IFA_TARGET_NETNSID, Linux
+// 4.20). No pod namespace is entered, so CAP_NET_ADMIN is enough.
 import { attributesOf, NetlinkClient } from '../../kernel/netlink.ts';
 import { type Address, addressFromBytes } from '../../model/address.ts';
 
@@ -14,13 +14,13 @@ const SCOPE_UNIVERSE = 0;
 const ifaddrmsgBytes = 8; // struct ifaddrmsg
 
 /**
- * Global addresses of every interface in the namespace that this one knows by `netnsid` (`ip link` shows it as
- * link-netnsid), in no order; empty where the namespace is gone or holds none yet. Throws where netlink is refused.
+ * Global addresses of every interface in the namespace with the id `netnsid` (`ip link` shows it as link-netnsid), in
+ * any order. Empty if the namespace is gone or has no address yet. Throws if netlink is refused.
  */
 export function peerAddresses(netnsid: number): Address[] {
   const netlink = openNetlink();
   try {
-    // Without it the kernel ignores IFA_TARGET_NETNSID in a dump, and returns this namespace's own addresses (Linux 4.20).
+    // Without strict checks the kernel ignores IFA_TARGET_NETNSID and returns the addresses of our own namespace.
     if (!netlink.enableStrictCheck()) return [];
     const found: Address[] = [];
     for (const { type, interrupted, payload } of netlink.dump(RTM_GETADDR, addressRequest(netnsid))) {
@@ -37,11 +37,11 @@ function openNetlink(): NetlinkClient {
   try {
     return new NetlinkClient();
   } catch (cause) {
-    throw new Error('no netlink socket: is AF_NETLINK allowed by the seccomp profile?', { cause });
+    throw new Error('cannot open a netlink socket; check that the seccomp profile allows AF_NETLINK', { cause });
   }
 }
 
-/** struct ifaddrmsg of any interface, then the namespace. */
+/** struct ifaddrmsg for all interfaces, then the attribute with the namespace. */
 function addressRequest(netnsid: number): Buffer {
   const request = Buffer.alloc(ifaddrmsgBytes + 8);
   request.writeUInt16LE(8, 8);
@@ -50,14 +50,14 @@ function addressRequest(netnsid: number): Buffer {
   return request;
 }
 
-/** Of an RTM_NEWADDR; undefined where the address is of another family or scope. */
+/** The address in an RTM_NEWADDR message; undefined if its family or scope is another one. */
 export function globalAddressOf(payload: Buffer): Address | undefined {
   const family = payload[0];
   const width = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0;
   if (width === 0 || payload[3] !== SCOPE_UNIVERSE) return undefined;
   let local: Buffer | undefined;
   for (const { type, value } of attributesOf(payload.subarray(ifaddrmsgBytes))) {
-    // On a point-to-point link IFA_ADDRESS is the peer's and IFA_LOCAL our own; elsewhere they are the same.
+    // On a point-to-point link IFA_ADDRESS is the peer's address and IFA_LOCAL our own; on others they are equal.
     if (value.length === width && (type === IFA_LOCAL || (type === IFA_ADDRESS && local === undefined))) local = value;
   }
   return local === undefined ? undefined : addressFromBytes(local);

@@ -1,18 +1,21 @@
-// The interfaces that this agent watches, with the addresses and the pod behind each: what the collector is told, so
-// that silence at an interface can speak. What is gone stays for a while: its last records are still on their way.
+// The interfaces that this agent watches, with the addresses and the pod behind each. With them the collector knows
+// which packets the agent would have seen. An interface that is gone is kept for 30 s, because its last records are
+// still sent.
 import type { Address } from '../../model/address.ts';
 import type { WireInterface } from '../../proto/wire.ts';
 
-/** `appearedUs` is 0 where it was there before the agent. */
+/** `appearedUs` is 0 if it existed before the agent started. */
 export type Link = { index: number; name: string; netnsid: number; appearedUs: number };
 
-/** Addresses in the namespace that is known here by the id; empty where it has none yet. */
+/** Addresses in the namespace with that id; empty if it has none yet. */
 export type AddressesOf = (netnsid: number) => Address[];
 
-/** False for a direction in which silence means nothing; and since when nothing was missed, 0 where nothing ever was. */
+/**
+ * False for a direction that is not (fully) seen; and the time since which no packet was missed, 0 if none ever was.
+ */
 export type VisibilityOf = (index: number) => { fromPod: boolean; toPod: boolean; gapFreeSinceUs: number };
 
-/** What tells which pod stands behind it. */
+/** What pods/ needs to find the pod behind it. */
 export type PresentInterface = { index: number; appearedUs: number; addresses: readonly Address[] };
 
 type InterfaceRow = Omit<WireInterface, 'addresses'> & {
@@ -32,7 +35,7 @@ export class InterfaceTable {
   readonly #visibilityOf: VisibilityOf;
   #wire: WireInterface[] | undefined;
   /** Links that the source could not watch, by index. */
-  readonly #unwatched = new Map<number, { name: string; why: string }>();
+  readonly #unwatched = new Map<number, { name: string; reason: string }>();
   #notWatched: string[] = [];
 
   constructor(addressesOf: AddressesOf, visibilityOf: VisibilityOf) {
@@ -40,10 +43,10 @@ export class InterfaceTable {
     this.#visibilityOf = visibilityOf;
   }
 
-  /** The source cannot watch it. Returns whether that is news. */
-  markUnwatched(link: Link, why: string): boolean {
-    if (this.#unwatched.get(link.index)?.why === why) return false;
-    this.#unwatched.set(link.index, { name: link.name, why });
+  /** The source cannot watch it. Returns whether that, or the reason, is new. */
+  markUnwatched(link: Link, reason: string): boolean {
+    if (this.#unwatched.get(link.index)?.reason === reason) return false;
+    this.#unwatched.set(link.index, { name: link.name, reason });
     this.#notWatched = this.#unwatchedNames();
     return true;
   }
@@ -75,7 +78,7 @@ export class InterfaceTable {
     this.#wire = undefined;
   }
 
-  /** Asks for addresses where they are due, and drops what is long gone. */
+  /** Reads addresses that are due, and drops interfaces that are gone long enough. */
   refresh(nowUs: number): void {
     for (const row of this.#rows.values()) {
       if (row.goneUs > 0) {
@@ -87,7 +90,7 @@ export class InterfaceTable {
     }
   }
 
-  /** What is there now, for binding pods to it. */
+  /** Interfaces that exist now. */
   present(): PresentInterface[] {
     return [...this.#rows.values()].filter((row) => row.goneUs === 0);
   }
@@ -101,7 +104,7 @@ export class InterfaceTable {
     }
   }
 
-  /** The same array as long as nothing changed. In the order of their index: a later one has the address now. */
+  /** The same array as long as nothing changed. Sorted by index: if two have one address, the later one has it now. */
   wire(): WireInterface[] {
     this.#wire ??= [...this.#rows.values()]
       .sort((a, b) => a.index - b.index)
@@ -109,7 +112,7 @@ export class InterfaceTable {
     return this.#wire;
   }
 
-  /** Names of links that the source cannot watch: the same array as long as nothing changed. */
+  /** Names of links that the source cannot watch; the same array as long as nothing changed. */
   notWatched(): string[] {
     return this.#notWatched;
   }
@@ -132,7 +135,6 @@ export class InterfaceTable {
     this.#wire = undefined;
   }
 
-  /** Silence means nothing in a direction that is not seen. */
   #updateVisibility(row: InterfaceRow): void {
     const { fromPod: seesFromPod, toPod: seesToPod, gapFreeSinceUs } = this.#visibilityOf(row.index);
     const isSame = seesFromPod === row.seesFromPod && seesToPod === row.seesToPod;

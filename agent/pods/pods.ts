@@ -1,9 +1,9 @@
-// Which pod of this node is behind which interface. An interface index is never used again, so a pod that takes a dead
-// pod's address is told from it by its new interface, whatever the API server knows by then.
+// Which pod of this node is behind which interface. The kernel never uses an interface index again. So a new pod with
+// the address of a dead one is recognised by its new interface, even before the API server reports the change.
 import type { ClusterEvent, Pod } from '../../model/kubernetes.ts';
 import type { PresentInterface } from '../interfaces/table.ts';
 
-/** After this a pod whose interface is gone may be bound to a new one: its sandbox was made anew. */
+/** After this time, a pod whose interface is gone may be bound to a new one: its sandbox was made again. */
 const rebindAfterUs = 10_000_000;
 
 export class LocalPods {
@@ -27,7 +27,7 @@ export class LocalPods {
     this.#interfaceOf.delete(pod.uid);
   }
 
-  /** Binds what can be bound now; `interfaces` are all that are there. Returns whether anything changed. */
+  /** Binds pods to `interfaces`, which are all that exist now. Returns whether anything changed. */
   bind(interfaces: readonly PresentInterface[], nowUs: number): boolean {
     let changed = false;
     const present = new Set(interfaces.map((link) => link.index));
@@ -47,12 +47,12 @@ export class LocalPods {
     return changed;
   }
 
-  /** Uid of the pod behind the interface; empty where it is not known (yet). */
+  /** Uid of the pod behind the interface; empty if it is not known (yet). */
   podAt(index: number): string {
     return this.#podOf.get(index) ?? '';
   }
 
-  /** The one pod that claims an address of the interface and is bound to no other; none where two do. */
+  /** The pod that has an address of the interface and is bound to no other one; undefined if several pods match. */
   #ownerOf(link: PresentInterface, present: ReadonlySet<number>, nowUs: number): Pod | undefined {
     const claimants = [...this.#pods.values()].filter(
       (pod) =>

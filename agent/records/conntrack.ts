@@ -1,22 +1,22 @@
-// Feeds Translations from the kernel: the table once, then its events, by the `conntrack` program (conntrack-tools),
-// which speaks ctnetlink. Needs CAP_NET_ADMIN.
+// Feeds Translations from the kernel with the `conntrack` program (conntrack-tools): the table once, and all events.
+// Needs CAP_NET_ADMIN.
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Logger } from 'pino';
 import { parseConntrackLine, type Translations } from './translations.ts';
 
-/** What is running: `kill` ends it, `ended` resolves with why it ended. */
+/** A running program: `kill` ends it, `ended` resolves with the reason for its end. */
 export type LineSource = { lines: AsyncIterable<string>; ended: Promise<string>; kill(): void };
 export type StartLineSource = (args: readonly string[]) => LineSource;
 
 const families = ['ipv4', 'ipv6'];
-/** The rest is none of our business, and on most nodes it is the most. */
+/** Most entries on most nodes have no translation and are not needed. */
 const onlyTranslatedFlag = '--any-nat';
 const restartAfterMs = [1_000, 5_000, 30_000];
 
 /**
- * Runs until `signal`; restarts the program when it ends (the kernel drops events when the reader is slow: the table is
- * read again then, so that only connections that came and went meanwhile stay untranslated).
+ * Runs until `signal`; restarts the program when it exits, for example because the kernel dropped events. Each start
+ * reads the table again, so only connections that began and ended in between stay without translation.
  */
 export async function followConntrack(
   into: Translations,
@@ -31,14 +31,11 @@ export async function followConntrack(
     const eventsRead = learnFrom(events, into);
     for (const family of families) await learnFrom(start(['-L', onlyTranslatedFlag, '-f', family]), into);
     const learned = await eventsRead;
-    const why = await events.ended;
+    const reason = await events.ended;
     signal.removeEventListener('abort', stop);
     if (signal.aborted) return;
     if (learned > 0) attempt = 0;
-    log.warn(
-      { why },
-      "conntrack ended: what no program asked it for is joined by the Service's endpoints until it is back",
-    );
+    log.warn({ reason }, 'conntrack exited; resolving Service backends by endpoints until it is back');
     await pause(restartAfterMs[Math.min(attempt, restartAfterMs.length - 1)]!, signal);
   }
 }

@@ -1,32 +1,33 @@
-// What the node's conntrack knows of translated connections: which backend really got a connection to a Service
-// address, and which address the other side saw (join.md).
+// Translations from the node's conntrack: which backend got a connection to a Service address, and which address the
+// other side saw (docs/join.md).
 import { parseAddress } from '../../model/address.ts';
 import { parseProtocol, TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord, Translation, Tuple } from '../../model/record.ts';
 
-/** What conntrack tells later than this after a record speaks of another connection with the same ends. */
+/** An entry that conntrack reports later than this after a record belongs to another connection on the same ports. */
 const maxConntrackDelayUs = 3_000_000;
-/** Conntrack is late by milliseconds: more than come within them wait for nothing. */
+/** Conntrack is late by milliseconds, so only the latest records can still get a translation. */
 const maxSentRecords = 5_000;
 /**
- * A SYN so long after conntrack told of its ends begins another connection, of which conntrack tells anew. Without a SYN
- * one goes on, as long as conntrack may hold it: TCP for days, others for less (nf_conntrack_udp_timeout_stream, 120 s).
+ * When a translation no longer applies. A SYN this long after conntrack reported the translation begins another
+ * connection, which conntrack reports again. Without a SYN, the connection may continue as long as conntrack keeps its
+ * entry: days for TCP, less for other protocols (nf_conntrack_udp_timeout_stream is 120 s).
  */
 const staleAfterUs = { syn: maxConntrackDelayUs, idle: 180_000_000 };
 const zero = { forward: 0, reverse: 0 };
 
-/** `usedUs`: the last packet of a record that it was found for. */
+/** `lastUsedUs`: time of the last packet of a record that got this translation. */
 type KnownTranslation = { translation: Translation; reportedUs: number; lastUsedUs: number };
 
 export class Translations {
   readonly #byTuple = new Map<string, KnownTranslation>();
-  /** Records that went out, the latest of each connection, oldest first. */
+  /** The latest record that was sent of each connection, oldest first. */
   readonly #sentRecords = new Map<string, ConnectionRecord>();
   readonly #maxTranslations: number;
   readonly #nowUs: () => number;
   #late: ConnectionRecord[] = [];
 
-  /** Keeps the newest `limit` translations. */
+  /** Keeps the newest `maxTranslations`. */
   constructor(maxTranslations: number, nowUs: () => number) {
     this.#maxTranslations = maxTranslations;
     this.#nowUs = nowUs;
@@ -37,18 +38,18 @@ export class Translations {
     this.#remember(tupleKey(protocol, translation.translated), translation);
   }
 
-  /** Sets the record's translation, where it is either side of one, and remembers it: conntrack may speak late. */
+  /** Sets the record's translation if one is known. Remembers the record, because conntrack may report later. */
   translate(record: ConnectionRecord): void {
     const key = tupleKey(record.protocol, record);
     record.translation = this.#translationOf(key, record);
     this.#sentRecords.delete(key);
-    // Of a connection that is older, conntrack has said long ago what it has to say.
+    // Conntrack has reported all it knows of a connection that is older than its delay.
     if (record.lastUs - record.beganUs > maxConntrackDelayUs) return;
     this.#sentRecords.set(key, record);
     if (this.#sentRecords.size > maxSentRecords) this.#sentRecords.delete(this.#sentRecords.keys().next().value!);
   }
 
-  /** Since it was last asked: records sent before, now with their translation and with nothing counted anew. */
+  /** Records whose translation was learned after they were sent, since the last call; their counters are all 0. */
   takeLate(nowUs: number): ConnectionRecord[] {
     const corrected = this.#late;
     this.#late = [];
@@ -110,8 +111,8 @@ function tupleKey(protocol: number, tuple: Tuple): string {
 }
 
 /**
- * One line of `conntrack -E` or `conntrack -L`: the protocol's number, then the original and the reply tuple. Undefined
- * where the line is no such entry, or its reply is the plain inverse: nothing was translated.
+ * One line of `conntrack -E` or `conntrack -L`: the protocol, then the original and the reply tuple. Undefined if the
+ * line is not an entry, or if nothing was translated: then the reply is the original with both ends swapped.
  */
 export function parseConntrackLine(line: string): { protocol: number; translation: Translation } | undefined {
   const protocol = parseProtocol(/^(?:\s*\[\w+\])?\s*([a-z][a-z0-9-]*)\s/.exec(line)?.[1] ?? '');

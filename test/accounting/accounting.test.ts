@@ -1,7 +1,7 @@
 import t from 'tap';
 import { PacketAccounting } from '../../accounting/accounting.ts';
 
-t.test('what was seen and is neither stored nor set aside nor lost is held: in packets, and in bytes', async (t) => {
+t.test('pending is seen minus stored, ignored and lost, in packets and in bytes', async (t) => {
   const accounting = new PacketAccounting();
   accounting.seen(10, 1_000);
   accounting.stored(4, 400);
@@ -18,7 +18,7 @@ t.test('what was seen and is neither stored nor set aside nor lost is held: in p
   });
 });
 
-t.test('what libpcap dropped is lost, and its bytes are in no account', async (t) => {
+t.test('packets that libpcap dropped are lost, without bytes', async (t) => {
   const accounting = new PacketAccounting();
   accounting.seen(7, 0);
   accounting.lost('kernel-buffer-full', 7, 0);

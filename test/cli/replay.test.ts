@@ -134,7 +134,7 @@ t.test('a corrupt packet in the middle: one line, and what stands before and beh
   const ran = await run(...args, '-o', 'jsonl');
   t.equal(ran.out.trimEnd().split('\n').length, 2);
   t.same(ran.err, [
-    `capture-file-corrupt: ${some}, byte ${at}: a packet claims 4294967295 bytes; 77 bytes are passed over, ` +
+    `capture-file-corrupt: ${some}, byte ${at}: a packet claims 4294967295 bytes; 77 bytes are skipped, ` +
       'the 3 packets before them were read; write or copy the file again',
     found,
   ]);
@@ -161,8 +161,8 @@ t.test('files that cannot be read: one line each, and the others are judged', as
   t.same(ran.err, [
     `capture-file-unreadable: ${some}.not: cannot be read (ENOENT); give the path of a pcap or pcapng file`,
     `capture-file-unknown: ${text}: is neither pcap nor pcapng; give a file that tcpdump -w or Wireshark wrote`,
-    `capture-link-type-unknown: ${odd}: link type 105 cannot be decoded; its packets are lost; ` +
-      'capture on Ethernet, on any, or raw IP',
+    `capture-link-type-unknown: ${odd}: link type 105 is not supported; its packets are lost; ` +
+      'capture on an Ethernet or raw IP interface, or on any',
     '6 packets (not in connections: unknown-link-type 1); connections: denied 1, undeclared 1',
   ]);
   t.equal(ran.code, 2);

@@ -24,7 +24,7 @@ const answer: fc.Arbitrary<DnsAnswer> = fc.record({
 });
 const one: DnsAnswer = { name: 'www.example', address: ip('192.0.2.1'), atUs: t0, ttlSeconds: 300 };
 
-t.test('every answer comes back from the wire as it was sent, IPv4 first', async (t) => {
+t.test('every answer is decoded as it was encoded, IPv4 first', async (t) => {
   fc.assert(
     fc.property(fc.array(answer, { maxLength: 20 }), (answers) => {
       const received = overTheWire({ ...envelope, records: null, names: encodeDnsNames(answers) });
@@ -37,28 +37,34 @@ t.test('every answer comes back from the wire as it was sent, IPv4 first', async
   );
 });
 
-t.test('an agent that knows of no names sends none, and its records are read', async (t) => {
+t.test('a batch of an older agent without names is decoded', async (t) => {
   const received = overTheWire({ ...envelope, records: encodeRecords([]), names: null });
   t.equal(received.names, null);
   t.same(decodeDnsNames(received.names), { names: [] });
 });
 
-t.test('a batch of names alone has records to a collector that knows of no names', async (t) => {
+t.test('a batch with names only has an empty records field, for older collectors', async (t) => {
   const received = overTheWire({ ...envelope, records: encodeRecords([]), names: encodeDnsNames([one]) });
   t.not(received.records, null);
 });
 
-t.test('names that contradict themselves are a fault', async (t) => {
+t.test('columns of different lengths and too many names are a fault', async (t) => {
   const wire = encodeDnsNames([one, one])!;
-  t.match(decodeDnsNames({ ...wire, ipv4: wire.ipv4.subarray(1) }), { fault: /addresses of 2 names/ });
-  t.match(decodeDnsNames({ ...wire, ipv6: Buffer.alloc(16) }), { fault: /addresses of 2 names/ });
-  t.match(decodeDnsNames({ ...wire, atUs: [t0] }), { fault: /times of 2 names/ });
-  t.match(decodeDnsNames({ ...wire, ttlSeconds: [1, 2, 3] }), { fault: /times of 2 names/ });
+  t.match(decodeDnsNames({ ...wire, ipv4: wire.ipv4.subarray(1) }), {
+    fault: /the number of addresses is not that of the 2 names/,
+  });
+  t.match(decodeDnsNames({ ...wire, ipv6: Buffer.alloc(16) }), {
+    fault: /the number of addresses is not that of the 2 names/,
+  });
+  t.match(decodeDnsNames({ ...wire, atUs: [t0] }), { fault: /the number of times is not that of the 2 names/ });
+  t.match(decodeDnsNames({ ...wire, ttlSeconds: [1, 2, 3] }), {
+    fault: /the number of times is not that of the 2 names/,
+  });
   const many = encodeDnsNames(Array.from({ length: maxDnsNames + 1 }, () => one));
   t.match(decodeDnsNames(many), { fault: /5001 names/ });
 });
 
-t.test('a name that nobody should be shown is left out', async (t) => {
+t.test('a name that is not printable is ignored', async (t) => {
   for (const name of ['', 'a b', '\x1b[2J', 'UPPER', 'm\u00fcll', 'a\\b', 'x'.repeat(254)]) {
     const wire = encodeDnsNames([{ ...one, name }, one])!;
     t.same(decodeDnsNames(wire), { names: [one] }, JSON.stringify(name));

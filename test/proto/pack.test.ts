@@ -1,4 +1,4 @@
-// What the agent writes by hand is what protobufjs would have written: the same message, of any records.
+// The agent's own serializer writes the same message as protobufjs, for any records.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
@@ -42,7 +42,7 @@ const records = fc.array(
   { maxLength: 9 },
 );
 
-t.test('a packed batch behind its envelope is the message that protobufjs writes', async () => {
+t.test('a packed batch after its envelope is the message that protobufjs writes', async () => {
   const names = encodeDnsNames([{ name: 'a.example', address: ip('192.0.2.1'), atUs: t0, ttlSeconds: 9 }]);
   fc.assert(
     fc.property(records, fc.constantFrom(null, names), (some, dnsNames) => {

@@ -70,7 +70,7 @@ const envelope = {
   names: null,
 };
 
-t.test('every record comes back from the wire as it was sent', async (t) => {
+t.test('every record is decoded as it was encoded', async (t) => {
   fc.assert(
     fc.property(fc.array(record, { maxLength: 20 }), (records) => {
       const received = overTheWire({ ...envelope, records: encodeRecords(records) });
@@ -82,7 +82,7 @@ t.test('every record comes back from the wire as it was sent', async (t) => {
   );
 });
 
-t.test('a batch whose columns contradict each other is refused whole, with the column named', async (t) => {
+t.test('a batch with inconsistent columns is refused as a whole, and the fault names the column', async (t) => {
   const [one] = fc.sample(record, 1);
   const wire = overTheWire({ ...envelope, records: encodeRecords([one!, one!]) }).records!;
   t.match(decodeRecords({ ...wire, span: [1] }, 100), { fault: /column span has 1 values, not 2/ });
@@ -91,7 +91,7 @@ t.test('a batch whose columns contradict each other is refused whole, with the c
 });
 
 t.test('budget wire: at most 40 bytes a record before compression', async (t) => {
-  // A node with 100 pods and 10 peers each: three of four connections are short, the others live and are reported again.
+  // A node with 100 pods and 10 peers each: three of four connections are short, the others are long-lived.
   const records = Array.from({ length: 1000 }, (_, i): ConnectionRecord => {
     const firstUs = base + i * 250;
     const live = i % 4 === 0;
@@ -125,12 +125,12 @@ t.test('budget wire: at most 40 bytes a record before compression', async (t) =>
   t.ok(size / records.length <= 40, `${size / records.length} bytes a record`);
 });
 
-t.test('the service of the proto file is the one that the programs speak', async (t) => {
+t.test('the programs use the service of the proto file', async (t) => {
   t.match(readFileSync('proto/waybill/v1/flow.proto', 'utf8'), /rpc Stream\(stream FlowBatch\) returns \(stream Ack\)/);
   t.equal(flowIngestDefinition().Stream.path, '/waybill.v1.FlowIngest/Stream');
 });
 
-t.test('books are told in packets and bytes; an agent that does not know bytes tells none', async (t) => {
+t.test('the accounting is in packets and bytes, without bytes from an older agent', async (t) => {
   const packets = { seen: 9, stored: 5, ignored: { 'not-ip': 1 }, lost: { 'table-full': 3 } };
   const bytes = { seen: 2 ** 50, stored: 300, ignored: { 'not-ip': 42 }, lost: { 'table-full': 180 } };
   const received = (accounting: WireAccounting) => {

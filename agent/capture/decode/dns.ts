@@ -1,17 +1,20 @@
-// DNS answers (RFC 1035 4): which addresses the name that was asked for has, and for how long. Everything is bounded, since
-// anybody may have written it; a message that is cut off gives what it holds.
+// Reads DNS answers (RFC 1035 4): the addresses of the queried name, and their time to live. All loops are bounded,
+// because anybody can send such a message. From a truncated message, the complete answers are read.
 import { type Address, addressFromBytes } from '../../../model/address.ts';
 import { TCP } from '../../../model/protocol.ts';
 import { type Bytes, word16, word32 } from './packet.ts';
 
-/** `name` is the one that was asked for, through aliases too: lower case, without the last dot. */
+/** `name` is the queried name, not an alias: lower case, without the last dot. */
 export type OnAnswer = (name: string, address: Address, ttlSeconds: number) => void;
 
 export const DNS = 53;
 
 const headerBytes = 12;
 const RESPONSE = 0x8000;
-/** Response, kind of query, and response code: an answer without error to a standard query has only the first set. */
+/**
+ * The bits for response, opcode and response code. In an answer without error to a standard query, only RESPONSE is
+ * set.
+ */
 const FLAGS_MASK = 0xf80f;
 const IN = 1;
 const types = { a: 1, cname: 5, aaaa: 28 };
@@ -21,8 +24,8 @@ const maxNameBytes = 253;
 const maxLabelBytes = 63;
 
 /**
- * `bytes` is what one datagram or one segment holds, or the beginning of it. Over TCP a length stands before each message
- * (RFC 1035 4.2.2); what begins within one is passed over. Never throws.
+ * `bytes` is the payload, or the beginning of the payload, of one datagram or one segment. Over TCP, each message
+ * begins with its length (RFC 1035 4.2.2). A segment that begins within a message is ignored. Never throws.
  */
 export function readDnsAnswers(protocol: number, bytes: Bytes, emit: OnAnswer): void {
   if (protocol !== TCP) {
@@ -54,7 +57,7 @@ function message(bytes: Bytes, start: number, end: number, emit: OnAnswer): void
 
 type AnswerRecord = { owner: string; ttl: number; address: Address | undefined; alias: string | undefined };
 
-/** Those that are whole; others than addresses and aliases are passed over. */
+/** The complete records of the answer section, in class IN. */
 function answerRecords(bytes: Bytes, start: number, first: number, end: number, count: number): AnswerRecord[] {
   const answers: AnswerRecord[] = [];
   let at = first;
@@ -78,7 +81,7 @@ function answerRecords(bytes: Bytes, start: number, first: number, end: number, 
   return answers;
 }
 
-/** The name that was asked for and what it is an alias of, each with how long it is that. */
+/** The queried name and the names that it is an alias of, each with its time to live. */
 function ttlsByName(queriedName: string, answers: readonly AnswerRecord[]): Map<string, number> {
   const ttls = new Map([[queriedName, Number.POSITIVE_INFINITY]]);
   let name = queriedName;
@@ -96,11 +99,14 @@ function addressAt(bytes: Bytes, at: number, end: number, type: number): Address
   return length > 0 && end - at === length ? addressFromBytes(bytes.subarray(at, end)) : undefined;
 }
 
-/** Behind the name, -1 where it breaks off; undefined for a name that breaks off or cannot be shown. */
+/**
+ * `next` is the offset after the name, -1 if the name is malformed. `name` is undefined if it is malformed or not
+ * printable.
+ */
 type ReadName = { name: string | undefined; next: number };
 const malformedName: ReadName = { name: undefined, next: -1 };
 
-/** A pointer must lead to before everything that was read, so that none can loop. */
+/** A pointer must lead to an offset before all bytes read so far, so that it cannot loop. */
 function nameAt(bytes: Bytes, start: number, first: number, end: number): ReadName {
   let text = '';
   let isPrintable = true;
@@ -129,7 +135,7 @@ function nameAt(bytes: Bytes, start: number, first: number, end: number): ReadNa
   }
 }
 
-/** Lower case; undefined where it holds anything that is not printable or that reads as two labels. */
+/** Lower case; undefined if it has a dot, a backslash or a character that is not printable ASCII. */
 function labelAt(bytes: Bytes, at: number, end: number): string | undefined {
   let text = '';
   for (let i = at; i < end; i++) {

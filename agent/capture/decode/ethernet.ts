@@ -1,4 +1,4 @@
-// The Ethernet header, 802.1Q and QinQ tags, and the EtherType behind them (IEEE 802.3, 802.1Q).
+// The Ethernet header, 802.1Q and QinQ tags, and the EtherType after them (IEEE 802.3, 802.1Q).
 import type { Fragments } from './fragments.ts';
 import { ip4 } from './ip4.ts';
 import { ip6 } from './ip6.ts';
@@ -8,7 +8,7 @@ const headerBytes = 14;
 const tagBytes = 4;
 const IPV4 = 0x0800;
 const IPV6 = 0x86dd;
-/** 802.1Q, 802.1ad (QinQ), and the tag of stacked VLANs before it. */
+/** 802.1Q, 802.1ad (QinQ), and the tag for stacked VLANs from before 802.1ad. */
 const TAG = 0x8100;
 const SERVICE_TAG = 0x88a8;
 const OLD_SERVICE_TAG = 0x9100;
@@ -18,7 +18,7 @@ export function ethernet(bytes: Bytes, at: number, end: number, fragments: Fragm
   return etherType(word16(bytes, at + 12), bytes, at + headerBytes, end, fragments, into);
 }
 
-/** `at` is behind the type. */
+/** `at` is the offset after the type. */
 export function etherType(
   type: number,
   bytes: Bytes,

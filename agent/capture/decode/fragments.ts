@@ -1,4 +1,4 @@
-// Later fragments carry no ports: they are those of the first fragment with the same addresses and id.
+// Later fragments have no ports. They get those of the first fragment with the same addresses and id.
 import type { DecodeResult, Packet } from './packet.ts';
 
 type FirstFragment = { protocol: number; sourcePort: number; destinationPort: number; decoded: 'packet' | 'carrier' };
@@ -7,14 +7,14 @@ export class Fragments {
   readonly #firsts = new Map<string, FirstFragment>();
   readonly #maxFirsts: number;
 
-  /** Remembers the newest `limit` first fragments. */
+  /** Remembers the newest `maxFirsts` first fragments. */
   constructor(maxFirsts = 4096) {
     this.#maxFirsts = maxFirsts;
   }
 
-  /** Remembers what the first fragment was; returns `decoded`. */
+  /** Remembers the ports of a first fragment; returns `decoded`. */
   rememberFirst(id: number, protocol: number, packet: Packet, decoded: DecodeResult): DecodeResult {
-    // An ICMP error stands for what it quotes, so that its later fragments would pass for answers of that.
+    // An ICMP error counts as a reply in the connection that it quotes; its later fragments must not.
     if ((decoded !== 'packet' && decoded !== 'carrier') || packet.quoted) return decoded;
     const { sourcePort, destinationPort } = packet;
     const key = keyOf(id, protocol, packet);

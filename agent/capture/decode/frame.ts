@@ -1,5 +1,5 @@
-// From a frame of any link type to a packet of a connection.
-// hot, once a packet: allocates nothing but for fragments; make bench-capture, budget replay-vs-nfpcapd
+// Decodes a frame of any supported link type.
+// hot, once a packet: allocates only for fragments; make bench-capture, budget replay-vs-nfpcapd
 import { cooked, cooked2 } from './cooked.ts';
 import { ethernet } from './ethernet.ts';
 import type { Fragments } from './fragments.ts';
@@ -9,8 +9,8 @@ import { linkTypes } from './link-type.ts';
 import type { Bytes, DecodeResult, Packet } from './packet.ts';
 
 /**
- * `start` to `end` is what was captured of the frame, `length` what it was on the wire. A link type that link-type.ts
- * does not know is `unknown-link-type`. Never throws.
+ * The captured bytes of the frame are from `start` to `end`; `length` is its length on the wire. Returns
+ * `unknown-link-type` for a link type that is not in link-type.ts. Never throws.
  */
 export function decodeFrame(
   linkType: number,
@@ -21,7 +21,7 @@ export function decodeFrame(
   fragments: Fragments,
   into: Packet,
 ): DecodeResult {
-  // A file may claim that less was on the wire than it holds.
+  // A file may state a length on the wire that is below the captured length.
   const onWire = Math.max(length, end - start);
   into.clear(onWire);
   const decoded = decodeOuter(linkType, bytes, start, end, fragments, into);
@@ -58,7 +58,7 @@ function decodeOuter(
   }
 }
 
-/** What the tunnel carries, counted without the tunnel's own headers; a tunnel in a tunnel stays a carrier. */
+/** The packet in the tunnel, counted without the tunnel's headers. A tunnel in a tunnel stays a carrier. */
 function decodePayload(
   bytes: Bytes,
   start: number,

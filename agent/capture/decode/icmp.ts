@@ -1,4 +1,5 @@
-// ICMP and ICMPv6 (RFC 792, RFC 4443): an echo is a connection of its own, an error belongs to what it quotes.
+// ICMP and ICMPv6 (RFC 792, RFC 4443): an echo is its own connection, an error belongs to the connection that it
+// quotes.
 import { hasPorts, ICMP, ICMPV6 } from '../../../model/protocol.ts';
 import { FRAGMENT_OFFSET, header4 } from './ip4-header.ts';
 import { chain, header6 } from './ip6-header.ts';
@@ -20,7 +21,7 @@ export function icmp(protocol: number, bytes: Bytes, at: number, end: number, in
   return quoted6(bytes, at + headerBytes, end, into, type === v6.unreachable);
 }
 
-/** The identifier stands for the initiator's port, so that request and reply meet. */
+/** The identifier counts as the initiator's port, so that request and reply are one connection. */
 function echo(protocol: number, type: number, bytes: Bytes, at: number, into: Packet): void {
   const isRequest = type === (protocol === ICMP ? v4.echo : v6.echo);
   if (!isRequest && type !== (protocol === ICMP ? v4.echoReply : v6.echoReply)) return;
@@ -37,7 +38,7 @@ function isError(protocol: number, type: number): boolean {
   );
 }
 
-/** Too big says that a smaller packet would get there. */
+/** "Too big" is not unreachable: a smaller packet would arrive. */
 function isUnreachable4(type: number, code: number): boolean {
   return type === v4.unreachable && code !== codeTooBig4;
 }
@@ -55,14 +56,14 @@ function quoted6(bytes: Bytes, at: number, end: number, into: Packet, unreachabl
   return quotedBody(bytes, chain.at, end, into, unreachable);
 }
 
-/** The packet becomes a reply of the connection whose header the error carries: 8 bytes of it are enough. */
+/** The error becomes a reply in the connection that it quotes. 8 bytes after the quoted IP header are enough. */
 function quotedBody(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): DecodeResult {
   const { protocol } = into;
   const isIcmp = protocol === ICMP || protocol === ICMPV6;
   if ((hasPorts(protocol) || isIcmp) && end - at < headerBytes) return 'corrupt';
   if (hasPorts(protocol)) ports(bytes, at, into);
   if (isIcmp) echo(protocol, bytes[at]!, bytes, at, into);
-  // The carrier's own trouble: what it carried is not quoted far enough to name it.
+  // An error about the tunnel: the quoted bytes end before the packet in the tunnel.
   if (into.tunnels === 'decapsulate' && isTunnel(into)) return 'carrier';
   into.initiator = 'unknown';
   into.swapEnds();

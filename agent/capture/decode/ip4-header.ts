@@ -1,11 +1,11 @@
-// The IPv4 header with options (RFC 791 3.1), of a packet or of one that an ICMP error quotes.
+// The IPv4 header with options (RFC 791 3.1), of a packet or of a quoted packet in an ICMP error.
 import { type Bytes, type Packet, word32 } from './packet.ts';
 
 const MAPPED = 0xffff;
 export const MORE_FRAGMENTS = 0x2000;
 export const FRAGMENT_OFFSET = 0x1fff;
 
-/** Reads addresses and protocol; returns the header's length, 0 where it is none. */
+/** Reads addresses and protocol; returns the header's length, or 0 if it is invalid. */
 export function header4(bytes: Bytes, at: number, end: number, into: Packet): number {
   if (end - at < 20 || bytes[at]! >> 4 !== 4) return 0;
   const length = (bytes[at]! & 15) * 4;

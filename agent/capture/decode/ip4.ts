@@ -8,7 +8,7 @@ export function ip4(bytes: Bytes, at: number, end: number, fragments: Fragments,
   const headerLength = header4(bytes, at, end, into);
   if (headerLength === 0) return 'corrupt';
   const totalLength = word16(bytes, at + 2);
-  // Segmentation offload may leave it 0; Ethernet pads what is shorter than the frame.
+  // 0: segmentation offload. Shorter than the frame: Ethernet padding follows.
   if (totalLength !== 0 && totalLength < headerLength) return 'corrupt';
   const bodyEnd = totalLength === 0 ? end : Math.min(end, at + totalLength);
   const field = word16(bytes, at + 6);

@@ -1,4 +1,4 @@
-// The IPv6 header and the chain of extension headers behind it (RFC 8200), of a packet or of one that an ICMP error quotes.
+// The IPv6 header and its extension headers (RFC 8200), of a packet or of a quoted packet in an ICMP error.
 import { type Bytes, type Packet, word16, word32 } from './packet.ts';
 
 const HOP_BY_HOP = 0;
@@ -7,13 +7,13 @@ const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 const DESTINATION = 60;
 const MOBILITY = 135;
-/** More than any sound packet has: a chain that goes on longer is not followed. */
+/** More than any valid packet has. */
 const maxExtensionHeaders = 16;
 
-/** Where the chain ended; one object is used again for every packet. `at` is -1 where the chain breaks off. */
+/** The end of the extension headers; one object for all packets. `at` is -1 if they are cut off or too many. */
 export const chain = { at: 0, next: 0, fragment: 'none' as 'none' | 'first' | 'later', fragmentId: 0 };
 
-/** Reads addresses and protocol and fills `chain`; false where it is no IPv6 header, or its chain breaks off. */
+/** Reads addresses and protocol and fills `chain`; false if the header or its extensions are invalid. */
 export function header6(bytes: Bytes, at: number, end: number, into: Packet): boolean {
   if (end - at < 40 || bytes[at]! >> 4 !== 6) return false;
   for (let i = 0; i < 4; i++) {
@@ -38,13 +38,13 @@ function followExtensions(bytes: Bytes, first: number, start: number, end: numbe
     if (next === FRAGMENT) {
       const field = word16(bytes, at + 2);
       chain.fragmentId = word32(bytes, at + 4);
-      // Neither an offset nor more to come: an atomic fragment is whole (RFC 6946).
+      // No offset and no more fragments: an atomic fragment, which is a whole packet (RFC 6946).
       chain.fragment = field >> 3 !== 0 ? 'later' : (field & 1) !== 0 ? 'first' : 'none';
     } else if (next === AUTHENTICATION) length = (bytes[at + 1]! + 2) * 4;
     else length = (bytes[at + 1]! + 1) * 8;
     next = bytes[at]!;
     at += length;
-    // RFC 8200 4.5: what follows the header of a later fragment is no header.
+    // In a later fragment, payload follows, not another header (RFC 8200 4.5).
     if (chain.fragment === 'later') break;
   }
   chain.next = next;

@@ -5,7 +5,7 @@ import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts'
 import { transport } from './transport.ts';
 
 const NO_NEXT = 59;
-/** Fragments belong together by addresses and id alone (RFC 8200 4.5), unlike IPv4's. */
+/** Unlike in IPv4, addresses and id alone identify the fragments of a packet (RFC 8200 4.5). */
 const anyProtocol = -1;
 
 export function ip6(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {

@@ -1,4 +1,4 @@
-// The link types that are decoded (https://www.tcpdump.org/linktypes.html).
+// The supported link types (https://www.tcpdump.org/linktypes.html).
 
 export const linkTypes = {
   null: 0,

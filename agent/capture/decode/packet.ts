@@ -1,10 +1,10 @@
-// One packet's headers, decoded. One object is used again for every packet: copy what must stay.
+// The decoded headers of one packet. The object is used again for the next packet, so copy what you keep.
 import type { IgnoredReason, LossReason } from '../../../accounting/reasons.ts';
 
-/** What became of a frame: a packet of a connection, or a reason why it is none. */
+/** The result for a frame: a packet of a connection, or the reason why it is ignored or lost. */
 export type DecodeResult = 'packet' | IgnoredReason | LossReason;
 
-/** `source` and `destination` are those of the connection: an ICMP error stands as a reply of what it quotes. */
+/** `source` and `destination` are ends of the connection: an ICMP error is a reply in the connection that it quotes. */
 export class Packet {
   /** 16 bytes each, as four words in network order; IPv4 is mapped (::ffff:0:0/96). */
   readonly source = new Uint32Array(4);
@@ -12,28 +12,31 @@ export class Packet {
   protocol = 0;
   sourcePort = 0;
   destinationPort = 0;
-  /** Of the frame as it was on the wire. */
+  /** Length of the frame on the wire. */
   bytes = 0;
   tcpFlags = 0;
-  /** TCP sequence number: of a SYN it tells a new connection from a retry. */
+  /** TCP sequence number; that of a SYN distinguishes a new connection from a retry. */
   sequence = 0;
-  /** What a TCP answer acknowledges: of a SYN-ACK or an RST it tells the SYN that it answers. */
+  /** TCP acknowledgement number; that of a SYN-ACK or an RST identifies the SYN that it answers. */
   acknowledged = 0;
-  /** Where the frame itself names the interface that it was seen at; else 0. */
+  /** The interface that the frame names; 0 if it names none. */
   interfaceIndex = 0;
-  /** The packet itself says who began: its source, its destination, or nothing. */
+  /** The end that the packet proves to be the initiator. */
   initiator: 'source' | 'destination' | 'unknown' = 'unknown';
-  /** It is an ICMP error, which stands as a reply of the connection whose header it quotes. */
+  /** It is an ICMP error, which counts as a reply in the connection that it quotes. */
   quoted = false;
-  /** That error says that the connection cannot get there. */
+  /** The ICMP error says that the destination cannot be reached. */
   unreachable = false;
-  /** What a tunnel's packet carries, and where that begins. */
+  /** The kind of packet in a tunnel, and its offset. */
   inner: 'nothing' | 'ethernet' | 'ip' = 'nothing';
   innerAt = 0;
-  /** Where what a DNS server wrote begins and ends; 0 of everything else. */
+  /** Begin and end of a DNS server's payload; `dnsStart` is 0 for all other packets. */
   dnsStart = 0;
   dnsEnd = 0;
-  /** `open`: a tunnel's packet stands for what it carries. `closed`: it is a flow like any other (a pod's own). */
+  /**
+   * `decapsulate`: decode the packet in the tunnel. `opaque`: the outer packet is a flow like any other (a pod's own
+   * tunnel).
+   */
   readonly tunnels: 'decapsulate' | 'opaque';
 
   constructor(tunnels: 'decapsulate' | 'opaque') {
@@ -56,7 +59,7 @@ export class Packet {
     this.dnsStart = 0;
   }
 
-  /** The packet as a reply to what was decoded into it: both ends change places. */
+  /** Turns the packet into a reply. */
   swapEnds(): void {
     for (let i = 0; i < 4; i++) {
       const word = this.source[i]!;
@@ -69,7 +72,7 @@ export class Packet {
   }
 }
 
-/** A buffer that holds a frame: where the frame ends is told beside it. */
+/** A buffer with a frame; the end of the frame is a separate argument. */
 export type Bytes = Uint8Array;
 
 export function word16(bytes: Bytes, at: number): number {

@@ -1,4 +1,4 @@
-// Ports stand at the same place in TCP, UDP and SCTP (RFC 9293, 768, 9260).
+// Ports are at the same offsets in TCP, UDP and SCTP (RFC 9293, 768, 9260).
 import { type Bytes, type Packet, word16 } from './packet.ts';
 
 export function ports(bytes: Bytes, at: number, into: Packet): void {

@@ -1,4 +1,4 @@
-// The SCTP header and the type of its first chunk, which tells who began (RFC 9260 3).
+// The SCTP header and the type of its first chunk, which shows the initiator (RFC 9260 3).
 import type { Bytes, DecodeResult, Packet } from './packet.ts';
 import { ports } from './ports.ts';
 

@@ -1,4 +1,4 @@
-// The TCP header (RFC 9293 3.1): ports, flags, and the sequence number that tells one connection from the next.
+// The TCP header (RFC 9293 3.1): ports, flags, sequence and acknowledgement number.
 import { ACK, RST, SYN } from '../../../model/record.ts';
 import { DNS } from './dns.ts';
 import { type Bytes, type DecodeResult, type Packet, word32 } from './packet.ts';
@@ -17,7 +17,6 @@ export function tcp(bytes: Bytes, at: number, end: number, into: Packet): Decode
   into.tcpFlags = bytes[at + 13]!;
   into.sequence = word32(bytes, at + 4);
   if ((into.tcpFlags & (SYN | RST)) === SYN) into.initiator = (into.tcpFlags & ACK) === 0 ? 'source' : 'destination';
-  // What an answer acknowledges tells the SYN that it answers.
   if ((into.tcpFlags & ACK) !== 0) into.acknowledged = word32(bytes, at + 8);
   return 'packet';
 }

@@ -1,4 +1,4 @@
-// What stands behind the IP header, by its protocol number.
+// Decodes the header after the IP header, by protocol number.
 import { ICMP, ICMPV6, SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import { icmp } from './icmp.ts';
 import type { Bytes, DecodeResult, Packet } from './packet.ts';

@@ -1,4 +1,4 @@
-// What marks a packet as the carrier of another one: its protocol, or the port of its responder.
+// Recognises the outer packet of a tunnel: by its protocol, or by the responder's port.
 import { UDP } from '../../../model/protocol.ts';
 import type { Packet } from './packet.ts';
 
@@ -8,12 +8,12 @@ export const IPV6_IN_IP = 41;
 /** RFC 8926. */
 export const genevePort = 6081;
 
-/** RFC 7348, and Linux's own port from before it. */
+/** The port of RFC 7348, and Linux's default port. */
 export function isVxlanPort(port: number): boolean {
   return port === 4789 || port === 8472;
 }
 
-/** By protocol and port alone: an ICMP error quotes no more of it. */
+/** Checks protocol and port only, because an ICMP error may quote no more. */
 export function isTunnel({ protocol, destinationPort }: Packet): boolean {
   if (protocol === IP_IN_IP || protocol === IPV6_IN_IP) return true;
   return protocol === UDP && (isVxlanPort(destinationPort) || destinationPort === genevePort);

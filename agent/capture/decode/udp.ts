@@ -1,4 +1,4 @@
-// The UDP header (RFC 768), and the tunnels over it: their packet is the carrier of another one.
+// The UDP header (RFC 768), and tunnels over UDP.
 import { DNS } from './dns.ts';
 import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
 import { ports } from './ports.ts';
@@ -22,7 +22,7 @@ export function udp(bytes: Bytes, at: number, end: number, into: Packet): Decode
   return into.destinationPort === genevePort ? geneve(bytes, at + headerBytes, end, into) : 'packet';
 }
 
-/** What does not look like the tunnel of the port is a flow like any other. */
+/** A packet on the port without a VXLAN header is a flow like any other. */
 function vxlan(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < 8 || (bytes[at]! & VXLAN_HAS_ID) === 0) return 'packet';
   into.inner = 'ethernet';

@@ -1,13 +1,13 @@
-// The text of addresses as words of a key. Few addresses stand in many records, so that most texts are there already.
+// The text of addresses that are words of a key. Texts are cached, because few addresses are in many records.
 import { type Address, addressFromBytes } from '../../../model/address.ts';
 
-/** A power of two. An address has one place, and whoever comes to it later takes it. */
+/** A power of two. Each address has one slot; a later address with the same slot replaces it. */
 const cacheSlots = 16_384;
 const cachedKeys = new Uint32Array(cacheSlots * 4);
 const cachedTexts = new Array<Address | undefined>(cacheSlots).fill(undefined);
 const bytes = new Uint8Array(16);
 
-/** hot, twice a record: `key` holds an address of 16 bytes as four words from `at` on. */
+/** hot, twice a record: `key` has an address of 16 bytes as four words from `at` on. */
 export function addressText(key: Uint32Array, at: number): Address {
   const slot = slotOf(key, at);
   const known = cachedTexts[slot];
@@ -29,7 +29,7 @@ function isCachedAt(slot: number, key: Uint32Array, at: number): boolean {
   return true;
 }
 
-/** IPv4 addresses are mapped (::ffff:0:0/96); addressFromBytes would make them dotted as well, later. */
+/** IPv4 addresses are mapped (::ffff:0:0/96); formatting them here is faster than addressFromBytes. */
 function formatAddress(key: Uint32Array, at: number): Address {
   if (key[at] === 0 && key[at + 1] === 0 && key[at + 2] === 0xffff) {
     const word = key[at + 3]!;

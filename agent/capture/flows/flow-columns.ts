@@ -1,8 +1,9 @@
-// Live connections as columns of numbers, and a hash over their keys: a packet of a known connection allocates nothing.
+// Live connections as columns of numbers, with a hash table of their keys. A packet of a known connection allocates
+// nothing.
 
 /** Words of a key: lower end (4), higher end (4), both ports, protocol, interface. */
 export const keyWords = 11;
-/** From one row's key to the next: each has a line of the processor's cache to itself. */
+/** Words from one row's key to the next: each key has its own cache line. */
 export const keyStride = 16;
 
 /** What is known of a connection, as bits of `state`. */
@@ -11,7 +12,7 @@ export const bit = {
   initiatorIsLow: 2,
   initiatorCertain: 4,
   podIsLow: 8,
-  /** Something happened that is told at the next drain. */
+  /** Reported at the next drain. */
   changed: 16,
   ended: 32,
   unreachable: 64,
@@ -20,7 +21,7 @@ export const bit = {
   hasIsn: 256,
   retried: 512,
   synSeen: 1024,
-  /** A record of it went out: what it says of the beginning stands. */
+  /** A record was emitted, so the beginning that it states must not change. */
   reported: 2048,
   /** Seen at no pod's interface. */
   atHost: 4096,
@@ -33,7 +34,6 @@ const firstGrowthRows = 131_072;
 export class FlowColumns {
   capacity = 0;
   key = new Uint32Array(0);
-  /** Signed. */
   hash = new Int32Array(0);
   state = new Uint16Array(0);
   beganUs = new Float64Array(0);
@@ -47,14 +47,17 @@ export class FlowColumns {
   bytesFromHigh = new Float64Array(0);
   flagsFromLow = new Uint8Array(0);
   flagsFromHigh = new Uint8Array(0);
-  /** FIN seen from the lower (1) and the higher end (2), in the whole life. */
+  /** FIN seen from the lower (1) and the higher end (2), since the connection began. */
   closed = new Uint8Array(0);
   isn = new Uint32Array(0);
   synRetries = new Uint16Array(0);
   rttUs = new Uint32Array(0);
-  /** Hash and row in turn, so that most searches fetch one line; row -1 where nothing is. Half of them stay empty. */
+  /**
+   * Pairs of hash and row, so that most searches read one cache line. Row -1: the slot is empty, at least half of them
+   * are.
+   */
   #slots = new Int32Array(16).fill(-1);
-  /** Rows that were in use before. */
+  /** Rows that can be used again. */
   readonly #free: number[] = [];
   #used = 0;
   #rowsEnd = 0;
@@ -68,7 +71,7 @@ export class FlowColumns {
     return this.#rowsEnd;
   }
 
-  /** hot, once a packet. The row of the key in `wanted`, or -1. */
+  /** hot, once a packet. The row with this key, or -1. */
   find(searchKey: Uint32Array, hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
@@ -79,7 +82,7 @@ export class FlowColumns {
     }
   }
 
-  /** A row with the key and everything else zero; -1 where `most` rows are in use. */
+  /** A new row with this key and zeros; -1 if `maxRows` rows are in use. */
   take(searchKey: Uint32Array, hash: number, maxRows: number): number {
     if (this.#used >= maxRows) return -1;
     const row = this.#free.pop() ?? this.#newRow(maxRows);
@@ -92,7 +95,7 @@ export class FlowColumns {
     return row;
   }
 
-  /** Everything but the key begins anew. */
+  /** Clears all but the key. */
   reset(row: number): void {
     this.state[row] = bit.used;
     this.closed[row] = 0;
@@ -137,7 +140,7 @@ export class FlowColumns {
     slots[slot + 1] = row;
   }
 
-  /** Moves what stands behind the gap forward, so that no search ends too early (Knuth, 6.4, algorithm R). */
+  /** Moves later entries into the gap, so that no search ends too early (Knuth, 6.4, algorithm R). */
   #removeSlot(row: number): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
@@ -158,13 +161,12 @@ export class FlowColumns {
     return this.#rowsEnd++;
   }
 
-  /** Half of the slots stay empty. */
   #resizeSlots(length: number): void {
     this.#slots = new Int32Array(length).fill(-1);
     for (let row = 0; row < this.#rowsEnd; row++) if (this.state[row] !== 0) this.#insert(row);
   }
 
-  /** Memory that no row was written to yet costs nothing: what is copied and thrown away again does. */
+  /** The second step is large: memory without written rows costs nothing, but copying does. */
   #grow(maxRows: number): void {
     const before = this.capacity;
     const targetCapacity = before === 0 ? initialRows : Math.max(firstGrowthRows, before * 2);

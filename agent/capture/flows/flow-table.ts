@@ -1,5 +1,5 @@
-// From packets to connection records: one row for each connection at each interface, told when something happens to it
-// and, while it lives on, from time to time (docs/join.md, "One connection").
+// From packets to connection records: one row for each connection at each interface. A row is reported when it is new,
+// changed or ended, and otherwise at an interval (docs/join.md, "One connection").
 import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
@@ -11,21 +11,22 @@ import type { Interval } from './interval.ts';
 import { hashOf } from './key-hash.ts';
 import { recordOf } from './record.ts';
 
-/** `seed` makes the places of keys in the hash unknown to who sends packets. */
+/** A random `seed` prevents senders from choosing packets whose keys collide in the hash table. */
 export type FlowTableOptions = { maxConnections: number; reportEveryUs: number; seed?: number };
 
-/** Where a packet was seen: leaving the pod, towards it, or at a point that is no pod's (a file). */
+/** Where a packet was seen: from the pod, to the pod, or not at a pod's interface (a file). */
 export type PacketDirection = Direction | 'not-at-pod';
 
 const maxRoundTripUs = 3_600_000_000;
 const idleTimeoutUs = { tcp: 300_000_000, other: 60_000_000 };
-/** A closed connection stays so long for what still comes of it: the last ACK, a retransmission. */
+/** A closed connection is kept for its last packets: the last ACK, a retransmission. */
 const lingerUs = 2_000_000;
-/** A SYN that comes again sooner is the same packet seen at a second interface: the first retry waits 1 s (RFC 6298 2.1). */
+/** A SYN repeated sooner than this is the same packet at a second interface: a retry waits 1 s (RFC 6298 2.1). */
 const duplicateSynUs = 100_000;
 /**
- * For so long the first packet that is seen may be an answer: at an interface that was there before, until silence would
- * have ended what began before; at a new one, while what was meant for the pod before it still comes.
+ * For this time after watching began, the first packet of a connection may be an answer. At an interface that existed
+ * before, until every older connection has sent a packet or is idle. At a new interface, while packets for the
+ * address's previous pod may still arrive.
  */
 const uncertainUs = { before: idleTimeoutUs.other, 'while-watching': 1_000_000 };
 
@@ -34,7 +35,7 @@ export class FlowTable {
   readonly #accounting: PacketAccounting;
   readonly #rows = new FlowColumns();
   readonly #searchKey = new Uint32Array(keyWords);
-  /** From when on the first packet seen is the first there was, by interface. */
+  /** By interface: from this time on, the first packet that is seen is the first of its connection. */
   readonly #certainFromUs = new Map<number, number>();
   #endedRecords: ConnectionRecord[] = [];
   readonly #seed: number;
@@ -50,7 +51,7 @@ export class FlowTable {
     return this.#rows.used;
   }
 
-  /** Whether the interface was there before says how far its first packets are to be trusted. */
+  /** `appeared`: whether the interface existed before it was watched, so that connections may have begun unseen. */
   watch(interfaceIndex: number, sinceUs: number, appeared: 'before' | 'while-watching'): void {
     this.#certainFromUs.set(interfaceIndex, sinceUs + uncertainUs[appeared]);
   }
@@ -73,8 +74,8 @@ export class FlowTable {
   }
 
   /**
-   * hot, once a row: what the kernel counted of one connection in one interval (capture/ebpf/layout.ts); of the SYNs in it
-   * all have the same number. make bench-capture, budget drain
+   * hot, once a row: adds the kernel's counters of one connection in one interval (capture/ebpf/layout.ts). All SYNs in
+   * an interval have the same sequence number. make bench-capture, budget drain
    */
   addInterval(interval: Interval): void {
     const rows = this.#rows;
@@ -93,7 +94,7 @@ export class FlowTable {
     this.#countInterval(row, interval);
   }
 
-  /** Ends every connection of the interface; the next drain tells them. */
+  /** Ends every connection of the interface; the next drain reports them. */
   forget(interfaceIndex: number): void {
     this.#certainFromUs.delete(interfaceIndex);
     for (let row = 0; row < this.#rows.rowsEnd; row++) {
@@ -103,7 +104,7 @@ export class FlowTable {
     }
   }
 
-  /** Tells what is due, as agent/capture/source.ts promises it. */
+  /** Emits the records that are due, as CaptureSource.drain describes. */
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): void {
     const rows = this.#rows;
     for (const record of this.#endedRecords) emit(record);
@@ -123,7 +124,7 @@ export class FlowTable {
     }
   }
 
-  /** Ends and tells everything: for the end of a file. */
+  /** Emits all that is not reported yet and removes all rows, at the end of a file. */
   finish(emit: (record: ConnectionRecord) => void): void {
     for (let row = 0; row < this.#rows.rowsEnd; row++) {
       if (this.#rows.state[row] === 0) continue;
@@ -144,7 +145,7 @@ export class FlowTable {
     return nowUs - this.#rows.reportedUs[row]! >= this.#options.reportEveryUs && this.#hasCounts(row);
   }
 
-  /** That it ended was told, and nothing came after it. */
+  /** Its end was reported, and no packet came after that. */
   #isEndReported(row: number): boolean {
     return (this.#rows.state[row]! & (bit.ended | bit.changed)) === bit.ended && !this.#hasCounts(row);
   }
@@ -153,7 +154,7 @@ export class FlowTable {
     return !this.#rows.isEmpty(row);
   }
 
-  /** Puts the canonical key into `#wanted`: the lower end first, so that both directions are one connection. */
+  /** Writes the key into `#searchKey`: the lower end first, so that both directions have the same key. */
   #key(packet: Packet, interfaceIndex: number): number {
     const { source, destination, sourcePort, destinationPort } = packet;
     let order = 0;
@@ -174,7 +175,7 @@ export class FlowTable {
     return hashOf(searchKey, this.#seed);
   }
 
-  /** A SYN on ports that are in use: of the same connection, or of a new one in its place. */
+  /** A SYN on ports that are in use: a repeated SYN, or the beginning of a new connection. */
   #onRepeatedSyn(
     row: number,
     packet: Packet,
@@ -202,7 +203,7 @@ export class FlowTable {
     this.#begin(row, packet, interfaceIndex, direction, timeUs);
   }
 
-  /** It went out before everything that is known of the connection: files are not always in order. */
+  /** It is older than all other packets of the connection: files are not always in order. */
   #isEarlier(row: number, state: number, timeUs: number): boolean {
     return (state & (bit.hasIsn | bit.synSeen | bit.reported)) === 0 && timeUs <= this.#rows.beganUs[row]!;
   }
@@ -258,7 +259,7 @@ export class FlowTable {
     return responderByPort(packet.sourcePort, packet.destinationPort) !== 'source';
   }
 
-  /** Each column that is looked at is one more line to fetch: of a packet in order none that need not be. */
+  /** Every column read is one more cache line, so a packet in order reads as few columns as possible. */
   #countPacket(row: number, packet: Packet, timeUs: number): void {
     const rows = this.#rows;
     let state = rows.state[row]!;
@@ -282,7 +283,7 @@ export class FlowTable {
     rows.state[row] = state;
   }
 
-  /** No packet of the row is later than its last one. */
+  /** The packet is not later than the last one. */
   #countOutOfOrder(row: number, state: number, timeUs: number): void {
     const rows = this.#rows;
     if (timeUs < rows.firstUs[row]!) rows.firstUs[row] = timeUs;
@@ -376,7 +377,7 @@ export class FlowTable {
     const flags = packet.tcpFlags;
     let state = before;
     if ((flags & (SYN | ACK)) === (SYN | ACK) && !fromInitiator && rows.rttUs[row] === 0) {
-      // Of a SYN that was sent again nobody knows which one is answered (Karn).
+      // If the SYN was repeated, it is not known which one is answered (Karn's algorithm).
       if ((state & (bit.synSeen | bit.retried)) === bit.synSeen)
         rows.rttUs[row] = roundTrip(timeUs - rows.beganUs[row]!);
       state |= bit.changed;
@@ -388,7 +389,7 @@ export class FlowTable {
     return state;
   }
 
-  /** Its last record waits for the next drain; those that wait are bounded as the table is. */
+  /** Keeps the last record for the next drain, at most `maxConnections` of them. */
   #finish(row: number): void {
     if (this.#isEndReported(row)) return;
     this.#rows.state[row]! |= bit.ended;
@@ -397,7 +398,7 @@ export class FlowTable {
     else this.#accounting.lost('table-full', record.frames, record.bytes.forward + record.bytes.reverse);
   }
 
-  /** The record of this interval; counters begin anew. */
+  /** The record of this interval; resets its counters. */
   #record(row: number): ConnectionRecord {
     const rows = this.#rows;
     const record = recordOf(rows, row);
@@ -407,10 +408,10 @@ export class FlowTable {
   }
 }
 
-/** As the column takes it: 0 would mean that none is known. */
+/** At least 1, because 0 means unknown. */
 function roundTrip(us: number): number {
   return Math.min(Math.max(1, us), maxRoundTripUs);
 }
 
-/** Stands for the interface where packets come from a file that names none: no link has index 0. */
+/** The interface of packets from a file that names none: no link has index 0. */
 export const fileInterfaceIndex = 0;

@@ -1,10 +1,10 @@
-// Who is the responder of a connection whose beginning was not seen: the side with the port that services have.
+// Guesses the responder of a connection whose beginning was not seen: the side with a port that servers use.
 
 const wellKnownBelow = 1024; // RFC 6335 6, System Ports
-/** Linux's range of ports for initiators begins here (ip_local_port_range). */
+/** Linux takes ports for initiators from here on (ip_local_port_range). */
 const ephemeralFrom = 32768;
 
-/** `unknown` where ports say nothing: then who was seen first counts as the initiator. */
+/** `unknown` if the ports do not decide: then the sender of the first packet counts as the initiator. */
 export function responderByPort(sourcePort: number, destinationPort: number): 'source' | 'destination' | 'unknown' {
   for (const limit of [wellKnownBelow, ephemeralFrom]) {
     const source = sourcePort < limit;

@@ -1,5 +1,5 @@
-// What was counted of one connection at one interface in one interval: how a source in the kernel hands it over. `low` is
-// the end with the lower address, as in the key.
+// The counters of one connection at one interface in one interval, from a source in the kernel. `low` is the end with
+// the lower address, as in the key.
 
 export type Interval = {
   /** Writes the words of the key (flow-columns.ts). */
@@ -19,19 +19,19 @@ export type Interval = {
   readonly lastUs: number;
   readonly firstFromLow: boolean;
   readonly podIsLow: boolean;
-  /** A packet said so: SYN, INIT, echo request, or the answer to one. */
+  /** A packet proves that this end is the initiator: SYN, INIT, echo request, or the answer to one. */
   readonly lowInitiated: boolean;
   readonly highInitiated: boolean;
-  /** A packet that is no ICMP error came from that end. */
+  /** A packet other than an ICMP error came from that end. */
   readonly lowSent: boolean;
   readonly highSent: boolean;
   /** The first packet was an ICMP error that quotes the connection. */
   readonly firstQuoted: boolean;
   readonly unreachable: boolean;
   readonly deliveryUnproven: boolean;
-  /** SYNs without ACK, all with the same number; the number is also known from what a SYN-ACK acknowledges. */
+  /** SYNs without ACK, all with the sequence number `isn`. A SYN-ACK gives `isn` too, by its acknowledgement number. */
   readonly syns: number;
   readonly isn: number;
-  /** Of the first SYN-ACK; 0 where there was none. */
+  /** Time of the first SYN-ACK; 0 if there was none. */
   readonly synackUs: number;
 };

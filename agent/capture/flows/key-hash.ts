@@ -1,9 +1,9 @@
-// The hash of a connection's key: where its row is looked for.
+// The hash of a connection's key.
 import { keyWords } from './flow-columns.ts';
 
 /**
- * hot, once a packet: make bench-capture, budget replay-vs-nfpcapd. Signed, as V8 keeps integers without a box. Two halves
- * of the key are mixed side by side, so that neither waits for the other.
+ * hot, once a packet: make bench-capture, budget replay-vs-nfpcapd. Signed, because V8 keeps such integers without an
+ * object. Two halves of the key are mixed in parallel, so that neither waits for the other.
  */
 export function hashOf(key: Uint32Array, seed: number): number {
   let even = seed;

@@ -1,4 +1,4 @@
-// The record of one connection and interval, from its columns.
+// Makes the record of one connection and interval from its columns.
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { addressText } from './address-text.ts';
 import { bit, type FlowColumns, keyStride } from './flow-columns.ts';

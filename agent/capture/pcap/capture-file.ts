@@ -1,6 +1,5 @@
-// Capture files, packet by packet: pcap and pcapng in both byte orders, micro- and nanoseconds. Reads in pieces, so that
-// a file may be larger than memory. A fault is one Problem; what stands before it is kept, and what stands behind it is
-// looked for.
+// Reads capture files: pcap and pcapng in both byte orders, with micro- and nanoseconds. Reads in chunks, so that a
+// file may be larger than memory. After a fault, which becomes one Problem, reading continues at the next valid packet.
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Problem } from '../../../model/problem.ts';
 import { corruptFile, moreFaults, truncatedFile, unknownFormat, unreadableFile } from '../errors.ts';
@@ -10,12 +9,12 @@ import { PcapngFormat } from './pcapng-format.ts';
 
 export type CaptureFileResult = { packets: number; bytes: number; problems: Problem[] };
 
-/** Small enough to be in the processor's cache when its packets are read. */
+/** Small enough for the processor's cache. */
 const chunkBytes = 512 * 1024;
-/** Faults that are told one by one; the rest is told in one line. */
+/** Faults that are reported one by one; one more line counts the others. */
 const maxProblems = 10;
 
-/** Never throws for what is in the file. `onProgress` gets the bytes read so far, once a piece. */
+/** Never throws because of the file's content. `onProgress` gets the bytes read so far, after each chunk. */
 export async function readCaptureFile(
   path: string,
   onPacket: OnPacket,
@@ -27,7 +26,7 @@ export async function readCaptureFile(
     handle = await open(path);
     await reader.readAll(handle);
   } catch (error) {
-    // What a receiver throws is a fault of ours, not of the file.
+    // An error from `onPacket` is a bug of ours, not a fault of the file.
     if (!(error instanceof Error && 'syscall' in error)) throw error;
     reader.faults.push(unreadableFile(path, error as NodeJS.ErrnoException));
   } finally {
@@ -43,10 +42,10 @@ class CaptureFileReader {
   readonly #onProgress: (bytes: number) => void;
   #format: Format | undefined;
   #chunk = Buffer.allocUnsafe(chunkBytes);
-  /** Bytes of the piece that hold something, and the place of its first in the file. */
+  /** How many bytes of the chunk are in use, and the offset of the first one in the file. */
   #filled = 0;
   #offset = 0;
-  /** Where the fault stands behind which a sound block is looked for. */
+  /** The fault after which the next valid block is not found yet. */
   #openFault: { offset: number; fault: string } | undefined;
   #unreportedFaults = 0;
 
@@ -78,7 +77,10 @@ class CaptureFileReader {
     return { packets: this.#format?.packets ?? 0, bytes: this.#offset, problems };
   }
 
-  /** Reads what the piece holds and leaves the rest at its beginning; returns how many bytes the next block needs. */
+  /**
+   * Reads the whole blocks of the chunk and moves the rest to its beginning. Returns how many bytes the next block
+   * needs.
+   */
   #readBlocks(format: Format, chunkPosition: ChunkPosition): number {
     let at = 0;
     let need = 0;
@@ -109,7 +111,9 @@ class CaptureFileReader {
     return need;
   }
 
-  /** A block that ends beyond the file is cut, but where others stand behind its beginning: then its length is wrong. */
+  /**
+   * A block that ends beyond the file is truncated. But if a valid block follows its beginning, its length is wrong.
+   */
   #faultBeyondEnd(format: Format, at: number, chunkPosition: ChunkPosition): string | undefined {
     if (chunkPosition === 'more' || at >= this.#filled) return undefined;
     const { found } = format.resume(this.#chunk, at + 1, this.#filled, chunkPosition);

@@ -1,6 +1,6 @@
-// The packet socket under a libpcap capture, found among this process's files and bound again: npm `pcap` ends a capture
-// only by a packet that arrives (docs/decisions/0011-npm-pcap.md), and none arrives at an interface that is gone. Bound to
-// the loopback interface, the socket gets one from us.
+// The packet socket of a libpcap capture. npm `pcap` ends a capture only when a packet arrives
+// (docs/decisions/0011-npm-pcap.md), and none arrives at an interface that is gone. So we find the socket among the
+// open files of this process, bind it to the loopback interface, and send it a frame.
 import { readdirSync } from 'node:fs';
 import {
   bindPacketSocket,
@@ -11,13 +11,15 @@ import {
   sendFrame,
 } from '../../../kernel/packet-socket.ts';
 
-/** IEEE 802: for local experiments; no program listens for it. */
+/** EtherType for local experiments (IEEE 802); no program listens for it. */
 const LOCAL_EXPERIMENT = 0x88b5;
 const frameBytes = 60;
 
 let sender = -1;
 
-/** Calls `make`, which opens a packet socket on the interface, and returns that socket too; undefined where none is found. */
+/**
+ * Calls `make`, which opens a packet socket on the interface. Returns that socket too, undefined if it is not found.
+ */
 export function openedSocket<Made>(index: number, make: () => Made): { made: Made; socket: number | undefined } {
   const before = new Set(openFiles());
   const made = make();
@@ -25,7 +27,7 @@ export function openedSocket<Made>(index: number, make: () => Made): { made: Mad
   return { made, socket };
 }
 
-/** False where the kernel refuses: the interface is gone. */
+/** False if the interface is gone. */
 export function bindSocket(socket: number, index: number): boolean {
   return bindPacketSocket(socket, index, ETH_P_ALL) === 0;
 }
@@ -34,7 +36,7 @@ export function bindToLoopback(socket: number): boolean {
   return bindSocket(socket, loopbackIndex);
 }
 
-/** One frame through the loopback interface, where no program reads it. */
+/** Sends one frame that no other program reads through the loopback interface. */
 export function sendThroughLoopback(): void {
   if (sender < 0) sender = openPacketSocket();
   const frame = Buffer.alloc(frameBytes);

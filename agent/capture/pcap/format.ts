@@ -1,8 +1,8 @@
-// What a format of capture files is: it reads whole blocks, and finds the next sound one behind a fault.
+// The interface of a capture file format: it reads whole blocks, and finds the next valid one after a fault.
 
 /**
- * Called for each packet; `bytes` holds it from `start` to `end` and is valid until it returns. `source` is the number
- * of the interface in a file that has several. `timeUs` since 1970.
+ * Called for each packet, which is in `bytes` from `start` to `end`; valid until the call returns. `length` is its
+ * length on the wire, `source` the number of the interface if the file has several, `timeUs` the time since 1970.
  */
 export type OnPacket = (
   bytes: Uint8Array,
@@ -14,27 +14,26 @@ export type OnPacket = (
   timeUs: number,
 ) => void;
 
-/**
- * Where reading a piece of the file came to. `need`: the block at `at` wants so many bytes in all; `fault` says what is
- * wrong with it.
- */
+/** Reading stopped before the block at `at`: it needs `need` bytes in all, or it has a `fault`. */
 export type ReadStep = { at: number; need: number } | { at: number; fault: string };
 
-/** Whether more of the file is to come behind the piece. */
+/** Whether more of the file follows the chunk. */
 export type ChunkPosition = 'last' | 'more';
 
 export type Format = {
   readonly packets: number;
-  /** Reads whole blocks from the piece that begins at `at`. */
+  /** Reads the whole blocks between `at` and `end`. */
   read(bytes: Buffer, at: number, end: number, chunkPosition: ChunkPosition, onPacket: OnPacket): ReadStep;
-  /** The next sound block at or behind `at`. */
+  /** Finds the next valid block at or after `at`. */
   resume(bytes: Buffer, at: number, end: number, chunkPosition: ChunkPosition): Resumed;
 };
 
-/** `at` is where the sound block begins, or how far was looked; to go on from there, `need` bytes are wanted. */
+/**
+ * `at` is the beginning of the valid block. If none is found, the search continues at `at` with at least `need` bytes.
+ */
 export type Resumed = { found: true; at: number } | { found: false; at: number; need: number };
 
-/** Both byte orders at one price: `getUint32` is what V8 reads words by without a call. */
+/** V8 compiles `getUint32` to a plain read in both byte orders. */
 export function wordsOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

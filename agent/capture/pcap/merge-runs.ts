@@ -1,19 +1,19 @@
-// Two captures of one interface, one for each direction, in the order of time: who sent first is the initiator.
+// Merges the captures of both directions of an interface in the order of time. The order decides who is the initiator.
 import type { Packet } from '../decode/packet.ts';
 
-/** Packets of one direction, in order. Those that were handed over are used again. */
+/** Packets of one direction, in order. The objects are used again after the merge. */
 export class PacketRun {
   packets: Packet[] = [];
   timesUs: number[] = [];
 
-  /** 0 where there is none. */
+  /** 0 if there is no packet. */
   lastUs(): number {
     return this.timesUs.at(-1) ?? 0;
   }
 }
 
 /**
- * Hands over the packets of both runs up to `untilUs`, in order; later ones stay. Of the same time, `first` comes first.
+ * Passes on the packets of both runs up to `untilUs`, in order; later ones stay. At equal times, `first` goes first.
  */
 export function mergeRuns(
   first: PacketRun,

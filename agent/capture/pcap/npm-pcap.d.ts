@@ -1,12 +1,12 @@
-// The part of npm `pcap` that is used; the package brings no types for it.
+// Types of the part of npm `pcap` that is used; the package has none.
 declare module 'pcap' {
   export type Binding = {
     /**
-     * Hands over everything that the kernel holds, and returns what libpcap returned last: 0 where nothing is left, a
-     * negative number on error, -2 once a closed capture is given back to the kernel. After that it may not be called.
+     * Reads all packets from the kernel. Returns 0 if none is left, a negative number on error, and -2 after a closed
+     * capture is released. It must not be called after that.
      */
     dispatch(buf: Buffer, header: Buffer): number;
-    /** Called whenever there is something to read. */
+    /** Called when packets can be read. */
     read_callback: (() => void) | undefined;
   };
   export type Session = {

@@ -1,17 +1,17 @@
-// The classic format of libpcap (draft-ietf-opsawg-pcap): a header of 24 bytes, then records.
+// The pcap format (draft-ietf-opsawg-pcap): a header of 24 bytes, then records.
 import { type ChunkPosition, type Format, type OnPacket, type ReadStep, type Resumed, wordsOf } from './format.ts';
 
 const headerBytes = 24;
 const recordBytes = 16;
-/** libpcap's own greatest capture length; a file may name a greater one. */
+/** libpcap's largest capture length; a file may state a larger one. */
 const defaultSnapLength = 262_144;
 const maxSnapLength = 8 * 1024 * 1024;
-/** A frame is no longer than that, with segmentation offload and a large window of it. */
+/** No frame is longer, even with segmentation offload. */
 const maxFrameBytes = 16 * 1024 * 1024;
-/** A record that is further than that from the one before is odd. */
+/** A larger gap between two records is implausible. */
 const maxGapSeconds = 86_400;
 
-/** By the first four bytes, read as little-endian: byte order, and fractions of a second. */
+/** Byte order and time unit by the first four bytes, read as little-endian. */
 const magics = new Map([
   [0xa1b2c3d4, { order: 'little', fractions: 1_000_000 }],
   [0xd4c3b2a1, { order: 'big', fractions: 1_000_000 }],
@@ -56,12 +56,13 @@ export class PcapFormat implements Format {
       const seconds = words.getUint32(at, isLittle);
       const fraction = words.getUint32(at + 4, isLittle);
       const length = words.getUint32(at + 12, isLittle);
-      // It may be odd in a way, as whole files are; but a wrong length leads to where nothing looks like a record.
+      // One implausible field may be valid, and whole files have one. But after a wrong length, no valid record
+      // follows.
       if (this.#implausibleFields(seconds, fraction, captured, length, this.#lastSeconds) > 0) {
         const isLast = next + recordBytes > end;
         if (isLast && chunkPosition === 'more') return { at, need: next + recordBytes - at };
         if (!isLast && this.#implausibleFieldsAt(words, next, seconds) > 1)
-          return { at, fault: 'what stands there is no packet' };
+          return { at, fault: 'no valid packet header' };
       }
       const timeUs = seconds * 1_000_000 + Math.floor(fraction / unit);
       this.#lastSeconds = seconds;
@@ -72,7 +73,7 @@ export class PcapFormat implements Format {
     return { at, need: recordBytes };
   }
 
-  /** A record of about the time of those before it, or, where there was none, one that another record follows. */
+  /** A valid record is close in time to the record before it. If there was none, another record must follow it. */
   resume(bytes: Buffer, start: number, end: number, chunkPosition: ChunkPosition): Resumed {
     const words = wordsOf(bytes);
     for (let at = start; at + recordBytes <= end; at++) {
@@ -91,7 +92,7 @@ export class PcapFormat implements Format {
   #readHeader(words: DataView, at: number): void {
     const snapLength = words.getUint32(at + 16, this.#isLittle);
     this.#maxCaptured = Math.max(defaultSnapLength, Math.min(snapLength, maxSnapLength));
-    // The upper bits tell whether a frame check sequence follows.
+    // The upper bits are about a frame check sequence.
     this.#linkType = words.getUint32(at + 20, this.#isLittle) & 0x0fffffff;
   }
 
@@ -108,7 +109,7 @@ export class PcapFormat implements Format {
     );
   }
 
-  /** In how many ways this is unlike a record of about the time `nearSeconds` (0 where none is known). */
+  /** How many fields are not plausible for a record of about the time `nearSeconds` (0 if unknown). */
   #implausibleFields(seconds: number, fraction: number, captured: number, length: number, nearSeconds: number): number {
     let count = captured === 0 || captured > this.#maxCaptured || length < captured || length > maxFrameBytes ? 1 : 0;
     if (fraction >= this.#fractions) count += 1;

@@ -7,7 +7,7 @@ const OLD_PACKET = 2;
 const SIMPLE_PACKET = 3;
 const ENHANCED_PACKET = 6;
 const BYTE_ORDER = 0x1a2b3c4d;
-/** A block that claims more is no block. */
+/** A longer block is invalid. */
 const maxBlockBytes = 16 * 1024 * 1024;
 const OPTION_RESOLUTION = 9;
 const OPTION_OFFSET = 14;
@@ -18,10 +18,10 @@ export class PcapngFormat implements Format {
   static readonly magic = SECTION;
   packets = 0;
   #isLittle = true;
-  /** Of the piece that is being read. */
+  /** The chunk that is being read. */
   #words: DataView = new DataView(new ArrayBuffer(0));
   #interfaces: Interface[] = [];
-  /** Packets that carry no time (simple packets) get that of the one before. */
+  /** Simple packets have no time; they get that of the packet before. */
   #timeUs = 0;
 
   read(bytes: Buffer, start: number, end: number, _chunkPosition: ChunkPosition, onPacket: OnPacket): ReadStep {
@@ -29,13 +29,13 @@ export class PcapngFormat implements Format {
     let at = start;
     // hot, once a packet: make bench-capture, budget replay-vs-nfpcapd
     while (end - at >= 12) {
-      // A section's type reads the same in both orders.
+      // The type of a section header is the same in both byte orders.
       const type = this.#uint32At(at);
       if (type === SECTION && !this.#beginSection(at + 8)) return { at, fault: 'a section has no byte order' };
       const length = this.#uint32At(at + 4);
       if (!isBlockLength(length)) return { at, fault: `a block claims ${length} bytes` };
       if (at + length > end) return { at, need: length };
-      if (this.#uint32At(at + length - 4) !== length) return { at, fault: 'a block tells two lengths' };
+      if (this.#uint32At(at + length - 4) !== length) return { at, fault: 'a block has two different lengths' };
       const fault = this.#block(type, bytes, at + 8, at + length - 4, onPacket);
       if (fault !== undefined) return { at, fault };
       at += length;
@@ -43,7 +43,7 @@ export class PcapngFormat implements Format {
     return { at, need: 12 };
   }
 
-  /** Blocks begin at multiples of four within the file, but a fault may have moved them. */
+  /** Blocks begin at multiples of four bytes, but after a fault they may not. */
   resume(bytes: Buffer, start: number, end: number, chunkPosition: ChunkPosition): Resumed {
     const words = wordsOf(bytes);
     this.#words = words;
@@ -68,7 +68,7 @@ export class PcapngFormat implements Format {
     return true;
   }
 
-  /** Returns what is wrong with it. */
+  /** Returns the fault of the block, if it has one. */
   #block(type: number, bytes: Buffer, at: number, end: number, onPacket: OnPacket): string | undefined {
     switch (type) {
       case INTERFACE:
@@ -110,7 +110,7 @@ export class PcapngFormat implements Format {
     return parsed;
   }
 
-  /** `at` stands before the time stamp. */
+  /** `at` is the offset of the time stamp. */
   #packet(index: number, bytes: Buffer, at: number, end: number, onPacket: OnPacket): string | undefined {
     const source = this.#interfaces[index];
     if (source === undefined) return `a packet names interface ${index}, which the section does not have`;
@@ -141,7 +141,7 @@ export class PcapngFormat implements Format {
   }
 }
 
-/** The byte order that the mark tells; undefined where it is no mark. */
+/** Reads the byte-order mark; undefined if it is invalid. */
 function isLittleAt(words: DataView, at: number): boolean | undefined {
   if (words.getUint32(at, true) === BYTE_ORDER) return true;
   return words.getUint32(at, false) === BYTE_ORDER ? false : undefined;
@@ -151,7 +151,7 @@ function isBlockLength(length: number): boolean {
   return length >= 12 && length % 4 === 0 && length <= maxBlockBytes;
 }
 
-/** Exact, and without a bigint for the units that are usual: ticks may be nanoseconds and pass 2^53. */
+/** Exact, also for nanoseconds above 2^53; needs no bigint for the usual units. */
 function timeUsOf(high: number, low: number, ticksPerSecond: number): number {
   if (ticksPerSecond === 1_000_000) return high * 4_294_967_296 + low;
   // 2^32 ns are 4,294,967 µs and 296 ns.

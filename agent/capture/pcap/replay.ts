@@ -1,4 +1,4 @@
-// A capture file as connection records, in the order of its time: what `waybill replay` reads.
+// Turns a capture file into connection records, for `waybill replay`.
 import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import type { Problem } from '../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
@@ -12,17 +12,17 @@ import { readCaptureFile } from './capture-file.ts';
 
 export type ReplayOptions = {
   maxConnections: number;
-  /** What DNS servers told whoever asked them; always before the records of the same time. */
+  /** Receives DNS answers, always before the records of the same time. */
   dnsSink: DnsSink;
   onProgress(bytes: number): void;
-  /** Records up to a time of the file; called every so often, and once at its end. */
+  /** Receives the records until `untilUs`, at intervals and once at the end of the file. */
   onRecords(records: ConnectionRecord[], untilUs: number): void;
 };
 
-/** Of the file's time. */
+/** In the file's time. */
 const drainEveryUs = 5_000_000;
 
-/** Every packet of the file is in the books; a packet of a tunnel stands for what it carries. */
+/** Counts every packet of the file in `accounting`. For tunnels, the inner packet is recorded. */
 export async function replayFile(
   path: string,
   accounting: PacketAccounting,
@@ -39,7 +39,7 @@ export async function replayFile(
   return [...read.problems, ...[...replay.unknownLinkTypes].map((linkType) => unknownLinkType(path, linkType))];
 }
 
-/** What changes with each packet stands in fields: captured by a closure, each number would be an object of its own. */
+/** A class, because V8 would make an object of each number that a closure changes. */
 class Replay {
   readonly unknownLinkTypes = new Set<number>();
   readonly #accounting: PacketAccounting;
@@ -48,7 +48,7 @@ class Replay {
   readonly #fragments = new Fragments();
   readonly #packet = new Packet('decapsulate');
   #latestUs = 0;
-  /** A drain is due when a packet is later than this; before the first packet, that it begins. */
+  /** A packet later than this causes a drain; the first packet starts the interval. */
   #drainAfterUs = Number.NEGATIVE_INFINITY;
 
   constructor(accounting: PacketAccounting, options: ReplayOptions) {

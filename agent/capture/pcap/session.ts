@@ -1,5 +1,5 @@
-// One capture of npm `pcap`: one interface, one direction. Makes it ready so that its first packet is not lost, reads it,
-// keeps its books, and gives it back to the kernel (docs/decisions/0011-npm-pcap.md has the reasons).
+// One capture of npm `pcap`: one interface, one direction. Prepares it so that its first packet is not lost, reads it,
+// counts missed packets, and closes it (docs/decisions/0011-npm-pcap.md has the reasons).
 import { createRequire } from 'node:module';
 import type { Binding, default as Pcap, Session } from 'pcap';
 import { linkTypes } from '../decode/link-type.ts';
@@ -7,24 +7,24 @@ import { cannotCapture } from '../errors.ts';
 import type { PodInterface } from '../source.ts';
 import { bindSocket, bindToLoopback, openedSocket, sendThroughLoopback } from './capture-socket.ts';
 
-/** `bytes` holds `captured` bytes of a frame that was `length` long, and is valid until it returns. */
+/** `bytes` has `captured` bytes of a frame of `length` bytes, and is valid until the call returns. */
 export type OnCaptured = (bytes: Uint8Array, captured: number, length: number, timeUs: number) => void;
 
-/** What the kernel counted since this was asked last: packets that it had no room for, and that libpcap passed over. */
+/** Since the last call: `dropped` because the kernel buffer was full, `skipped` by libpcap. */
 export type MissedPackets = { dropped: number; skipped: number };
 
-/** What is let through, as pcap-filter(7) has it, with its direction; how much of a packet is kept, and room for how many. */
+/** `filter`: as in pcap-filter(7), with the direction. `snapLength`: bytes captured of each packet. */
 export type SessionOptions = { filter: string; snapLength: number; bufferBytes: number };
 
 const PCAP_ERROR_BREAK = -2;
 
-/** npm `pcap` leaves its poll handle in libuv's list of handles: were it collected, the list would break. */
+/** npm `pcap` leaves its poll handle in libuv's list; garbage collection of the handle would corrupt that list. */
 const closedBindings: Binding[] = [];
 
 const require = createRequire(import.meta.url);
 let loaded: typeof Pcap | undefined;
 
-/** Loads it, with libpcap: an agent that has a program in the kernel does without. Throws where it cannot be had. */
+/** Loads npm `pcap` and libpcap on first use: the sources ebpf and tap do not need them. Throws if they are missing. */
 export function npmPcap(): typeof Pcap {
   if (loaded !== undefined) return loaded;
   loaded = require('pcap') as typeof Pcap;
@@ -40,10 +40,10 @@ export class PcapSession {
   #reported = { received: 0, dropped: 0, skipped: 0 };
   #listening = false;
 
-  /** `readable` is called whenever there is something to read. Throws a ProblemError where the kernel refuses. */
+  /** `onReadable` is called when packets can be read. Throws a ProblemError if the kernel refuses. */
   constructor(link: PodInterface, options: SessionOptions, onCaptured: OnCaptured, onReadable: () => void) {
     const { made, socket } = open(link, options);
-    if (socket === undefined) throw cannotCapture(link.name, 'the socket of the capture is not found');
+    if (socket === undefined) throw cannotCapture(link.name, 'cannot find the socket of the capture');
     this.#session = made;
     this.#socket = socket;
     this.linkType = made.link_type === 'LINKTYPE_ETHERNET' ? linkTypes.ethernet : linkTypes.raw;
@@ -65,13 +65,16 @@ export class PcapSession {
     this.#reported.received = made.stats().ps_recv;
   }
 
-  /** Hands over everything that the kernel holds. */
+  /** Reads all packets that the kernel has. */
   read(): void {
     const { session, buf, header } = this.#session;
     session.dispatch(buf, header);
   }
 
-  /** To be asked before reading and settled after it, so that what came in meanwhile is not taken for lost. */
+  /**
+   * Read these before reading packets, and pass them to missedSince after that: packets that arrive meanwhile are not
+   * lost.
+   */
   counters(): { received: number; dropped: number } {
     const { ps_recv: received, ps_drop: dropped } = this.#session.stats();
     return { received, dropped };
@@ -79,7 +82,7 @@ export class PcapSession {
 
   missedSince({ received, dropped }: { received: number; dropped: number }): MissedPackets {
     const reported = this.#reported;
-    // libpcap's counters are of 32 bits, and what was received holds what was dropped.
+    // libpcap's counters have 32 bits, and `received` includes `dropped`.
     const sinceStart = (received - reported.received) >>> 0;
     const newlyDropped = (dropped - reported.dropped) >>> 0;
     reported.dropped = dropped;
@@ -88,7 +91,7 @@ export class PcapSession {
     return { dropped: newlyDropped, skipped };
   }
 
-  /** False where it could not be done yet; else the capture may not be used any more. */
+  /** Returns false if it must be tried again. After true, the capture must not be used. */
   tryClose(): boolean {
     const { session, buf, header } = this.#session;
     this.#listening = false;
@@ -98,14 +101,14 @@ export class PcapSession {
     if (session.dispatch(buf, header) !== PCAP_ERROR_BREAK) return false;
     session.read_callback = undefined;
     closedBindings.push(session);
-    // What npm `pcap` still calls once after opening must not reach what is closed.
+    // npm `pcap` calls dispatch once more after opening; that call must not reach the closed capture.
     this.#session.session = { dispatch: () => 0, read_callback: undefined };
     return true;
   }
 
   /**
-   * libpcap filters the first packet of a capture by itself, where it does not know its direction, and passes it over.
-   * So the first is one of ours. False where the interface is gone.
+   * libpcap skips the first packet of a capture: it filters that packet in user space and does not know its direction.
+   * So we send the first packet. Returns false if the interface is gone.
    */
   #makeReady(index: number): boolean {
     if (bindToLoopback(this.#socket)) sendThroughLoopback();
@@ -123,7 +126,7 @@ function open(link: PodInterface, { filter, snapLength, bufferBytes }: SessionOp
         promiscuous: false,
         snap_length: snapLength,
         buffer_size: bufferBytes,
-        buffer_timeout: 0, // immediate: what the kernel saw can be read at once
+        buffer_timeout: 0, // immediate: packets can be read as soon as they arrive
       }),
     );
   } catch (error) {

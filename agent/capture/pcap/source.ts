@@ -1,6 +1,6 @@
-// Live capture by libpcap (npm `pcap`): two captures on each pod interface, one for each direction, since libpcap tells
-// the direction of a packet only by what its filter lets through. Seen from the host side of the veth, inbound is what
-// leaves the pod. A third capture is for what DNS servers told the pod, which is longer than headers.
+// Live capture by libpcap (npm `pcap`). Each pod interface has two captures, one for each direction, because only
+// libpcap's filter knows the direction of a packet. At the host side of the veth, inbound packets come from the pod. A
+// third capture reads DNS answers, which are longer than headers.
 import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { removeLeftoverFilters } from '../clsact.ts';
@@ -14,7 +14,7 @@ import { type Visibility, VisibilityTracker } from '../visibility.ts';
 import { mergeRuns, PacketRun } from './merge-runs.ts';
 import { npmPcap, PcapSession, type SessionOptions } from './session.ts';
 
-/** `bufferBytes` is of each interface, for both directions together. */
+/** `bufferBytes`: for each interface, both directions together. */
 export type LiveOptions = FlowTableOptions & { bufferBytes: number; nowUs: () => number };
 
 type DirectionCapture = { session: PcapSession; run: PacketRun };
@@ -23,11 +23,11 @@ type WatchedInterface = { link: PodInterface; dnsSession: PcapSession | undefine
   DirectionCapture
 >;
 
-/** Ethernet with two tags, IPv6 with extensions, and what an ICMP error quotes. */
+/** Enough for Ethernet with two tags, IPv6 with extensions, and the quoted packet of an ICMP error. */
 const headerBytes = 256;
 /**
- * What DNS over UDP fits in without fragments, and then some. The frame of ours by which a capture is begun and ended
- * (capture-socket.ts) must come through too.
+ * 2,048 bytes are enough for DNS over UDP without fragments. The filter must also pass our own frame, which starts and
+ * ends a capture (capture-socket.ts).
  */
 const dnsSessionOptions: SessionOptions = {
   filter: 'outbound and (src port 53 or ether proto 0x88b5)',
@@ -35,7 +35,7 @@ const dnsSessionOptions: SessionOptions = {
   bufferBytes: 256 * 1024,
 };
 
-/** So many packets of a direction wait at most for the other direction to be read. */
+/** Packets of one direction that may wait until the other direction is read. */
 const maxWaiting = 4096;
 
 export class PcapSource implements CaptureSource {
@@ -48,14 +48,14 @@ export class PcapSource implements CaptureSource {
   readonly #visibilityTracker = new VisibilityTracker();
   readonly #fragments = new Fragments();
   readonly #dnsSink: DnsSink | undefined;
-  /** Of the third capture, whose packets the others have counted: of its own, so that nothing of them is disturbed. */
+  /** Separate objects for the DNS capture. Its packets are counted by the other captures. */
   readonly #dnsPacket = new Packet('opaque');
   readonly #dnsFragments = new Fragments(0);
-  /** Packets that wait for nothing, to be used again. */
+  /** Packet objects that can be used again. */
   readonly #freePackets: Packet[] = [];
   #closing: PcapSession[] = [];
 
-  /** Without `names` nothing but headers is ever read. */
+  /** Without `dnsSink`, only headers are read. */
   constructor(options: LiveOptions, accounting: PacketAccounting, dnsSink?: DnsSink) {
     npmPcap();
     this.#options = options;
@@ -100,7 +100,7 @@ export class PcapSource implements CaptureSource {
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): number {
     for (const watched of this.#watched.values()) {
       this.#readCounted(watched);
-      // After them: an answer is read before the connection that follows it is told.
+      // Before the records are emitted: a DNS answer must precede the connection that it leads to.
       watched.dnsSession?.read();
     }
     this.#table.drain(nowUs, (record) => {
@@ -137,7 +137,7 @@ export class PcapSource implements CaptureSource {
     return side;
   }
 
-  /** On other links than Ethernet no frame of ours would come through. */
+  /** Only on Ethernet links, because the filter cannot pass our own frame on others. */
   #openDns(link: PodInterface, linkType: number): PcapSession | undefined {
     const dnsSink = this.#dnsSink;
     if (dnsSink === undefined || linkType !== linkTypes.ethernet) return undefined;
@@ -192,8 +192,8 @@ export class PcapSource implements CaptureSource {
   }
 
   /**
-   * Both directions, and the first once more: nothing that came before the last packet of the second reading is unread
-   * then. What the third reading brings after that waits for the next time.
+   * Reads from-pod, to-pod, and from-pod again. After that, all packets up to the last packet of the second reading are
+   * read. Later packets of the third reading wait until the next call.
    */
   #read(watched: WatchedInterface): void {
     const { 'from-pod': fromPod, 'to-pod': toPod } = watched;

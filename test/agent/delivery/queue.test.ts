@@ -8,7 +8,7 @@ function records(count: number) {
   return Array.from({ length: count }, (_, i) => record({ initiatorPort: 1000 + i }));
 }
 
-t.test('a drain is cut into batches, and only the last of them covers its time', async (t) => {
+t.test('a drain is split into batches, and only the last one covers its time', async (t) => {
   const queue = new BatchQueue(new PacketAccounting(), { maxBatchRecords: 4, maxQueuedRecords: 100 });
   queue.enqueue(records(3), [], t0);
   queue.enqueue(records(9), [], t0 + 5);
@@ -24,7 +24,7 @@ t.test('a drain is cut into batches, and only the last of them covers its time',
   );
 });
 
-t.test('what is acknowledged is stored, what is refused is lost', async (t) => {
+t.test('packets of acknowledged batches are stored, those of refused ones are lost', async (t) => {
   const accounting = new PacketAccounting();
   const each = record();
   const bytes = each.bytes.forward + each.bytes.reverse;
@@ -40,7 +40,7 @@ t.test('what is acknowledged is stored, what is refused is lost', async (t) => {
   t.same(queue.unacknowledged, { batches: 1, records: 1 });
 });
 
-t.test('what overflows is counted as lost, oldest first', async (t) => {
+t.test('above maxQueuedRecords, the oldest batch is dropped and counted as lost', async (t) => {
   const accounting = new PacketAccounting();
   accounting.seen(6, 6 * 60);
   const queue = new BatchQueue(accounting, { maxBatchRecords: 2, maxQueuedRecords: 4 });
@@ -52,7 +52,7 @@ t.test('what overflows is counted as lost, oldest first', async (t) => {
   t.same(accounting.snapshot().lost, { 'queue-full': 2 });
 });
 
-t.test('names go with the first batch of their drain, or alone, and are held as long as records are', async (t) => {
+t.test('names are in the first batch of their drain, or alone, and count as records for the limits', async (t) => {
   const names = [1, 2].map((last) => ({ name: 'a', address: ip(`192.0.2.${last}`), atUs: t0, ttlSeconds: 9 }));
   const queue = new BatchQueue(new PacketAccounting(), { maxBatchRecords: 2, maxQueuedRecords: 6 });
   queue.enqueue(records(3), names, t0);
@@ -67,7 +67,7 @@ t.test('names go with the first batch of their drain, or alone, and are held as 
       [1, 0, 0],
       [0, 2, 2],
     ],
-    'the first batch, of two records and two names, made room',
+    'the first batch, with two records and two names, was dropped',
   );
   queue.acknowledge(2);
   queue.acknowledge(3);

@@ -48,7 +48,7 @@ async function scene(t: Test) {
   await makeCertificates({ folder, nodes: ['n1'], servers: ['localhost'], days: 1, overwrite: false });
   const first = await collector(folder, 'localhost:0');
   const queue = new BatchQueue(new PacketAccounting(), { maxBatchRecords: 100, maxQueuedRecords: 100 });
-  let taken = 0;
+  let connections = 0;
   const stream = new CollectorStream(
     {
       node: 'n1',
@@ -62,17 +62,17 @@ async function scene(t: Test) {
       nowUs: () => t0,
       state: () => state,
       onConnected: () => {
-        taken += 1;
+        connections += 1;
       },
     },
     queue,
     log,
   );
   t.teardown(() => stream.close(0));
-  return { folder, first, queue, stream, taken: () => taken };
+  return { folder, first, queue, stream, connections: () => connections };
 }
 
-t.test('names come with the records of their batch and are acknowledged with them', async (t) => {
+t.test('names arrive with the records of their batch and are acknowledged with them', async (t) => {
   const { first, queue, stream } = await scene(t);
   t.teardown(() => first.stop());
   const names = [{ name: 'www.example', address: ip('203.0.113.9'), atUs: t0, ttlSeconds: 300 }];
@@ -91,22 +91,22 @@ t.test('names come with the records of their batch and are acknowledged with the
   );
 });
 
-t.test('it says that a collector has taken it in once for each stream: the next one may know nothing', async (t) => {
-  const { folder, first, stream, taken } = await scene(t);
-  await until('the first takes it in', () => taken() === 1);
+t.test('onConnected is called once for each stream, because the collector may have restarted', async (t) => {
+  const { folder, first, stream, connections } = await scene(t);
+  await until('the first collector accepts the stream', () => connections() === 1);
   stream.flush();
   stream.flush();
   await first.stop();
   const second = await collector(folder, `localhost:${first.port}`);
   t.teardown(() => second.stop());
-  await until('the second takes it in', () => taken() === 2);
-  t.equal(taken(), 2);
+  await until('the second collector accepts the stream', () => connections() === 2);
+  t.equal(connections(), 2);
 });
 
-type Line = { why: string; fix: string };
+type Line = { msg: string; address: string; reason: string; fix: string };
 
-/** An agent's stream, and what it logs. */
-function telling(t: Test, node: string, port: number, tls: TlsCredentials): Line[] {
+/** Opens an agent's stream; returns the lines that it logs. */
+function linesLogged(t: Test, node: string, port: number, tls: TlsCredentials): Line[] {
   const lines: Line[] = [];
   const stream = new CollectorStream(
     {
@@ -116,7 +116,7 @@ function telling(t: Test, node: string, port: number, tls: TlsCredentials): Line
       tls,
       nowUs: () => t0,
       state: () => state,
-      onConnected: () => t.fail('it is not taken in'),
+      onConnected: () => t.fail('the collector must refuse the stream'),
     },
     new BatchQueue(new PacketAccounting(), { maxBatchRecords: 100, maxQueuedRecords: 100 }),
     pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) }),
@@ -125,7 +125,7 @@ function telling(t: Test, node: string, port: number, tls: TlsCredentials): Line
   return lines;
 }
 
-t.test('an agent with the certificate of another node is refused, and says so once', async (t) => {
+t.test('an agent with the certificate of another node is refused, and logs it once', async (t) => {
   const { folder, first } = await scene(t);
   t.teardown(() => first.stop());
   const tls = readTlsCredentials({
@@ -133,15 +133,16 @@ t.test('an agent with the certificate of another node is refused, and says so on
     cert: `${folder}/agent-n1.crt`,
     key: `${folder}/agent-n1.key`,
   });
-  const lines = telling(t, 'n2', first.port, tls);
-  await until('it is refused again and again', () => first.streamsRefused() >= 3);
-  const fix = 'give the certificate of this node (tls.cert, tls.key)';
-  t.match(lines, [{ why: 'the certificate names node n1', fix }]);
+  const lines = linesLogged(t, 'n2', first.port, tls);
+  await until('it is refused three times', () => first.streamsRefused() >= 3);
+  const fix = 'set tls.cert and tls.key to the certificate of this node';
+  const msg = 'collector unreachable, retrying';
+  t.match(lines, [{ msg, address: `localhost:${first.port}`, reason: 'the certificate names node n1', fix }]);
   t.equal(lines.length, 1);
   t.same(first.joined, []);
 });
 
-t.test('an agent of another authority says so once, whatever time gRPC puts into its reason', async (t) => {
+t.test('an agent with a certificate of another authority logs it once, although gRPC’s text changes', async (t) => {
   const folder = t.testdir({ other: {} });
   const made = { nodes: ['n1'], servers: ['localhost'], days: 1, overwrite: false };
   await makeCertificates({ ...made, folder });
@@ -161,8 +162,8 @@ t.test('an agent of another authority says so once, whatever time gRPC puts into
   await once(server.listen(0, 'localhost'), 'listening');
   t.teardown(() => server.close());
   const tls = { ca: of('ca.crt'), cert: of('other/agent-n1.crt'), key: of('other/agent-n1.key') };
-  const lines = telling(t, 'n1', (server.address() as AddressInfo).port, tls);
-  await until('it tried again and again', () => attempts >= 4);
-  t.match(lines, [{ why: /^it hung up, as it does on a certificate/, fix: /^give tls\.cert and tls\.key/ }]);
+  const lines = linesLogged(t, 'n1', (server.address() as AddressInfo).port, tls);
+  await until('it has tried four times', () => attempts >= 4);
+  t.match(lines, [{ reason: /^the collector closed the connection, as it does/, fix: /^set tls\.cert and tls\.key/ }]);
   t.equal(lines.length, 1);
 });

@@ -8,33 +8,33 @@ function names(links: readonly object[], ...routes: object[][]): string[] {
   return podLinksOf(JSON.stringify(links), shown, 5).map((link) => link.name);
 }
 
-t.test('a veth or netkit that is up and whose peer stands in another namespace leads to a pod', async (t) => {
+t.test('a veth or netkit link that is up leads to a pod if its peer is in another namespace', async (t) => {
   t.same(podLinksOf(JSON.stringify([veth(7)]), ['[]', '[]'], 5), [
     { index: 7, name: 'veth7', netnsid: 7, appearedUs: 5 },
   ]);
-  t.same(names([veth(7, { link_netnsid: 0 })]), ['veth7'], 'the namespace that is known as 0 is one too');
+  t.same(names([veth(7, { link_netnsid: 0 })]), ['veth7'], 'the namespace id 0 is valid');
   t.same(names([veth(7, { ifname: 'lxc1234', linkinfo: { info_kind: 'netkit' } })]), ['lxc1234'], 'whatever its name');
 });
 
-t.test('other links lead to none', async (t) => {
+t.test('other links lead to no pod', async (t) => {
   const { link_netnsid: _, ...here } = veth(8);
   const { linkinfo: __, ...physical } = veth(9);
-  t.same(names([here]), [], 'its peer stands in our own namespace');
+  t.same(names([here]), [], 'its peer is in our own namespace');
   t.same(names([physical]), [], 'no kind');
   t.same(names([veth(7, { linkinfo: { info_kind: 'macvlan' } })]), []);
   t.same(names([veth(7, { flags: ['BROADCAST'] })]), [], 'down');
-  t.same(names([{}, { ifindex: 3 }]), [], 'what ip leaves out of a list');
+  t.same(names([{}, { ifindex: 3 }]), [], 'entries with missing fields');
 });
 
-t.test('an uplink leads to no pod, though it may be a veth where the node itself is a container', async (t) => {
+t.test('an uplink leads to no pod, even if it is a veth because the node is a container', async (t) => {
   const links = [veth(7), veth(8), veth(9), veth(10)];
   const route = (dev: string) => ({ dst: 'default', gateway: '192.0.2.1', dev });
   t.same(names(links, [route('veth8')], []), ['veth7', 'veth9', 'veth10']);
   const several = { dst: 'default', nexthops: [{ dev: 'veth9' }, { dev: 'veth10' }] };
-  t.same(names(links, [route('veth8')], [several]), ['veth7'], 'IPv6 by two ways');
+  t.same(names(links, [route('veth8')], [several]), ['veth7'], 'an IPv6 default route with two next hops');
 });
 
-t.test('start resolves when every link that is there was told, as one that was there before', async (t) => {
+t.test('start resolves after all existing links are reported, with appearedUs 0', async (t) => {
   const { pods, reported, appeared } = linkScene(veth(7), veth(8));
   await pods.start();
   t.same(reported, ['+7', '+8']);
@@ -45,7 +45,7 @@ t.test('start resolves when every link that is there was told, as one that was t
   pods.stop();
 });
 
-t.test('a change that the monitor tells is looked at: what came and what went is told once', async (t) => {
+t.test('after a change by the monitor, new and gone links are reported once', async (t) => {
   const { pods, reader, clock, reported, appeared, settled } = linkScene(veth(7));
   await pods.start();
   reader.links = [veth(8)];
@@ -56,7 +56,7 @@ t.test('a change that the monitor tells is looked at: what came and what went is
   pods.stop();
 });
 
-t.test('a link that is not up yet is told when it is, and one that goes down is gone', async (t) => {
+t.test('a link is reported when it is up, and as gone when it is down', async (t) => {
   const { pods, reader, reported, settled } = linkScene(veth(7, { flags: [] }));
   await pods.start();
   t.same(reported, []);
@@ -69,28 +69,31 @@ t.test('a link that is not up yet is told when it is, and one that goes down is 
   pods.stop();
 });
 
-t.test('a link that cannot be watched is told again at every look until it can, as first seen', async (t) => {
-  const { pods, reader, clock, reported, appeared, refused, settled } = linkScene(veth(7));
-  refused.add(8);
-  await pods.start();
-  reader.links = [veth(7), veth(8)];
-  clock.advance(10_000);
-  await settled();
-  const firstUs = clock.nowUs();
-  t.same([...new Set(reported)], ['+7', '+8', '?8']);
-  refused.delete(8);
-  reported.length = appeared.length = 0;
-  clock.advance(10_000);
-  await settled();
-  t.same(reported, ['?8'], 'watched: not told any more');
-  t.equal(appeared[0]!.appearedUs, firstUs);
-  reader.links = [veth(7)];
-  await settled();
-  t.same(reported, ['?8', '-8']);
-  pods.stop();
-});
+t.test(
+  'a link that cannot be watched is reported at each check until it can, with the time it was first seen',
+  async (t) => {
+    const { pods, reader, clock, reported, appeared, refused, settled } = linkScene(veth(7));
+    refused.add(8);
+    await pods.start();
+    reader.links = [veth(7), veth(8)];
+    clock.advance(10_000);
+    await settled();
+    const firstUs = clock.nowUs();
+    t.same([...new Set(reported)], ['+7', '+8', '?8']);
+    refused.delete(8);
+    reported.length = appeared.length = 0;
+    clock.advance(10_000);
+    await settled();
+    t.same(reported, ['?8'], 'watched, so not reported again');
+    t.equal(appeared[0]!.appearedUs, firstUs);
+    reader.links = [veth(7)];
+    await settled();
+    t.same(reported, ['?8', '-8']);
+    pods.stop();
+  },
+);
 
-t.test('a link that could never be watched is gone like any other', async (t) => {
+t.test('a link that was never watched is reported as gone too', async (t) => {
   const { pods, reader, reported, refused, settled } = linkScene(veth(7));
   refused.add(7);
   await pods.start();
@@ -100,7 +103,7 @@ t.test('a link that could never be watched is gone like any other', async (t) =>
   pods.stop();
 });
 
-t.test('changes during a look are looked at once more, however many there were', async (t) => {
+t.test('any number of changes during a check cause one more check', async (t) => {
   const { pods, reader, reported, settled } = linkScene(veth(7));
   const { promise, resolve } = Promise.withResolvers<void>();
   reader.gates = [promise];
@@ -116,7 +119,7 @@ t.test('changes during a look are looked at once more, however many there were',
   pods.stop();
 });
 
-t.test('what the monitor missed is found by a look every 10 s', async (t) => {
+t.test('a check every 10 s finds changes that the monitor missed', async (t) => {
   const { pods, reader, clock, reported, settled } = linkScene(veth(7));
   await pods.start();
   reader.links = [];
@@ -132,34 +135,34 @@ t.test('what the monitor missed is found by a look every 10 s', async (t) => {
   pods.stop();
 });
 
-t.test('many that come at once are told one in a turn: what else is to do is done in between', async (t) => {
+t.test('many new links are reported one by one, so that other work runs in between', async (t) => {
   const { pods, reported } = linkScene(...Array.from({ length: 20 }, (_, i) => veth(i + 1)));
-  const toldBefore: number[] = [];
+  const reportedBefore: number[] = [];
   const note = () => {
-    toldBefore.push(reported.length);
+    reportedBefore.push(reported.length);
     if (reported.length < 20) setImmediate(note);
   };
   setImmediate(note);
   await pods.start();
-  const steps = toldBefore.map((count, i) => count - (toldBefore[i - 1] ?? 0));
-  t.ok(Math.max(...steps) <= 1, `told before each turn: ${toldBefore}`);
+  const steps = reportedBefore.map((count, i) => count - (reportedBefore[i - 1] ?? 0));
+  t.ok(Math.max(...steps) <= 1, `reported before each turn: ${reportedBefore}`);
   pods.stop();
 });
 
-t.test('a listing that fails is warned of and changes nothing; the next one goes on', async (t) => {
+t.test('a failed listing is logged and changes nothing, and the next one succeeds', async (t) => {
   const { pods, reader, reported, warned, settled } = linkScene(veth(7));
   await pods.start();
   reader.links = [];
   reader.gates = [Promise.reject(new Error('ip is gone'))];
   await pods.refresh();
   t.same(reported, ['+7']);
-  matchEach(t, warned, [/^links cannot be listed/]);
+  matchEach(t, warned, [/^cannot list links, retrying/]);
   await settled();
   t.same(reported, ['+7', '-7']);
   pods.stop();
 });
 
-t.test('links of the first listing that works were there before, also where one failed', async (t) => {
+t.test('links of the first successful listing get appearedUs 0, even after a failed one', async (t) => {
   const { pods, reader, appeared } = linkScene(veth(7));
   reader.gates = [Promise.reject(new Error('not yet'))];
   await pods.start();
@@ -169,14 +172,14 @@ t.test('links of the first listing that works were there before, also where one 
   pods.stop();
 });
 
-t.test('a monitor that ends is warned of and begun again after a second, one for one', async (t) => {
+t.test('a monitor that exits is logged once and started again after a second', async (t) => {
   const { pods, reader, clock, warned, reported, settled } = linkScene(veth(7));
   await pods.start();
   for (let round = 1; round <= 4; round++) {
     const { ended } = reader.monitors.at(-1)!;
     ended('spawn ip ENOENT');
     ended('exit code -2');
-    t.equal(warned.length, round, 'a program that cannot be started tells it twice');
+    t.equal(warned.length, round, 'one warning, although a program that cannot be started reports two events');
     clock.advance(999);
     t.equal(reader.monitors.length, round);
     clock.advance(1);
@@ -189,7 +192,7 @@ t.test('a monitor that ends is warned of and begun again after a second, one for
   pods.stop();
 });
 
-t.test('nothing is told or begun after stop', async (t) => {
+t.test('nothing is reported or started after stop', async (t) => {
   const { pods, reader, clock, reported, warned, settled } = linkScene(veth(7));
   await pods.start();
   const { promise, resolve } = Promise.withResolvers<void>();

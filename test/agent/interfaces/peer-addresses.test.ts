@@ -11,7 +11,7 @@ function newAddress(family: number, scope: number, ...attributes: [type: number,
   return Buffer.from([family, 24, 0, scope, 1, 0, 0, 0, ...bytes]);
 }
 
-t.test('an address of the interface is its own, also on a point-to-point link', async (t) => {
+t.test('the address is the interface’s own, also on a point-to-point link', async (t) => {
   t.equal(globalAddressOf(newAddress(inet, universe, [address, [10, 0, 0, 7]])), '10.0.0.7');
   const [peer, own]: [number, number[]][] = [
     [address, [10, 0, 0, 9]],
@@ -22,7 +22,7 @@ t.test('an address of the interface is its own, also on a point-to-point link', 
   t.equal(globalAddressOf(newAddress(inet6, universe, [address, [0xfd, ...Array(14).fill(0), 7]])), 'fd00::7');
 });
 
-t.test('addresses of another scope or family, or without a whole address, are left out', async (t) => {
+t.test('addresses of another scope or family, and incomplete ones, are ignored', async (t) => {
   t.equal(globalAddressOf(newAddress(inet6, link, [address, [0xfe, 0x80, ...Array(13).fill(0), 7]])), undefined);
   t.equal(globalAddressOf(newAddress(28, universe, [address, [10, 0, 0, 7]])), undefined);
   t.equal(globalAddressOf(newAddress(inet, universe, [address, [10, 0]])), undefined);

@@ -20,17 +20,17 @@ function scene() {
     nodeAddresses: () => [],
     accounting: () => noPackets,
   });
-  return { table, state, visible: visibility };
+  return { table, state, visibility };
 }
 
-t.test('what cannot be watched is told by name, beside what is, until it can or is gone', async (t) => {
+t.test('interfaces that cannot be watched are reported by name, until they are watched or gone', async (t) => {
   const { table, state } = scene();
   const stateAt = (nowUs: number) => {
     const { interfaces, notWatched } = state.at(nowUs);
     return [interfaces.map(({ name, watchedSinceUs }) => [name, watchedSinceUs]), notWatched];
   };
   table.appeared(link(7), second);
-  for (const index of [9, 8]) t.ok(table.markUnwatched(link(index), 'EPERM'), 'news');
+  for (const index of [9, 8]) t.ok(table.markUnwatched(link(index), 'EPERM'), 'new');
   t.same(stateAt(second), [[['veth7', second]], ['veth8', 'veth9']]);
   table.appeared(link(8), 5 * second);
   t.same(stateAt(5 * second), [
@@ -44,7 +44,7 @@ t.test('what cannot be watched is told by name, beside what is, until it can or 
   t.same(stateAt(6 * second)[1], []);
 });
 
-t.test('that it is refused again for the same reason is no news, and nothing is sent for it', async (t) => {
+t.test('a repeated failure with the same reason changes no state, so nothing is sent', async (t) => {
   const { table, state } = scene();
   table.markUnwatched(link(8), 'EPERM');
   const before = state.at(second);
@@ -54,17 +54,21 @@ t.test('that it is refused again for the same reason is no news, and nothing is 
   t.not(state.at(second + 2), before);
 });
 
-t.test('after a gap it is watched since its end: silence before that proves nothing', async (t) => {
-  const { table, visible: visibility } = scene();
+t.test('gapFreeSinceUs is the end of the last gap', async (t) => {
+  const { table, visibility } = scene();
   table.appeared(link(7), second);
   const before = table.wire();
   table.refresh(2 * second);
   t.equal(table.wire(), before, 'the same array');
   visibility.gapFreeSinceUs = 3 * second;
   table.refresh(4 * second);
-  t.match(table.wire(), [{ watchedSinceUs: second, gapFreeSinceUs: 3 * second }], 'it was there all the time');
+  t.match(table.wire(), [{ watchedSinceUs: second, gapFreeSinceUs: 3 * second }], 'it was watched all the time');
   table.disappeared(7, 5 * second);
   table.appeared(link(7), 6 * second);
   table.refresh(7 * second);
-  t.match(table.wire(), [{ watchedSinceUs: 6 * second, gapFreeSinceUs: 3 * second }], 'an earlier gap is none of it');
+  t.match(
+    table.wire(),
+    [{ watchedSinceUs: 6 * second, gapFreeSinceUs: 3 * second }],
+    'the gap ended before the interface was watched',
+  );
 });

@@ -38,23 +38,23 @@ t.test('a pod is behind the interface that has its address', async (t) => {
   t.notOk(pods.bind([link(7)], t0), 'nothing changed');
 });
 
-t.test('pods of other nodes and on the host network are behind none', async (t) => {
+t.test('pods of other nodes and pods on the host network are behind no interface', async (t) => {
   const pods = local(pod('far', { node: 'n2' }), pod('host', { hostNetwork: true }));
   pods.bind([link(7)], t0);
   t.equal(pods.podAt(7), '');
 });
 
-t.test('a new interface with a dead pod’s address is not that pod', async (t) => {
+t.test('a new interface with a dead pod’s address is not bound to that pod', async (t) => {
   const pods = local(pod('old'));
   pods.bind([link(7)], t0);
   pods.bind([link(8, t0 + second)], t0 + second);
-  t.equal(pods.podAt(8), '', 'the API server has told of no other pod yet');
+  t.equal(pods.podAt(8), '', 'the API server has reported no other pod yet');
   pods.receive({ type: 'put', object: pod('new'), atUs: t0 + second });
   pods.bind([link(8, t0 + second)], t0 + second);
-  t.equal(pods.podAt(8), 'new', 'though the old one has not been told gone');
+  t.equal(pods.podAt(8), 'new', 'although the old one is not reported as gone');
 });
 
-t.test('two pods that claim the address leave it open', async (t) => {
+t.test('if two pods have the address, the interface is bound to neither', async (t) => {
   const pods = local(pod('one'), pod('two'));
   pods.bind([link(7)], t0);
   t.equal(pods.podAt(7), '');
@@ -63,7 +63,7 @@ t.test('two pods that claim the address leave it open', async (t) => {
   t.equal(pods.podAt(7), 'two');
 });
 
-t.test('a pod whose sandbox was made anew is bound to its new interface in the end', async (t) => {
+t.test('a pod whose sandbox was made again is bound to its new interface after a while', async (t) => {
   const pods = local(pod('web-1'));
   pods.bind([link(7)], t0);
   pods.bind([link(8, t0 + second)], t0 + 12 * second);

@@ -4,7 +4,7 @@ import { TCP, UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord, Translation } from '../../../model/record.ts';
 import { answered, db, ip, record, second, t0, web } from '../../scene/records.ts';
 
-t.test('a connection to a Service address: the reply tuple names the backend', async (t) => {
+t.test('for a connection to a Service address, the reply tuple names the backend', async (t) => {
   const entry = parseConntrackLine(
     '    [NEW] tcp      6 120 SYN_SENT src=10.0.1.2 dst=10.96.0.10 sport=40000 dport=80 [UNREPLIED] src=10.0.2.3 dst=10.0.1.2 sport=5432 dport=40000',
   );
@@ -17,7 +17,7 @@ t.test('a connection to a Service address: the reply tuple names the backend', a
   });
 });
 
-t.test('with masquerade it names both ends', async (t) => {
+t.test('with masquerade, the reply tuple names both translated ends', async (t) => {
   const entry = parseConntrackLine(
     'udp      17 30 src=10.0.1.2 dst=10.96.0.10 sport=5353 dport=53 src=10.0.2.3 dst=192.0.2.1 sport=53 dport=61000 [ASSURED] mark=0 use=1',
   );
@@ -30,7 +30,7 @@ t.test('with masquerade it names both ends', async (t) => {
   });
 });
 
-t.test('what was not translated, and what is no entry, is passed over', async (t) => {
+t.test('entries without translation and lines without entry are ignored', async (t) => {
   const lines = [
     'tcp      6 120 SYN_SENT src=10.0.1.2 dst=10.0.2.3 sport=1 dport=2 [UNREPLIED] src=10.0.2.3 dst=10.0.1.2 sport=2 dport=1',
     'conntrack v1.4.7 (conntrack-tools): 3 flow entries have been shown.',
@@ -50,7 +50,7 @@ const translationOf = (translations: Translations, change: Partial<ConnectionRec
   return sent.translation;
 };
 
-t.test('a translation is found by either of its tuples, and the newest are kept', async (t) => {
+t.test('a translation is found by either of its tuples, and the oldest is evicted', async (t) => {
   const translations = new Translations(2, () => t0);
   const made = [1, 2, 3].map((port) => throughService(port));
   for (const one of made) translations.learn(TCP, one);
@@ -60,7 +60,7 @@ t.test('a translation is found by either of its tuples, and the newest are kept'
   t.equal(translationOf(translations, made[0]!.original), undefined);
 });
 
-t.test('what conntrack tells late is told after the record, which counts nothing anew', async (t) => {
+t.test('a translation learned after its record was sent is sent in a record with counters of 0', async (t) => {
   const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
   const sent = answered({ ...translation.original, ended: true, synRetries: 1 });
@@ -75,7 +75,7 @@ t.test('what conntrack tells late is told after the record, which counts nothing
   t.same(translations.takeLate(t0), [], 'once');
 });
 
-t.test('another backend for the same ends is told as well: a port was used again', async (t) => {
+t.test('another backend for the same ends is sent too, because the port was reused', async (t) => {
   const translations = new Translations(10, () => t0);
   translations.learn(TCP, throughService(40000));
   const other = throughService(40000, ip('10.0.2.4'));
@@ -84,7 +84,7 @@ t.test('another backend for the same ends is told as well: a port was used again
   t.match(translations.takeLate(t0), [{ translation: other }]);
 });
 
-t.test('a record is too old to be meant after a while', async (t) => {
+t.test('a record older than 3 s gets no late translation', async (t) => {
   const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
   translations.translate(record({ ...translation.original }));
@@ -93,7 +93,7 @@ t.test('a record is too old to be meant after a while', async (t) => {
   t.same(translations.takeLate(t0 + 3 * second), []);
 });
 
-t.test('a SYN long after conntrack told of its ends begins another connection', async (t) => {
+t.test('a SYN long after the translation was learned begins another connection', async (t) => {
   const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
   translations.learn(TCP, translation);
@@ -101,14 +101,14 @@ t.test('a SYN long after conntrack told of its ends begins another connection', 
     const times = { beganUs: t0 + afterUs, firstUs: t0 + afterUs, lastUs: t0 + afterUs };
     return translationOf(translations, { ...translation.original, ...times, initiatorBy });
   };
-  t.equal(resultOf(-600 * second, 'handshake'), translation, 'it was told of one that lives on');
+  t.equal(resultOf(-600 * second, 'handshake'), translation, 'the connection began before and is still live');
   t.equal(resultOf(second, 'handshake'), translation);
-  t.equal(resultOf(900 * second, 'inferred'), translation, 'it goes on after silence');
+  t.equal(resultOf(900 * second, 'inferred'), translation, 'the connection continues after idle time');
   t.equal(resultOf(900 * second, 'handshake'), undefined);
   t.equal(resultOf(second, 'handshake'), undefined, 'it is forgotten');
 });
 
-t.test('without handshake, conntrack holds a connection for a while after its last packet', async (t) => {
+t.test('without handshake, a translation is valid for 180 s after the last packet', async (t) => {
   const translations = new Translations(10, () => t0);
   const translation = throughService(40000);
   translations.learn(UDP, translation);

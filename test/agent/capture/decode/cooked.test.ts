@@ -8,10 +8,10 @@ const six = ip6('fd00::2', 'fd00::3', tcp(40000, 80));
 const first = { linkType: linkTypes.cooked };
 const second = { linkType: linkTypes.cooked2 };
 
-t.test('Linux cooked headers of both versions stand in place of Ethernet’s', async (t) => {
-  t.match(decoded(cooked(four), first), { as: 'packet', flow: 'TCP 10.0.1.2:40000 -> 10.0.2.3:80' });
-  t.match(decoded(cooked(tagged(six)), first), { as: 'packet', flow: 'TCP [fd00::2]:40000 -> [fd00::3]:80' });
-  t.match(decoded(cooked2(six), second), { as: 'packet', flow: 'TCP [fd00::2]:40000 -> [fd00::3]:80' });
+t.test('Linux cooked headers of both versions are decoded', async (t) => {
+  t.match(decoded(cooked(four), first), { as: 'packet', tuple: 'TCP 10.0.1.2:40000 -> 10.0.2.3:80' });
+  t.match(decoded(cooked(tagged(six)), first), { as: 'packet', tuple: 'TCP [fd00::2]:40000 -> [fd00::3]:80' });
+  t.match(decoded(cooked2(six), second), { as: 'packet', tuple: 'TCP [fd00::2]:40000 -> [fd00::3]:80' });
   t.equal(decoded(cooked(arp()), first).as, 'not-ip');
   t.equal(decoded(cooked2(arp()), second).as, 'not-ip');
 });

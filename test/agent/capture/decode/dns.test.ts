@@ -1,4 +1,4 @@
-// DNS answers: by the RFC's bytes, against a resolver that everybody uses, and over anything that somebody may send.
+// DNS answers: messages from the RFC, arbitrary bytes, and a comparison with Node's resolver.
 import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
@@ -10,52 +10,46 @@ import { isPrintableName } from '../../../../model/dns-answer.ts';
 import { answer, read } from '../../../scene/dns.ts';
 import { join, u8, u16, u32 } from '../../../scene/packets.ts';
 
-/** RFC 1035 4.1.1: id, flags, one question, so many answers. */
+/** RFC 1035 4.1.1: id, flags, number of questions and answers. */
 const header = (answers: number, flags = 0x8180, questions = 1) => u16(7, flags, questions, answers, 0, 0);
 const label = (text: string) => join(u8(text.length), Buffer.from(text, 'latin1'));
 const question = (...labels: string[]) => join(...labels.map(label), u8(0), u16(1, 1));
 /** Its name is a pointer to the question's. */
 const addressOf = (ttl: number, ...bytes: number[]) => join(u16(0xc00c, 1, 1), u32(ttl), u16(4), u8(...bytes));
 
-t.test(
-  'the bytes of RFC 1035: a name, an alias by a pointer into the question, and addresses of both families',
-  async (t) => {
-    const message = Buffer.from(
-      '1a2b 8180 0001 0003 0000 0000' + // header: a response, one question, three answers
-        '03 777777 07 6578616d706c65 03 636f6d 00 0001 0001' + // www.example.com A IN
-        'c00c 0005 0001 0000003c 0007 04 65646765 c010' + // www.example.com CNAME edge.example.com, at byte 0x2d
-        'c02d 0001 0001 0000012c 0004 cb00710a' + // edge.example.com A 203.0.113.10
-        'c02d 001c 0001 00000014 0010 20010db8000000000000000000000010',
-      'latin1',
-    );
-    const bytes = Buffer.from(message.toString('latin1').replaceAll(' ', ''), 'hex');
-    t.same(read(bytes), ['www.example.com 203.0.113.10 60', 'www.example.com 2001:db8::10 20']);
-  },
-);
+t.test('reads a name, an alias with a pointer into the question, and addresses of both families', async (t) => {
+  const message = Buffer.from(
+    '1a2b 8180 0001 0003 0000 0000' + // header: a response, one question, three answers
+      '03 777777 07 6578616d706c65 03 636f6d 00 0001 0001' + // www.example.com A IN
+      'c00c 0005 0001 0000003c 0007 04 65646765 c010' + // www.example.com CNAME edge.example.com, at byte 0x2d
+      'c02d 0001 0001 0000012c 0004 cb00710a' + // edge.example.com A 203.0.113.10
+      'c02d 001c 0001 00000014 0010 20010db8000000000000000000000010',
+    'latin1',
+  );
+  const bytes = Buffer.from(message.toString('latin1').replaceAll(' ', ''), 'hex');
+  t.same(read(bytes), ['www.example.com 203.0.113.10 60', 'www.example.com 2001:db8::10 20']);
+});
 
-t.test(
-  'the name that was asked for stands for what it is an alias of, for as long as the shortest of them holds',
-  async (t) => {
-    const chain = [
-      'a.example 100 b.example',
-      'b.example 20 c.example',
-      'c.example 300 192.0.2.1',
-      'c.example 5 192.0.2.2',
-    ];
-    t.same(read(answer('a.example', ...chain)), ['a.example 192.0.2.1 20', 'a.example 192.0.2.2 5']);
-    t.same(read(answer('a.example', ...chain.toReversed())), ['a.example 192.0.2.2 5', 'a.example 192.0.2.1 20']);
-  },
-);
+t.test('an alias’s addresses belong to the queried name, with the shortest time to live of the chain', async (t) => {
+  const chain = [
+    'a.example 100 b.example',
+    'b.example 20 c.example',
+    'c.example 300 192.0.2.1',
+    'c.example 5 192.0.2.2',
+  ];
+  t.same(read(answer('a.example', ...chain)), ['a.example 192.0.2.1 20', 'a.example 192.0.2.2 5']);
+  t.same(read(answer('a.example', ...chain.toReversed())), ['a.example 192.0.2.2 5', 'a.example 192.0.2.1 20']);
+});
 
-t.test('an address of another name than the one that was asked for is no answer', async (t) => {
+t.test('an address of another name than the queried one is ignored', async (t) => {
   t.same(read(answer('a.example', 'bank.example 9 192.0.2.1', 'a.example 9 192.0.2.2')), ['a.example 192.0.2.2 9']);
 });
 
-t.test('names are lower case whoever asks how', async (t) => {
+t.test('names are lower case, whatever the case of the query', async (t) => {
   t.same(read(answer('WwW.Example.COM', 'www.EXAMPLE.com 9 192.0.2.1')), ['www.example.com 192.0.2.1 9']);
 });
 
-t.test('only answers without an error to one question of the Internet are read', async (t) => {
+t.test('only answers without error to one question in class IN are read', async (t) => {
   const body = join(question('a'), addressOf(9, 192, 0, 2, 1));
   const cases: Record<string, Buffer> = {
     'a query': join(header(1, 0x0100), body),
@@ -72,14 +66,14 @@ t.test('only answers without an error to one question of the Internet are read',
   for (const [name, bytes] of Object.entries(cases)) t.same(read(bytes), [], name);
 });
 
-t.test('other records are passed over, and a time to live beyond 31 bits is none (RFC 2181 8)', async (t) => {
+t.test('other record types are ignored, and a time to live above 31 bits counts as 0 (RFC 2181 8)', async (t) => {
   const text = join(u16(0xc00c, 16, 1), u32(9), u16(5), label('spf1'));
   const signature = join(u16(0xc00c, 46, 1), u32(9), u16(40), 40);
   const answers = [text, addressOf(0xffffffff, 192, 0, 2, 1), signature, addressOf(9, 192, 0, 2, 2)];
   t.same(read(join(header(4), question('a'), ...answers)), ['a 192.0.2.1 0', 'a 192.0.2.2 9']);
 });
 
-t.test('a name that cannot be shown is none', async (t) => {
+t.test('answers for a name that is not printable are ignored', async (t) => {
   for (const text of ['a b', 'a.b', 'a\\b', 'a\x00', '\x1b[31m', 'm\xfcll', '\x7f']) {
     t.same(read(join(header(1), question(text, 'example'), addressOf(9, 192, 0, 2, 1))), [], JSON.stringify(text));
   }
@@ -92,34 +86,38 @@ t.test('a name has at most 253 characters', async (t) => {
   t.same(read(join(header(1), question(long, long, long, 'y'.repeat(62)), addressOf(9, 192, 0, 2, 1))), []);
 });
 
-t.test('pointers that loop, lead forward or lead out of the message end it', async (t) => {
+t.test('reading stops at a pointer that loops, leads forward, or leads out of the message', async (t) => {
   const rest = join(u16(1, 1), u32(9), u16(4), u8(192, 0, 2, 1));
   const behind = header(2).length + question('a').length;
   for (const [name, pointer] of [
     ['to itself', 0xc000 | behind],
     ['forward', 0xc000 | (behind + 2)],
     ['out of the message', 0xffff],
-    ['of a kind that is none', 0x4000 | behind],
+    ['of an unknown kind', 0x4000 | behind],
   ] as const) {
     t.same(read(join(header(2), question('a'), u16(pointer), rest, addressOf(9, 192, 0, 2, 2))), [], name);
   }
   const loop = join(u16(0xc00c, 5, 1), u32(9), u16(4), label('b'), u16(0xc000 | (behind + 12)));
-  t.same(read(join(header(2), question('a'), loop, addressOf(9, 192, 0, 2, 2))), ['a 192.0.2.2 9'], 'within an alias');
+  t.same(
+    read(join(header(2), question('a'), loop, addressOf(9, 192, 0, 2, 2))),
+    ['a 192.0.2.2 9'],
+    'a loop within an alias ends only the alias',
+  );
 });
 
-t.test('aliases that go in a circle, and more of them than anybody has, end', async (t) => {
+t.test('alias loops end, and at most 16 aliases are followed', async (t) => {
   t.same(read(answer('a', 'a 9 b', 'b 9 a', 'b 9 192.0.2.1')), ['a 192.0.2.1 9']);
   const chain = (length: number) => Array.from({ length }, (_, i) => `n${i} 9 n${i + 1}`);
   t.equal(read(answer('n0', ...chain(16), 'n16 9 192.0.2.1')).length, 1);
   t.equal(read(answer('n0', ...chain(17), 'n17 9 192.0.2.1')).length, 0);
 });
 
-t.test('of a thousand answers the first 64 are read', async (t) => {
+t.test('at most 64 answers of a message are read', async (t) => {
   const many = Array.from({ length: 1000 }, (_, i) => `a 9 10.0.${i >> 8}.${i & 255}`);
   t.equal(read(answer('a', ...many)).length, 64);
 });
 
-t.test('a message that is cut off gives what it holds, wherever it is cut', async (t) => {
+t.test('all complete answers of a truncated message are read, wherever it is cut', async (t) => {
   const bytes = answer(
     'www.example.com',
     'www.example.com 9 e.example',
@@ -130,7 +128,7 @@ t.test('a message that is cut off gives what it holds, wherever it is cut', asyn
   t.equal(all.length, 2);
   const seen = new Set<number>();
   for (let end = 0; end <= bytes.length; end++) {
-    // Behind the end stands the rest: who reads on finds it.
+    // The rest of the message follows in memory; reading beyond the end would find it.
     const some = read(bytes.subarray(0, end));
     t.same(some, all.slice(0, some.length), `${end} bytes`);
     seen.add(some.length);
@@ -138,19 +136,16 @@ t.test('a message that is cut off gives what it holds, wherever it is cut', asyn
   t.same([...seen], [0, 1, 2]);
 });
 
-t.test(
-  'over TCP a segment may hold several messages, the last of them in part, or begin in the middle of one',
-  async (t) => {
-    const one = withLength(answer('a', 'a 9 192.0.2.1'));
-    const two = withLength(answer('b', 'b 9 192.0.2.2', 'b 9 192.0.2.3'));
-    t.same(read(join(one, two), 'TCP'), ['a 192.0.2.1 9', 'b 192.0.2.2 9', 'b 192.0.2.3 9']);
-    t.same(read(join(one, two).subarray(0, -1), 'TCP'), ['a 192.0.2.1 9', 'b 192.0.2.2 9']);
-    t.same(read(two.subarray(20), 'TCP'), []);
-    t.same(read(Buffer.alloc(0), 'TCP'), []);
-  },
-);
+t.test('over TCP, a segment may have several messages, a partial last one, or begin within a message', async (t) => {
+  const one = withLength(answer('a', 'a 9 192.0.2.1'));
+  const two = withLength(answer('b', 'b 9 192.0.2.2', 'b 9 192.0.2.3'));
+  t.same(read(join(one, two), 'TCP'), ['a 192.0.2.1 9', 'b 192.0.2.2 9', 'b 192.0.2.3 9']);
+  t.same(read(join(one, two).subarray(0, -1), 'TCP'), ['a 192.0.2.1 9', 'b 192.0.2.2 9']);
+  t.same(read(two.subarray(20), 'TCP'), []);
+  t.same(read(Buffer.alloc(0), 'TCP'), []);
+});
 
-t.test('no bytes whatever break it, and it reads none beyond the end', async () => {
+t.test('arbitrary bytes cause no error, and nothing beyond the end is read', async () => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes)),
     fc.constantFrom(header(3), question('a'), u16(0xc00c), u16(0xc00c, 5, 1), addressOf(9, 192, 0, 2, 1), u8(0)),
@@ -170,14 +165,14 @@ t.test('no bytes whatever break it, and it reads none beyond the end', async () 
   );
 });
 
-t.test('what Node’s resolver (c-ares) reads in a message, we read', async (t) => {
+t.test('reads the same answers as Node’s resolver (c-ares)', async (t) => {
   const server = createSocket('udp4');
   let answers: string[] = [];
   let sent: Buffer = Buffer.alloc(0);
   let runs = 0;
   server.on('message', (query, from) => {
     const asked = query.toString('latin1', 13, 13 + query[12]!);
-    // What asks for something else is somebody else's, or late.
+    // Ignore late queries and those of other programs.
     if (asked.toLowerCase() !== `asked${runs}`) return;
     const type = query.readUInt16BE(14 + query[12]!);
     const message = answer(asked, ...answers.map((text) => text.replaceAll('ASKED', asked)));
@@ -223,26 +218,23 @@ t.test('what Node’s resolver (c-ares) reads in a message, we read', async (t) 
   );
 });
 
-t.test(
-  'a message of another writer’s making has the same answers whether or not its names are compressed',
-  async (t) => {
-    const flat = join(
-      header(1),
-      question('www', 'example'),
-      label('www'),
-      label('example'),
-      u8(0),
-      u16(1, 1),
-      u32(9),
-      u16(4),
-      4,
-    );
-    const message = { id: 7, flags: ANSWER, name: 'www.example', type: dnsTypes.A };
-    const compressed = dnsMessage({
-      ...message,
-      answers: [{ owner: 'www.example', type: 1, ttlSeconds: 9, data: Buffer.alloc(4) }],
-    });
-    t.ok(compressed.length < flat.length);
-    t.same(read(flat), read(compressed));
-  },
-);
+t.test('compressed and uncompressed names give the same answers', async (t) => {
+  const flat = join(
+    header(1),
+    question('www', 'example'),
+    label('www'),
+    label('example'),
+    u8(0),
+    u16(1, 1),
+    u32(9),
+    u16(4),
+    4,
+  );
+  const message = { id: 7, flags: ANSWER, name: 'www.example', type: dnsTypes.A };
+  const compressed = dnsMessage({
+    ...message,
+    answers: [{ owner: 'www.example', type: 1, ttlSeconds: 9, data: Buffer.alloc(4) }],
+  });
+  t.ok(compressed.length < flat.length);
+  t.same(read(flat), read(compressed));
+});

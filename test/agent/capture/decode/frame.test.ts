@@ -50,31 +50,31 @@ const tunnelled = [
   ip4('192.0.2.1', '192.0.2.2', six),
 ].map(ethernet);
 
-t.test('raw IP: the version tells which, whatever the link type claims', async (t) => {
+t.test('raw IP: the version field decides between IPv4 and IPv6, not the link type', async (t) => {
   for (const linkType of [linkTypes.raw, linkTypes.rawBsd, linkTypes.rawOpenBsd, linkTypes.ipv4, linkTypes.ipv6]) {
-    t.match(decoded(four.bytes, { linkType }), { as: 'packet', flow: fourTuple }, `link type ${linkType}`);
-    t.match(decoded(six.bytes, { linkType }), { as: 'packet', flow: sixTuple }, `link type ${linkType}`);
+    t.match(decoded(four.bytes, { linkType }), { as: 'packet', tuple: fourTuple }, `link type ${linkType}`);
+    t.match(decoded(six.bytes, { linkType }), { as: 'packet', tuple: sixTuple }, `link type ${linkType}`);
     t.equal(decoded(u8(0x50), { linkType }).as, 'not-ip');
     t.equal(decoded(Buffer.alloc(0), { linkType }).as, 'corrupt');
   }
 });
 
-t.test('BSD loopback: a family in either byte order stands before the packet', async (t) => {
+t.test('BSD loopback: the packet follows an address family in either byte order', async (t) => {
   for (const linkType of [linkTypes.null, linkTypes.loop]) {
-    t.match(decoded(join(u8(2, 0, 0, 0), four.bytes), { linkType }), { as: 'packet', flow: fourTuple });
-    t.match(decoded(join(u8(0, 0, 0, 30), six.bytes), { linkType }), { as: 'packet', flow: sixTuple });
+    t.match(decoded(join(u8(2, 0, 0, 0), four.bytes), { linkType }), { as: 'packet', tuple: fourTuple });
+    t.match(decoded(join(u8(0, 0, 0, 30), six.bytes), { linkType }), { as: 'packet', tuple: sixTuple });
     t.equal(decoded(u8(2, 0), { linkType }).as, 'corrupt');
   }
 });
 
-t.test('a link type that is not known is a reason of its own', async (t) => {
+t.test('an unsupported link type has its own loss reason', async (t) => {
   for (const linkType of [105, 127, -1, 65535]) {
     t.notOk(isKnownLinkType(linkType));
     t.equal(decoded(ethernet(four), { linkType }).as, 'unknown-link-type');
   }
 });
 
-t.test('cut at any byte, a frame is the same connection or corrupt', async (t) => {
+t.test('a frame cut at any byte is decoded as the same connection, or corrupt', async (t) => {
   for (const frame of samples) {
     const whole = decoded(frame);
     t.equal(whole.as, 'packet');
@@ -96,7 +96,7 @@ t.test('cut at any byte, a frame is the same connection or corrupt', async (t) =
 });
 
 const linkType = fc.constantFrom(...Object.values(linkTypes), 105);
-/** Bytes of any kind, and sound frames of which some bytes are changed and the end is cut. */
+/** Arbitrary bytes, and valid frames with some changed bytes and a cut end. */
 const frame = fc.oneof(
   fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
   fc
@@ -112,7 +112,7 @@ const frame = fc.oneof(
     }),
 );
 
-t.test('whatever the bytes: a declared reason, never an error, and nothing around the frame is read', async () => {
+t.test('arbitrary bytes give a known result and no error, and no byte outside the frame is read', async () => {
   const tunnelModes = fc.constantFrom<Packet['tunnels'][]>('decapsulate', 'opaque');
   fc.assert(
     fc.property(linkType, tunnelModes, frame, fc.nat(300), (type, tunnels, bytes, length) => {
@@ -126,7 +126,7 @@ t.test('whatever the bytes: a declared reason, never an error, and nothing aroun
       const seen = around(0xff);
       assert(declared.has(seen.as), seen.as);
       assert.deepEqual(around(0x01), seen);
-      assert(seen.as !== 'packet' || seen.bytes > 0, 'a file may claim less than it holds');
+      assert(seen.as !== 'packet' || seen.bytes > 0, 'the length on the wire is at least the captured length');
     }),
     { numRuns: 20_000 },
   );

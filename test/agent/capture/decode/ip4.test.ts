@@ -3,7 +3,7 @@ import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
 import { decoded } from '../../../scene/decoded.ts';
 import { ethernet, type Ip4Traits, icmp, ip4, join, middle, tcp, u8, udp } from '../../../scene/packets.ts';
 
-const flow = 'UDP 10.0.1.2:40000 -> 10.0.2.3:53';
+const tuple = 'UDP 10.0.1.2:40000 -> 10.0.2.3:53';
 const whole = udp(40000, 53, 2000);
 
 /** The part of `whole` from `offset` on. */
@@ -12,19 +12,19 @@ function part(offset: number, length: number, traits: Ip4Traits = {}): Buffer {
   return ethernet(ip4('10.0.1.2', '10.0.2.3', body, { id: 77, offset, more: true, ...traits }));
 }
 
-t.test('options stand between the header and what it carries', async (t) => {
+t.test('options between header and payload are skipped', async (t) => {
   for (const options of [0, 4, 40]) {
-    t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { options }))), { as: 'packet', tuple: flow });
+    t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { options }))), { as: 'packet', tuple });
   }
 });
 
-t.test('the padding of a short frame is no part of the packet', async (t) => {
+t.test('the padding of a short frame is not part of the packet', async (t) => {
   const short = ip4('10.0.1.2', '10.0.2.3', { protocol: 6, bytes: tcp(40000, 80).bytes.subarray(0, 19) });
   t.equal(decoded(join(ethernet(short), 7)).as, 'corrupt');
 });
 
-t.test('a total length of 0 is left by segmentation offload: the packet is as long as its frame', async (t) => {
-  t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { totalLength: 0 }))), { as: 'packet', tuple: flow });
+t.test('with a total length of 0 (segmentation offload), the packet is as long as its frame', async (t) => {
+  t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { totalLength: 0 }))), { as: 'packet', tuple });
 });
 
 t.test('a header that contradicts itself is corrupt', async (t) => {
@@ -35,24 +35,24 @@ t.test('a header that contradicts itself is corrupt', async (t) => {
     return decoded(frame).as;
   };
   t.equal(changed(0, 0x44), 'corrupt', 'a header of 16 bytes');
-  t.equal(changed(0, 0x65), 'corrupt', 'version 6 behind the EtherType of IPv4');
+  t.equal(changed(0, 0x65), 'corrupt', 'version 6 after the EtherType of IPv4');
   t.equal(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { totalLength: 19 }))).as, 'corrupt');
   t.equal(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', whole, { totalLength: 24 }))).as, 'corrupt');
 });
 
-t.test('a protocol without ports is a packet all the same', async (t) => {
+t.test('a packet of a protocol without ports is decoded', async (t) => {
   const gre = { protocol: 47, bytes: u8(0, 0, 0, 0) };
-  t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', gre))), { as: 'packet', flow: '47 10.0.1.2:0 -> 10.0.2.3:0' });
+  t.match(decoded(ethernet(ip4('10.0.1.2', '10.0.2.3', gre))), { as: 'packet', tuple: '47 10.0.1.2:0 -> 10.0.2.3:0' });
 });
 
-t.test('later fragments have the ports of the first, and count their own bytes', async (t) => {
+t.test('later fragments get the ports of the first, and count their own bytes', async (t) => {
   const fragments = new Fragments();
-  t.match(decoded(part(0, 1000), { fragments }), { as: 'packet', tuple: flow, bytes: 1034 });
-  t.match(decoded(part(1000, 1000), { fragments }), { as: 'packet', tuple: flow, bytes: 1034 });
-  t.match(decoded(part(2000, 8, { more: false }), { fragments }), { as: 'packet', tuple: flow, bytes: 42 });
+  t.match(decoded(part(0, 1000), { fragments }), { as: 'packet', tuple, bytes: 1034 });
+  t.match(decoded(part(1000, 1000), { fragments }), { as: 'packet', tuple, bytes: 1034 });
+  t.match(decoded(part(2000, 8, { more: false }), { fragments }), { as: 'packet', tuple, bytes: 42 });
 });
 
-t.test('a later fragment without its first is lost: nobody knows its ports', async (t) => {
+t.test('a later fragment without its first one is lost, because its ports are not known', async (t) => {
   const fragments = new Fragments();
   t.equal(decoded(part(1000, 1000), { fragments }).as, 'fragment-without-first');
   decoded(part(0, 1000), { fragments });
@@ -63,7 +63,7 @@ t.test('a later fragment without its first is lost: nobody knows its ports', asy
   t.equal(decoded(otherProtocol, { fragments }).as, 'fragment-without-first', 'another protocol’s');
 });
 
-t.test('a first fragment that is too short for its ports is corrupt, and its later ones are lost', async (t) => {
+t.test('a first fragment that ends before its ports is corrupt, and its later ones are lost', async (t) => {
   const fragments = new Fragments();
   const tiny = { protocol: 6, bytes: tcp(40000, 80).bytes.subarray(0, 8) };
   const first = ethernet(ip4('10.0.1.2', '10.0.2.3', tiny, { id: 5, more: true }));
@@ -72,7 +72,7 @@ t.test('a first fragment that is too short for its ports is corrupt, and its lat
   t.equal(decoded(later, { fragments }).as, 'fragment-without-first');
 });
 
-t.test('a fragment says nothing of who began, and is no answer of what an ICMP error quotes', async (t) => {
+t.test('a later fragment of an ICMP error is not counted to the quoted connection', async (t) => {
   const fragments = new Fragments();
   const quoted = ip4('10.0.1.2', '10.0.2.3', udp(40000, 53, 8));
   const error = icmp(3, 3, 4, quoted.bytes);
@@ -81,7 +81,7 @@ t.test('a fragment says nothing of who began, and is no answer of what an ICMP e
   t.equal(decoded(later, { fragments }).as, 'fragment-without-first');
 });
 
-t.test('so many first fragments are remembered, the newest ones', async (t) => {
+t.test('the newest first fragments are remembered, up to the limit', async (t) => {
   const fragments = new Fragments(2);
   for (const id of [1, 2, 1, 3]) decoded(part(0, 1000, { id }), { fragments });
   t.equal(decoded(part(1000, 1000, { id: 1 }), { fragments }).as, 'packet', 'seen again since');

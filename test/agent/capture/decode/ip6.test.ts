@@ -14,13 +14,13 @@ import {
   udp,
 } from '../../../scene/packets.ts';
 
-const flow = 'TCP [fd00::2]:40000 -> [fd00::3]:80';
+const tuple = 'TCP [fd00::2]:40000 -> [fd00::3]:80';
 
 function frame(body: Body): Buffer {
   return ethernet(ip6('fd00::2', 'fd00::3', body));
 }
 
-t.test('extension headers stand between the header and what it carries', async (t) => {
+t.test('extension headers between header and payload are skipped', async (t) => {
   const inner = tcp(40000, 80);
   const chains: Record<string, Body> = {
     'hop-by-hop': extension(0, inner),
@@ -30,57 +30,57 @@ t.test('extension headers stand between the header and what it carries', async (
     authentication: authentication(inner),
     all: extension(0, extension(60, extension(43, fragment6(authentication(extension(60, inner)))))),
   };
-  for (const [name, body] of Object.entries(chains)) t.match(decoded(frame(body)), { as: 'packet', tuple: flow }, name);
+  for (const [name, body] of Object.entries(chains)) t.match(decoded(frame(body)), { as: 'packet', tuple }, name);
 });
 
 t.test('an atomic fragment is a whole packet', async (t) => {
-  t.match(decoded(frame(fragment6(tcp(40000, 80)))), { as: 'packet', tuple: flow, initiator: 'source' });
+  t.match(decoded(frame(fragment6(tcp(40000, 80)))), { as: 'packet', tuple, initiator: 'source' });
 });
 
-t.test('later fragments have the ports of the first, whatever header they name', async (t) => {
+t.test('later fragments get the ports of the first, whatever their next header field says', async (t) => {
   const fragments = new Fragments();
   const first = frame(fragment6(extension(60, tcp(40000, 80, 'A', { payload: 64 })), { id: 7, more: true }));
-  t.match(decoded(first, { fragments }), { as: 'packet', tuple: flow });
-  t.match(decoded(frame(fragment6(middle(6), { id: 7, offset: 96 })), { fragments }), { as: 'packet', tuple: flow });
+  t.match(decoded(first, { fragments }), { as: 'packet', tuple });
+  t.match(decoded(frame(fragment6(middle(6), { id: 7, offset: 96 })), { fragments }), { as: 'packet', tuple });
   // RFC 8200 4.5: only the first fragment's next header counts.
-  t.match(decoded(frame(fragment6(middle(17), { id: 7, offset: 160 })), { fragments }), { as: 'packet', tuple: flow });
+  t.match(decoded(frame(fragment6(middle(17), { id: 7, offset: 160 })), { fragments }), { as: 'packet', tuple });
 });
 
-t.test('a later fragment without its first is lost', async (t) => {
+t.test('a later fragment without its first one is lost', async (t) => {
   const fragments = new Fragments();
   t.equal(decoded(frame(fragment6(middle(60), { id: 8, offset: 64 })), { fragments }).as, 'fragment-without-first');
   decoded(frame(fragment6(udp(1, 2, 64), { id: 9, more: true })), { fragments });
   t.equal(decoded(frame(fragment6(middle(17), { id: 10, offset: 64 })), { fragments }).as, 'fragment-without-first');
 });
 
-t.test('a chain of 16 headers is followed, a longer one is corrupt', async (t) => {
+t.test('16 extension headers are followed, more are corrupt', async (t) => {
   const chainOf = (headers: number) => {
     let body = tcp(40000, 80);
     for (let i = 0; i < headers; i++) body = extension(60, body);
     return body;
   };
-  t.match(decoded(frame(chainOf(16))), { as: 'packet', tuple: flow });
+  t.match(decoded(frame(chainOf(16))), { as: 'packet', tuple });
   t.equal(decoded(frame(chainOf(17))).as, 'corrupt');
 });
 
-t.test('a chain that breaks off is corrupt', async (t) => {
+t.test('extension headers that are cut off are corrupt', async (t) => {
   const cut = extension(0, tcp(40000, 80)).bytes.subarray(0, 7);
   t.equal(decoded(frame({ protocol: 0, bytes: cut })).as, 'corrupt');
   const claims = Buffer.from(extension(43, tcp(40000, 80)).bytes);
   claims[1] = 200;
-  t.equal(decoded(frame({ protocol: 43, bytes: claims })).as, 'corrupt', 'it claims more than there is');
+  t.equal(decoded(frame({ protocol: 43, bytes: claims })).as, 'corrupt', 'its length is larger than the packet');
 });
 
-t.test('nothing behind the header (59), and a protocol without ports, are packets all the same', async (t) => {
+t.test('a packet without payload (59) or of a protocol without ports is decoded', async (t) => {
   const nothing = { protocol: 59, bytes: Buffer.alloc(0) };
-  t.match(decoded(frame(nothing)), { as: 'packet', flow: '59 [fd00::2]:0 -> [fd00::3]:0' });
+  t.match(decoded(frame(nothing)), { as: 'packet', tuple: '59 [fd00::2]:0 -> [fd00::3]:0' });
   const esp = { protocol: 50, bytes: Buffer.alloc(8) };
-  t.match(decoded(frame(extension(60, esp))), { as: 'packet', flow: '50 [fd00::2]:0 -> [fd00::3]:0' });
+  t.match(decoded(frame(extension(60, esp))), { as: 'packet', tuple: '50 [fd00::2]:0 -> [fd00::3]:0' });
 });
 
-t.test('a payload length of 0 is left by segmentation offload, and padding is no part of the packet', async (t) => {
+t.test('a payload length of 0 (segmentation offload) is accepted, and padding is not part of the packet', async (t) => {
   const packet = ip6('fd00::2', 'fd00::3', tcp(40000, 80), { payloadLength: 0 });
-  t.match(decoded(ethernet(packet)), { as: 'packet', tuple: flow });
+  t.match(decoded(ethernet(packet)), { as: 'packet', tuple });
   const short = ip6('fd00::2', 'fd00::3', { protocol: 6, bytes: tcp(40000, 80).bytes.subarray(0, 19) });
   t.equal(decoded(join(ethernet(short), 9)).as, 'corrupt');
 });
@@ -90,5 +90,5 @@ t.test('an IPv4-mapped address is the IPv4 address', async (t) => {
   mapped.fill(0, 14 + 8, 14 + 18);
   mapped.writeUInt16BE(0xffff, 14 + 18);
   mapped.set([10, 0, 1, 2], 14 + 20);
-  t.match(decoded(mapped), { as: 'packet', flow: 'UDP 10.0.1.2:1 -> [fd00::3]:2' });
+  t.match(decoded(mapped), { as: 'packet', tuple: 'UDP 10.0.1.2:1 -> [fd00::3]:2' });
 });

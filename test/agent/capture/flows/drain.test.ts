@@ -1,4 +1,4 @@
-// When a record is told, and that every packet is in one (agent/capture/source.ts, CaptureSource.drain).
+// When a record is emitted, and that every packet is in one (agent/capture/source.ts, CaptureSource.drain).
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
@@ -12,22 +12,25 @@ function packetsIn(records: readonly ConnectionRecord[]): number {
   return records.reduce((sum, one) => sum + one.packets.forward + one.packets.reverse, 0);
 }
 
-t.test('what is new, answered or ended is told at once, what lives on at most every reportEvery', async (t) => {
-  const flows = new Flows({ reportEveryUs: 10 * second });
-  flows.out(0, tcp(40000, 5432, 'S'));
-  matchEach(t, flows.drain(1), [{ packets: { forward: 1, reverse: 0 } }], 'new');
-  flows.back(1.5, tcp(5432, 40000, 'SA', { acknowledged: 1001 }));
-  matchEach(t, flows.drain(2), [{ packets: { forward: 0, reverse: 1 } }], 'answered');
-  flows.out(2.5, tcp(40000, 5432, 'A'));
-  flows.back(2.6, tcp(5432, 40000, 'A'));
-  for (let s = 3; s < 12; s++) t.same(flows.drain(s), [], `${s} s`);
-  matchEach(t, flows.drain(12), [{ beganUs: t0, firstUs: t0 + 2.5 * second, packets: { forward: 1, reverse: 1 } }]);
-  t.same(flows.drain(30), [], 'nothing came since');
-  flows.out(31, tcp(40000, 5432, 'R'));
-  matchEach(t, flows.drain(31.1), [{ ended: true, packets: { forward: 1, reverse: 0 } }]);
-});
+t.test(
+  'new, answered and ended connections are reported at the next drain, others at most every reportEvery',
+  async (t) => {
+    const flows = new Flows({ reportEveryUs: 10 * second });
+    flows.out(0, tcp(40000, 5432, 'S'));
+    matchEach(t, flows.drain(1), [{ packets: { forward: 1, reverse: 0 } }], 'new');
+    flows.back(1.5, tcp(5432, 40000, 'SA', { acknowledged: 1001 }));
+    matchEach(t, flows.drain(2), [{ packets: { forward: 0, reverse: 1 } }], 'answered');
+    flows.out(2.5, tcp(40000, 5432, 'A'));
+    flows.back(2.6, tcp(5432, 40000, 'A'));
+    for (let s = 3; s < 12; s++) t.same(flows.drain(s), [], `${s} s`);
+    matchEach(t, flows.drain(12), [{ beganUs: t0, firstUs: t0 + 2.5 * second, packets: { forward: 1, reverse: 1 } }]);
+    t.same(flows.drain(30), [], 'no packet since');
+    flows.out(31, tcp(40000, 5432, 'R'));
+    matchEach(t, flows.drain(31.1), [{ ended: true, packets: { forward: 1, reverse: 0 } }]);
+  },
+);
 
-t.test('the first answer of a protocol without a handshake is told at once', async (t) => {
+t.test('the first answer of a protocol without a handshake is reported at the next drain', async (t) => {
   const flows = new Flows();
   flows.out(0, udp(40000, 53));
   flows.drain(1);
@@ -37,7 +40,7 @@ t.test('the first answer of a protocol without a handshake is told at once', asy
   matchEach(t, flows.drain(3), [{ packets: { forward: 1, reverse: 1 } }]);
 });
 
-t.test('silence ends a connection: TCP after 5 minutes, others after one', async (t) => {
+t.test('an idle connection ends: TCP after 5 minutes, others after 1 minute', async (t) => {
   const flows = new Flows();
   flows.out(0, tcp(40000, 5432, 'S'));
   flows.out(0, udp(40000, 53));
@@ -49,7 +52,7 @@ t.test('silence ends a connection: TCP after 5 minutes, others after one', async
   t.equal(flows.table.size, 0);
 });
 
-t.test('what comes after silence goes on as a record whose beginning was not seen', async (t) => {
+t.test('a packet after the idle timeout begins a connection with an inferred initiator', async (t) => {
   const flows = new Flows();
   flows.out(0, tcp(40000, 5432, 'S'));
   flows.drain(400);
@@ -59,7 +62,7 @@ t.test('what comes after silence goes on as a record whose beginning was not see
   ]);
 });
 
-t.test('a closed connection lingers for 2 s: what still comes is told as its own, and nothing twice', async (t) => {
+t.test('packets within 2 s after the end belong to the connection, and are reported once', async (t) => {
   const flows = new Flows();
   flows.out(0, tcp(40000, 5432, 'S'));
   flows.out(1, tcp(40000, 5432, 'FA'));
@@ -72,15 +75,20 @@ t.test('a closed connection lingers for 2 s: what still comes is told as its own
   t.same(flows.drain(500), []);
 });
 
-t.test('an end that was told is not told again', async (t) => {
+t.test('an end is reported once', async (t) => {
   const flows = new Flows();
   flows.out(0, tcp(40000, 5432, 'R'));
   t.equal(flows.drain(1).length, 1);
   flows.out(1.5, tcp(40000, 5432, 'S', { sequence: 5 }));
-  matchEach(t, flows.drain(2), [{ ended: false, beganUs: t0 + 1.5 * second }], 'only what is new on these ports');
+  matchEach(
+    t,
+    flows.drain(2),
+    [{ ended: false, beganUs: t0 + 1.5 * second }],
+    'only the new connection on these ports',
+  );
 });
 
-t.test('forget ends every connection of the interface, and of no other', async (t) => {
+t.test('forget ends every connection of the interface, and of no other interface', async (t) => {
   const flows = new Flows();
   flows.out(0, tcp(40000, 5432, 'S'));
   flows.out(0, udp(40000, 53));
@@ -100,25 +108,28 @@ t.test('forget ends every connection of the interface, and of no other', async (
   t.equal(flows.table.size, 1);
 });
 
-t.test('a packet for which there is no room is lost and counted; what ends makes room', async (t) => {
-  const flows = new Flows({ maxConnections: 2 });
-  for (let port = 1; port <= 5; port++) flows.out(0, udp(port, 53));
-  flows.out(0, udp(1, 53));
-  t.equal(packetsIn(flows.drain(1)), 3);
-  t.same(flows.accounting.snapshot().lost, { 'table-full': 3 });
-  flows.drain(61);
-  flows.out(62, udp(5, 53));
-  t.equal(flows.drain(63).length, 1);
-});
+t.test(
+  'a packet of a new connection is lost and counted if the table is full; an ended connection frees a row',
+  async (t) => {
+    const flows = new Flows({ maxConnections: 2 });
+    for (let port = 1; port <= 5; port++) flows.out(0, udp(port, 53));
+    flows.out(0, udp(1, 53));
+    t.equal(packetsIn(flows.drain(1)), 3);
+    t.same(flows.accounting.snapshot().lost, { 'table-full': 3 });
+    flows.drain(61);
+    flows.out(62, udp(5, 53));
+    t.equal(flows.drain(63).length, 1);
+  },
+);
 
-t.test('records that wait for a drain are bounded as the table is, and what does not fit is lost', async (t) => {
+t.test('at most maxConnections ended records wait for a drain, and others are lost and counted', async (t) => {
   const flows = new Flows({ maxConnections: 2 });
   for (let sequence = 1; sequence <= 10; sequence++) flows.out(sequence, tcp(40000, 5432, 'S', { sequence }));
-  t.equal(packetsIn(flows.drain(11)), 3, 'two that ended and one that lives');
+  t.equal(packetsIn(flows.drain(11)), 3, 'two ended and one live connection');
   t.same(flows.accounting.snapshot().lost, { 'table-full': 7 });
 });
 
-t.test('the end of a file tells what is left, and not that it ended', async (t) => {
+t.test('at the end of a file, the remaining records are emitted and not marked as ended', async (t) => {
   const flows = new Flows();
   flows.out(0, tcp(40000, 5432, 'S'));
   flows.out(0, udp(40000, 53));
@@ -144,17 +155,17 @@ const event = fc.record({
   isUdp: fc.boolean(),
 });
 
-t.test('whatever comes and whenever it is drained: every packet is in one record or lost', async () => {
+t.test('every packet is in one record or lost, whatever the order of packets and drains', async () => {
   fc.assert(
     fc.property(fc.array(event, { maxLength: 120 }), fc.integer({ min: 1, max: 8 }), (events, maxConnections) => {
       const flows = new Flows({ maxConnections, reportEveryUs: 5 * second });
       const records: ConnectionRecord[] = [];
       let s = 0;
       let bytes = 0;
-      for (const { do: what, gap, from, to, flags, isn, link, back, isUdp } of events) {
+      for (const { do: action, gap, from, to, flags, isn, link, back, isUdp } of events) {
         s += gap / 1000;
-        if (what === 'drain') records.push(...flows.drain(s));
-        else if (what === 'forget') flows.table.forget(link);
+        if (action === 'drain') records.push(...flows.drain(s));
+        else if (action === 'forget') flows.table.forget(link);
         else {
           const ports = back ? ([to, from] as const) : ([from, to] as const);
           const numbers = { sequence: isn, acknowledged: isn + 1 };
@@ -177,13 +188,13 @@ t.test('whatever comes and whenever it is drained: every packet is in one record
   );
 });
 
-/** After the record that ends it, a connection (its ends and its beginning) is told only for what still came. */
+/** After its end, a connection is reported only for later packets. */
 function endsOnce(records: readonly ConnectionRecord[]): void {
   const ended = new Set<string>();
   for (const one of records) {
     const { interfaceIndex, protocol, initiator, initiatorPort, responderPort, beganUs } = one;
     const key = [interfaceIndex, protocol, initiator, initiatorPort, responderPort, beganUs].join();
-    if (ended.has(key)) assert(one.ended && packetsIn([one]) > 0, 'told again without need');
+    if (ended.has(key)) assert(one.ended && packetsIn([one]) > 0, 'reported again without packets');
     if (one.ended) ended.add(key);
   }
 }

@@ -1,4 +1,4 @@
-// What is told of one connection; drain.test.ts has when.
+// The content of records; drain.test.ts tests when they are emitted.
 import t from 'tap';
 import { TCP, UDP } from '../../../../model/protocol.ts';
 import { ACK, FIN, RST, SYN } from '../../../../model/record.ts';
@@ -11,7 +11,7 @@ const fromWeb = (flags: string, numbers: Parameters<typeof tcp>[3] = {}) => tcp(
 const fromDb = (flags: string, numbers: Parameters<typeof tcp>[3] = {}) => tcp(5432, 40000, flags, numbers);
 const handshakeEnds = { initiator: web, initiatorPort: 40000, responder: db, responderPort: 5432 };
 
-t.test('both directions are one connection: counters, bytes and flags of each, times of both', async (t) => {
+t.test('both directions are one connection, with counters, bytes and flags of each', async (t) => {
   const flows = new Flows();
   flows.out(0, fromWeb('S'));
   flows.back(0.2, fromDb('SA', { acknowledged: 1001 }));
@@ -42,7 +42,7 @@ t.test('both directions are one connection: counters, bytes and flags of each, t
   ]);
 });
 
-t.test('the point is the initiator’s where the pod began, else the responder’s, else the host’s', async (t) => {
+t.test('the point is source if the pod is the initiator, destination if it is the responder, else host', async (t) => {
   const flows = new Flows();
   flows.out(0, fromWeb('S'));
   flows.see(0, ip4(db, web, tcp(50000, 80, 'S')), 'to-pod');
@@ -51,7 +51,7 @@ t.test('the point is the initiator’s where the pod began, else the responder�
   t.same(Object.fromEntries(points), { 40000: 'source', 50000: 'destination', 60000: 'host' });
 });
 
-t.test('the same packet at two interfaces is of two rows', async (t) => {
+t.test('the same packet at two interfaces is in two records', async (t) => {
   const flows = new Flows();
   for (const link of [7, 9]) flows.see(0, ip4(web, db, fromWeb('S')), link === 7 ? 'from-pod' : 'to-pod', link);
   matchEach(t, flows.drain(1), [
@@ -60,7 +60,7 @@ t.test('the same packet at two interfaces is of two rows', async (t) => {
   ]);
 });
 
-t.test('IPv6 ends stay apart from IPv4 ones, and a connection with itself is one', async (t) => {
+t.test('IPv6 connections are tracked, and a pod’s connection to itself is one connection', async (t) => {
   const flows = new Flows();
   flows.see(0, ip6('fd00::2', 'fd00::1', udp(1, 2)), 'from-pod');
   flows.see(0, ip6('fd00::1', 'fd00::2', udp(2, 1)), 'to-pod');
@@ -72,7 +72,7 @@ t.test('IPv6 ends stay apart from IPv4 ones, and a connection with itself is one
   ]);
 });
 
-t.test('a SYN with another sequence number is a new connection, even on the same ports', async (t) => {
+t.test('a SYN with another sequence number is a new connection on the same ports', async (t) => {
   const flows = new Flows();
   flows.out(0, fromWeb('S', { sequence: 1000 }));
   flows.back(0.1, fromDb('SA', { acknowledged: 1001 }));
@@ -83,7 +83,7 @@ t.test('a SYN with another sequence number is a new connection, even on the same
   ]);
 });
 
-t.test('a SYN that comes again is a retry, counted in the interval in which it came', async (t) => {
+t.test('a repeated SYN is a retry, counted in its interval', async (t) => {
   const flows = new Flows();
   flows.out(0, fromWeb('S'));
   flows.out(1, fromWeb('S'));
@@ -93,34 +93,28 @@ t.test('a SYN that comes again is a retry, counted in the interval in which it c
   matchEach(t, flows.drain(8), [{ beganUs: t0, synRetries: 1, packets: { forward: 1 } }]);
 });
 
-t.test(
-  'in a file a SYN that is there again at once is the same packet at a second interface, and no retry',
-  async (t) => {
-    const flows = new Flows();
-    flows.see(0, ip4(web, db, fromWeb('S')), 'not-at-pod');
-    flows.see(0.00001, ip4(web, db, fromWeb('S')), 'not-at-pod');
-    flows.see(1, ip4(web, db, fromWeb('S')), 'not-at-pod');
-    matchEach(t, flows.drain(2), [{ synRetries: 1, packets: { forward: 3 } }]);
-  },
-);
+t.test('in a file, a SYN repeated at once is the same packet at a second interface, not a retry', async (t) => {
+  const flows = new Flows();
+  flows.see(0, ip4(web, db, fromWeb('S')), 'not-at-pod');
+  flows.see(0.00001, ip4(web, db, fromWeb('S')), 'not-at-pod');
+  flows.see(1, ip4(web, db, fromWeb('S')), 'not-at-pod');
+  matchEach(t, flows.drain(2), [{ synRetries: 1, packets: { forward: 3 } }]);
+});
 
-t.test(
-  'the round trip is from SYN to its first answer; of a SYN sent again nobody knows which was answered (Karn)',
-  async (t) => {
-    const flows = new Flows();
-    flows.out(0, fromWeb('S'));
-    flows.back(0.25, fromDb('SA', { acknowledged: 1001 }));
-    flows.back(1.25, fromDb('SA', { acknowledged: 1001 }));
-    matchEach(t, flows.drain(2), [{ rttUs: 0.25 * second }]);
-    const again = new Flows();
-    again.out(0, fromWeb('S'));
-    again.out(1, fromWeb('S'));
-    again.back(1.25, fromDb('SA', { acknowledged: 1001 }));
-    matchEach(t, again.drain(2), [{ rttUs: 0, synRetries: 1 }]);
-  },
-);
+t.test('the round trip is measured from SYN to first answer, and not if the SYN was repeated (Karn)', async (t) => {
+  const flows = new Flows();
+  flows.out(0, fromWeb('S'));
+  flows.back(0.25, fromDb('SA', { acknowledged: 1001 }));
+  flows.back(1.25, fromDb('SA', { acknowledged: 1001 }));
+  matchEach(t, flows.drain(2), [{ rttUs: 0.25 * second }]);
+  const again = new Flows();
+  again.out(0, fromWeb('S'));
+  again.out(1, fromWeb('S'));
+  again.back(1.25, fromDb('SA', { acknowledged: 1001 }));
+  matchEach(t, again.drain(2), [{ rttUs: 0, synRetries: 1 }]);
+});
 
-t.test('an ICMP error belongs to the connection that it quotes, and is no answer of the responder', async (t) => {
+t.test('an ICMP error belongs to the connection that it quotes, and is not an answer of the responder', async (t) => {
   const flows = new Flows();
   const router = (body: Body) => ip4('192.0.2.254', web, icmp(3, 1, 4, ip4(web, db, body).bytes));
   flows.out(0, fromWeb('S'));
@@ -129,21 +123,21 @@ t.test('an ICMP error belongs to the connection that it quotes, and is no answer
     { ...handshakeEnds, protocol: TCP, unreachable: true, ended: false, packets: { forward: 1, reverse: 1 } },
   ]);
   flows.out(1, fromWeb('S'));
-  matchEach(t, flows.drain(2), [{ unreachable: false }], 'it is of the interval in which it came');
+  matchEach(t, flows.drain(2), [{ unreachable: false }], 'only its interval is unreachable');
   flows.see(3, router(udp(5000, 53)), 'to-pod');
   matchEach(t, flows.drain(4), [
     { initiator: web, initiatorPort: 5000, responder: db, responderPort: 53, protocol: UDP, initiatorBy: 'inferred' },
   ]);
 });
 
-t.test('a later fragment counts to its connection', async (t) => {
+t.test('a later fragment is counted in its connection', async (t) => {
   const flows = new Flows();
   flows.see(0, ip4(web, db, udp(40000, 53, 800), { id: 3, more: true }), 'from-pod');
   flows.see(0, ip4(web, db, middle(17, 100), { id: 3, offset: 808 }), 'from-pod');
   matchEach(t, flows.drain(1), [{ packets: { forward: 2 }, bytes: { forward: 828 + 120 } }]);
 });
 
-t.test('FIN from both sides ends a connection, one alone does not', async (t) => {
+t.test('FIN from both sides ends a connection, FIN from one side does not', async (t) => {
   const flows = new Flows();
   flows.out(0, fromWeb('S'));
   flows.out(1, fromWeb('FA'));

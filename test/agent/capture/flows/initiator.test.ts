@@ -1,4 +1,4 @@
-// Who began, as the flow table tells it.
+// Which end the flow table reports as the initiator.
 import t from 'tap';
 import { ICMP, SCTP } from '../../../../model/protocol.ts';
 import { Flows, webLink } from '../../../scene/flows.ts';
@@ -10,7 +10,7 @@ const fromWeb = (flags: string, numbers: Parameters<typeof tcp>[3] = {}) => tcp(
 const fromDb = (flags: string, numbers: Parameters<typeof tcp>[3] = {}) => tcp(5432, 40000, flags, numbers);
 const handshakeEnds = { initiator: web, initiatorPort: 40000, responder: db, responderPort: 5432 };
 
-t.test('a SYN-ACK tells the initiator too, and the number of the SYN that it answers', async (t) => {
+t.test('a SYN-ACK proves the initiator, and identifies the SYN that it answers', async (t) => {
   const flows = new Flows();
   flows.back(0, fromDb('SA', { acknowledged: 1001 }));
   flows.out(0.5, fromWeb('S', { sequence: 1000 }));
@@ -22,14 +22,14 @@ t.test('a SYN-ACK tells the initiator too, and the number of the SYN that it ans
   ]);
 });
 
-t.test('the numbers of a SYN-ACK wrap at 32 bits', async (t) => {
+t.test('the sequence number derived from a SYN-ACK wraps at 32 bits', async (t) => {
   const flows = new Flows();
   flows.back(0, fromDb('SA', { acknowledged: 0 }));
   flows.out(0.5, fromWeb('S', { sequence: 0xffffffff }));
   t.equal(flows.drain(1).length, 1);
 });
 
-t.test('mid-stream the side with the port that services have is the responder, and that is inferred', async (t) => {
+t.test('mid-stream, the side with a server’s port is inferred as the responder', async (t) => {
   const first: [from: number, to: number, initiatorPort: number][] = [
     [40000, 5432, 40000],
     [5432, 40000, 40000],
@@ -53,22 +53,22 @@ t.test('mid-stream the side with the port that services have is the responder, a
   }
 });
 
-t.test(
-  'without a handshake the first packet is sure once anything begun before watching would have ended',
-  async (t) => {
-    const sure = (appeared: 'before' | 'while-watching', s: number, body: Body) => {
-      const flows = new Flows();
-      flows.table.watch(webLink, t0, appeared);
-      flows.out(s, body);
-      return flows.drain(s + 1)[0]!.initiatorBy === 'handshake';
-    };
-    t.same([sure('before', 59, udp(53, 40000)), sure('before', 60, udp(53, 40000))], [false, true]);
-    t.same([sure('while-watching', 0.9, udp(53, 40000)), sure('while-watching', 1, udp(53, 40000))], [false, true]);
-    t.notOk(sure('before', 400, tcp(40000, 80, 'A')), 'a TCP connection may be silent for long');
-  },
-);
+t.test('without a handshake, the first packet proves the initiator once older connections would be idle', async (t) => {
+  const isCertain = (appeared: 'before' | 'while-watching', s: number, body: Body) => {
+    const flows = new Flows();
+    flows.table.watch(webLink, t0, appeared);
+    flows.out(s, body);
+    return flows.drain(s + 1)[0]!.initiatorBy === 'handshake';
+  };
+  t.same([isCertain('before', 59, udp(53, 40000)), isCertain('before', 60, udp(53, 40000))], [false, true]);
+  t.same(
+    [0.9, 1].map((s) => isCertain('while-watching', s, udp(53, 40000))),
+    [false, true],
+  );
+  t.notOk(isCertain('before', 400, tcp(40000, 80, 'A')), 'a TCP connection may be idle for longer');
+});
 
-t.test('SCTP and echoes say themselves who began', async (t) => {
+t.test('SCTP chunks and echoes prove the initiator', async (t) => {
   const flows = new Flows();
   flows.back(0, sctp(3868, 50000, 2));
   flows.back(0, icmp(0, 0, echoOf(513)));
@@ -79,7 +79,7 @@ t.test('SCTP and echoes say themselves who began', async (t) => {
 });
 
 t.test(
-  'a file is not always in order: the earliest packet is the beginning, and a late SYN names the initiator',
+  'in a file out of order, the earliest packet is the beginning, and a late SYN proves the initiator',
   async (t) => {
     const flows = new Flows();
     const see = (s: number, body: Body, from = web, to = db) => flows.see(s, ip4(from, to, body), 'not-at-pod');

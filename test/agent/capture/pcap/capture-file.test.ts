@@ -13,7 +13,7 @@ const frame = packets.ethernet(packets.ip4('10.0.1.2', '10.0.2.3', packets.tcp(4
 const unknown =
   'capture-file-unknown: FILE: is neither pcap nor pcapng; give a file that tcpdump -w or Wireshark wrote';
 
-t.test('a file of another format, an empty one, and one of three bytes are told so, in one line', async (t) => {
+t.test('a file of another format, an empty file and a file of 3 bytes are reported in one line', async (t) => {
   for (const bytes of [Buffer.from('{"not": "a capture"}'), Buffer.alloc(0), Buffer.from([0xd4, 0xc3, 0xb2])]) {
     const { lines, read } = await readBytes(t, bytes);
     t.same(lines, [unknown]);
@@ -21,7 +21,7 @@ t.test('a file of another format, an empty one, and one of three bytes are told 
   }
 });
 
-t.test('a file that is not there, or is a folder, cannot be read', async (t) => {
+t.test('a missing file and a folder are reported as unreadable', async (t) => {
   const folder = folderFor(t);
   const fix = 'give the path of a pcap or pcapng file';
   t.same((await readPath(join(folder, 'nowhere'))).lines, [
@@ -34,7 +34,7 @@ t.test('a file that is not there, or is a folder, cannot be read', async (t) => 
 });
 
 t.test(
-  'a file that may not be read is told so',
+  'a file without read permission is reported as unreadable',
   { skip: process.getuid?.() === 0 && 'root may read it' },
   async (t) => {
     const path = join(folderFor(t), 'secret.pcap');
@@ -44,7 +44,7 @@ t.test(
   },
 );
 
-t.test('progress is told once a piece and ends with the size of the file', async (t) => {
+t.test('progress is reported for each chunk and ends with the size of the file', async (t) => {
   const path = join(folderFor(t), 'some.pcap');
   const large = { frame: Buffer.alloc(200_000) };
   const file = pcapFile(Array.from({ length: 50 }, () => large));
@@ -59,7 +59,7 @@ t.test('progress is told once a piece and ends with the size of the file', async
   t.equal(progress.at(-1), file.length);
 });
 
-t.test('what a packet’s receiver throws is not taken for a fault of the file', async (t) => {
+t.test('an error thrown by onPacket is not reported as a fault of the file', async (t) => {
   const path = join(folderFor(t), 'some.pcap');
   writeFileSync(path, pcapFile([{ frame }]));
   await t.rejects(
@@ -70,7 +70,7 @@ t.test('what a packet’s receiver throws is not taken for a fault of the file',
   );
 });
 
-t.test('whatever is changed in a file, reading ends, with packets that lie within it and few lines', async (t) => {
+t.test('reading a file with arbitrary changes ends, with packets within the file and at most 11 lines', async (t) => {
   const { head, interface: link, packet, simplePacket } = section();
   const ng = packets.join(head, link(), packet(t0, frame), simplePacket(frame), packet(t0, frame), packet(t0, frame));
   const classic = pcapFile(Array.from({ length: 4 }, () => ({ frame })));

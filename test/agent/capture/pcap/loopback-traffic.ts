@@ -1,12 +1,12 @@
-// Runs in a network namespace of its own: tcpdump on every interface, writing to stdout, while a connection of each kind
-// crosses loopback. Ends when stdin does.
+// Runs in its own network namespace: tcpdump captures every interface to stdout while several connections use loopback.
+// Ends when stdin ends.
 import { execFileSync, spawn } from 'node:child_process';
 import { createSocket, type SocketType } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
-/** The last thing that is sent. */
+/** The payload of the last packet. */
 export const marker = 'this is the last packet';
 
 async function listening(stderr: NodeJS.ReadableStream): Promise<void> {
@@ -35,7 +35,7 @@ async function udp(type: SocketType, host: string, answer: string): Promise<void
 
 if (import.meta.main) {
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
-  // A slot of its ring is as large as what is captured of a packet: at full length there are eight.
+  // A short capture length, because tcpdump's ring has only eight slots at full length.
   const args = ['-i', 'any', '-Z', 'root', '-U', '--immediate-mode', '-n', '-s', '256', '-w', '-'];
   const tcpdump = spawn('tcpdump', args, { stdio: ['ignore', 'inherit', 'pipe'] });
   await listening(tcpdump.stderr);

@@ -10,7 +10,7 @@ function run(...timesUs: number[]): PacketRun {
   return made;
 }
 
-/** `a` and `b` with the time, in the order in which they are handed over. */
+/** `a` or `b` with the time of each packet, in the order of the merge. */
 function merged(first: PacketRun, second: PacketRun, untilUs: number): string[] {
   const order: string[] = [];
   mergeRuns(
@@ -23,13 +23,13 @@ function merged(first: PacketRun, second: PacketRun, untilUs: number): string[] 
   return order;
 }
 
-t.test('packets of both directions are handed over in the order of time, the first’s first', async (t) => {
+t.test('packets of both directions are merged in the order of time, the first run first at equal times', async (t) => {
   t.same(merged(run(1, 4, 5), run(2, 4, 9), Number.POSITIVE_INFINITY), ['a1', 'b2', 'a4', 'b4', 'a5', 'b9']);
   t.same(merged(run(), run(3), Number.POSITIVE_INFINITY), ['b3']);
   t.same(merged(run(), run(), Number.POSITIVE_INFINITY), []);
 });
 
-t.test('what is later than the given time stays for the next time', async (t) => {
+t.test('packets later than the given time stay for the next merge', async (t) => {
   const [first, second] = [run(1, 4, 7), run(2, 5)];
   t.same(merged(first, second, 4), ['a1', 'b2', 'a4']);
   t.same([first.timesUs, second.timesUs], [[7], [5]]);
@@ -37,12 +37,12 @@ t.test('what is later than the given time stays for the next time', async (t) =>
   t.same(merged(first, second, 7), ['b5', 'a7']);
 });
 
-t.test('the time of the last packet, and 0 where there is none', async (t) => {
+t.test('lastUs is the time of the last packet, and 0 for an empty run', async (t) => {
   t.equal(run(1, 4).lastUs(), 4);
   t.equal(run().lastUs(), 0);
 });
 
-t.test('handed over in any steps, every packet comes once and in order', async () => {
+t.test('merged in any steps, every packet is passed on once and in order', async () => {
   const times = fc.array(fc.nat(50), { maxLength: 20 }).map((list) => list.sort((a, b) => a - b));
   fc.assert(
     fc.property(times, times, fc.array(fc.nat(50)), (a, b, steps) => {

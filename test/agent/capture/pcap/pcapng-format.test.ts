@@ -77,7 +77,7 @@ for (const order of ['little', 'big'] satisfies Order[]) {
     matchEach(t, packets, [{ frame: frame.subarray(0, 30), length: frame.length }]);
   });
 
-  t.test(`${order} endian: blocks that hold no packet are passed over`, async (t) => {
+  t.test(`${order} endian: blocks without a packet are skipped`, async (t) => {
     const { packets, lines } = await readBytes(
       t,
       join(head, link(1), block(4, 40), block(5, 20), block(0x0bad, 8), packet(t0, frame)),
@@ -87,7 +87,7 @@ for (const order of ['little', 'big'] satisfies Order[]) {
   });
 }
 
-t.test('sections follow one another, each with its own byte order and interfaces', async (t) => {
+t.test('a file may have several sections, each with its own byte order and interfaces', async (t) => {
   const [little, big] = [section('little'), section('big')];
   const { packets, read } = await readBytes(
     t,
@@ -111,7 +111,7 @@ t.test('sections follow one another, each with its own byte order and interfaces
   t.same(read.problems, []);
 });
 
-t.test('a file cut at any byte: what stands before the cut is read, and one line names it', async (t) => {
+t.test('a file cut at any byte: the packets before the cut are read, and one line reports the cut', async (t) => {
   const { head, interface: link, packet } = section();
   const blocks = [head, link(), packet(t0, frame), packet(t0, other)];
   const file = join(...blocks);
@@ -124,7 +124,7 @@ t.test('a file cut at any byte: what stands before the cut is read, and one line
   }
 });
 
-t.test('a corrupt block: what stands before and behind it is read, with one line', async (t) => {
+t.test('a corrupt block: the packets before and after it are read, and one line reports it', async (t) => {
   const { head, interface: link, packet, block } = section();
   const sound = packet(t0, frame);
   const changed = (at: number, value: number) => {
@@ -132,18 +132,18 @@ t.test('a corrupt block: what stands before and behind it is read, with one line
     bytes.writeUInt32LE(value, at);
     return bytes;
   };
-  const faults: [name: string, bytes: Buffer, told: RegExp][] = [
-    ['a length that is none', changed(4, 13), /a block claims 13 bytes/],
-    ['a length beyond reason', changed(4, 0x7ffffffc), /a block claims 2147483644 bytes/],
+  const faults: [name: string, bytes: Buffer, reported: RegExp][] = [
+    ['an invalid length', changed(4, 13), /a block claims 13 bytes/],
+    ['a length above the limit', changed(4, 0x7ffffffc), /a block claims 2147483644 bytes/],
     ['a length beyond the file', changed(4, 100_000), /a packet claims more bytes than the file has/],
-    ['a length that takes in other blocks', changed(4, sound.length + 8), /a block tells two lengths/],
-    ['another length at its end', changed(sound.length - 4, 16), /a block tells two lengths/],
-    ['an interface that is not there', changed(8, 3), /a packet names interface 3, which the section does not have/],
-    ['more captured than the block holds', changed(20, 5000), /a packet claims 5000 bytes, more than its block/],
-    ['a packet block without room for a packet', block(6, 16), /a packet block is too short/],
-    ['an interface block without room for one', block(1, 4), /an interface block is too short/],
-    ['rubbish', Buffer.alloc(64, 0xee), /a block claims 4008636142 bytes/],
-    ['rubbish that moves what follows', Buffer.alloc(63, 0xee), /a block claims 4008636142 bytes/],
+    ['a length that includes other blocks', changed(4, sound.length + 8), /a block has two different lengths/],
+    ['another length at its end', changed(sound.length - 4, 16), /a block has two different lengths/],
+    ['an unknown interface', changed(8, 3), /a packet names interface 3, which the section does not have/],
+    ['a captured length above the block’s', changed(20, 5000), /a packet claims 5000 bytes, more than its block/],
+    ['a packet block too short for a packet', block(6, 16), /a packet block is too short/],
+    ['an interface block too short for an interface', block(1, 4), /an interface block is too short/],
+    ['invalid bytes', Buffer.alloc(64, 0xee), /a block claims 4008636142 bytes/],
+    ['invalid bytes that move the next blocks', Buffer.alloc(63, 0xee), /a block claims 4008636142 bytes/],
   ];
   for (const [name, bytes, expected] of faults) {
     const { packets, lines } = await readBytes(
@@ -159,13 +159,13 @@ t.test('a corrupt block: what stands before and behind it is read, with one line
     t.match(lines[0], expected, name);
     t.match(
       lines[0],
-      /^capture-file-corrupt: FILE, byte \d+: .* passed over, the 1 packets before them were read; /,
+      /^capture-file-corrupt: FILE, byte \d+: .* are skipped, the 1 packets before them were read; /,
       name,
     );
   }
 });
 
-t.test('behind a fault a section of the other byte order is found', async (t) => {
+t.test('after a fault, a section in the other byte order is found', async (t) => {
   const [little, big] = [section('little'), section('big')];
   const { packets, lines } = await readBytes(
     t,

@@ -40,7 +40,7 @@ function between(body: packets.Body, reply: packets.Body): Captured[] {
   ];
 }
 
-t.test('a file becomes connection records at a point that is no pod’s', async (t) => {
+t.test('a file becomes connection records at the observation point host', async (t) => {
   const handshake = between(tcp(40000, 80, 'S'), tcp(80, 40000, 'SA', { acknowledged: 1001 }));
   const { records, accounting, lines } = await replayed(t, pcapFile(handshake));
   matchEach(t, records, [
@@ -57,7 +57,7 @@ t.test('a file becomes connection records at a point that is no pod’s', async 
   t.same(lines, []);
 });
 
-t.test('every packet of the file is in a record, set aside, or lost by its reason', async (t) => {
+t.test('every packet of the file is in a record, ignored, or lost with a reason', async (t) => {
   const frames = [
     ...between(udp(40000, 53), udp(53, 40000)).map(({ frame }) => frame),
     ethernet(arp()),
@@ -72,10 +72,15 @@ t.test('every packet of the file is in a record, set aside, or lost by its reaso
     ignored: { 'not-ip': 1 },
     lost: { 'fragment-without-first': 1, corrupt: 1, 'table-full': 1 },
   });
-  matchEach(t, records, [{ packets: { forward: 2, reverse: 1 } }], 'what the tunnel carries is of the same connection');
+  matchEach(
+    t,
+    records,
+    [{ packets: { forward: 2, reverse: 1 } }],
+    'the packet in the tunnel belongs to the same connection',
+  );
 });
 
-t.test('a packet at two interfaces is seen at both, whether the file or the frame names them', async (t) => {
+t.test('a packet at two interfaces is recorded at both, whether the file or the frame names them', async (t) => {
   const content = ip4('10.0.1.2', '10.0.2.3', udp(40000, 53));
   const cooked = [3, 4].map((index) => ({ frame: cooked2(content, index) }));
   matchEach(t, (await replayed(t, pcapFile(cooked, { linkType: 276 }))).records, [
@@ -87,7 +92,7 @@ t.test('a packet at two interfaces is seen at both, whether the file or the fram
   matchEach(t, (await replayed(t, ng)).records, [{ interfaceIndex: 0 }, { interfaceIndex: 1 }]);
 });
 
-t.test('records are told as the file’s time goes on, what is left at its end', async (t) => {
+t.test('records are emitted at intervals of the file’s time, and at its end', async (t) => {
   const at = (s: number, from: number) => ({
     frame: ethernet(ip4('10.0.1.2', '10.0.2.3', udp(from, 53))),
     timeUs: t0 + s * second,
@@ -102,17 +107,17 @@ t.test('records are told as the file’s time goes on, what is left at its end',
   );
 });
 
-t.test('a link type that is not decoded is told once, and its packets are lost', async (t) => {
+t.test('an unsupported link type is reported once, and its packets are lost', async (t) => {
   const { accounting, lines } = await replayed(
     t,
     pcapFile([{ frame: Buffer.alloc(60) }, { frame: Buffer.alloc(60) }], { linkType: 105 }),
   );
   t.same(accounting.lost, { 'unknown-link-type': 2 });
   t.equal(lines.length, 1);
-  t.match(lines[0], /^capture-link-type-unknown: .*: link type 105 cannot be decoded; /);
+  t.match(lines[0], /^capture-link-type-unknown: .*: link type 105 is not supported; /);
 });
 
-t.test('what a DNS server wrote is handed over without its headers, and nothing of anybody else', async (t) => {
+t.test('only payload of DNS servers is passed on, without headers', async (t) => {
   const [server, pod] = ['10.96.0.10', '10.0.1.2'];
   const body = Buffer.from('answer');
   const segment = (flags: string, payload: Buffer) => {
@@ -132,7 +137,7 @@ t.test('what a DNS server wrote is handed over without its headers, and nothing 
     ethernet(
       ip4('192.0.2.1', '192.0.2.2', udp(40_000, 4789, vxlan(ethernet(ip4(server, pod, udp(53, 40_000, body)))))),
     ),
-    // Of these nothing is read: a query, another port, no payload, a later fragment, what an ICMP error quotes.
+    // Not read: a query, another port, no payload, a later fragment, a packet quoted by an ICMP error.
     ethernet(ip4(pod, server, udp(40_000, 53, body))),
     ethernet(ip4(server, pod, udp(5353, 40_000, body))),
     ethernet(ip4(server, pod, segment('SA', Buffer.alloc(0)))),

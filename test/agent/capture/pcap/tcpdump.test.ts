@@ -1,4 +1,4 @@
-// A file that tcpdump itself wrote, in a network namespace that lives as long as the program in it.
+// Replays a file that tcpdump wrote in its own network namespace.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -14,26 +14,26 @@ import { matchEach } from '../../../scene/match-each.ts';
 import { marker } from './loopback-traffic.ts';
 
 const traffic = new URL('loopback-traffic.ts', import.meta.url).pathname;
-const mostMs = 20_000;
+const timeoutMs = 20_000;
 
-/** The bytes of the file, once the last packet stands in it. */
+/** The bytes of the file, once the last packet is in it. */
 async function captured(): Promise<Buffer> {
   const namespace = process.getuid?.() === 0 ? '-n' : '-rn';
-  const child = spawn('unshare', [namespace, '--kill-child', process.execPath, traffic], { timeout: mostMs });
-  const complaints: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
+  const child = spawn('unshare', [namespace, '--kill-child', process.execPath, traffic], { timeout: timeoutMs });
+  const stderr: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
   let bytes = Buffer.alloc(0);
   child.stdout.on('data', (chunk: Buffer) => {
     bytes = Buffer.concat([bytes, chunk]);
     if (bytes.includes(marker)) child.stdin.end();
   });
   const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`exit code ${code}: ${Buffer.concat(complaints)}`);
+  if (code !== 0) throw new Error(`exit code ${code}: ${Buffer.concat(stderr)}`);
   return bytes;
 }
 
 t.test(
-  'what `tcpdump -i any -w` wrote on loopback: every packet in a record, every connection with its answer',
+  'a loopback capture of `tcpdump -i any`: every packet is in a record, every connection has its answer',
   async (t) => {
     const path = join(folderFor(t), 'any.pcap');
     writeFileSync(path, await captured());
