@@ -1,73 +1,97 @@
-// The agent's settings, each declared once (docs/config.md).
+// The settings of the agent. docs/config.md is generated from them.
 import { hostname } from 'node:os';
 import { bytes, type ConfigOf, choice, duration, hostPort, integer, path, text } from '../config/setting.ts';
 import { sourceNames } from './capture/choose.ts';
 
 export const agentSchema = {
   node: {
-    name: text({ default: '', help: `name of the node, as its Node object has it; empty: the host's name` }),
+    name: text({ default: '', help: 'Name of the node, as in its Node object; empty: the host name' }),
   },
   cluster: {
-    manifests: path({ default: '', help: 'file or folder of manifests to read and watch in place of an API server' }),
-    kubeconfig: path({ default: '', help: "kubeconfig for the API server; empty: the pod's service account" }),
+    manifests: path({ default: '', help: 'File or folder of manifests to read and watch instead of an API server' }),
+    kubeconfig: path({ default: '', help: 'Kubeconfig for the API server; empty: the service account of the pod' }),
   },
   collector: {
-    address: hostPort({ default: 'waybill-collector:7443', help: 'where the collector takes in batches' }),
+    address: hostPort({ default: 'waybill-collector:7443', help: 'Address of the collector (its ingest.listen)' }),
   },
   tls: {
-    ca: path({ default: '/etc/waybill/tls/ca.crt', help: "certificate of who signed the collector's" }),
-    cert: path({ default: '/etc/waybill/tls/tls.crt', help: 'certificate of this agent: it names the node' }),
-    key: path({ default: '/etc/waybill/tls/tls.key', help: 'private key of the certificate' }),
+    ca: path({ default: '/etc/waybill/tls/ca.crt', help: "CA certificate that signed the collector's certificate" }),
+    cert: path({ default: '/etc/waybill/tls/tls.crt', help: 'Certificate of this agent; it names the node' }),
+    key: path({ default: '/etc/waybill/tls/tls.key', help: 'Private key of the certificate' }),
   },
   capture: {
     source: choice(['auto', ...sourceNames], {
       default: 'auto',
-      help: 'how packets are seen; by itself it is ebpf, else tap, else pcap, as the kernel lets it',
+      help: 'How to capture packets; auto: the first of ebpf, tap and pcap that the kernel supports',
     }),
-    bufferBytes: bytes({ default: '4MiB', min: '64KiB', help: "kernel buffer of each interface's two captures" }),
-    maxConnections: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'live connections held at once' }),
-    drainEvery: duration({ default: '200ms', min: '20ms', max: '10s', help: 'how often records are handed over' }),
+    bufferBytes: bytes({
+      default: '4MiB',
+      min: '64KiB',
+      help: 'Kernel buffer of each interface; the capture source pcap uses it',
+    }),
+    maxConnections: integer({
+      default: 100_000,
+      min: 100,
+      max: 5_000_000,
+      help: 'Track at most this many live connections',
+    }),
+    drainEvery: duration({
+      default: '200ms',
+      min: '20ms',
+      max: '10s',
+      help: 'How often to read connection records from the capture source',
+    }),
     reportEvery: duration({
       default: '30s',
       min: '1s',
       max: '10m',
-      help: 'how often a long-lived connection whose state does not change is reported',
+      help: 'How often to report a long-lived connection whose state does not change',
     }),
   },
   translation: {
     conntrack: choice(['auto', 'off'], {
       default: 'auto',
-      help: 'whether backends of Services are learnt from conntrack',
+      help: 'Whether to find the backends of Services with conntrack',
     }),
-    maxEntries: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'translations remembered' }),
+    maxEntries: integer({
+      default: 100_000,
+      min: 100,
+      max: 5_000_000,
+      help: 'Remember at most this many translations',
+    }),
   },
   names: {
     dns: choice(['auto', 'off'], {
       default: 'auto',
-      help: 'whether DNS answers to pods are read, so that addresses outside have names; off: nothing but headers is read',
+      help: 'Whether to name external addresses by DNS answers to pods; off: read packet headers only',
     }),
-    maxEntries: integer({ default: 20_000, min: 100, max: 1_000_000, help: 'answers remembered' }),
+    maxEntries: integer({ default: 20_000, min: 100, max: 1_000_000, help: 'Remember at most this many DNS answers' }),
   },
   delivery: {
-    maxBatchRecords: integer({ default: 5_000, min: 1, max: 50_000, help: 'records in one batch' }),
+    maxBatchRecords: integer({
+      default: 5_000,
+      min: 1,
+      max: 50_000,
+      help: 'Send at most this many records in a batch',
+    }),
     maxQueuedRecords: integer({
       default: 500_000,
       min: 1_000,
       max: 50_000_000,
-      help: 'records kept while the collector does not acknowledge; what overflows is lost and counted, oldest first',
+      help: 'Queue at most this many unacknowledged records; beyond that, the oldest are lost and counted',
     }),
   },
   health: {
-    listen: hostPort({ default: '0.0.0.0:7446', help: 'where /healthz and /readyz answer, plain HTTP' }),
+    listen: hostPort({ default: '0.0.0.0:7446', help: 'Address of /healthz and /readyz (plain HTTP)' }),
   },
   log: {
-    level: choice(['debug', 'info', 'warn', 'error'], { default: 'info', help: 'what is logged' }),
+    level: choice(['debug', 'info', 'warn', 'error'], { default: 'info', help: 'Lowest level to log' }),
   },
 };
 
 export type AgentConfig = ConfigOf<typeof agentSchema>;
 
-/** The node that this agent stands on. */
+/** The node that this agent runs on. */
 export function nodeName(config: AgentConfig): string {
   return config.node.name === '' ? hostname() : config.node.name;
 }
