@@ -9,10 +9,13 @@ import type { Party } from '../model/verdict.ts';
  */
 export type Candidate = { parties: readonly Party[]; ports: readonly ContainerPort[] };
 
-/** Marks the candidate as a representative of all pods of its workload. */
-export function ofWorkload(candidate: Candidate): Candidate {
-  const { parties } = candidate;
-  return { ...candidate, parties: parties.map((one) => (one.kind === 'pod' ? { ...one, ofWorkload: true } : one)) };
+/** Marks the candidate's pods as representatives of all pods of the workload. */
+export function representingWorkload({ parties, ports }: Candidate): Candidate {
+  return { parties: parties.map(markPod), ports };
+}
+
+function markPod(party: Party): Party {
+  return party.kind === 'pod' ? { ...party, representsWorkload: true } : party;
 }
 
 /** The first of each family. */

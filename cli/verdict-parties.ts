@@ -5,7 +5,7 @@ import { type Address, parseAddress } from '../model/address.ts';
 import type { ClusterObject, Labels, Node, Pod, Policy, Service, Workload } from '../model/kubernetes.ts';
 import { isPolicy, manifestKind } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
-import { type Candidate, firstOfEachFamily, ofWorkload } from './candidates.ts';
+import { type Candidate, firstOfEachFamily, representingWorkload } from './candidates.ts';
 import { ServiceLookup } from './service-lookup.ts';
 import {
   ambiguousParty,
@@ -84,7 +84,7 @@ export class Parties {
       namespace,
       workload: { kind, name },
       pods: podsOrTemplates(namespace, { kind, name, podTemplates, pods: livePods }).flatMap((pod) =>
-        membersByAddress(pod.name, ofWorkload(this.#podCandidate(pod))),
+        membersByAddress(pod.name, representingWorkload(this.#podCandidate(pod))),
       ),
     };
   }
@@ -111,7 +111,7 @@ export class Parties {
       const livePods = { ...owner, pods: owner.pods.filter(isLive) };
       return podsOrTemplates(namespace, livePods).map((pod) => ({
         pod,
-        candidate: ofWorkload(this.#podCandidate(pod)),
+        candidate: representingWorkload(this.#podCandidate(pod)),
       }));
     });
     return [...standalonePods.filter(isLive).map((pod) => ({ pod, candidate: this.#podCandidate(pod) })), ...ownedPods]
@@ -161,7 +161,7 @@ export class Parties {
   #workload(namespace: string, owner: OwnerWorkload): ResolvedParty {
     return {
       kind: 'workload',
-      pods: podsOrTemplates(namespace, owner).map((pod) => ofWorkload(this.#podCandidate(pod))),
+      pods: podsOrTemplates(namespace, owner).map((pod) => representingWorkload(this.#podCandidate(pod))),
     };
   }
 
