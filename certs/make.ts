@@ -17,7 +17,7 @@ export type CertificatesRequest = {
   servers: readonly string[];
   days: number;
   overwrite: boolean;
-  /** Creates an authority beside the existing one. It signs nothing yet without `nodes` and `servers`. */
+  /** Creates another authority; the existing one stays trusted. It signs nothing yet without `nodes` and `servers`. */
   newAuthority?: boolean;
 };
 

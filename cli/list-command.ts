@@ -44,7 +44,7 @@ export type ListCommandSpec<Item> = {
   description: string;
   reader: ItemReader<Item>;
   formatter: ItemFormatter<Item>;
-  /** Filters beside those that both commands have. */
+  /** Filters that only one of the commands has, and --verdict. */
   filters: readonly Option[];
 };
 
