@@ -1,4 +1,4 @@
-# Each target sets up what it needs: make help.
+# Each target installs what it needs. `make help` lists the targets.
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 JOBS ?= 2
@@ -6,10 +6,10 @@ capture_benchmarks := bench/packet-cost.ts bench/drain-cost.ts bench/agent-cost.
 
 .PHONY: help build packages demo test lint format bench-packages bench-capture bench-policy bench-collector bench clean
 
-help: ## say what each target does
+help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
 
-build: packages node_modules/.built agent/capture/ebpf/flows.bpf.o ## set up everything; after it, npx waybill is the command line
+build: packages node_modules/.built agent/capture/ebpf/flows.bpf.o ## Install and compile everything; then use npx waybill
 
 packages:
 	@sh setup/packages.sh
@@ -20,36 +20,36 @@ node_modules/.built: package.json package-lock.json setup/native.sh .taprc
 	@touch $@
 
 agent/capture/ebpf/flows.bpf.o: agent/capture/ebpf/flows.bpf.c setup/ebpf.sh
-	@echo 'compiling the program for the kernel'
+	@echo 'compiling the BPF program'
 	@sh setup/ebpf.sh
 
-demo: build ## a two-node lab, real traffic, and the findings with their explanations
+demo: build ## Run a two-node lab with real traffic, and print its findings
 	@node lab/demo.ts
 
-test: build lint ## every test; ends with a line of counts
+test: build lint ## Run every test, and print the counts
 	@set -o pipefail; tap run --disable-coverage --jobs=$(JOBS) --timeout=900 --reporter=tap $$(find test -name '*.test.ts' | sort) | node setup/count-tests.ts
 
-lint: build ## formatter, linter and types
+lint: build ## Check format, lint rules and types
 	@biome check . --reporter=summary
 	@tsc -p .
 
-format: build ## write every file as the formatter wants it
+format: build ## Format every file
 	@biome check --write .
 
 bench-packages: build
 	@sh setup/packages.sh bench
 
-bench-capture: bench-packages ## what capturing costs; the last lines are one a budget
+bench-capture: bench-packages ## Measure the cost of capturing
 	@node bench/run.ts $(capture_benchmarks)
 
-bench-policy: build ## what a verdict and a change of policy cost; the last lines are one a budget
+bench-policy: build ## Measure verdicts and policy changes
 	@node bench/run.ts bench/policy.ts
 
-bench-collector: build ## what the collector takes in, and its memory; the last lines are one a budget
+bench-collector: build ## Measure the throughput and memory of the collector
 	@node bench/run.ts bench/collector.ts
 
-bench: bench-packages ## every benchmark; the last lines are one a budget
+bench: bench-packages ## Run every benchmark, and print the budgets at the end
 	@node bench/run.ts $(capture_benchmarks) bench/policy.ts bench/collector.ts bench/first-packet-to-finding.ts
 
-clean: ## remove what was built, and what a crashed lab left
+clean: ## Remove the npm packages and test results
 	@rm -rf node_modules .tap

@@ -1,79 +1,91 @@
-// The agent's settings, each declared once (docs/config.md).
+// The settings of the agent. docs/config.md is generated from them.
 import { hostname } from 'node:os';
 import { bytes, type ConfigOf, choice, duration, hostPort, integer, path, text } from '../config/setting.ts';
 import { sourceNames } from './capture/choose.ts';
 
 export const agentSchema = {
   node: {
-    name: text({ default: '', help: `name of this node's Node object; empty: the host's name` }),
+    name: text({ default: '', help: 'Name of the node, as in its Node object; empty: the host name' }),
   },
   cluster: {
-    manifests: path({ default: '', help: 'file or folder of manifests to read and watch in place of an API server' }),
-    kubeconfig: path({ default: '', help: "kubeconfig for the API server; empty: the pod's service account" }),
+    manifests: path({ default: '', help: 'File or folder of manifests to read and watch instead of an API server' }),
+    kubeconfig: path({ default: '', help: 'Kubeconfig for the API server; empty: the service account of the pod' }),
   },
   collector: {
-    address: hostPort({ default: 'waybill-collector:7443', help: 'address of the collector' }),
+    address: hostPort({ default: 'waybill-collector:7443', help: 'Address of the collector (its ingest.listen)' }),
   },
   tls: {
-    ca: path({
-      default: '/etc/waybill/tls/ca.crt',
-      help: "certificate of the authority that signed the collector's certificate",
-    }),
-    cert: path({ default: '/etc/waybill/tls/tls.crt', help: 'certificate of this agent, which names the node' }),
-    key: path({ default: '/etc/waybill/tls/tls.key', help: 'private key of the certificate' }),
+    ca: path({ default: '/etc/waybill/tls/ca.crt', help: "CA certificate that signed the collector's certificate" }),
+    cert: path({ default: '/etc/waybill/tls/tls.crt', help: 'Certificate of this agent; it names the node' }),
+    key: path({ default: '/etc/waybill/tls/tls.key', help: 'Private key of the certificate' }),
   },
   capture: {
     source: choice(['auto', ...sourceNames], {
       default: 'auto',
-      help: 'how packets are captured; auto: the first of ebpf, tap and pcap that the node allows',
+      help: 'How to capture packets; auto: the first of ebpf, tap and pcap that the kernel supports',
     }),
     bufferBytes: bytes({
       default: '4MiB',
       min: '64KiB',
-      help: "with pcap: kernel buffer of each interface's two captures",
+      help: 'Kernel buffer of each interface; the capture source pcap uses it',
     }),
-    maxConnections: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'live connections tracked at once' }),
+    maxConnections: integer({
+      default: 100_000,
+      min: 100,
+      max: 5_000_000,
+      help: 'Track at most this many live connections',
+    }),
     drainEvery: duration({
       default: '200ms',
       min: '20ms',
       max: '10s',
-      help: 'how often records are collected and sent',
+      help: 'How often to read connection records from the capture source',
     }),
     reportEvery: duration({
       default: '30s',
       min: '1s',
       max: '10m',
-      help: 'how often a long-lived connection is reported if its state does not change',
+      help: 'How often to report a long-lived connection whose state does not change',
     }),
   },
   translation: {
     conntrack: choice(['auto', 'off'], {
       default: 'auto',
-      help: 'whether to learn the backends of Services from conntrack',
+      help: 'Whether to find the backends of Services with conntrack',
     }),
-    maxEntries: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'translations kept in memory' }),
+    maxEntries: integer({
+      default: 100_000,
+      min: 100,
+      max: 5_000_000,
+      help: 'Remember at most this many translations',
+    }),
   },
   names: {
     dns: choice(['auto', 'off'], {
       default: 'auto',
-      help: 'whether to read DNS answers to pods, to name external addresses; off: only headers are read',
+      help: 'Whether to name external addresses by DNS answers to pods; off: read packet headers only',
     }),
-    maxEntries: integer({ default: 20_000, min: 100, max: 1_000_000, help: 'DNS answers kept in memory' }),
+    maxEntries: integer({ default: 20_000, min: 100, max: 1_000_000, help: 'Remember at most this many DNS answers' }),
   },
   delivery: {
-    maxBatchRecords: integer({ default: 5_000, min: 1, max: 50_000, help: 'records in one batch' }),
+    maxBatchRecords: integer({
+      default: 5_000,
+      min: 1,
+      max: 50_000,
+      help: 'Send at most this many records in a batch',
+    }),
     maxQueuedRecords: integer({
       default: 500_000,
       min: 1_000,
       max: 50_000_000,
-      help: 'records kept until the collector acknowledges them; above this, the oldest are lost and counted',
+      help: 'Queue at most this many unacknowledged records; beyond that, the oldest are lost and counted',
     }),
   },
   health: {
-    listen: hostPort({ default: '0.0.0.0:7446', help: 'where /healthz and /readyz answer, plain HTTP' }),
+    listen: hostPort({ default: '0.0.0.0:7446', help: 'Address of /healthz and /readyz (plain HTTP)' }),
   },
   log: {
-    level: choice(['debug', 'info', 'warn', 'error'], { default: 'info', help: 'lowest level that is logged' }),
+    level: choice(['debug', 'info', 'warn', 'error'], { default: 'info', help: 'Lowest level to log' }),
   },
 };
 

@@ -1,5 +1,5 @@
-// The authority of a folder: ca.key and ca.crt. While one is rolled, ca.crt holds the new one and behind it those before,
-// so that whoever trusts the file trusts what either signed.
+// The authority of a folder: ca.key and ca.crt. During a rotation, ca.crt has the new certificate first and the old ones
+// after it, so a program with this file trusts certificates of both.
 import { createPrivateKey, type X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,25 +9,25 @@ import { exists, writeCertificates, writeKey } from './folder.ts';
 import { certificatesOf } from './pem.ts';
 import { type Authority, authorityOf, expiryAfterDays, makeAuthority } from './sign.ts';
 
-/** As kubeadm's: it outlives what it signs many times over, since to roll it takes three steps on every node. */
+/** Ten years, as kubeadm's, because a rotation takes three steps on every node. */
 const authorityDays = 3650;
 
-/** Undefined where the folder has none; one that is there and cannot sign is a ProblemError, and never replaced. */
+/** Undefined if the folder has no authority. An authority that cannot sign is a ProblemError, and is never replaced. */
 export async function readAuthority(folder: string): Promise<Authority | undefined> {
   const { certPath, keyPath } = pathsIn(folder);
   if (!(await exists(certPath)) && !(await exists(keyPath))) return undefined;
   const [certificate] = certificatesOf(await readAuthorityFile(certPath));
-  if (certificate === undefined) throw new ProblemError(authorityUnusable(certPath, 'it holds no certificate'));
+  if (certificate === undefined) throw new ProblemError(authorityUnusable(certPath, 'it contains no certificate'));
   const keyPem = await readAuthorityFile(keyPath);
   if (!keyMatches(certificate, keyPem)) {
     throw new ProblemError(authorityUnusable(keyPath, `it is not the key of the first certificate in ${certPath}`));
   }
   return authorityOf(certificate.toString(), keyPem.toString()).catch(() => {
-    throw new ProblemError(authorityUnusable(keyPath, 'it is no ECDSA key on P-256'));
+    throw new ProblemError(authorityUnusable(keyPath, 'it is not an ECDSA P-256 key'));
   });
 }
 
-/** Authorities that are there and have not ended stay trusted. Their keys are gone: they sign nothing more. */
+/** Existing authorities stay trusted until they expire. Their keys are overwritten, so they sign nothing again. */
 export async function addAuthority(folder: string, nowMs: number): Promise<Authority> {
   const { certPath, keyPath } = pathsIn(folder);
   const existing = (await exists(certPath)) ? certificatesOf(await readAuthorityFile(certPath)) : [];

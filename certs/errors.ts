@@ -1,4 +1,4 @@
-// What a user can get wrong about certificates. Each code is listed in docs/errors.md.
+// Problems with certificates. Each code is listed in docs/errors.md.
 import type { Problem } from '../model/problem.ts';
 
 export const certificateProblemCodes = [
@@ -17,69 +17,69 @@ export function certificatesExist(folder: string, files: readonly string[]): Pro
   return {
     code: 'certificates-exist',
     place: folder,
-    fault: `${files.join(', ')} would be written over`,
-    fix: 'give another folder, or --force',
+    fault: `${files.join(', ')} would be overwritten`,
+    fix: 'use another --out folder, or --force',
   };
 }
 
-/** `daysLeft`: for how many whole days it can still sign; none where it has ended, or does so today. */
+/** `daysLeft`: the whole days until the authority expires; below 1 if it expires today or has expired. */
 export function authorityEnds(path: string, ends: Date, days: number, daysLeft: number): Problem {
-  const rollFix = 'make a new one with --new-authority (docs/install.md has the steps)';
+  const rotateFix = 'create a new authority with --new-authority (docs/install.md has the steps)';
   return {
     code: 'authority-ends',
     place: path,
-    fault: `this authority ends at ${timeText(ends)}, and certificates of ${days} days would outlive it`,
-    fix: daysLeft < 1 ? rollFix : `set --days ${daysLeft} or less, or ${rollFix}`,
+    fault: `this authority expires at ${timeText(ends)}, before a certificate of ${days} days`,
+    fix: daysLeft < 1 ? rotateFix : `set --days ${daysLeft} or less, or ${rotateFix}`,
   };
 }
 
 export function cannotWrite(path: string, error: NodeJS.ErrnoException): Problem {
-  const fault = writeFaults[error.code ?? ''] ?? `it cannot be written (${error.code ?? error.message})`;
-  return { code: 'cannot-write', place: path, fault, fix: 'give a folder that you may write to' };
+  const fault = writeFaults[error.code ?? ''] ?? `cannot be written (${error.code ?? error.message})`;
+  return { code: 'cannot-write', place: path, fault, fix: 'set --out to a folder that you can write to' };
 }
 
 const writeFaults: Record<string, string> = {
-  EEXIST: 'it is there, and is no folder',
-  ENOTDIR: 'what stands before it is no folder',
-  ENOENT: 'no folder can be made there',
-  EACCES: 'you may not write there',
-  EPERM: 'you may not write there',
-  EROFS: 'nothing can be written there',
+  EEXIST: 'it exists and is not a folder',
+  ENOTDIR: 'a part of the path is not a folder',
+  ENOENT: 'no folder can be created here',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
   EISDIR: 'it is a folder',
-  ENOSPC: 'there is no room left',
+  ENOSPC: 'no space left on the device',
 };
 
 export function certificateExpired(place: string, role: 'peer' | 'authority', ended: Date): Problem {
-  return { code: 'certificate-expired', place, fault: `it ended at ${timeText(ended)}`, fix: renewalFix[role] };
+  return { code: 'certificate-expired', place, fault: `it expired at ${timeText(ended)}`, fix: renewalFix[role] };
 }
 
 export function certificateEndsSoon(place: string, role: 'peer' | 'authority', ends: Date): Problem {
-  return { code: 'certificate-ends-soon', place, fault: `it ends at ${timeText(ends)}`, fix: renewalFix[role] };
+  return { code: 'certificate-ends-soon', place, fault: `it expires at ${timeText(ends)}`, fix: renewalFix[role] };
 }
 
 export function certificateNotYetValid(place: string, begins: Date, now: Date): Problem {
   return {
     code: 'certificate-not-yet-valid',
     place,
-    fault: `it is valid from ${timeText(begins)}, and this machine’s clock says ${timeText(now)}`,
-    fix: 'set the clock right, or wait until then',
+    fault: `it is valid from ${timeText(begins)}, and this machine’s clock shows ${timeText(now)}`,
+    fix: 'correct the clock, or wait until then',
   };
 }
 
-/** `named`: the node that it names, if any. */
+/** `namedNode`: the node in the certificate; undefined if it names no node. */
 export function certificateOfAnotherNode(place: string, namedNode: string | undefined, node: string): Problem {
   const names = namedNode === undefined ? 'it names no node' : `it names node ${namedNode}`;
   return {
     code: 'certificate-of-another-node',
     place,
     fault: `${names}, and node.name is ${node}`,
-    fix: `give that of ${node} (waybill certs --node ${node}), or set node.name`,
+    fix: `use the certificate of ${node} (waybill certs --node ${node}), or correct node.name`,
   };
 }
 
 const renewalFix = {
-  peer: 'make a new one by the same authority (waybill certs --force, for development) and start again',
-  authority: 'roll the authority as docs/install.md says (waybill certs --new-authority, for development)',
+  peer: 'issue a new one from the same authority (for development: waybill certs --force) and restart the program',
+  authority: 'rotate the authority as docs/install.md describes (for development: waybill certs --new-authority)',
 };
 
 export function certificateUnreadable(setting: string, path: string, error: NodeJS.ErrnoException): Problem {
@@ -87,7 +87,7 @@ export function certificateUnreadable(setting: string, path: string, error: Node
     code: 'certificate-unreadable',
     place: `${setting} ${path}`,
     fault: `cannot be read (${error.code ?? error.message})`,
-    fix: 'give the path of a PEM file; waybill certs makes some for development',
+    fix: 'set the path of a PEM file (for development: waybill certs)',
   };
 }
 
@@ -95,8 +95,8 @@ export function authorityUnreadable(path: string, error: NodeJS.ErrnoException):
   return {
     code: 'certificate-unreadable',
     place: path,
-    fault: `cannot be read (${error.code ?? error.message}), so that nothing can be signed by this authority`,
-    fix: 'bring the file back, or make another authority with --new-authority',
+    fault: `cannot be read (${error.code ?? error.message}), so this authority cannot sign`,
+    fix: 'restore the file, or create another authority with --new-authority',
   };
 }
 
@@ -105,7 +105,7 @@ export function authorityUnusable(path: string, fault: string): Problem {
     code: 'certificate-unusable',
     place: path,
     fault,
-    fix: 'bring back ca.crt and ca.key that waybill certs made together, or make another with --new-authority',
+    fix: 'restore the ca.crt and ca.key that were created together, or create another authority with --new-authority',
   };
 }
 
@@ -113,7 +113,7 @@ export function noCertificate(setting: string, path: string): Problem {
   return unusable(
     setting,
     path,
-    'it holds no certificate',
+    'it contains no certificate',
     'give a PEM file that begins with -----BEGIN CERTIFICATE-----',
   );
 }
@@ -122,8 +122,8 @@ export function noKey(setting: string, path: string): Problem {
   return unusable(
     setting,
     path,
-    'it holds no private key, or one with a passphrase',
-    'give a PEM file with the plain key',
+    'it contains no private key, or one with a passphrase',
+    'give a PEM file with an unencrypted private key',
   );
 }
 
@@ -132,7 +132,7 @@ export function keyOfAnother(setting: string, path: string, certificate: string)
     setting,
     path,
     `it does not belong to the certificate in ${certificate}`,
-    'give the two that were made together',
+    'give a certificate and a key that were created together',
   );
 }
 
@@ -140,7 +140,7 @@ function unusable(setting: string, path: string, fault: string, fix: string): Pr
   return { code: 'certificate-unusable', place: `${setting} ${path}`, fault, fix };
 }
 
-/** To the second, as certificates count. */
+/** Without milliseconds, because certificates have none. */
 function timeText(time: Date): string {
   return time.toISOString().replace(/\.\d+/, '');
 }

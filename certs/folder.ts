@@ -1,10 +1,10 @@
-// Where certificates are written: what cannot be is a ProblemError that names the path.
+// Writes certificates and keys. A failure is a ProblemError with the path.
 import { access, chmod, mkdir, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ProblemError } from '../model/problem.ts';
 import { cannotWrite } from './errors.ts';
 
-/** Folders above it are made too, a step at a time: Node's own way of many steps never ends in /proc. */
+/** Creates the parent folders too, one by one, because Node's recursive mkdir never ends in /proc. */
 export async function makeFolder(folder: string): Promise<void> {
   const failure = await makeSingleFolder(folder);
   if (failure === undefined) return;
@@ -28,7 +28,7 @@ async function makeSingleFolder(folder: string): Promise<NodeJS.ErrnoException |
   }
 }
 
-/** A key is its owner's alone, also where it is written over one that was not. */
+/** Only the owner can read a key, also if it overwrites a file that others could read. */
 export async function writeKey(path: string, pem: string): Promise<void> {
   await throwIfUnwritable(path, async () => {
     await writeFile(path, `${pem}\n`, { mode: 0o600 });

@@ -1,5 +1,5 @@
-// Development certificates: one authority, the collector's, one for each node's agent, and a client's for the command
-// line. Real clusters bring their own; what the names must be stands here.
+// Creates development certificates: an authority, and certificates for the collector, each agent and a client. A real
+// cluster brings its own certificates; they need the same names.
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { ProblemError } from '../model/problem.ts';
@@ -11,20 +11,19 @@ import { expiryAfterDays, type LeafCertificate, sign } from './sign.ts';
 
 export type CertificatesRequest = {
   folder: string;
-  /** Names of nodes; each gets agent-NAME.crt and agent-NAME.key. */
+  /** Each node gets agent-NAME.crt and agent-NAME.key. */
   nodes: readonly string[];
-  /** DNS names and IP addresses that the collector is reached by. */
+  /** DNS names and IP addresses of the collector. */
   servers: readonly string[];
   days: number;
-  /** Whether files that are there may be written over. */
   overwrite: boolean;
-  /** An authority is made beside the one that is there; it signs nothing yet where neither nodes nor servers are given. */
+  /** Creates another authority; the existing one stays trusted. It signs nothing yet without `nodes` and `servers`. */
   newAuthority?: boolean;
 };
 
 const dayMs = 86_400_000;
 
-/** Returns the files written. An authority that is in the folder is used again, and signs nothing that outlives it. */
+/** Returns the written files. Uses an existing authority again; no certificate outlives its authority. */
 export async function makeCertificates(request: CertificatesRequest): Promise<string[]> {
   const { folder, overwrite, days, newAuthority = false } = request;
   const nowMs = Date.now();

@@ -1,4 +1,4 @@
-// Who a certificate speaks for: its subject alternative name holds one URI, waybill://node/NAME for an agent.
+// The node of an agent's certificate: its subject alternative name has the URI waybill://node/NAME.
 import { X509Certificate } from 'node:crypto';
 
 export const nodeUriPrefix = 'waybill://node/';
@@ -6,12 +6,12 @@ export const nodeUriPrefix = 'waybill://node/';
 const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?';
 const subdomain = new RegExp(`^${label}(?:\\.${label})*$`);
 
-/** A node is called as Kubernetes lets it be: a DNS subdomain of RFC 1123. */
+/** Kubernetes allows DNS subdomains of RFC 1123. */
 export function isNodeName(text: string): boolean {
   return text.length <= 253 && subdomain.test(text);
 }
 
-/** The node an agent's certificate (DER or PEM) names; undefined where it names none, more than one, or is none. */
+/** The node in a certificate (DER or PEM). Undefined if it names no node or several, or is invalid. */
 export function nodeOfCertificate(raw: Buffer | undefined): string | undefined {
   const names = uriNames(raw).filter((uri) => uri.startsWith(nodeUriPrefix));
   const node = names[0]?.slice(nodeUriPrefix.length);

@@ -1,11 +1,11 @@
-// Certificates of a PEM file: a leaf and who signed it, or several authorities.
+// Reads the certificates of a PEM file: a certificate and its issuers, or several authorities.
 import { X509Certificate } from 'node:crypto';
 
-/** OpenSSL writes the other labels too, and reads them alike. */
+/** OpenSSL treats these labels alike. */
 const pemCertificate =
   /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[^-]*-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
-/** In their order, less what cannot be read. */
+/** In the order of the file. Unreadable certificates are skipped. */
 export function certificatesOf(pem: Buffer): X509Certificate[] {
   return (pem.toString('latin1').match(pemCertificate) ?? []).flatMap((text) => {
     try {

@@ -1,4 +1,4 @@
-// Certificates and keys as the programs read them, everything that is wrong with them named at once.
+// Reads the certificates and keys of the agent and the collector, and reports all problems together.
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Problem, ProblemError } from '../model/problem.ts';
@@ -10,7 +10,7 @@ export type TlsCredentials = { ca: Buffer; cert: Buffer; key: Buffer };
 
 type Paths = { ca: string; cert: string; key: string };
 
-/** Throws a ProblemError, also for what is not valid now; `paths` by setting, as `tls.ca`. */
+/** Throws a ProblemError for files that are unreadable, do not belong together or are not valid now. */
 export function readTlsCredentials(paths: Paths, nowMs = Date.now()): TlsCredentials {
   const problems: Problem[] = [];
   const read = <Read>(name: keyof Paths, check: (pem: Buffer) => Read, unusable: typeof noKey) => {
@@ -43,7 +43,7 @@ export function readTlsCredentials(paths: Paths, nowMs = Date.now()): TlsCredent
   return tls;
 }
 
-/** The same for the agent of a node: the collector would refuse it with the certificate of another. */
+/** Also checks that the certificate names the node of this agent, because the collector refuses any other. */
 export function readNodeTlsCredentials(paths: Paths, node: string): TlsCredentials {
   const tls = readTlsCredentials(paths);
   const namedNode = nodeOfCertificate(tls.cert);
@@ -51,12 +51,12 @@ export function readNodeTlsCredentials(paths: Paths, node: string): TlsCredentia
   return tls;
 }
 
-/** What of it begins and ends, by the settings that name the files. */
+/** Names each certificate by its setting. */
 export function loadedCertificatesFrom(tls: TlsCredentials, paths: Paths): LoadedCertificate[] {
   return loadedCertificates(tls, (name) => `tls.${name} ${paths[name]}`);
 }
 
-/** The first of the file; throws where it holds none. */
+/** The first certificate of the file. Throws if it has none. */
 function certificateOf(pem: Buffer): X509Certificate {
   return new X509Certificate(pem);
 }

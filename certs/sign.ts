@@ -1,5 +1,5 @@
-// X.509 as @peculiar/x509 makes it: keys, an authority's own certificate, and what an authority signs.
-import 'reflect-metadata'; // what @peculiar/x509 stands on
+// Creates keys, authorities and the certificates that they sign, with @peculiar/x509.
+import 'reflect-metadata'; // needed by @peculiar/x509
 import { randomBytes, webcrypto } from 'node:crypto';
 import {
   BasicConstraintsExtension,
@@ -14,14 +14,14 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509';
 
-/** `pem` is its certificate's. */
+/** `pem` is the certificate. */
 export type Authority = { pem: string; subject: string; notAfter: Date; key: webcrypto.CryptoKey };
 
 /** A certificate and its key, both PEM. */
 export type CertificateAndKey = { certificate: string; key: string };
 
 export type LeafCertificate = {
-  /** Of the subject; nobody is known by it. */
+  /** The common name of the subject. No check depends on it. */
   name: string;
   usage: 'server' | 'client';
   altNames: readonly { type: 'dns' | 'ip' | 'url'; value: string }[];
@@ -32,12 +32,12 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const { subtle } = webcrypto;
 cryptoProvider.set(webcrypto as never);
 
-/** The end of what is valid for so many days from now, to the second, as certificates have it. */
+/** In whole seconds, because certificates have no milliseconds. */
 export function expiryAfterDays(days: number, nowMs: number): Date {
   return new Date(Math.floor((nowMs + days * dayMs) / 1000) * 1000);
 }
 
-/** Throws where the key is none, or of another kind than is made here. */
+/** Throws if the key is invalid, or not of `algorithm`. */
 export async function authorityOf(pem: string, keyPem: string): Promise<Authority> {
   const { subject, notAfter } = new X509Certificate(pem);
   const [raw] = PemConverter.decode(keyPem);
@@ -48,7 +48,7 @@ export async function makeAuthority(notAfter: Date): Promise<{ authority: Author
   const keys = await newKeys();
   const certificate = await X509CertificateGenerator.createSelfSigned({
     serialNumber: randomSerial(),
-    // Several may be trusted at a time, each is found by its own name.
+    // Several authorities may be trusted at the same time, so each needs its own name.
     name: `CN=waybill development authority ${randomBytes(4).toString('hex')}`,
     notBefore: backdatedStart(),
     notAfter,
@@ -97,7 +97,7 @@ async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
   return (await subtle.generateKey(algorithm, true, ['sign', 'verify'])) as webcrypto.CryptoKeyPair;
 }
 
-/** Clocks of other machines may be a little behind. */
+/** Tolerates machines whose clocks are up to an hour behind. */
 function backdatedStart(): Date {
   return new Date(Date.now() - 3_600_000);
 }

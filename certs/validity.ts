@@ -1,5 +1,4 @@
-// From when and until when certificates are valid. A program reads its own when it starts, so it asks then, and goes on to
-// tell of their end.
+// Checks from when and until when certificates are valid: when a program starts, and every day while it runs.
 import type { X509Certificate } from 'node:crypto';
 import type { Problem } from '../model/problem.ts';
 import { certificateEndsSoon, certificateExpired, certificateNotYetValid } from './errors.ts';
@@ -12,8 +11,8 @@ const dayMs = 86_400_000;
 const warnBeforeMs = 30 * dayMs;
 
 /**
- * Its own certificate, and the authority that signed it. Of an authority file that does not hold that one, the certificate
- * that ends last counts: others may be there from before, until the authority is rolled.
+ * The program's certificate and the authority that signed it. If the authority file does not have that authority, the one
+ * that expires last counts, because the file may still have old ones.
  */
 export function loadedCertificates(
   tls: { ca: Buffer; cert: Buffer },
@@ -45,7 +44,7 @@ export function expiringSoonAt(nowMs: number, certificates: readonly LoadedCerti
   });
 }
 
-/** Tells now, and every day until `signal`, of what ends within 30 days or has ended. */
+/** Reports certificates that expire within 30 days, now and every day until `signal` aborts. */
 export function watchExpiry(
   certificates: readonly LoadedCertificate[],
   report: (problem: Problem) => void,

@@ -1,18 +1,21 @@
-// Who an end may be, as policies see it, and which of two ends' addresses can meet.
+// The parties that a name in a question may mean, and which pairs of them have a common address family.
 import { type Address, isIpv6 } from '../model/address.ts';
 import type { ContainerPort } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 
 /**
- * `parties` is never empty; a host-network pod is its node's addresses, one of each family, and which of them a connection
- * has is open. Port names are looked up in `ports`; a node's are those of the host-network pod.
+ * `parties` is never empty. A host-network pod has one party for each address family of its node. `ports` has the container
+ * ports for questions with a port name.
  */
 export type Candidate = { parties: readonly Party[]; ports: readonly ContainerPort[] };
 
-/** It stands for all pods of its workload. */
-export function ofWorkload(candidate: Candidate): Candidate {
-  const { parties } = candidate;
-  return { ...candidate, parties: parties.map((one) => (one.kind === 'pod' ? { ...one, ofWorkload: true } : one)) };
+/** Marks the candidate's pods as representatives of all pods of the workload. */
+export function representingWorkload({ parties, ports }: Candidate): Candidate {
+  return { parties: parties.map(markPod), ports };
+}
+
+function markPod(party: Party): Party {
+  return party.kind === 'pod' ? { ...party, representsWorkload: true } : party;
 }
 
 /** The first of each family. */
@@ -21,7 +24,7 @@ export function firstOfEachFamily(addresses: readonly Address[]): Address[] {
   return first.filter((one) => one !== undefined);
 }
 
-/** One connection has one family: pairs without one in common are left out, unless there is no other. */
+/** Pairs without a common address family are skipped, unless no pair has one. */
 export function partyPairs(initiator: Candidate, responder: Candidate): (readonly [Party, Party])[] {
   const pairs = initiator.parties.flatMap((one) => responder.parties.map((other) => [one, other] as const));
   if (pairs.length === 1) return pairs;
@@ -31,7 +34,7 @@ export function partyPairs(initiator: Candidate, responder: Candidate): (readonl
   return sameFamily.length > 0 ? sameFamily : pairs;
 }
 
-/** One whose address is not known may have any. */
+/** A party without a known address may have either family. */
 function hasFamily(party: Party, ipv6: boolean): boolean {
   if (party.kind === 'some-node') return true;
   if (party.kind === 'address') return isIpv6(party.address) === ipv6;

@@ -9,18 +9,18 @@ import { badFlag } from './errors.ts';
 
 type CertsFlags = { out: string; node?: string[]; server?: string[]; days: string; force?: true; newAuthority?: true };
 
-/** As long as an authority is made for. */
+/** The validity of an authority. */
 const maxDays = 3650;
 
 export function certsCommand(): Command {
   return new Command('certs')
-    .description('make development certificates: an authority, the collector’s, one for each node’s agent, a client’s')
-    .requiredOption('--out <folder>', 'where they are written; an authority that is there is used again')
-    .option('--node <name...>', 'name of a node: its agent gets a certificate (several)')
-    .option('--server <name...>', 'DNS name or address that the collector is reached by (several)')
-    .option('--days <number>', 'how long they are valid; the authority is for 3650 days', '365')
-    .option('--force', 'write over certificates that are there')
-    .option('--new-authority', 'make another authority; without --node and --server it signs nothing yet')
+    .description('Create development certificates for a collector, its agents and a client')
+    .requiredOption('--out <folder>', 'Folder for the certificates (required); an authority in it is used again')
+    .option('--node <name...>', 'Names of nodes; the agent of each gets a certificate')
+    .option('--server <name...>', 'DNS names or IP addresses of the collector')
+    .option('--days <number>', `Validity in days, 1 to ${maxDays}`, '365')
+    .option('--force', 'Overwrite existing certificates')
+    .option('--new-authority', 'Create another authority; without --node and --server, create nothing else')
     .action(async (flags: CertsFlags) => {
       const problems = problemsOf(flags);
       if (problems.length > 0) throw new ProblemError(...problems);
@@ -32,15 +32,13 @@ export function certsCommand(): Command {
 
 function problemsOf({ out, node = [], server = [], days }: CertsFlags): Problem[] {
   const problems: Problem[] = [];
-  if (out === '') problems.push(badFlag('--out ""', 'it is no folder', 'give the path of one'));
+  if (out === '') problems.push(badFlag('--out ""', 'the path is empty', 'set the path of a folder'));
   if (!/^\d{1,4}$/.test(days) || Number(days) < 1 || Number(days) > maxDays) {
-    problems.push(
-      badFlag(`--days ${quote(days)}`, 'it is not in its range', `set a whole number from 1 to ${maxDays}`),
-    );
+    problems.push(badFlag(`--days ${quote(days)}`, 'it is out of range', `set a whole number from 1 to ${maxDays}`));
   }
   for (const name of node.filter((one) => !isNodeName(one))) {
-    const fix = 'write it as its Node object has it: lower case letters, digits, - and .';
-    problems.push(badFlag(`--node ${quote(name)}`, 'no node can be called so', fix));
+    const fix = 'write the name of the Node object: lower case letters, digits, - and .';
+    problems.push(badFlag(`--node ${quote(name)}`, 'it is not a valid node name', fix));
   }
   for (const name of server.filter((one) => !isServerName(one))) {
     const fix = 'write it as collector.example or 192.0.2.1, without a port';
@@ -53,7 +51,6 @@ function isServerName(text: string): boolean {
   return isIP(text) > 0 || (isNodeName(text.toLowerCase()) && !/^[\d.]+$/.test(text));
 }
 
-/** As the user wrote it, on one line. */
 function quote(text: string): string {
   return JSON.stringify(text);
 }

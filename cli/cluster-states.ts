@@ -1,4 +1,4 @@
-// The worlds that `waybill connectivity` lists or compares: one for each folder of manifests, and what is told of them.
+// Reads the folders of manifests that `waybill connectivity` lists or compares, and reports their problems.
 import type { Writable } from 'node:stream';
 import { readManifests } from '../cluster/manifests/read.ts';
 import type { ClusterState } from '../connectivity/lines.ts';
@@ -6,10 +6,10 @@ import { problemLine } from '../model/problem.ts';
 import { ignoredKindsText } from './output/ignored-kinds.ts';
 import { Parties } from './verdict-parties.ts';
 
-/** `whole`: all of it could be read. */
+/** `complete`: everything was read. */
 export type LoadedClusterState = ClusterState & { path: string; complete: boolean; otherKinds: string | undefined };
 
-/** What cannot be read, and what was passed over, are lines on stderr: each once. */
+/** Writes each problem, and the number of ignored objects, to stderr once. */
 export async function loadClusterStates(paths: readonly string[], stderr: Writable): Promise<LoadedClusterState[]> {
   const states: LoadedClusterState[] = [];
   const lines = new Set<string>();
@@ -18,7 +18,7 @@ export async function loadClusterStates(paths: readonly string[], stderr: Writab
     for (const problem of problems) lines.add(problemLine(problem));
     const parties = new Parties(objects);
     const state = { endpoints: parties.declaredEndpoints(), policies: parties.policies };
-    // Beside another world, one with nothing in it is that in which nothing is declared yet.
+    // In a comparison, an empty folder is valid: nothing is declared yet.
     const unreadable = unread.filter(({ code }) => paths.length === 1 || code !== 'nothing-to-read');
     states.push({ ...state, path, complete: unreadable.length === 0, otherKinds: ignoredKindsText(otherKinds) });
   }
@@ -27,17 +27,17 @@ export async function loadClusterStates(paths: readonly string[], stderr: Writab
   return states;
 }
 
-/** A line for each world where nobody (of these namespaces) lives: where nobody is, nothing is denied. */
+/** A line for each folder without workloads (in these namespaces): an empty list does not mean that all is denied. */
 export function noWorkloadsLines(
   states: readonly LoadedClusterState[],
   namespaces: readonly string[] | undefined,
 ): string[] {
-  const ofNamespaces = namespaces === undefined ? '' : ` of ${namespaces.join(', ')}`;
+  const inNamespaces = namespaces === undefined ? '' : ` in namespace ${namespaces.join(' or ')}`;
   const isSelected = (namespace: string) => namespaces === undefined || namespaces.includes(namespace);
   return states
     .filter(({ endpoints }) => !endpoints.some((one) => one.kind === 'workload' && isSelected(one.namespace)))
     .map(
       ({ path, otherKinds }) =>
-        `no workloads${ofNamespaces} in ${path}${otherKinds === undefined ? '' : ` (${otherKinds})`}`,
+        `no workloads${inNamespaces} found in ${path}${otherKinds === undefined ? '' : ` (${otherKinds})`}`,
     );
 }

@@ -1,4 +1,4 @@
-// Asks a running collector, by TLS with the client's certificate. What cannot be done is thrown as a ProblemError.
+// Asks a running collector over TLS with a client certificate. Failures are thrown as a ProblemError.
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
@@ -21,25 +21,24 @@ import {
 
 export type ClientFlags = { collector: string; ca: string; cert: string; key: string };
 
-/** `more`: more would have come than was asked for. */
+/** `hasMore`: the collector has more items than the request's limit. */
 export type ApiResponse = { value: unknown; hasMore: boolean };
 
-/** Until the first word of an answer; a large one may take longer. */
+/** Limits the wait for the headers of a response. */
 const responseTimeoutMs = 30_000;
-/** After its first word. One that is followed says every 15 s that it lives. */
+/** Limits the silence after the headers. A followed stream has a heartbeat every 15 s. */
 const maxIdleMs = 60_000;
-const idleFault = 'nothing was heard of it for too long';
 
 export function addClientFlags(command: Command): Command {
   return command
     .addOption(
-      new Option('--collector <url>', 'address of the collector’s API')
+      new Option('--collector <url>', 'URL of the collector’s API')
         .env('WAYBILL_COLLECTOR')
         .default('https://localhost:7444'),
     )
-    .addOption(certificateOption('ca', 'certificate of who signed the collector’s', 'ca.crt'))
-    .addOption(certificateOption('cert', 'certificate of this client', 'client.crt'))
-    .addOption(certificateOption('key', 'private key of the certificate', 'client.key'));
+    .addOption(certificateOption('ca', 'CA certificate that signed the collector’s certificate', 'ca.crt'))
+    .addOption(certificateOption('cert', 'Certificate of this client', 'client.crt'))
+    .addOption(certificateOption('key', 'Private key of this client', 'client.key'));
 }
 
 function certificateOption(name: 'ca' | 'cert' | 'key', help: string, file: string): Option {
@@ -64,22 +63,22 @@ export class CollectorClient {
     const idle = destroyWhenIdle(response, this.#idleTimeoutMs);
     const body = await bodyOf(response).catch(() => {
       throw new ProblemError(
-        collectorEnded(this.url, idle.timedOut ? idleFault : 'it broke off in the middle of its answer'),
+        collectorEnded(this.url, idle.timedOut ? this.#idleFault : 'it closed the connection during its answer'),
       );
     });
     return { value: this.#parseJson(body), hasMore: response.headers[moreHeader] === 'true' };
   }
 
-  /** Values as they come, until `signal` ends it; where the collector does, or is silent, that is a ProblemError. */
+  /** Yields values until `signal` aborts. Throws a ProblemError if the collector closes the stream or falls silent. */
   async *follow(path: string, parameters: URLSearchParams, signal: AbortSignal): AsyncGenerator<unknown, void> {
     let idle = { timedOut: false };
     try {
       const response = await this.#request(path, parameters, signal);
       signal.addEventListener('abort', () => response.destroy(), { once: true });
-      // An older collector says nothing for as long as nothing changes.
+      // An older collector sends no heartbeat, so silence does not mean that it is dead.
       if (response.headers[heartbeatHeader] !== undefined) idle = destroyWhenIdle(response, this.#idleTimeoutMs);
       for await (const line of linesOf(response)) {
-        if (line === '') continue; // it says that it lives
+        if (line === '') continue; // heartbeat
         const value = this.#parseJson(line);
         const reported = errorOf(value);
         if (reported !== undefined) throw new ProblemError(collectorError(this.url, reported));
@@ -90,7 +89,11 @@ export class CollectorClient {
       throw error;
     }
     if (!signal.aborted)
-      throw new ProblemError(collectorEnded(this.url, idle.timedOut ? idleFault : 'it ended the stream'));
+      throw new ProblemError(collectorEnded(this.url, idle.timedOut ? this.#idleFault : 'it closed the stream'));
+  }
+
+  get #idleFault(): string {
+    return `it sent nothing for ${this.#idleTimeoutMs / 1000} s`;
   }
 
   #request(path: string, parameters: URLSearchParams, signal?: AbortSignal): Promise<IncomingMessage> {
@@ -110,7 +113,7 @@ export class CollectorClient {
           );
       });
       const responseTimer = setTimeout(() => {
-        clientRequest.destroy(Object.assign(new Error('it did not answer in time'), { code: 'ETIMEDOUT' }));
+        clientRequest.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' }));
       }, responseTimeoutMs);
       clientRequest.on('error', (error) => {
         clearTimeout(responseTimer);
@@ -129,7 +132,7 @@ export class CollectorClient {
   }
 }
 
-/** All that cannot be read, or is not valid now, each with its flag. */
+/** Throws a ProblemError with every file that is unreadable or not valid now, each with its flag. */
 function readCertificates(flags: ClientFlags): { ca: Buffer; cert: Buffer; key: Buffer } {
   const problems: Problem[] = [];
   const read = (name: 'ca' | 'cert' | 'key'): Buffer => {
@@ -162,7 +165,7 @@ function errorOf(value: unknown): string | undefined {
   return typeof value.error === 'string' ? value.error : undefined;
 }
 
-/** Ends it where nothing comes. Counted in steps, so that a while in which this program is held up is none of silence. */
+/** Destroys a silent response. It counts timer steps, so a pause of this program does not count as silence. */
 function destroyWhenIdle(response: IncomingMessage, idleTimeoutMs: number): { timedOut: boolean } {
   const steps = 12;
   const idle = { timedOut: false };
@@ -173,13 +176,13 @@ function destroyWhenIdle(response: IncomingMessage, idleTimeoutMs: number): { ti
     bytes = socket.bytesRead;
     if (idleSteps < steps) return;
     idle.timedOut = true;
-    response.destroy(new Error(idleFault));
+    response.destroy(new Error('idle'));
   }, idleTimeoutMs / steps);
   response.once('close', () => clearInterval(timer));
   return idle;
 }
 
-/** To where the answer ends, or the connection breaks. */
+/** Ends with the response, also if the connection breaks. */
 async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void> {
   const lines = createInterface({ input: response });
   try {

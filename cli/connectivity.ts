@@ -1,4 +1,4 @@
-// `waybill connectivity`: every connection that a folder of manifests lets pass, or what a change of it opens and closes.
+// `waybill connectivity`: the connections that policies do not deny, or what a change of manifests opens and closes.
 import type { Writable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
@@ -15,7 +15,7 @@ import { changedFormatter, changedJson, passingFormatter, passingJson } from './
 import { formatLines, type LineOutput, lineOutputs } from './output/lines.ts';
 import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
 import { write } from './output/write.ts';
-import { appendValue, policyOptionsText } from './verdict.ts';
+import { appendValue, policyOptionHelp } from './verdict.ts';
 
 export type ConnectivityFlags = {
   cluster: string;
@@ -31,19 +31,22 @@ export type ConnectivityFlags = {
 type Stream = Writable & { isTTY?: boolean; columns?: number };
 export type ConnectivityStreams = { stdout: Stream; stderr: Stream };
 
-/** The exit code is set when it is done; what could not be done is thrown as a ProblemError. */
+/** Sets the exit code after a result; a failure is thrown as a ProblemError. */
 export function connectivityCommand(streams: ConnectivityStreams = process): Command {
   return new Command('connectivity')
-    .description('every connection that a folder of manifests lets pass, or what a change of it opens and closes')
-    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
-    .option('--diff <path>', 'the same after a change: show only what it opens, closes, declares or leaves undeclared')
-    .addOption(repeatableOption('-n, --namespace <name>', 'of either end'))
+    .description('List the connections that policies do not deny, or what a change of manifests opens and closes')
+    .requiredOption('--cluster <path>', 'File or folder of manifests (required; read recursively); - for stdin')
+    .option('--diff <path>', 'Show only what changes from --cluster to these manifests')
+    .addOption(repeatableOption('-n, --namespace <name>', 'Show only connections with this namespace at either end'))
     .addOption(
-      repeatableOption('--verdict <verdict>', `${passingVerdicts.join(', ')}; of a change, before or after it`),
+      repeatableOption(
+        '--verdict <verdict>',
+        `Show only this verdict: ${passingVerdicts.join(', ')}; with --diff, before or after the change`,
+      ),
     )
     .addOption(failOnOption())
-    .option('--option <name=value>', `what the API leaves open: ${policyOptionsText()}`, appendValue)
-    .addOption(new Option('-o, --output <format>', 'how to show it').choices(lineOutputs).default('table'))
+    .option('--option <name=value>', policyOptionHelp(), appendValue)
+    .addOption(new Option('-o, --output <format>', 'Output format').choices(lineOutputs).default('table'))
     .addOption(colorOption())
     .action(async (flags: ConnectivityFlags) => {
       process.exitCode = await runConnectivity(flags, streams);
@@ -55,13 +58,13 @@ function failOnOption(): Option {
     ...previous,
     ...value.split(','),
   ];
-  const values = `with --diff ${changeKinds.join(', ')}, else ${passingVerdicts.join(', ')}; any`;
-  return new Option('--fail-on <what>', `exit code 1 where such a line is shown: ${values} (several: either)`)
+  const values = `any, ${passingVerdicts.join(', ')}; with --diff: any, ${changeKinds.join(', ')}`;
+  return new Option('--fail-on <what>', `Exit with code 1 if such a line is shown: ${values} (repeatable)`)
     .env('WAYBILL_FAIL_ON')
     .argParser(add);
 }
 
-/** Exit code: 2 where something could not be read, else 1 where a line that is shown is what `--fail-on` asks about. */
+/** Exit code: 2 if an input was unreadable, else 1 if a shown line meets `--fail-on`. */
 export async function runConnectivity(
   flags: ConnectivityFlags,
   { stdout, stderr }: ConnectivityStreams,
@@ -85,7 +88,7 @@ export async function runConnectivity(
   const filter: Filter = { verdicts, includesPair: namespaceFilter(flags.namespace), onProgress: progress.show };
   const noWorkloads = noWorkloadsLines(states, flags.namespace);
   const emptyText = noWorkloads.length === states.length ? noWorkloads.join('; ') : undefined;
-  // Who reads a table sees it there, where nothing else is.
+  // An empty table shows this text itself.
   if (flags.output !== 'table' || emptyText === undefined) for (const line of noWorkloads) stderr.write(`${line}\n`);
   const outputOptions = {
     output: flags.output,
@@ -116,7 +119,9 @@ export async function runConnectivity(
 function parseChoice<Word extends string>(flag: string, value: string, choices: readonly Word[]): Word {
   const found = choices.find((one) => one === value);
   if (found !== undefined) return found;
-  throw new ProblemError(badFlag(`${flag} ${value}`, 'there is no such value', `give one of ${choices.join(', ')}`));
+  throw new ProblemError(
+    badFlag(`${flag} ${value}`, `unknown value ${JSON.stringify(value)}`, `use ${choices.join(', ')}`),
+  );
 }
 
 function namespaceFilter(namespaces: readonly string[] | undefined): Filter['includesPair'] {
@@ -125,11 +130,11 @@ function namespaceFilter(namespaces: readonly string[] | undefined): Filter['inc
   return (initiator, responder) => isSelected(initiator) || isSelected(responder);
 }
 
-/** `NS/NAME` of workloads that only their kind tells apart. */
+/** The `NS/NAME` that workloads of several kinds share. */
 function ambiguousNames(states: readonly ClusterState[]): Set<string> {
   const kinds = new Map<string, string>();
   const ambiguous = new Set<string>();
-  for (const endpoint of states.flatMap(({ endpoints: residents }) => residents)) {
+  for (const endpoint of states.flatMap(({ endpoints }) => endpoints)) {
     if (endpoint.kind !== 'workload') continue;
     const { namespace, workload } = endpoint;
     const name = `${namespace}/${workload.name}`;
@@ -151,7 +156,7 @@ function* mapToJson<Line, Json>(
   }
 }
 
-/** On a terminal that does not show the lines themselves, where there are many. */
+/** A bar on stderr, for long lists whose lines do not go to the terminal. */
 class Progress {
   readonly #stream: Stream | undefined;
   #bar: SingleBar | undefined;

@@ -1,4 +1,4 @@
-// What a user can get wrong about a running collector and what is asked of it. Each code is listed in docs/errors.md.
+// Problems with flags and with requests to a collector. Each code is listed in docs/errors.md.
 import type { Problem } from '../model/problem.ts';
 
 export const cliProblemCodes = [
@@ -17,15 +17,17 @@ export const cliProblemCodes = [
 
 type Code = (typeof cliProblemCodes)[number];
 
+const checkApiFix = 'check that it is the API of a Waybill collector of this version';
+
 function problem(code: Code, place: string, fault: string, fix: string): Problem {
   return { code, place, fault, fix };
 }
 
 export function badCollectorUrl(url: string): Problem {
-  return problem('bad-collector-url', `--collector ${url}`, 'it is no https URL', 'write it as https://HOST:PORT');
+  return problem('bad-collector-url', `--collector ${url}`, 'it is not an https URL', 'write it as https://HOST:PORT');
 }
 
-/** What went wrong on the way to the collector, as codes of the system, of TLS and of certificates name it. */
+/** Maps error codes of the system, of TLS and of certificates to a Problem. */
 export function collectorUnreachable(url: string, error: unknown): Problem {
   const { code, message } = causeOf(error);
   const place = `--collector ${url}`;
@@ -34,80 +36,79 @@ export function collectorUnreachable(url: string, error: unknown): Problem {
     return problem('collector-not-trusted', place, fault, fix);
   }
   if (code in trustFaults) {
-    return problem('collector-not-trusted', place, trustFaults[code]!, 'give --ca, the certificate of who signed it');
+    return problem('collector-not-trusted', place, trustFaults[code]!, 'set --ca to the CA certificate that signed it');
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const fix = 'use a name that is in it, or make one for this name (waybill certs --server)';
-    return problem('collector-not-trusted', place, 'its certificate is for other names', fix);
+    const fix = 'use a name that it has, or create one for this name (waybill certs --server)';
+    return problem('collector-not-trusted', place, 'its certificate is for another host name', fix);
   }
-  const clientCertificateFix = 'give --cert and --key that its authority signed';
+  const clientCertificateFix = 'set --cert and --key to files that its authority signed';
   if (/^ERR_SSL_.*ALERT/.test(code)) {
     return problem('certificate-refused', place, 'it does not trust this client’s certificate', clientCertificateFix);
   }
   if (code === 'ECONNRESET' || code === 'EPIPE') {
-    const fault = 'it hung up, as it does on a client’s certificate that it does not trust';
+    const fault = 'it closed the connection, probably because it does not trust this client’s certificate';
     return problem('certificate-refused', place, fault, clientCertificateFix);
   }
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO' || /packet length|wrong version/i.test(message)) {
-    return problem('collector-unreachable', place, 'it does not speak TLS', 'give the port of its API (api.listen)');
+    return problem('collector-unreachable', place, 'it does not speak TLS', 'use the port of its API (api.listen)');
   }
   const fault = connectFaults[code] ?? `no answer (${message.split('\n')[0]})`;
-  return problem('collector-unreachable', place, fault, 'see that it runs, or give another --collector');
+  return problem('collector-unreachable', place, fault, 'check that the collector runs, or set another --collector');
 }
 
 const trustFaults: Record<string, string> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is signed by itself',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'its certificate is self-signed',
   SELF_SIGNED_CERT_IN_CHAIN: 'its certificate is signed by an unknown authority',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its certificate is signed by an unknown authority',
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its certificate is signed by an unknown authority',
   UNABLE_TO_GET_ISSUER_CERT: 'its certificate is signed by an unknown authority',
-  CERT_SIGNATURE_FAILURE: 'its certificate is signed by another authority of that name',
+  CERT_SIGNATURE_FAILURE: 'its certificate is signed by another authority with the same name',
 };
 
-/** Of the collector’s certificate: this client’s own are looked at before. */
+/** About the collector’s certificate. This client’s own certificates were checked before. */
 const certificateTimeFaults: Record<string, { fault: string; fix: string }> = {
   CERT_HAS_EXPIRED: {
     fault: 'its certificate has expired',
-    fix: 'make a new one for the collector and start it again, or set this machine’s clock right',
+    fix: 'issue a new one and restart the collector, or correct this machine’s clock',
   },
   CERT_NOT_YET_VALID: {
-    fault: 'its certificate is not valid yet by this machine’s clock',
-    fix: 'set this machine’s clock right, or that of the machine where the certificate was made',
+    fault: 'its certificate is not valid yet, by this machine’s clock',
+    fix: 'correct the clock of this machine, or of the machine that issued the certificate',
   },
 };
 
 const connectFaults: Record<string, string> = {
-  ECONNREFUSED: 'nothing listens there',
-  ENOTFOUND: 'no address is known for that name',
-  EAI_AGAIN: 'the name cannot be looked up now',
-  ETIMEDOUT: 'it did not answer in time',
-  EHOSTUNREACH: 'there is no way to that address',
-  ENETUNREACH: 'there is no way to that address',
+  ECONNREFUSED: 'nothing listens at this address',
+  ENOTFOUND: 'the host name is unknown',
+  EAI_AGAIN: 'the host name cannot be resolved now',
+  ETIMEDOUT: 'no answer in time',
+  EHOSTUNREACH: 'no route to this address',
+  ENETUNREACH: 'no route to this address',
 };
 
 function causeOf(error: unknown): { message: string; code: string } {
-  // One for each address that was tried.
+  // Node tries each address of the host; the first error represents all.
   const inner: unknown = error instanceof AggregateError ? error.errors[0] : error;
   const message = inner instanceof Error ? inner.message : String(inner);
   const code = inner instanceof Error && 'code' in inner ? String(inner.code) : '';
   return { message, code };
 }
 
-/** It answered, and not what was asked for. `body` names the fix where it is the collector's own. */
+/** The collector answered with an error status. Its own errors name the fix in `body`. */
 export function collectorRefused(url: string, status: number, body: string): Problem {
   const reported = errorIn(body);
   if (reported === undefined) {
-    const fix = 'see that it is the API of a Waybill collector of this version';
-    return problem('collector-refused', `--collector ${url}`, `it answered ${status}`, fix);
+    return problem('collector-refused', `--collector ${url}`, `it answered with HTTP status ${status}`, checkApiFix);
   }
   return collectorError(url, reported);
 }
 
-/** What the collector says in its own words, in place of an answer or at the end of a stream. */
+/** An error that the collector reported itself, as its answer or at the end of a stream. */
 export function collectorError(url: string, line: string): Problem {
   const separator = line.lastIndexOf('; ');
   const [fault, fix] =
-    separator < 0 ? [line, 'its log may say more'] : [line.slice(0, separator), line.slice(separator + 2)];
+    separator < 0 ? [line, 'check the log of the collector'] : [line.slice(0, separator), line.slice(separator + 2)];
   return problem('collector-refused', `--collector ${url}`, fault, fix);
 }
 
@@ -122,26 +123,40 @@ function errorIn(body: string): string | undefined {
 }
 
 export function collectorEnded(url: string, fault: string): Problem {
-  return problem('collector-ended', `--collector ${url}`, fault, 'ask again once it runs');
+  return problem('collector-ended', `--collector ${url}`, fault, 'try again when it runs');
 }
 
 export function clientCertificateUnusable(error: unknown): Problem {
   const { message } = causeOf(error);
   const fault = `they cannot be used together (${message.split('\n')[0]})`;
-  return problem('client-certificate-unusable', '--ca, --cert and --key', fault, 'give PEM files that belong together');
+  return problem(
+    'client-certificate-unusable',
+    '--ca, --cert and --key',
+    fault,
+    'give PEM files that were created together',
+  );
 }
 
 export function unexpectedResponse(url: string): Problem {
-  const fix = 'see that it is the API of a Waybill collector of this version';
-  return problem('collector-refused', `--collector ${url}`, 'its answer is not what was asked for', fix);
+  return problem('collector-refused', `--collector ${url}`, 'it returned an unexpected answer', checkApiFix);
 }
 
 export function badInput(place: string): Problem {
-  return problem('bad-input', place, 'this is no output of this command', 'give what its -o json or -o jsonl wrote');
+  return problem(
+    'bad-input',
+    place,
+    'it is not the output of this command',
+    'give a file that its -o json or -o jsonl wrote',
+  );
 }
 
 export function unreadableInput(file: string, error: NodeJS.ErrnoException): Problem {
-  return problem('bad-input', `--input-file ${file}`, `it cannot be read (${error.code})`, 'give a file that is there');
+  return problem(
+    'bad-input',
+    `--input-file ${file}`,
+    `cannot be read (${error.code})`,
+    'give the path of a readable file',
+  );
 }
 
 export function badFlag(flag: string, fault: string, fix: string): Problem {

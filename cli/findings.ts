@@ -1,13 +1,13 @@
-// `waybill findings`: what is held against the network, from a running collector.
+// `waybill findings`: policy violations and enforcement gaps, from a running collector.
 import { type Command, Option } from 'commander';
-import { findingKinds, verdictNames } from '../collector/api/parameters.ts';
+import { findingKinds } from '../collector/api/parameters.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import type { FindingJson } from '../model/json.ts';
-import { type ListFlags, listCommand, repeatableOption } from './list-command.ts';
+import { type ListFlags, listCommand, repeatableOption, verdictFilter } from './list-command.ts';
 import { findingFormatter } from './output/item-formatters.ts';
 import { findingReader } from './output/item-readers.ts';
 
-/** `any` is whatever is shown. */
+/** `any`: a finding of any severity. */
 export type FailOn = Severity | 'any';
 
 type FindingsFlags = ListFlags & { failOn?: FailOn };
@@ -15,21 +15,22 @@ type FindingsFlags = ListFlags & { failOn?: FailOn };
 export function findingsCommand(): Command {
   const spec = {
     name: 'findings' as const,
-    description: 'what is held against the network, from a running collector',
+    description: 'List policy violations and enforcement gaps',
     reader: findingReader,
     formatter: findingFormatter,
+    filters: [
+      repeatableOption('--kind <kind>', `Show only this kind: ${findingKinds.join(', ')}`),
+      repeatableOption('--severity <severity>', `Show only this severity: ${severities.join(', ')}`),
+      verdictFilter(),
+    ],
   };
   return listCommand<FindingJson, FindingsFlags>(spec, (finding, { failOn }) => {
     if (failOn !== undefined && isAtLeast(finding.severity, failOn)) process.exitCode = 1;
-  })
-    .addOption(repeatableOption('--kind <kind>', findingKinds.join(', ')))
-    .addOption(repeatableOption('--severity <severity>', severities.join(', ')))
-    .addOption(repeatableOption('--verdict <verdict>', verdictNames.join(', ')))
-    .addOption(failOnOption());
+  }).addOption(failOnOption('finding'));
 }
 
-export function failOnOption(): Option {
-  return new Option('--fail-on <severity>', 'exit code 1 where a finding that is shown is at least so severe')
+export function failOnOption(item: 'finding' | 'complaint'): Option {
+  return new Option('--fail-on <severity>', `Exit with code 1 if a shown ${item} has at least this severity`)
     .env('WAYBILL_FAIL_ON')
     .choices(['any', ...severities]);
 }

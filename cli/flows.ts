@@ -1,19 +1,17 @@
-// `waybill flows`: connections as they were seen and judged, from a running collector.
+// `waybill flows`: observed connections with their verdicts, from a running collector.
 import type { Command } from 'commander';
-import { verdictNames } from '../collector/api/parameters.ts';
 import type { ConnectionJson } from '../model/json.ts';
-import { type ListFlags, listCommand, repeatableOption } from './list-command.ts';
+import { type ListFlags, listCommand, verdictFilter } from './list-command.ts';
 import { connectionFormatter } from './output/item-formatters.ts';
 import { connectionReader } from './output/item-readers.ts';
 
 export function flowsCommand(): Command {
   const spec = {
     name: 'flows' as const,
-    description: 'connections as they were seen and judged, from a running collector',
+    description: 'List observed connections with their verdicts',
     reader: connectionReader,
     formatter: connectionFormatter,
+    filters: [verdictFilter()],
   };
-  return listCommand<ConnectionJson, ListFlags>(spec, () => undefined).addOption(
-    repeatableOption('--verdict <verdict>', verdictNames.join(', ')),
-  );
+  return listCommand<ConnectionJson, ListFlags>(spec, () => undefined);
 }

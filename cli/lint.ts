@@ -1,6 +1,6 @@
-// `waybill lint`: what is wrong with the policies in a folder of manifests, before any packet is sent.
+// `waybill lint`: mistakes in the policies of a folder of manifests; no traffic is needed.
 import type { Writable } from 'node:stream';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { readSources } from '../cluster/manifests/read.ts';
 import type { LintRule } from '../lint/complaint.ts';
 import { DeclaredObjects } from '../lint/declared-objects.ts';
@@ -10,7 +10,7 @@ import { type Severity, severities } from '../model/finding.ts';
 import { isPolicy } from '../model/kubernetes.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { badFlag } from './errors.ts';
-import { isAtLeast } from './findings.ts';
+import { failOnOption, isAtLeast } from './findings.ts';
 import { outputOption, repeatableOption } from './list-command.ts';
 import { type ComplaintJson, complaintFormatter, complaintJson, namespaceOf } from './output/complaints.ts';
 import { formatItems, type Output } from './output/format.ts';
@@ -29,28 +29,31 @@ export type LintFlags = {
 
 export type LintStreams = { stdout: Writable & { isTTY?: boolean; columns?: number }; stderr: Writable };
 
-/** The exit code is set when it is done; what could not be done is thrown as a ProblemError. */
+/** Sets the exit code after a result; a failure is thrown as a ProblemError. */
 export function lintCommand(streams: LintStreams = process): Command {
   return new Command('lint')
-    .description('what is wrong with the policies in a folder of manifests, before any packet is sent')
-    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
-    .addOption(repeatableOption('-n, --namespace <name>', 'only of that namespace'))
-    .addOption(repeatableOption('--rule <name>', 'only by that rule'))
-    .addOption(repeatableOption('--skip <name>', 'not by that rule'))
-    .addOption(failOnOption())
+    .description('List mistakes in the policies of a folder of manifests')
+    .requiredOption('--cluster <path>', 'File or folder of manifests (required; read recursively); - for stdin')
+    .addOption(repeatableOption('-n, --namespace <name>', 'Show only complaints about this namespace'))
+    .addOption(repeatableOption('--rule <name>', 'Apply only this rule'))
+    .addOption(repeatableOption('--skip <name>', 'Skip this rule'))
+    .addOption(failOnOption('complaint'))
     .addOption(outputOption())
     .addOption(colorOption())
-    .addHelpText('after', `\nRules (docs/lint.md): ${lintRules.map(({ name }) => name).join(', ')}`)
+    .addHelpText(
+      'after',
+      `\nRules (docs/lint.md explains them):\n${lintRules.map(({ name }) => `  ${name}`).join('\n')}`,
+    )
     .action(async (flags: LintFlags) => {
       process.exitCode = await runLint(flags, streams);
     });
 }
 
-/** Exit code: 2 where something could not be read, else 1 where a complaint that is shown is what `--fail-on` asks. */
+/** Exit code: 2 if an input was unreadable, else 1 if a shown complaint meets `--fail-on`. */
 export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams): Promise<0 | 1 | 2> {
   const rules = chosenRules(flags);
   const { objects, problems, unread, otherKinds, sources } = await readSources(flags.cluster);
-  // Those of broken policies are complaints of their own.
+  // Problems of policies become complaints.
   const policyProblems = new Set(objects.filter(isPolicy).flatMap(({ broken }) => broken ?? []));
   for (const problem of problems) if (!policyProblems.has(problem)) stderr.write(`${problemLine(problem)}\n`);
 
@@ -61,12 +64,12 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams)
       const source = sources.get(complaint.object);
       return complaintJson(complaint, source && ((path) => source.locate(path)));
     });
-  // What is wrong is what people came for: the table says it too.
+  // Without its detail, a complaint does not say what is wrong.
   const output = flags.output === 'table' ? 'wide' : flags.output;
   stdout.write(formatItems(complaints, output, complaintFormatter, screenOf(stdout, flags.color, process.env)));
   const summaryParts = [
     summary(complaints),
-    `${declared.policies.length} policies read`,
+    `${declared.policies.length} ${declared.policies.length === 1 ? 'policy' : 'policies'} read`,
     ignoredKindsText(otherKinds) ?? [],
   ];
   stderr.write(`${summaryParts.flat().join(', ')}\n`);
@@ -75,18 +78,14 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams)
   return failOn !== undefined && complaints.some(({ severity }) => isAtLeast(severity, failOn)) ? 1 : 0;
 }
 
-function failOnOption(): Option {
-  return new Option('--fail-on <severity>', 'exit code 1 where a complaint that is shown is at least so severe')
-    .env('WAYBILL_FAIL_ON')
-    .choices(['any', ...severities]);
-}
-
 function chosenRules({ rule, skip = [] }: LintFlags): readonly LintRule[] {
   const names = lintRules.map(({ name }) => name);
   for (const [flag, ruleNames] of [['--rule', rule ?? []] as const, ['--skip', skip] as const]) {
     const unknown = ruleNames.find((name) => !names.includes(name));
     if (unknown === undefined) continue;
-    throw new ProblemError(badFlag(`${flag} ${unknown}`, 'there is no such rule', `give one of ${names.join(', ')}`));
+    throw new ProblemError(
+      badFlag(`${flag} ${unknown}`, `unknown rule ${JSON.stringify(unknown)}`, `use ${names.join(', ')}`),
+    );
   }
   return lintRules.filter(({ name }) => (rule === undefined || rule.includes(name)) && !skip.includes(name));
 }

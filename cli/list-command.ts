@@ -1,11 +1,13 @@
-// What `waybill findings` and `waybill flows` have in common: filters, formats, following, and reading their own output.
+// The common part of `waybill findings` and `waybill flows`: filters, formats, --follow and --input-file.
 import { Command, Option } from 'commander';
 import {
+  defaultFollowLast,
   defaultLast,
   isProblem,
   parameterNames,
   type RawParameters,
   readParameters,
+  verdictNames,
 } from '../collector/api/parameters.ts';
 import type { ListQuery } from '../collector/store/store.ts';
 import { ProblemError } from '../model/problem.ts';
@@ -15,6 +17,8 @@ import { formatItems, formatStreamedItem, type ItemFormatter, type Output, outpu
 import { readValues } from './output/input-file.ts';
 import type { ItemReader } from './output/item-readers.ts';
 import { type ColorMode, colorOption, type Screen, screenOf } from './output/screen.ts';
+
+const timeHelp = 'a duration ago (10m, 2h, 3d) or a time (2026-01-31T08:00:00Z)';
 
 export type ListFlags = ClientFlags & {
   namespace?: readonly string[];
@@ -40,41 +44,50 @@ export type ListCommandSpec<Item> = {
   description: string;
   reader: ItemReader<Item>;
   formatter: ItemFormatter<Item>;
+  /** Filters that only one of the commands has, and --verdict. */
+  filters: readonly Option[];
 };
 
-/** `onItem` is called with every item that is shown, to set the exit code. */
+/** Calls `onItem` with every shown item, which may set the exit code. */
 export function listCommand<Item, Flags extends ListFlags>(
   spec: ListCommandSpec<Item>,
   onItem: (item: Item, flags: Flags) => void,
 ): Command {
-  const { name, description } = spec;
+  const { name, description, filters } = spec;
   const command = new Command(name)
     .description(description)
-    .addOption(repeatableOption('-n, --namespace <name>', 'of either end'))
+    .addOption(repeatableOption('-n, --namespace <name>', 'Show only this namespace at either end'))
     .addOption(
-      new Option('-A, --all-namespaces', 'every namespace, whatever WAYBILL_NAMESPACE says').env('WAYBILL_ALL'),
+      new Option('-A, --all-namespaces', 'Show all namespaces, even if WAYBILL_NAMESPACE is set').env('WAYBILL_ALL'),
     )
-    .addOption(repeatableOption('--pod <name>', 'pod or workload at either end: NAME or NAMESPACE/NAME'))
-    .addOption(repeatableOption('--from-pod <name>', 'the same at the initiator'))
-    .addOption(repeatableOption('--to-pod <name>', 'the same at the responder'))
-    // In a pod beside a Service that is called waybill, Kubernetes sets WAYBILL_PORT to its address.
-    .addOption(repeatableOptionWithoutEnv('--port <number>', 'of the responder'))
-    .addOption(new Option('--since <time>', 'seen since: 10m ago, or a time (RFC 3339)').env('WAYBILL_SINCE'))
-    .addOption(new Option('--until <time>', 'begun before: the same').env('WAYBILL_UNTIL'))
+    .addOption(repeatableOption('--pod <name>', 'Show only this pod or workload at either end: NAME or NAMESPACE/NAME'))
+    .addOption(repeatableOption('--from-pod <name>', 'The same for the initiator (client)'))
+    .addOption(repeatableOption('--to-pod <name>', 'The same for the responder (server)'))
+    // If a Service has the name waybill, Kubernetes sets WAYBILL_PORT to its address in pods.
+    .addOption(repeatableOptionWithoutEnv('--port <number>', 'Show only this port of the responder'));
+  for (const filter of filters) command.addOption(filter);
+  command
+    .addOption(new Option('--since <time>', `Show only ${name} seen since: ${timeHelp}`).env('WAYBILL_SINCE'))
+    .addOption(new Option('--until <time>', `Show only ${name} that began before: ${timeHelp}`).env('WAYBILL_UNTIL'))
     .addOption(
-      new Option('--last <number>', `at most so many, newest first (default: ${defaultLast[name]})`).env(
-        'WAYBILL_LAST',
-      ),
+      new Option(
+        '--last <number>',
+        `Show at most this many, newest first (default: ${defaultLast[name]}; with --follow: ${defaultFollowLast})`,
+      ).env('WAYBILL_LAST'),
     )
-    .addOption(new Option('-f, --follow', 'go on with what comes, until it is interrupted').env('WAYBILL_FOLLOW'))
+    .addOption(new Option('-f, --follow', 'Keep running and show new items until interrupted').env('WAYBILL_FOLLOW'))
     .addOption(outputOption())
     .addOption(
       new Option(
         '--input-file <file>',
-        'read what -o json or jsonl wrote in place of asking a collector; - for stdin',
+        'Read items from a file that -o json or -o jsonl wrote, not from a collector; - for stdin',
       ).env('WAYBILL_INPUT_FILE'),
     )
-    .addOption(colorOption());
+    .addOption(colorOption())
+    .addHelpText(
+      'after',
+      '\nRepeat a flag, or separate values with commas, to match any of them.\nDifferent filters must all match.',
+    );
   addClientFlags(command);
   return command.action(async (parsed: Flags) => {
     const flags = { ...parsed, ...booleanFlags(command, parsed) };
@@ -91,16 +104,17 @@ export function listCommand<Item, Flags extends ListFlags>(
 }
 
 export function outputOption(): Option {
-  return new Option('-o, --output <format>', 'how to show them')
-    .env('WAYBILL_OUTPUT')
-    .choices(outputs)
-    .default('table');
+  return new Option('-o, --output <format>', 'Output format').env('WAYBILL_OUTPUT').choices(outputs).default('table');
 }
 
-/** Given several times, or with commas, it means either. */
+/** Takes several values, by repetition or with commas; any of them matches. */
 export function repeatableOption(flags: string, help: string): Option {
   const name = /--([\w-]+)/.exec(flags)![1]!;
   return repeatableOptionWithoutEnv(flags, help).env(`WAYBILL_${name.toUpperCase().replaceAll('-', '_')}`);
+}
+
+export function verdictFilter(): Option {
+  return repeatableOption('--verdict <verdict>', `Show only this verdict: ${verdictNames.join(', ')}`);
 }
 
 function repeatableOptionWithoutEnv(flags: string, help: string): Option {
@@ -108,10 +122,10 @@ function repeatableOptionWithoutEnv(flags: string, help: string): Option {
     ...previous,
     ...value.split(','),
   ];
-  return new Option(flags, `${help} (several: either)`).argParser(add);
+  return new Option(flags, `${help} (repeatable)`).argParser(add);
 }
 
-/** A switch in the environment may also be off: WAYBILL_FOLLOW=false. */
+/** A variable can switch a flag off: WAYBILL_FOLLOW=false. */
 function booleanFlags(command: Command, flags: ListFlags): { follow: boolean; allNamespaces: boolean } {
   const isOn = (name: 'follow' | 'allNamespaces', variable: string): boolean => {
     if (command.getOptionValueSource(name) !== 'env') return flags[name] === true;
@@ -120,10 +134,10 @@ function booleanFlags(command: Command, flags: ListFlags): { follow: boolean; al
   return { follow: isOn('follow', 'WAYBILL_FOLLOW'), allNamespaces: isOn('allNamespaces', 'WAYBILL_ALL') };
 }
 
-/** The same check as the collector's, so that a mistake is found before anybody is asked. */
+/** Applies the collector's own check before the request. */
 function queryOf(name: 'findings' | 'flows', flags: ListFlags): ListQuery {
   if (flags.follow && flags.inputFile !== undefined) {
-    throw new ProblemError(badFlag('--follow', 'a file does not go on', 'leave it or --input-file out'));
+    throw new ProblemError(badFlag('--follow', 'a file has no new items to follow', 'remove --follow or --input-file'));
   }
   const raw: Record<string, string | readonly string[] | undefined> = {};
   for (const [parameter, value] of parametersOf(name, flags)) {
@@ -170,7 +184,7 @@ async function fetchItems<Item>({ name, reader }: ListCommandSpec<Item>, flags: 
     if (item === undefined) throw new ProblemError(unexpectedResponse(client.url));
     return item;
   });
-  if (hasMore) process.stderr.write(`the newest ${items.length} are shown; there are more (--last, --since)\n`);
+  if (hasMore) process.stderr.write(`showing the newest ${items.length}; there are more (see --last and --since)\n`);
   return items;
 }
 
@@ -200,13 +214,13 @@ function isRetraction(value: unknown): value is { id: string; gone: true } {
   return typeof value === 'object' && value !== null && 'gone' in value && 'id' in value && /^\S+$/.test(`${value.id}`);
 }
 
-/** Nobody counts it any more; programs are told by the same line that the API gives. */
+/** The item no longer counts. JSON has the same line as the API. */
 function retractionText(id: string, output: Output): string {
   if (output === 'json' || output === 'jsonl') return `${JSON.stringify({ id, gone: true })}\n`;
-  return output === 'yaml' ? `- id: ${JSON.stringify(id)}\n  gone: true\n` : `${JSON.stringify(id)} was taken back\n`;
+  return output === 'yaml' ? `- id: ${JSON.stringify(id)}\n  gone: true\n` : `${JSON.stringify(id)} was retracted\n`;
 }
 
-/** As they stand in the file, but for --last: then the newest come first, as from a collector. */
+/** In the order of the file; if --last cuts the list, newest first as from a collector. */
 async function readItems<Item>(file: string, { reader }: ListCommandSpec<Item>, query: ListQuery): Promise<Item[]> {
   const items: Item[] = [];
   for await (const { value, place } of readValues(file, process.stdin)) {
@@ -216,6 +230,6 @@ async function readItems<Item>(file: string, { reader }: ListCommandSpec<Item>, 
     if (reader.matches(query, item)) items.push(item);
   }
   if (items.length <= query.last) return items;
-  process.stderr.write(`the newest ${query.last} of ${items.length} are shown (--last)\n`);
+  process.stderr.write(`showing the newest ${query.last} of ${items.length} (--last)\n`);
   return items.sort((a, b) => reader.lastUs(b) - reader.lastUs(a)).slice(0, query.last);
 }

@@ -1,4 +1,4 @@
-// `waybill agent` and `waybill collector`: settings from flags, environment and file, a log, and an orderly end.
+// `waybill agent` and `waybill collector`: reads settings, starts the log, runs the program and ends it on a signal.
 import { access, constants } from 'node:fs/promises';
 import { Command } from 'commander';
 import { type Logger, pino } from 'pino';
@@ -12,14 +12,14 @@ import { settingNames } from '../config/setting-names.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 
 export function agentCommand(version: string): Command {
-  return programCommand('agent', 'run the agent of a node', agentSchema, async (config, log, signal) => {
+  return programCommand('agent', 'Run the agent of a node', agentSchema, async (config, log, signal) => {
     const { runAgent } = await import('../agent/main.ts');
     await runAgent(config, version, log, signal);
   });
 }
 
 export function collectorCommand(version: string): Command {
-  return programCommand('collector', 'run the collector', collectorSchema, async (config, log, signal) => {
+  return programCommand('collector', 'Run the collector', collectorSchema, async (config, log, signal) => {
     const { runCollector } = await import('../collector/main.ts');
     await runCollector(config, version, log, signal);
   });
@@ -33,8 +33,11 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
 ): Command {
   const command = new Command(name)
     .description(description)
-    .option('--config <file>', 'YAML file with settings (WAYBILL_CONFIG)')
-    .addHelpText('after', '\nFlags go before WAYBILL_* variables, these before the file; docs/config.md has them all.');
+    .option('--config <file>', 'YAML file with settings (path; WAYBILL_CONFIG)')
+    .addHelpText(
+      'after',
+      '\nFlags override WAYBILL_* variables, and variables override the file.\ndocs/config.md lists all settings.',
+    );
   for (const { flag, variable, setting } of settingNames(schema)) {
     const defaultText = setting.defaultText === '' ? '' : `, default ${setting.defaultText}`;
     command.option(`--${flag} <value>`, `${setting.help} (${setting.type}${defaultText}; ${variable})`);
@@ -46,9 +49,9 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
       flags,
       env: process.env,
     });
-    // What gRPC has to say of itself, a Problem says with its fix; a user who wants it sets the variable.
+    // Waybill reports gRPC failures as problems. Set the variable to see gRPC's own log.
     process.env.GRPC_VERBOSITY ??= 'NONE';
-    // What libraries should do otherwise in later versions of Node is no business of who runs the program.
+    // Deprecation warnings about libraries do not help the user.
     process.noDeprecation = true;
     await checkPaths(config as unknown as Paths);
     const shutdown = new AbortController();
@@ -61,7 +64,7 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
 
 type Paths = { cluster: { manifests: string; kubeconfig: string } };
 
-/** What is not there now is a slip of the pen; what goes away later may come back. */
+/** A path that is missing at the start is a mistake. One that disappears later may come back. */
 async function checkPaths({ cluster }: Paths): Promise<void> {
   const problems: Problem[] = [];
   const check = async (path: string, fault: (error: unknown) => Problem) => {

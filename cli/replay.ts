@@ -1,4 +1,4 @@
-// `waybill replay`: capture files judged by a folder of manifests, offline: for forensics and CI.
+// `waybill replay`: evaluates capture files against manifests, for forensics and CI.
 import { stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
@@ -23,7 +23,7 @@ import { failOnOption, isAtLeast } from './findings.ts';
 import { formatItems, type Output, outputs } from './output/format.ts';
 import { findingFormatter } from './output/item-formatters.ts';
 import { screenOf } from './output/screen.ts';
-import { appendValue, policyOptionsText } from './verdict.ts';
+import { appendValue, policyOptionHelp } from './verdict.ts';
 
 type ReplayFlags = {
   cluster: string;
@@ -42,19 +42,22 @@ const maxConnectionsSetting = integer({
   default: 1_000_000,
   min: 1,
   max: 10_000_000,
-  help: 'live connections held at once',
+  help: 'Track at most this many live connections',
 });
 
 export function replayCommand(): Command {
   return new Command('replay')
-    .description('judge capture files (pcap, pcapng) by a folder of manifests, offline')
-    .argument('<file...>', 'capture files, in the order of their time')
-    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
-    .option('--declared <path>', 'policies as they should be (Git): where they differ from those of --cluster is drift')
-    .option('--option <name=value>', `what the API leaves open: ${policyOptionsText()}`, appendValue)
+    .description('Evaluate capture files (pcap, pcapng) against manifests, and list the findings')
+    .argument('<file...>', 'Capture files, oldest first')
+    .requiredOption('--cluster <path>', 'File or folder of manifests (required; read recursively); - for stdin')
+    .option(
+      '--declared <path>',
+      'File or folder of declared policies (Git); report differences from --cluster as drift',
+    )
+    .option('--option <name=value>', policyOptionHelp(), appendValue)
     .option('--max-connections <number>', maxConnectionsSetting.help, maxConnectionsSetting.defaultText)
-    .addOption(new Option('-o, --output <format>', 'how to show the findings').choices(outputs).default('table'))
-    .addOption(failOnOption())
+    .addOption(new Option('-o, --output <format>', 'Output format').choices(outputs).default('table'))
+    .addOption(failOnOption('finding'))
     .action(async (files: string[], flags: ReplayFlags) => {
       await runReplay(files, flags);
     });
@@ -107,7 +110,7 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
           names.learn(dnsAnswers.drain(Number.POSITIVE_INFINITY), 0);
           pipeline.receive({ node: '', clockOffsetUs: 0, records }, untilUs);
           pipeline.tick(untilUs);
-          // Only findings are shown: connections need not be held.
+          // Only findings are shown, so the changed connections are discarded.
           pipeline.changes();
         },
       })),
@@ -141,7 +144,7 @@ function policiesOf({ objects }: Manifests): PolicyHistory {
   return history;
 }
 
-/** No agent watched the network of a file: what was not seen may have been there. */
+/** No agent watched the interfaces, so packets that are not in the file may still have been there. */
 const noInterfaces = {
   nodeOf: () => undefined,
   interfaceOf: () => undefined,

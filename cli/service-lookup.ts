@@ -1,20 +1,19 @@
-// Who may get a connection to a Service (rule 14): its ready endpoints, or the pods that its selector selects where the
-// manifests, as those in Git, tell of no endpoints.
+// The pods that may get a connection to a Service (rule 14): its ready endpoints. Manifests in Git have no EndpointSlices;
+// then the pods that its selector selects.
 import type { Address } from '../model/address.ts';
 import type { EndpointSlice, Labels, Service, ServicePort } from '../model/kubernetes.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Candidate } from './candidates.ts';
 import { type QuestionFault, unknownServicePort } from './verdict-errors.ts';
 
-/** `port` is the endpoint's own; undefined for protocols without ports. */
+/** `port` is the port of the endpoint, not of the Service; undefined for protocols without ports. */
 export type ServiceCandidate = { candidate: Candidate; port: number | undefined };
 
-/** `all`: there is none beside the known ones. */
+/** `complete`: the Service has no other candidates. */
 export type ServiceCandidates = { known: readonly ServiceCandidate[]; complete: boolean };
 
-/** The pods that there are. */
 export type PodLookup = {
-  /** `named`: the pod that the slice tells, NS/NAME. Undefined where nobody can tell who it is. */
+  /** `podName` is NS/NAME from the slice. Undefined if the endpoint cannot be identified. */
   endpointAt(address: Address, podName: string | undefined): Candidate | undefined;
   matchingPods(namespace: string, labels: Labels): readonly Candidate[];
 };
@@ -52,12 +51,12 @@ export class ServiceLookup {
     return this.#byAddress.get(address);
   }
 
-  /** The Service that every node answers for at that port, and which of its own ports that is. */
+  /** The Service with this node port, and the Service port that it belongs to. */
   byNodePort(protocol: number, nodePort: number | string | undefined): { service: Service; port: number } | undefined {
     return this.#byNodePort.get(`${protocol}/${nodePort}`);
   }
 
-  /** Behind the Service's port, given by number or name. */
+  /** `port` is a port of the Service, by number or name. */
   candidatesFor(
     service: Service,
     protocol: number,
@@ -92,7 +91,7 @@ export class ServiceLookup {
     return { known, complete: !slice.broken && known.length === candidates.length };
   }
 
-  /** A pod without a port of the name that the Service forwards to is no endpoint. */
+  /** A pod without the named target port is not an endpoint. */
   #candidatesBySelector(service: Service, { port, protocol, targetPort = port }: ServicePort): ServiceCandidate[] {
     return this.#podsSelectedBy(service).flatMap((candidate): ServiceCandidate | ServiceCandidate[] => {
       if (service.headless) return { candidate, port };

@@ -1,4 +1,4 @@
-// `waybill status`: nodes, lag, losses and what waits, from a running collector.
+// `waybill status`: nodes, lag, lost packets and pending work, from a running collector.
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
 import { z } from 'zod';
@@ -15,9 +15,9 @@ type StatusFlags = ClientFlags & { output: (typeof outputs)[number]; color: Colo
 
 export function statusCommand(): Command {
   const command = new Command('status')
-    .description('nodes, lag, losses and what waits, from a running collector')
+    .description('Show nodes, lag, lost packets and pending work')
     .addOption(
-      new Option('-o, --output <format>', 'how to show it').env('WAYBILL_OUTPUT').choices(outputs).default('table'),
+      new Option('-o, --output <format>', 'Output format').env('WAYBILL_OUTPUT').choices(outputs).default('table'),
     )
     .addOption(colorOption());
   return addClientFlags(command).action(async (flags: StatusFlags) => {
@@ -28,7 +28,7 @@ export function statusCommand(): Command {
   });
 }
 
-/** What the table cannot do without. */
+/** The fields that the table needs. */
 const statusSchema = z.looseObject({
   version: z.string(),
   cluster: z.looseObject({ synced: z.boolean(), problems: z.array(z.string()) }),
@@ -53,21 +53,28 @@ export function statusText(status: StatusJson, screen: Screen): string {
   const stored = ['connections', 'findings', 'batches', 'records', 'packets'] as const;
   const lines = [
     `collector ${status.version}, started ${status.started}`,
-    `cluster   ${cluster.synced ? 'known' : 'not known yet: every verdict is unknown'}`,
+    `cluster   ${cluster.synced ? 'known' : 'not known yet, so every verdict is unknown'}`,
     ...cluster.problems.map((problem) => `          ${problem}`),
-    `nodes     ${nodes.reporting} of ${nodes.of} report`,
+    `nodes     ${nodes.reporting} of ${nodes.of} reporting`,
     `agents    ${ingest?.streamsRefused ?? 0} streams refused`,
-    `join      ${join.live} live, ${join.pending} waiting, ${join.evicted} put out for want of room`,
+    `join      ${join.live} live, ${join.pending} pending, ${limited(join.evicted, 'evicted', 'join.maxLive reached')}`,
     `verdicts  ${verdicts.join(', ') || 'none so far'}`,
     `store     ${stored.map((name) => `${store[name]} ${name}`).join(', ')}, ${mebibytes(store.bytesOnDisk)} MiB`,
     ...(store.waiting > 0 || store.lost > 0
-      ? [`          ${store.waiting} wait until the store takes them, ${store.lost} lost for want of room`]
+      ? [`          ${store.waiting} pending store writes, ${limited(store.lost, 'dropped', 'buffer full')}`]
       : []),
     ...(series ? [`series    ${series.points} points written, ${series.dropped} dropped`] : []),
-    ...(followers ? [`readers   ${followers.now} follow, ${followers.dropped} could not keep up`] : []),
+    ...(followers
+      ? [`followers ${followers.now} connected, ${limited(followers.dropped, 'dropped', 'too slow')}`]
+      : []),
   ].map(escapeControls);
   if (nodes.list.length === 0) return `${lines.join('\n')}\n`;
   return `${lines.join('\n')}\n\n${tableText(nodes.list.map(nodeRow), screen)}`;
+}
+
+/** `12 evicted (join.maxLive reached)`, or `0 evicted` without the reason. */
+function limited(count: number, what: string, reason: string): string {
+  return count === 0 ? `0 ${what}` : `${count} ${what} (${reason})`;
 }
 
 function nodeRow(node: NodeStatus): Parameters<typeof tableText>[0][number] {
@@ -77,10 +84,10 @@ function nodeRow(node: NodeStatus): Parameters<typeof tableText>[0][number] {
       node: node.node,
       agent: node.agent,
       source: node.source ?? '',
-      why: node.sourceReason ?? '',
+      reason: node.sourceReason ?? '',
       interfaces: interfacesText(node),
       'lag ms': String(node.lagMs ?? ''),
-      'clock ms': String(node.clockOffsetMs ?? ''),
+      'clock offset ms': String(node.clockOffsetMs ?? ''),
       records: String(node.recordsReceived ?? ''),
       packets: String(node.books?.seen ?? ''),
       lost: lost.join(', ') || (node.books === undefined ? '' : 'none'),

@@ -1,4 +1,4 @@
-// Many questions: one JSON object a line in, one a line out, in the same order. Holds no more than one chunk of input.
+// Answers a stream of questions: one JSON object a line in, one a line out, in the same order. One chunk is in memory.
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ClusterObject } from '../model/kubernetes.ts';
@@ -9,10 +9,10 @@ import { badQuery, problemAt, type QuestionFault } from './verdict-errors.ts';
 import { Parties } from './verdict-parties.ts';
 import { evaluateQuestion, readQuestion } from './verdict-question.ts';
 
-/** A longer line is an error; no question needs a tenth of it. */
+/** A longer line is an error. Real questions have less than a tenth of it. */
 export const maxLineLength = 65_536;
 
-/** Answers until the input ends or nobody reads the output any more. Gives the number of lines that made no sense. */
+/** Answers until the input ends or the output is closed. Returns the number of invalid lines. */
 export async function evaluateBatch(
   input: Readable,
   output: Writable,
@@ -38,7 +38,7 @@ export async function evaluateBatch(
   try {
     await pipeline(input, evaluateChunks, output, { end: false });
   } catch (error) {
-    // `waybill verdict --batch | head` reads no further, and that is no fault.
+    // `waybill verdict --batch | head` closes the output, which is not an error.
     if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
   }
   return failedLines;
@@ -64,7 +64,9 @@ function joinJson(idField: string, body: object): string {
 }
 
 function notJson(question: string): QuestionFault {
-  return badQuery(question.length > maxLineLength ? 'the line is too long' : 'it cannot be read as JSON');
+  return badQuery(
+    question.length > maxLineLength ? `the line has more than ${maxLineLength} characters` : 'it is not valid JSON',
+  );
 }
 
 function parseJson(question: string): unknown {
@@ -76,7 +78,7 @@ function parseJson(question: string): unknown {
   }
 }
 
-/** The id as JSON, to the digit: numbers past 2^53 are copied from the question. */
+/** The id as JSON. A number beyond 2^53 is copied from the text, so no digit changes. */
 function idOf(raw: unknown, question: string): string | undefined {
   if (typeof raw !== 'object' || raw === null || !('id' in raw)) return undefined;
   const { id } = raw;
@@ -88,10 +90,10 @@ function idOf(raw: unknown, question: string): string | undefined {
   return JSON.stringify(exact.id);
 }
 
-/** In Node since 21 (TC39 JSON.parse source text access), in no TypeScript library yet. */
+/** Node has it since 21 (TC39 JSON.parse source text access); TypeScript's types do not. */
 const rawJson = (JSON as typeof JSON & { rawJSON(text: string): unknown }).rawJSON;
 
-/** The lines of each chunk. What is longer than a line may be is cut, and stays too long. */
+/** The lines of each chunk. A line beyond the limit is cut to one character more, so it is still detected. */
 async function* linesOf(chunks: AsyncIterable<Buffer | string>): AsyncGenerator<string[]> {
   const decoder = new TextDecoder();
   let rest = '';

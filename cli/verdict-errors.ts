@@ -1,4 +1,4 @@
-// What a user can get wrong in a question for a verdict. Each code is listed in docs/errors.md.
+// Problems with a question for a verdict. Each code is listed in docs/errors.md.
 import type { Problem } from '../model/problem.ts';
 
 export const verdictProblemCodes = [
@@ -13,7 +13,7 @@ export const verdictProblemCodes = [
   'unknown-service-port',
 ] as const;
 
-/** A Problem that does not know its place yet. */
+/** A Problem without its place. */
 export type QuestionFault = { code: (typeof verdictProblemCodes)[number]; fault: string; fix: string };
 
 export function problemAt(place: string, { code, fault, fix }: QuestionFault): Problem {
@@ -25,13 +25,13 @@ export function badQuery(fault: string): QuestionFault {
 }
 
 export function missingField(name: string): QuestionFault {
-  return { code: 'bad-query', fault: `${name} is missing or no text`, fix: `set ${name}` };
+  return { code: 'bad-query', fault: `${name} is missing or not a string`, fix: `set ${name}` };
 }
 
 export function badParty(text: string): QuestionFault {
   return {
     code: 'bad-party',
-    fault: `${quote(text)} names neither a pod, nor a workload, nor a Service, nor an IP address`,
+    fault: `${quote(text)} is not the name of a pod, workload or Service, nor an IP address`,
     fix: 'write NAMESPACE/NAME, NAMESPACE/KIND/NAME or an IP address',
   };
 }
@@ -39,15 +39,15 @@ export function badParty(text: string): QuestionFault {
 export function unknownParty(text: string): QuestionFault {
   return {
     code: 'unknown-party',
-    fault: `there is no pod, workload or Service ${quote(text)} in the manifests`,
-    fix: 'name one that is there, or add its manifest',
+    fault: `the manifests have no pod, workload or Service ${quote(text)}`,
+    fix: 'correct the name, or add the manifest',
   };
 }
 
 export function ambiguousParty(text: string, candidates: readonly string[]): QuestionFault {
   return {
     code: 'ambiguous-party',
-    fault: `${quote(text)} may be ${candidates.slice(0, 4).join(' or ')}`,
+    fault: `${quote(text)} is ambiguous: ${candidates.slice(0, 4).join(' or ')}`,
     fix: 'write NAMESPACE/KIND/NAME',
   };
 }
@@ -56,22 +56,22 @@ export function sharedAddress(text: string, owners: readonly string[]): Question
   return {
     code: 'ambiguous-party',
     fault: `${text} is the address of ${owners.slice(0, 4).join(' and of ')}`,
-    fix: 'name the pod, or take the manifest of the old one out',
+    fix: 'name the pod, or remove the manifest of the old pod',
   };
 }
 
 export function serviceBeginsNothing(text: string): QuestionFault {
   return {
     code: 'service-begins-nothing',
-    fault: `${quote(text)} is ${text.includes('/') ? '' : 'the address of '}a Service, which begins no connections`,
-    fix: 'name the pod that begins it',
+    fault: `${quote(text)} is ${text.includes('/') ? '' : 'the address of '}a Service, and Services do not begin connections`,
+    fix: 'name the pod that begins the connection',
   };
 }
 
 export function badProtocol(text: string): QuestionFault {
   return {
     code: 'bad-query-protocol',
-    fault: `${quote(text)} is no protocol`,
+    fault: `unknown protocol ${quote(text)}`,
     fix: 'set TCP, UDP, SCTP, ICMP, ICMPv6 or a number from 0 to 255',
   };
 }
@@ -79,28 +79,28 @@ export function badProtocol(text: string): QuestionFault {
 export function portNeeded(protocol: string): QuestionFault {
   return {
     code: 'bad-query-port',
-    fault: `${protocol} needs the port of the responder`,
-    fix: 'set a number or the name of one of its container ports',
+    fault: `${protocol} needs a port`,
+    fix: 'set the port of the responder: a number or a port name',
   };
 }
 
 export function portNotAllowed(protocol: string): QuestionFault {
-  return { code: 'bad-query-port', fault: `${protocol} has no ports`, fix: 'leave the port out' };
+  return { code: 'bad-query-port', fault: `${protocol} has no ports`, fix: 'remove the port' };
 }
 
 export function badPort(text: string): QuestionFault {
   return {
     code: 'bad-query-port',
-    fault: `${quote(text)} is no port`,
-    fix: 'set a whole number from 1 to 65535 or the name of a container port',
+    fault: `invalid port ${quote(text)}`,
+    fix: 'set a whole number from 1 to 65535, or a port name',
   };
 }
 
 export function unknownPortName(responder: string, protocol: string, name: string): QuestionFault {
   return {
     code: 'unknown-port-name',
-    fault: `${responder} has no ${protocol} port named ${quote(name)}`,
-    fix: 'set the number, or a name that its containers declare',
+    fault: `${responder} declares no ${protocol} port with the name ${quote(name)}`,
+    fix: 'set the port number, or a name that its containers declare',
   };
 }
 
@@ -108,12 +108,12 @@ export function unknownServicePort(service: string, protocol: string, port: stri
   return {
     code: 'unknown-service-port',
     fault: `Service ${service} has no ${protocol} port ${quote(port)}`,
-    fix: 'set one of its ports',
+    fix: 'set a port of the Service',
   };
 }
 
-/** As the user wrote it, short and on one line. */
+/** On one line, and short. */
 function quote(text: string): string {
-  const quoted = /^[\w./:-]+$/.test(text) ? text : JSON.stringify(text);
+  const quoted = JSON.stringify(text);
   return quoted.length > 80 ? `${quoted.slice(0, 77)}...` : quoted;
 }

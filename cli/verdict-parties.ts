@@ -1,11 +1,11 @@
-// Who a name or an address is in the manifests: the parties that policies judge, and the endpoints behind a Service.
+// Resolves a name or an address of a question to the pods, nodes and Services of the manifests.
 
 import type { DeclaredEndpoint } from '../connectivity/endpoint-groups.ts';
 import { type Address, parseAddress } from '../model/address.ts';
 import type { ClusterObject, Labels, Node, Pod, Policy, Service, Workload } from '../model/kubernetes.ts';
 import { isPolicy, manifestKind } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
-import { type Candidate, firstOfEachFamily, ofWorkload } from './candidates.ts';
+import { type Candidate, firstOfEachFamily, representingWorkload } from './candidates.ts';
 import { ServiceLookup } from './service-lookup.ts';
 import {
   ambiguousParty,
@@ -28,7 +28,7 @@ export class Parties {
   readonly policies: readonly Policy[];
   readonly #pods = new Map<string, Pod>();
   readonly #workloads = new Map<string, OwnerWorkload[]>();
-  /** ReplicaSets, Jobs and the like by their own names, where they stand for an owner. */
+  /** ReplicaSets, Jobs and other owned workloads, by their own names. */
   readonly #ownedControllers = new Map<string, OwnerWorkload[]>();
   readonly #namespaces = new Map<string, Labels>();
   readonly #nameOnlyLabels = new Map<string, Labels>();
@@ -45,7 +45,7 @@ export class Parties {
     for (const object of objects) this.#add(object);
   }
 
-  /** `NS/NAME`, `NS/KIND/NAME`, `NS/Service/NAME` or an address; an address that nobody has is outside the cluster. */
+  /** Takes `NS/NAME`, `NS/KIND/NAME`, `NS/Service/NAME` or an address. An unknown address is outside the cluster. */
   resolve(text: string): ResolvedParty {
     const address = text.includes('/') ? undefined : parseAddress(text);
     if (address !== undefined) return this.#resolveAddress(address);
@@ -61,7 +61,7 @@ export class Parties {
     return found.kind === 'service' ? { kind: 'fault', fault: serviceBeginsNothing(text) } : found;
   }
 
-  /** Everybody in the manifests who may begin or get a connection; pods that ended do neither. */
+  /** Every workload and node of the manifests that can have connections; finished pods cannot. */
   declaredEndpoints(): DeclaredEndpoint[] {
     const standalonePods = [...this.#pods.values()].filter((pod) => pod.workload.kind === 'Pod' && isLive(pod));
     return [
@@ -84,12 +84,12 @@ export class Parties {
       namespace,
       workload: { kind, name },
       pods: podsOrTemplates(namespace, { kind, name, podTemplates, pods: livePods }).flatMap((pod) =>
-        membersByAddress(pod.name, ofWorkload(this.#podCandidate(pod))),
+        membersByAddress(pod.name, representingWorkload(this.#podCandidate(pod))),
       ),
     };
   }
 
-  /** `named`: the pod that the slice tells; undefined where it is not there, or has other addresses. */
+  /** Undefined if the pod that the slice names is missing, or does not have the address. */
   #endpointAt(address: Address, podName: string | undefined): Candidate | undefined {
     if (podName === undefined) {
       const found = this.#resolveAddress(address);
@@ -100,7 +100,7 @@ export class Parties {
     return ownsAddress ? this.#podCandidate({ ...pod!, addresses: [address] }) : undefined;
   }
 
-  /** Each pod, and for a workload without pods its pod template. */
+  /** The pods, or the pod template of a workload without pods. */
   #matchingPods(namespace: string, selectorLabels: Labels): Candidate[] {
     const selectorEntries = Object.entries(selectorLabels);
     const owners = [...this.#workloads].filter(([key]) => key.startsWith(`${namespace}/`)).flatMap(([, of]) => of);
@@ -111,7 +111,7 @@ export class Parties {
       const livePods = { ...owner, pods: owner.pods.filter(isLive) };
       return podsOrTemplates(namespace, livePods).map((pod) => ({
         pod,
-        candidate: ofWorkload(this.#podCandidate(pod)),
+        candidate: representingWorkload(this.#podCandidate(pod)),
       }));
     });
     return [...standalonePods.filter(isLive).map((pod) => ({ pod, candidate: this.#podCandidate(pod) })), ...ownedPods]
@@ -161,7 +161,7 @@ export class Parties {
   #workload(namespace: string, owner: OwnerWorkload): ResolvedParty {
     return {
       kind: 'workload',
-      pods: podsOrTemplates(namespace, owner).map((pod) => ofWorkload(this.#podCandidate(pod))),
+      pods: podsOrTemplates(namespace, owner).map((pod) => representingWorkload(this.#podCandidate(pod))),
     };
   }
 
@@ -176,25 +176,25 @@ export class Parties {
     return { ...party, namespaceLabels: this.#labelsFromName(namespace), namespaceLabelsKnown: false };
   }
 
-  /** Rule 13: a host-network pod is its node's address. */
+  /** A host-network pod has the address of its node (rule 13). */
   #hostParties({ namespace, name, node, addresses }: PodOrTemplate): Party[] {
     const own = firstOfEachFamily(addresses.length > 0 ? addresses : (this.#nodes.get(node)?.addresses ?? []));
     if (own.length === 0) return [{ kind: 'some-node', namespace, name }];
     return own.map((address) => this.#nodeParty(address, node || (this.#nodeByAddress.get(address) ?? '')));
   }
 
-  /** Its labels count only where the node's status has the address (rule 24). */
+  /** The labels of a node apply only to addresses in its status (rule 24). */
   #nodeParty(address: Address, node: string): Party {
     if (node === '') return { kind: 'address', address };
     const known = this.#nodes.get(node);
-    // Of a node without a manifest the addresses are those of its host-network pods, which are in its status.
+    // Without a manifest, the node's addresses come from its host-network pods. Its status would have them.
     if (known === undefined) return { kind: 'address', address, node, nodeLabels: {}, nodeLabelsKnown: false };
     if (!known.addresses.includes(address)) return { kind: 'address', address, node };
     if (known.broken) return { kind: 'address', address, node, nodeLabels: {}, nodeLabelsKnown: false };
     return { kind: 'address', address, node, nodeLabels: known.labels };
   }
 
-  /** What is known of a namespace without a manifest (rule 16). */
+  /** The label that every namespace has, for namespaces without a manifest (rule 16). */
   #labelsFromName(name: string): Labels {
     const known = this.#nameOnlyLabels.get(name);
     if (known !== undefined) return known;
@@ -261,10 +261,9 @@ function isLive({ endedUs }: Pod): boolean {
   return endedUs === 0;
 }
 
-/** What a Pod and a pod template have in common. */
 type PodOrTemplate = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'ports' | 'node' | 'addresses'>;
 
-/** Its pods where they have addresses, since those are what policies see; else its pod templates. */
+/** The pods that have addresses; if none has one, the pod templates. */
 function podsOrTemplates(namespace: string, { podTemplates, pods }: OwnerWorkload): readonly PodOrTemplate[] {
   const withAddresses = pods.filter((pod) => pod.addresses.length > 0);
   if (withAddresses.length > 0) return withAddresses;
@@ -274,7 +273,7 @@ function podsOrTemplates(namespace: string, { podTemplates, pods }: OwnerWorkloa
   });
 }
 
-/** A pod with several addresses that policies see is a member at each of them. */
+/** A host-network pod with two addresses is a member at each of them. */
 function membersByAddress(name: string, { parties }: Candidate): { name: string; ip?: Address; party: Party }[] {
   if (parties.length === 1) return [{ name, party: parties[0]! }];
   return parties.map((party) => ({ name, party, ...(party.kind === 'address' && { ip: party.address }) }));

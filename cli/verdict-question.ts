@@ -1,4 +1,4 @@
-// One question for a verdict: read, its ends found, judged. What makes no sense comes back as a fault.
+// Reads one question for a verdict, resolves its ends and evaluates it. An invalid question returns a fault.
 import type { Service } from '../model/kubernetes.ts';
 import { hasPorts, parseProtocol, protocolName } from '../model/protocol.ts';
 import type { Alternative, UnknownReason, Verdict } from '../model/verdict.ts';
@@ -20,12 +20,13 @@ import {
 } from './verdict-errors.ts';
 import type { Parties, ResolvedParty } from './verdict-parties.ts';
 
-/** `port` is undefined where the protocol has none. */
+/** `port` is undefined for protocols without ports. */
 export type VerdictQuestion = { from: string; to: string; protocol: number; port: number | string | undefined };
 
 /** `raw` is a parsed line of a batch, or the flags of the command. */
 export function readQuestion(raw: unknown): { question: VerdictQuestion } | { fault: QuestionFault } {
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return { fault: badQuery('it is no JSON object') };
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
+    return { fault: badQuery('it is not a JSON object') };
   const { from, to, protocol: givenProtocol, port: givenPort }: Record<string, unknown> = { ...raw };
   if (typeof from !== 'string' || from === '') return { fault: missingField('from') };
   if (typeof to !== 'string' || to === '') return { fault: missingField('to') };
@@ -69,7 +70,7 @@ export function evaluateQuestion(
           verdict = combineMaybeTranslated({ initiator, responder, verdict }, fromNode, options);
         }
         alternatives.push({ initiator, responder, verdict });
-        // Different ones make it unknown, whatever the rest would say.
+        // Two different verdicts make the result unknown, so the other alternatives do not matter.
         if (verdict.verdict !== alternatives[0]!.verdict.verdict) return agreedVerdict();
       }
     }
@@ -77,7 +78,7 @@ export function evaluateQuestion(
   return agreedVerdict();
 }
 
-/** Who may get it. `via`: the node that forwards it to a Service, and may put its own address in the initiator's place. */
+/** `forwardingNode`: the node of a node port. It may replace the initiator's address with its own. */
 type Target = {
   responder: ResolvedResponder;
   candidates: ServiceCandidates | QuestionFault;
@@ -124,7 +125,7 @@ function candidatesOf(party: ResolvedInitiator): readonly Candidate[] {
   return party.kind === 'one' ? [party.candidate] : party.pods;
 }
 
-/** A port's name stands for every port of that name; containers of one pod may share it. */
+/** A port name means every port with that name; containers of one pod may share a name. */
 function portCandidates(
   to: ResolvedInitiator,
   { to: text, protocol, port }: VerdictQuestion,

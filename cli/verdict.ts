@@ -1,4 +1,4 @@
-// `waybill verdict`: what the policies in a folder of manifests say of one connection, or of many (--batch).
+// `waybill verdict`: whether the policies of a folder of manifests allow a connection, or many (--batch).
 import type { Readable, Writable } from 'node:stream';
 import { Command, Option } from 'commander';
 import { stringify } from 'yaml';
@@ -29,24 +29,27 @@ export type VerdictStreams = { stdin: Readable; stdout: Writable; stderr: Writab
 
 const outputs = ['table', 'json', 'jsonl', 'yaml'] as const;
 
-/** The exit code is set when it is done; what could not be done is thrown as a ProblemError. */
+/** Sets the exit code after a result; a failure is thrown as a ProblemError. */
 export function verdictCommand(streams: VerdictStreams = process): Command {
   return new Command('verdict')
-    .description('what the declared policies say of a connection, and why')
-    .requiredOption('--cluster <path>', 'file or folder of manifests, read recursively; - is stdin')
-    .option('--from <who>', 'who begins it: NS/NAME, NS/KIND/NAME or an IP address')
-    .option('--to <who>', 'who answers: the same, NS/Service/NAME or the address of a Service')
-    .option('--port <port>', 'number, or name of a container port of the responder')
+    .description('Show whether policies allow a connection, and why')
+    .requiredOption('--cluster <path>', 'File or folder of manifests (required; read recursively); - for stdin')
+    .option('--from <endpoint>', 'Initiator (client): NAMESPACE/NAME, NAMESPACE/KIND/NAME or an IP address')
+    .option('--to <endpoint>', 'Responder (server): as --from, or NAMESPACE/Service/NAME')
+    .option('--port <port>', 'Port of the responder: a number or a port name')
     .option('--protocol <protocol>', 'TCP, UDP, SCTP, ICMP, ICMPv6 or an IP protocol number (default: TCP)')
-    .option('--batch', 'read questions as JSON lines from stdin, write verdicts as JSON lines')
-    .option('--option <name=value>', `what the API leaves open: ${policyOptionsText()}`, appendValue)
-    .addOption(new Option('-o, --output <format>', 'how to show it').choices(outputs).default('table'))
+    .option(
+      '--batch',
+      'Read questions as JSON lines from stdin, not from --from and --to; write verdicts as JSON lines',
+    )
+    .option('--option <name=value>', policyOptionHelp(), appendValue)
+    .addOption(new Option('-o, --output <format>', 'Output format').choices(outputs).default('table'))
     .action(async (flags: VerdictFlags) => {
       process.exitCode = await runVerdict(flags, streams);
     });
 }
 
-/** Exit code: 2 where some of the manifests could not be read, else 1 where a line of a batch made no sense. */
+/** Exit code: 2 if a manifest was unreadable, else 1 if a line of the batch was invalid. */
 export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }: VerdictStreams): Promise<0 | 1 | 2> {
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
@@ -54,7 +57,7 @@ export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }:
   if (parsed !== undefined && 'fault' in parsed) throw new ProblemError(problemAt('the question', parsed.fault));
   if (flags.batch && flags.cluster === '-') {
     const fix = 'give the manifests as a file or a folder';
-    throw new ProblemError(badFlag('--cluster -', 'with --batch stdin has the questions', fix));
+    throw new ProblemError(badFlag('--cluster -', '--batch reads its questions from stdin', fix));
   }
   const manifests = await readManifests(flags.cluster);
   for (const problem of manifests.problems) stderr.write(`${problemLine(problem)}\n`);
@@ -99,15 +102,15 @@ function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, 
     lines.push(`  ${side.padEnd(7)}  ${sideVerdict.padEnd(10)}  ${why}`);
     if (needs !== undefined) lines.push(`  ${' '.repeat(19)}  ${needs}`);
   }
-  if (sides.length === 0 && reason === undefined) lines.push('  neither end is a pod that policies could select');
-  if (undefinedByApi) lines.push(`  the NetworkPolicy API says nothing of ${protocol}: CNIs differ`);
+  if (sides.length === 0 && reason === undefined)
+    lines.push('  no policy can select either end, because neither is a pod');
+  if (undefinedByApi) lines.push(`  the NetworkPolicy API does not define ${protocol}: CNIs differ`);
   return `${lines.join('\n')}\n`;
 }
 
-export function policyOptionsText(): string {
-  return Object.entries(policyOptionValues)
-    .map(([name, values]) => `${name}=${values.join('|')}`)
-    .join(', ');
+export function policyOptionHelp(): string {
+  const options = Object.entries(policyOptionValues).map(([name, values]) => `${name}=${values.join('|')}`);
+  return `Choose what the NetworkPolicy API leaves open: ${options.join(', ')} (the first is the default; repeatable)`;
 }
 
 export function appendValue(value: string, previous: readonly string[] = []): readonly string[] {

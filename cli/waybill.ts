@@ -1,62 +1,76 @@
 #!/usr/bin/env node
-// The command line: one file a verb, each loaded only when it is asked for.
+// The command line. Each verb has a file, which is loaded only if it is used.
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { restartWithMemoryFlags } from './agent-process.ts';
 import { useCompileCache } from './compile-cache.ts';
 
-type Verb = { name: string; description: string; load: () => Promise<Command> };
+type Verb = { name: string; group: string; description: string; load: () => Promise<Command> };
+
+const offline = 'Check manifests and captures:';
+const online = 'Ask a running collector:';
+const programs = 'Run Waybill:';
 
 const verbs: readonly Verb[] = [
   {
     name: 'verdict',
-    description: 'what the declared policies say of a connection, and why',
+    group: offline,
+    description: 'Show whether policies allow a connection, and why',
     load: async () => (await import('./verdict.ts')).verdictCommand(),
   },
   {
     name: 'lint',
-    description: 'what is wrong with declared policies, before any packet is sent',
+    group: offline,
+    description: 'List mistakes in the policies of a folder of manifests',
     load: async () => (await import('./lint.ts')).lintCommand(),
   },
   {
     name: 'connectivity',
-    description: 'every connection that manifests let pass, or what a change of them opens and closes',
+    group: offline,
+    description: 'List the connections that policies do not deny, or what a change of manifests opens and closes',
     load: async () => (await import('./connectivity.ts')).connectivityCommand(),
   },
   {
     name: 'replay',
-    description: 'judge capture files by a folder of manifests, offline',
+    group: offline,
+    description: 'Evaluate capture files (pcap, pcapng) against manifests, and list the findings',
     load: async () => (await import('./replay.ts')).replayCommand(),
   },
   {
     name: 'findings',
-    description: 'what is held against the network, from a running collector',
+    group: online,
+    description: 'List policy violations and enforcement gaps',
     load: async () => (await import('./findings.ts')).findingsCommand(),
   },
   {
     name: 'flows',
-    description: 'connections as they were seen and judged, from a running collector',
+    group: online,
+    description: 'List observed connections with their verdicts',
     load: async () => (await import('./flows.ts')).flowsCommand(),
   },
   {
     name: 'status',
-    description: 'nodes, lag, losses and what waits, from a running collector',
+    group: online,
+    description: 'Show nodes, lag, lost packets and pending work',
     load: async () => (await import('./status.ts')).statusCommand(),
   },
   {
     name: 'agent',
-    description: 'run the agent of a node',
+    group: programs,
+    description: 'Run the agent of a node',
     load: async () => (await import('./programs.ts')).agentCommand(version()),
   },
   {
     name: 'collector',
-    description: 'run the collector',
+    group: programs,
+    description: 'Run the collector',
     load: async () => (await import('./programs.ts')).collectorCommand(version()),
   },
   {
     name: 'certs',
-    description: 'make development certificates',
+    group: programs,
+    description: 'Create development certificates for a collector, its agents and a client',
     load: async () => (await import('./certs.ts')).certsCommand(),
   },
 ];
@@ -66,28 +80,34 @@ export function version(): string {
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }
 
-/** The whole command with the one verb that is asked for loaded; all of them where none is. */
+/** The command line, with the named verb loaded; `help` loads all of them. */
 export async function program(verbName: string | undefined): Promise<Command> {
   const root = new Command('waybill')
-    .description('Says whether what crosses a Kubernetes network is what was declared.')
-    .version(version())
+    .description('Show whether the traffic in a Kubernetes cluster is the traffic that was declared')
+    .usage('VERB [options]')
+    .version(version(), '-V, --version', 'Show the version')
+    .helpCommand('help [verb]', 'Show the help of a verb')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done and nothing held against it; 1 done, and what --fail-on or a batch line asks about was ' +
-        'found;\n2 could not be done. WAYBILL_DEBUG=1 shows where an unexpected error came from.',
+      '\nExit codes:\n  0  success\n  1  a result met --fail-on, or a line of a batch was invalid\n' +
+        '  2  failed, or an input could not be read\n\nSet WAYBILL_DEBUG=1 to see the stack trace of an unexpected error.',
     );
   for (const verb of verbs) {
-    if (verb.name === verbName || verbName === 'help') root.addCommand(await verb.load());
-    else root.addCommand(new Command(verb.name).description(verb.description).allowUnknownOption());
+    const isUsed = verb.name === verbName || verbName === 'help';
+    const command = isUsed ? await verb.load() : new Command(verb.name).allowUnknownOption();
+    root.addCommand(command.description(verb.description).helpGroup(verb.group));
   }
-  root.exitOverride();
-  for (const command of root.commands) command.exitOverride().configureOutput({ outputError: () => undefined });
-  root.configureOutput({ outputError: () => undefined });
+  for (const command of [root, ...root.commands]) {
+    command
+      .helpOption('-h, --help', 'Show this help')
+      .exitOverride()
+      .configureOutput({ outputError: () => undefined });
+  }
   return root;
 }
 
 async function main(): Promise<void> {
-  // A reader that goes away (`| head`) ends the program, and is no error.
+  // A closed stdout (`| head`) ends the program without an error.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
   const verbName = process.argv.slice(2).find((word) => !word.startsWith('-'));
   if (verbName === 'agent') restartWithMemoryFlags();
@@ -103,14 +123,14 @@ async function main(): Promise<void> {
 function fail(error: unknown): void {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return;
-    const message = error.code === 'commander.help' ? `no verb is called ${process.argv.at(-1)}` : error.message;
+    const message = error.code === 'commander.help' ? `unknown command '${process.argv.at(-1)}'` : error.message;
     process.stderr.write(`${usageLine(message)}\n`);
   } else if (error instanceof ProblemError) {
     process.stderr.write(`${error.problems.map(problemLine).join('\n')}\n`);
   } else {
     const unexpected = error instanceof Error ? error : new Error(String(error));
     const detail = process.env.WAYBILL_DEBUG === '1' ? unexpected.stack : unexpected.message.split('\n')[0];
-    process.stderr.write(`unexpected-error: ${detail}; set WAYBILL_DEBUG=1 to see where, and report it\n`);
+    process.stderr.write(`unexpected-error: ${detail}; set WAYBILL_DEBUG=1 to see the stack trace, and report it\n`);
   }
   process.exitCode = 2;
 }
@@ -119,7 +139,7 @@ function usageLine(message: string): string {
   return `bad-usage: ${message
     .replace(/^error: /, '')
     .split('\n')
-    .join(' ')}; --help has the flags`;
+    .join(' ')}; see --help`;
 }
 
 if (import.meta.main) main().catch(fail);

@@ -1,88 +1,100 @@
-// The collector's settings, each declared once (docs/config.md).
+// The settings of the collector. docs/config.md is generated from them.
 import { namedPrefixes, prefixes } from '../config/prefixes.ts';
 import { bytes, type ConfigOf, choice, duration, flag, hostPort, integer, path, text, url } from '../config/setting.ts';
 
 export const collectorSchema = {
   cluster: {
-    manifests: path({ default: '', help: 'file or folder of manifests to read and watch in place of an API server' }),
-    kubeconfig: path({ default: '', help: "kubeconfig for the API server; empty: the pod's service account" }),
-    ranges: prefixes({ help: 'pod and service ranges that Node objects do not tell: no address in them is external' }),
-    zones: namedPrefixes({ help: 'named sets of external addresses; the longest prefix wins, the rest is internet' }),
+    manifests: path({ default: '', help: 'File or folder of manifests to read and watch instead of an API server' }),
+    kubeconfig: path({ default: '', help: 'Kubeconfig for the API server; empty: the service account of the pod' }),
+    ranges: prefixes({ help: 'Pod and Service CIDRs that no Node object has; their addresses are never external' }),
+    zones: namedPrefixes({ help: 'Named sets of external addresses; the longest prefix wins, the rest is internet' }),
   },
   ingest: {
-    listen: hostPort({ default: '0.0.0.0:7443', help: 'where agents connect' }),
-    maxBatchRecords: integer({ default: 50_000, min: 1, max: 1_000_000, help: 'records that a batch may hold' }),
-    maxAgents: integer({ default: 10_000, min: 1, max: 100_000, help: 'agents connected at once' }),
+    listen: hostPort({ default: '0.0.0.0:7443', help: 'Address for agents' }),
+    maxBatchRecords: integer({
+      default: 50_000,
+      min: 1,
+      max: 1_000_000,
+      help: 'Accept at most this many records in a batch',
+    }),
+    maxAgents: integer({ default: 10_000, min: 1, max: 100_000, help: 'Accept at most this many connected agents' }),
   },
   api: {
-    listen: hostPort({ default: '0.0.0.0:7444', help: 'where the API answers, by TLS with client certificates' }),
+    listen: hostPort({ default: '0.0.0.0:7444', help: 'Address of the API (TLS with client certificates)' }),
   },
   health: {
-    listen: hostPort({ default: '0.0.0.0:7445', help: 'where /healthz and /readyz answer, plain HTTP' }),
+    listen: hostPort({ default: '0.0.0.0:7445', help: 'Address of /healthz and /readyz (plain HTTP)' }),
   },
   tls: {
-    ca: path({ default: '/etc/waybill/tls/ca.crt', help: "certificate of who signed agents' and clients'" }),
-    cert: path({ default: '/etc/waybill/tls/tls.crt', help: 'certificate of the collector' }),
-    key: path({ default: '/etc/waybill/tls/tls.key', help: 'private key of the certificate' }),
+    ca: path({
+      default: '/etc/waybill/tls/ca.crt',
+      help: 'CA certificate that signed the certificates of agents and clients',
+    }),
+    cert: path({ default: '/etc/waybill/tls/tls.crt', help: 'Certificate of the collector' }),
+    key: path({ default: '/etc/waybill/tls/tls.key', help: 'Private key of the certificate' }),
   },
   join: {
-    maxLag: duration({ default: '10s', min: '1s', max: '5m', help: 'the longest wait for an agent that lags' }),
+    maxLag: duration({ default: '10s', min: '1s', max: '5m', help: 'Wait at most this long for an agent that lags' }),
     answerTimeout: duration({
       default: '1s',
       min: '100ms',
       max: '1m',
-      help: 'when a connection that nobody answered is judged; a later answer is judged again',
+      help: 'How long to wait for a reply before evaluating a connection (re-evaluated if one arrives later)',
     }),
     maxLive: integer({
       default: 250_000,
       min: 1_000,
       max: 50_000_000,
-      help: 'connections held at once; a hundred thousand of them take some 800 MiB',
+      help: 'Keep at most this many connections in memory (about 800 MiB for 100,000)',
     }),
   },
   findings: {
     grace: duration({
       default: '10s',
       max: '10m',
-      help: 'how long after a policy, pod or label change a bypass does not count',
+      help: 'How long a bypass does not count after a policy, pod or label change',
     }),
-    max: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'findings held in memory' }),
+    max: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'Keep at most this many findings in memory' }),
   },
   policy: {
     declared: path({
       default: '',
-      help: 'file or folder of manifests with the policies as they should be, as in Git; empty: none',
+      help: 'File or folder with the declared policies, such as a clone of a Git repository; empty: none',
     }),
     judgeBy: choice(['both', 'declared'], {
       default: 'both',
-      help: "with policy.declared: by the cluster's policies and these beside them (drift is told), or by these alone",
+      help: 'Policies that decide; both: those of the cluster, and policy.declared for drift; declared: policy.declared only',
     }),
-    ipBlockMatchesPods: flag({ default: true, help: 'whether ipBlock peers match the addresses of pods' }),
+    ipBlockMatchesPods: flag({ default: true, help: 'Whether ipBlock peers match the addresses of pods' }),
     declaredBy: choice(['any', 'every'], {
       default: 'any',
-      help: 'whose rule declares a connection: either side, or both',
+      help: 'Sides that must have a rule to declare a connection; any: one side; every: each side in the cluster',
     }),
   },
   store: {
-    path: path({ default: '/var/lib/waybill/waybill.duckdb', help: 'file of the embedded store' }),
-    maxAge: duration({ default: '7d', min: '1m', help: 'what is older is deleted' }),
-    maxBytes: bytes({ default: '10GiB', min: '16MiB', help: 'the oldest is deleted until the store is no larger' }),
-    memoryLimit: bytes({ default: '256MiB', min: '64MiB', help: 'memory that the store may use' }),
+    path: path({ default: '/var/lib/waybill/waybill.duckdb', help: 'File of the embedded store (DuckDB)' }),
+    maxAge: duration({ default: '7d', min: '1m', help: 'Delete data that is older than this' }),
+    maxBytes: bytes({
+      default: '10GiB',
+      min: '16MiB',
+      help: 'Delete the oldest data if the store is larger than this',
+    }),
+    memoryLimit: bytes({ default: '256MiB', min: '64MiB', help: 'Memory limit of the store' }),
   },
   series: {
-    url: url({ default: '', help: 'InfluxDB to write time series to; empty: none' }),
-    database: text({ default: 'waybill', help: 'database of the time series' }),
-    username: text({ default: '', help: 'user of InfluxDB' }),
-    passwordFile: path({ default: '', help: 'file that holds the password' }),
+    url: url({ default: '', help: 'InfluxDB for time series; empty: none' }),
+    database: text({ default: 'waybill', help: 'InfluxDB database' }),
+    username: text({ default: '', help: 'InfluxDB user' }),
+    passwordFile: path({ default: '', help: 'File with the InfluxDB password' }),
     maxQueuedPoints: integer({
       default: 100_000,
       min: 100,
       max: 10_000_000,
-      help: 'points kept while InfluxDB does not answer; what overflows is dropped and counted',
+      help: 'Queue at most this many points while InfluxDB does not answer; further points are dropped and counted',
     }),
   },
   log: {
-    level: choice(['debug', 'info', 'warn', 'error'], { default: 'info', help: 'what is logged' }),
+    level: choice(['debug', 'info', 'warn', 'error'], { default: 'info', help: 'Lowest level to log' }),
   },
 };
 

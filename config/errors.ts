@@ -1,4 +1,4 @@
-// What a user can get wrong about settings. Each code is listed in docs/errors.md.
+// Problems with settings. Each code is listed in docs/errors.md.
 import type { Problem } from '../model/problem.ts';
 
 export const configProblemCodes = ['bad-setting', 'unknown-setting', 'bad-config-file'] as const;
@@ -11,24 +11,28 @@ export function unknownSetting(place: string, key: string, nearest: string | und
   return {
     code: 'unknown-setting',
     place,
-    fault: `no setting is called ${quote(key)}`,
-    fix: nearest === undefined ? 'docs/config.md has the names' : `did you mean ${nearest}`,
+    fault: `unknown setting ${quote(key)}`,
+    fix: nearest === undefined ? 'use a setting of docs/config.md' : `did you mean ${nearest}?`,
   };
 }
 
-/** A section that holds one value, `findings: 10s`. */
+/** For `findings: 10s`. */
 export function sectionNotMap(place: string, section: string, example: string): Problem {
-  return badSetting(place, `${section} is a section and holds settings`, `write ${section}: {${example}: …}`);
+  return badSetting(place, `${section} is a section, not a setting`, `write ${section}: {${example}: …}`);
 }
 
 export function noDeclaredPolicies(): Problem {
-  const fault = 'the declared policies are to be judged by, and none are named';
-  return badSetting('policy.judgeBy', fault, 'set policy.declared to their folder, or judge by both');
+  const fault = '"declared" needs policy.declared, which is empty';
+  return badSetting(
+    'policy.judgeBy',
+    fault,
+    'set policy.declared to the folder of the policies, or set policy.judgeBy to both',
+  );
 }
 
-/** `findings.grace: 10s` in one word. */
+/** For `findings.grace: 10s` in the YAML file. */
 export function settingOutsideSection(place: string, section: string, name: string): Problem {
-  return badSetting(place, 'a setting stands in its section', `write ${section}: {${name}: …}`);
+  return badSetting(place, 'a setting must be inside its section', `write ${section}: {${name}: …}`);
 }
 
 export function badConfigFile(place: string, fault: string, fix: string): Problem {
@@ -37,6 +41,6 @@ export function badConfigFile(place: string, fault: string, fix: string): Proble
 
 /** On one line, and short. */
 function quote(key: string): string {
-  const quoted = /^[\w.-]+$/.test(key) ? key : JSON.stringify(key);
+  const quoted = JSON.stringify(key);
   return quoted.length > 60 ? `${quoted.slice(0, 57)}…` : quoted;
 }

@@ -1,4 +1,4 @@
-// The YAML file of a program's settings: sections of settings, each with its line.
+// Reads the YAML file with the settings of a program: sections of settings, with their lines.
 import { readFileSync } from 'node:fs';
 import { type Document, LineCounter, parseDocument } from 'yaml';
 import { errorText, type Problem } from '../model/problem.ts';
@@ -6,9 +6,9 @@ import { badConfigFile } from './errors.ts';
 import type { SettingNames } from './setting-names.ts';
 
 export type ConfigFile = {
-  /** What stands there and is no setting: `SECTION.NAME`, or what stands where a section is wanted. */
+  /** Keys that are not settings: `SECTION.NAME`, or the top-level key if it is not a section. */
   unknownKeys(declared: readonly SettingNames[]): string[];
-  /** Undefined where it is left out or empty. */
+  /** Undefined if the setting is missing or empty. */
   valueOf(setting: SettingNames): unknown;
   placeOf(key: string): string;
 };
@@ -17,13 +17,19 @@ export const emptyFile: ConfigFile = { unknownKeys: () => [], valueOf: () => und
 
 type Settings = Record<string, unknown>;
 
-/** Adds what is wrong with the file as a whole to `problems`; it is empty then. */
+/** Adds a fault of the whole file to `problems` and returns an empty file. */
 export function readConfigFile(path: string, problems: Problem[]): ConfigFile {
   let body: string;
   try {
     body = readFileSync(path, 'utf8');
   } catch (error) {
-    problems.push(badConfigFile(path, `cannot be read (${(error as NodeJS.ErrnoException).code})`, 'give its path'));
+    problems.push(
+      badConfigFile(
+        path,
+        `cannot be read (${(error as NodeJS.ErrnoException).code})`,
+        'give the path of a readable file',
+      ),
+    );
     return emptyFile;
   }
   const lines = new LineCounter();
@@ -31,16 +37,16 @@ export function readConfigFile(path: string, problems: Problem[]): ConfigFile {
   const broken = document.errors[0];
   if (broken !== undefined) {
     const line = lines.linePos(broken.pos[0]).line;
-    problems.push(badConfigFile(`${path}:${line}`, errorText(broken), 'write it as YAML'));
+    problems.push(badConfigFile(`${path}:${line}`, errorText(broken), 'fix the YAML syntax'));
     return emptyFile;
   }
   try {
     const content: unknown = document.toJS() ?? {};
     if (isMap(content)) return settingsOf(path, content, document, lines);
-    problems.push(badConfigFile(path, 'holds no map', 'write SECTION: {NAME: VALUE}'));
+    problems.push(badConfigFile(path, 'it is not a map of sections', 'write SECTION: {NAME: VALUE}'));
   } catch (error) {
-    // Anchors that are not there, or that make a small file a huge one.
-    problems.push(badConfigFile(path, errorText(error), 'write the values out'));
+    // Unknown aliases, or aliases that expand to a huge document.
+    problems.push(badConfigFile(path, errorText(error), 'write the values without aliases'));
   }
   return emptyFile;
 }
@@ -50,7 +56,7 @@ function settingsOf(path: string, content: Settings, document: Document, lines: 
     unknownKeys(declared) {
       return Object.entries(content).flatMap(([section, settings]) => {
         const inSection = declared.filter((one) => one.section === section);
-        // A section of comments only is empty.
+        // A section may have comments only.
         if (settings === null && inSection.length > 0) return [];
         if (!isMap(settings)) return [section];
         const names = Object.keys(settings).filter((name) => !inSection.some((one) => one.name === name));

@@ -1,4 +1,4 @@
-// A program's configuration: flags over environment over file over defaults, every fault named at once.
+// Loads the configuration of a program: flags override variables, variables the file, the file the defaults.
 import { type Problem, ProblemError } from '../model/problem.ts';
 import { badSetting, sectionNotMap, settingOutsideSection, unknownSetting } from './errors.ts';
 import { type ConfigFile, emptyFile, readConfigFile } from './file.ts';
@@ -6,14 +6,14 @@ import type { ConfigOf, Schema } from './setting.ts';
 import { type SettingNames, settingNames } from './setting-names.ts';
 
 export type ConfigSources = {
-  /** Path of the YAML file; undefined where none was named. */
+  /** Path of the YAML file, if the user set one. */
   file: string | undefined;
-  /** By flag, without the dashes. */
+  /** Flag names without the dashes. */
   flags: Readonly<Record<string, string | undefined>>;
   env: Readonly<Record<string, string | undefined>>;
 };
 
-/** Throws a ProblemError with all that is wrong. */
+/** Throws a ProblemError with all faults. */
 export function loadConfig<Of extends Schema>(schema: Of, sources: ConfigSources): ConfigOf<Of> {
   const problems: Problem[] = [];
   const file = sources.file === undefined ? emptyFile : readConfigFile(sources.file, problems);
@@ -25,7 +25,7 @@ export function loadConfig<Of extends Schema>(schema: Of, sources: ConfigSources
     const read = one.setting.read(raw);
     config[one.section] ??= {};
     if ('value' in read) config[one.section]![one.name] = read.value;
-    else problems.push(badSetting(place, one.setting.secret ? 'the value cannot be used' : read.fault, read.fix));
+    else problems.push(badSetting(place, one.setting.secret ? 'invalid value (not shown)' : read.fault, read.fix));
   }
   if (problems.length > 0) throw new ProblemError(...problems);
   return config as ConfigOf<Of>;
@@ -50,7 +50,7 @@ function unknownSettingProblem(key: string, file: ConfigFile, declared: readonly
   return unknownSetting(place, key, nearestTo(key, declared));
 }
 
-/** The one of that name in another section, else the one that is a few letters away. */
+/** The setting with this name in another section, else the setting with the most similar key. */
 function nearestTo(key: string, declared: readonly SettingNames[]): string | undefined {
   const name = key.slice(key.indexOf('.') + 1);
   const sameName = declared.filter((one) => one.name === name);
@@ -61,7 +61,7 @@ function nearestTo(key: string, declared: readonly SettingNames[]): string | und
   return nearest !== undefined && nearest.distance <= key.length / 3 ? nearest.key : undefined;
 }
 
-/** Edits between two short texts (Levenshtein). */
+/** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {

@@ -1,9 +1,9 @@
-// The tables of docs/config.md, made from the declarations; a test compares.
+// Creates the tables of docs/config.md from the schemas. A test compares them with the page.
 
 import type { Schema } from './setting.ts';
 import { settingNames } from './setting-names.ts';
 
-/** A row for each section, and below it one for each of its settings. */
+/** A row for each section, followed by the rows of its settings. */
 export function configTable(schema: Schema): string {
   const rows = settingNames(schema).flatMap(({ section, name, key, flag, variable, setting }) => {
     const defaultCell = setting.defaultText === '' ? 'none' : `\`${setting.defaultText}\``;
@@ -12,14 +12,14 @@ export function configTable(schema: Schema): string {
     return first ? [`| **${section}** | | | | |`, row] : [row];
   });
   return [
-    '| setting | values | default | what it does | flag, variable |',
+    '| setting | values | default | description | flag, variable |',
     '| --- | --- | --- | --- | --- |',
     ...rows,
     '',
   ].join('\n');
 }
 
-/** The page with the table of each program, `## waybill NAME`, as it is to be; throws where it has no such heading. */
+/** Replaces the table below `## waybill NAME` for each program. Throws if the page has no such heading. */
 export function withTables(page: string, schemas: Readonly<Record<string, Schema>>): string {
   return Object.entries(schemas).reduce((text, [program, schema]) => {
     const heading = `\n## waybill ${program}\n\n`;

@@ -1,4 +1,4 @@
-// Settings that hold address blocks: a list of CIDRs, or named lists of them.
+// Settings with CIDRs: a list, or named lists.
 import { type Prefix, parsePrefix } from '../model/address.ts';
 import { invalid, type ReadResult, type Setting } from './setting.ts';
 
@@ -11,7 +11,7 @@ export function prefixes(options: { help: string }): Setting<readonly Prefix[]> 
   };
 }
 
-/** In YAML a map of lists; as a text `vpc=10.0.0.0/8,10.9.0.0/16;office=192.0.2.0/24`. */
+/** A map of lists in YAML; as a flag or variable `vpc=10.0.0.0/8,10.9.0.0/16;office=192.0.2.0/24`. */
 export function namedPrefixes(options: { help: string }): Setting<Readonly<Record<string, readonly Prefix[]>>> {
   return {
     type: 'map of names to lists of CIDRs',
@@ -22,9 +22,9 @@ export function namedPrefixes(options: { help: string }): Setting<Readonly<Recor
       if (typeof raw !== 'string' && !isMap) return invalid(raw, 'a map', 'write NAME: [CIDR, …]');
       const value: Record<string, readonly Prefix[]> = {};
       for (const [name, list] of typeof raw === 'string' ? entriesOf(raw) : Object.entries(raw as object)) {
-        if (!zoneName.test(name)) return invalid(name, 'a zone’s name', 'use lower case letters, digits and -');
+        if (!zoneName.test(name)) return invalid(name, 'a zone name', 'use lower case letters, digits and -');
         if (Object.hasOwn(value, name))
-          return invalid(name, 'named once', 'write NAME=CIDR,CIDR with all of its CIDRs');
+          return invalid(name, 'a unique name', 'write NAME=CIDR,CIDR with all CIDRs of the zone');
         const read = readPrefixes(list);
         if ('fault' in read) return read;
         value[name] = read.value;

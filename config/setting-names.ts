@@ -1,11 +1,11 @@
-// What a setting is called: `findings.grace` in YAML, `--findings-grace`, `WAYBILL_FINDINGS_GRACE`.
+// The names of a setting: `findings.grace` in YAML, `--findings-grace`, `WAYBILL_FINDINGS_GRACE`.
 import type { Schema, Setting } from './setting.ts';
 
 export type SettingNames = {
   section: string;
   name: string;
   key: string;
-  /** Without the dashes before it. */
+  /** Without the dashes. */
   flag: string;
   variable: string;
   setting: Setting<unknown>;

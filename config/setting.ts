@@ -1,16 +1,16 @@
-// One setting, declared once: its type, default, help and check. Names follow from where it stands in the schema.
+// The types of settings. A schema declares each setting once, with default, help and check; its key there gives the names.
 
-/** `fault` and `fix` are clauses of a Problem. */
+/** `fault` and `fix` become those of a Problem. */
 export type ReadResult<Value> = { value: Value } | { fault: string; fix: string };
 
 export type Setting<Value> = {
-  /** What the docs call its values, with their range: `duration, 1s to 5m`, `host:port`. */
+  /** The values and their range, for docs and help: `duration, 1s to 5m`, `host:port`. */
   type: string;
-  /** As a user would write it; empty where there is none. */
+  /** In the form of a flag; empty without a default. */
   defaultText: string;
   help: string;
   secret?: true;
-  /** `raw` is a text (flag, variable) or what YAML made of it. */
+  /** `raw` is a string (flag, variable) or a parsed YAML value. */
   read(raw: unknown): ReadResult<Value>;
 };
 
@@ -82,7 +82,7 @@ export function flag(options: SettingOptions<boolean>): Setting<boolean> {
     read(raw) {
       if (raw === true || raw === 'true') return { value: true };
       if (raw === false || raw === 'false') return { value: false };
-      return invalid(raw, 'true or false', 'set one of them');
+      return invalid(raw, 'true or false', 'set true or false');
     },
   };
 }
@@ -97,21 +97,20 @@ export function choice<const Values extends readonly string[]>(
     help: options.help,
     read(raw) {
       const value = values.find((one) => one === raw);
-      return value === undefined ? invalid(raw, 'one of its values', `set ${values.join(' or ')}`) : { value };
+      return value === undefined ? invalid(raw, 'one of its values', `set ${orText(values)}`) : { value };
     },
   };
 }
 
-/** Empty only where that is the default. */
+/** May be empty only if the default is empty. */
 export function text(options: SettingOptions & { secret?: true }): Setting<string> {
-  return textSetting({ ...options, type: 'text', isValid: () => true, fix: 'write some text' });
+  return textSetting({ ...options, type: 'text', isValid: () => true, fix: 'write a text that is not empty' });
 }
 
 export function path(options: SettingOptions): Setting<string> {
   return textSetting({ ...options, type: 'path', isValid: () => true, fix: 'write the path of a file or folder' });
 }
 
-/** `host:port`, `[::1]:port`. */
 export function hostPort(options: SettingOptions): Setting<string> {
   const isHostPort = (raw: string) => {
     const match = /^(?:[^\s:[\]]+|\[[0-9a-fA-F:]+\]):(\d{1,5})$/.exec(raw);
@@ -125,13 +124,11 @@ export function hostPort(options: SettingOptions): Setting<string> {
   });
 }
 
-/** Of http or https. */
 export function url(options: SettingOptions): Setting<string> {
   const isUrl = (raw: string) => /^https?:\/\/\S+$/.test(raw) && URL.canParse(raw);
   return textSetting({ ...options, type: 'URL', isValid: isUrl, fix: 'write it as https://HOST:PORT' });
 }
 
-/** What is a text of some form. */
 function textSetting(
   options: SettingOptions & { type: string; isValid: (raw: string) => boolean; fix: string; secret?: true },
 ): Setting<string> {
@@ -152,7 +149,7 @@ function textSetting(
 
 const unitMs: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Undefined where the text is no duration. */
+/** Undefined if the text is not a duration. */
 export function durationMs(value: string): number | undefined {
   const match = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value);
   return match === null ? undefined : Number(match[1]) * unitMs[match[2]!]!;
@@ -163,6 +160,10 @@ function sizeBytes(value: string): number | undefined {
   if (match === null) return undefined;
   const bytes = Number(match[1]) * 1024 ** ['', 'KiB', 'MiB', 'GiB', 'TiB'].indexOf(match[2] ?? '');
   return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+function orText(values: readonly string[]): string {
+  return [values.slice(0, -1).join(', '), values.at(-1)].join(' or ');
 }
 
 function rangeText(min: string | undefined, max: string | undefined): string {

@@ -1,4 +1,4 @@
-// Writes the tables of docs/config.md anew from the declarations: node setup/config-page.ts.
+// Generates the tables of docs/config.md from the schemas: node setup/config-page.ts.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { agentSchema } from '../agent/config.ts';
 import { collectorSchema } from '../collector/config.ts';

@@ -1,8 +1,8 @@
-// Reads what tap tells of a run (TAP on stdin), shows what failed, and ends with `N passed, N failed, N skipped`.
+// Reads TAP from stdin, shows failures, and ends with `N passed, N failed, N skipped`.
 import { createInterface } from 'node:readline';
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
-/** The lines of a failure that say where and why; a bound keeps one bad test from filling the screen. */
+/** How many lines of the current failure to show; the limit keeps one bad test from filling the screen. */
 let linesToShow = 0;
 
 for await (const line of createInterface({ input: process.stdin })) {
@@ -13,7 +13,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     continue;
   }
   const [, notOk, name = ''] = testPoint;
-  // A subtest's own line repeats what its points said.
+  // The line of a subtest repeats its test points.
   if (/ # time=/.test(name) && notOk === undefined) {
     if (/^\S/.test(line)) process.stdout.write(`${name}\n`);
     continue;

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Compiles the program of agent/capture/ebpf for the kernel: once with conntrack, for kernels that let programs ask it, and
-# once without.
+# Compiles the BPF program in agent/capture/ebpf twice: with conntrack lookups, for kernels that allow them, and without.
 set -eu
 cd "$(dirname "$0")/../agent/capture/ebpf"
 multiarch=$(dpkg-architecture -q DEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")

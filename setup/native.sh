@@ -1,5 +1,5 @@
 #!/bin/sh
-# npm packages for the Node that package.json pins, and pcap's native part built by that Node, for it, from its headers.
+# Installs the npm packages, and builds the native part of pcap for the Node version that package.json pins.
 set -eu
 npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 PATH="$PWD/node_modules/.bin:$PATH"
@@ -9,7 +9,7 @@ export npm_config_nodedir
 npm rebuild pcap --loglevel=error
 node -e "require('pcap')"
 npx --no-install tap build
-# `npx waybill` in this folder: without it npx makes a link of its own, and starts it with whichever Node there is.
+# For `npx waybill` in this folder. Without this script, npx runs waybill with the Node of the system.
 cat > node_modules/.bin/waybill <<'waybill'
 #!/bin/sh
 bin=$(dirname "$(readlink -f "$0")")

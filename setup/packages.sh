@@ -1,6 +1,6 @@
 #!/bin/sh
-# The system's packages that Waybill, its lab and its tests need, or (`packages.sh bench`) that only benchmarks compare it
-# with: installed by apt where we are root, else named.
+# Installs the Debian packages that Waybill, its lab and its tests need; `packages.sh bench`: those of the benchmarks.
+# Without root it only prints the missing packages.
 set -eu
 wanted='build-essential python3 libpcap-dev libpcap0.8 iproute2 nftables conntrack tcpdump iputils-ping util-linux netsniff-ng iperf3 clang libbpf1 libbpf-dev linux-libc-dev influxdb graphviz'
 [ "${1:-}" != bench ] || wanted='nfdump softflowd'

@@ -1,4 +1,4 @@
-// Complaints of lint as scripts read them (docs/json.md), and as people do.
+// The complaints of `waybill lint` as JSON (docs/json.md) and as text.
 
 import type { Complaint } from '../../lint/complaint.ts';
 import type { Path } from '../../lint/rule-view.ts';
@@ -8,7 +8,7 @@ import { type ClusterObject, manifestKind } from '../../model/kubernetes.ts';
 import type { ItemFormatter } from './format.ts';
 import { severityStyle } from './item-formatters.ts';
 
-/** What does not apply or is not known is left out. */
+/** Fields that do not apply or are unknown are missing. */
 export type ComplaintJson = {
   rule: string;
   severity: Severity;
@@ -64,7 +64,7 @@ export const complaintFormatter: ItemFormatter<ComplaintJson> = {
     field: complaint.field ?? '',
   }),
   detail: ({ fault, fix }) => `${fault}; ${fix}`,
-  // As compilers write it, so that editors find the line.
+  // The form of compiler messages, so editors can jump to the line.
   compact: (complaint) => {
     const { severity, rule, object, field, fault, fix } = complaint;
     const place = locationText(complaint);

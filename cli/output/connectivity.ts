@@ -1,4 +1,4 @@
-// Lines of connectivity as scripts read them (docs/json.md), and what people read of them.
+// The lines of `waybill connectivity` as JSON (docs/json.md) and as text.
 
 import {
   type ConnectionSet,
@@ -51,18 +51,18 @@ function verdictStateJson(one: VerdictOrAbsent): VerdictStateJson {
   return { verdict: one.verdict, ...(one.why && { reason: unknownReasonText(one.why) }) };
 }
 
-/** The line says of whom: one pod of many that are judged alike would be named. */
+/** A line covers many pods, so its reason must not name one of them. */
 function unknownReasonText(why: UnknownReason): string {
   if (why.reason !== 'node-not-known') return reasonText(why);
-  return 'a pod and its own node may always reach each other, and it is not known which node that is';
+  return 'a pod and its own node can always reach each other, and the node of the pod is unknown';
 }
 
-/** How lines of one kind are shown to people; `ambiguous` are names of workloads that need their kind beside them. */
+/** Formats lines as text. `ambiguous` has the names of workloads that are shown with their kind. */
 export type LineFormatter<Json> = {
   columns(json: Json, ambiguous: ReadonlySet<string>): Record<string, string>;
   detail(json: Json): string;
   style(json: Json): Style;
-  /** Of an edge of the graph. */
+  /** Formats an edge of the graph. */
   edge(json: Json): { label: string; color: string; style: 'solid' | 'dashed' | 'dotted' };
   emptyText: string;
 };
@@ -135,7 +135,7 @@ const placementTexts: Record<PairPlacement, string> = {
   any: '',
   'same-node': ' (same node)',
   'cross-node': ' (another node)',
-  unplaced: ' (node not known)',
+  unplaced: ' (node unknown)',
 };
 
 const maxNodesShown = 3;
@@ -172,6 +172,6 @@ function namesText({ namesSeen, names = [], notNames = [] }: EndpointGroupJson &
     case 'matching':
       return ` (named ${names.join(', ')}${exceptText})`;
     case 'others':
-      return ` (named otherwise${exceptText})`;
+      return ` (other name${exceptText})`;
   }
 }

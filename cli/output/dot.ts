@@ -1,5 +1,5 @@
-// A graph in the DOT language (https://graphviz.org/doc/info/lang.html), for `dot -Tsvg`: namespaces are boxes, workloads
-// stand in them, nodes and the outside beside them.
+// A graph in the DOT language (https://graphviz.org/doc/info/lang.html), for `dot -Tsvg`. Namespaces are boxes around their
+// workloads; nodes and external addresses are outside the boxes.
 import type { EndpointGroupJson } from '../../connectivity/endpoint-groups.ts';
 import { endpointGroupText, type LineFormatter } from './connectivity.ts';
 import { escapeControls } from './escape.ts';
@@ -32,7 +32,7 @@ export function* dotChunks<Json extends EndpointGroupPair>(
   yield '}\n';
 }
 
-/** A subgraph of a name that was there before goes on with it. */
+/** DOT merges subgraphs with the same name. */
 function nodeStatement(id: string, group: EndpointGroupJson, title: string): string {
   switch (group.kind) {
     case 'pod':

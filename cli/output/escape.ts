@@ -1,8 +1,8 @@
-// What came from the network or from labels may hold anything: what could steer a terminal never reaches it as it is.
+// Escapes control characters, because text from the network or from labels must never control a terminal.
 
-/** Control and format characters: escape sequences of both widths, line breaks, and marks that turn the order of text. */
+/** Control and format characters: C0 and C1 codes, line separators, and marks that change the direction of text. */
 const controlCharacters = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-/** The same, but for what JSON and YAML texts are laid out with. */
+/** The same without the line feed, which formats JSON and YAML. */
 const controlCharactersInText = /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/gu;
 
 export function escapeControls(text: string): string {
@@ -12,12 +12,12 @@ export function escapeControls(text: string): string {
   });
 }
 
-/** The same value to whoever parses it. */
+/** Parses to the same value as unescaped JSON. */
 export function jsonText(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(controlCharactersInText, utf16Escapes);
 }
 
-/** `quoted` writes the same with every text in double quotes, the one place where YAML knows escapes. */
+/** `quotedYaml` formats the value with every string in double quotes, because only these can have escapes in YAML. */
 export function escapeYaml(text: string, quotedYaml: () => string): string {
   return text.search(controlCharactersInText) < 0 ? text : quotedYaml().replace(controlCharactersInText, utf16Escapes);
 }

@@ -1,4 +1,4 @@
-// Lists in the formats that users ask for: for people (table, wide, compact) and for programs (json, jsonl, yaml).
+// Formats lists for people (table, wide, compact) and for programs (json, jsonl, yaml).
 import { stringify } from 'yaml';
 import { escapeControls, escapeYaml, jsonText } from './escape.ts';
 import type { Screen } from './screen.ts';
@@ -7,14 +7,14 @@ import { type Style, tableText } from './table.ts';
 export const outputs = ['table', 'wide', 'json', 'jsonl', 'yaml', 'compact'] as const;
 export type Output = (typeof outputs)[number];
 
-/** How one kind of thing is shown to people. */
+/** Formats items of one kind as text. */
 export type ItemFormatter<Item> = {
   columns(item: Item, wide: boolean): Record<string, string>;
   /** What `wide` says below its line. */
   detail(item: Item): string;
   compact(item: Item): string;
   style(item: Item): Style;
-  /** Said where there is nothing to show. */
+  /** Shown for an empty list. */
   emptyText: string;
 };
 
@@ -47,7 +47,7 @@ export function formatItems<Item>(
   }
 }
 
-/** One thing of a list that has no end: JSON stays JSON, a YAML list goes on, a table would wait for its last row. */
+/** Formats one item of an endless list. A table would need all its rows, so it becomes `compact`; `json` becomes `jsonl`. */
 export function formatStreamedItem<Item>(
   item: Item,
   output: Output,

@@ -1,4 +1,4 @@
-// What -o json or -o jsonl wrote, value by value: an array, or one value a line.
+// Reads the output of -o json (an array) or -o jsonl (one value a line).
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';

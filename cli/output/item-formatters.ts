@@ -1,4 +1,4 @@
-// Findings and connections as people read them.
+// Formats findings and connections as text.
 import { namesText } from '../../model/endpoint.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 import type { ItemFormatter } from './format.ts';
@@ -66,7 +66,7 @@ export function severityStyle(severity: string): Style {
   return severityStyles[severity] ?? 'plain';
 }
 
-/** Falls back to what is known: an end may come from a file, or from another version. */
+/** Fields may be missing, because an endpoint may come from a file or from another version. */
 export function endpointText(endpoint: EndpointJson): string {
   const qualified = (name: string | undefined) =>
     endpoint.namespace === undefined ? name : `${endpoint.namespace}/${name ?? '?'}`;

@@ -1,12 +1,12 @@
-// Findings and connections read back: from a collector, or from a file that -o json or jsonl wrote. Fields that are not
-// known here are kept, so that a newer collector's output passes through whole.
+// Reads findings and connections from a collector, or from a file that -o json or -o jsonl wrote. Unknown fields are kept,
+// because a newer collector may send them.
 import { z } from 'zod';
 import { endsMatch, oneOf, timesMatch } from '../../collector/store/matches.ts';
 import type { ListQuery } from '../../collector/store/store.ts';
 import type { ConnectionJson, FindingJson } from '../../model/json.ts';
 
 export type ItemReader<Item> = {
-  /** Undefined where it is none. */
+  /** Undefined if the value is not such an item. */
   read(value: unknown): Item | undefined;
   matches(query: ListQuery, item: Item): boolean;
   lastUs(item: Item): number;

@@ -1,5 +1,4 @@
-// Lines that come one after the other, however many: each format is written as they come, and nothing is held but a
-// page of the table.
+// Formats any number of lines while they are computed. Only one page of the table is in memory.
 import type { LineFormatter } from './connectivity.ts';
 import { dotChunks, type EndpointGroupPair } from './dot.ts';
 import { escapeControls, jsonText } from './escape.ts';
@@ -9,7 +8,7 @@ import { tableText } from './table.ts';
 export const lineOutputs = ['table', 'json', 'jsonl', 'dot'] as const;
 export type LineOutput = (typeof lineOutputs)[number];
 
-/** `none`: what a table says in place of its lines, where that is not what the shape says. */
+/** `emptyText` replaces the formatter's own for a table without lines. */
 type LineOutputOptions = {
   output: LineOutput;
   emptyText: string | undefined;
@@ -49,7 +48,7 @@ function* jsonLines(lines: Iterable<unknown>): Generator<string> {
 
 const maxPageLines = 5_000;
 
-/** Columns are as wide as a page needs; the heads stand once. */
+/** Each page has its own column widths. Only the first page has the header. */
 function* tableChunks<Json>(
   lines: Iterable<Json>,
   formatter: LineFormatter<Json>,

@@ -1,8 +1,8 @@
-// Where output goes: how wide it is, and whether it shows colours.
+// The width of the output, and whether it shows colours.
 import { Option } from 'commander';
 
 export type Screen = {
-  /** Characters; Infinity where it is no terminal, so that nothing is cut. */
+  /** In characters. Infinity if the output is not a terminal, so nothing is cut. */
   width: number;
   color: boolean;
 };
@@ -10,7 +10,7 @@ export type Screen = {
 export type ColorMode = 'auto' | 'always' | 'never';
 
 export function colorOption(): Option {
-  return new Option('--color <when>', 'colours; auto: on a terminal, unless NO_COLOR is set (https://no-color.org)')
+  return new Option('--color <when>', 'When to use colours; auto: on a terminal, unless NO_COLOR is set')
     .env('WAYBILL_COLOR')
     .choices(['auto', 'always', 'never'] satisfies ColorMode[])
     .default('auto');

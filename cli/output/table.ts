@@ -1,11 +1,11 @@
-// A table as kubectl writes it: no borders, two blanks between columns. Too wide for the terminal, its widest column
-// is cut.
+// Formats a table as kubectl does: no borders, two spaces between columns. If it is too wide for the terminal, the widest
+// columns are cut.
 import { escapeControls } from './escape.ts';
 import type { Screen } from './screen.ts';
 
 export type Style = 'red' | 'yellow' | 'blue' | 'plain';
 
-/** Rows have the same cells, in the order of the columns. */
+/** All rows have the same cells, in the order of the columns. */
 export type Row = {
   cells: Readonly<Record<string, string>>;
   /** Said in lines of its own below the row; empty for none. */

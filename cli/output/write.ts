@@ -1,8 +1,8 @@
-// Text that is too long to hold: written as it is made, no faster than it is read.
+// Writes text that is too long for memory, at the speed of its reader.
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-/** A reader that goes away (`| head`) ends it, and is no fault. */
+/** A closed output (`| head`) ends the text without an error. */
 export async function write(chunks: Iterable<string>, output: Writable): Promise<void> {
   try {
     await pipeline(Readable.from(chunks), output, { end: false });

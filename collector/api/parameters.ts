@@ -39,7 +39,7 @@ export const parameterNames = {
 /** What one answer may hold: it is in memory for a moment. */
 export const maxLast = 10_000;
 export const defaultLast = { findings: maxLast, flows: 100 };
-const defaultFollowLast = 20;
+export const defaultFollowLast = 20;
 const maxValues = 100;
 /** As long as a name in Kubernetes may be. */
 const maxNameCharacters = 253;

@@ -10,7 +10,7 @@ function wanted(folder: string) {
   return { folder, nodes: ['n1', 'node-2.example'], servers: ['localhost', '127.0.0.1'], days: 1, overwrite: false };
 }
 
-t.test('an agent’s certificate names its node, others name none', async (t) => {
+t.test('only the certificate of an agent names a node', async (t) => {
   const folder = t.testdir();
   await makeCertificates(wanted(folder));
   const read = (name: string) => new X509Certificate(readFileSync(join(folder, name)));
@@ -35,7 +35,7 @@ t.test('keys are readable by their owner only', async (t) => {
   }
 });
 
-t.test('nothing is written over unasked, and nodes can be added under the same authority', async (t) => {
+t.test('files are overwritten only on request, and nodes can be added under the same authority', async (t) => {
   const folder = t.testdir();
   await makeCertificates(wanted(folder));
   await t.rejects(makeCertificates(wanted(folder)), { message: /certificates-exist: .*agent-n1\.key.*--force/ });
@@ -45,7 +45,7 @@ t.test('nothing is written over unasked, and nodes can be added under the same a
   t.ok(read('agent-n1.crt').verify(read('ca.crt').publicKey));
 });
 
-t.test('an authority outlives what it signs, and certificates are renewed by it', async (t) => {
+t.test('an authority outlives its certificates, and renews them', async (t) => {
   const folder = t.testdir();
   const read = (name: string) => new X509Certificate(readFileSync(join(folder, name)));
   await makeCertificates({ ...wanted(folder), days: 30 });
@@ -55,35 +55,38 @@ t.test('an authority outlives what it signs, and certificates are renewed by it'
   t.ok(read('ca.crt').validToDate > read('agent-n1.crt').validToDate);
 });
 
-t.test('nothing is signed that would outlive its authority: it is said when that ends', async (t) => {
-  const folder = t.testdir();
-  const ending = async (days: number) => {
-    const { pair } = await makeAuthority(expiryAfterDays(days, Date.now()));
-    writeFileSync(join(folder, 'ca.crt'), pair.certificate);
-    writeFileSync(join(folder, 'ca.key'), pair.key);
-    return new X509Certificate(pair.certificate).validToDate.toISOString().slice(0, 19);
-  };
-  const end = await ending(20.5);
-  await t.rejects(makeCertificates({ ...wanted(folder), days: 21 }), {
-    message: new RegExp(
-      `^authority-ends: .*ca\\.crt: .* ends at ${end}Z.*; set --days 20 or less, or .*--new-authority`,
-    ),
-  });
-  t.notOk(existsSync(join(folder, 'agent-n1.crt')), 'nothing is written');
-  await makeCertificates({ ...wanted(folder), days: 20 });
-  await ending(-1);
-  await t.rejects(makeCertificates({ ...wanted(folder), overwrite: true }), {
-    message: /^authority-ends: [^;]*; make a new one with --new-authority/,
-  });
-});
+t.test(
+  'a certificate that would outlive its authority is refused, with the time that the authority expires',
+  async (t) => {
+    const folder = t.testdir();
+    const ending = async (days: number) => {
+      const { pair } = await makeAuthority(expiryAfterDays(days, Date.now()));
+      writeFileSync(join(folder, 'ca.crt'), pair.certificate);
+      writeFileSync(join(folder, 'ca.key'), pair.key);
+      return new X509Certificate(pair.certificate).validToDate.toISOString().slice(0, 19);
+    };
+    const end = await ending(20.5);
+    await t.rejects(makeCertificates({ ...wanted(folder), days: 21 }), {
+      message: new RegExp(
+        `^authority-ends: .*ca\\.crt: .* expires at ${end}Z.*; set --days 20 or less, or .*--new-authority`,
+      ),
+    });
+    t.notOk(existsSync(join(folder, 'agent-n1.crt')), 'nothing is written');
+    await makeCertificates({ ...wanted(folder), days: 20 });
+    await ending(-1);
+    await t.rejects(makeCertificates({ ...wanted(folder), overwrite: true }), {
+      message: /^authority-ends: [^;]*; create a new authority with --new-authority/,
+    });
+  },
+);
 
-t.test('an authority that is there and cannot sign is never replaced unasked', async (t) => {
+t.test('an authority that cannot sign is replaced only on request', async (t) => {
   const folder = t.testdir();
   await makeCertificates(wanted(folder));
   const again = () => makeCertificates({ ...wanted(folder), overwrite: true });
   renameSync(join(folder, 'ca.key'), join(folder, 'kept.key'));
   await t.rejects(again(), {
-    message: /^certificate-unreadable: .*ca\.key: cannot be read \(ENOENT\).*; bring the file back/,
+    message: /^certificate-unreadable: .*ca\.key: cannot be read \(ENOENT\).*; restore the file/,
   });
   for (const key of [readFileSync(join(folder, 'client.key')), 'no key']) {
     writeFileSync(join(folder, 'ca.key'), key);
@@ -91,10 +94,10 @@ t.test('an authority that is there and cannot sign is never replaced unasked', a
   }
   renameSync(join(folder, 'kept.key'), join(folder, 'ca.key'));
   writeFileSync(join(folder, 'ca.crt'), 'no certificate');
-  await t.rejects(again(), { message: /^certificate-unusable: .*ca\.crt: it holds no certificate; / });
+  await t.rejects(again(), { message: /^certificate-unusable: .*ca\.crt: it contains no certificate; / });
 });
 
-t.test('nodes are called as Kubernetes calls them', async (t) => {
+t.test('node names are valid if Kubernetes allows them', async (t) => {
   for (const name of ['n1', '10', 'node-1.example', 'a'.repeat(253)]) t.ok(isNodeName(name), name);
   for (const name of ['', 'N1', 'a b/../c', '-a', 'a-', 'a..b', 'a.-b', 'a_b', 'a\n', 'a'.repeat(254)]) {
     t.notOk(isNodeName(name), name);

@@ -1,4 +1,4 @@
-// An authority is rolled in the steps of docs/install.md, and nobody falls silent on the way.
+// Rotates an authority in the steps of docs/install.md; every connection keeps working.
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -17,16 +17,16 @@ async function shakeHands(agent: TlsCredentials, collector: TlsCredentials): Pro
   await once(server.listen(0, 'localhost'), 'listening');
   const { port } = server.address() as AddressInfo;
   const socket = connect({ ...agent, host: 'localhost', port, servername: 'localhost' });
-  const heard = await new Promise<boolean>((resolve) => {
+  const isTrusted = await new Promise<boolean>((resolve) => {
     socket.on('data', () => resolve(true)).on('error', () => resolve(false));
     socket.on('close', () => resolve(false));
   });
   socket.destroy();
   server.close();
-  return heard;
+  return isTrusted;
 }
 
-t.test('at each step whoever has started again and whoever has not trust each other', async (t) => {
+t.test('at each step, programs with old and new certificates trust each other', async (t) => {
   const folder = t.testdir();
   const wanted = { folder, nodes: ['n1'], servers: ['localhost'], days: 1 };
   const tls = (name: string) => {
@@ -47,13 +47,13 @@ t.test('at each step whoever has started again and whoever has not trust each ot
     t.ok(await shakeHands(agent, collector), `after step ${at}`);
     const former = steps[at - 1];
     if (former === undefined) continue;
-    t.ok(await shakeHands(agent, former.collector), `step ${at}: the agent started first`);
-    t.ok(await shakeHands(former.agent, collector), `step ${at}: the collector started first`);
+    t.ok(await shakeHands(agent, former.collector), `step ${at}: the agent restarted first`);
+    t.ok(await shakeHands(former.agent, collector), `step ${at}: the collector restarted first`);
   }
-  t.notOk(await shakeHands(steps[0]!.agent, steps[3]!.collector), 'the old authority is trusted no longer');
+  t.notOk(await shakeHands(steps[0]!.agent, steps[3]!.collector), 'the old authority is no longer trusted');
 });
 
-t.test('all may be signed at once by a new authority, which keeps those before that have not ended', async (t) => {
+t.test('a new authority can sign everything in one step, and keeps valid old authorities', async (t) => {
   const folder = t.testdir();
   const wanted = { folder, nodes: ['n1'], servers: [], days: 1, newAuthority: true };
   await makeCertificates({ ...wanted, overwrite: false });
@@ -64,5 +64,5 @@ t.test('all may be signed at once by a new authority, which keeps those before t
   t.equal(authorityFile.split('BEGIN CERTIFICATE').length, 3);
   t.ok(authorityFile.includes(first.toString()));
   const agent = new X509Certificate(readFileSync(`${folder}/agent-n1.crt`));
-  t.ok(agent.verify(new X509Certificate(authorityFile).publicKey), 'the first one signs');
+  t.ok(agent.verify(new X509Certificate(authorityFile).publicKey), 'the first authority of the file signs');
 });

@@ -18,34 +18,34 @@ async function made(t: Test, days: number) {
   return { paths, ends: new X509Certificate(readFileSync(paths.cert)).validToDate };
 }
 
-t.test('what is not valid yet, or no longer, is not read', async (t) => {
+t.test('a certificate that has expired or is not valid yet is refused', async (t) => {
   const { paths, ends } = await made(t, 100);
   const endText = ends.toISOString().slice(0, 19);
   t.throws(() => readTlsCredentials(paths, ends.getTime() + 1), {
     message: new RegExp(
-      `^certificate-expired: tls\\.cert [^;]*agent-n1\\.crt: it ended at ${endText}Z; make a new one by `,
+      `^certificate-expired: tls\\.cert [^;]*agent-n1\\.crt: it expired at ${endText}Z; issue a new one from `,
     ),
   });
   t.doesNotThrow(() => readTlsCredentials(paths, ends.getTime() - 1));
   t.throws(() => readTlsCredentials(paths, Date.now() - dayMs), {
     message: new RegExp(
-      '^certificate-not-yet-valid: tls\\.cert [^;]*: it is valid from 2.*Z, and this machine’s clock says 2.*Z; set .*\n' +
+      '^certificate-not-yet-valid: tls\\.cert [^;]*: it is valid from 2.*Z, and this machine’s clock shows 2.*Z; correct .*\n' +
         'certificate-not-yet-valid: tls\\.ca ',
     ),
   });
 });
 
-t.test('it is told from 30 days before', async (t) => {
+t.test('an expiry is reported from 30 days before', async (t) => {
   const { paths, ends } = await made(t, 100);
   const certificates = loadedCertificates(readTlsCredentials(paths), place);
   t.same(expiringSoonAt(ends.getTime() - 30 * dayMs - 1, certificates), []);
   t.match(expiringSoonAt(ends.getTime() - 30 * dayMs + 1, certificates), [
     { code: 'certificate-ends-soon', place: 'cert' },
   ]);
-  t.same(expiringSoonAt(ends.getTime() + 1, certificates), [], 'that it has ended is another line');
+  t.same(expiringSoonAt(ends.getTime() + 1, certificates), [], 'an expired certificate has another code');
 });
 
-t.test('of several authorities the one counts that signed the certificate', async (t) => {
+t.test('of several authorities, the one that signed the certificate is checked', async (t) => {
   const nowMs = Date.now();
   const [ended, old, young] = await Promise.all(
     [-1, 10, 100].map((days) => makeAuthority(expiryAfterDays(days, nowMs))),
@@ -57,10 +57,14 @@ t.test('of several authorities the one counts that signed the certificate', asyn
     return loadedCertificates({ ca, cert: pem(certificate) }, place);
   };
   t.match(notValidAt(nowMs, await certificatesSignedBy(ended)).map(problemLine), [
-    /^certificate-expired: ca: .*; roll the authority/,
+    /^certificate-expired: ca: .*; rotate the authority/,
   ]);
   t.match(expiringSoonAt(nowMs, await certificatesSignedBy(old)), [{ code: 'certificate-ends-soon', place: 'ca' }]);
   t.same(expiringSoonAt(nowMs, await certificatesSignedBy(young)), []);
   const other = await makeAuthority(expiryAfterDays(100, nowMs));
-  t.same(notValidAt(nowMs, await certificatesSignedBy(other)), [], 'one of them is valid');
+  t.same(
+    notValidAt(nowMs, await certificatesSignedBy(other)),
+    [],
+    'without the issuer, the authority that expires last is checked',
+  );
 });

@@ -20,7 +20,7 @@ const blocked = finding({ id: 'f2', kind: 'blocked', severity: 'medium', initiat
 
 type Result = { code: number | null; out: string; err: string };
 
-/** As a user of the scene's collector, with nothing set in the environment but `env`. */
+/** Runs as a user of the scene's collector, with no other variables than `env`. */
 function start(
   scene: Pick<ApiScene, 'url' | 'folder'>,
   args: string[],
@@ -47,15 +47,15 @@ async function run(
   return { code, out, err };
 }
 
-/** What could not be done is one line that names the thing and the fix, and exit code 2. */
+/** A failure is one line with its fix, and exit code 2. */
 function oneLine(t: Test, { code, out, err }: Result, expected: RegExp): void {
   t.equal(code, 2);
   t.equal(out, '');
   t.match(err, expected);
-  t.match(err, /^[^\n]+; [^\n]+\n$/, 'one line with its fix');
+  t.match(err, /^[^\n]+; [^\n]+\n$/, 'the failure is one line with its fix');
 }
 
-/** A collector in the scene's place that does to each answer what it is told. */
+/** A fake collector that answers with `answer`. */
 async function answering(t: Test, { folder, tls }: ApiScene, answer: (response: ServerResponse) => void) {
   const server = createHttpsServer(tls('collector'), (_, response) => answer(response));
   await once(server.listen(0, 'localhost'), 'listening');
@@ -66,7 +66,7 @@ async function answering(t: Test, { folder, tls }: ApiScene, answer: (response: 
   return { folder, url: `https://localhost:${(server.address() as { port: number }).port}` };
 }
 
-t.test('findings and flows in every format', async (t) => {
+t.test('findings and flows are shown in every format', async (t) => {
   const scene = await apiScene(t, { findings: [finding(), blocked], connections: [connection()] });
   const table = await run(scene, ['findings']);
   t.match(table, { code: 0, err: '' });
@@ -75,7 +75,7 @@ t.test('findings and flows in every format', async (t) => {
     /^SEVERITY +KIND +INITIATOR .*\ncritical +bypass +shop\/web +shop\/db +TCP 5432 .*\nmedium +blocked/,
   );
   const wide = await run(scene, ['findings', '-o', 'wide', '--kind', 'bypass']);
-  t.match(wide.out, /\n {4}shop\/web -> shop\/db TCP 5432 is denied by policy, and the network carried it\.\n$/);
+  t.match(wide.out, /\n {4}shop\/web -> shop\/db TCP 5432 is denied by policy, and the network delivered it\.\n$/);
   const json = await run(scene, ['findings', '-o', 'json']);
   t.match(JSON.parse(json.out), [{ id: 'f1', severity: 'critical' }, { id: 'f2' }]);
   const jsonl = await run(scene, ['flows', '-o', 'jsonl']);
@@ -88,7 +88,7 @@ t.test('findings and flows in every format', async (t) => {
   t.match((await run(scene, ['flows', '-n', 'nowhere'])).out, /^no flows\n$/);
 });
 
-t.test('a flag given twice means either, different flags mean both, and each has a variable', async (t) => {
+t.test('repeated flags match any value, different flags must all match, and each has a variable', async (t) => {
   const scene = await apiScene(t, { findings: [finding(), blocked] });
   const ids = async (args: string[], env?: Record<string, string>) => {
     const { out } = await run(scene, ['findings', '-o', 'json', ...args], { env: env ?? {} });
@@ -99,15 +99,19 @@ t.test('a flag given twice means either, different flags mean both, and each has
   t.same(await ids([], { WAYBILL_NAMESPACE: 'bank,blog' }), ['f2']);
   t.same(await ids(['-A'], { WAYBILL_NAMESPACE: 'bank' }), ['f1', 'f2']);
   t.same(await ids([], { WAYBILL_NAMESPACE: 'bank', WAYBILL_ALL: 'false' }), ['f2']);
-  t.same(await ids(['--severity', 'critical'], { WAYBILL_SEVERITY: 'medium' }), ['f1'], 'a flag goes before');
+  t.same(
+    await ids(['--severity', 'critical'], { WAYBILL_SEVERITY: 'medium' }),
+    ['f1'],
+    'the flag overrides the variable',
+  );
 });
 
-t.test('pods by name and namespace, at one end or at either, and ports', async (t) => {
+t.test('findings and flows are filtered by pod, by the end of the pod, and by port', async (t) => {
   const scene = await apiScene(t, { findings: [finding(), blocked], connections: [connection()] });
   const ids = async (args: string[], env: Record<string, string> = {}) => {
     const asked = await run(scene, ['findings', '-o', 'json', ...args], { env });
     const again = await run(scene, ['findings', '-o', 'json', '--input-file', '-', ...args], { env, input: all.out });
-    t.equal(again.out, asked.out, 'the same of a file');
+    t.equal(again.out, asked.out, 'the same filter on a file');
     return (JSON.parse(asked.out) as Finding[]).map((one) => one.id);
   };
   const all = await run(scene, ['findings', '-o', 'json']);
@@ -134,15 +138,15 @@ t.test('--fail-on sets the exit code', async (t) => {
   t.equal((await run(scene, ['findings', '--fail-on', 'high'])).code, 0);
 });
 
-t.test('where more would have come, it says so', async (t) => {
+t.test('a list that --last cuts says that there is more', async (t) => {
   const scene = await apiScene(t, { findings: [finding(), blocked] });
   const { code, out, err } = await run(scene, ['findings', '--last', '1', '-o', 'jsonl']);
   t.equal(code, 0);
   t.equal(out.split('\n').length, 2);
-  t.match(err, /the newest 1 are shown; there are more/);
+  t.match(err, /showing the newest 1; there are more/);
 });
 
-t.test('--follow goes on until it is interrupted, also before anything came', async (t) => {
+t.test('--follow runs until it is interrupted, even before the first item', async (t) => {
   const scene = await apiScene(t, { findings: [finding()] });
   const child = start(scene, ['findings', '--follow', '-o', 'jsonl']);
   const lines: string[] = [];
@@ -163,28 +167,28 @@ t.test('--follow goes on until it is interrupted, also before anything came', as
   t.same(await once(idle, 'close'), [0, null]);
 });
 
-t.test('a collector that ends while it is followed is no quiet end', async (t) => {
+t.test('a followed collector that ends is reported', async (t) => {
   const scene = await apiScene(t, {});
   const child = start(scene, ['flows', '--follow']);
   while (scene.listeners() === 0) await new Promise((resolve) => setImmediate(resolve));
   await scene.close();
   const [err, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
   t.equal(code, 2);
-  t.match(err, /^collector-ended: --collector https:.*: it ended the stream; ask again once it runs\n$/);
+  t.match(err, /^collector-ended: --collector https:.*: it closed the stream; try again when it runs\n$/);
 });
 
-t.test('a collector that is killed while it answers is not one that refuses the certificate', async (t) => {
+t.test('a collector that dies during its answer is not reported as a refused certificate', async (t) => {
   const scene = await apiScene(t, {});
   const died = await answering(t, scene, (response) => {
     response.write('{');
     setTimeout(() => response.socket!.destroy(), 20);
   });
-  const ended = /^collector-ended: --collector https:.*: it ended the stream; /;
+  const ended = /^collector-ended: --collector https:.*: it closed the stream; /;
   oneLine(t, await run(died, ['findings', '--follow']), ended);
-  oneLine(t, await run(died, ['findings']), /^collector-ended: .*: it broke off in the middle of its answer; /);
+  oneLine(t, await run(died, ['findings']), /^collector-ended: .*: it closed the connection during its answer; /);
 });
 
-t.test('a collector that is not heard of any more is not waited for, and one that says it lives is', async (t) => {
+t.test('a silent collector is given up, and one that sends heartbeats is not', async (t) => {
   const scene = await apiScene(t, { findings: [finding()] }, { ...followLimits, heartbeatIntervalMs: 10 });
   const flags = (url: string) => {
     const at = (name: string) => `${scene.folder}/${name}`;
@@ -195,7 +199,7 @@ t.test('a collector that is not heard of any more is not waited for, and one tha
     response.write('\n');
   });
   const deaf = new CollectorClient(flags(idle.url), 120);
-  const ended = { message: /^collector-ended: .*: nothing was heard of it for too long; ask again/ };
+  const ended = { message: /^collector-ended: .*: it sent nothing for 0\.12 s; try again/ };
   const never = new AbortController().signal;
   await t.rejects(deaf.follow('/', new URLSearchParams(), never).next(), ended);
   await t.rejects(deaf.get('/', new URLSearchParams()), ended);
@@ -205,7 +209,11 @@ t.test('a collector that is not heard of any more is not waited for, and one tha
     setTimeout(() => response.end('{"id":"late"}\n'), 300);
   });
   const patient = new CollectorClient(flags(old.url), 120).follow('/', new URLSearchParams(), never);
-  t.match((await patient.next()).value, { id: 'late' }, 'an older collector never says that it lives');
+  t.match(
+    (await patient.next()).value,
+    { id: 'late' },
+    'an older collector, which sends no heartbeats, is not given up',
+  );
 
   const living = new CollectorClient(flags(scene.url), 120);
   const lines = living.follow('/v1/findings', new URLSearchParams('follow=true'), never);
@@ -224,17 +232,17 @@ t.test('it reads its own output again, with the same filters', async (t) => {
     const some = await run(scene, ['findings', '--input-file', '-', '-n', 'bank', '-o', 'jsonl'], { input: out });
     t.match(some.out, /^\{"id":"f2"[^\n]*\n$/);
     const last = await run(scene, ['findings', '--input-file', '-', '--last', '1', '-o', 'jsonl'], { input: out });
-    t.match(last, { out: /^[^\n]+\n$/, err: /the newest 1 of 2 are shown/ });
+    t.match(last, { out: /^[^\n]+\n$/, err: /showing the newest 1 of 2/ });
   }
   const flows = await run(scene, ['flows', '-o', 'jsonl']);
   const wrong = await run(scene, ['findings', '--input-file', '-'], { input: `\n${flows.out}` });
-  oneLine(t, wrong, /^bad-input: -:2: this is no output of this command; /);
+  oneLine(t, wrong, /^bad-input: -:2: it is not the output of this command; /);
   oneLine(t, await run(scene, ['flows', '--input-file', '-'], { input: '{"id":' }), /^bad-input: -:1: /);
   const gone = `${scene.folder}/none.json`;
   oneLine(t, await run(scene, ['flows', '--input-file', gone]), /^bad-input: --input-file .*none\.json: .*ENOENT/);
 });
 
-t.test('a mistake in a flag is one line that names the flag', async (t) => {
+t.test('a wrong flag is reported in one line that names it', async (t) => {
   const nobody = { url: 'https://localhost:9', folder: t.testdir() };
   oneLine(t, await run(nobody, ['findings', '--last', 'all']), /^bad-parameter: --last: "all" is not in its range/);
   oneLine(t, await run(nobody, ['findings', '--kind', 'odd']), /^bad-parameter: --kind: "odd" is none of its values/);
@@ -251,34 +259,37 @@ t.test('a mistake in a flag is one line that names the flag', async (t) => {
   );
 });
 
-t.test('a collector that cannot be asked is one line: away, not trusted, not trusting', async (t) => {
-  const scene = await apiScene(t, {});
-  const server = createServer((socket) => socket.end('220 a mail server\r\n'));
-  await once(server.listen(0, 'localhost'), 'listening');
-  const address = server.address() as { port: number };
-  const away = await run(scene, ['status', '--collector', 'https://localhost:9']);
-  oneLine(t, away, /^collector-unreachable: --collector https:\/\/localhost:9: nothing listens there; /);
-  const plain = await run(scene, ['status', '--collector', `https://localhost:${address.port}`]);
-  oneLine(t, plain, /^collector-unreachable: .*: it does not speak TLS; /);
-  server.close();
+t.test(
+  'a collector that is unreachable, not trusted or does not trust the client is reported in one line',
+  async (t) => {
+    const scene = await apiScene(t, {});
+    const server = createServer((socket) => socket.end('220 a mail server\r\n'));
+    await once(server.listen(0, 'localhost'), 'listening');
+    const address = server.address() as { port: number };
+    const away = await run(scene, ['status', '--collector', 'https://localhost:9']);
+    oneLine(t, away, /^collector-unreachable: --collector https:\/\/localhost:9: nothing listens at this address; /);
+    const plain = await run(scene, ['status', '--collector', `https://localhost:${address.port}`]);
+    oneLine(t, plain, /^collector-unreachable: .*: it does not speak TLS; /);
+    server.close();
 
-  const other = `${scene.folder}/other`;
-  await makeCertificates({ folder: other, nodes: [], servers: [], days: 1, overwrite: false });
-  const distrust = await run(scene, ['status', '--ca', `${other}/ca.crt`]);
-  oneLine(t, distrust, /^collector-not-trusted: .*its certificate is signed by .*; give --ca/);
-  const refused = await run(scene, ['status', '--cert', `${other}/client.crt`, '--key', `${other}/client.key`]);
-  oneLine(t, refused, /^certificate-refused: .*certificate.*; give --cert and --key/);
-  const name = await run(scene, ['status', '--collector', scene.url.replace('localhost', '127.0.0.1')]);
-  oneLine(t, name, /^collector-(not-trusted|unreachable): /);
-  const agent = [`--cert`, `${scene.folder}/agent-n1.crt`, `--key`, `${scene.folder}/agent-n1.key`];
-  oneLine(t, await run(scene, ['status', ...agent]), /^collector-refused: .*agent-certificate: /);
-  const mixed = await run(scene, ['status', '--key', `${other}/client.key`]);
-  oneLine(t, mixed, /^client-certificate-unusable: --ca, --cert and --key: /);
-  const missing = await run(scene, ['status', '--ca', '/nowhere/ca.crt']);
-  oneLine(t, missing, /^certificate-unreadable: --ca \/nowhere\/ca\.crt: .*ENOENT/);
-});
+    const other = `${scene.folder}/other`;
+    await makeCertificates({ folder: other, nodes: [], servers: [], days: 1, overwrite: false });
+    const distrust = await run(scene, ['status', '--ca', `${other}/ca.crt`]);
+    oneLine(t, distrust, /^collector-not-trusted: .*its certificate is (self-signed|signed by .*); set --ca/);
+    const refused = await run(scene, ['status', '--cert', `${other}/client.crt`, '--key', `${other}/client.key`]);
+    oneLine(t, refused, /^certificate-refused: .*certificate.*; set --cert and --key/);
+    const name = await run(scene, ['status', '--collector', scene.url.replace('localhost', '127.0.0.1')]);
+    oneLine(t, name, /^collector-(not-trusted|unreachable): /);
+    const agent = [`--cert`, `${scene.folder}/agent-n1.crt`, `--key`, `${scene.folder}/agent-n1.key`];
+    oneLine(t, await run(scene, ['status', ...agent]), /^collector-refused: .*agent-certificate: /);
+    const mixed = await run(scene, ['status', '--key', `${other}/client.key`]);
+    oneLine(t, mixed, /^client-certificate-unusable: --ca, --cert and --key: /);
+    const missing = await run(scene, ['status', '--ca', '/nowhere/ca.crt']);
+    oneLine(t, missing, /^certificate-unreadable: --ca \/nowhere\/ca\.crt: .*ENOENT/);
+  },
+);
 
-t.test('a certificate that has ended is named, and whose it is', async (t) => {
+t.test('an expired certificate is named, with its owner', async (t) => {
   const scene = await apiScene(t, {});
   const ended = `${scene.folder}/ended`;
   await makeCertificates({ folder: ended, nodes: [], servers: ['localhost'], days: -2, overwrite: false });
@@ -286,7 +297,7 @@ t.test('a certificate that has ended is named, and whose it is', async (t) => {
   oneLine(
     t,
     await run(scene, ['status', ...own]),
-    /^certificate-expired: --cert .*client\.crt: it ended at .*Z; make a new/,
+    /^certificate-expired: --cert .*client\.crt: it expired at .*Z; issue a new/,
   );
 
   const server = createSecureServer({
@@ -300,41 +311,41 @@ t.test('a certificate that has ended is named, and whose it is', async (t) => {
   oneLine(
     t,
     theirs,
-    /^collector-not-trusted: .*: its certificate has expired; make a new one for the collector and start/,
+    /^collector-not-trusted: .*: its certificate has expired; issue a new one and restart the collector/,
   );
 });
 
-t.test('nothing from the network steers the terminal', async (t) => {
+t.test('text from the network cannot control the terminal', async (t) => {
   const nasty = '\x1b]0;owned\x07\u009b31m\u202eevil\nline';
   const scene = await apiScene(t, { findings: [finding({ explanation: nasty, initiator: podEnd(`shop/${nasty}`) })] });
   for (const format of ['table', 'wide', 'compact', 'json', 'jsonl', 'yaml']) {
     const { out } = await run(scene, ['findings', '-o', format]);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters must not be there
     t.notMatch(out, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/, format);
-    if (format === 'jsonl') t.equal(JSON.parse(out).explanation, nasty, 'the value is the same');
+    if (format === 'jsonl') t.equal(JSON.parse(out).explanation, nasty, 'the parsed value is unchanged');
   }
-  t.equal((await run(scene, ['findings', '-o', 'compact'])).out.split('\n').length, 2, 'one line a finding');
+  t.equal((await run(scene, ['findings', '-o', 'compact'])).out.split('\n').length, 2, 'each finding is one line');
 });
 
-t.test('colours are shown where they are wanted', async (t) => {
+t.test('--color always shows colours, and a pipe has none by default', async (t) => {
   const scene = await apiScene(t, { findings: [finding()] });
   t.notOk((await run(scene, ['findings'])).out.includes('\x1b'), 'no terminal');
   t.ok((await run(scene, ['findings', '--color', 'always'])).out.includes('\x1b[31mcritical\x1b[0m  bypass'));
 });
 
-t.test('status says nodes n of m, lag, losses, and what is not watched', async (t) => {
+t.test('status shows the reporting nodes, lag, losses and unwatched interfaces', async (t) => {
   const scene = await apiScene(t, {});
   const { code, out } = await run(scene, ['status']);
   t.equal(code, 0);
-  t.match(out, /^nodes +1 of 2 report$/m);
+  t.match(out, /^nodes +1 of 2 reporting$/m);
   t.match(out, /^n1 +reporting +pcap .* 40 +3 +100 +1000 +corrupt 10$/m);
   t.match(out, /^n1 .* set so +3, 1 not watched +40 /m);
   t.match(out, /^n2 +missing/m);
-  t.match(out, /^readers +0 follow, 0 could not keep up$/m);
+  t.match(out, /^followers +0 connected, 0 dropped$/m);
   t.match(JSON.parse((await run(scene, ['status', '-o', 'json'])).out), { nodes: { reporting: 1, of: 2 } });
 });
 
-t.test('a file of many lines is read whole', async (t) => {
+t.test('a file with many lines is read completely', async (t) => {
   const scene = await apiScene(t, { findings: [finding()] });
   const { out } = await run(scene, ['findings', '-o', 'jsonl']);
   const file = `${scene.folder}/many.jsonl`;

@@ -26,7 +26,7 @@ async function run(flags: Partial<ConnectivityFlags>): Promise<{ code: number; s
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
 
-/** `INITIATOR | RESPONDER | …`, below the heads. */
+/** `INITIATOR | RESPONDER | …`, without the header. */
 async function rows(flags: Partial<ConnectivityFlags>): Promise<string[]> {
   const { stdout } = await run(flags);
   return stdout
@@ -40,7 +40,7 @@ function pod(name: string, labels: string, rest = ''): string {
   return `{ apiVersion: v1, kind: Pod, metadata: { name: ${name}, namespace: x, labels: { ${labels} } ${rest}`;
 }
 
-t.test('each pair of ends is a line of its own, and what is denied is none', async (t) => {
+t.test('each pair of ends has its own line, and denied connections have none', async (t) => {
   const lines = await rows({ namespace: ['shop'], verdict: ['allowed'] });
   t.same(lines, [
     'shop/web | shop/db | allowed | TCP 5432',
@@ -48,7 +48,7 @@ t.test('each pair of ends is a line of its own, and what is denied is none', asy
   ]);
 });
 
-t.test('what cannot be told is unknown, and its reason stands below', async (t) => {
+t.test('an uncertain verdict is unknown, with its reason below', async (t) => {
   t.same(await rows({ namespace: ['shop'], verdict: ['unknown'] }), [
     'monitoring/prometheus | shop/web | unknown | TCP 8080',
     ' | a rule could match by address, and the address is not known: NetworkPolicy shop/web',
@@ -65,7 +65,7 @@ t.test('a change that opens one port is one line, and --fail-on opened finds it'
   t.equal((await run({ ...back, failOn: ['any'] })).code, 1);
 });
 
-t.test('manifests against themselves: no changes, in every format', async (t) => {
+t.test('equal manifests have no changes, in every format', async (t) => {
   const of = async (output: ConnectivityFlags['output']) =>
     (await run({ diff: before, output, failOn: ['any'] })).stdout;
   t.equal(await of('table'), 'no changes\n');
@@ -74,7 +74,7 @@ t.test('manifests against themselves: no changes, in every format', async (t) =>
   t.match(await of('dot'), /^digraph waybill \{\n(?: {2}.*\n)*\}\n$/);
 });
 
-t.test('without --diff, --fail-on asks for a verdict that is shown', async (t) => {
+t.test('without --diff, --fail-on takes a verdict', async (t) => {
   t.equal((await run({ failOn: ['undeclared'] })).code, 1);
   t.equal((await run({ failOn: ['undeclared'], namespace: ['shop'] })).code, 0);
 });
@@ -96,70 +96,68 @@ t.test('json and jsonl hold the same lines', async (t) => {
 });
 
 const dot = spawnSync('dot', ['-V']).error === undefined;
-t.test('dot draws both graphs', { skip: !dot && 'Graphviz is not installed' }, async (t) => {
-  for (const flags of [{}, { diff: after }]) {
-    const drawn = spawnSync('dot', ['-Tsvg'], {
-      input: (await run({ ...flags, output: 'dot' })).stdout,
-      encoding: 'utf8',
-    });
-    t.equal(drawn.status, 0, drawn.stderr);
-    t.match(drawn.stdout, '<svg');
-  }
-});
-
 t.test(
-  'the graph: every statement is one of the language, and every edge leads to a node that was declared',
+  'Graphviz draws the graph of connections and the graph of changes',
+  { skip: !dot && 'Graphviz is not installed' },
   async (t) => {
-    const text = '"(?:[^"\\\\]|\\\\.)*"';
-    const attributes = `\\[(?:\\w+=(?:\\w+|${text})(?:, )?)+\\]`;
-    const node = new RegExp(`^  (?:subgraph ${text} \\{ label=${text}; )?(p\\d+) ${attributes};(?: \\})?$`);
-    const edge = new RegExp(`^  (p\\d+) -> (p\\d+) ${attributes};$`);
     for (const flags of [{}, { diff: after }]) {
-      const lines = (await run({ ...flags, output: 'dot' })).stdout.trimEnd().split('\n');
-      t.equal(lines.shift(), 'digraph waybill {');
-      t.equal(lines.pop(), '}');
-      const declared = new Set<string>();
-      let edges = 0;
-      for (const line of lines.slice(2)) {
-        const [, id] = node.exec(line) ?? [];
-        const [, from, to] = edge.exec(line) ?? [];
-        if (id !== undefined) declared.add(id);
-        else t.ok(declared.has(from!) && declared.has(to!), line);
-        edges += id === undefined ? 1 : 0;
-      }
-      t.ok(edges > 0);
+      const drawn = spawnSync('dot', ['-Tsvg'], {
+        input: (await run({ ...flags, output: 'dot' })).stdout,
+        encoding: 'utf8',
+      });
+      t.equal(drawn.status, 0, drawn.stderr);
+      t.match(drawn.stdout, '<svg');
     }
   },
 );
 
-t.test(
-  'pods of one workload that policies tell apart are lines of their own, and a pod whose labels change is told',
-  async (t) => {
-    const owned = 'ownerReferences: [{ apiVersion: apps/v1, kind: StatefulSet, name: w, uid: u, controller: true }]';
-    const place = (name: string, role: string, at: string) =>
-      `${pod(name, `role: ${role}`, `, ${owned} }`)}, spec: { nodeName: n1, containers: [{ name: c }] }, status: { podIP: ${at} } }`;
-    const policy =
-      '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: p, namespace: x }, spec: { podSelector: { matchLabels: { role: closed } } } }';
-    const [one, other] = [place('w-0', 'open', '10.0.0.1'), place('w-1', 'closed', '10.0.0.2')];
-    const cluster = folder(t, { 'all.yaml': [one, other, policy].join('\n---\n') }).path;
-    t.same(await rows({ cluster }), [
-      'x/w [w-0] | x/w [w-0] | undeclared | all connections',
-      'x/w [w-0] | outside 0.0.0.0/0 | undeclared | all connections',
-      'outside 0.0.0.0/0 | x/w [w-0] | undeclared | all connections',
-      'x/w [w-1] | x/w [w-0] | undeclared | all connections',
-      'x/w [w-1] | outside 0.0.0.0/0 | undeclared | all connections',
-    ]);
-    const changed = folder(t, { 'all.yaml': [one, place('w-1', 'open', '10.0.0.2'), policy].join('\n---\n') }).path;
-    t.same(await rows({ cluster, diff: changed, verdict: ['undeclared'] }), [
-      'opened | x/w [w-0] | x/w [w-1] | denied | undeclared | all connections',
-      'opened | x/w [w-1] | x/w [w-1] | denied | undeclared | all connections',
-      'opened | outside 0.0.0.0/0 | x/w [w-1] | denied | undeclared | all connections',
-    ]);
-  },
-);
+t.test('every statement of the graph is valid DOT, and every edge leads to a declared node', async (t) => {
+  const text = '"(?:[^"\\\\]|\\\\.)*"';
+  const attributes = `\\[(?:\\w+=(?:\\w+|${text})(?:, )?)+\\]`;
+  const node = new RegExp(`^  (?:subgraph ${text} \\{ label=${text}; )?(p\\d+) ${attributes};(?: \\})?$`);
+  const edge = new RegExp(`^  (p\\d+) -> (p\\d+) ${attributes};$`);
+  for (const flags of [{}, { diff: after }]) {
+    const lines = (await run({ ...flags, output: 'dot' })).stdout.trimEnd().split('\n');
+    t.equal(lines.shift(), 'digraph waybill {');
+    t.equal(lines.pop(), '}');
+    const declared = new Set<string>();
+    let edges = 0;
+    for (const line of lines.slice(2)) {
+      const [, id] = node.exec(line) ?? [];
+      const [, from, to] = edge.exec(line) ?? [];
+      if (id !== undefined) declared.add(id);
+      else t.ok(declared.has(from!) && declared.has(to!), line);
+      edges += id === undefined ? 1 : 0;
+    }
+    t.ok(edges > 0);
+  }
+});
+
+t.test('pods of one workload with different verdicts have their own lines, and a changed label is shown', async (t) => {
+  const owned = 'ownerReferences: [{ apiVersion: apps/v1, kind: StatefulSet, name: w, uid: u, controller: true }]';
+  const place = (name: string, role: string, at: string) =>
+    `${pod(name, `role: ${role}`, `, ${owned} }`)}, spec: { nodeName: n1, containers: [{ name: c }] }, status: { podIP: ${at} } }`;
+  const policy =
+    '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: p, namespace: x }, spec: { podSelector: { matchLabels: { role: closed } } } }';
+  const [one, other] = [place('w-0', 'open', '10.0.0.1'), place('w-1', 'closed', '10.0.0.2')];
+  const cluster = folder(t, { 'all.yaml': [one, other, policy].join('\n---\n') }).path;
+  t.same(await rows({ cluster }), [
+    'x/w [w-0] | x/w [w-0] | undeclared | all connections',
+    'x/w [w-0] | outside 0.0.0.0/0 | undeclared | all connections',
+    'outside 0.0.0.0/0 | x/w [w-0] | undeclared | all connections',
+    'x/w [w-1] | x/w [w-0] | undeclared | all connections',
+    'x/w [w-1] | outside 0.0.0.0/0 | undeclared | all connections',
+  ]);
+  const changed = folder(t, { 'all.yaml': [one, place('w-1', 'open', '10.0.0.2'), policy].join('\n---\n') }).path;
+  t.same(await rows({ cluster, diff: changed, verdict: ['undeclared'] }), [
+    'opened | x/w [w-0] | x/w [w-1] | denied | undeclared | all connections',
+    'opened | x/w [w-1] | x/w [w-1] | denied | undeclared | all connections',
+    'opened | outside 0.0.0.0/0 | x/w [w-1] | denied | undeclared | all connections',
+  ]);
+});
 
 t.test(
-  'a host-network pod of both families is told by address, and ends without a common family are none',
+  'a host-network pod of both families is shown by address, and ends without a common family have no line',
   async (t) => {
     const ips = (...all: string[]) => `status: { podIPs: [${all.map((ip) => `{ ip: "${ip}" }`).join()}] } }`;
     const proxy = `${pod('proxy', '', '}')}, spec: { nodeName: n1, hostNetwork: true, containers: [{ name: c }] }, ${ips('192.0.2.1', 'fd00::1')}`;
@@ -179,7 +177,7 @@ t.test(
   },
 );
 
-t.test('an outside that a policy knows by names is told by names, and without them it is unknown', async (t) => {
+t.test('external addresses are split by the domain names of a policy, and unknown without a name', async (t) => {
   const web = `${pod('web', 'app: web', '}')}, spec: { containers: [{ name: c }] }, status: { podIP: 10.0.0.1 } }`;
   const rules =
     '[{ action: Accept, to: [{ domainNames: ["*.example.com"] }] }, { action: Deny, to: [{ networks: [0.0.0.0/0] }] }]';
@@ -195,7 +193,7 @@ t.test('an outside that a policy knows by names is told by names, and without th
   t.match(lines.join('\n'), /no DNS answer for the address was seen/);
 });
 
-t.test('what makes no sense is a line for exit code 2', async (t) => {
+t.test('a wrong flag, path or option is a problem', async (t) => {
   await t.rejects(run({ verdict: ['denied'] }), {
     message: /^bad-flag: --verdict denied: .*allowed, undeclared, unknown$/,
   });
@@ -214,14 +212,14 @@ t.test('the command reads its flags, and sets the exit code', async (t) => {
   t.equal(JSON.parse(stdout.text).change, 'opened');
 });
 
-t.test('where nobody lives it says so, and not that all is denied', async (t) => {
+t.test('manifests without workloads are reported as such, not as denied connections', async (t) => {
   const nothing = folder(t).path;
-  t.equal((await run({ cluster: nothing })).stdout, `no workloads in ${nothing}\n`);
+  t.equal((await run({ cluster: nothing })).stdout, `no workloads found in ${nothing}\n`);
   const config = '{ apiVersion: v1, kind: ConfigMap, metadata: { name: c, namespace: x } }';
   const { path } = folder(t, { 'a.yaml': config });
   const ran = await run({ cluster: path });
-  t.equal(ran.stdout, `no workloads in ${path} (1 object of other kinds passed over (ConfigMap 1))\n`);
-  t.equal((await run({ namespace: ['shpo'] })).stdout, `no workloads of shpo in ${before}\n`);
+  t.equal(ran.stdout, `no workloads found in ${path} (ignored 1 object of other kinds (ConfigMap 1))\n`);
+  t.equal((await run({ namespace: ['shpo'] })).stdout, `no workloads in namespace shpo found in ${before}\n`);
   t.match(await run({ cluster: nothing, output: 'json' }), {
     code: 2,
     stdout: '[]\n',
@@ -229,11 +227,11 @@ t.test('where nobody lives it says so, and not that all is denied', async (t) =>
   });
   t.match(await run({ diff: nothing, verdict: ['allowed'] }), {
     code: 0,
-    stderr: `no workloads in ${nothing}\n`,
+    stderr: `no workloads found in ${nothing}\n`,
   });
 });
 
-t.test('where all is denied, or nothing is as it was asked for, it says that', async (t) => {
+t.test('an empty table says whether everything is denied or nothing matches the filter', async (t) => {
   const own = { apiVersion: 'networking.k8s.io/v1', metadata: { name: 'p', namespace: 'x' } };
   const closed = { ...own, kind: 'NetworkPolicy', spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] } };
   const { path } = folder(t, {
@@ -242,7 +240,7 @@ t.test('where all is denied, or nothing is as it was asked for, it says that', a
   t.equal((await run({ cluster: path })).stdout, 'no connections: all are denied\n');
   t.equal(
     (await run({ namespace: ['monitoring'], verdict: ['allowed'], cluster: path })).stdout,
-    `no workloads of monitoring in ${path}\n`,
+    `no workloads in namespace monitoring found in ${path}\n`,
   );
   t.equal(
     (await run({ cluster: path, verdict: ['allowed', 'unknown'] })).stdout,
@@ -250,30 +248,27 @@ t.test('where all is denied, or nothing is as it was asked for, it says that', a
   );
 });
 
-t.test('objects of other kinds are one line on stderr, which may show a kind that is misspelled', async (t) => {
+t.test('ignored kinds are counted in one line on stderr', async (t) => {
   const other = (kind: string, name: string) =>
     `{ apiVersion: example.com/v1, kind: ${kind}, metadata: { name: ${name} } }`;
   const { path } = folder(t, { 'a.yaml': [other('Ab', 'a'), other('Cd', 'a'), other('Cd', 'b')].join('\n---\n') });
   t.match(
     (await run({ cluster: path })).stderr,
-    `${path}: 3 objects of other kinds passed over (Cd.example.com 2, Ab.example.com 1)\n`,
+    `${path}: ignored 3 objects of other kinds (Cd.example.com 2, Ab.example.com 1)\n`,
   );
 });
 
-t.test(
-  'what could not be read makes the exit code 2, before or after the change, and the rest is listed',
-  async (t) => {
-    const broken = folder(t, {
-      'a.yaml': pod('a', 'app: a', '}, spec: { containers: [] } }'),
-      'b.yaml': 'kind: [\n',
-    }).path;
-    const ran = await run({ cluster: broken, failOn: ['any'] });
-    t.match(ran, {
-      code: 2,
-      stdout: /^x\/a +outside 0\.0\.0\.0\/0/m,
-      stderr: /^bad-yaml: b\.yaml:1: .*; fix the syntax$/m,
-    });
-    t.equal((await run({ cluster: broken })).code, 2);
-    t.equal((await run({ cluster: before, diff: broken })).code, 2);
-  },
-);
+t.test('an unreadable manifest on either side makes the exit code 2, and the rest is listed', async (t) => {
+  const broken = folder(t, {
+    'a.yaml': pod('a', 'app: a', '}, spec: { containers: [] } }'),
+    'b.yaml': 'kind: [\n',
+  }).path;
+  const ran = await run({ cluster: broken, failOn: ['any'] });
+  t.match(ran, {
+    code: 2,
+    stdout: /^x\/a +outside 0\.0\.0\.0\/0/m,
+    stderr: /^bad-yaml: b\.yaml:1: .*; fix the syntax$/m,
+  });
+  t.equal((await run({ cluster: broken })).code, 2);
+  t.equal((await run({ cluster: before, diff: broken })).code, 2);
+});

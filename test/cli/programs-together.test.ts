@@ -21,7 +21,7 @@ spec: { nodeName: n1, containers: [{ name: main }] }
 status: { phase: Running, podIP: 10.99.0.2, podIPs: [{ ip: 10.99.0.2 }] }
 `;
 
-/** A node with one pod, where agents and a collector run on ports of their own. */
+/** A node with one pod. Agents and a collector run on it. */
 class Node {
   readonly link: PodLink;
   readonly #t: Test;
@@ -44,7 +44,7 @@ class Node {
     return new Node(t, podLink(t), folder);
   }
 
-  /** `certificate` as `ours/agent-n1`; the authority that it trusts is ours in any case. */
+  /** `certificate` is for example `ours/agent-n1`. The agent always trusts our authority. */
   agent(certificate: string): Promise<Program> {
     const flags = { 'node-name': 'n1', 'collector-address': ports.ingest, 'capture-report-every': '1s' };
     return this.#start('agent', certificate, flags);
@@ -86,7 +86,7 @@ class Node {
   }
 }
 
-t.test('an agent without its collector says so once, keeps its records, and delivers them', { skip }, async (t) => {
+t.test('an agent without a collector logs it once, keeps its records, and delivers them later', { skip }, async (t) => {
   const node = await Node.make(t);
   const agent = await node.agent('ours/agent-n1');
   t.match(await agent.logged('collector unreachable, retrying'), {
@@ -97,12 +97,15 @@ t.test('an agent without its collector says so once, keeps its records, and deli
   node.link.ping(20);
   const collector = await node.collector();
   await agent.logged('collector reachable again');
-  t.equal(agent.lines('collector unreachable').length, 1, 'it tried again and again, and said so once');
+  t.equal(agent.lines('collector unreachable').length, 1, 'it retried several times, and logged it once');
   await until('every packet is stored', async () => (await node.status()).store.packets >= 40);
   const status = await node.status();
   t.match(status, { nodes: { reporting: 1, of: 1 }, ingest: { streamsRefused: 0 } });
   t.match(status.nodes.list, [{ node: 'n1', agent: 'reporting', interfaces: 1, duplicatesDropped: 0 }]);
-  await until('it is judged', async () => ((await node.ask('flows')) as { ended: boolean }[]).length > 0);
+  await until(
+    'the connection is evaluated',
+    async () => ((await node.ask('flows')) as { ended: boolean }[]).length > 0,
+  );
   const flows = (await node.ask('flows')) as { protocol: string }[];
   const ping = {
     protocol: 'ICMP',
@@ -117,7 +120,7 @@ t.test('an agent without its collector says so once, keeps its records, and deli
   t.same([agent.stderr, collector.stderr], ['', '']);
 });
 
-t.test('an agent with a certificate of another authority says so, and stores nothing', { skip }, async (t) => {
+t.test('an agent with a certificate of another authority logs it, and nothing is stored', { skip }, async (t) => {
   const node = await Node.make(t);
   await node.collector();
   const foreign = await node.agent('other/agent-n1');
@@ -125,6 +128,6 @@ t.test('an agent with a certificate of another authority says so, and stores not
   t.match(await foreign.logged('collector unreachable, retrying'), said);
   node.link.ping(5);
   t.match(await node.status(), { nodes: { reporting: 0, of: 1 }, store: { batches: 0, records: 0, connections: 0 } });
-  // With records that nobody takes it would wait for a while before it ends.
+  // An agent with undelivered records would delay its end.
   await foreign.kill();
 });

@@ -13,7 +13,7 @@ await makeCertificates({ folder, nodes: ['n1'], servers: ['localhost'], days: 1,
 mkdirSync(`${folder}/manifests`);
 const taken = await listening();
 
-/** A port that another program has. */
+/** A port in use. */
 async function listening(): Promise<string> {
   const server = createServer();
   await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -21,7 +21,7 @@ async function listening(): Promise<string> {
   return `127.0.0.1:${(server.address() as { port: number }).port}`;
 }
 
-/** All that a program needs, with `changed` in place of some of it. */
+/** Runs a program with valid settings, except for `changed`. */
 async function run(kind: Kind, changed: Record<string, string>, place?: RunOptions): Promise<Ended> {
   const name = kind === 'collector' ? 'collector' : 'agent-n1';
   const listen = async () => `127.0.0.1:${await freePort()}`;
@@ -45,7 +45,7 @@ async function run(kind: Kind, changed: Record<string, string>, place?: RunOptio
   return runWaybill([kind, ...Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, value])], place);
 }
 
-/** It ended by itself, with one line for each fault (`expected` in their alphabet) and nothing else. */
+/** The program ended with exactly one line for each fault; `expected` is in alphabetical order. */
 function checkProblems(t: Test, { code, err }: Ended, expected: readonly RegExp[]): void {
   t.equal(code, 2);
   const lines = err.split('\n').slice(0, -1).sort();
@@ -55,7 +55,7 @@ function checkProblems(t: Test, { code, err }: Ended, expected: readonly RegExp[
 }
 
 t.jobs = 2;
-t.test('a port that is taken is named with its setting', { buffered: true }, async (t) => {
+t.test('a port in use is reported with its setting', { buffered: true }, async (t) => {
   for (const setting of ['ingest', 'api', 'health']) {
     checkProblems(t, await run('collector', { [`${setting}-listen`]: taken }), [
       new RegExp(
@@ -68,14 +68,14 @@ t.test('a port that is taken is named with its setting', { buffered: true }, asy
   ]);
 });
 
-t.test('an address that this machine does not have is named with its setting', { buffered: true }, async (t) => {
+t.test('an address that this machine does not have is reported with its setting', { buffered: true }, async (t) => {
   checkProblems(t, await run('collector', { 'ingest-listen': '192.0.2.77:7443' }), [
     /^cannot-listen: ingest\.listen 192\.0\.2\.77:7443: this machine has no such address; set an address of this/,
   ]);
 });
 
 for (const kind of ['agent', 'collector'] as const) {
-  t.test(`${kind}: certificate files that are missing are all named`, { buffered: true }, async (t) => {
+  t.test(`${kind}: all missing certificate files are reported`, { buffered: true }, async (t) => {
     const none = { 'tls-ca': '/nowhere/ca.crt', 'tls-cert': '/nowhere/tls.crt', 'tls-key': '/nowhere/tls.key' };
     checkProblems(t, await run(kind, none), [
       /^certificate-unreadable: tls\.ca \/nowhere\/ca\.crt: cannot be read \(ENOENT\); /,
@@ -84,13 +84,13 @@ for (const kind of ['agent', 'collector'] as const) {
     ]);
   });
 
-  t.test(`${kind}: a key that does not belong to the certificate is named with it`, { buffered: true }, async (t) => {
+  t.test(`${kind}: a key of another certificate is reported with both files`, { buffered: true }, async (t) => {
     checkProblems(t, await run(kind, { 'tls-key': `${folder}/client.key` }), [
       /^certificate-unusable: tls\.key .*\/client\.key: it does not belong to the certificate in .*\.crt; give /,
     ]);
   });
 
-  t.test(`${kind}: a certificate that has ended is named with when it did`, { buffered: true }, async (t) => {
+  t.test(`${kind}: an expired certificate is reported with the time`, { buffered: true }, async (t) => {
     const ended = `${folder}/ended`;
     await makeCertificates({
       folder: `${ended}-${kind}`,
@@ -102,43 +102,39 @@ for (const kind of ['agent', 'collector'] as const) {
     const name = kind === 'collector' ? 'collector' : 'agent-n1';
     const files = { 'tls-cert': `${ended}-${kind}/${name}.crt`, 'tls-key': `${ended}-${kind}/${name}.key` };
     checkProblems(t, await run(kind, files), [
-      /^certificate-expired: tls\.cert .*\.crt: it ended at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ; make a new one by the same/,
+      /^certificate-expired: tls\.cert .*\.crt: it expired at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ; issue a new one from the same/,
     ]);
   });
 
-  t.test(`${kind}: manifests that are not there are named`, { buffered: true }, async (t) => {
+  t.test(`${kind}: missing manifests are reported`, { buffered: true }, async (t) => {
     checkProblems(t, await run(kind, { 'cluster-manifests': '/nowhere/manifests' }), [
       /^cannot-read: cluster\.manifests \/nowhere\/manifests: no such file or folder; give the path/,
     ]);
   });
 
-  t.test(
-    `${kind}: every setting that is wrong is named, with its line, variable or flag`,
-    { buffered: true },
-    async (t) => {
-      const file = `${folder}/${kind}.yaml`;
-      writeFileSync(file, 'tls:\n  cert: 7\nhealth:\n  listne: 0.0.0.0:1\nlog: {level: loud}\n');
-      const env = { WAYBILL_CONFIG: file, WAYBILL_HEALTH_LISTEN: '7446' };
-      checkProblems(t, await runWaybill([kind, '--cluster-manifests', ''], { env }), [
-        /^bad-setting: .*\.yaml:2, tls\.cert: 7 is not a path; write the path of a file or folder$/,
-        /^bad-setting: .*\.yaml:5, log\.level: "loud" is not one of its values; set debug or info or warn or error$/,
-        /^bad-setting: WAYBILL_HEALTH_LISTEN: "7446" is not a host:port; write it as 0\.0\.0\.0:7443, /,
-        /^unknown-setting: .*\.yaml:4, health\.listne: no setting is called health\.listne; did you mean health\.listen$/,
-      ]);
-    },
-  );
+  t.test(`${kind}: every wrong setting is reported with its line, variable or flag`, { buffered: true }, async (t) => {
+    const file = `${folder}/${kind}.yaml`;
+    writeFileSync(file, 'tls:\n  cert: 7\nhealth:\n  listne: 0.0.0.0:1\nlog: {level: loud}\n');
+    const env = { WAYBILL_CONFIG: file, WAYBILL_HEALTH_LISTEN: '7446' };
+    checkProblems(t, await runWaybill([kind, '--cluster-manifests', ''], { env }), [
+      /^bad-setting: .*\.yaml:2, tls\.cert: 7 is not a path; write the path of a file or folder$/,
+      /^bad-setting: .*\.yaml:5, log\.level: "loud" is not one of its values; set debug, info, warn or error$/,
+      /^bad-setting: WAYBILL_HEALTH_LISTEN: "7446" is not a host:port; write it as 0\.0\.0\.0:7443, /,
+      /^unknown-setting: .*\.yaml:4, health\.listne: unknown setting "health\.listne"; did you mean health\.listen\?$/,
+    ]);
+  });
 }
 
-t.test('agent: the certificate of another node is named with both nodes', { buffered: true }, async (t) => {
+t.test('agent: the certificate of another node is reported with both nodes', { buffered: true }, async (t) => {
   checkProblems(t, await run('agent', { 'node-name': 'n2' }), [
-    /^certificate-of-another-node: tls\.cert .*agent-n1\.crt: it names node n1, and node\.name is n2; give that of n2 /,
+    /^certificate-of-another-node: tls\.cert .*agent-n1\.crt: it names node n1, and node\.name is n2; use the certificate of n2 /,
   ]);
   checkProblems(t, await run('agent', { 'tls-cert': `${folder}/client.crt`, 'tls-key': `${folder}/client.key` }), [
-    /^certificate-of-another-node: tls\.cert .*client\.crt: it names no node, and node\.name is n1; give /,
+    /^certificate-of-another-node: tls\.cert .*client\.crt: it names no node, and node\.name is n1; use the certificate of n1 /,
   ]);
 });
 
-t.test('a store that cannot be written, or is another program’s file, is named', { buffered: true }, async (t) => {
+t.test('a store that cannot be written, or is not a store, is reported', { buffered: true }, async (t) => {
   checkProblems(t, await run('collector', { 'store-path': `${folder}/ca.crt/waybill.duckdb` }), [
     /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a path that can be written, or move /,
   ]);
@@ -147,20 +143,20 @@ t.test('a store that cannot be written, or is another program’s file, is named
   ]);
 });
 
-t.test('policies that are to be judged by, and are not named, are asked for', { buffered: true }, async (t) => {
+t.test('policy.judgeBy declared without policy.declared is reported', { buffered: true }, async (t) => {
   checkProblems(t, await run('collector', { 'policy-judge-by': 'declared' }), [
     /^bad-setting: policy\.judgeBy: .*; set policy\.declared /,
   ]);
 });
 
-t.test('what the time series need is looked at before anything runs', { buffered: true }, async (t) => {
+t.test('an unreadable password file of the time series is reported at the start', { buffered: true }, async (t) => {
   const missing = { 'series-url': 'http://127.0.0.1:8086', 'series-password-file': '/nowhere/password' };
   checkProblems(t, await run('collector', missing), [
     /^series-password-unreadable: series\.passwordFile \/nowhere\/password: cannot be read \(ENOENT\); give the path/,
   ]);
 });
 
-t.test('a kubeconfig that is not there is named', { buffered: true }, async (t) => {
+t.test('a missing kubeconfig is reported', { buffered: true }, async (t) => {
   for (const kind of ['agent', 'collector'] as const) {
     checkProblems(t, await run(kind, { 'cluster-manifests': '', 'cluster-kubeconfig': '/nowhere/config' }), [
       /^no-kubeconfig: cluster\.kubeconfig \/nowhere\/config: .*; /,
@@ -168,16 +164,16 @@ t.test('a kubeconfig that is not there is named', { buffered: true }, async (t) 
   }
 });
 
-t.test('a flag that there is not, and a word too many, are named', { buffered: true }, async (t) => {
+t.test('an unknown flag, argument or verb is reported', { buffered: true }, async (t) => {
   const flag = await runWaybill(['agent', '--colour', 'red']);
-  t.match(flag, { code: 2, out: '', err: /^bad-usage: unknown option '--colour'.*; --help has the flags\n$/ });
+  t.match(flag, { code: 2, out: '', err: /^bad-usage: unknown option '--colour'.*; see --help\n$/ });
   const word = await runWaybill(['collector', 'now']);
-  t.match(word, { code: 2, out: '', err: /^bad-usage: [^\n]*; --help has the flags\n$/ });
+  t.match(word, { code: 2, out: '', err: /^bad-usage: [^\n]*; see --help\n$/ });
   const verb = await runWaybill(['help', 'bogus']);
-  t.match(verb, { code: 2, out: '', err: /\nbad-usage: no verb is called bogus; --help has the flags\n$/ });
+  t.match(verb, { code: 2, out: '', err: /\nbad-usage: unknown command 'bogus'; see --help\n$/ });
 });
 
-t.test('a certificate that ends within 30 days is a warning in the log', { buffered: true }, async (t) => {
+t.test('a certificate that expires within 30 days is a warning in the log', { buffered: true }, async (t) => {
   const listen = async () => `127.0.0.1:${await freePort()}`;
   const settings = {
     'tls-ca': `${folder}/ca.crt`,
@@ -194,7 +190,7 @@ t.test('a certificate that ends within 30 days is a warning in the log', { buffe
   const [warning, ...more] = collector.lines('certificate-ends-soon');
   t.match(warning, {
     level: 40,
-    msg: /^certificate-ends-soon: tls\.cert .*collector\.crt: it ends at .*Z; make a new one/,
+    msg: /^certificate-ends-soon: tls\.cert .*collector\.crt: it expires at .*Z; issue a new one/,
   });
-  t.same(more, [], 'the authority lasts');
+  t.same(more, [], 'the authority does not expire soon');
 });

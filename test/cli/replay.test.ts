@@ -6,7 +6,7 @@ import { all, bypass, internet, named, replayScene, run, undeclared } from '../s
 
 const found = '5 packets; connections: denied 1, undeclared 1';
 
-t.test('the findings of a capture, the gravest first, and what was read', async (t) => {
+t.test('the findings of a capture are shown, the most severe first, with a summary', async (t) => {
   const { args } = replayScene(t);
   const ran = await run(...args);
   const [head, first, second, ...more] = ran.out.trimEnd().split('\n');
@@ -18,7 +18,7 @@ t.test('the findings of a capture, the gravest first, and what was read', async 
   t.equal(ran.code, 0);
 });
 
-t.test('an address has the name that the file shows somebody asking for', async (t) => {
+t.test('an address gets its name from the DNS answers in the capture', async (t) => {
   const { args } = replayScene(t, pcapFile(named('www.example.com')));
   const [table, jsonl] = await Promise.all([run(...args), run(...args, '-o', 'jsonl')]);
   t.match(table.out, / 203\.0\.113\.7 \(www\.example\.com, internet\) +UDP 443 /);
@@ -38,7 +38,7 @@ t.test('an address has the name that the file shows somebody asking for', async 
   t.same(table.err, ['4 packets; connections: undeclared 2'], 'each packet is counted once');
 });
 
-t.test('json is one list, jsonl one finding a line, yaml and json the same', async (t) => {
+t.test('json is one list, jsonl has one finding a line, and yaml equals json', async (t) => {
   const { args } = replayScene(t);
   const [json, jsonl, yaml] = await Promise.all(
     ['json', 'jsonl', 'yaml'].map(async (output) => (await run(...args, '-o', output)).out),
@@ -82,7 +82,7 @@ t.test('json is one list, jsonl one finding a line, yaml and json the same', asy
   t.same(parse(yaml!), list);
 });
 
-t.test('--declared: what other policies would say of the same packets', async (t) => {
+t.test('--declared reports drift from the policies of the cluster', async (t) => {
   const { args, file } = replayScene(t);
   const ran = await run(...args, '--declared', file('git.yaml', ingressPolicy('db', 'web')), '-o', 'jsonl');
   const findings = ran.out
@@ -96,7 +96,7 @@ t.test('--declared: what other policies would say of the same packets', async (t
   t.match(findings[2], { severity: 'low', verdict: 'denied', evidence: { elsewhere: { verdict: 'allowed' } } });
 });
 
-t.test('--fail-on: 1 where a finding is at least so severe, else 0', async (t) => {
+t.test('--fail-on makes the exit code 1 if a finding has at least this severity', async (t) => {
   const { file, args, cluster } = replayScene(t);
   const only = file('only.pcap', pcapFile(undeclared()));
   const codes = await Promise.all([
@@ -111,7 +111,7 @@ t.test('--fail-on: 1 where a finding is at least so severe, else 0', async (t) =
   );
 });
 
-t.test('a truncated file: one line, and what stands before the cut is judged', async (t) => {
+t.test('a truncated file is one line, and the packets before the cut are evaluated', async (t) => {
   const { args, some } = replayScene(t, pcapFile([...all, ...bypass(40_001)]).subarray(0, -10));
   const ran = await run(...args, '-o', 'jsonl', '--fail-on', 'critical');
   t.match(ran.out, /^\{.*"kind":"bypass".*"connections":2.*\}\n\{.*"kind":"undeclared".*\}\n$/);
@@ -123,10 +123,10 @@ t.test('a truncated file: one line, and what stands before the cut is judged', a
     ),
   );
   t.match(ran.err[1], /^7 packets; connections: /);
-  t.equal(ran.code, 2, 'that it could not all be read is graver than what was found');
+  t.equal(ran.code, 2, 'an incomplete read overrides --fail-on');
 });
 
-t.test('a corrupt packet in the middle: one line, and what stands before and behind it is judged', async (t) => {
+t.test('a corrupt packet is one line, and the packets before and after it are evaluated', async (t) => {
   const bytes = pcapFile(all);
   const at = pcapFile(all.slice(0, 3)).length;
   const fault = Buffer.concat([bytes.subarray(0, at), Buffer.alloc(77, 0xff), bytes.subarray(at)]);
@@ -141,7 +141,7 @@ t.test('a corrupt packet in the middle: one line, and what stands before and beh
   t.equal(ran.code, 2);
 });
 
-t.test('packets without a connection are counted by their reason, and are no fault of the file', async (t) => {
+t.test('ignored and lost packets are counted by reason, and do not make the file invalid', async (t) => {
   const broken = { frame: Buffer.from(all[0]!.frame) };
   broken.frame[14] = 0x41;
   const { args } = replayScene(t, pcapFile([broken, ...all, { frame: Buffer.alloc(60) }]));
@@ -150,7 +150,7 @@ t.test('packets without a connection are counted by their reason, and are no fau
   t.equal(ran.code, 1);
 });
 
-t.test('files that cannot be read: one line each, and the others are judged', async (t) => {
+t.test('each unreadable file is one line, and the others are evaluated', async (t) => {
   const { file, cluster, some } = replayScene(t);
   const [text, odd] = [
     file('notes.txt', 'no capture'),
@@ -168,7 +168,7 @@ t.test('files that cannot be read: one line each, and the others are judged', as
   t.equal(ran.code, 2);
 });
 
-t.test('a manifest with a mistake: one line, and the rest is judged', async (t) => {
+t.test('a broken manifest is one line, and the rest is evaluated', async (t) => {
   const { file, some } = replayScene(t);
   const manifests = file('broken.yaml', `${shop}---${ingressPolicy('db', '')}---\nkind: [oops\n`);
   const ran = await run(some, '--cluster', manifests, '-o', 'jsonl');
@@ -176,12 +176,12 @@ t.test('a manifest with a mistake: one line, and the rest is judged', async (t) 
   t.equal(ran.err.length, 2, String(ran.err));
   t.match(ran.err[0], /^bad-yaml: .*broken\.yaml.*; /);
   t.equal(ran.err[1], found);
-  t.equal(ran.code, 2, 'what could not be read may have been a policy');
+  t.equal(ran.code, 2, 'the unreadable object may be a policy');
   const declared = await run(some, '--cluster', file('sound.yaml', shop), '--declared', manifests);
   t.equal(declared.code, 2);
 });
 
-t.test('several files are one capture: what they hold adds up', async (t) => {
+t.test('several files are one capture, and their connections add up', async (t) => {
   const { file, cluster } = replayScene(t);
   const files = [40_000, 40_001].map((port) => file(`${port}.pcap`, pcapFile(bypass(port))));
   const [finding, ...more] = JSON.parse((await run(...files, ...cluster, '-o', 'json')).out);
@@ -189,13 +189,13 @@ t.test('several files are one capture: what they hold adds up', async (t) => {
   t.same(more, []);
 });
 
-t.test('--max-connections bounds what is held, and what had no room is counted', async (t) => {
+t.test('--max-connections limits the tracked connections, and packets beyond it are counted', async (t) => {
   const { args } = replayScene(t);
   const ran = await run(...args, '--max-connections', '1');
   t.match(ran.err, [/^5 packets \(not in connections: table-full 2\); connections: denied 1$/]);
 });
 
-t.test('a policy option takes one value, so that the file may come after it', async (t) => {
+t.test('--option takes one value, so a file may follow it', async (t) => {
   const { some, cluster } = replayScene(t);
   const ran = await run('--option', 'declaredBy=every', some, ...cluster);
   t.equal(ran.code, 0, ran.err.join('\n'));

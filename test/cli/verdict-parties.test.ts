@@ -47,45 +47,45 @@ t.test('rule 13: a host-network pod is its node’s address, by name and by addr
   t.same(partyOf(scene, '192.0.2.1'), node);
 });
 
-t.test('rule 13: a host-network pod without an address has that of its node, where the node is known', async (t) => {
-  const node =
-    '{ apiVersion: v1, kind: Node, metadata: { name: n1 }, status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] } }';
-  const proxy = podAt('proxy', '', 'nodeName: n1, hostNetwork: true');
-  t.same(partyOf(parties(node, proxy), 'shop/proxy'), {
-    kind: 'address',
-    address: '192.0.2.1',
-    node: 'n1',
-    nodeLabels: {},
-  });
-  t.same(partyOf(parties(proxy), 'shop/proxy'), { kind: 'some-node', namespace: 'shop', name: 'proxy' });
-});
-
 t.test(
-  'rule 13: of a host-network pod with both families the address counts that the other end can reach',
+  'rule 13: a host-network pod without an address has the address of its node, if the node is known',
   async (t) => {
-    const proxy = podAt('proxy', 'podIPs: [{ ip: 192.0.2.1 }, { ip: "fd00::1" }]', 'nodeName: n1, hostNetwork: true');
-    const web = (...ips: string[]) => podAt('web', `podIPs: [${ips.map((ip) => `{ ip: "${ip}" }`)}]`, 'nodeName: n2');
-    const fromIpv6 =
-      '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: web, namespace: shop }, spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: "fd00::/64" } }] }] } }';
-    const asked = (...ips: string[]) => ask(parties(proxy, web(...ips), fromIpv6), 'shop/proxy', 'shop/web', 80);
-    t.equal(asked('fd01::5').verdict, 'allowed');
-    t.equal(asked('10.0.0.5').verdict, 'denied');
-    t.match(asked('10.0.0.5', 'fd01::5'), {
-      verdict: 'unknown',
-      why: { reason: 'addresses-differ', party: 'shop/proxy' },
+    const node =
+      '{ apiVersion: v1, kind: Node, metadata: { name: n1 }, status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] } }';
+    const proxy = podAt('proxy', '', 'nodeName: n1, hostNetwork: true');
+    t.same(partyOf(parties(node, proxy), 'shop/proxy'), {
+      kind: 'address',
+      address: '192.0.2.1',
+      node: 'n1',
+      nodeLabels: {},
     });
-    const template =
-      '{ apiVersion: apps/v1, kind: DaemonSet, metadata: { name: proxy, namespace: shop }, spec: { template: { spec: { hostNetwork: true } } } }';
-    t.same(parties(template).declaredEndpoints(), [
-      {
-        ...{ kind: 'workload', namespace: 'shop', workload: { kind: 'DaemonSet', name: 'proxy' } },
-        pods: [{ name: 'DaemonSet/proxy', party: { kind: 'some-node', namespace: 'shop', name: 'DaemonSet/proxy' } }],
-      },
-    ]);
+    t.same(partyOf(parties(proxy), 'shop/proxy'), { kind: 'some-node', namespace: 'shop', name: 'proxy' });
   },
 );
 
-t.test('rule 14: where every ready endpoint gets the same verdict, the Service address does', async (t) => {
+t.test('rule 13: a host-network pod with both families is evaluated by the family of the other end', async (t) => {
+  const proxy = podAt('proxy', 'podIPs: [{ ip: 192.0.2.1 }, { ip: "fd00::1" }]', 'nodeName: n1, hostNetwork: true');
+  const web = (...ips: string[]) => podAt('web', `podIPs: [${ips.map((ip) => `{ ip: "${ip}" }`)}]`, 'nodeName: n2');
+  const fromIpv6 =
+    '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: web, namespace: shop }, spec: { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr: "fd00::/64" } }] }] } }';
+  const asked = (...ips: string[]) => ask(parties(proxy, web(...ips), fromIpv6), 'shop/proxy', 'shop/web', 80);
+  t.equal(asked('fd01::5').verdict, 'allowed');
+  t.equal(asked('10.0.0.5').verdict, 'denied');
+  t.match(asked('10.0.0.5', 'fd01::5'), {
+    verdict: 'unknown',
+    why: { reason: 'addresses-differ', party: 'shop/proxy' },
+  });
+  const template =
+    '{ apiVersion: apps/v1, kind: DaemonSet, metadata: { name: proxy, namespace: shop }, spec: { template: { spec: { hostNetwork: true } } } }';
+  t.same(parties(template).declaredEndpoints(), [
+    {
+      ...{ kind: 'workload', namespace: 'shop', workload: { kind: 'DaemonSet', name: 'proxy' } },
+      pods: [{ name: 'DaemonSet/proxy', party: { kind: 'some-node', namespace: 'shop', name: 'DaemonSet/proxy' } }],
+    },
+  ]);
+});
+
+t.test('rule 14: a Service address gets the verdict that all ready endpoints share', async (t) => {
   const pods = [podAt('db', 'podIP: 10.0.0.1'), podAt('web', 'podIP: 10.0.0.2'), podAt('cron', 'podIP: 10.0.0.3')];
   const agree = parties(...pods, ...service('10.0.0.2', '10.0.0.3'), onlyDb);
   t.equal(ask(agree, '203.0.113.7', '10.96.0.1', 80).verdict, 'undeclared');
@@ -100,7 +100,7 @@ t.test('rule 14: where every ready endpoint gets the same verdict, the Service a
 });
 
 t.test(
-  'rule 14: an endpoint of which nobody can tell who it is makes it unknown, whatever the others get',
+  'rule 14: an endpoint that cannot be identified makes the verdict unknown, whatever the others get',
   async (t) => {
     const pods = [podAt('web', 'podIP: 10.0.0.1'), podAt('old', 'podIP: 10.0.0.1'), podAt('cron', 'podIP: 10.0.0.3')];
     const [api, slice] = service('10.0.0.1', '10.0.0.3') as [string, string];
@@ -110,16 +110,16 @@ t.test(
     const withTargetRef = (pod: string) =>
       slice.replace('10.0.0.1]', `10.0.0.1], targetRef: { kind: Pod, name: ${pod} }`);
     t.equal(asked(withTargetRef('web')).verdict, 'undeclared', 'the slice says which of them');
-    t.match(asked(withTargetRef('gone')), unknown, 'the pod that the slice names is not there');
-    t.match(asked(withTargetRef('cron')), unknown, 'and one that has another address');
+    t.match(asked(withTargetRef('gone')), unknown, 'the pod that the slice names is missing');
+    t.match(asked(withTargetRef('cron')), unknown, 'the pod that the slice names has another address');
     const broken = slice.replace('10.0.0.1', '10.0.0.300');
     const { entries } = parseManifest([...pods, api, broken].join('\n---\n'), 'scene.yaml');
     const scene = new Parties(entries.map(({ object }) => object));
-    t.match(ask(scene, '203.0.113.7', '10.96.0.1', 80), unknown, 'an address that cannot be read');
+    t.match(ask(scene, '203.0.113.7', '10.96.0.1', 80), unknown, 'an address is invalid');
   },
 );
 
-t.test('rule 15: a pod that has succeeded or failed owns no address any more', async (t) => {
+t.test('rule 15: a pod that has succeeded or failed no longer owns its address', async (t) => {
   for (const phase of ['Succeeded', 'Failed']) {
     const done = podAt('job', `phase: ${phase}, podIP: 10.0.0.1`);
     t.same(partyOf(parties(done), '10.0.0.1'), { kind: 'address', address: '10.0.0.1' });
@@ -128,20 +128,23 @@ t.test('rule 15: a pod that has succeeded or failed owns no address any more', a
   }
 });
 
-t.test('rule 15: each address of podIPs is the pod’s; asked about by one, only that one counts', async (t) => {
-  const scene = parties(podAt('web', 'podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }, { ip: "2001:db8::1" }]'));
-  t.match(partyOf(scene, '2001:DB8:0::1'), { kind: 'pod', name: 'web', addresses: ['2001:db8::1'] });
-  t.match(partyOf(scene, 'shop/web'), { addresses: ['10.0.0.1', '2001:db8::1'] });
-});
+t.test(
+  'rule 15: each address of podIPs belongs to the pod, and a question with one of them uses only that one',
+  async (t) => {
+    const scene = parties(podAt('web', 'podIP: 10.0.0.1, podIPs: [{ ip: 10.0.0.1 }, { ip: "2001:db8::1" }]'));
+    t.match(partyOf(scene, '2001:DB8:0::1'), { kind: 'pod', name: 'web', addresses: ['2001:db8::1'] });
+    t.match(partyOf(scene, 'shop/web'), { addresses: ['10.0.0.1', '2001:db8::1'] });
+  },
+);
 
-t.test('rule 16: a namespace has its name as a label, with a manifest or without', async (t) => {
+t.test('rule 16: a namespace has its name as a label, also without a manifest', async (t) => {
   const label = { 'kubernetes.io/metadata.name': 'shop' };
   t.match(partyOf(parties(podAt('web', '')), 'shop/web'), { namespaceLabels: label });
   const namespace = '{ apiVersion: v1, kind: Namespace, metadata: { name: shop, labels: { team: a } } }';
   t.match(partyOf(parties(namespace, podAt('web', '')), 'shop/web'), { namespaceLabels: { team: 'a', ...label } });
 });
 
-t.test('of a namespace without a manifest, or with a broken one, the labels are not known', async (t) => {
+t.test('the labels of a namespace are unknown if its manifest is missing or broken', async (t) => {
   const byTeam =
     '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: db, namespace: data }, spec: { podSelector: {}, ingress: [{ from: [{ namespaceSelector: { matchExpressions: [{ key: team, operator: NotIn, values: [a] }] } }] }] } }';
   const db = podAt('db', '').replace('namespace: shop', 'namespace: data');
@@ -158,7 +161,7 @@ t.test('of a namespace without a manifest, or with a broken one, the labels are 
   t.match(ask(scene, 'shop/web', 'data/db', 80), { verdict: 'unknown', sides: [{}, { why }] });
 });
 
-t.test('of a node without a manifest, or with a broken one, the labels are not known', async (t) => {
+t.test('the labels of a node are unknown if its manifest is missing or broken', async (t) => {
   const proxy = podAt('proxy', 'podIP: 192.0.2.1', 'nodeName: n1, hostNetwork: true');
   const node = (labels: string) =>
     `{ apiVersion: v1, kind: Node, metadata: { name: n1, labels: ${labels} }, status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] } }`;
@@ -172,7 +175,7 @@ t.test('of a node without a manifest, or with a broken one, the labels are not k
   });
 });
 
-t.test('a workload is judged by its template where none of its pods has an address', async (t) => {
+t.test('a workload is evaluated by its template if none of its pods has an address', async (t) => {
   const deployment =
     '{ apiVersion: apps/v1, kind: Deployment, metadata: { name: db, namespace: shop }, spec: { template: { metadata: { labels: { app: db } }, spec: { containers: [{ name: c }] } } } }';
   const owned = podAt('db-x', 'podIP: 10.0.0.1').replace(
@@ -182,25 +185,25 @@ t.test('a workload is judged by its template where none of its pods has an addre
   const template = parties(deployment).resolve('shop/db');
   t.match(template, {
     kind: 'workload',
-    pods: [{ parties: [{ ofWorkload: true, addresses: [], node: '', labels: { app: 'db' } }] }],
+    pods: [{ parties: [{ representsWorkload: true, addresses: [], node: '', labels: { app: 'db' } }] }],
   });
   const pods = parties(owned).resolve('shop/db');
   t.match(pods, {
     kind: 'workload',
-    pods: [{ parties: [{ ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] }] }],
+    pods: [{ parties: [{ representsWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] }] }],
   });
 });
 
-t.test('a workload whose manifest is not there is judged by each template that stands for it', async (t) => {
+t.test('a workload without a manifest is evaluated by the templates that it owns', async (t) => {
   const replicaSet = (name: string, app: string) =>
     `{ apiVersion: apps/v1, kind: ReplicaSet, metadata: { name: ${name}, namespace: shop, ownerReferences: [{ kind: Deployment, name: web }] }, spec: { template: { metadata: { labels: { app: ${app} } }, spec: { containers: [{ name: c }] } } } }`;
   t.match(parties(replicaSet('web-a', 'web')).resolve('shop/Deployment/web'), {
     kind: 'workload',
-    pods: [{ parties: [{ ofWorkload: true, name: 'ReplicaSet/web-a', labels: { app: 'web' } }] }],
+    pods: [{ parties: [{ representsWorkload: true, name: 'ReplicaSet/web-a', labels: { app: 'web' } }] }],
   });
   const both = parties(replicaSet('web-a', 'web'), replicaSet('web-b', 'db'), onlyDb);
   for (const own of ['shop/web-b', 'shop/ReplicaSet/web-b']) {
-    t.match(ask(both, '192.0.2.9', own, 80), { verdict: 'denied' }, `${own} is it alone`);
+    t.match(ask(both, '192.0.2.9', own, 80), { verdict: 'denied' }, `${own} is one template only`);
   }
   t.match(both.resolve('shop/web'), {
     pods: [{ parties: [{ labels: { app: 'web' } }] }, { parties: [{ labels: { app: 'db' } }] }],

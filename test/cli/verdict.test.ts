@@ -36,18 +36,22 @@ function lines(text: string): string[] {
 }
 
 for (const name of readdirSync(cases)) {
-  t.test(`case ${name}: each question gets the verdict that stands beside it`, async (t) => {
+  t.test(`case ${name}: each question gets the expected verdict`, async (t) => {
     const read = (file: string) => readFileSync(join(cases, name, file), 'utf8');
     const ran = await run({ cluster: join(cases, name, 'cluster.yaml'), batch: true }, [read('queries.jsonl')]);
     const [answers, expected] = [lines(ran.stdout), lines(read('expected.jsonl'))];
-    t.equal(answers.length, expected.length, 'one line for each');
+    t.equal(answers.length, expected.length, 'one answer for each question');
     for (const [index, line] of expected.entries()) {
       const [answer, wanted] = [JSON.parse(answers[index] ?? '{}'), JSON.parse(line)];
-      t.equal(textOfId(answers[index] ?? ''), textOfId(line), 'the id comes back as it was');
+      t.equal(textOfId(answers[index] ?? ''), textOfId(line), 'the id is unchanged');
       t.hasStrict(answer, wanted, line);
-      t.equal(answer.sides?.length, wanted.sides?.length, 'no side more');
-      t.equal(answer.verdict === 'unknown', typeof answer.reason === 'string', 'a reason where it is unknown');
-      for (const side of answer.sides ?? []) t.ok(side.why, `${side.side} says why`);
+      t.equal(answer.sides?.length, wanted.sides?.length, 'no other sides');
+      t.equal(
+        answer.verdict === 'unknown',
+        typeof answer.reason === 'string',
+        'an unknown verdict has a reason, others have none',
+      );
+      for (const side of answer.sides ?? []) t.ok(side.why, `${side.side} has a reason`);
     }
     t.equal(ran.code, expected.some((line) => 'error' in JSON.parse(line)) ? 1 : 0);
   });
@@ -57,7 +61,7 @@ function textOfId(line: string): string | undefined {
   return /^\{"id":(.*?),"(?:verdict|error)"/.exec(line)?.[1];
 }
 
-t.test('--cluster - reads the manifests from stdin, and not beside the questions of a batch', async (t) => {
+t.test('--cluster - reads the manifests from stdin, but not together with --batch', async (t) => {
   const waybill = fileURLToPath(new URL('../../cli/waybill.ts', import.meta.url));
   const asked = ['verdict', '--cluster', '-', '--from', 'shop/debug', '--to', 'shop/carts-db', '--port', 'mongo'];
   const { status, stdout } = spawnSync(process.execPath, [waybill, ...asked], { input: readFileSync(shop) });
@@ -68,13 +72,13 @@ t.test('--cluster - reads the manifests from stdin, and not beside the questions
     new ProblemError({
       code: 'bad-flag',
       place: '--cluster -',
-      fault: 'with --batch stdin has the questions',
+      fault: '--batch reads its questions from stdin',
       fix: 'give the manifests as a file or a folder',
     }),
   );
 });
 
-t.test('one question: the verdict with its explanation as a table, and exit code 0', async (t) => {
+t.test('one question: the table has the verdict and its explanation; exit code 0', async (t) => {
   const ran = await run({ from: 'shop/debug', to: 'shop/carts-db', port: 'mongo' });
   t.equal(ran.code, 0);
   t.same(lines(ran.stdout), [
@@ -92,13 +96,13 @@ t.test('one question: the verdict with its explanation as a table, and exit code
   ]);
 });
 
-t.test('one question: a protocol that the API does not define is said to be so', async (t) => {
+t.test('one question: a protocol that the API does not define is marked', async (t) => {
   const ran = await run({ from: 'legacy/billing', to: '203.0.113.7', protocol: 'icmp' });
   t.match(ran.stdout, /^legacy\/billing -> 203\.0\.113\.7 ICMP: undeclared\n/);
-  t.match(ran.stdout, /the NetworkPolicy API says nothing of ICMP/);
+  t.match(ran.stdout, /the NetworkPolicy API does not define ICMP/);
 });
 
-t.test('one question: json, jsonl and yaml hold the same', async (t) => {
+t.test('one question: json, jsonl and yaml have the same content', async (t) => {
   const question = { from: 'shop/web-5c9d', to: 'shop/carts-6d4f', port: '8080' };
   const json = JSON.parse((await run({ ...question, output: 'json' })).stdout);
   t.hasStrict(json, { from: 'shop/web-5c9d', to: 'shop/carts-6d4f', port: 8080, protocol: 'TCP', verdict: 'allowed' });
@@ -115,16 +119,16 @@ t.test('options change the verdict', async (t) => {
   t.equal(JSON.parse(every.stdout).verdict, 'undeclared');
 });
 
-t.test('what could not be done is thrown as a problem, for exit code 2', async (t) => {
+t.test('a wrong path, option or question is thrown as a problem', async (t) => {
   const question = { from: 'shop/debug', to: 'shop/carts-db', port: '1' };
   await t.rejects(run({ ...question, cluster: join(cases, 'nowhere') }), ProblemError);
   await t.rejects(run({ ...question, option: ['declaredBy=some'] }), { message: /^bad-option-value: / });
   await t.rejects(run({ ...question, to: 'shop/nobody' }), { message: /^unknown-party: / });
-  await t.rejects(run({ from: 'shop/debug' }), { message: /^bad-query: the question: to is missing or no text;/ });
+  await t.rejects(run({ from: 'shop/debug' }), { message: /^bad-query: the question: to is missing or not a string;/ });
   await t.rejects(run({ ...question, port: 'none' }), { message: /^unknown-port-name: / });
 });
 
-t.test('problems of manifests are told on stderr, one line each, and the rest goes on', async (t) => {
+t.test('each problem of the manifests is one line on stderr, and the questions are answered', async (t) => {
   const ran = await run({ cluster: join(cases, 'broken-policies'), batch: true }, [
     '{"from":"shop/web","to":"shop/db","port":80}\n',
   ]);
@@ -134,7 +138,7 @@ t.test('problems of manifests are told on stderr, one line each, and the rest go
   t.equal(JSON.parse(ran.stdout).verdict, 'unknown');
 });
 
-t.test('what could not be read makes the exit code 2, and the rest is answered', async (t) => {
+t.test('an unreadable object makes the exit code 2, and the questions are answered', async (t) => {
   const pods = readFileSync(join(cases, 'shop', 'cluster.yaml'), 'utf8');
   const unread = {
     'a tab': { 'b.yaml': 'apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata:\n\tname: deny\n' },
@@ -142,12 +146,12 @@ t.test('what could not be read makes the exit code 2, and the rest is answered',
     'a kind misspelled': {
       'b.yaml': '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolcy, metadata: { name: a } }',
     },
-    'an object left out': {
+    'an object that is skipped': {
       'b.yaml': '{ apiVersion: v1, kind: Pod, metadata: { name: a }, spec: { hostNetwork: 1 } }',
     },
   };
   const question = { from: 'shop/debug', to: 'shop/carts-db', port: '27017' };
-  const [asked, senseless] = [`${JSON.stringify({ ...question, port: 27017 })}\n`, '{}\n'];
+  const [asked, invalid] = [`${JSON.stringify({ ...question, port: 27017 })}\n`, '{}\n'];
   for (const [what, files] of Object.entries(unread)) {
     const cluster = folder(t, { 'a.yaml': pods, ...files }).path;
     const one = await run({ cluster, ...question });
@@ -157,13 +161,13 @@ t.test('what could not be read makes the exit code 2, and the rest is answered',
       what,
     );
     t.equal(lines(one.stderr).length, 1);
-    const batch = await run({ cluster, batch: true }, [asked, senseless]);
-    t.equal(batch.code, 2, `${what}, and a line that makes no sense`);
+    const batch = await run({ cluster, batch: true }, [asked, invalid]);
+    t.equal(batch.code, 2, `${what}, and an invalid line`);
     t.match(lines(batch.stdout), [/"verdict":"denied"/, /"error":"bad-query/]);
   }
 });
 
-t.test('a broken policy is told, and shown by the verdicts that it makes unknown: exit code 0', async (t) => {
+t.test('a broken policy is reported and makes verdicts unknown; exit code 0', async (t) => {
   const ran = await run({ cluster: join(cases, 'broken-policies'), from: 'shop/web', to: 'shop/db', port: '80' });
   t.match(ran, { code: 0, stdout: /: unknown \(/, stderr: /^end-port-below-port: /m });
 });
@@ -175,7 +179,7 @@ t.test('a folder of manifests is read recursively', async (t) => {
   t.equal(JSON.parse(ran.stdout).verdict, 'denied');
 });
 
-t.test('lines may come in any pieces, in the middle of a letter too, and the last needs no end', async (t) => {
+t.test('lines may arrive in pieces, even within a character, and the last line needs no line feed', async (t) => {
   const text = Buffer.from('{"id":"größe","from":"shop/debug","to":"203.0.113.7","port":1}\r\n{"id":2}');
   const pieces = Array.from(text, (byte) => Buffer.from([byte]));
   const ran = await run({ batch: true }, pieces);
@@ -186,15 +190,15 @@ t.test('lines may come in any pieces, in the middle of a letter too, and the las
   t.equal(ran.code, 1);
 });
 
-t.test('a line without end is an error of that line, and is not kept', async (t) => {
+t.test('an endless line is an error, and is not kept in memory', async (t) => {
   const long = 'x'.repeat(maxLineLength);
   const ran = await run({ batch: true }, [long, long, long, '\n{"from":"shop/debug","to":"203.0.113.7","port":1}\n']);
   const [first, second] = lines(ran.stdout).map((line) => JSON.parse(line));
-  t.match(first.error, /^bad-query: line 1: the line is too long;/);
+  t.match(first.error, /^bad-query: line 1: the line has more than 65536 characters;/);
   t.equal(second.verdict, 'denied');
 });
 
-t.test('a batch reads no further than its answers are read', async (t) => {
+t.test('a batch stops reading questions while its answers are not read', async (t) => {
   let asked = 0;
   const question = `${'{"from":"shop/debug","to":"203.0.113.7","port":1}\n'.repeat(100)}`;
   function* questions(): Generator<string> {
@@ -214,7 +218,7 @@ t.test('a batch reads no further than its answers are read', async (t) => {
   for (let turn = 0; turn < 1000; turn++) await setImmediate();
   t.ok(asked < 100, `${asked} of 10,000 chunks were read`);
   stdout.destroy(Object.assign(new Error('nobody reads'), { code: 'EPIPE' }));
-  t.equal(await done, 0, 'and ends quietly when nobody reads any more');
+  t.equal(await done, 0, 'it ends without an error after the output is closed');
 });
 
 t.test('the command reads its flags, and sets the exit code', async (t) => {

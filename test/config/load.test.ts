@@ -22,7 +22,7 @@ function sources(t: Test, { yaml, ...rest }: Partial<ConfigSources> & { yaml?: s
   return { file, flags: {}, env: {}, ...rest };
 }
 
-/** The lines that a user reads, without the folder of the test. */
+/** The error lines, without the folder of the test. */
 function faults(t: Test, wrong: Partial<ConfigSources> & { yaml?: string }): string[] {
   try {
     loadConfig(schema, sources(t, wrong));
@@ -33,7 +33,7 @@ function faults(t: Test, wrong: Partial<ConfigSources> & { yaml?: string }): str
   return [];
 }
 
-t.test('a flag goes before a variable, a variable before the file, the file before the default', async (t) => {
+t.test('flags override variables, variables the file, and the file the defaults', async (t) => {
   const flags = { 'findings-grace': '1s' };
   const env = { WAYBILL_FINDINGS_GRACE: '2s', WAYBILL_INGEST_MAX_AGENTS: '2' };
   const yaml = 'findings: {grace: 3s}\ningest: {maxAgents: 3, listen: "[::1]:1"}\n';
@@ -46,20 +46,20 @@ t.test('a flag goes before a variable, a variable before the file, the file befo
   t.match(loadConfig(schema, sources(t, {})), { ingest: { maxAgents: 10 }, findings: { grace: 10_000 } });
 });
 
-t.test('what is empty in the file keeps its default', async (t) => {
+t.test('an empty value in the file keeps the default', async (t) => {
   for (const yaml of ['', '# nothing\n', '{}', 'findings:\n', 'findings:\n  # grace: 1s\n', 'findings: {grace: }']) {
     t.match(loadConfig(schema, sources(t, { yaml })), { findings: { grace: 10_000 } }, JSON.stringify(yaml));
   }
 });
 
-t.test('every fault is told at once, each with its place', async (t) => {
+t.test('all faults are reported together, each with its place', async (t) => {
   const wrong = {
     flags: { 'ingest-listen': '7443' },
     env: { WAYBILL_INGEST_MAX_AGENTS: 'many' },
     yaml: 'findings:\n  grace: 1h\nstore:\n  path: 5\n  colour: red\n',
   };
   t.same(faults(t, wrong), [
-    'unknown-setting: waybill.yaml:5, store.colour: no setting is called store.colour; docs/config.md has the names',
+    'unknown-setting: waybill.yaml:5, store.colour: unknown setting "store.colour"; use a setting of docs/config.md',
     'bad-setting: --ingest-listen: "7443" is not a host:port; write it as 0.0.0.0:7443, [::1]:7443 or name:7443',
     'bad-setting: WAYBILL_INGEST_MAX_AGENTS: "many" is not a whole number; write digits only',
     'bad-setting: waybill.yaml:2, findings.grace: "1h" is not in its range; set 0s to 10m',
@@ -67,71 +67,74 @@ t.test('every fault is told at once, each with its place', async (t) => {
   ]);
 });
 
-t.test('a value that goes before does not hide what is wrong with its name in the file', async (t) => {
+t.test('a flag does not hide an unknown setting in the file', async (t) => {
   const flags = { 'findings-grace': '1s' };
   t.match(faults(t, { flags, yaml: 'findings: {grase: 1s}' }), [
     /^unknown-setting: waybill\.yaml:1, findings\.grase: /,
   ]);
 });
 
-t.test('the nearest name is suggested, where one is near', async (t) => {
+t.test('a similar name is suggested', async (t) => {
   const suggested: [yaml: string, fix: string][] = [
-    ['findings: {grase: 1s}', 'did you mean findings.grace'],
-    ['finding: {grace: 1s}', 'did you mean findings.grace'],
-    ['ingest: {grace: 1s}', 'did you mean findings.grace'],
-    ['grace: 1s', 'did you mean findings.grace'],
-    ['ingest: {maxagents: 1}', 'did you mean ingest.maxAgents'],
-    ['x: {y: 1}', 'docs/config.md has the names'],
-    ['observability: true', 'docs/config.md has the names'],
+    ['findings: {grase: 1s}', 'did you mean findings\\.grace\\?'],
+    ['finding: {grace: 1s}', 'did you mean findings\\.grace\\?'],
+    ['ingest: {grace: 1s}', 'did you mean findings\\.grace\\?'],
+    ['grace: 1s', 'did you mean findings\\.grace\\?'],
+    ['ingest: {maxagents: 1}', 'did you mean ingest\\.maxAgents\\?'],
+    ['x: {y: 1}', 'use a setting of docs/config\\.md'],
+    ['observability: true', 'use a setting of docs/config\\.md'],
   ];
   for (const [yaml, fix] of suggested) t.match(faults(t, { yaml }), [new RegExp(`; ${fix}$`)], yaml);
 });
 
-t.test('a setting outside its section, and a section that is a value, are never passed over', async (t) => {
+t.test('a setting outside its section, and a section with a value, are reported', async (t) => {
   t.same(faults(t, { yaml: 'findings.grace: 1s' }), [
-    'bad-setting: waybill.yaml:1, findings.grace: a setting stands in its section; write findings: {grace: …}',
+    'bad-setting: waybill.yaml:1, findings.grace: a setting must be inside its section; write findings: {grace: …}',
   ]);
   for (const yaml of ['findings: 1s', 'findings: [grace]', 'findings: true']) {
     t.match(faults(t, { yaml }), [/^bad-setting: waybill\.yaml:1, findings: .*; write findings: \{grace: …\}$/], yaml);
   }
 });
 
-t.test('a file that is no YAML, or holds no map, is one line', async (t) => {
+t.test('a file that is not YAML, or not a map, is reported in one line', async (t) => {
   const broken: [yaml: string, fault: RegExp][] = [
-    ['findings:\n  grace: [1s\n', /^bad-config-file: waybill\.yaml:3: flow sequence.*; write it as YAML$/],
-    ['findings: {}\nfindings: {}\n', /^bad-config-file: waybill\.yaml:2: map keys must be unique; write it as YAML$/],
-    ['a: 1\n---\nb: 2\n', /^bad-config-file: waybill\.yaml:2: .*; write it as YAML$/],
-    ['- findings\n', /^bad-config-file: waybill\.yaml: holds no map; write SECTION: \{NAME: VALUE\}$/],
-    ['grace', /^bad-config-file: waybill\.yaml: holds no map; /],
-    ['findings: {grace: *none}', /^bad-config-file: waybill\.yaml: .*alias.*; write the values out$/],
-    [bomb(), /^bad-config-file: waybill\.yaml: .*alias.*; write the values out$/],
+    ['findings:\n  grace: [1s\n', /^bad-config-file: waybill\.yaml:3: flow sequence.*; fix the YAML syntax$/],
+    [
+      'findings: {}\nfindings: {}\n',
+      /^bad-config-file: waybill\.yaml:2: map keys must be unique; fix the YAML syntax$/,
+    ],
+    ['a: 1\n---\nb: 2\n', /^bad-config-file: waybill\.yaml:2: .*; fix the YAML syntax$/],
+    ['- findings\n', /^bad-config-file: waybill\.yaml: it is not a map of sections; write SECTION: \{NAME: VALUE\}$/],
+    ['grace', /^bad-config-file: waybill\.yaml: it is not a map of sections; /],
+    ['findings: {grace: *none}', /^bad-config-file: waybill\.yaml: .*alias.*; write the values without aliases$/],
+    [bomb(), /^bad-config-file: waybill\.yaml: .*alias.*; write the values without aliases$/],
   ];
   for (const [yaml, fault] of broken) t.match(faults(t, { yaml }), [fault], yaml.slice(0, 40));
 });
 
-t.test('a file that cannot be read is one line', async (t) => {
+t.test('an unreadable file is reported in one line', async (t) => {
   t.same(faults(t, { file: '/nowhere/waybill.yaml' }), [
-    'bad-config-file: /nowhere/waybill.yaml: cannot be read (ENOENT); give its path',
+    'bad-config-file: /nowhere/waybill.yaml: cannot be read (ENOENT); give the path of a readable file',
   ]);
   t.match(faults(t, { file: t.testdir() }), [/^bad-config-file: .*: cannot be read \(EISDIR\); /]);
 });
 
-t.test('names in the file that would steer a terminal are shown on one line', async (t) => {
+t.test('control characters in names of the file are escaped', async (t) => {
   const [line, ...more] = faults(t, { yaml: '"a\\nb\\e[31m": {c: 1}' });
   t.same(more, []);
-  t.match(line, /^unknown-setting: waybill\.yaml.*: no setting is called "a\\nb\\u001b\[31m\.c"; /);
+  t.match(line, /^unknown-setting: waybill\.yaml.*: unknown setting "a\\nb\\u001b\[31m\.c"; /);
 });
 
-t.test('names that every object has are no settings', async (t) => {
+t.test('names that every JavaScript object has are unknown settings', async (t) => {
   t.match(faults(t, { yaml: 'findings: {constructor: 1}\ntoString: {x: 1}' }), [
     /findings\.constructor/,
     /toString\.x/,
   ]);
 });
 
-t.test('a secret is not shown where it cannot be used', async (t) => {
+t.test('an invalid secret is not shown', async (t) => {
   const [line] = faults(t, { yaml: 'store: {token: 12345}' });
-  t.match(line, /^bad-setting: waybill\.yaml:1, store\.token: the value cannot be used; put it in quotes$/);
+  t.match(line, /^bad-setting: waybill\.yaml:1, store\.token: invalid value \(not shown\); put it in quotes$/);
 });
 
 function bomb(): string {

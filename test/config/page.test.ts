@@ -8,18 +8,18 @@ import { settingNames } from '../../config/setting-names.ts';
 
 const page = readFileSync(new URL('../../docs/config.md', import.meta.url), 'utf8');
 
-t.test('docs/config.md says what the declarations say; node setup/config-page.ts writes it anew', async (t) => {
+t.test('docs/config.md matches the schemas; node setup/config-page.ts generates it', async (t) => {
   t.equal(page, withTables(page, { collector: collectorSchema, agent: agentSchema }));
 });
 
-t.test('a row for each section and each setting, in the order of the declaration', async (t) => {
+t.test('the table has a row for each section and setting, in the order of the schema', async (t) => {
   const schema = {
     join: { lag: duration({ default: '10s', max: '5m', help: 'the wait' }) },
     tls: { ca: path({ default: '', help: 'who signed' }), key: path({ default: '/k', help: 'its key' }) },
   };
   t.equal(
     configTable(schema),
-    `| setting | values | default | what it does | flag, variable |
+    `| setting | values | default | description | flag, variable |
 | --- | --- | --- | --- | --- |
 | **join** | | | | |
 | \`join.lag\` | duration, at most 5m | \`10s\` | the wait | \`--join-lag\` \`WAYBILL_JOIN_LAG\` |
@@ -31,7 +31,7 @@ t.test('a row for each section and each setting, in the order of the declaration
 });
 
 for (const [program, schema] of Object.entries({ agent: agentSchema, collector: collectorSchema })) {
-  t.test(`every setting of the ${program} has a help that fits a table, and a default that can be used`, async (t) => {
+  t.test(`every setting of the ${program} has a help for one table cell, and a valid default`, async (t) => {
     for (const { key, setting } of settingNames(schema)) {
       t.match(setting.help, /^[^|\n]{8,120}[^|\n.]$/, key);
       t.ok('value' in setting.read(setting.defaultText), key);

@@ -2,7 +2,7 @@ import t from 'tap';
 import { flag, path } from '../../config/setting.ts';
 import { settingNames } from '../../config/setting-names.ts';
 
-t.test('one declaration gives the name in YAML, the flag and the variable', async (t) => {
+t.test('a setting has a name in YAML, a flag and a variable', async (t) => {
   const named = settingNames({
     policy: { ipBlockMatchesPods: flag({ default: true, help: '' }) },
     store: { path: path({ default: '', help: '' }) },

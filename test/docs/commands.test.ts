@@ -1,5 +1,5 @@
-// What the pages show is what happens: commands in `console` blocks are run and their output compared; of `sh` blocks,
-// which need more than a machine has, the targets, scripts, verbs and flags must exist.
+// Compares the pages with the programs. Commands in `console` blocks are run and their output is compared. Commands in `sh`
+// blocks may need a cluster, so only their targets, scripts, verbs and flags must exist.
 import { execFile, execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
@@ -21,7 +21,7 @@ for (const { page, lines } of blocks('console')) {
   }
 }
 
-t.test('every make target, npm script, verb and flag that a page names is there', async (t) => {
+t.test('every make target, npm script, verb and flag in a page exists', async (t) => {
   const targets = new Set([...readFileSync(`${root}/Makefile`, 'utf8').matchAll(/^([a-z-]+):/gm)].map((one) => one[1]));
   const scripts = Object.keys(JSON.parse(readFileSync(`${root}/package.json`, 'utf8')).scripts as object);
   let named = 0;
@@ -35,7 +35,7 @@ t.test('every make target, npm script, verb and flag that a page names is there'
       named += make === undefined && npm === undefined && waybill === undefined ? 0 : 1;
     }
   }
-  t.ok(named > 3, 'there are such lines');
+  t.ok(named > 3, `${named} commands were checked`);
 });
 
 async function checkFlags(t: Test, page: string, words: string): Promise<void> {
@@ -47,7 +47,7 @@ async function checkFlags(t: Test, page: string, words: string): Promise<void> {
   }
 }
 
-/** Each line belongs to the last command before it. */
+/** Groups lines by the last command before them. */
 function commandOf(lines: readonly string[]): (line: string, at: number) => string {
   let command = '';
   const commands = lines.map((line) => {

@@ -1,4 +1,4 @@
-// docs/errors.md against the source: the page lists every code that an errors.ts exports, and no other.
+// Compares docs/errors.md with the source: the page lists every code that an errors.ts exports, and no other.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import t from 'tap';
@@ -42,7 +42,7 @@ t.test('the errors files are found, and their codes and the rows of the page are
   t.ok(rows.length > 50, `${rows.length} rows in docs/errors.md`);
 });
 
-t.test('every errors file lists its codes, and makes no other', async (t) => {
+t.test('every errors file lists all codes of its problems', async (t) => {
   for (const file of errorFiles) {
     const codes = await listedCodes(file);
     t.ok(codes.length > 0, `${file} exports a list that ends in ProblemCodes`);
@@ -50,7 +50,7 @@ t.test('every errors file lists its codes, and makes no other', async (t) => {
   }
 });
 
-t.test('a list of codes, and a Problem with a code, occur only in an errors file', async (t) => {
+t.test('only errors files have lists of codes and create problems', async (t) => {
   t.ok(otherFiles.length > 100, `${otherFiles.length} other files`);
   for (const file of otherFiles) {
     const text = read(file);
@@ -59,7 +59,7 @@ t.test('a list of codes, and a Problem with a code, occur only in an errors file
   }
 });
 
-t.test('docs/errors.md has every listed code, and no other', async (t) => {
+t.test('docs/errors.md has exactly the listed codes', async (t) => {
   const listed = new Set<string>();
   for (const file of errorFiles) for (const code of await listedCodes(file)) listed.add(code);
   t.same([...listed].filter((code) => !documented.includes(code)).sort(), [], 'missing in the page');

@@ -1,5 +1,5 @@
-// The fields of what scripts read, by the types: the compiler finds the one that is forgotten here, and the test of the
-// page the one that is forgotten there.
+// The fields of the JSON output. The compiler finds a field that is missing here, and json.test.ts one that is missing in
+// docs/json.md.
 import type { ComplaintJson } from '../../cli/output/complaints.ts';
 import type { ChangedJson, PassingJson } from '../../cli/output/connectivity.ts';
 import type { NodeStatus } from '../../collector/api/api.ts';
@@ -8,7 +8,7 @@ import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json
 import type { SideJson } from '../../model/verdict.ts';
 import type { VerdictJson } from '../../policy/explain.ts';
 
-/** One key for each field of the type, of a union for each of any member, so that the compiler finds the forgotten one. */
+/** Needs a key for each field of the type; for a union, the fields of all members. */
 type Fields<Of> = Record<Of extends unknown ? keyof Of : never, true>;
 
 export const endpointFields: Fields<EndpointJson> = {

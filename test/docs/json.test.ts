@@ -1,4 +1,4 @@
-// docs/json.md against the types and against what is written: every field stands in the page, and no other.
+// Compares docs/json.md with the types and with real output: the page has every field, and no other.
 import { readFileSync } from 'node:fs';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -32,7 +32,7 @@ import {
 const root = new URL('../..', import.meta.url).pathname;
 const page = readFileSync(`${root}/docs/json.md`, 'utf8');
 
-/** The first cells of the table whose head begins so, below the heading. */
+/** The first cells of the table below `heading` whose first header is `head`. */
 function tableOf(heading: string, head: string): string[] {
   const begin = page.indexOf(`\n## ${heading}\n`);
   if (begin < 0) throw new Error(`docs/json.md has no heading ${heading}`);
@@ -86,7 +86,7 @@ const everyEnd: Endpoint = {
   names: ['db.example.org'],
 };
 
-/** With all that can stand there, and with as little as can. */
+/** One connection with every field, and one with the required fields only. */
 const connections: readonly Connection[] = [
   connection({
     responder: everyEnd,
@@ -102,7 +102,7 @@ const connections: readonly Connection[] = [
 const { responder: _, protocol: __, port: ___, connection: ____, ...alone } = finding({ kind: 'inert' });
 const findings: readonly Finding[] = [finding({ responder: everyEnd }), alone];
 
-t.test('what is written of a connection has the fields of the page, and can have each of them', async (t) => {
+t.test('a connection in JSON has the fields of the page, and can have each of them', async (t) => {
   const [full, minimal] = connections.map(connectionJson);
   t.same(Object.keys(full!).sort(), Object.keys(connectionFields).sort());
   t.same(Object.keys(full!.responder).sort(), Object.keys(endpointFields).sort());
@@ -124,7 +124,7 @@ t.test('what is written of a connection has the fields of the page, and can have
   t.match(full, { rttMs: 0.18, packets: { forward: 5 }, start: '2026-01-01T00:00:00.000Z', names: ['db.example.org'] });
 });
 
-t.test('what is written of a finding has the fields of the page, and can have each of them', async (t) => {
+t.test('a finding in JSON has the fields of the page, and can have each of them', async (t) => {
   const [full, minimal] = findings.map(findingJson);
   t.same(Object.keys(full!).sort(), Object.keys(findingFields).sort());
   t.same(Object.keys(full!.responder!).sort(), Object.keys(endpointFields).sort());
@@ -135,7 +135,7 @@ t.test('what is written of a finding has the fields of the page, and can have ea
   );
 });
 
-t.test('no field that was promised is gone', async (t) => {
+t.test('every field of the first release still exists', async (t) => {
   const promised: [fields: object, names: string][] = [
     [endpointFields, 'kind namespace workload workloadKind pod ip node zone names'],
     [
@@ -161,7 +161,7 @@ t.test('the questions of the page get the answers of the page', async (t) => {
   const faults = await evaluateBatch(Readable.from([questions!]), output, objects, defaultPolicyOptions);
   output.end();
   t.equal(await text(output), answers);
-  t.equal(faults, 1, 'the last of them makes no sense');
+  t.equal(faults, 1, 'the last question is invalid');
   const asked = questions!.split('\n').flatMap((line) => (line === '' ? [] : Object.keys(JSON.parse(line) as object)));
   t.same([...new Set(asked)].sort(), tableOf('`waybill verdict --cluster PATH --batch`', 'question').sort());
 });
