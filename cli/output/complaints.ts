@@ -63,7 +63,7 @@ export const complaintFormatter: ItemFormatter<ComplaintJson> = {
     object: complaint.object,
     field: complaint.field ?? '',
   }),
-  detail: ({ fault, fix }) => `${fault}; ${fix}`,
+  detail: ({ fault, fix }) => [`${fault}; ${fix}`],
   // As compilers write it, so that editors find the line.
   compact: (complaint) => {
     const { severity, rule, object, field, fault, fix } = complaint;

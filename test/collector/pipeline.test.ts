@@ -37,7 +37,7 @@ t.test('denied and dropped is blocked, and says that the responder’s interface
   t.same(scene.kinds(), ['blocked']);
   const [finding] = scene.findings.values();
   t.same(finding!.connection!.delivered, { delivered: 'no' });
-  t.match(finding!.explanation, /never came to the responder's interface/);
+  t.match(finding!.explanation, /^network: the responder's interface was watched and nothing arrived$/m);
 });
 
 t.test('denied and refused by who knows whom is blocked with delivery unknown', async (t) => {
@@ -46,7 +46,7 @@ t.test('denied and refused by who knows whom is blocked with delivery unknown', 
   scene.see('n1', reset());
   scene.pass(3 * second);
   t.same(scene.kinds(), ['blocked']);
-  t.match([...scene.findings.values()][0]!.explanation, /not seen by whom/);
+  t.match([...scene.findings.values()][0]!.explanation, /^network: refused, but it is unknown by whom: /m);
 });
 
 t.test('undeclared across nodes and to the internet', async (t) => {
