@@ -160,7 +160,7 @@ function denyingPolicies(sides: readonly SideJson[]): string {
   return listText([...new Set(policies)], ' and ');
 }
 
-/** Every denied side needs its rule; if no rule helps one of them, there is none to add. */
+/** Every denied side needs a rule of its own. If a side cannot be allowed by a rule, nothing is suggested. */
 function ruleToAdd(sides: readonly SideJson[]): string {
   const needs = sides.filter(({ verdict }) => verdict === 'denied').map((side) => side.needs);
   if (needs.length === 0 || needs.includes(undefined)) return '';

@@ -70,7 +70,7 @@ t.test('a port that is taken is named with its setting', { buffered: true }, asy
 
 t.test('an address that this machine does not have is named with its setting', { buffered: true }, async (t) => {
   checkProblems(t, await run('collector', { 'ingest-listen': '192.0.2.77:7443' }), [
-    /^cannot-listen: ingest\.listen 192\.0\.2\.77:7443: this machine has no such address; set an address of this/,
+    /^cannot-listen: ingest\.listen 192\.0\.2\.77:7443: this machine does not have the address; set an address of this/,
   ]);
 });
 
@@ -140,7 +140,7 @@ t.test('agent: the certificate of another node is named with both nodes', { buff
 
 t.test('a store that cannot be written, or is another program’s file, is named', { buffered: true }, async (t) => {
   checkProblems(t, await run('collector', { 'store-path': `${folder}/ca.crt/waybill.duckdb` }), [
-    /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a path that can be written, or move /,
+    /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a writable path, or move /,
   ]);
   checkProblems(t, await run('collector', { 'store-path': `${folder}/ca.crt` }), [
     /^store-unusable: store\.path .*\/ca\.crt: .*not a valid DuckDB database file.*; set a path/,
