@@ -143,7 +143,7 @@ t.test('a store that cannot be written, or is another program’s file, is named
     /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a writable path, or move /,
   ]);
   checkProblems(t, await run('collector', { 'store-path': `${folder}/ca.crt` }), [
-    /^store-unusable: store\.path .*\/ca\.crt: .*not a valid DuckDB database file.*; set a path/,
+    /^store-unusable: store\.path .*\/ca\.crt: .*not a valid DuckDB database file.*; set a writable path/,
   ]);
 });
 
@@ -156,7 +156,7 @@ t.test('policies that are to be judged by, and are not named, are asked for', { 
 t.test('what the time series need is looked at before anything runs', { buffered: true }, async (t) => {
   const missing = { 'series-url': 'http://127.0.0.1:8086', 'series-password-file': '/nowhere/password' };
   checkProblems(t, await run('collector', missing), [
-    /^series-password-unreadable: series\.passwordFile \/nowhere\/password: cannot be read \(ENOENT\); give the path/,
+    /^series-password-unreadable: series\.passwordFile \/nowhere\/password: cannot be read \(ENOENT\); set the path/,
   ]);
 });
 

@@ -98,7 +98,11 @@ t.test('allowed and unanswered with unknown delivery: broken only for TCP with a
   const silent = { verdict: 'allowed', outcome: 'unanswered', delivered: doubt } as const;
   t.equal(violationText({ ...silent, synRetries: 2 }), 'broken low');
   t.equal(violationText({ ...silent, synRetries: 0 }), 'none');
-  t.equal(violationText({ ...silent, protocol: UDP }), 'none', 'UDP without an answer needs an observation at the destination');
+  t.equal(
+    violationText({ ...silent, protocol: UDP }),
+    'none',
+    'UDP without an answer needs an observation at the destination',
+  );
 });
 
 t.test('an unknown verdict is never a finding', async (t) => {

@@ -63,6 +63,6 @@ t.test('a file that is not a Waybill store is reported in one line', async (t) =
     (failure: unknown) => failure,
   );
   t.ok(error instanceof ProblemError);
-  t.match(String(error), /store-unusable: store\.path .*: .*; set a path/);
+  t.match(String(error), /store-unusable: store\.path .*: .*; set a writable path/);
   t.notMatch(String(error), /\n/);
 });

@@ -12,6 +12,6 @@ t.test('the password is the trimmed content of the file', async (t) => {
 t.test('a missing file is reported in one line with the setting', async (t) => {
   t.throws(() => readPassword('/nowhere/password'), {
     message:
-      /^series-password-unreadable: series\.passwordFile \/nowhere\/password: cannot be read \(ENOENT\); give .*$/,
+      /^series-password-unreadable: series\.passwordFile \/nowhere\/password: cannot be read \(ENOENT\); set the path of a file .*$/,
   });
 });
