@@ -68,7 +68,7 @@ function portsOf(log: Readable): Promise<{ ingest: number; api: number }> {
   return new Promise((resolve, reject) => {
     const lines = createInterface({ input: log });
     lines.on('line', (line) => {
-      if (line.includes('collector listens')) resolve(JSON.parse(line) as { ingest: number; api: number });
+      if (line.includes('collector listening')) resolve(JSON.parse(line) as { ingest: number; api: number });
     });
     lines.once('close', () => reject(new Error('the collector did not start')));
   });

@@ -92,7 +92,7 @@ function nodeRow(node: NodeStatus): Parameters<typeof tableText>[0][number] {
       packets: String(node.books?.seen ?? ''),
       lost: lost.join(', ') || (node.books === undefined ? '' : 'none'),
     },
-    detail: '',
+    detail: [],
     style: node.agent === 'reporting' ? 'plain' : 'yellow',
   };
 }

@@ -1,4 +1,4 @@
-// The collector: ingest -> store -> identity -> join -> verdict -> findings -> store -> API. The whole is seen here.
+// The collector: ingest -> store -> join -> identity -> verdict -> findings -> store -> API.
 import type { Logger } from 'pino';
 import { loadedCertificatesFrom, readTlsCredentials } from '../certs/read.ts';
 import { watchExpiry } from '../certs/validity.ts';
@@ -30,13 +30,13 @@ const maxPerTick = 500;
 const flushIntervalMs = 250;
 const retentionIntervalMs = 60_000;
 const seriesIntervalMs = 10_000;
-/** Batches that may hold records of connections still open are joined again after a restart. */
+/** After a restart, batches of this time are joined again, because their connections may still be open. */
 const rejoinWindowUs = 6 * 60 * 1_000_000;
 const maxProblems = 20;
-/** Some 500 bytes each. */
+/** About 500 bytes each. */
 const maxNamedAddresses = 50_000;
 
-/** Runs until `signal`; rejects with a ProblemError where it cannot begin. */
+/** Runs until `signal`; rejects with a ProblemError if it cannot start. */
 export async function runCollector(
   config: CollectorConfig,
   version: string,
@@ -97,7 +97,7 @@ export async function runCollector(
 
   const pendingWrites = new PendingWrites(config.join.maxLive);
   let storeError: string | undefined;
-  /** Hands what changed to the store, the series and the followers; one at a time. */
+  /** Passes changes to the followers, the time series and the store. Calls run one after the other. */
   let flushing: Promise<void> = Promise.resolve();
   const flush = (): Promise<void> => {
     flushing = flushing.then(async () => {
@@ -112,13 +112,12 @@ export async function runCollector(
         () => undefined,
         (error: unknown) => String(error),
       );
-      if (why !== undefined && why !== storeError) log.error({ why }, 'the store refuses what was judged: it waits');
-      if (why === undefined && storeError !== undefined)
-        log.info(pendingWrites.counts, 'the store takes again what is judged');
+      if (why !== undefined && why !== storeError) log.error({ why }, 'store write failed, retrying');
+      if (why === undefined && storeError !== undefined) log.info(pendingWrites.counts, 'store writes succeed again');
       storeError = why;
     });
-    // One that fails is no reason for the next to fail.
-    flushing = flushing.catch((error: unknown) => log.error({ why: String(error) }, 'what changed was not told'));
+    // A failed call must not fail the next one.
+    flushing = flushing.catch((error: unknown) => log.error({ why: String(error) }, 'changes not published'));
     return flushing;
   };
 
@@ -182,7 +181,8 @@ export async function runCollector(
           return () => listeners.delete(listener);
         },
       },
-      () => (cluster.synced ? { ready: true, why: 'judging' } : { ready: false, why: 'the cluster is not known yet' }),
+      () =>
+        cluster.synced ? { ready: true, why: 'ready' } : { ready: false, why: "waiting for the cluster's objects" },
       log,
     ).catch(async (error: unknown) => {
       await ingestServer.stop();
@@ -192,12 +192,10 @@ export async function runCollector(
     const timers = [
       setInterval(flush, flushIntervalMs),
       setInterval(() => {
-        store
-          .applyRetention(nowUs())
-          .catch((error: unknown) => log.error({ why: String(error) }, 'nothing could be deleted'));
+        store.applyRetention(nowUs()).catch((error: unknown) => log.error({ why: String(error) }, 'retention failed'));
       }, retentionIntervalMs),
     ];
-    log.info({ ingest: ingestServer.port, api: api.port, health: api.healthPort }, 'collector listens');
+    log.info({ ingest: ingestServer.port, api: api.port, health: api.healthPort }, 'collector listening');
     await aborted(signal);
     for (const timer of timers) clearInterval(timer);
     stopTicking();
@@ -209,20 +207,19 @@ export async function runCollector(
     await declaredPolicies.stop();
     await flush();
     const { waiting } = pendingWrites.counts;
-    if (waiting > 0)
-      log.error({ why: storeError, waiting }, 'the store refused what was judged to the end: it is lost');
+    if (waiting > 0) log.error({ why: storeError, waiting }, 'store write failed at shutdown, changes lost');
     await series?.close(2_000);
     await store.close();
-    log.info('collector ended');
+    log.info('collector stopped');
   }
 
-  /** Findings go on counting, and connections that may still be open are joined again. */
+  /** Findings keep their counts, and connections that may still be open are joined again. */
   async function restore(): Promise<void> {
     const sinceUs = nowUs() - rejoinWindowUs;
     const findings = await store.findings({ last: config.findings.max });
     const connections = await store.connections({ sinceUs, last: config.join.maxLive });
     pipeline.restore(findings, connections);
-    // What is joined again keeps its names, also those that were told long before.
+    // Connections that are joined again keep their DNS names, also those from answers before that time.
     for (const { initiator, responder, startUs } of connections.toReversed()) {
       dnsNames.restore(initiator, startUs);
       dnsNames.restore(responder, startUs);
@@ -233,11 +230,11 @@ export async function runCollector(
       processBatch(batch);
       batches += 1;
     }
-    if (batches > 0) log.info({ batches }, 'joined again what was stored before');
+    if (batches > 0) log.info({ batches }, 'stored batches joined again');
   }
 }
 
-/** A part at a time, so that streams and readers are answered meanwhile. Returns what stops it. */
+/** Evaluates in small steps, so that agents and readers are not blocked. Returns a function that stops it. */
 function startTicking(pipeline: Pipeline): () => void {
   let stopped = false;
   const tick = () => {

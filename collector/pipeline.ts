@@ -1,5 +1,5 @@
-// From records to findings: join, verdict and findings in their order, without a store, a socket or a clock. The
-// collector runs it on live batches, `waybill replay` on files.
+// From records to findings: join, verdict, findings, without a store, a socket or a clock. The collector runs it on live
+// batches, `waybill replay` on files.
 import type { Connection } from '../model/connection.ts';
 import type { Finding } from '../model/finding.ts';
 import type { JoinedConnection } from '../model/joined.ts';
@@ -20,7 +20,7 @@ export type PipelineOptions = { join: JoinOptions; verdict: VerdictOptions; maxF
 
 export type ChangeSet = { connections: Connection[]; merged: string[]; findings: FindingChanges };
 
-/** Changes of the cluster follow one another: what depends on all of it is worked out again only so often. */
+/** `inert` findings depend on the whole cluster, so they are updated at most once in this interval. */
 const inertIntervalUs = 1_000_000;
 
 export class Pipeline {
@@ -68,8 +68,8 @@ export class Pipeline {
   }
 
   /**
-   * Judges what is due, about `most` connections at once; call it often. Returns whether more is due, which is only where
-   * `most` is given: others can have their turn before it is called again.
+   * Evaluates connections that are due, about `maxConnections`; call it often. Returns true if more are due: the caller can
+   * run other work before it calls again.
    */
   tick(nowUs: number, maxConnections = Number.POSITIVE_INFINITY): boolean {
     this.#nowUs = nowUs;
@@ -79,7 +79,7 @@ export class Pipeline {
     return more;
   }
 
-  /** Judges all that is left, whatever is still on its way: for the end of a file or of the program. */
+  /** Evaluates all pending connections, at the end of a file or of the program. */
   finish(nowUs: number): void {
     this.#nowUs = nowUs;
     this.#join.finish();
@@ -97,7 +97,7 @@ export class Pipeline {
     return this.#findings.all();
   }
 
-  /** What changed since it was last asked, each thing once. */
+  /** Changes since the previous call. A connection or finding that changed several times is listed once. */
   changes(): ChangeSet {
     const changes = {
       connections: [...this.#connections.values()],

@@ -1,4 +1,4 @@
-// What `waybill status` shows: nodes n of m, how far each agent's records reach, what was lost, what waits.
+// The status of the collector, for `waybill status` and `/v1/status`.
 import { timeText } from '../model/json.ts';
 import type { WireAccounting, WirePacketCounts } from '../proto/wire.ts';
 import type { NodeStatus, Status } from './api/api.ts';

@@ -1,4 +1,4 @@
-// IP addresses and prefixes in one canonical form, so that equal addresses are equal strings.
+// IP addresses and prefixes in one canonical form: equal addresses are equal strings.
 import ipaddr from 'ipaddr.js';
 import type { Brand } from './brand.ts';
 
@@ -8,7 +8,7 @@ export type Address = Brand<string, 'Address'>;
 /** A CIDR block. `bytes` has 4 or 16 bytes with the host bits cleared; `bits` is the prefix length. */
 export type Prefix = { readonly text: string; readonly bytes: Uint8Array; readonly bits: number };
 
-/** The address in canonical form, or undefined where the text is none (zone ids are refused). */
+/** The address in canonical form; undefined if the text is invalid. Zone ids are invalid. */
 export function parseAddress(text: string): Address | undefined {
   if (!ipaddr.isValid(text) || text.includes('%')) return undefined;
   if (!text.includes(':') && !ipaddr.IPv4.isValidFourPartDecimal(text)) return undefined;
@@ -38,7 +38,7 @@ export function isIpv6(address: Address): boolean {
   return address.includes(':');
 }
 
-/** The prefix, its host bits cleared, or undefined where the text is no CIDR block. */
+/** The prefix with its host bits cleared; undefined if the text is not a CIDR block. */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.lastIndexOf('/');
   if (slash < 0 || !/^\d{1,3}$/.test(text.slice(slash + 1))) return undefined;
@@ -51,7 +51,7 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { text: `${addressFromBytes(bytes)}/${bits}`, bytes, bits };
 }
 
-/** The 32 bits of an IPv4 address as a number from 0; -1 for IPv6. Faster than finding bytes that were read before. */
+/** The 32 bits of an IPv4 address as an unsigned number; -1 for IPv6. Faster than a lookup in the cache of bytes. */
 export function ipv4Bits(address: Address): number {
   let bits = 0;
   let octet = 0;
@@ -68,7 +68,7 @@ export function ipv4Bits(address: Address): number {
 
 const [dot, zero, nine] = ['.', '0', '9'].map((one) => one.charCodeAt(0)) as [number, number, number];
 
-/** As prefixHolds, of the bits of an IPv4 address. */
+/** Like `prefixContainsAddress`, for the bits of an IPv4 address. */
 export function prefixContainsIpv4({ bytes, bits: length }: Prefix, bits: number): boolean {
   if (bytes.length !== 4) return false;
   if (length === 0) return true;
@@ -76,14 +76,14 @@ export function prefixContainsIpv4({ bytes, bits: length }: Prefix, bits: number
   return (bits ^ start) >>> (32 - length) === 0;
 }
 
-/** Whether the prefix holds the address; a prefix of the other family never does. hot, once a verdict */
+/** A prefix of the other family never contains the address. Hot path: called for each verdict. */
 export function prefixContainsAddress(prefix: Prefix, address: Address): boolean {
   const bits = ipv4Bits(address);
   if (bits >= 0) return prefixContainsIpv4(prefix, bits);
   return prefix.bytes.length === 16 && prefixContainsBytes(prefix, cachedBytes(address));
 }
 
-/** Reading an IPv6 address costs a microsecond, and the same ones come again. */
+/** Parsing an IPv6 address takes 1 µs, and the same addresses repeat. */
 const bytesCache = new Map<Address, Uint8Array>();
 const maxBytesCached = 65_536;
 
@@ -96,7 +96,7 @@ function cachedBytes(address: Address): Uint8Array {
   return bytes;
 }
 
-/** As prefixHoldsAddress, of the bytes of an address. */
+/** Like `prefixContainsAddress`, for the bytes of an address. */
 export function prefixContainsBytes(prefix: Prefix, bytes: Uint8Array): boolean {
   if (bytes.length !== prefix.bytes.length) return false;
   const wholeBytes = prefix.bits >> 3;

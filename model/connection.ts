@@ -1,4 +1,4 @@
-// The connection: both observations of one flow, joined, with what the network did.
+// The connection: both observations of one flow, joined, with outcome and verdict.
 import type { Endpoint, Placement } from './endpoint.ts';
 import type { ObservationPoint, PerDirection, Tuple } from './record.ts';
 import type { VerdictName } from './verdict.ts';
@@ -31,7 +31,7 @@ export type Connection = {
   ended: boolean;
   initiator: Endpoint;
   responder: Endpoint;
-  /** The tuple before translation where it differed: what the initiator asked for. */
+  /** The tuple before translation, as the initiator sent it; undefined if nothing was translated. */
   translated: Tuple | undefined;
   protocol: number;
   port: number;
@@ -47,10 +47,10 @@ export type Connection = {
   synRetries: number;
   observed: readonly ObservationPoint[];
   verdict: VerdictName;
-  /** What the policies that are declared elsewhere say, where they are judged by too. */
+  /** The verdict of the declared policies (Git), with `policy.judgeBy: both`. */
   declaredVerdict?: VerdictName;
-  /** Why the verdict is unknown, in words; empty where it is known. */
+  /** Why the verdict is unknown; else empty. */
   unknownReason: string;
-  /** The finding that counts this connection; empty where none does. */
+  /** The finding that counts this connection; empty if no finding does. */
   findingId: string;
 };

@@ -1,12 +1,12 @@
-// What DNS told a pod: for how long a name has an address.
+// A DNS answer that a pod got: a name, its address, and the time to live.
 import type { Address } from './address.ts';
 
-/** `name` is the one that was asked for, lower case, without the last dot. `atUs` is when the answer came to the pod. */
+/** `name` is the name in the question, in lower case, without the last dot. `atUs` is when the answer arrived at the pod. */
 export type DnsAnswer = { name: string; address: Address; atUs: number; ttlSeconds: number };
 
 const maxNameLength = 253;
 
-/** Whether the text is a name as it may be kept and shown: whoever answers may write anything. */
+/** Whether the name may be stored and shown. Anyone can answer anything, so control characters and line breaks are refused. */
 export function isPrintableName(text: string): boolean {
   return text.length <= maxNameLength && /^[!-[\]-~]+$/.test(text) && text === text.toLowerCase();
 }

@@ -1,9 +1,9 @@
-// Who an address was at a time, as users are shown it (docs/json.md).
+// The owner of an address at a given time, as users see it (docs/json.md).
 import type { Address } from './address.ts';
 
 export type Endpoint = {
   kind: 'pod' | 'node' | 'service' | 'host' | 'external' | 'unknown';
-  /** Missing only where a finding speaks of a workload and of no connection. */
+  /** Missing only in a finding about a workload without a connection. */
   ip?: Address;
   namespace?: string;
   workload?: string;
@@ -14,11 +14,11 @@ export type Endpoint = {
   service?: string;
   /** Named set of CIDRs; external endpoints always have one. */
   zone?: string;
-  /** What DNS told pods that the address is, newest first; of external endpoints only. Nobody vouches for it. */
+  /** DNS names that pods resolved to this address, newest first; external endpoints only. Not verified. */
   names?: readonly string[];
 };
 
-/** Beside an address: `example.com`, `example.com +2` where it is known by two more; empty where by none. */
+/** Shown after an address: `example.com`, or `example.com +2` if it has two more names; empty without a name. */
 export function namesText({ names = [] }: Pick<Endpoint, 'names'>): string {
   const [newest = '', ...others] = names;
   return others.length === 0 ? newest : `${newest} +${others.length}`;

@@ -1,11 +1,11 @@
-// A connection with its verdict: what passes from the verdict to the findings.
+// A connection with its verdict, as the findings get it.
 import type { Connection } from './connection.ts';
 import type { Observation } from './joined.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
- * How the verdict stands in time. `grace`: what denies it had changed so shortly before that nobody can ask the network
- * to obey yet. `grandfathered`: the connection began before the change that denies it now, and still carries packets.
+ * When the verdict began to apply. `grace`: the change that denies the connection is so recent that the network may not
+ * enforce it yet. `grandfathered`: the connection began before the change that denies it, and packets still flow.
  */
 export type VerdictTiming =
   | { timing: 'in-force' }
@@ -15,10 +15,10 @@ export type VerdictTiming =
 export type EvaluatedConnection = {
   connection: Connection;
   verdict: Verdict;
-  /** By the policies that are declared elsewhere, where they are judged by too. */
+  /** The verdict of the declared policies (Git), with `policy.judgeBy: both`. */
   declaredVerdict?: Verdict;
   timing: VerdictTiming;
   observations: readonly Observation[];
-  /** The responder's node masqueraded the initiator: this is the address that it saw. */
+  /** The initiator's address as the responder's node saw it, if it was masqueraded. */
   masqueradeAddress: string | undefined;
 };

@@ -7,13 +7,13 @@ export type FindingKind = 'bypass' | 'blocked' | 'undeclared' | 'broken' | 'gran
 export type Severity = 'critical' | 'high' | 'medium' | 'low' | 'info';
 export const severities: readonly Severity[] = ['info', 'low', 'medium', 'high', 'critical'];
 
-/** One per (kind, initiator workload, responder workload or zone, protocol, port); connection fields are the latest's. */
+/** One for each kind, initiator workload, responder workload or zone, protocol and port. `connection` is the latest. */
 export type Finding = {
   id: string;
   kind: FindingKind;
   severity: Severity;
   initiator: Endpoint;
-  /** Missing for `inert`, which speaks of one workload. */
+  /** Missing for `inert`, which has one workload only. */
   responder?: Endpoint;
   protocol?: number;
   port?: number;
@@ -21,6 +21,7 @@ export type Finding = {
   connections: number;
   firstSeenUs: number;
   lastSeenUs: number;
+  /** One line for the claim, one for each piece of evidence, and one for what to do. */
   explanation: string;
   sides: readonly SideJson[];
   evidence: Record<string, unknown>;

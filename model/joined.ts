@@ -1,4 +1,4 @@
-// Both observations of one connection, met but not yet judged: what passes from the join to the verdict.
+// Both observations of one connection, joined but not yet evaluated.
 import type { ObservationPoint, PerDirection, Tuple } from './record.ts';
 
 /** All records of one connection at one interface, added up. Times in µs on the collector's clock. */
@@ -8,10 +8,10 @@ export type Observation = Tuple & {
   interfaceIndex: number;
   podUid: string;
   initiatorBy: 'handshake' | 'inferred';
-  /** The first packet was no SYN: the connection is older than the watch. */
+  /** The first packet was not a SYN: the connection began before the agent watched the interface. */
   midStream: boolean;
   beganUs: number;
-  /** On the agent's own clock, as every record of the connection repeats it: with the interface it names the connection. */
+  /** On the agent's clock. Every record of the connection repeats it; with the interface it identifies the connection. */
   agentBeganUs: number;
   lastUs: number;
   packets: PerDirection<number>;
@@ -19,9 +19,9 @@ export type Observation = Tuple & {
   tcpFlags: PerDirection<number>;
   synRetries: number;
   unreachable: boolean;
-  /** A packet of the initiator was seen that nobody behind us can have dropped. */
+  /** A packet of the initiator was seen, and no later program on the interface can have dropped it. */
   arrived: boolean;
-  /** Some interval had packets back, and no ICMP error among them. */
+  /** In some interval the responder sent packets, and none of them was an ICMP error. */
   hasReply: boolean;
   rttUs: number;
   ended: boolean;
@@ -35,7 +35,7 @@ export type JoinedConnection = {
   source: Observation | undefined;
   destination: Observation | undefined;
   host: Observation | undefined;
-  /** What the initiator asked for, and what the responder's side saw; the same object where nothing was translated. */
+  /** As the initiator's side and as the responder's side saw it; the same object if nothing was translated. */
   originalTuple: Tuple;
   translatedTuple: Tuple;
 };

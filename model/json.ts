@@ -1,4 +1,4 @@
-// Findings and connections as scripts read them, from every command, the API and the store alike (docs/json.md).
+// Findings and connections as JSON, the same from every command and the API (docs/json.md).
 import type { Connection } from './connection.ts';
 import type { Endpoint, Placement } from './endpoint.ts';
 import type { Finding } from './finding.ts';

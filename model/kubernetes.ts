@@ -1,4 +1,4 @@
-// The cluster's objects as Waybill needs them: parsed, defaulted and checked. Everything else of a manifest is left out.
+// The cluster's objects, reduced to the fields that Waybill uses: parsed, defaulted and checked.
 import type { Address, Prefix } from './address.ts';
 import type { Problem } from './problem.ts';
 
@@ -9,15 +9,15 @@ export type Requirement = {
   operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
   values: readonly string[];
 };
-/** All are needed (rule 16); empty selects everything. matchLabels are requirements with `In` and one value. */
+/** All must match (rule 16); empty selects everything. matchLabels are requirements with `In` and one value. */
 export type LabelSelector = readonly Requirement[];
 
-/** The object that made a pod: ReplicaSets of a Deployment and Jobs of a CronJob are shown as these. */
+/** The object that made a pod. For a ReplicaSet it is the Deployment, for a Job the CronJob. */
 export type WorkloadRef = { kind: string; name: string };
 
 export type ContainerPort = { name: string; port: number; protocol: number };
 
-/** The apiVersion's short form is not kept: kind, namespace and name are unique among the kinds below. */
+/** No apiVersion: kind, namespace and name are unique among the kinds below. */
 type ObjectMeta = { name: string; namespace: string; uid: string };
 
 export type Pod = ObjectMeta & {
@@ -30,19 +30,19 @@ export type Pod = ObjectMeta & {
   /** All families (rule 15); empty until assigned, and once the pod Succeeded or Failed. */
   addresses: readonly Address[];
   ports: readonly ContainerPort[];
-  /** µs since the epoch, whole seconds as the API has them; 0 where not known. */
+  /** µs since the epoch, in whole seconds as in the API; 0 if not known. */
   startedUs: number;
   endedUs: number;
 };
 
-/** What makes pods, by its pod template: Deployment, StatefulSet, …, or a kind of another API that has one. */
+/** An object with a pod template: Deployment, StatefulSet, …, or a kind of another API. */
 export type Workload = ObjectMeta & {
   kind: 'Workload';
-  /** What its pods are shown as. */
+  /** The workload that its pods are shown with. */
   workload: WorkloadRef;
   /**
-   * Of what another made, as a Deployment makes ReplicaSets: its own kind. `workload` is then the owner, for which it
-   * stands where the owner is not there. `retired`: it wants no pods any more.
+   * Set for an object that another one owns, such as a ReplicaSet of a Deployment: its own kind. `workload` is then the
+   * owner; this object replaces an owner that is missing. `retired`: it has no replicas any more.
    */
   owned?: { kind: string; retired: boolean };
   labels: Labels;
@@ -53,7 +53,7 @@ export type Workload = ObjectMeta & {
 /** `labels` always holds kubernetes.io/metadata.name (rule 16). */
 export type Namespace = ObjectMeta & { kind: 'Namespace'; labels: Labels };
 
-/** One with `broken` has more than could be read: which labels and addresses is not known. */
+/** `broken`: a part could not be read, so there may be more labels and addresses. */
 export type Node = ObjectMeta & {
   kind: 'Node';
   broken?: true;
@@ -63,7 +63,7 @@ export type Node = ObjectMeta & {
   zone: string;
 };
 
-/** `targetPort`: of the pods, by number or by the name of a container port; missing: the same. */
+/** `targetPort`: port of the pods, by number or by the name of a container port; missing: same as `port`. */
 export type ServicePort = {
   name: string;
   protocol: number;
@@ -72,8 +72,8 @@ export type ServicePort = {
   targetPort?: number | string;
 };
 /**
- * `addresses`: cluster, external and load balancer addresses. No `selector`: its endpoints are not made of pods. A headless
- * one is a name for its pods: nobody translates ports.
+ * `addresses`: cluster, external and load balancer addresses. Without `selector`, its endpoints do not come from pods. A
+ * headless Service is only a DNS name: ports are not translated.
  */
 export type Service = ObjectMeta & {
   kind: 'Service';
@@ -85,13 +85,13 @@ export type Service = ObjectMeta & {
 };
 
 export type EndpointPort = { name: string; protocol: number; port: number };
-/** Only ready endpoints are kept. One with `broken` has endpoints or ports that could not be read. */
+/** Has ready endpoints only. `broken`: some endpoints or ports could not be read. */
 export type EndpointSlice = ObjectMeta & {
   kind: 'EndpointSlice';
   broken?: true;
   service: string;
   addresses: readonly Address[];
-  /** The pod behind an address, as NAMESPACE/NAME, where the slice tells it. */
+  /** The pod behind an address, as NAMESPACE/NAME, if the slice names it. */
   pods?: Readonly<Record<Address, string>>;
   ports: readonly EndpointPort[];
 };
@@ -101,15 +101,15 @@ export type PolicyPeer =
   | { ipBlock: { cidr: Prefix; except: readonly Prefix[] } }
   | { podSelector?: LabelSelector; namespaceSelector?: LabelSelector };
 
-/** `port` missing: every port of the protocol; a text is a container port's name; `endPort` closes a range (rule 10). */
+/** `port` missing: every port of the protocol. A string is the name of a container port. `endPort` ends a range (rule 10). */
 export type PolicyPort = { protocol: number; port?: number | string; endPort?: number };
 
 /** Empty `peers`: every peer; empty `ports`: every port and protocol (rule 6). */
 export type PolicyRule = { peers: readonly PolicyPeer[]; ports: readonly PolicyPort[] };
 
 /**
- * A direction that is undefined is not isolated by the policy; an empty list isolates and allows nothing (rules 2, 6).
- * A policy with `broken` is not evaluated (rule 17): what could be read of it says which verdicts it makes unknown
+ * The policy does not isolate a direction that is undefined. An empty list isolates it and allows nothing (rules 2, 6).
+ * A policy with `broken` is not evaluated (rule 17): it makes the verdicts of the pods that it selects unknown
  * (`podSelector` undefined: every pod of its namespace).
  */
 export type NetworkPolicy = ObjectMeta & { kind: 'NetworkPolicy'; createdUs: number } & (
@@ -122,7 +122,7 @@ export type NetworkPolicy = ObjectMeta & { kind: 'NetworkPolicy'; createdUs: num
     | { broken: readonly Problem[]; podSelector?: LabelSelector; directions: readonly ('ingress' | 'egress')[] }
   );
 
-/** Rule 23: pods by their namespace, and by their own labels where `podSelector` is given; never host-network pods. */
+/** Rule 23: pods by namespace, and by their own labels if `podSelector` is given; never host-network pods. */
 export type PodsSelector = { namespaceSelector: LabelSelector; podSelector?: LabelSelector };
 
 /** Exactly one form (rules 23, 24). `nodes` by their labels; `domainNames` in lower case without a final dot. */
@@ -132,14 +132,14 @@ export type ClusterPeer =
   | { networks: readonly Prefix[] }
   | { domainNames: readonly string[] };
 
-/** As a NetworkPolicy's, but that a name stands for any protocol where none is given (rules 25, 27). */
+/** Like `PolicyPort`, but a port name without a protocol matches any protocol (rules 25, 27). */
 export type ClusterPort = { protocol?: number; port?: number | string; endPort?: number };
 
 export type ClusterAction = 'Accept' | 'Deny' | 'Pass';
 
 /**
- * Empty `ports`: every protocol (rule 25). `notUnderstood` is the path of a peer or protocol with no field that we know:
- * the rule fails closed (rule 26).
+ * Empty `ports`: every protocol (rule 25). `notUnderstood` is the path of a peer or protocol without a known field: the
+ * rule fails closed (rule 26).
  */
 export type ClusterRule = {
   name: string;
@@ -150,9 +150,9 @@ export type ClusterRule = {
 };
 
 /**
- * The three kinds of policy of the whole cluster, told in the words of ClusterNetworkPolicy (rules 18 to 27). `namespace`
- * is empty; `priority` is 0 to 1000, lower first; a Baseline AdminNetworkPolicy's tier is Baseline. One with `broken` is
- * not evaluated: what could be read says whom it may touch (`subject` undefined: every pod; `priority` undefined: first).
+ * The three kinds of cluster policy, in the terms of ClusterNetworkPolicy (rules 18 to 27). `namespace` is empty;
+ * `priority` is 0 to 1000, lower first. The tier of a BaselineAdminNetworkPolicy is Baseline. A policy with `broken` is
+ * not evaluated; its readable parts limit what it may affect (`subject` undefined: every pod; `priority` undefined: first).
  */
 export type ClusterPolicy = ObjectMeta & {
   kind: 'ClusterNetworkPolicy' | 'AdminNetworkPolicy' | 'BaselineAdminNetworkPolicy';
@@ -192,9 +192,9 @@ export type ClusterObject = Pod | Workload | Namespace | Node | Service | Endpoi
 export type ClusterKind = ClusterObject['kind'];
 
 /**
- * What happened to the cluster's objects, in order. `atUs` is when it was seen here, or is known to have happened.
- * `deaf`: changes after `sinceUs` may not have been told; the next `synced` says that all of them are.
- * `absent`: the API server does not know this kind, so that there is none of it until somebody installs it.
+ * Changes of the cluster's objects, in order. `atUs` is when the change was received, or when it happened if known.
+ * `deaf`: changes after `sinceUs` may be missing until the next `synced`.
+ * `absent`: the API server does not know this kind.
  */
 export type ClusterEvent =
   | { type: 'put'; object: ClusterObject; atUs: number }
@@ -205,15 +205,15 @@ export type ClusterEvent =
   | { type: 'problem'; problem: Problem; atUs: number };
 
 /**
- * Unique key of an object: kind, namespace and name. A Workload's has its own kind besides, which may be called as one of
- * ours is (Knative's Service).
+ * Unique key of an object: kind, namespace and name. The key of a Workload also contains its own kind, because that kind
+ * may have the name of a core kind (Knative's Service).
  */
 export function objectKey(object: ClusterObject): string {
   const kind = object.kind === 'Workload' ? `Workload/${manifestKind(object)}` : object.kind;
   return `${kind}/${object.namespace}/${object.name}`;
 }
 
-/** The kind that stands in its manifest. */
+/** The kind as its manifest has it. */
 export function manifestKind(object: ClusterObject): string {
   return object.kind === 'Workload' ? (object.owned?.kind ?? object.workload.kind) : object.kind;
 }

@@ -1,15 +1,14 @@
-// Prefixes that are asked whether one of them holds an address: by their lengths, of which there are few, so that it costs
-// the same for ten nodes and for five thousand.
+// A set of prefixes, indexed by prefix length. There are few lengths, so a lookup costs the same for 10 and for 5,000 nodes.
 import { type Address, addressBytes, bytesToBigInt, ipv4Bits, type Prefix } from './address.ts';
 
-/** How often a prefix was added, by its leading bits, for each length there is. */
+/** For each prefix length: how often each prefix was added, by its leading bits. */
 type CountsByLength<Bits> = Map<number, Map<Bits, number>>;
 
 export class PrefixSet {
   readonly #ipv4: CountsByLength<number> = new Map();
   readonly #ipv6: CountsByLength<bigint> = new Map();
 
-  /** Added twice, it is to be removed twice. */
+  /** A prefix that was added twice must be removed twice. */
   add(prefix: Prefix): void {
     this.#adjustCount(prefix, 1);
   }

@@ -1,8 +1,8 @@
-// What a user got wrong, as a value: the rest goes on, and one line names the thing and the fix.
+// An error that a user can fix, as a value, so that a program can report it in one line and continue.
 
 /**
- * `code` is listed in docs/errors.md. `place` names the thing: an object with file, line and field, a file with
- * offset, a setting. Both sentences are lower case, one line, in the user's words.
+ * `code` is listed in docs/errors.md. `place` is an object with file, line and field, a file with offset, or a setting.
+ * `fault` and `fix` are lower case clauses of one line.
  */
 export type Problem = { code: string; place: string; fault: string; fix: string };
 
@@ -11,13 +11,13 @@ export function problemLine(problem: Problem): string {
   return `${problem.code}: ${problem.place}: ${problem.fault}; ${problem.fix}`;
 }
 
-/** What the system or a library says of an error, as a fault: its first line, which begins small, and no more of it. */
+/** The first line of an error of the system or of a library, starting in lower case, for use as a `fault`. */
 export function errorText(error: unknown): string {
   const line = (error instanceof Error ? error.message : String(error)).split('\n')[0]!;
   return line.charAt(0).toLowerCase() + line.slice(1);
 }
 
-/** Carries a Problem out of a program that cannot go on: exit code 2 and one line on stderr. */
+/** Ends a program that cannot continue: exit code 2 and one line on stderr for each problem. */
 export class ProblemError extends Error {
   readonly problems: readonly Problem[];
   constructor(...problems: Problem[]) {

@@ -15,12 +15,12 @@ const names = new Map([
 ]);
 const numbers = new Map([...names].map(([number, name]) => [name.toLowerCase(), number]));
 
-/** `TCP` for 6; the number as text where the protocol has no name here. */
+/** `TCP` for 6; the number as text for a protocol without a name in the list. */
 export function protocolName(protocol: number): string {
   return names.get(protocol) ?? String(protocol);
 }
 
-/** 6 for `TCP` or `tcp`, 47 for `47` or 47; undefined where it names no protocol. */
+/** 6 for `TCP` or `tcp`, 47 for `47` or 47; undefined if invalid. */
 export function parseProtocol(text: string | number): number | undefined {
   const known = numbers.get(String(text).toLowerCase());
   if (known !== undefined) return known;

@@ -14,22 +14,22 @@ export type ObservationPoint = 'source' | 'destination' | 'host';
 /** A value for each direction: forward is initiator to responder. */
 export type PerDirection<Value> = { forward: Value; reverse: Value };
 
-/** Both ends of a packet, in the direction initiator to responder. Ports are 0 where the protocol has none. */
+/** Both ends of a packet, in the direction initiator to responder. Ports are 0 if the protocol has none. */
 export type Tuple = { initiator: Address; initiatorPort: number; responder: Address; responderPort: number };
 
-/** What conntrack knows of a translated connection: the tuple before, and the tuple after translation. */
+/** From conntrack: the tuples before and after translation. */
 export type Translation = { original: Tuple; translated: Tuple };
 
 /**
- * Counters are of this interval only; a connection's records add up. Times are µs since the epoch, of the agent's
- * clock. Bytes are of whole frames as the interface counts them.
+ * Counters cover this interval only; the records of a connection add up. Times are µs since the epoch on the agent's
+ * clock. Bytes count whole frames, as the interface counts them.
  */
 export type ConnectionRecord = Tuple & {
   protocol: number;
   point: ObservationPoint;
-  /** Index of the interface on its node: an index is not used again, so a new pod on an old address differs. */
+  /** Index of the interface on its node. The kernel does not reuse it, so a new pod with an old address has another one. */
   interfaceIndex: number;
-  /** Uid of the pod behind the interface, where the agent knows it. */
+  /** Uid of the pod behind the interface; empty if the agent does not know it. */
   podUid: string;
   /** How the initiator is known: a SYN (or its SYN-ACK) was seen, or it was inferred from order and ports. */
   initiatorBy: 'handshake' | 'inferred';
@@ -37,24 +37,24 @@ export type ConnectionRecord = Tuple & {
   beganUs: number;
   firstUs: number;
   lastUs: number;
-  /** On the wire: with segmentation offload, a frame that the interface counts once holds several. */
+  /** Packets on the wire. With segmentation offload, one frame of the interface holds several. */
   packets: PerDirection<number>;
-  /** As the interface counts them, of both directions. */
+  /** Frames as the interface counts them, in both directions together. */
   frames: number;
   bytes: PerDirection<number>;
-  /** Flags seen in this interval, or-ed, for each direction. */
+  /** The flags of all packets in this interval, or-ed. */
   tcpFlags: PerDirection<number>;
-  /** SYNs without ACK beyond the first, in this interval: the initiator asked again. */
+  /** Retransmitted SYNs in this interval. */
   synRetries: number;
-  /** An ICMP error quoting the connection said that it cannot get there (unreachable, other than too big). */
+  /** An ICMP error for this connection was seen: unreachable, but not "too big". */
   unreachable: boolean;
-  /** A packet of the responder that is no such error was seen, in this interval or an earlier one. */
+  /** A packet of the responder other than such an error was seen, in this interval or an earlier one. */
   answered: boolean;
-  /** What was seen on its way into the pod may have been dropped behind us: who else filters there changed meanwhile. */
+  /** Other TC/TCX programs on the interface changed, and may have dropped packets after we saw them. */
   deliveryUnproven: boolean;
-  /** Handshake round trip in µs; 0 where it was not seen. */
+  /** Handshake round trip in µs; 0 if it was not seen. */
   rttUs: number;
-  /** True in the record that ends the connection: FIN from both sides, RST, or silence. */
+  /** True in the last record of the connection: FIN from both sides, RST, or idle timeout. */
   ended: boolean;
   translation: Translation | undefined;
 };

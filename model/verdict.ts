@@ -1,9 +1,9 @@
-// What the declared policies say of initiator -> responder, with its reasons as data; policy/explain.ts tells it in words.
+// The verdict of the policies for initiator -> responder, with its reasons as data. policy/explain.ts makes text of it.
 import type { Address } from './address.ts';
 import type { ContainerPort, Labels, Policy } from './kubernetes.ts';
 
 /**
- * Who a policy sees at one end. An address that is a node's (or a host-network pod's, rule 13) carries that node;
+ * One end of a connection for the policies. The address of a node, or of a host-network pod (rule 13), has that node.
  * `some-node` is a host-network pod that has no node yet.
  */
 export type Party =
@@ -13,43 +13,43 @@ export type Party =
       name: string;
       labels: Labels;
       namespaceLabels: Labels;
-      /** False: the namespace may have others beside these, as one without a manifest has. */
+      /** False: the namespace may have other labels too, because it has no manifest. */
       namespaceLabelsKnown?: false;
-      /** Those it may be seen with: one for a connection, all of a pod that is asked about; empty for a pod template. */
+      /** The one address of a connection, all addresses of a pod in a query, none for a pod template. */
       addresses: readonly Address[];
-      /** Empty where it is not known. */
+      /** Empty if not known. */
       node: string;
       ports: readonly ContainerPort[];
-      /** It stands for all pods of its workload: two of one name are two pods. */
+      /** Represents all pods of its workload: both ends of the same name are two pods. */
       representsWorkload?: true;
     }
   | {
       kind: 'address';
       address: Address;
       node?: string;
-      /** Of the node in whose status the address is (rule 24). */
+      /** Labels of the node that has the address in its status (rule 24). */
       nodeLabels?: Labels;
-      /** False: the node may have others beside these. */
+      /** False: the node may have other labels too. */
       nodeLabelsKnown?: false;
-      /** By the DNS answers that held then, in lower case without a final dot; missing or empty: none was observed. */
+      /** From the DNS answers valid at that time, in lower case without a final dot; missing or empty: none was seen. */
       names?: readonly string[];
     }
   | { kind: 'some-node'; namespace: string; name: string };
 
-/** What is judged: `port` is the responder's, after translation; undefined for protocols without ports. */
+/** Input of the policy engine. `port` is the responder's, after translation; undefined for protocols without ports. */
 export type Flow = { initiator: Party; responder: Party; protocol: number; port?: number };
 
 export type VerdictName = 'allowed' | 'undeclared' | 'denied' | 'unknown';
 export type Direction = 'egress' | 'ingress';
 export type Tier = 'Admin' | 'NetworkPolicy' | 'Baseline';
 
-/** `namespace` is empty for a policy of the whole cluster. */
+/** `namespace` is empty for a cluster policy. */
 export type PolicyRef = { kind: Policy['kind']; namespace: string; name: string };
-/** `rule` counts from 0 within the direction's list; `always`: no rule but the API itself decides (rule 12). */
+/** `rule` counts from 0 in the list of the direction. `always`: the API decides, not a rule (rule 12). */
 export type RuleRef =
   | { tier: Tier; policy: PolicyRef; rule: number }
   | { tier: 'always'; reason: 'itself' | 'own-node' };
-/** The rule that came nearest, and the first part of it that did not match; `no-rules`: the list is empty. */
+/** The rule that matches best, and its first part that does not match. `no-rules`: the list is empty. */
 export type NearMiss = {
   policy: PolicyRef;
   rule: number;
@@ -73,21 +73,21 @@ export type UnknownReason =
   | { reason: 'local-scope'; address: Address }
   | { reason: 'cluster-not-synced' };
 
-/** A Pass rule that matches, or, where it is not `sure`, may match. */
+/** A Pass rule that matches, or that may match if it is not `sure`. */
 export type PassMatch = { rule: RuleRef; sure: boolean };
 
 /**
- * The rule of a cluster policy that a rule would have to stand before to let pass what is denied, where it is another than
- * the one that decided: it may deny it first. `nowhere`: no one rule would do, since another policy of the same priority
- * denies it too, or it is not known whether the policy touches the pod.
+ * A new rule that allows a denied connection must come before this rule of a cluster policy. Set if it is not the rule
+ * that decided. `nowhere`: no single rule is enough, because another policy of the same priority denies the connection
+ * too, or because it is not known whether the policy selects the pod.
  */
 export type InsertBefore = RuleRef | 'nowhere';
 
 export type SideVerdict = { side: Direction } & (
   | { verdict: 'allowed'; decidedBy: RuleRef }
-  /** `passed`: rules of cluster policies that leave it to others; `unmatched`: cluster policies of which no rule matches. */
+  /** `passMatches`: Pass rules of cluster policies; `unmatched`: cluster policies that select the pod without a matching rule. */
   | { verdict: 'undeclared'; passMatches?: readonly PassMatch[]; unmatched?: readonly PolicyRef[] }
-  /** A Deny rule matched; `notUnderstood` is the part of it for which it fails closed (rule 26). */
+  /** A Deny rule matched. `notUnderstood` is the part that makes it fail closed (rule 26). */
   | { verdict: 'denied'; flow: Flow; decidedBy: RuleRef; notUnderstood?: string; insertBefore?: InsertBefore }
   /** Isolated, and no rule matched. */
   | {
@@ -100,27 +100,27 @@ export type SideVerdict = { side: Direction } & (
   | { verdict: 'unknown'; why: UnknownReason }
 );
 
-/** One of several connections that it may have been: which pod, endpoint or address was at an end is not known. */
+/** One of several possible connections, if the pod, endpoint or address of an end is not known. */
 export type Alternative = { initiator: Party; responder: Party; verdict: Verdict };
 
-/** `undefinedByApi`: the protocol is none that NetworkPolicy speaks of (rule 11). Sides: egress, then ingress. */
+/** `undefinedByApi`: NetworkPolicy does not cover the protocol (rule 11). Sides: egress, then ingress. */
 export type Verdict = {
   verdict: VerdictName;
   sides: readonly SideVerdict[];
   undefinedByApi?: true;
-  /** Set where the whole is unknown for a reason of no one side. */
+  /** Set if the verdict is unknown for a reason that is not one of a single side. */
   why?: UnknownReason;
-  /** Those that `sides` are put together of, where they are several. */
+  /** The possible connections that `sides` combines, if there are several. */
   alternatives?: readonly Alternative[];
 };
 
-/** A side as scripts read it (docs/json.md); policies are texts like `NetworkPolicy shop/db`. */
+/** A side in JSON (docs/json.md). Policies are strings like `NetworkPolicy shop/db`. */
 export type SideJson = {
   side: Direction;
   verdict: VerdictName;
   decidedBy?: { tier: string; policy?: string; rule?: number; reason?: string };
   isolatedBy?: readonly string[];
   why: string;
-  /** What would let a denied side pass. */
+  /** The rule that would allow a denied side. */
   needs?: string;
 };

@@ -63,7 +63,7 @@ export const complaintFormatter: ItemFormatter<ComplaintJson> = {
     object: complaint.object,
     field: complaint.field ?? '',
   }),
-  detail: ({ fault, fix }) => `${fault}; ${fix}`,
+  detail: ({ fault, fix }) => [`${fault}; ${fix}`],
   // The form of compiler messages, so editors can jump to the line.
   compact: (complaint) => {
     const { severity, rule, object, field, fault, fix } = complaint;

@@ -10,8 +10,8 @@ export type Output = (typeof outputs)[number];
 /** Formats items of one kind as text. */
 export type ItemFormatter<Item> = {
   columns(item: Item, wide: boolean): Record<string, string>;
-  /** What `wide` says below its line. */
-  detail(item: Item): string;
+  /** The lines that `wide` shows below the row. */
+  detail(item: Item): readonly string[];
   compact(item: Item): string;
   style(item: Item): Style;
   /** Shown for an empty list. */
@@ -39,7 +39,7 @@ export function formatItems<Item>(
       return tableText(
         items.map((item) => ({
           cells: formatter.columns(item, output === 'wide'),
-          detail: output === 'wide' ? formatter.detail(item) : '',
+          detail: output === 'wide' ? formatter.detail(item) : [],
           style: formatter.style(item),
         })),
         screen,

@@ -17,10 +17,10 @@ export const findingFormatter: ItemFormatter<FindingJson> = {
     'last seen': finding.lastSeen,
     ...(wide ? { outcome: finding.outcome ?? '', delivered: finding.delivered ?? '' } : {}),
   }),
-  detail: (finding) => finding.explanation,
+  detail: (finding) => finding.explanation.split('\n'),
   compact: (finding) => {
     const to = finding.responder === undefined ? '' : ` -> ${endpointText(finding.responder)} ${portText(finding)}`;
-    return `${finding.lastSeen} ${finding.severity} ${finding.kind} ${endpointText(finding.initiator)}${to}: ${finding.explanation}`;
+    return `${finding.lastSeen} ${finding.severity} ${finding.kind} ${endpointText(finding.initiator)}${to}: ${claimOf(finding)}`;
   },
   style: (finding) => severityStyle(finding.severity),
 };
@@ -52,13 +52,18 @@ export const connectionFormatter: ItemFormatter<ConnectionJson> = {
       flow.reason === undefined ? '' : `verdict unknown: ${flow.reason}`,
       flow.deliveredReason === undefined ? '' : `delivery unknown: ${flow.deliveredReason}`,
     ];
-    return unknownReasons.filter((reason) => reason !== '').join('; ');
+    return [unknownReasons.filter((reason) => reason !== '').join('; ')];
   },
   compact: (flow) =>
     `${flow.start} ${endpointText(flow.initiator)} -> ${endpointText(flow.responder)} ${portText(flow)} ${flow.verdict} ` +
     `${flow.outcome} delivered=${flow.delivered} ${flow.packets.forward}/${flow.packets.reverse} packets`,
   style: () => 'plain',
 };
+
+/** The first line of the explanation. */
+function claimOf({ explanation }: FindingJson): string {
+  return explanation.split('\n', 1)[0]!;
+}
 
 const severityStyles: Record<string, Style> = { critical: 'red', high: 'red', medium: 'yellow', low: 'blue' };
 

@@ -60,7 +60,7 @@ function* tableChunks<Json>(
   const text = () => {
     const rows = page.map((one) => ({
       cells: formatter.columns(one, ambiguous),
-      detail: formatter.detail(one),
+      detail: [formatter.detail(one)],
       style: formatter.style(one),
     }));
     const table = tableText(rows, screen);

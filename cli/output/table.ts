@@ -8,8 +8,8 @@ export type Style = 'red' | 'yellow' | 'blue' | 'plain';
 /** All rows have the same cells, in the order of the columns. */
 export type Row = {
   cells: Readonly<Record<string, string>>;
-  /** Said in lines of its own below the row; empty for none. */
-  detail: string;
+  /** Lines below the row; empty ones are skipped. */
+  detail: readonly string[];
   /** Of the first cell. */
   style: Style;
 };
@@ -27,7 +27,7 @@ export function tableText(rows: readonly Row[], screen: Screen): string {
   )}\n`;
   for (const [i, row] of rows.entries()) {
     text += `${colorize(rowLine(lines[i]!, widths), widths[0]!, screen.color ? row.style : 'plain')}\n`;
-    if (row.detail !== '') text += `${wrapText(escapeControls(row.detail), screen.width)}\n`;
+    for (const line of row.detail) if (line !== '') text += `${wrapLine(escapeControls(line), screen.width)}\n`;
   }
   return text;
 }
@@ -60,14 +60,14 @@ function colorize(text: string, width: number, style: Style): string {
   return `\x1b[${ansiColors[style]}m${cell}\x1b[0m${text.slice(cell.length)}`;
 }
 
-/** Words in lines of the screen, each four blanks in. */
-function wrapText(text: string, width: number): string {
+/** Wraps at words: the first line is indented by four blanks, continuation lines by six. */
+function wrapLine(line: string, width: number): string {
   const lines: string[] = [];
   let current = '   ';
-  for (const word of text.split(' ')) {
+  for (const word of line.split(' ')) {
     if (current.trim() !== '' && current.length + 1 + word.length > width) {
       lines.push(current);
-      current = '   ';
+      current = '     ';
     }
     current += ` ${word}`;
   }

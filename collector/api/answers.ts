@@ -1,9 +1,9 @@
-// Answers that may be large: few at a time, written piece by piece, and none held open for ever by a slow reader.
+// Large answers: a few at a time, written in chunks, and with a time limit for slow readers.
 import { Readable } from 'node:stream';
 
 const chunkCharacters = 65_536;
 
-/** A place in the line of answers: `done` is called once, whatever became of the answer. */
+/** The right to write one answer. Call `release` once, also if the answer failed. */
 export type Slot = { release(): void };
 
 export class ConcurrencyLimit {
@@ -37,7 +37,7 @@ export class ConcurrencyLimit {
   }
 }
 
-/** A JSON array, an item a line. Given up after `limitMs`, so that whoever reads no further holds nothing up. */
+/** A JSON array, one item a line. Ends with an error after `maxMs`, so a slow reader does not block others. */
 export function jsonArray<Item>(items: readonly Item[], json: (item: Item) => object, maxMs: number): Readable {
   const stream = Readable.from(chunks(items, json), { objectMode: false, highWaterMark: chunkCharacters });
   const timer = setTimeout(() => stream.destroy(new Error('the reader took too long')), maxMs);

@@ -1,26 +1,26 @@
-// What the API is asked for, and who answers: the collector's main gives these, so that the API knows no store.
+// The types of the API, and its data source. main.ts provides the data source, so the API does not depend on a store.
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { ListQuery } from '../store/store.ts';
 
 export type NodeStatus = {
   node: string;
-  /** `reporting`: heard of within the last seconds. `away`: heard of before. `missing`: in the cluster, never heard of. */
+  /** `reporting`: sent a message within the last seconds. `away`: did so before. `missing`: in the cluster, but never did. */
   agent: 'reporting' | 'away' | 'missing';
   lastHeard?: string;
-  /** How far behind the collector's clock its records reach. */
+  /** How far its records are behind the collector's clock. */
   lagMs?: number;
-  /** The collector's clock minus the agent's, with the shortest way between them. */
+  /** The collector's clock minus the agent's, at the shortest network delay. */
   clockOffsetMs?: number;
   version?: string;
   source?: string;
   sourceReason?: string;
   interfaces?: number;
-  /** Links of pods that its source cannot watch. */
+  /** Pod interfaces that it cannot watch. */
   notWatched?: readonly string[];
   recordsReceived?: number;
   duplicatesDropped?: number;
-  /** `bytes` is left out where the agent does not tell them. */
+  /** `bytes` is missing if the agent does not report them. */
   books?: PacketCountsJson & { bytes?: PacketCountsJson };
 };
 
@@ -47,36 +47,36 @@ export type Status = {
     connections: number;
     findings: number;
     bytesOnDisk: number;
-    /** What was judged and the store did not take yet, and connections that waited until there was no room. */
+    /** Pending writes, and connections that were dropped because too many were pending. */
     waiting: number;
     lost: number;
   };
   series: { points: number; dropped: number } | null;
 };
 
-/** Readers that follow now, and those let go since the start because they could not keep up. */
+/** Readers that follow now, and readers dropped since the start because they were too slow. */
 export type FollowerCounts = { now: number; dropped: number };
 
-/** What GET /v1/status answers. */
+/** The answer of GET /v1/status. */
 export type StatusJson = Status & { followers: FollowerCounts };
 
-/** `gone`: nothing is held against anyone any more, or the connection was part of another one. */
+/** `gone`: the finding counts no connection any more, or the connection was merged into another one. */
 export type Change =
   | { type: 'finding'; finding: Finding }
   | { type: 'connection'; connection: Connection }
   | { type: 'gone'; of: 'finding' | 'connection'; id: string };
 
 export type ApiDataSource = {
-  /** Newest first, both lists; what was told to listeners before is in them. */
+  /** Both lists are newest first, and contain all changes that listeners got before. */
   findings(query: ListQuery): Promise<Finding[]>;
   connections(query: ListQuery): Promise<Connection[]>;
   status(): Promise<Status>;
-  /** Calls back for every change until the function that is returned is called. */
+  /** Calls `listener` for every change, until the returned function is called. */
   subscribe(listener: (change: Change) => void): () => void;
 };
 
-/** Header of an answer, `true` where more would have come than `last` let through. */
+/** Response header: `true` if there are more items than `last`. */
 export const moreHeader = 'waybill-more';
 
-/** Who follows and sends it, with any value, hears blank lines where there is nothing to tell; the answer has it then too. */
+/** Request header with any value: a follower gets blank lines while nothing changes. The response then has it too. */
 export const heartbeatHeader = 'waybill-heartbeat';

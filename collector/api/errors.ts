@@ -1,4 +1,4 @@
-// What a user can get wrong in a request. Each code is listed in docs/errors.md.
+// Errors of requests. Each code is listed in docs/errors.md.
 import type { Problem } from '../../model/problem.ts';
 
 export const apiProblemCodes = [
@@ -18,7 +18,7 @@ export function unknownParameter(name: string, allowed: readonly string[]): Prob
   return {
     code: 'unknown-parameter',
     place: `parameter ${quote(name)}`,
-    fault: 'there is no such parameter here',
+    fault: 'unknown parameter',
     fix: `use ${allowed.join(', ')}`,
   };
 }
@@ -27,8 +27,8 @@ export function followerTooSlow(): Problem {
   return {
     code: 'follower-too-slow',
     place: 'follow',
-    fault: 'more was written than was read, so the stream ends here',
-    fix: 'ask again, with a filter or a faster reader',
+    fault: 'the reader is too slow, so the stream ends',
+    fix: 'follow again with a filter, or read faster',
   };
 }
 
@@ -36,8 +36,8 @@ export function tooManyFollowers(maxFollowers: number): Problem {
   return {
     code: 'too-many-followers',
     place: 'follow',
-    fault: `${maxFollowers} readers follow already`,
-    fix: 'end one of them, or ask without follow',
+    fault: `${maxFollowers} readers already follow`,
+    fix: 'stop one of them, or read without follow',
   };
 }
 
@@ -45,8 +45,8 @@ export function agentCertificate(): Problem {
   return {
     code: 'agent-certificate',
     place: 'the client certificate',
-    fault: 'it is an agent’s, and agents have nothing to read here',
-    fix: 'use a certificate that names no node',
+    fault: 'certificates of agents may not read the API',
+    fix: 'use a client certificate, which names no node',
   };
 }
 
@@ -54,12 +54,12 @@ export function certificateUnusable(cause: Error): Problem {
   return {
     code: 'api-certificate-unusable',
     place: 'tls.cert, tls.key and tls.ca',
-    fault: `they cannot be used together (${cause.message.split('\n')[0]})`,
-    fix: 'give PEM files, and the key that belongs to the certificate',
+    fault: `these files cannot be used together (${cause.message.split('\n')[0]})`,
+    fix: 'use PEM files, and the key of the certificate',
   };
 }
 
-/** As the user wrote it, short and on one line. */
+/** Quoted, short and on one line. */
 function quote(text: string): string {
   const quoted = JSON.stringify(text);
   return quoted.length > 80 ? `${quoted.slice(0, 77)}…"` : quoted;

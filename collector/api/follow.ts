@@ -1,5 +1,5 @@
-// Readers that follow: first the last ones of the past, then new ones as they come, a JSON object a line. None of them
-// holds up the collector: one that leaves too much unread gets a last line that says so, is counted and let go.
+// Readers that follow: first the latest stored items, then new ones, one JSON object a line. A slow reader does not block
+// the collector: it gets an error as its last line, is counted and dropped.
 import { Readable } from 'node:stream';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { problemLine } from '../../model/problem.ts';
@@ -10,11 +10,11 @@ import { followerTooSlow } from './errors.ts';
 
 export type FollowLimits = {
   maxFollowers: number;
-  /** Characters that one reader may leave unread, beside the past that it asked for. */
+  /** Most unread characters of a reader, without the stored items at the beginning. */
   maxUnreadCharacters: number;
-  /** How long one that is let go has for what it left unread. */
+  /** How long a dropped reader may still read. */
   drainTimeoutMs: number;
-  /** Every so often a blank line says that the stream lives, to who asked for it: it need not wait where it hears nothing. */
+  /** Interval of the blank lines that show that the stream is alive, if the reader asks for them. */
   heartbeatIntervalMs: number;
 };
 
@@ -25,7 +25,7 @@ export const followLimits: FollowLimits = {
   heartbeatIntervalMs: 15_000,
 };
 
-/** Ids that a reader was told and that may be taken back; the oldest are forgotten first. */
+/** Most ids remembered for a reader, to send `gone` for them; the oldest are dropped first. */
 const maxSentIds = 50_000;
 
 export class Followers {
@@ -47,13 +47,13 @@ export class Followers {
     return { now: this.#open.size, dropped: this.#dropped };
   }
 
-  /** The lines end when the reader is let go, or destroys them. `beats`: blank ones say that the stream lives. */
+  /** Ends when the reader is dropped, or when it destroys the stream. `withHeartbeat`: blank lines while nothing changes. */
   follow(of: 'finding' | 'connection', query: ListQuery, withHeartbeat: boolean): Readable {
     const stream = new FollowStream(this.limits, withHeartbeat, () => {
       this.#dropped += 1;
     });
     this.#open.add(stream);
-    // Listened for before the past is asked for: what changes meanwhile is told after it rather than never.
+    // Subscribe before reading the history, so that a change in between is not missed.
     const unsubscribe = this.#dataSource.subscribe((change) => {
       if (change.type === 'gone' ? change.of === of : change.type === of && matches(change, query)) stream.send(change);
     });
@@ -68,7 +68,7 @@ export class Followers {
     return stream;
   }
 
-  /** Says good-bye to all. */
+  /** Ends all streams. */
   end(): void {
     for (const stream of this.#open) stream.end();
   }
@@ -89,12 +89,12 @@ function matches(change: Change, query: ListQuery): boolean {
 class FollowStream extends Readable {
   readonly #limits: FollowLimits;
   readonly #onDropped: () => void;
-  /** What came while the past was read, by id; undefined after that. */
+  /** Changes that arrive while the history is read, by id; undefined after that. */
   #changesDuringHistory: Map<string, Change> | undefined = new Map();
   readonly #sentIds = new Set<string>();
   #unsent: string[] = [];
   #unsentCharacters = 0;
-  /** Of these, what is left of the past. */
+  /** The part of `#unsentCharacters` that belongs to the history. */
   #historyCharacters = 0;
   #readerReady = false;
   #ended = false;
@@ -117,7 +117,7 @@ class FollowStream extends Readable {
       this.#rememberSent(idOf(change));
       this.#enqueue(lineOf(jsonOf(change)));
     }
-    // The past was asked for: it is not held against the reader.
+    // The history does not count towards the limit, because the reader asked for it.
     this.#historyCharacters = this.#unsentCharacters;
     for (const change of changesDuringHistory.values()) if (change.type !== 'gone') this.send(change);
     this.#flush();
@@ -162,7 +162,7 @@ class FollowStream extends Readable {
     this.#unsentCharacters += line.length;
   }
 
-  /** Whoever has something to read yet needs none. */
+  /** Not needed while the reader has unread lines. */
   #sendHeartbeat(): void {
     if (this.#ended || this.#unsent.length > 0) return;
     this.#enqueue('\n');

@@ -1,5 +1,5 @@
-// The parameters of a request into a query. Several values of one parameter mean either; an unknown parameter and a
-// value that makes no sense are problems that name it, never passed over.
+// Converts the parameters of a request to a query. Several values of one parameter mean any of them. An unknown parameter
+// or an invalid value is an error.
 import { type FindingKind, severities } from '../../model/finding.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { VerdictName } from '../../model/verdict.ts';
@@ -36,18 +36,18 @@ export const parameterNames = {
   flows: ['namespace', 'pod', 'from-pod', 'to-pod', 'port', 'verdict', 'since', 'until', 'last', 'follow'],
 } as const;
 
-/** What one answer may hold: it is in memory for a moment. */
+/** Most items in one answer, because the whole answer is in memory. */
 export const maxLast = 10_000;
 export const defaultLast = { findings: maxLast, flows: 100 };
 export const defaultFollowLast = 20;
 const maxValues = 100;
-/** As long as a name in Kubernetes may be. */
+/** The longest name in Kubernetes. */
 const maxNameCharacters = 253;
 
-/** `follow`: after the last ones of the past, new ones as they come. */
+/** `follow`: first the latest stored items, then new ones. */
 export type ListRequest = { query: ListQuery; follow: boolean };
 
-/** As a query string is parsed: a text, or several where the parameter is given more than once. */
+/** A parsed query string: several values if the parameter is given more than once. */
 export type RawParameters = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 export function readParameters(
@@ -75,9 +75,9 @@ export function readParameters(
     last: reader.last(follow ? defaultFollowLast : defaultLast[of]),
   };
   if (sinceUs !== undefined && untilUs !== undefined && sinceUs >= untilUs) {
-    reader.fault('until', 'is not after since', 'set a later one');
+    reader.fault('until', 'is not after since', 'set a later time');
   }
-  if (follow && untilUs !== undefined) reader.fault('until', 'means nothing with follow', 'leave one of them out');
+  if (follow && untilUs !== undefined) reader.fault('until', 'cannot be used with follow', 'remove one of them');
   return reader.problem ?? { query, follow };
 }
 
@@ -85,7 +85,7 @@ export function isProblem(value: ListRequest | Problem): value is Problem {
   return 'fix' in value;
 }
 
-/** Keeps the first problem, so that the parameters are read in a row. */
+/** Keeps the first problem only. */
 class ParameterReader {
   problem: Problem | undefined;
   readonly #raw: RawParameters;
@@ -101,7 +101,7 @@ class ParameterReader {
   names(name: string): readonly string[] {
     const values = this.#values(name);
     const invalid = values.find((value) => value === '' || value.length > maxNameCharacters);
-    if (invalid !== undefined) this.fault(name, 'is no name', 'write a name, or leave the parameter out', invalid);
+    if (invalid !== undefined) this.fault(name, 'is not a name', 'use a name, or remove the parameter', invalid);
     return values;
   }
 
@@ -110,21 +110,21 @@ class ParameterReader {
     const values = this.#values(name);
     const isName = (text: string) => text !== '' && text.length <= maxNameCharacters;
     const invalid = values.find((value) => value.split('/').length > 2 || !value.split('/').every(isName));
-    if (invalid !== undefined) this.fault(name, 'is no name', 'write it as NAME or NAMESPACE/NAME', invalid);
+    if (invalid !== undefined) this.fault(name, 'is not a name', 'write it as NAME or NAMESPACE/NAME', invalid);
     return values;
   }
 
   ports(name: string): readonly number[] {
     const values = this.#values(name);
     const invalid = values.find((value) => !/^\d{1,5}$/.test(value) || Number(value) < 1 || Number(value) > 65_535);
-    if (invalid !== undefined) this.fault(name, 'is no port', 'set a number from 1 to 65535', invalid);
+    if (invalid !== undefined) this.fault(name, 'is not a port', 'set a number from 1 to 65535', invalid);
     return values.map(Number);
   }
 
   choices<Value extends string>(name: string, allowed: readonly Value[]): readonly Value[] {
     const values = this.#values(name);
     const invalid = values.find((value) => !allowed.some((choice) => choice === value));
-    if (invalid !== undefined) this.fault(name, 'is none of its values', `use ${allowed.join(', ')}`, invalid);
+    if (invalid !== undefined) this.fault(name, 'is not a valid value', `use ${allowed.join(', ')}`, invalid);
     return values as readonly Value[];
   }
 
@@ -137,7 +137,7 @@ class ParameterReader {
     const text = this.#single(name);
     if (text === undefined) return undefined;
     const us = parseTimeUs(text, nowUs);
-    if (us === undefined) this.fault(name, 'is no time', timeFix);
+    if (us === undefined) this.fault(name, 'is not a time', timeFix);
     return us;
   }
 

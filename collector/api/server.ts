@@ -1,4 +1,4 @@
-// The HTTP API: findings, connections and status for those who hold a client's certificate, health for everyone.
+// The HTTP API: findings, connections and status with a client certificate; health without.
 import { createSecureContext, type TLSSocket } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
@@ -18,7 +18,7 @@ export type ApiOptions = {
   listen: string;
   tls: { ca: Buffer; cert: Buffer; key: Buffer };
   healthListen: string;
-  /** For tests; as is set in follow.ts where it is left out. */
+  /** For tests; default: follow.ts. */
   follow?: typeof followLimits;
 };
 
@@ -30,7 +30,7 @@ const maxConcurrentAnswers = 4;
 const maxAnswerMs = 60_000;
 const maxIdleMs = 60_000;
 
-/** Rejects with a ProblemError where it cannot listen. */
+/** Rejects with a ProblemError if it cannot listen. */
 export async function serveApi(
   options: ApiOptions,
   dataSource: ApiDataSource,
@@ -53,11 +53,11 @@ export async function serveApi(
   );
   api.setErrorHandler((error, request, reply) => {
     const why = error instanceof Error ? error.message : String(error);
-    log.error({ path: request.url, why }, 'a request could not be answered');
-    reply.code(500).send({ error: 'the collector could not answer; its log says why' });
+    log.error({ path: request.url, why }, 'request failed');
+    reply.code(500).send({ error: 'internal error; see the log of the collector' });
   });
   api.setNotFoundHandler((_, reply) => {
-    reply.code(404).send({ error: 'there are /v1/findings, /v1/flows and /v1/status' });
+    reply.code(404).send({ error: 'unknown path; use /v1/findings, /v1/flows or /v1/status' });
   });
   const health = Fastify({ logger: false, forceCloseConnections: true, requestTimeout: maxIdleMs });
   health.server.maxConnections = maxConnections;
@@ -84,7 +84,7 @@ export async function serveApi(
   };
 }
 
-/** Agents hold certificates of the same authority, and have nothing to read here. */
+/** Certificates of agents have the same CA, but may not read the API. */
 function secureServer({ ca, cert, key }: ApiOptions['tls']): FastifyInstance {
   try {
     createSecureContext({ ca, cert, key });
@@ -136,7 +136,7 @@ async function answerList<Item>(
   const slot = await answerLimit.acquire();
   reply.raw.once('close', slot.release);
   if (reply.raw.destroyed) slot.release();
-  // One more than is shown, to tell whether there are more.
+  // One more than requested, to know whether there are more.
   const items = await read({ ...query, last: query.last + 1 });
   if (items.length > query.last) reply.header(moreHeader, 'true');
   return reply.type('application/json').send(jsonArray(items.slice(0, query.last), json, maxAnswerMs));
@@ -153,10 +153,10 @@ function answerFollower(
   const withHeartbeat = request.headers[heartbeatHeader] !== undefined;
   const stream = followers.follow(of === 'findings' ? 'finding' : 'connection', query, withHeartbeat);
   reply.raw.once('close', () => stream.destroy());
-  // Hours without a change are no reason to hang up; who went away without a word is found out.
+  // No idle timeout, because there may be no change for hours. TCP keep-alive detects a reader that is gone.
   request.raw.socket.setTimeout(0);
   request.raw.socket.setKeepAlive(true, 30_000);
-  // At once, so that the reader knows that it follows before there is anything to tell.
+  // Send the headers at once, so that the reader knows that it follows before the first change.
   reply.raw.setHeader('content-type', 'application/jsonl');
   if (withHeartbeat) reply.raw.setHeader(heartbeatHeader, 'blank-lines');
   reply.raw.flushHeaders();

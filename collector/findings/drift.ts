@@ -1,4 +1,4 @@
-// Where the policies that are declared elsewhere, as in Git, would say something else of a connection that was seen.
+// The cluster's policies and the declared ones (Git) give different verdicts for a connection that was seen.
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { Verdict, VerdictName } from '../../model/verdict.ts';
@@ -7,7 +7,7 @@ import { effectiveDelivery, type Violation } from './violation.ts';
 
 export type Drift = Violation & { kind: 'drift' };
 
-/** Nothing where either is unknown: a doubt is no difference. */
+/** Undefined if either verdict is unknown: only certain verdicts can differ. */
 export function driftOf({ connection, verdict, declaredVerdict }: EvaluatedConnection): Drift | undefined {
   if (declaredVerdict === undefined || declaredVerdict.verdict === verdict.verdict) return undefined;
   if (declaredVerdict.verdict === 'unknown' || verdict.verdict === 'unknown') return undefined;
@@ -19,34 +19,34 @@ export function driftOf({ connection, verdict, declaredVerdict }: EvaluatedConne
   };
 }
 
-/** Gravest is what the cluster carries and the declared policies would forbid; who declares it alone changes nothing. */
+/** The worst case: the network delivers a connection that the declared policies deny. */
 function severityOf(clusterVerdict: VerdictName, declaredVerdict: VerdictName, delivered: boolean): Severity {
   if (declaredVerdict === 'denied') return delivered ? 'medium' : 'low';
   return clusterVerdict === 'denied' ? 'low' : 'info';
 }
 
-/** What each says, without the ends of the connection. */
-export function driftText({ verdict, declaredVerdict }: EvaluatedConnection): string[] {
-  return [
-    `The declared policies ${verdictPhrase(declaredVerdict!)}, those of the cluster ${verdictPhrase(verdict)}.`,
-    ...sidesText('declared', declaredVerdict!),
-    ...sidesText('cluster', verdict),
-  ];
+/** The claim, without the ends of the connection. */
+export function driftClaim({ verdict, declaredVerdict }: EvaluatedConnection): string {
+  return `is ${verdictPhrase(declaredVerdict!)} by the declared policies and ${verdictPhrase(verdict)} by those of the cluster`;
+}
+
+export function driftEvidence({ verdict, declaredVerdict }: EvaluatedConnection): string[] {
+  return [...sideLines('declared', declaredVerdict!), ...sideLines('cluster', verdict)];
 }
 
 function verdictPhrase({ verdict }: Verdict): string {
   switch (verdict) {
     case 'denied':
-      return 'deny it';
+      return 'denied';
     case 'allowed':
-      return 'allow it';
+      return 'allowed';
     case 'undeclared':
-      return 'do not speak of it';
+      return 'not covered';
     case 'unknown':
-      return 'leave it open';
+      return 'not decided';
   }
 }
 
-function sidesText(whose: string, verdict: Verdict): string[] {
-  return verdictJson(verdict).sides.map(({ side, why }) => `${whose}, ${side}: ${why}.`);
+function sideLines(policies: 'declared' | 'cluster', verdict: Verdict): string[] {
+  return verdictJson(verdict).sides.map(({ side, why }) => `${policies} ${side}: ${why}`);
 }

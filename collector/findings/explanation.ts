@@ -1,4 +1,4 @@
-// A finding in words for a person: what happened, what the policies say of it, and what that rests on.
+// A finding in words for a person: the claim, what it is based on, and what to do.
 
 import type { Connection, DeliveryUnknownReason } from '../../model/connection.ts';
 import { type Endpoint, namesText } from '../../model/endpoint.ts';
@@ -7,10 +7,12 @@ import type { Observation } from '../../model/joined.ts';
 import { hasPorts, protocolName } from '../../model/protocol.ts';
 import type { SideJson, Verdict } from '../../model/verdict.ts';
 import { verdictJson } from '../../policy/explain.ts';
-import { driftText } from './drift.ts';
+import { listText } from '../../policy/list-text.ts';
+import { driftClaim, driftEvidence } from './drift.ts';
+import { explanationText } from './explanation-text.ts';
 import type { Violation } from './violation.ts';
 
-/** The verdict that the finding speaks of: the one in force now where the connection outlived a change. */
+/** The verdict behind the finding. For a connection that outlived a change, it is the one now in force. */
 export function verdictInForce(evaluated: EvaluatedConnection): Verdict {
   return evaluated.timing.timing === 'grandfathered' ? evaluated.timing.deniedNow : evaluated.verdict;
 }
@@ -21,18 +23,20 @@ export function sidesOf(evaluated: EvaluatedConnection): readonly SideJson[] {
 
 export function explain(violation: Violation, evaluated: EvaluatedConnection): string {
   const { connection } = evaluated;
-  if (violation.kind === 'drift')
-    return [claim(violation, connection), ...driftText(evaluated), ...caveats(evaluated)].join(' ');
-  const sides = sidesOf(evaluated).map((side) => `${side.side}: ${side.why}.`);
-  return [
-    claim(violation, connection),
-    ...sides,
-    ...deliverySentences(violation, evaluated),
-    ...caveats(evaluated),
-  ].join(' ');
+  const sides = sidesOf(evaluated);
+  const ends = `${nameOf(connection.initiator)} -> ${nameOf(connection.responder)} ${portOf(connection)}`;
+  return explanationText({
+    claim: `${ends} ${claimOf(violation, evaluated)}.`,
+    evidence: [
+      ...(violation.kind === 'drift' ? driftEvidence(evaluated) : sides.map(({ side, why }) => `${side}: ${why}`)),
+      ...networkLines(violation, evaluated).map((line) => `network: ${line}`),
+      ...notesOf(violation, evaluated).map((note) => `note: ${note}`),
+    ],
+    toDo: toDoOf(violation, evaluated, sides),
+  });
 }
 
-/** What a program may want of the same: numbers, and the witnesses. */
+/** The same for a program: figures, and the observations. */
 export function evidenceOf(violation: Violation, evaluated: EvaluatedConnection): Record<string, unknown> {
   const { connection, observations, masqueradeAddress, declaredVerdict } = evaluated;
   return {
@@ -48,23 +52,26 @@ export function evidenceOf(violation: Violation, evaluated: EvaluatedConnection)
   };
 }
 
-function claim({ kind }: Violation, connection: Connection): string {
-  const ends = `${nameOf(connection.initiator)} -> ${nameOf(connection.responder)} ${portOf(connection)}`;
+/** What follows the ends of the connection. */
+function claimOf({ kind, delivery }: Violation, evaluated: EvaluatedConnection): string {
+  const { connection } = evaluated;
   switch (kind) {
     case 'bypass':
-      return `${ends} is denied by policy, and the network carried it.`;
+      return 'is denied by policy, and the network delivered it';
     case 'blocked':
-      return connection.delivered.delivered === 'no'
-        ? `${ends} is denied by policy, and the network did not carry it: someone tries what is forbidden.`
-        : `${ends} is denied by policy, and it got no further as far as was seen: someone tries what is forbidden.`;
+      return delivery === 'not-delivered'
+        ? 'is denied by policy, and the network did not deliver it'
+        : 'is denied by policy, and no delivery was seen';
     case 'undeclared':
-      return `${ends} ${pathText(connection)}, and no policy speaks of it: it passes by default.`;
+      return `${pathText(connection)}, and no policy covers it`;
     case 'broken':
-      return `${ends} is declared, but the network does not carry it.`;
+      return delivery === 'not-delivered'
+        ? 'is allowed by policy, but the network did not deliver it'
+        : 'is allowed by policy, but no answer was seen';
     case 'drift':
-      return `${ends}.`;
+      return driftClaim(evaluated);
     case 'grandfathered':
-      return `${ends} is denied by policy now, but the connection began before that change and still carries packets.`;
+      return 'is denied by policy now, but it began before that change, and packets still flow';
   }
 }
 
@@ -73,78 +80,107 @@ function pathText({ placement, initiator, responder }: Connection): string {
   return `crosses from node ${initiator.node ?? 'unknown'} to node ${responder.node ?? 'unknown'}`;
 }
 
-function deliverySentences(violation: Violation, { connection, observations }: EvaluatedConnection): string[] {
-  const { delivered, outcome } = connection;
-  const sentences: string[] = [];
-  if (outcome === 'established') sentences.push('The responder answered.');
-  else if (delivered.delivered === 'yes') {
-    sentences.push(
-      delivered.by === 'seen'
-        ? "The initiator's packets were seen at the responder's interface."
-        : "A refusal that left the responder's own interface proves that it arrived.",
-    );
-  } else if (delivered.delivered === 'no') {
-    const cause = outcome === 'refused' ? 'something between them refused it' : 'it was dropped between them';
-    sentences.push(
-      `The initiator's packets never came to the responder's interface, which was watched all the time: ${cause}.`,
-    );
-  } else {
-    sentences.push(
-      outcome === 'refused'
-        ? `It was refused, and it was not seen by whom: ${deliveryUnknownText(delivered.why)}.`
-        : `Delivery was not seen either way: ${deliveryUnknownText(delivered.why)}.`,
-    );
-  }
-  if (violation.kind === 'broken' || violation.kind === 'blocked')
-    sentences.push(...otherCauses(violation, connection, observations));
-  return sentences;
+function networkLines({ kind }: Violation, { connection, observations }: EvaluatedConnection): string[] {
+  if (kind !== 'broken' && kind !== 'blocked') return [deliveryText(connection)];
+  return [deliveryText(connection), `${retransmittedText(connection)}last seen at the ${lastSeenAt(observations)}`];
 }
 
-/** A failed handshake alone never blames policy. */
-function otherCauses(violation: Violation, connection: Connection, observations: readonly Observation[]): string[] {
-  const sentences: string[] = [];
-  if (connection.synRetries > 0) {
-    sentences.push(
-      `The SYN was sent again ${connection.synRetries} times, last seen at the ${observations.at(-1)!.point}.`,
-    );
-  }
-  if (violation.kind === 'broken') {
-    sentences.push(
-      'It may be enforcement that no declared policy asks for, a missing route, a full or failing node, or an MTU too small.',
-    );
-  } else if (connection.delivered.delivered !== 'yes' && connection.outcome === 'unanswered') {
-    sentences.push('Other causes, such as a responder that is down, look the same from here.');
-  }
-  return sentences;
+function retransmittedText({ synRetries }: Connection): string {
+  if (synRetries === 0) return '';
+  return `the SYN was retransmitted ${synRetries === 1 ? 'once' : `${synRetries} times`}, `;
 }
 
-function caveats({ connection, masqueradeAddress }: EvaluatedConnection): string[] {
-  const sentences: string[] = [];
-  if (connection.midStream) sentences.push('It was there before the watch began.');
-  if (connection.initiatorInferred) sentences.push('Who began it is inferred from order and ports.');
+function deliveryText({ delivered, outcome }: Connection): string {
+  if (outcome === 'established') return 'the responder answered';
+  switch (delivered.delivered) {
+    case 'yes':
+      return delivered.by === 'seen'
+        ? "packets were seen at the responder's interface"
+        : "the refusal came from the responder's own interface";
+    case 'no': {
+      const watched = "the responder's interface was watched and nothing arrived";
+      return outcome === 'refused' ? `refused on the path: ${watched}` : watched;
+    }
+    case 'unknown': {
+      const reason = deliveryUnknownText(delivered.why);
+      return outcome === 'refused' ? `refused, but it is unknown by whom: ${reason}` : `delivery is unknown: ${reason}`;
+    }
+  }
+}
+
+function lastSeenAt(observations: readonly Observation[]): string {
+  const { point, node } = observations.at(-1)!;
+  return node === '' ? point : `${point} (node ${node})`;
+}
+
+/** What limits the claim. A failed handshake alone never blames policy. */
+function notesOf({ kind, delivery }: Violation, { connection, masqueradeAddress }: EvaluatedConnection): string[] {
+  const notes: string[] = [];
+  if (kind === 'blocked' && connection.outcome === 'unanswered')
+    notes.push(
+      delivery === 'not-delivered'
+        ? 'a fault of the network, such as a missing route, looks the same'
+        : 'a fault of the network, or a responder that is down, looks the same',
+    );
+  if (connection.midStream) notes.push('the connection began before the agent watched the interface');
+  if (connection.initiatorInferred) notes.push('the initiator is inferred from ports and order');
   if (masqueradeAddress !== undefined)
-    sentences.push(`The responder's side saw it come from ${masqueradeAddress} (masqueraded).`);
+    notes.push(`the initiator is masqueraded: the responder's side saw the address ${masqueradeAddress}`);
   if (connection.translated !== undefined && connection.responder.ip !== connection.translated.responder) {
     const { responder, responderPort } = connection.translated;
-    sentences.push(`The initiator asked for ${hostPort(responder, responderPort)}.`);
+    notes.push(`the initiator connected to ${hostPort(responder, responderPort)}, which was translated`);
   }
-  return sentences;
+  return notes;
+}
+
+function toDoOf({ kind }: Violation, { connection }: EvaluatedConnection, sides: readonly SideJson[]): string {
+  switch (kind) {
+    case 'bypass':
+      return `find out why the CNI does not enforce ${denyingPolicies(sides)}`;
+    case 'blocked':
+      return `ask the owner of ${nameOf(connection.initiator)} why it tries${ruleToAdd(sides)}`;
+    case 'undeclared':
+      return 'declare it with a NetworkPolicy, or deny it';
+    case 'broken':
+      return 'check routes, node health and MTU from where it was last seen, and enforcement outside of the declared policies';
+    case 'grandfathered':
+      return 'restart one of both ends if the connection must end';
+    case 'drift':
+      return 'apply the declared policies, or change them';
+  }
+}
+
+function denyingPolicies(sides: readonly SideJson[]): string {
+  const policies = sides
+    .filter(({ verdict }) => verdict === 'denied')
+    .flatMap(({ isolatedBy = [], decidedBy }) => [
+      ...isolatedBy,
+      ...(decidedBy?.policy === undefined ? [] : [decidedBy.policy]),
+    ]);
+  return listText([...new Set(policies)], ' and ');
+}
+
+/** Every denied side needs a rule of its own. If a side cannot be allowed by a rule, nothing is suggested. */
+function ruleToAdd(sides: readonly SideJson[]): string {
+  const needs = sides.filter(({ verdict }) => verdict === 'denied').map((side) => side.needs);
+  if (needs.length === 0 || needs.includes(undefined)) return '';
+  return `, or add ${needs.map((text) => text!.replace(/^needs /, '')).join(' and ')}`;
 }
 
 function deliveryUnknownText(why: DeliveryUnknownReason): string {
   switch (why) {
     case 'responder-outside':
-      return 'no interface of a pod is where it would arrive';
+      return 'the responder is not behind a pod interface';
     case 'not-watched':
       return "no agent watched the responder's interface for the whole time";
     case 'losses':
-      return "the responder's agent lost packets meanwhile";
+      return "the responder's agent lost packets in that time";
     case 'filters-changed':
-      return "it was seen at the responder's interface while who else filters there changed, and may have been dropped behind";
+      return "other TC/TCX programs on the responder's interface changed, and may have dropped the packets that were seen";
     case 'half-visible':
-      return "that direction is never seen at the responder's interface";
+      return "the responder's interface does not show all packets that enter the pod";
     case 'backend-not-known':
-      return 'it is not known which endpoint of the Service got it';
+      return 'it is not known which endpoint of the Service got the connection';
   }
 }
 
@@ -160,7 +196,7 @@ export function nameOf(endpoint: Endpoint): string {
     case 'external':
       return `${endpoint.ip} (${[namesText(endpoint), endpoint.zone].filter((text) => text !== '').join(', ')})`;
     case 'unknown':
-      return `${endpoint.ip} (nobody known)`;
+      return `${endpoint.ip} (unknown)`;
   }
 }
 

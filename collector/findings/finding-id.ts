@@ -1,5 +1,5 @@
-// One finding per kind, initiator workload, responder workload or zone, protocol and port: its id says so, so that
-// judging twice gives one finding, also after a restart.
+// There is one finding for each kind, initiator workload, responder workload or zone, protocol and port. The id is a hash
+// of these: a re-evaluation, also after a restart, updates the same finding.
 import { hash } from 'node:crypto';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { FindingKind } from '../../model/finding.ts';

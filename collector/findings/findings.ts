@@ -1,5 +1,5 @@
-// Findings from assessed connections: each connection counts for at most one of what the network did, and
-// for one where policies differ; it moves when it is judged anew.
+// Findings from evaluated connections. A connection counts in at most one finding about the network, and in at most one
+// drift. After a re-evaluation it may count in another finding.
 
 import type { Connection } from '../../model/connection.ts';
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
@@ -10,23 +10,23 @@ import { evidenceOf, explain, sidesOf } from './explanation.ts';
 import { findingId } from './finding-id.ts';
 import { type Violation, violationOf } from './violation.ts';
 
-/** What became of findings since it was last asked. */
+/** Changes of findings since the previous call. */
 export type FindingChanges = { put: Finding[]; removed: string[] };
 
 export class Findings {
   readonly #findings = new Map<string, Finding>();
-  /** Judged since the finding was put into words; the latest alone speaks for it, so the others need none. */
+  /** Findings without a current explanation. Only the latest connection of a finding is explained, when it is needed. */
   readonly #unexplained = new Map<string, { violation: Violation; evaluated: EvaluatedConnection }>();
   readonly #findingIdByKey = new Map<string, string>();
   readonly #maxFindings: number;
   #changed = new Set<string>();
 
-  /** Keeps the `limit` findings that were last seen; those before are forgotten here, and stay stored. */
+  /** Keeps the `maxFindings` findings that were seen last. Older ones are removed from memory, but not from the store. */
   constructor(maxFindings: number) {
     this.#maxFindings = maxFindings;
   }
 
-  /** What was stored before a restart: findings, and the connections that they count. */
+  /** Restores findings, and the connections that they count, after a restart. */
   restore(findings: readonly Finding[], connections: readonly Connection[]): void {
     for (const finding of findings) this.#findings.set(finding.id, finding);
     for (const connection of connections) {
@@ -36,7 +36,7 @@ export class Findings {
     }
   }
 
-  /** Returns the connection as it is to be kept: with the finding that counts it. */
+  /** Returns the connection with the id of the finding that counts it. */
   update(evaluated: EvaluatedConnection): Connection {
     const { connection } = evaluated;
     this.#countViolation(driftKey(connection.id), driftOf(evaluated), evaluated);
@@ -44,7 +44,7 @@ export class Findings {
     return findingId === undefined ? connection : { ...connection, findingId };
   }
 
-  /** Nothing is held against the connection any more. */
+  /** No finding counts the connection any more. */
   retract(connectionId: string): void {
     this.#uncount(connectionId);
     this.#uncount(driftKey(connectionId));
@@ -80,13 +80,13 @@ export class Findings {
     this.#changed.add(id);
   }
 
-  /** The connection is over: it will not be judged again. */
+  /** The connection is retired: it will not be evaluated again. */
   forgetConnection(connectionId: string): void {
     this.#findingIdByKey.delete(connectionId);
     this.#findingIdByKey.delete(driftKey(connectionId));
   }
 
-  /** Findings of no connection (`inert`): these are all there are now. */
+  /** Replaces all findings of a kind that has no connections (`inert`). */
   replaceKind(kind: Finding['kind'], findings: readonly Finding[]): void {
     const current = new Map(findings.map((finding) => [finding.id, finding]));
     for (const [id, finding] of this.#findings) {
@@ -129,14 +129,14 @@ export class Findings {
 
   #put(finding: Finding, counted: 'first' | 'again'): void {
     const previous = this.#findings.get(finding.id);
-    // Order of last sight, so that the one that is forgotten first stands first.
+    // The map is in the order of last sight: the first entry is evicted first.
     this.#findings.delete(finding.id);
     this.#findings.set(finding.id, previous === undefined ? finding : mergeFindings(previous, finding, counted));
     this.#changed.add(finding.id);
     if (this.#findings.size > this.#maxFindings) this.#forgetOldest();
   }
 
-  /** Forgotten here and kept in the store: it is no change. */
+  /** Removed from memory only: the store keeps the finding, so this is not a change. */
   #forgetOldest(): void {
     const oldest = this.#findings.keys().next().value!;
     if (this.#changed.has(oldest)) return;
@@ -148,7 +148,7 @@ function driftKey(connectionId: string): string {
   return `drift ${connectionId}`;
 }
 
-/** The latest connection speaks for the finding; the gravest severity stays. */
+/** The finding describes its latest connection, with the highest severity of all. */
 function mergeFindings(previous: Finding, latest: Finding, counted: 'first' | 'again'): Finding {
   const graver = severities.indexOf(previous.severity) > severities.indexOf(latest.severity);
   return {

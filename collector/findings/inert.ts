@@ -1,12 +1,13 @@
-// Policies that mean to cover a pod and cannot: pods on the host network are selected by none (rule 13), and a selector
-// that fits no pod covers nothing. Said before anyone relies on it.
+// Policies that have no effect: NetworkPolicies never select pods on the host network (rule 13), and some selectors match
+// no pod. Found without traffic, before anyone relies on such a policy.
 import type { Finding } from '../../model/finding.ts';
 import type { LabelSelector, Labels, Pod, Policy, Workload } from '../../model/kubernetes.ts';
 import { policyText } from '../../policy/explain.ts';
 import { selects } from '../../policy/selectors.ts';
+import { explanationText } from './explanation-text.ts';
 import { findingId } from './finding-id.ts';
 
-/** Everything that a policy may select: pods as they are, and workloads that are given by their pod template. */
+/** Everything that a policy may select: pods, and workloads that are known by their pod template. */
 export type InertCheckInput = {
   policies: Iterable<Policy>;
   labelsOf(namespace: string): Labels;
@@ -34,7 +35,7 @@ export function inertFindings(input: InertCheckInput, nowUs: number): Finding[] 
   return findings;
 }
 
-/** `explicit`: those that the policy means each by itself; one of the whole cluster covers host-network pods by the way. */
+/** `explicit`: pods that the policy selects by label. A policy for whole namespaces includes host-network pods unintentionally. */
 type Selection = { selected: readonly (Pod | Workload)[]; explicit: readonly (Pod | Workload)[] };
 
 function selectionFinder({
@@ -59,7 +60,7 @@ function selectionFinder({
 
 const everything: LabelSelector = [];
 
-/** An empty selector means every pod there is or will be: an empty namespace makes no such policy wrong. */
+/** An empty selector selects present and future pods, so such a policy is right in an empty namespace too. */
 function hasSelector(policy: Policy & { broken?: undefined }): boolean {
   if (policy.kind === 'NetworkPolicy') return policy.podSelector.length > 0;
   const { namespaceSelector, podSelector } = policy.subject;
@@ -69,9 +70,11 @@ function hasSelector(policy: Policy & { broken?: undefined }): boolean {
 function hostNetworkFinding(one: Pod | Workload, policies: readonly string[], nowUs: number): Finding {
   const { namespace, workload } = one;
   const where = one.kind === 'Pod' && one.node !== '' ? { node: one.node } : {};
-  const explanation =
-    `${namespace}/${workload.name} runs on the host network, so ${policies.join(' and ')} cannot cover it: ` +
-    "its traffic is the node's own.";
+  const explanation = explanationText({
+    claim: `${namespace}/${workload.name} runs on the host network, so ${policies.join(' and ')} cannot cover it.`,
+    evidence: ["note: the pod's traffic is the node's own"],
+    toDo: 'protect the node, or take the pod off the host network',
+  });
   return inertFinding(
     { namespace, workload: workload.name, workloadKind: workload.kind, ...where },
     policies,
@@ -82,7 +85,11 @@ function hostNetworkFinding(one: Pod | Workload, policies: readonly string[], no
 
 function selectsNothingFinding(policy: Policy, nowUs: number): Finding {
   const { kind, namespace, name } = policy;
-  const explanation = `${policyText(policy)} selects no pod: it changes nothing.`;
+  const explanation = explanationText({
+    claim: `${policyText(policy)} selects no pod, so it has no effect.`,
+    evidence: [],
+    toDo: 'fix the selector, or delete the policy',
+  });
   const subject = { ...(namespace !== '' && { namespace }), workload: name, workloadKind: kind };
   return inertFinding(subject, [policyText(policy)], explanation, nowUs);
 }

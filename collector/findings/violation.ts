@@ -1,16 +1,16 @@
-// The design's table: what was declared against what happened (docs/findings.md). Pure; one connection at a time.
+// The kind and severity of a finding, from verdict and outcome of one connection (docs/findings.md).
 
 import type { Connection } from '../../model/connection.ts';
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { FindingKind, Severity } from '../../model/finding.ts';
 import { SCTP, TCP } from '../../model/protocol.ts';
 
-/** `unknown`: refused or unanswered, and nobody saw whether it arrived. */
+/** `unknown`: refused or unanswered, and no agent saw whether the packets arrived. */
 export type EffectiveDelivery = 'delivered' | 'not-delivered' | 'unknown';
 
 export type Violation = { kind: Exclude<FindingKind, 'inert'>; severity: Severity; delivery: EffectiveDelivery };
 
-/** What is held against the connection; undefined where verdict and outcome fit together, or the verdict is unknown. */
+/** Undefined if verdict and outcome fit together, or if the verdict is unknown. */
 export function violationOf(evaluated: EvaluatedConnection): Violation | undefined {
   const { connection, timing } = evaluated;
   const delivery = effectiveDelivery(connection);
@@ -38,15 +38,15 @@ function deniedViolation(
 ): Violation | undefined {
   if (delivery !== 'delivered') return { kind: 'blocked', severity: 'medium', delivery };
   if (timing.timing === 'grace') return undefined;
-  // Who began it is inferred: it may have been the other side, which a policy may allow.
+  // An inferred initiator may be wrong, and a policy may allow the opposite direction.
   return { kind: 'bypass', severity: connection.initiatorInferred ? 'high' : 'critical', delivery };
 }
 
 function undeclaredViolation(connection: Connection, delivery: EffectiveDelivery): Violation | undefined {
   const { placement, outcome, responder, protocol } = connection;
   if (placement !== 'cross-node' && placement !== 'egress') return undefined;
-  // Nothing declared could have refused it, so a refusal was the responder's own; and what needs no answer and left
-  // the cluster is carried as far as anyone can see.
+  // No policy could have refused it, so the responder did. Without a handshake, an unanswered connection that left the
+  // cluster counts as delivered.
   const delivered =
     delivery === 'delivered' ||
     (delivery === 'unknown' && (outcome === 'refused' || (placement === 'egress' && !hasHandshake(protocol))));
@@ -55,7 +55,7 @@ function undeclaredViolation(connection: Connection, delivery: EffectiveDelivery
   return { kind: 'undeclared', severity: toInternet ? 'high' : 'medium', delivery: 'delivered' };
 }
 
-/** Without a witness at the destination only TCP is called broken, by a SYN sent again and never answered. */
+/** If delivery is unknown, only TCP is broken, after a retransmitted SYN without an answer. */
 function isBroken(connection: Connection, delivery: EffectiveDelivery): boolean {
   if (delivery === 'not-delivered') return true;
   const { protocol, outcome, synRetries } = connection;

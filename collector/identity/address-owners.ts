@@ -1,11 +1,11 @@
-// Which pod owned an address at what time. Pods die and their addresses are used again within seconds, so each address
-// has a short history of spans.
+// The pod that owned an address at a given time. An address is reused within seconds after its pod ends, so each address
+// has a short history of owners.
 import type { Address } from '../../model/address.ts';
 import type { Pod } from '../../model/kubernetes.ts';
 
 type OwnerSpan = { uid: string; fromUs: number; toUs: number };
 
-/** Spans kept for one address; older ones cannot be told any more. */
+/** Spans kept for each address; older ones are dropped. */
 const maxSpansPerAddress = 8;
 const stillOwned = Number.POSITIVE_INFINITY;
 
@@ -19,7 +19,7 @@ export class AddressOwners {
   readonly #spans = new Map<Address, OwnerSpan[]>();
   readonly #addressesOfPod = new Map<string, readonly Address[]>();
 
-  /** `initial`: the pod was there when watching began, so that its span reaches back to its start. */
+  /** `initial`: the pod existed when watching began, so its span begins at the pod's start. */
   put(pod: Pod, atUs: number, when: 'initial' | 'change'): void {
     for (const address of this.#addressesOfPod.get(pod.uid) ?? []) {
       if (!pod.addresses.includes(address)) this.#release(address, pod.uid, spanEndUs(pod, atUs));
@@ -33,7 +33,7 @@ export class AddressOwners {
     this.#addressesOfPod.delete(pod.uid);
   }
 
-  /** Two pods that both claim the address at that time are ambiguous, never guessed. */
+  /** Ambiguous if two pods claim the address at that time. */
   at(address: Address, timeUs: number): Owner {
     const spans = this.#spans.get(address);
     if (spans === undefined) return { owner: 'never' };
@@ -60,7 +60,7 @@ export class AddressOwners {
   }
 }
 
-/** The API tells an address some time after the pod has it: the pod's start, where known, is nearer to the truth. */
+/** The API reports an address some time after the pod got it; the pod's start, if known, is closer to that time. */
 function spanStartUs(pod: Pod, atUs: number, when: 'initial' | 'change'): number {
   if (when === 'initial') return pod.startedUs;
   return pod.startedUs > 0 && pod.startedUs < atUs ? pod.startedUs : atUs;

@@ -1,4 +1,4 @@
-// The cluster's objects as they were: pods, namespaces and policies by version, services, endpoints and nodes as they are.
+// The cluster's objects: all recent versions of pods, namespaces and policies; Services, endpoints and nodes as they are now.
 import { isDeepStrictEqual } from 'node:util';
 import type { Address } from '../../model/address.ts';
 import type {
@@ -18,12 +18,12 @@ import { AddressOwners, type Owner } from './address-owners.ts';
 import { PolicyHistory } from './policy-history.ts';
 import { Timeline } from './timeline.ts';
 
-/** Versions kept of each pod and namespace. */
+/** Versions kept for each pod and namespace. */
 const maxVersions = 8;
-/** Pods and namespaces that are gone are remembered: connections are judged after their end. */
+/** Deleted pods and namespaces that are kept, because a connection may be evaluated after its pod ended. */
 const maxGone = 20_000;
 
-/** `podUid` is empty where the slice tells no pod that is there. */
+/** `podUid` is empty if the slice names no existing pod. */
 export type Backend = { address: Address; port: number; podUid: string };
 
 export class ClusterHistory {
@@ -52,7 +52,7 @@ export class ClusterHistory {
       this.#synced = true;
     }
     if (event.type !== 'put' && event.type !== 'gone') return;
-    // What is there when watching begins has been there before, as far as anyone can tell.
+    // Objects that exist when watching begins may be older: they count from the beginning of time.
     const atUs = this.#synced ? event.atUs : 0;
     if (event.type === 'put') this.#put(event.object, atUs);
     else this.#remove(event.object, atUs);
@@ -64,23 +64,23 @@ export class ClusterHistory {
     return this.#synced;
   }
 
-  /** When a pod, namespace or policy last changed: verdicts may differ before and after. */
+  /** When an object last changed: verdicts may differ before and after. */
   get changedAtUs(): number {
     return this.#changedAtUs;
   }
 
-  /** Grows with every change, so that what was worked out from the objects can be kept until it does. */
+  /** Increases with every change, so that callers can cache results until it does. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** The pod as it was then; for a time before it was first seen, as it was first seen. */
+  /** The pod at that time. For a time before the first version, the first version. */
   pod(uid: string, timeUs: number): Pod | undefined {
     const timeline = this.#pods.get(uid);
     return timeline?.at(timeUs) ?? timeline?.earliest;
   }
 
-  /** Whether the pod was there at that time, as far as the API told. */
+  /** Whether the API had reported the pod by that time. */
   podKnownAt(uid: string, timeUs: number): boolean {
     return this.#pods.get(uid)?.at(timeUs) !== undefined;
   }
@@ -89,19 +89,19 @@ export class ClusterHistory {
     return this.#owners.at(address, timeUs);
   }
 
-  /** Of one that was not told, all that is known: its name (rule 16). */
+  /** For a namespace that the API did not report: the label with its name only (rule 16). */
   namespaceLabels(name: string, timeUs: number): Labels {
     return this.namespace(name, timeUs)?.labels ?? this.#defaultLabelsOf(name);
   }
 
-  /** As `pod`; undefined where it was not told, or was gone by then. */
+  /** Like `pod`; undefined if the API did not report the namespace, or if it was deleted by then. */
   namespace(name: string, timeUs: number): Namespace | undefined {
     const timeline = this.#namespaces.get(name);
     const then = timeline?.at(timeUs) ?? timeline?.earliest;
     return then === 'gone' ? undefined : then;
   }
 
-  /** One object for each name, as a told one has. */
+  /** Always the same object for a name, because the cache of verdicts compares by identity. */
   #defaultLabelsOf(name: string): Labels {
     const known = this.#defaultNamespaceLabels.get(name);
     if (known !== undefined) return known;
@@ -127,7 +127,7 @@ export class ClusterHistory {
     return this.#serviceOfAddress.get(address);
   }
 
-  /** The ready endpoints behind a Service's port; empty where it has none, or no such port. */
+  /** The ready endpoints of a Service port; empty without endpoints or without such a port. */
   backendsOf(service: Service, protocol: number, port: number): Backend[] {
     const servicePort = service.ports.find((one) => one.protocol === protocol && one.port === port);
     if (servicePort === undefined) return [];
@@ -143,13 +143,13 @@ export class ClusterHistory {
     return backends;
   }
 
-  /** Whether all its endpoints could be read. */
+  /** False if some endpoints could not be read. */
   backendsKnown({ namespace, name }: Service): boolean {
     const slices = this.#slices.get(`${namespace}/${name}`);
     return slices === undefined || [...slices.values()].every(({ broken }) => !broken);
   }
 
-  /** Host-network pods of a node, as they are now. */
+  /** The current host-network pods of a node. */
   hostNetworkPods(node: string): Pod[] {
     return this.livePods().filter((pod) => pod.hostNetwork && pod.node === node);
   }
@@ -163,7 +163,7 @@ export class ClusterHistory {
     return live;
   }
 
-  /** Given by their pod template, where manifests have them; an API server is not asked for them. */
+  /** Objects with a pod template, from manifests only: they are not listed from an API server. */
   get workloads(): Iterable<Workload> {
     return this.#workloads.values();
   }
@@ -172,7 +172,7 @@ export class ClusterHistory {
     return this.#policies;
   }
 
-  /** Whether some node's pod range holds the address. */
+  /** Whether the address is in the pod range of a node. */
   isInPodRange(address: Address): boolean {
     return this.#podRanges.contains(address);
   }
@@ -250,7 +250,7 @@ export class ClusterHistory {
     const name = objectKey(received);
     const previousUid = this.#uidOfName.get(name);
     const known = previousUid === received.uid ? this.#pods.get(received.uid)?.latest : undefined;
-    // Most of what is told of a pod is its status, and nothing of that is kept.
+    // Most updates of a pod change only fields that are not kept.
     if (known !== undefined && isDeepStrictEqual(known, received)) return;
     const pod =
       known !== undefined && isDeepStrictEqual(known.labels, received.labels)

@@ -1,4 +1,4 @@
-// Policies that are declared elsewhere than in the cluster, as in a folder of Git: which of both are judged by.
+// The declared policies (Git, `policy.declared`): they replace the cluster's policies, or are compared with them.
 import type { ClusterSource } from '../../cluster/source.ts';
 import { type ClusterEvent, isPolicy } from '../../model/kubernetes.ts';
 import type { ClusterHistory } from './cluster-history.ts';
@@ -7,13 +7,13 @@ import { PolicyHistory } from './policy-history.ts';
 export type JudgeBy = 'both' | 'declared';
 
 export class DeclaredPolicies {
-  /** Those that are judged by beside the cluster's own. */
+  /** With `judgeBy: both`: the declared policies, to compare with the cluster's. */
   readonly comparedPolicies: PolicyHistory | undefined;
   readonly #replacesCluster: boolean;
   readonly #source: ClusterSource | undefined;
   readonly #cluster: ClusterHistory;
 
-  /** `source` is undefined where nothing is declared elsewhere. */
+  /** `source` is undefined without `policy.declared`. */
   constructor(source: ClusterSource | undefined, judgeBy: JudgeBy, cluster: ClusterHistory) {
     this.#source = source;
     this.#replacesCluster = source !== undefined && judgeBy === 'declared';
@@ -21,7 +21,7 @@ export class DeclaredPolicies {
     this.#cluster = cluster;
   }
 
-  /** Settles when the source has told all that it has; changes follow. Nothing but its policies counts. */
+  /** Settles when the source has emitted all its objects; changes follow. Only policies are used. */
   async start(onProblem: (event: ClusterEvent) => void): Promise<void> {
     await this.#source?.start((event) => {
       if (event.type === 'problem') onProblem(event);
@@ -34,7 +34,7 @@ export class DeclaredPolicies {
     await this.#source?.stop();
   }
 
-  /** The cluster's objects, less its policies where the declared ones stand in their place. */
+  /** Passes the cluster's objects on, without its policies if the declared ones replace them. */
   receiveFromCluster(event: ClusterEvent): void {
     if (this.#replacesCluster && (event.type === 'put' || event.type === 'gone') && isPolicy(event.object)) return;
     this.#cluster.receive(event);

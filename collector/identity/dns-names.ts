@@ -1,20 +1,20 @@
-// What an address was called at a time, as pods were told by DNS. Nobody vouches for it: names are shown, and judged by
-// only where a policy says so itself (domainNames, rule 24).
+// DNS names of an address at a given time, from the answers that pods got. They are not verified: they are shown, and
+// verdicts depend on them only for `domainNames` (rule 24).
 import type { Address } from '../../model/address.ts';
 import type { DnsAnswer } from '../../model/dns-answer.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 
-/** From the first answer to the end of what the latest allows. */
+/** From the first answer to the end of the latest answer's time to live. */
 type NameSpan = { name: string; fromUs: number; lastAnswerUs: number; untilUs: number };
 
 /**
- * Programs go on with an address after its time to live: pools open connections again to what they resolved once, runtimes
- * cache longer than they should, and an agent does not tell every renewal.
+ * How long a name is valid after its time to live. Programs keep using an address: connection pools do not resolve again,
+ * runtimes cache too long, and an agent does not report every renewal.
  */
 const lingerUs = 600_000_000;
-/** An answer and the connection that follows it may be seen by two nodes' clocks. */
+/** The times of an answer and of the connection that follows may come from the clocks of two nodes. */
 const answerToleranceUs = 1_000_000;
-/** Names kept for one address, and shown of them: content networks serve thousands from one. */
+/** Names kept for one address, because a CDN serves thousands of names from one. */
 const maxNamesPerAddress = 16;
 const maxNamesShown = 5;
 
@@ -23,19 +23,19 @@ export class DnsNames {
   readonly #maxAddresses: number;
 
   /**
-   * Remembers the names of `limit` addresses, those that were told last. They are not forgotten by age: a connection is
-   * judged again as long as it lives, by the time at which it began.
+   * Keeps the names of the `maxAddresses` addresses that were resolved last. Names do not expire by age: a connection is
+   * re-evaluated as long as it lives, with the names that were valid when it began.
    */
   constructor(maxAddresses: number) {
     this.#maxAddresses = maxAddresses;
   }
 
-  /** Adding the offset puts the answers' times on the collector's clock. */
+  /** The offset converts the times of the answers to the collector's clock. */
   learn(answers: readonly DnsAnswer[], clockOffsetUs: number): void {
     for (const answer of answers) this.#learn(answer, answer.atUs + clockOffsetUs);
   }
 
-  /** What an endpoint was called before a restart, for connections that began then. */
+  /** Restores the names of an endpoint after a restart, for connections that began before it. */
   restore({ ip, names = [] }: Endpoint, atUs: number): void {
     if (ip === undefined) return;
     for (const name of names.toReversed()) this.#learn({ name, address: ip, atUs, ttlSeconds: 0 }, atUs);
@@ -54,7 +54,7 @@ export class DnsNames {
     return then.reverse().map(({ name }) => name);
   }
 
-  /** Spans stand in the order in which they were told last. */
+  /** Spans are in the order of their last answers. */
   #learn({ name, address, ttlSeconds }: DnsAnswer, atUs: number): void {
     const spans = this.#spans.get(address) ?? [];
     const before = spans.find((span) => span.name === name);

@@ -1,4 +1,4 @@
-// Who an address was at that time: the endpoint that users are shown, and the party that policies judge.
+// The owner of an address at a given time: the endpoint for users, and the party for the policies.
 import { type Address, type Prefix, prefixContainsAddress } from '../../model/address.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { Node, Pod, Service } from '../../model/kubernetes.ts';
@@ -16,10 +16,10 @@ export type Identity = { endpoint: Endpoint } & (
   | { kind: 'nobody'; why: UnknownReason }
 );
 
-/** One end of a connection: `podUid` is the pod behind the observing interface, where one saw this end. */
+/** One end of a connection. `podUid` is the pod behind the interface that saw this end, else empty. */
 export type ConnectionEnd = { address: Address; port: number; protocol: number; podUid: string };
 
-/** What agents say of their nodes' addresses: of bridges and tunnels, which Node objects do not tell. */
+/** Addresses of nodes from the agents, such as those of bridges and tunnels, which Node objects do not list. */
 export type NodeAddresses = { nodeOf(address: Address): string | undefined };
 
 export class Identities {
@@ -30,7 +30,7 @@ export class Identities {
   readonly #names: DnsNames;
   readonly #parties = new Parties();
 
-  /** `clusterRanges`: pod and service ranges that node objects do not tell. */
+  /** `clusterRanges`: pod and service ranges that Node objects do not list. */
   constructor(
     cluster: ClusterHistory,
     findZone: FindZone,
@@ -92,7 +92,7 @@ export class Identities {
     return { endpoint, kind: 'pod', party, uid: pod.uid, knownFromStart: this.#cluster.podKnownAt(pod.uid, timeUs) };
   }
 
-  /** A host-network pod is told from its node by the port it declares; to policies both are the node's address. */
+  /** A host-network pod is recognised by the port that it declares. For policies, pod and node are the node's address. */
   #node(node: Node, end: ConnectionEnd): Identity {
     const party = this.#parties.node(node, end.address);
     const pod = hasPorts(end.protocol)

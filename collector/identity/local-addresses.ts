@@ -1,4 +1,4 @@
-// Addresses that mean something on one link only, or many receivers: they have a zone of their own.
+// Link-local and multicast addresses, which have zones of their own.
 import { type Address, type Prefix, parseAddress, parsePrefix, prefixContainsAddress } from '../../model/address.ts';
 
 const localZones: readonly { zone: string; prefixes: readonly Prefix[] }[] = Object.entries({
@@ -15,7 +15,7 @@ const localZones: readonly { zone: string; prefixes: readonly Prefix[] }[] = Obj
   ],
 }).map(([zone, texts]) => ({ zone, prefixes: texts.map((text) => parsePrefix(text)!) }));
 
-/** Cloud metadata stands on link-local and unique-local addresses, and who reaches it is worth knowing. */
+/** Cloud metadata services have link-local and unique-local addresses, but access to them can be a finding. */
 const cloudMetadata: ReadonlySet<Address> = new Set(
   [
     '169.254.169.254', // AWS, Azure, Google, OpenStack
@@ -31,7 +31,7 @@ export function isCloudMetadata(address: Address): boolean {
   return cloudMetadata.has(address);
 }
 
-/** `multicast` or `link-local`; undefined for every other address, and for those of cloud metadata. */
+/** `multicast` or `link-local`; undefined for every other address, and for cloud metadata. */
 export function localZoneOf(address: Address): string | undefined {
   if (isCloudMetadata(address)) return undefined;
   return localZones.find(({ prefixes }) => prefixes.some((prefix) => prefixContainsAddress(prefix, address)))?.zone;

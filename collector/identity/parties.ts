@@ -1,5 +1,5 @@
-// The parties that policies judge, one object for each as long as nothing of it changes, so that a verdict can be found
-// by them. Bounded: addresses outside of the cluster come and go.
+// The ends of connections for the policies. An end that does not change is always the same object, so it can be a key of
+// the cache of verdicts. Bounded, because there may be many external addresses.
 import type { Address } from '../../model/address.ts';
 import type { Labels, Node, Pod } from '../../model/kubernetes.ts';
 import type { Party } from '../../model/verdict.ts';
@@ -13,7 +13,7 @@ export class Parties {
   readonly #nodes = new WeakMap<Node, Map<Address, Party>>();
   #externals = new Map<Address, ExternalParty>();
 
-  /** `ip` is the address that it was seen with; `labelsKnown`: the namespace has no others. */
+  /** `ip` is the address that was seen. `labelsKnown`: the namespace has no other labels. */
   pod(pod: Pod, ip: Address, namespaceLabels: Labels, labelsKnown: boolean): Party {
     const byLabels = getOrCreate(this.#pods, pod, () => new WeakMap<Labels, Map<Address, Party>>());
     const byAddress = getOrCreate(byLabels, namespaceLabels, () => new Map<Address, Party>());
@@ -22,12 +22,12 @@ export class Parties {
     const { namespace, name, labels, node, ports } = pod;
     const whole: Party = { kind: 'pod', namespace, name, labels, namespaceLabels, addresses: [ip], node, ports };
     const party = labelsKnown ? whole : { ...whole, namespaceLabelsKnown: false as const };
-    // A pod has an address or two; one that was seen with any other is not kept.
+    // A pod has one or two addresses; more are not cached.
     if (byAddress.size < maxAddressesPerPod) byAddress.set(ip, party);
     return party;
   }
 
-  /** Its labels count only where the node's status has the address (rule 24): bridges and tunnels have others. */
+  /** Labels only if the node's status has the address (rule 24): bridges and tunnels have other addresses. */
   node(node: Node, address: Address): Party {
     const byAddress = getOrCreate(this.#nodes, node, () => new Map<Address, Party>());
     const known = byAddress.get(address);

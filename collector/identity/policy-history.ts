@@ -1,4 +1,4 @@
-// The policies as they were: one set for each time in which none of them changed.
+// The policies over time: one set for each period without a change.
 import { objectKey, type Policy } from '../../model/kubernetes.ts';
 import { compilePolicies, emptyPolicySet, type PolicySet, withoutPolicy, withPolicy } from '../../policy/policy-set.ts';
 import { Timeline } from './timeline.ts';
@@ -21,12 +21,12 @@ export class PolicyHistory {
     if (latest !== undefined) this.#sets.put(withoutPolicy(latest, policy), atUs);
   }
 
-  /** What was told until now is one set, in force since ever; none is what was in force where none was told. */
+  /** All policies received until now become the first set, in force since the beginning of time. */
   synced(): void {
     if (this.#sets.latest === undefined) this.#sets.put(compilePolicies([...this.#policies.values()]), 0);
   }
 
-  /** The same set as long as no policy changed. */
+  /** The same object as long as no policy changes. */
   at(timeUs: number): PolicySet {
     return this.#sets.at(timeUs) ?? this.#sets.earliest ?? emptyPolicySet;
   }

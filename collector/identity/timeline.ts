@@ -1,4 +1,4 @@
-// Versions of one thing over time: what was in force when. Bounded: the oldest versions go first.
+// Versions of one object over time. Bounded: the oldest versions are dropped first.
 
 type Version<Value> = { fromUs: number; value: Value };
 
@@ -10,14 +10,14 @@ export class Timeline<Value> {
     this.#maxVersions = maxVersions;
   }
 
-  /** `value` holds from `fromUs` on. A time before the latest version's counts as that version's. */
+  /** `value` is valid from `fromUs` on, but not before the version that was put last. */
   put(value: Value, fromUs: number): void {
     const latest = this.#versions.at(-1);
     this.#versions.push({ fromUs: latest === undefined ? fromUs : Math.max(fromUs, latest.fromUs), value });
     if (this.#versions.length > this.#maxVersions) this.#versions.shift();
   }
 
-  /** What held at that time; undefined for a time before the first version. */
+  /** The version at that time; undefined before the first version. */
   at(timeUs: number): Value | undefined {
     for (let i = this.#versions.length - 1; i >= 0; i--) {
       const version = this.#versions[i]!;

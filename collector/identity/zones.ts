@@ -1,5 +1,5 @@
-// Zones: named sets of CIDRs from the config, then what is local to a link; `internet` is the rest. The longest prefix
-// of the config that holds an address wins.
+// The zone of an external address: the longest matching prefix of the config, else a zone for link-local or multicast
+// addresses, else `internet`.
 import { type Address, type Prefix, prefixContainsAddress } from '../../model/address.ts';
 import { localZoneOf } from './local-addresses.ts';
 

@@ -1,10 +1,10 @@
-// What the collector knows of each agent: which interfaces it watches since when, how far its records reach, what it
-// lost, and how its clock stands to ours.
+// The state of each agent: the interfaces that it watches and since when, how far its records reach, its losses, and its
+// clock offset.
 import { type Address, parseAddress } from '../../model/address.ts';
 import type { AgentState, FlowBatch, WireInterface } from '../../proto/wire.ts';
 import { ClockOffset } from './clock-offset.ts';
 
-/** Without a message for this long an agent counts as away. */
+/** An agent without a message for this long is `away`. */
 export const awayAfterUs = 5_000_000;
 
 const maxNodeAddresses = 1_000;
@@ -16,11 +16,11 @@ export type WatchedInterface = {
   addresses: readonly Address[];
   /** On the collector's clock. */
   watchedSinceUs: number;
-  /** On the collector's clock: since then it was watched without a gap. */
+  /** On the collector's clock: watched without a gap since then. */
   gapFreeSinceUs: number;
   seesFromPod: boolean;
   seesToPod: boolean;
-  /** On the collector's clock; 0 while it is there. */
+  /** On the collector's clock; 0 while the interface exists. */
   goneUs: number;
 };
 
@@ -29,10 +29,10 @@ export type AgentView = {
   instance: string;
   connected: boolean;
   lastHeardUs: number;
-  /** Collector clock: every packet the agent saw before is in batches that were taken in. */
+  /** On the collector's clock: all packets that the agent saw before are in batches that were received. */
   coveredUntilUs: number;
   clockOffsetUs: number;
-  /** Collector clock; 0 where nothing was ever lost. */
+  /** On the collector's clock; 0 without losses. */
   lastLossUs: number;
   state: AgentState;
   recordsReceived: number;
@@ -57,7 +57,7 @@ export class Agents {
   readonly #byAddress = new Map<Address, WatchedInterface>();
   readonly #nodesOf = new Map<Address, Set<string>>();
 
-  /** Called once for each message before it is stored; returns the clock offset to use for its records. */
+  /** Call once for each message before it is stored. Returns the clock offset for its records. */
   receiveMessage(batch: FlowBatch, nowUs: number): number {
     const agent = this.#agent(batch.node, batch.instance);
     agent.lastHeardUs = nowUs;
@@ -67,7 +67,7 @@ export class Agents {
     return agent.clockOffsetUs;
   }
 
-  /** Called when the message's records are stored and joined: only now may silence speak. */
+  /** Call when the records of the message are stored and joined: before that, a missing record proves nothing. */
   advanceCoverage(batch: FlowBatch): void {
     const agent = this.#byNode.get(batch.node);
     if (agent === undefined || agent.instance !== batch.instance || batch.coveredUntilUs === 0) return;
@@ -86,7 +86,7 @@ export class Agents {
     if (agent !== undefined && agent.instance === instance) agent.connected = false;
   }
 
-  /** Undefined where no agent of the node reports now. */
+  /** Undefined if no agent of the node reports now. */
   reportingAgent(node: string, nowUs: number): AgentView | undefined {
     const agent = this.#byNode.get(node);
     return agent !== undefined && nowUs - agent.lastHeardUs < awayAfterUs ? agent : undefined;
@@ -100,12 +100,12 @@ export class Agents {
     return this.#byNode.get(node)?.interfaces.get(interfaceIndex);
   }
 
-  /** The interface in front of a pod, by uid where the agent knows the pod, else by address. */
+  /** The interface of a pod, by uid if the agent knows the pod, else by address. */
   interfaceOf(podUid: string, address: Address): WatchedInterface | undefined {
     return this.#byPod.get(podUid) ?? this.#byAddress.get(address);
   }
 
-  /** The node that says an address is its own; none where several say so, as of a bridge that is alike on all of them. */
+  /** The node that reports the address as its own. Undefined if several nodes do, such as for a bridge that all nodes have. */
   nodeOf(address: Address): string | undefined {
     const nodes = this.#nodesOf.get(address);
     return nodes?.size === 1 ? nodes.values().next().value : undefined;

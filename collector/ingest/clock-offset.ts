@@ -1,5 +1,5 @@
-// The difference between the collector's clock and an agent's: the smallest of many differences between receiving and
-// sending, since every delay on the way only makes it larger. Two windows let it follow a clock that drifts.
+// The collector's clock minus an agent's: the smallest difference between the times of receiving and sending, because
+// network delay only makes it larger. Two time windows follow a clock that drifts.
 
 const windowUs = 60_000_000;
 
@@ -8,7 +8,7 @@ export class ClockOffset {
   #smallest = Number.POSITIVE_INFINITY;
   #smallestBefore = Number.POSITIVE_INFINITY;
 
-  /** `differenceUs` is the time of receiving here minus the time of sending there. Returns the offset known by now. */
+  /** `differenceUs`: time received (collector) minus time sent (agent). Returns the current offset. */
   observe(differenceUs: number, nowUs: number): number {
     if (nowUs - this.#windowStartUs > windowUs) {
       this.#smallestBefore = this.#smallest;

@@ -1,9 +1,9 @@
-// What a user can get wrong about listening. Each code is listed in docs/errors.md.
+// Errors of listening. Each code is listed in docs/errors.md.
 import { errorText, type Problem } from '../../model/problem.ts';
 
 export const listenProblemCodes = ['cannot-listen'] as const;
 
-/** `cause` as the system or gRPC words it. */
+/** `cause` is the message of the system or of gRPC. */
 export function listenProblem(setting: string, listen: string, cause: string): Problem {
   const portInUse = /EADDRINUSE|address already in use/i.test(cause);
   const addressNotLocal = /EADDRNOTAVAIL/i.test(cause);
@@ -13,7 +13,7 @@ export function listenProblem(setting: string, listen: string, cause: string): P
     fault: portInUse
       ? 'the port is taken by another program'
       : addressNotLocal
-        ? 'this machine has no such address'
+        ? 'this machine does not have the address'
         : errorText(cause),
     fix: portInUse ? 'end that program or set another port' : 'set an address of this machine and a free port',
   };

@@ -1,5 +1,5 @@
-// Takes in the agents' streams: who may speak, what was stored before, and the order of one agent's batches. A batch is
-// acknowledged once it is on disk, and joined after that.
+// Receives the streams of the agents: checks the node name, skips batches stored before, and keeps the order of each
+// agent's batches. A batch is acknowledged and joined after it is on disk.
 import {
   type handleBidiStreamingCall,
   Server,
@@ -27,7 +27,7 @@ export type IngestedBatch = {
   dnsAnswers: readonly DnsAnswer[];
 };
 
-/** Where batches go: `keep` resolves once on disk, false where it was stored before; `join` comes after it. */
+/** `store` resolves when the batch is on disk; false if it was stored before. `process` is called after that. */
 export type BatchSink = {
   store(batch: IngestedBatch): Promise<boolean>;
   process(batch: IngestedBatch): void;
@@ -44,7 +44,7 @@ export type IngestOptions = {
 
 export type IngestServer = { port: number; streamsRefused: () => number; stop(): Promise<void> };
 
-/** Listens once it resolves; rejects with a ProblemError where the port is taken or a certificate is no good. */
+/** Resolves when it listens; rejects with a ProblemError if the port is in use or a certificate is invalid. */
 export async function serveIngest(
   options: IngestOptions,
   agents: Agents,
@@ -111,7 +111,7 @@ class AgentStream {
   readonly #sink: BatchSink;
   readonly #log: Logger;
   #instance = '';
-  /** Batches are kept at the same time and joined one after the other, in the order in which they came. */
+  /** Batches are stored concurrently and joined one by one, in the order in which they arrived. */
   #order: Promise<void> = Promise.resolve();
 
   constructor(
@@ -138,10 +138,10 @@ class AgentStream {
       };
       let state: 'new' | 'heard' | 'refused' = 'new';
       this.#call.on('data', (batch: FlowBatch) => {
-        if (state === 'refused') return; // what was on its way already
+        if (state === 'refused') return; // sent before the agent received the refusal
         if (batch.node !== this.#node) {
           state = 'refused';
-          this.#log.warn({ claimed: batch.node }, 'stream refused: it claims another node than the certificate names');
+          this.#log.warn({ claimed: batch.node }, 'stream refused: node name differs from the certificate');
           end('refused');
           this.#call.emit('error', {
             code: status.PERMISSION_DENIED,
@@ -149,7 +149,7 @@ class AgentStream {
           });
           return;
         }
-        // The first word back says that the stream is taken in: an agent that is refused must not think that it was.
+        // The first message confirms the stream, so that a refused agent does not believe that it is connected.
         if (state === 'new') this.#call.write({ sequence: 0, refused: '' });
         state = 'heard';
         this.#receive(batch);
@@ -202,7 +202,7 @@ class AgentStream {
       this.#agents.advanceCoverage(batch);
       this.#call.write({ sequence: batch.sequence, refused: '' });
     } catch (error) {
-      // Not stored, so not acknowledged: the agent keeps it and sends it again on its next stream.
+      // Not stored, so not acknowledged: the agent keeps the batch and sends it again on its next stream.
       this.#log.error({ why: error instanceof Error ? error.message : String(error) }, 'batch not stored');
       this.#call.emit('error', { code: status.UNAVAILABLE, details: 'the collector cannot store' });
     }

@@ -1,5 +1,5 @@
-// Whether the initiator's packets were seen at the responder's interface (docs/join.md, "Delivered"). Silence is a proof
-// only where someone listened the whole time, lost nothing, and can see that direction; everywhere else it is a doubt.
+// Whether the initiator's packets were seen at the responder's interface (docs/join.md, "Delivered"). Delivery is `no` only
+// if an agent watched the interface the whole time, lost nothing, and sees that direction. Otherwise it is `unknown`.
 import type { Address } from '../../model/address.ts';
 import type { Delivered } from '../../model/connection.ts';
 import type { JoinedConnection } from '../../model/joined.ts';
@@ -7,20 +7,20 @@ import { TCP } from '../../model/protocol.ts';
 import { RST } from '../../model/record.ts';
 import { isAnswered, observationsOf } from './outcome.ts';
 
-/** `wholeSinceUs`: since then it was watched without a gap. */
+/** `gapFreeSinceUs`: the interface is watched without a gap since then. */
 export type ResponderInterface = { node: string; gapFreeSinceUs: number; goneUs: number; seesToPod: boolean };
 
-/** What the agents tell of the places where a connection should have arrived. */
+/** Which interfaces the agents watch, and how far their records reach. */
 export type Coverage = {
   interfaceOf(podUid: string, address: Address): ResponderInterface | undefined;
-  /** Undefined where no agent of the node reports now. */
+  /** Undefined if no agent of the node reports now. */
   reportingAgent(node: string, nowUs: number): { coveredUntilUs: number; lastLossUs: number } | undefined;
 };
 
-/** Where it should have arrived; `outside`: nowhere that we watch; `service`: at a backend that nobody named. */
+/** Where the packets should arrive. `outside`: not at a pod interface; `service`: at an unknown backend. */
 export type ExpectedDelivery = { at: 'pod'; podUid: string; address: Address } | { at: 'service' } | { at: 'outside' };
 
-/** Losses this long before a connection began may have been its own first packet. */
+/** A loss in this time before the connection began may have been its first packet. */
 const lossMarginUs = 2_000_000;
 
 export function deliveredOf(
@@ -33,7 +33,7 @@ export function deliveredOf(
   if (destination?.arrived) return { delivered: 'yes', by: 'seen' };
   if (observationsOf(joined).some((observation) => isAnswered(joined.protocol, observation)))
     return { delivered: 'yes', by: 'answer' };
-  // A reset that left the pod's own interface is the pod's own word.
+  // A reset that left the pod's own interface proves that the packet arrived.
   if (destination !== undefined && joined.protocol === TCP && destination.tcpFlags.reverse & RST) {
     return { delivered: 'yes', by: 'answer' };
   }
@@ -46,7 +46,7 @@ export function deliveredOf(
     case 'pod':
       return deliveryWhenUnseen(expected.podUid, expected.address, joined, coverage, nowUs);
     case 'service':
-      // A backend may have been reached by another address (masquerade), and stands as another connection then.
+      // The backend may have seen a masqueraded address: then it is another connection.
       return { delivered: 'unknown', why: 'backend-not-known' };
   }
 }

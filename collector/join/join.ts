@@ -1,5 +1,5 @@
-// The join: records of both observation points and of several intervals become one connection, which is due for
-// judgement once both sides had their chance to speak (docs/join.md).
+// The join: makes one connection of the records of both observation points and of all intervals. The connection is due for
+// evaluation when both sides had time to report it (docs/join.md).
 import type { Address } from '../../model/address.ts';
 import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
@@ -21,31 +21,31 @@ import {
 } from './record-matching.ts';
 
 export type JoinOptions = {
-  /** A connection without an answer is judged after this, and again when one comes. */
+  /** How long to wait for an answer before evaluation. A later answer causes a re-evaluation. */
   answerTimeoutUs: number;
-  /** The longest wait for an agent that lags. */
+  /** How long to wait for an agent that lags. */
   maxLagUs: number;
   maxLive: number;
 };
 
-/** The ready endpoints of the Service that owns the address at that port; undefined where no Service does. */
+/** The ready endpoints of the Service with that address and port; undefined if it is not a Service. */
 export type FindBackends = (
   protocol: number,
   address: Address,
   port: number,
 ) => { address: Address; port: number }[] | undefined;
 
-/** `dropped`: the connection turned out to be part of another; what was judged of it alone is void. `over`: no more. */
+/** `merged`: the connection became part of another one, so its own verdict is void. `retired`: it is forgotten. */
 export type JoinEvents = { due(joined: JoinedConnection): void; merged(id: string): void; retired(id: string): void };
 
 type LiveConnection = JoinedConnection & { keys: string[]; updatedUs: number; evaluated: boolean };
 
-/** A side speaks for a time once its agent's records reach this far beyond it. */
+/** An agent has reported a time if its records reach this far beyond it. */
 const settledMarginUs = 100_000;
 const idleTimeoutUs = { tcp: 310_000_000, other: 70_000_000 };
 const endedTimeoutUs = 5_000_000;
 const maxSweptPerTick = 4_000;
-/** To look whether one is due costs so much less than to judge it. */
+/** A check whether a connection is due costs this many times less than an evaluation. */
 const checksPerEvaluation = 20;
 
 export class Join {
@@ -85,8 +85,8 @@ export class Join {
   }
 
   /**
-   * Judges what is due, at most `most`, and forgets what ended; call it often. Returns whether it stopped at `most`: the
-   * next call goes on from there.
+   * Evaluates connections that are due, at most `maxConnections`, and retires those that ended; call it often. Returns
+   * true if it stopped at the limit: the next call continues there.
    */
   tick(nowUs: number, maxConnections = Number.POSITIVE_INFINITY): boolean {
     this.#pendingCursor ??= this.#pending.values();
@@ -121,7 +121,7 @@ export class Join {
     }
   }
 
-  /** Judges everything now, whatever is still on its way: for the end of a file or of the program. */
+  /** Evaluates all pending connections now, at the end of a file or of the program. */
   finish(): void {
     for (const live of this.#pending) this.#evaluate(live);
   }
@@ -151,7 +151,7 @@ export class Join {
     });
   }
 
-  /** Nodes whose word is missing: those of sides not seen yet and, while nothing answered, of both. */
+  /** Nodes that have to report first: those of sides not seen yet; without an answer, those of both sides. */
   #awaitedNodes(live: LiveConnection, answered: boolean): string[] {
     const nodes: string[] = [];
     if (live.source === undefined) nodes.push(...this.#nodesAt([live.originalTuple.initiator]));
@@ -192,8 +192,8 @@ export class Join {
   }
 
   /**
-   * Without conntrack: same initiator and protocol, an endpoint of the Service, and times that overlap. A file has no
-   * sides: what it holds may be either.
+   * Without conntrack: same initiator and protocol, an endpoint of the Service, and overlapping times. A record of a
+   * capture file may be of either side.
    */
   #findThroughService(record: ConnectionRecord, batch: RecordBatch): LiveConnection | undefined {
     if (record.translation !== undefined) return undefined;
@@ -207,7 +207,7 @@ export class Join {
     return candidates?.length === 1 ? candidates[0] : undefined;
   }
 
-  /** The connection to a Service that the record, of one of its endpoints, is the other side of. */
+  /** The connection to a Service, for a record that one of its endpoints received. */
   #findServiceSide(record: ConnectionRecord, batch: RecordBatch): LiveConnection | undefined {
     const candidate = this.#unresolved.get(initiatorKey(record.protocol, record));
     if (candidate === undefined || candidate.destination !== undefined || !recordMatches(candidate, record, batch))
@@ -218,7 +218,7 @@ export class Join {
     return isBackend ? candidate : undefined;
   }
 
-  /** Whether the connection, to an endpoint, may be the other side of the record, to its Service. */
+  /** Whether the connection to an endpoint may be the other side of a record to its Service. */
   #isBackendSide(live: LiveConnection, record: ConnectionRecord): boolean {
     return record.point === 'host'
       ? live.host !== undefined && live.originalTuple === live.translatedTuple
@@ -254,7 +254,7 @@ export class Join {
   #add(live: LiveConnection, received: ConnectionRecord, batch: RecordBatch): void {
     const record = this.#orientRecord(live, received);
     const observation = live[record.point];
-    // What was before may belong to the connection whose place this one took at the other side.
+    // An earlier time may belong to the previous connection with these ends at the other side.
     const sinceUs = observationsOf(live).length > 0 ? record.firstUs : record.beganUs;
     if (observation === undefined) {
       live[record.point] = observationOf(record, batch.node, batch.clockOffsetUs);
@@ -262,7 +262,7 @@ export class Join {
     } else if (isSameInterface(observation, record, batch)) {
       addRecord(observation, record, batch.clockOffsetUs);
     } else {
-      // A second interface of the same point (files): what it saw counts, its packets do not.
+      // A second interface of the same point (capture files): its flags count, its packets would count twice.
       observation.tcpFlags.reverse |= record.tcpFlags.reverse;
       observation.unreachable ||= record.unreachable;
       this.#index(live, tupleKey(record.protocol, record));
@@ -272,7 +272,7 @@ export class Join {
     this.#updateTuples(live, record);
   }
 
-  /** The record as seen from the initiator that the connection has, unless the record knows better who that is. */
+  /** Reverses the record if it names the other initiator; if the record knows better, reverses the connection instead. */
   #orientRecord(live: LiveConnection, record: ConnectionRecord): ConnectionRecord {
     const observations = observationsOf(live);
     if (hasSameInitiator(live, record)) return record;
@@ -302,7 +302,7 @@ export class Join {
     live.translatedTuple = translatedTuple;
   }
 
-  /** What the initiator asked for and what was reached, as far as both sides, or both interfaces of a file, tell. */
+  /** The tuples before and after translation, from both sides or from two interfaces of a capture file. */
   #originalAndTranslated(live: LiveConnection, record: ConnectionRecord): [Tuple, Tuple] {
     if (live.source !== undefined && live.destination !== undefined) {
       return [tupleOf(live.source), tupleOf(live.destination)];
@@ -313,7 +313,7 @@ export class Join {
     return isOriginal ? [one, other] : [other, one];
   }
 
-  /** The key leads to `live` from now on; a connection that stood there alone, and is the side that it lacks, is part of it. */
+  /** Indexes `live` by the key. Another connection with that key is merged into it if it is the missing side. */
   #indexAndMerge(live: LiveConnection, key: string): void {
     const other = this.#current.get(key);
     this.#index(live, key);

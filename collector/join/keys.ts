@@ -1,4 +1,4 @@
-// The key under which both observations of a connection meet: protocol and both ends in canonical order.
+// The key by which both observations of a connection are joined: protocol and both ends in canonical order.
 import { hash } from 'node:crypto';
 import type { Tuple } from '../../model/record.ts';
 
@@ -8,12 +8,12 @@ export function tupleKey(protocol: number, tuple: Tuple): string {
   return a < b ? `${protocol} ${a} ${b}` : `${protocol} ${b} ${a}`;
 }
 
-/** Finds observations whose responder is not known yet: a Service address stands in its place. */
+/** Key of a connection to a Service address, whose backend is not known yet. */
 export function initiatorKey(protocol: number, tuple: Tuple): string {
   return `${protocol} ${tuple.initiator} ${tuple.initiatorPort}`;
 }
 
-/** The same connection gets the same id again when its records are joined a second time after a restart. */
+/** The same for the same connection, also if its records are joined again after a restart. */
 export function connectionId(key: string, node: string, beganUs: number): string {
   return hash('sha1', `${key} ${node} ${beganUs}`, 'base64url').slice(0, 20);
 }

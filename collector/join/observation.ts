@@ -1,11 +1,10 @@
-// One side of a connection: the records of one interface added up, and turned round where the other side knows better
-// who the initiator is.
+// One side of a connection: all records of one interface, added up. A side that inferred the wrong initiator is reversed.
 
 import type { Observation } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord, ObservationPoint, PerDirection, Tuple } from '../../model/record.ts';
 
-/** `clockOffsetUs` puts the record's times on the collector's clock. */
+/** `clockOffsetUs` converts the times of the record to the collector's clock. */
 export function observationOf(record: ConnectionRecord, node: string, clockOffsetUs: number): Observation {
   return {
     initiator: record.initiator,
@@ -55,12 +54,12 @@ function arrived({ packets, deliveryUnproven: unproven }: ConnectionRecord): boo
   return packets.forward > 0 && !unproven;
 }
 
-/** Agents that do not tell it apart: an ICMP error counts as a packet back. */
+/** Older agents do not report `answered`: for them, a packet of the responder counts unless an ICMP error was seen. */
 function hasReply({ answered, packets, unreachable }: ConnectionRecord): boolean {
   return answered || (packets.reverse > 0 && !unreachable);
 }
 
-/** The same record told from the other end: for a side that inferred the wrong initiator. */
+/** The same record with initiator and responder exchanged, for a side that inferred the wrong initiator. */
 export function reverseRecord(record: ConnectionRecord): ConnectionRecord {
   return {
     ...record,

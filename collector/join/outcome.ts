@@ -1,10 +1,10 @@
-// What the network did with a connection, as far as its observations tell.
+// The outcome of a connection, from its observations.
 import type { Outcome } from '../../model/connection.ts';
 import type { JoinedConnection, Observation } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import { ACK, RST, SYN } from '../../model/record.ts';
 
-/** A side that saw an answer knows more than one that did not: established before refused before unanswered. */
+/** An answer that one side saw is enough: established before refused before unanswered. */
 export function outcomeOf(joined: JoinedConnection): Outcome {
   const observations = observationsOf(joined);
   if (observations.some((observation) => isAnswered(joined.protocol, observation))) return 'established';
@@ -15,7 +15,7 @@ export function observationsOf(joined: JoinedConnection): Observation[] {
   return [joined.source, joined.destination, joined.host].filter((observation) => observation !== undefined);
 }
 
-/** TCP: a SYN-ACK, or anything but a reset in mid-stream. Others: any packet back that is no ICMP error. */
+/** TCP: a SYN-ACK, or mid-stream an ACK without a reset. Others: any packet of the responder that is not an ICMP error. */
 export function isAnswered(protocol: number, observation: Observation): boolean {
   if (observation.packets.reverse === 0) return false;
   if (protocol !== TCP) return observation.hasReply;

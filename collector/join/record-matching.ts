@@ -1,19 +1,20 @@
-// Which connection a record belongs to, where several have the same ends: ports are used again, pods take addresses of
-// others, and either side may know better who began.
+// Decides to which connection a record belongs. Several connections may have the same ends, because ports and pod addresses
+// are reused. The sides may also disagree on the initiator.
 import type { JoinedConnection, Observation } from '../../model/joined.ts';
 import type { ConnectionRecord, Tuple } from '../../model/record.ts';
 import { oppositePoint, reverseRecord } from './observation.ts';
 import { observationsOf } from './outcome.ts';
 
-/** Records of one node in one batch; adding the offset puts their times on the collector's clock. */
+/** Records of one node in one batch. The offset converts their times to the collector's clock. */
 export type RecordBatch = { node: string; clockOffsetUs: number; records: readonly ConnectionRecord[] };
 
-/** Clocks of two nodes are compared with this tolerance, never exactly. */
+/** Tolerance for comparing times of two nodes. */
 export const clockToleranceUs = 500_000;
 
 /**
- * Which of two connections with the same ends a record goes on with: the one whose records came from there before, unless
- * the other took its place since (a pod that has the address now); else the one that began nearer to it.
+ * Whether a record belongs to `live` rather than to `other`, which has the same ends. It belongs to the connection that
+ * has earlier records of the interface, unless the other replaced it since (a new pod has the address). Otherwise it
+ * belongs to the connection whose start is closer.
  */
 export function isBetterMatch(
   live: JoinedConnection,
@@ -28,7 +29,7 @@ export function isBetterMatch(
   return Math.abs(live.startUs - firstUs) < Math.abs(other.startUs - firstUs);
 }
 
-/** Whether `live` came after the other, to sides that the other had: else it may be the side that the other lacks. */
+/** Whether `live` began later, with sides that `other` has too. If not, `live` may be the missing side of `other`. */
 function replaced(live: JoinedConnection, other: JoinedConnection, firstUs: number): boolean {
   const isInPlace = observationsOf(live).every(({ point }) => other[point] !== undefined);
   return isInPlace && live.startUs > other.startUs && live.startUs <= firstUs;
@@ -45,7 +46,7 @@ export function isSameInterface(observation: Observation, record: ConnectionReco
   return observation.node === batch.node && observation.interfaceIndex === record.interfaceIndex;
 }
 
-/** Where the initiator is inferred, the connection before it between the same ends knows better who speaks first. */
+/** An inferred initiator is replaced by that of the previous connection between the same ends. */
 export function orientedAsPrevious(previous: JoinedConnection | undefined, record: ConnectionRecord): ConnectionRecord {
   if (previous === undefined || record.initiatorBy === 'handshake' || hasSameInitiator(previous, record)) return record;
   return reverseRecord(record);
@@ -60,8 +61,8 @@ export function hasSameInitiator(live: JoinedConnection, record: ConnectionRecor
 }
 
 /**
- * Whether the record's interface, which names the other end as the initiator, saw packets of both ends, and the interface at
- * the other side of one end only (half-visible): that one could not tell which came first.
+ * True if the record's interface saw packets of both ends, and the interface at the other side saw one end only
+ * (half-visible). The other side then cannot know which packet came first.
  */
 export function knowsInitiatorBetter(live: JoinedConnection, record: ConnectionRecord): boolean {
   const other = live[record.point];
@@ -73,13 +74,13 @@ export function knowsInitiatorBetter(live: JoinedConnection, record: ConnectionR
   return sawBoth && (other.packets.forward === 0 || other.packets.reverse === 0);
 }
 
-/** Whether the record is of this connection and not of another with the same ends. */
+/** False if the record belongs to another connection with the same ends. */
 export function recordMatches(live: JoinedConnection, record: ConnectionRecord, batch: RecordBatch): boolean {
   const point = hasSameInitiator(live, record) ? record.point : oppositePoint[record.point];
   const known = live[point];
   if (known !== undefined) {
     if (isSameInterface(known, record, batch)) return known.agentBeganUs === record.beganUs;
-    // An interface has one pod for life: behind another one is another pod, whatever its address. Files have no pods.
+    // An interface has one pod for life, so another interface means another pod. Capture files (`host`) have no pods.
     if (record.point !== 'host') return false;
   }
   const firstUs = record.firstUs + batch.clockOffsetUs;

@@ -1,5 +1,5 @@
-// What a query asks for, of things in memory: the same answer as the store's. Several values of one field mean either,
-// several fields mean both.
+// Applies a query to objects in memory, with the same result as the store. Several values of one field mean any of them;
+// several fields mean all of them.
 import type { Connection } from '../../model/connection.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -39,7 +39,7 @@ export function endsMatch(
   );
 }
 
-/** What a user may call it by. */
+/** The names that a query may use for an end. */
 function queryNames(end: Endpoint | undefined): string[] {
   const names = namesOf(end);
   return end?.namespace === undefined ? names : [...names, ...names.map((name) => `${end.namespace}/${name}`)];
@@ -49,19 +49,19 @@ export function oneOf<Value>(accepted: readonly Value[] | undefined, value: Valu
   return accepted === undefined || accepted.length === 0 || (value !== undefined && accepted.includes(value));
 }
 
-/** Times that overlap the query's: the end of its span is left out. */
+/** True if the times overlap those of the query; `untilUs` is exclusive. */
 export function timesMatch(query: Pick<ListQuery, 'sinceUs' | 'untilUs'>, firstUs: number, lastUs: number): boolean {
   return (
     (query.sinceUs === undefined || lastUs >= query.sinceUs) && (query.untilUs === undefined || firstUs < query.untilUs)
   );
 }
 
-/** Namespaces of both ends, each once. */
+/** Namespaces of the ends, without duplicates. */
 export function namespacesOf(...ends: readonly (Endpoint | undefined)[]): string[] {
   return [...new Set(ends.flatMap((end) => end?.namespace ?? []))];
 }
 
-/** Names of pods and workloads at these ends. */
+/** Names of the pods and workloads of the ends, without duplicates. */
 export function namesOf(...ends: readonly (Endpoint | undefined)[]): string[] {
   return [...new Set(ends.flatMap((end) => [end?.pod, end?.workload]).filter((name) => name !== undefined))];
 }

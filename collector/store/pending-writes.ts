@@ -1,5 +1,5 @@
-// What was judged and is not in the store yet, each thing once, as it was judged last: where the store refuses, it waits
-// here until it is taken.
+// Connections and findings that are not in the store yet, each in its latest version. If a write fails, they stay here
+// until the next one.
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { ChangeSet, Store } from './store.ts';
@@ -14,7 +14,7 @@ export class PendingWrites {
   readonly #removed = new Set<string>();
   #lost = 0;
 
-  /** Of more connections than `mostConnections` the oldest are lost, and counted; findings have a bound of their own. */
+  /** Above `maxConnections`, the oldest connections are dropped and counted. The number of findings has its own limit. */
   constructor(maxConnections: number) {
     this.#maxConnections = maxConnections;
   }
@@ -41,8 +41,8 @@ export class PendingWrites {
   }
 
   /**
-   * Puts what it can: where the store refuses some of it, that waits on, and the first reason is thrown at the end. Nothing is
-   * to be added before it settles.
+   * Writes everything that it can. What fails stays pending, and the first error is thrown at the end. Do not call `add`
+   * before it settles.
    */
   async writeTo(store: ChangeStore): Promise<void> {
     const errors: unknown[] = [];
@@ -59,7 +59,7 @@ export class PendingWrites {
     if (errors.length > 0) throw errors[0];
   }
 
-  /** What waits, and connections that were lost. */
+  /** Pending writes, and dropped connections. */
   get counts(): { waiting: number; lost: number } {
     const { size } = this.#connections;
     return { waiting: size + this.#merged.size + this.#findings.size + this.#removed.size, lost: this.#lost };

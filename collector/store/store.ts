@@ -1,11 +1,11 @@
-// The one interface of every store: records as they came, connections as joined, findings as judged.
+// The interface of the store: batches as received, connections as joined, and findings.
 import type { Connection } from '../../model/connection.ts';
 import type { DnsAnswer } from '../../model/dns-answer.ts';
 import type { Finding, FindingKind, Severity } from '../../model/finding.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 
-/** One batch of one agent. (instance, sequence) is stored with it, in one transaction. Record times are the agent's. */
+/** One batch of one agent, stored with (instance, sequence) in one transaction. Record times are on the agent's clock. */
 export type StoredBatch = {
   node: string;
   instance: string;
@@ -13,23 +13,23 @@ export type StoredBatch = {
   /** Collector clock minus agent clock, µs. */
   clockOffsetUs: number;
   records: readonly ConnectionRecord[];
-  /** Their times are the agent's too. */
+  /** Their times are on the agent's clock too. */
   dnsAnswers: readonly DnsAnswer[];
 };
 
-/** What became of connections and findings since it was last asked; the ids are those that are none any more. */
+/** Changes of connections and findings since the previous call. `merged` and `removed` are ids that no longer exist. */
 export type ChangeSet = {
   connections: readonly Connection[];
   merged: readonly string[];
   findings: { put: readonly Finding[]; removed: readonly string[] };
 };
 
-/** What a user asks for; several values of one field mean either, several fields mean both. Times in µs. */
+/** Several values of one field mean any of them; several fields mean all of them. Times in µs. */
 export type ListQuery = {
   namespaces?: readonly string[];
-  /** Names of pods or workloads at either end: NAME in whatever namespace, or NAMESPACE/NAME. */
+  /** Names of pods or workloads at either end: NAME in any namespace, or NAMESPACE/NAME. */
   pods?: readonly string[];
-  /** The same at the initiator, and at the responder. */
+  /** The same for the initiator, and for the responder. */
   fromPods?: readonly string[];
   toPods?: readonly string[];
   /** Of the responder. */
@@ -44,19 +44,19 @@ export type ListQuery = {
 };
 
 export type Store = {
-  /** Resolves when the batch is on disk; false where (instance, sequence) was stored before and nothing was written. */
+  /** Resolves when the batch is on disk; false if (instance, sequence) was stored before and nothing was written. */
   putBatch(batch: StoredBatch): Promise<boolean>;
   /** A later version of a connection (same id) replaces the earlier one. */
   putConnections(connections: readonly Connection[]): Promise<void>;
-  /** Connections that turned out to be part of others. */
+  /** Removes connections that were merged into others. */
   removeConnections(ids: readonly string[]): Promise<void>;
   putFindings(findings: readonly Finding[]): Promise<void>;
   removeFindings(ids: readonly string[]): Promise<void>;
   connections(query: ListQuery): Promise<Connection[]>;
   findings(query: ListQuery): Promise<Finding[]>;
-  /** Batches whose records or names ended at or after `sinceUs` (collector clock), oldest first: what a restart joins again. */
+  /** Batches whose records or names end at or after `sinceUs` (collector clock), oldest first, to join again after a restart. */
   batchesSince(sinceUs: number): AsyncIterable<StoredBatch>;
-  /** Rows held, and packets as the interfaces count them, for the books. */
+  /** Stored rows, and packets as the interfaces count them, for the accounting. */
   totals(): Promise<{
     batches: number;
     records: number;
@@ -65,7 +65,7 @@ export type Store = {
     findings: number;
     bytesOnDisk: number;
   }>;
-  /** Deletes what is older than the age limit, then the oldest until the size limit is kept. */
+  /** Deletes data older than the age limit, then the oldest data until the size limit is met. */
   applyRetention(nowUs: number): Promise<void>;
   close(): Promise<void>;
 };

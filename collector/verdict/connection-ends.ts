@@ -1,5 +1,5 @@
-// Which pod is at each end of a connection: first by the interface that saw it, since an interface has one pod for life,
-// then by the interface that has the address, and only then by the address and the time.
+// The pod at each end of a connection. The interface that saw the connection decides, because it has one pod for life.
+// Otherwise the interface with the address decides, and last the address at that time.
 import type { Address } from '../../model/address.ts';
 import type { JoinedConnection, Observation } from '../../model/joined.ts';
 import type { ConnectionEnd } from '../identity/identity.ts';
@@ -9,17 +9,17 @@ export type PodInterface = {
   podUid: string;
   addresses: readonly Address[];
   watchedSinceUs: number;
-  /** 0 while it is there. */
+  /** 0 while the interface exists. */
   goneUs: number;
 };
 
-/** What the agents tell of interfaces and their pods. */
+/** Interfaces and their pods, from the agents. */
 export type InterfaceLookup = {
   interfaceAt(node: string, interfaceIndex: number): PodInterface | undefined;
   interfaceOf(podUid: string, address: Address): PodInterface | undefined;
 };
 
-/** `settled` is false while an interface is there whose pod its agent may still name. */
+/** `podsKnown` is false while the agent of an interface may still report its pod. */
 export type ConnectionEnds = { initiator: ConnectionEnd; responder: ConnectionEnd; podsKnown: boolean };
 
 export function endsOf(joined: JoinedConnection, interfaces: InterfaceLookup): ConnectionEnds {
@@ -43,7 +43,7 @@ export function endsOf(joined: JoinedConnection, interfaces: InterfaceLookup): C
   };
 }
 
-/** The pod's uid, '' where only address and time can tell, undefined where its agent has not bound the interface yet. */
+/** The pod's uid; '' if only address and time can decide; undefined if the agent has not reported the pod yet. */
 function podUidAt(
   observation: Observation | undefined,
   address: Address,

@@ -1,5 +1,5 @@
-// The verdict on each joined connection: who its ends were, what the policies in force then say of them, and whether
-// the answer would be another one before or after a change.
+// Evaluates each joined connection: its ends, the verdict of the policies in force when it began, and whether a change
+// before or after gives another verdict.
 
 import type { Connection, Delivered } from '../../model/connection.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
@@ -20,7 +20,7 @@ import { PolicyEvaluator } from './policy-evaluator.ts';
 
 export type VerdictOptions = { policy: PolicyOptions; graceUs: number };
 
-/** `undecided`: an end has no owner yet, or its agent has not named it: judge again while the connection is young. */
+/** `ownerPending`: the owner of an end is not known yet, so the connection is re-evaluated while it is young. */
 export type Evaluation = { evaluated: EvaluatedConnection; ownerPending: boolean };
 
 export class ConnectionEvaluator {
@@ -31,7 +31,7 @@ export class ConnectionEvaluator {
   readonly #clusterPolicies: PolicyEvaluator;
   readonly #declaredPolicies: PolicyEvaluator | undefined;
 
-  /** `elsewhere`: policies that are declared elsewhere, and judged by beside those of the cluster. */
+  /** `declaredPolicies`: with `policy.judgeBy: both`, to compare with the cluster's policies. */
   constructor(
     options: VerdictOptions,
     cluster: ClusterHistory,
@@ -80,7 +80,7 @@ export class ConnectionEvaluator {
     return responder.kind === 'service' ? { at: 'service' } : { at: 'outside' };
   }
 
-  /** Asks again by the state before and after, and only where something changed near the connection. */
+  /** Evaluates again with the state before and after, if something changed near the connection. */
   #timing(
     joined: JoinedConnection,
     identities: { initiator: Identity; responder: Identity },
@@ -116,7 +116,7 @@ function uidOf(identity: Identity): string {
   return identity.kind === 'pod' ? identity.uid : '';
 }
 
-/** Bytes and packets are the initiator's point's where there is one, else the responder's (docs/join.md). */
+/** Bytes and packets are those of the source if it was observed, else of the destination (docs/join.md). */
 function connectionOf(
   joined: JoinedConnection,
   initiator: Endpoint,

@@ -1,5 +1,5 @@
-// Connections with an end that nobody owned as far as the API server told by then: it tells a pod's address some time
-// after the pod has it, so they are judged again for a while.
+// Connections with an end of unknown owner. The API server reports a pod's address some time after the pod got it, so they
+// are re-evaluated for a while.
 import type { JoinedConnection } from '../../model/joined.ts';
 
 const retryIntervalUs = 500_000;
@@ -14,13 +14,13 @@ export class PendingOwners {
     this.#maxPending = maxPending;
   }
 
-  /** Whether the connection is young enough for an owner to appear; it is judged again soon then. */
+  /** True if the connection is young enough for an owner to appear: it is then re-evaluated soon. */
   retryLater(joined: JoinedConnection, nowUs: number): boolean {
     if (nowUs - joined.startUs > this.#maxWaitUs || this.#retries.size >= this.#maxPending) {
       this.#retries.delete(joined.id);
       return false;
     }
-    // In the order of their times.
+    // The map stays in the order of `retryUs`.
     this.#retries.delete(joined.id);
     this.#retries.set(joined.id, { joined, retryUs: nowUs + retryIntervalUs });
     return true;
@@ -30,7 +30,7 @@ export class PendingOwners {
     this.#retries.delete(id);
   }
 
-  /** At most so many; they are waited for no more. */
+  /** Removes and returns the connections that are due, at most `maxConnections`. */
   due(nowUs: number, maxConnections: number): JoinedConnection[] {
     const due: JoinedConnection[] = [];
     for (const [id, { joined, retryUs }] of this.#retries) {

@@ -1,9 +1,9 @@
-// Where a connection runs: within a node, between nodes, out of the cluster, into it, or from and to a node itself.
+// The placement of a connection (docs/glossary.md).
 import type { Endpoint, Placement } from '../../model/endpoint.ts';
 
 /**
- * A node that begins a connection, and a pod that speaks with its own node, are `host`. An end inside the cluster whose
- * node is not known counts as another node's: the crossing is what users ask about.
+ * `host`: a node is the initiator, or a pod connects to its own node. An end inside the cluster whose node is not known
+ * counts as on another node, so that it is not missed.
  */
 export function placementOf(initiator: Endpoint, responder: Endpoint): Placement {
   if (responder.kind === 'external') return isNode(initiator) ? 'host' : 'egress';

@@ -1,4 +1,4 @@
-// What one history of policies says of a joined connection, once it is known who its ends were.
+// The verdict of one set of policies on a joined connection whose ends are known.
 import type { JoinedConnection } from '../../model/joined.ts';
 import { hasPorts } from '../../model/protocol.ts';
 import type { Alternative, Verdict } from '../../model/verdict.ts';
@@ -28,7 +28,7 @@ export class PolicyEvaluator {
     this.#cached = new CachedJudge(options, maxCachedVerdicts);
   }
 
-  /** What the policies in force at that time say of the connection between these ends. */
+  /** The verdict of the policies in force at that time. */
   evaluate(joined: JoinedConnection, initiator: Identity, responder: Identity, timeUs: number): Verdict {
     if (isLocalScope(joined.protocol, joined.originalTuple)) {
       return { verdict: 'unknown', sides: [], why: { reason: 'local-scope', address: joined.originalTuple.responder } };
@@ -43,7 +43,7 @@ export class PolicyEvaluator {
     return this.#evaluateBackends(joined, initiator, responder, timeUs);
   }
 
-  /** Rule 14: where the backend is not known, every ready endpoint is judged; all the same gives that verdict. */
+  /** Rule 14: if the backend is not known, every ready endpoint is evaluated. If all agree, that is the verdict. */
   #evaluateBackends(
     joined: JoinedConnection,
     initiator: Identity & { kind: 'pod' | 'address' },
@@ -83,7 +83,7 @@ export class PolicyEvaluator {
     };
     const verdict = this.#cached.judge(flow, policies);
     if (joined.originalTuple.initiator === joined.translatedTuple.initiator) return verdict;
-    // What a policy sees of a masqueraded initiator is open: ingress is judged by pod and by address, or not at all.
+    // A policy may see a masqueraded initiator as the pod or as the address: ingress is known only if both agree.
     const { initiator: address, initiatorPort } = joined.translatedTuple;
     const translatedInitiator = this.#identities.at(
       { address, port: initiatorPort, protocol: joined.protocol, podUid: '' },

@@ -1,4 +1,4 @@
-// How many connections have which verdict, the unknown ones by reason: each is counted once, by its latest judgement.
+// Counts connections by verdict, unknown ones by reason. A connection counts once, with its latest verdict.
 import type { Connection } from '../../model/connection.ts';
 
 export class VerdictCounts {
@@ -14,13 +14,14 @@ export class VerdictCounts {
     this.#counts[key] = (this.#counts[key] ?? 0) + 1;
   }
 
-  /** The connection was part of another one. */
+  /** The connection was merged into another one: it no longer counts. */
   remove(connectionId: string): void {
     const key = this.#live.get(connectionId);
     if (key !== undefined) this.#counts[key]! -= 1;
     this.#live.delete(connectionId);
   }
 
+  /** The connection is retired: it still counts. */
   forget(connectionId: string): void {
     this.#live.delete(connectionId);
   }

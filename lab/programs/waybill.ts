@@ -90,7 +90,7 @@ export class WaybillPrograms {
       tls: tls('collector'),
       store: { path: join(this.#folder, 'store', 'waybill.duckdb') },
     });
-    await this.#startProgram('collector', collectorNamespace(this.#lab.world.id), collector, 'collector listens');
+    await this.#startProgram('collector', collectorNamespace(this.#lab.world.id), collector, 'collector listening');
     await Promise.all(
       world.cluster.nodes.map(async (node) => {
         const config = await this.#writeConfig(`agent-${node.name}`, topology.waybill.agent, {

@@ -126,7 +126,7 @@ t.test('findings and flows are filtered by pod, by the end of the pod, and by po
   oneLine(
     t,
     await run(scene, ['flows', '--pod', 'a/b/c']),
-    /^bad-parameter: --pod: "a\/b\/c" is no name; write it as NAME/,
+    /^bad-parameter: --pod: "a\/b\/c" is not a name; write it as NAME/,
   );
 });
 
@@ -245,11 +245,11 @@ t.test('it reads its own output again, with the same filters', async (t) => {
 t.test('a wrong flag is reported in one line that names it', async (t) => {
   const nobody = { url: 'https://localhost:9', folder: t.testdir() };
   oneLine(t, await run(nobody, ['findings', '--last', 'all']), /^bad-parameter: --last: "all" is not in its range/);
-  oneLine(t, await run(nobody, ['findings', '--kind', 'odd']), /^bad-parameter: --kind: "odd" is none of its values/);
+  oneLine(t, await run(nobody, ['findings', '--kind', 'odd']), /^bad-parameter: --kind: "odd" is not a valid value/);
   oneLine(
     t,
     await run(nobody, ['flows', '--since', 'noon']),
-    /^bad-parameter: --since: "noon" is no time; write it as/,
+    /^bad-parameter: --since: "noon" is not a time; write it as/,
   );
   oneLine(t, await run(nobody, ['flows', '--kind', 'bypass']), /^bad-usage: .*--kind/);
   oneLine(

@@ -70,7 +70,7 @@ t.test('a port in use is reported with its setting', { buffered: true }, async (
 
 t.test('an address that this machine does not have is reported with its setting', { buffered: true }, async (t) => {
   checkProblems(t, await run('collector', { 'ingest-listen': '192.0.2.77:7443' }), [
-    /^cannot-listen: ingest\.listen 192\.0\.2\.77:7443: this machine has no such address; set an address of this/,
+    /^cannot-listen: ingest\.listen 192\.0\.2\.77:7443: this machine does not have the address; set an address of this/,
   ]);
 });
 
@@ -136,10 +136,10 @@ t.test('agent: the certificate of another node is reported with both nodes', { b
 
 t.test('a store that cannot be written, or is not a store, is reported', { buffered: true }, async (t) => {
   checkProblems(t, await run('collector', { 'store-path': `${folder}/ca.crt/waybill.duckdb` }), [
-    /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a path that can be written, or move /,
+    /^store-unusable: store\.path .*\/ca\.crt\/waybill\.duckdb: .*; set a writable path, or move /,
   ]);
   checkProblems(t, await run('collector', { 'store-path': `${folder}/ca.crt` }), [
-    /^store-unusable: store\.path .*\/ca\.crt: .*not a valid DuckDB database file.*; set a path/,
+    /^store-unusable: store\.path .*\/ca\.crt: .*not a valid DuckDB database file.*; set a writable path/,
   ]);
 });
 
@@ -152,7 +152,7 @@ t.test('policy.judgeBy declared without policy.declared is reported', { buffered
 t.test('an unreadable password file of the time series is reported at the start', { buffered: true }, async (t) => {
   const missing = { 'series-url': 'http://127.0.0.1:8086', 'series-password-file': '/nowhere/password' };
   checkProblems(t, await run('collector', missing), [
-    /^series-password-unreadable: series\.passwordFile \/nowhere\/password: cannot be read \(ENOENT\); give the path/,
+    /^series-password-unreadable: series\.passwordFile \/nowhere\/password: cannot be read \(ENOENT\); set the path/,
   ]);
 });
 

@@ -7,7 +7,7 @@ import { answered, atDestination, ip, record, reset, second, t0 } from '../scene
 const webLink = { index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] };
 const dbLink = { index: 9, podUid: 'uid-db', addresses: ['10.0.2.3'] };
 
-/** Both agents report, and the connection was carried. */
+/** A scene in which both agents report. */
 function watched(manifests: string): Scene {
   const scene = new Scene(manifests);
   scene.report('n1', [webLink]);
@@ -15,7 +15,7 @@ function watched(manifests: string): Scene {
   return scene;
 }
 
-t.test('denied and carried is a bypass that names the policy and what would have had to match', async (t) => {
+t.test('denied and delivered is a bypass that names the policy and the peer that it allows', async (t) => {
   const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
   scene.see('n1', answered());
   scene.see('n2', atDestination(answered()));
@@ -30,26 +30,26 @@ t.test('denied and carried is a bypass that names the policy and what would have
   t.match(finding!.connection, { placement: 'cross-node', verdict: 'denied', outcome: 'established' });
 });
 
-t.test('denied and dropped is blocked, and says that the responder’s interface saw nothing', async (t) => {
+t.test('denied and dropped is blocked, with the evidence that nothing arrived', async (t) => {
   const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
   scene.see('n1', record());
   scene.pass(3 * second);
   t.same(scene.kinds(), ['blocked']);
   const [finding] = scene.findings.values();
   t.same(finding!.connection!.delivered, { delivered: 'no' });
-  t.match(finding!.explanation, /never came to the responder's interface/);
+  t.match(finding!.explanation, /^network: the responder's interface was watched and nothing arrived$/m);
 });
 
-t.test('denied and refused by who knows whom is blocked with delivery unknown', async (t) => {
+t.test('denied and refused by an unknown party is blocked with unknown delivery', async (t) => {
   const scene = new Scene(`${shop}---${ingressPolicy('db', 'api')}`);
   scene.report('n1', [webLink]);
   scene.see('n1', reset());
   scene.pass(3 * second);
   t.same(scene.kinds(), ['blocked']);
-  t.match([...scene.findings.values()][0]!.explanation, /not seen by whom/);
+  t.match([...scene.findings.values()][0]!.explanation, /^network: refused, but it is unknown by whom: /m);
 });
 
-t.test('undeclared across nodes and to the internet', async (t) => {
+t.test('undeclared connections across nodes and to the internet are findings', async (t) => {
   const scene = watched(shop);
   scene.see('n1', answered(), answered({ responder: ip('203.0.113.9'), responderPort: 443 }));
   scene.see('n2', atDestination(answered()));
@@ -58,30 +58,36 @@ t.test('undeclared across nodes and to the internet', async (t) => {
   t.same([...scene.findings.values()].map((one) => one.severity).sort(), ['high', 'medium']);
 });
 
-t.test('what is outside has the name by which pods asked for it before, newest first, also in words', async (t) => {
-  const scene = watched(shop);
-  const out = { responder: ip('203.0.113.9'), responderPort: 443 };
-  scene.see('n1', answered({ ...out, initiatorPort: 1 }));
-  scene.pass(5 * second);
-  t.same([...scene.findings.values()][0]!.responder!.names, undefined, 'nobody had asked');
-  scene.dnsAnswer('cdn.example', '203.0.113.9', 60);
-  scene.dnsAnswer('www.example', '203.0.113.9', 60);
-  scene.dnsAnswer('db.example', '10.0.2.3', 60);
-  const begun = { beganUs: scene.nowUs, firstUs: scene.nowUs, lastUs: scene.nowUs };
-  scene.see('n1', answered({ ...out, ...begun, initiatorPort: 2 }), answered({ ...begun, initiatorPort: 3 }));
-  scene.pass(second);
-  const [inside, outside] = [5432, 443].map((port) => [...scene.findings.values()].find((one) => one.port === port));
-  t.same(outside!.responder!.names, ['www.example', 'cdn.example']);
-  t.match(outside!.explanation, /^shop\/web -> 203\.0\.113\.9 \(www\.example \+1, internet\) TCP 443 leaves/);
-  t.equal(outside!.connections, 2);
-  t.equal(inside!.responder!.names, undefined, 'a pod is known by who it is');
-  const names = [...scene.connections.values()].map(({ initiatorPort, responder }) => [initiatorPort, responder.names]);
-  t.same(names.sort(), [
-    [1, undefined],
-    [2, ['www.example', 'cdn.example']],
-    [3, undefined],
-  ]);
-});
+t.test(
+  'an external endpoint has the DNS names that pods resolved before, newest first, also in the explanation',
+  async (t) => {
+    const scene = watched(shop);
+    const out = { responder: ip('203.0.113.9'), responderPort: 443 };
+    scene.see('n1', answered({ ...out, initiatorPort: 1 }));
+    scene.pass(5 * second);
+    t.same([...scene.findings.values()][0]!.responder!.names, undefined, 'not resolved yet');
+    scene.dnsAnswer('cdn.example', '203.0.113.9', 60);
+    scene.dnsAnswer('www.example', '203.0.113.9', 60);
+    scene.dnsAnswer('db.example', '10.0.2.3', 60);
+    const begun = { beganUs: scene.nowUs, firstUs: scene.nowUs, lastUs: scene.nowUs };
+    scene.see('n1', answered({ ...out, ...begun, initiatorPort: 2 }), answered({ ...begun, initiatorPort: 3 }));
+    scene.pass(second);
+    const [inside, outside] = [5432, 443].map((port) => [...scene.findings.values()].find((one) => one.port === port));
+    t.same(outside!.responder!.names, ['www.example', 'cdn.example']);
+    t.match(outside!.explanation, /^shop\/web -> 203\.0\.113\.9 \(www\.example \+1, internet\) TCP 443 leaves/);
+    t.equal(outside!.connections, 2);
+    t.equal(inside!.responder!.names, undefined, 'a pod has no DNS names');
+    const names = [...scene.connections.values()].map(({ initiatorPort, responder }) => [
+      initiatorPort,
+      responder.names,
+    ]);
+    t.same(names.sort(), [
+      [1, undefined],
+      [2, ['www.example', 'cdn.example']],
+      [3, undefined],
+    ]);
+  },
+);
 
 t.test('a connection that lives longer than its name’s time to live keeps the name', async (t) => {
   const scene = watched(shop);
@@ -106,7 +112,7 @@ t.test('a connection that lives longer than its name’s time to live keeps the 
   ]);
 });
 
-t.test('declared and carried is nothing; declared and lost is broken', async (t) => {
+t.test('allowed and delivered is no finding; allowed and lost is broken', async (t) => {
   const scene = watched(`${shop}---${ingressPolicy('db', 'web')}`);
   scene.see('n1', answered());
   scene.see('n2', atDestination(answered()));
@@ -117,7 +123,7 @@ t.test('declared and carried is nothing; declared and lost is broken', async (t)
   t.same(scene.kinds(), ['broken']);
 });
 
-t.test('judging twice gives one finding, and several connections are counted in it', async (t) => {
+t.test('re-evaluation gives one finding, which counts several connections', async (t) => {
   const scene = watched(shop);
   for (const port of [1, 2, 3]) scene.see('n1', answered({ initiatorPort: port }));
   scene.pass(second);
@@ -128,7 +134,7 @@ t.test('judging twice gives one finding, and several connections are counted in 
   t.equal([...scene.findings.values()][0]!.connections, 3);
 });
 
-t.test('a late answer takes the finding back that silence made', async (t) => {
+t.test('a late answer retracts a finding for a missing answer', async (t) => {
   const scene = watched(`${shop}---${ingressPolicy('db', 'web')}`);
   scene.see('n1', record({ synRetries: 1 }));
   scene.pass(3 * second);
@@ -138,7 +144,7 @@ t.test('a late answer takes the finding back that silence made', async (t) => {
   t.same(scene.kinds(), []);
 });
 
-t.test('within the grace after a policy change a bypass does not count, after it one does', async (t) => {
+t.test('a bypass counts only after the grace that follows a policy change', async (t) => {
   const scene = watched(shop);
   scene.pass(20 * second);
   scene.put(ingressPolicy('db', 'api'));
@@ -162,14 +168,14 @@ t.test('a connection that outlives the change that denies it is grandfathered', 
   scene.pass(2 * second);
   scene.see('n1', answered({ firstUs: scene.nowUs, lastUs: scene.nowUs }));
   scene.pass(second);
-  t.same(scene.kinds(), [], 'no CNI cuts it in the same second');
+  t.same(scene.kinds(), [], 'within the grace');
   scene.pass(graceUs);
   scene.see('n1', answered({ firstUs: scene.nowUs, lastUs: scene.nowUs }));
   scene.pass(second);
   t.same(scene.kinds(), ['grandfathered']);
 });
 
-t.test('an address that another pod took is judged as what it was at that time', async (t) => {
+t.test('a reused address is evaluated as the pod that had it at that time', async (t) => {
   const scene = watched(`${shop}---${ingressPolicy('db', 'web')}`);
   scene.see('n2', atDestination(answered()));
   scene.pass(second);
@@ -186,7 +192,7 @@ t.test('an address that another pod took is judged as what it was at that time',
 });
 
 t.test(
-  'a new pod that speaks before the API server tells of it is not the dead pod whose address it has',
+  'a new pod that connects before the API server reports it is not mistaken for the former owner of its address',
   async (t) => {
     const scene = watched(shop);
     scene.report('n1', [webLink, { index: 8, podUid: '', addresses: ['10.0.1.2'], watchedSinceUs: t0 }]);
@@ -203,7 +209,7 @@ t.test(
   },
 );
 
-t.test('an address that nobody owned is unknown, and no finding', async (t) => {
+t.test('an address without an owner gives an unknown verdict and no finding', async (t) => {
   const scene = watched(shop);
   scene.see('n1', answered({ responder: ip('10.0.2.77') }));
   scene.pass(12 * second);
@@ -215,7 +221,7 @@ t.test('an address that nobody owned is unknown, and no finding', async (t) => {
   t.match(scene.pipeline.counts.verdicts, { 'unknown: no owner at that time': 1 });
 });
 
-t.test('masquerade: judged by pod and by address, and unknown where these differ', async (t) => {
+t.test('a masqueraded connection is evaluated by pod and by address, and unknown if the verdicts differ', async (t) => {
   const translation = {
     original: { initiator: ip('10.0.1.2'), initiatorPort: 40000, responder: ip('10.96.0.10'), responderPort: 80 },
     translated: { initiator: ip('192.0.2.1'), initiatorPort: 61000, responder: ip('10.0.2.3'), responderPort: 5432 },
@@ -231,10 +237,10 @@ t.test('masquerade: judged by pod and by address, and unknown where these differ
   t.same(same.kinds(), ['bypass']);
 });
 
-t.test('multicast is kept out of findings, cloud metadata is not', async (t) => {
+t.test('multicast is never a finding, cloud metadata can be', async (t) => {
   const scene = watched(shop);
-  const oneWay = { protocol: UDP, initiatorPort: 5353, responderPort: 5353, tcpFlags: { forward: 0, reverse: 0 } };
-  scene.see('n1', record({ ...oneWay, responder: ip('224.0.0.251') }));
+  const unanswered = { protocol: UDP, initiatorPort: 5353, responderPort: 5353, tcpFlags: { forward: 0, reverse: 0 } };
+  scene.see('n1', record({ ...unanswered, responder: ip('224.0.0.251') }));
   scene.see('n1', answered({ responder: ip('169.254.169.254'), responderPort: 80 }));
   scene.pass(3 * second);
   t.same(scene.kinds(), ['undeclared']);
@@ -264,7 +270,7 @@ t.test('a policy that selects a host-network pod, or nothing, is inert until tha
   );
 });
 
-t.test('node to its own pod is host traffic and no finding', async (t) => {
+t.test('a connection from a node to its own pod is host traffic and not a finding', async (t) => {
   const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
   scene.see('n2', atDestination(answered({ initiator: ip('192.0.2.2') })));
   scene.pass(second);
@@ -273,7 +279,7 @@ t.test('node to its own pod is host traffic and no finding', async (t) => {
 });
 
 t.test(
-  'a node that speaks from its bridge’s address is that node; an address that two nodes claim is nobody’s',
+  'the bridge address of a node is identified as the node; an address that two nodes claim has no owner',
   async (t) => {
     const fromBridge = atDestination(answered({ initiator: ip('10.0.2.1') }));
     const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
@@ -295,10 +301,10 @@ t.test(
   },
 );
 
-t.test('a gap in what was seen takes away the proof of silence, and not who was there', async (t) => {
+t.test('a gap in observation makes delivery unknown, but the pod stays known', async (t) => {
   const scene = watched(shop);
   const [early, late] = [t0, t0 + 2 * second];
-  // The API server has forgotten the pod by then: only its agent tells who was behind the interface.
+  // The API server has removed the pod by then: only its agent knows the pod behind the interface.
   scene.gone(podManifest('db', 'n2', '10.0.2.3'));
   scene.report('n2', [{ ...dbLink, gapFreeSinceUs: t0 + second }]);
   for (const at of [early, late]) {

@@ -1,4 +1,4 @@
-// Earlier releases: their agents' messages decode as before, and their store files open and give the same answers.
+// Messages of earlier releases decode as before, and their store files open and give the same answers.
 // Each folder beside this file is one release; its README.md says which commit wrote it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ const folders = (path: string) =>
     .filter((entry) => entry.isDirectory())
     .map((entry) => entry.name);
 
-/** A message in JSON, its records and names decoded. Undefined values are left out, as JSON does. */
+/** A message as JSON, with its records and names decoded. JSON omits undefined values. */
 function decodedMessage(bytes: Buffer): unknown {
   const batch = flowIngestDefinition().Stream.requestDeserialize(bytes);
   const records = batch.records === null ? null : decodeRecords(batch.records, 100_000);
@@ -33,7 +33,7 @@ function* messagesOf(path: string): Generator<Buffer> {
   }
 }
 
-/** Fields of messages that have another name now, by their name in 0.1.0; their numbers are the same. */
+/** Renamed fields of messages: name in 0.1.0, name now. Their field numbers are the same. */
 const renamedFields = [
   ['books', 'accounting'],
   ['setAside', 'ignored'],

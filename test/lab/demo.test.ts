@@ -13,14 +13,14 @@ t.test('the demo shows a finding of each kind with its explanation', async (t) =
   });
   t.equal(code, 0, out);
   for (const [kind, explanation] of [
-    ['critical +bypass +shop/web +shop/db', 'is denied by policy, and the network carried it'],
-    ['medium +blocked +shop/batch +shop/vault', "never came to the responder's interface"],
+    ['critical +bypass +shop/web +shop/db', 'is denied by policy, and the network delivered it'],
+    ['medium +blocked +shop/batch +shop/vault', 'is denied by policy, and the network did not deliver it'],
     [
       'high +undeclared +shop/batch .*internet.* egress',
-      'leaves the cluster to zone internet, and no policy speaks of it',
+      'leaves the cluster to zone internet, and no policy covers it',
     ],
     ['medium +undeclared +shop/batch +shop/cart .* cross-node', 'crosses from node node-a to node node-b'],
-    ['low +broken +shop/web +shop/payments', 'is declared, but the network does not carry it'],
+    ['low +broken +shop/web +shop/payments', 'is allowed by policy, but the network did not deliver it'],
   ] as const) {
     t.match(out, new RegExp(`^${kind}.*\\n.*${explanation}`, 'm'), kind);
   }

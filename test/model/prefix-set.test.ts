@@ -3,7 +3,7 @@ import t from 'tap';
 import { type Address, parseAddress, parsePrefix, prefixContainsAddress } from '../../model/address.ts';
 import { PrefixSet } from '../../model/prefix-set.ts';
 
-/** Few bits differ, so that prefixes hold one another and the addresses. */
+/** Only a few bits differ, so that prefixes contain one another and the addresses. */
 const byte = fc.constantFrom(0, 1, 2, 3, 128, 192, 255);
 const ipv4 = fc.tuple(byte, byte, byte, byte).map((bytes) => bytes.join('.'));
 const ipv6 = fc
@@ -14,7 +14,7 @@ const prefix = fc.oneof(
   fc.tuple(ipv6, fc.integer({ min: 0, max: 128 })),
 );
 
-t.test('holds what one of its prefixes holds, whatever was added and removed', async (t) => {
+t.test('contains the addresses of its prefixes, after any additions and removals', async (t) => {
   fc.assert(
     fc.property(
       fc.array(prefix),
@@ -38,5 +38,5 @@ t.test('holds what one of its prefixes holds, whatever was added and removed', a
     ),
     { numRuns: 2_000 },
   );
-  t.pass('as asking each');
+  t.pass('same as checking each prefix');
 });

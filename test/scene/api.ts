@@ -1,4 +1,4 @@
-// A collector's API over real TLS on loopback, with findings and connections that stand in memory.
+// A collector's API over real TLS on loopback, with findings and connections in memory.
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
@@ -97,7 +97,7 @@ export async function apiScene(
       ...(follow === undefined ? {} : { follow }),
     },
     answers,
-    () => ({ ready, why: ready ? 'judging' : 'the cluster is not known yet' }),
+    () => ({ ready, why: ready ? 'ready' : "waiting for the cluster's objects" }),
     pino({ level: 'silent' }),
   );
   const url = `https://localhost:${api.port}`;

@@ -1,5 +1,5 @@
-// Rows into a table by DuckDB's appender: a statement a row costs a hundred times as much. Lists go as text, which DuckDB
-// reads: a list of the binding's own costs more than the rest of the row, and whole chunks leave hundreds of MiB behind.
+// Writes rows with DuckDB's appender, because one statement for each row costs 100 times as much. Lists are written as text
+// for DuckDB to parse: a list value of the binding costs more than the rest of the row, and data chunks leave hundreds of MiB allocated.
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
@@ -7,10 +7,10 @@ import { namesOf, namespacesOf } from '../matches.ts';
 import { wholeUs } from './schema.ts';
 import { inTransaction } from './transaction.ts';
 
-/** Then others have their turn: the appender does its work on their thread. */
+/** After this many rows, other work runs: the appender blocks the main thread. */
 const maxRowsPerChunk = 2_048;
 
-/** `version` is that of the first, and grows by one. */
+/** `version` is that of the first row; each next row has one more. */
 export function appendConnections(
   connection: DuckDBConnection,
   connections: readonly Connection[],
@@ -41,7 +41,7 @@ export function appendFindings(connection: DuckDBConnection, findings: readonly 
   });
 }
 
-/** Namespaces, names, and the whole. */
+/** The columns `namespaces`, `names` and `body`. */
 function appendEnds(row: DuckDBAppender, one: Connection | Finding): void {
   row.appendVarchar(listText(namespacesOf(one.initiator, one.responder)));
   row.appendVarchar(listText(namesOf(one.initiator, one.responder)));
@@ -55,7 +55,7 @@ function storedBody(one: Connection | Finding): object {
   return { ...rest, elsewhere: declaredVerdict };
 }
 
-/** All of them, or none. */
+/** Appends all rows, or none. */
 async function append<Row>(
   connection: DuckDBConnection,
   { table, catalog }: { table: string; catalog: string | undefined },
@@ -75,7 +75,7 @@ async function append<Row>(
   });
 }
 
-/** As DuckDB reads a list of text. */
+/** A list of strings in DuckDB's text form. */
 function listText(values: readonly string[]): string {
   return `[${values.map((value) => JSON.stringify(value)).join(', ')}]`;
 }

@@ -1,5 +1,5 @@
-// The embedded store: one DuckDB file. A batch is one transaction with its number, and is on disk (write-ahead log,
-// synced) when its promise resolves; batches that wait for each other share one transaction.
+// The embedded store: one DuckDB file. When the promise of a batch resolves, the batch and its sequence number are on disk
+// (synced write-ahead log). Batches that arrive at the same time share one transaction.
 import { mkdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -24,10 +24,10 @@ export type DuckdbOptions = { path: string; memoryLimitBytes: number; maxAgeMs: 
 type PendingBatch = { batch: StoredBatch; resolve(isNew: boolean): void; reject(error: unknown): void };
 
 const { requestSerialize, requestDeserialize } = flowIngestDefinition().Stream;
-/** The oldest tenth goes at once where the store is too large. */
+/** If the store is too large, the oldest tenth is deleted at once. */
 const shareDeleted = 0.1;
 
-/** Throws a ProblemError where the file is another program's, newer, or none of ours. */
+/** Throws a ProblemError if another program has the file open, or if it is newer or not a Waybill store. */
 export async function openDuckdb(options: DuckdbOptions): Promise<Store> {
   try {
     mkdirSync(dirname(options.path), { recursive: true });
@@ -189,7 +189,7 @@ class DuckdbStore implements Store {
       ),
     );
     await this.#runSerialized(() => this.#connection.run('CHECKPOINT'));
-    // Each pass deletes a share of what is left, so that this ends.
+    // Each pass deletes a share of the rest, so the loop ends.
     for (let pass = 0; pass < 20 && (await this.#bytesUsed()) > this.#options.maxBytes; pass++) {
       const [row] = await this.#runSerialized(() =>
         rowsOf(
@@ -221,7 +221,7 @@ class DuckdbStore implements Store {
     }
   }
 
-  /** One statement at a time: a connection of DuckDB is no place for two. */
+  /** Runs one statement at a time, because a DuckDB connection does not allow two. */
   #runSerialized<Result>(run: () => Promise<Result>): Promise<Result> {
     const result = this.#lastStatement.then(run);
     this.#lastStatement = result.catch(() => undefined);
@@ -258,7 +258,7 @@ class DuckdbStore implements Store {
     return known;
   }
 
-  /** Blocks in use: free ones stay in the file and are used again. */
+  /** Blocks in use. Free blocks stay in the file and are reused. */
   async #bytesUsed(): Promise<number> {
     const [row] = await this.#runSerialized(() => rowsOf(this.#connection, 'SELECT * FROM pragma_database_size()'));
     return Number(row!.used_blocks) * Number(row!.block_size);
@@ -312,7 +312,7 @@ function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppend
   appender.endRow();
 }
 
-/** JSON leaves undefined values out. The stored field `elsewhere` is the verdict of the declared policies. */
+/** JSON omits undefined values. The stored field `elsewhere` is the verdict of the declared policies. */
 function connectionOf(body: string): Connection {
   const { elsewhere, ...rest } = JSON.parse(body);
   return { translated: undefined, ...rest, ...(elsewhere !== undefined && { declaredVerdict: elsewhere }) };

@@ -1,4 +1,4 @@
-// What a user can get wrong about the store's file. Each code is listed in docs/errors.md.
+// Errors of the store's file. Each code is listed in docs/errors.md.
 import { errorText, type Problem } from '../../../model/problem.ts';
 
 export const storeProblemCodes = ['store-locked', 'store-newer', 'store-unusable'] as const;
@@ -10,14 +10,14 @@ export function storeProblem(path: string, error: unknown): Problem {
       code: 'store-locked',
       place: `store.path ${path}`,
       fault: 'another program has the file open',
-      fix: 'end it, or set another path',
+      fix: 'stop that program, or set another path',
     };
   }
   return {
     code: 'store-unusable',
     place: `store.path ${path}`,
     fault: `the file cannot be opened (${cause})`,
-    fix: 'set a path that can be written, or move the file away: a new one is made',
+    fix: 'set a writable path, or move the file away to start with a new one',
   };
 }
 
@@ -25,7 +25,7 @@ export function storeNewer(path: string, version: number, supported: number): Pr
   return {
     code: 'store-newer',
     place: `store.path ${path}`,
-    fault: `the file is of schema version ${version}, this program knows ${supported}`,
+    fault: `the file has schema version ${version}, and this program supports up to ${supported}`,
     fix: 'run the version of waybill that wrote it, or set another path',
   };
 }

@@ -1,4 +1,4 @@
-// What a user asks for as SQL: several values of one field mean either, several fields mean both.
+// Converts a query to SQL. Several values of one field mean any of them; several fields mean all of them.
 import { type DuckDBValue, listValue } from '@duckdb/node-api';
 import { SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import type { ListQuery } from '../store.ts';
@@ -40,7 +40,7 @@ class Conditions {
     this.#values.push(listValue([...accepted]));
   }
 
-  /** Of names with their namespace, and of one end, only the body tells; those of any end tell quickly which cannot be. */
+  /** A namespace with a name, or a single end, is checked in the body. The column `names` excludes most rows first. */
   ends({ pods = [], fromPods = [], toPods = [] }: ListQuery): void {
     if (pods.some((name) => name.includes('/'))) this.#podNamed(pods, ['initiator', 'responder']);
     else this.anyOf('names', pods);

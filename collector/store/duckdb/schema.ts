@@ -1,14 +1,14 @@
-// The tables of the embedded store. A later version of Waybill raises `schemaVersion` and brings the older file up.
+// The tables of the embedded store. A later version of Waybill increases `schemaVersion` and migrates older files.
 export const schemaVersion = 1;
 
-/** A time as the tables hold it. */
+/** A time as it is stored. */
 export function wholeUs(us: number): bigint {
   return BigInt(Math.round(us));
 }
 
 /**
- * batches: one row a batch, its records as they came (a FlowBatch message); (instance, sequence) is what makes a
- * batch count once. connections: a later version of the same id replaces the earlier one. findings: one row each.
+ * batches: one row for each batch, with its records as received (a FlowBatch message); unique by (instance, sequence).
+ * connections: a later version of the same id replaces the earlier one. findings: one row for each finding.
  * Times in µs since the epoch.
  */
 export const tables = [
@@ -24,6 +24,6 @@ export const tables = [
   `CREATE TABLE IF NOT EXISTS findings (
     id VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, severity VARCHAR NOT NULL, verdict VARCHAR,
     first_us BIGINT NOT NULL, last_us BIGINT NOT NULL, namespaces VARCHAR[], names VARCHAR[], body VARCHAR NOT NULL)`,
-  // Where findings are gathered that replace others at once.
+  // Findings are collected here, to replace stored ones in a single statement.
   'CREATE TEMP TABLE staged_findings AS FROM findings LIMIT 0',
 ] as const;

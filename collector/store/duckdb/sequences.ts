@@ -1,8 +1,8 @@
-// Which batches of one agent instance were stored: numbers that follow one another, as ranges. Gaps (batches that an
-// agent gave up) are rare, so that a week of batches takes a few numbers.
+// The sequence numbers of the stored batches of one agent instance, as ranges. Gaps (batches that an agent dropped) are
+// rare, so there are few ranges.
 
 export class Sequences {
-  /** In order, apart from each other by at least one number. */
+  /** Sorted, with a gap of at least one number between ranges. */
   readonly #ranges: { from: number; to: number }[] = [];
 
   has(sequence: number): boolean {

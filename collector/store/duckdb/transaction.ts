@@ -1,7 +1,7 @@
-// All of what `run` does, or none of it.
+// Runs statements in a transaction.
 import type { DuckDBConnection } from '@duckdb/node-api';
 
-/** Rejects as `run` does, or where what it did cannot be kept. */
+/** Rejects if `run` or the commit fails; then everything is rolled back. */
 export async function inTransaction(connection: DuckDBConnection, run: () => Promise<void>): Promise<void> {
   await connection.run('BEGIN');
   try {

@@ -1,5 +1,5 @@
-// What each connection or finding has added to which sum so far: a later version of it adds only what it grew by, and
-// what was taken back is subtracted.
+// What each connection or finding has added to a sum so far. A later version adds the difference only, and a removed one is
+// subtracted.
 export type Fields = Record<string, number>;
 export type Group = { key: string; measurement: string; tags: Record<string, string> };
 
@@ -8,13 +8,13 @@ type Contribution = { group: Group; fields: Fields };
 export class Contributions {
   readonly #maxContributions: number;
   readonly #add: (group: Group, fields: Fields) => void;
-  /** Oldest first. What has ended will hardly come again, so it is forgotten before all that lives. */
+  /** Both oldest first. Ended ones are evicted before living ones, because they hardly change again. */
   readonly #living = new Map<string, Contribution>();
   readonly #ended = new Map<string, Contribution>();
-  /** One object for a group, whatever the number of its shares. */
+  /** One object for each group, shared by its contributions. */
   readonly #groups = new Map<string, { group: Group; contributions: number }>();
 
-  /** Remembers at most `most`; one that is forgotten and comes again is a new one. */
+  /** Remembers at most `maxContributions`. One that was evicted counts as new when it is put again. */
   constructor(maxContributions: number, add: (group: Group, fields: Fields) => void) {
     this.#maxContributions = maxContributions;
     this.#add = add;
@@ -31,13 +31,13 @@ export class Contributions {
     }
   }
 
-  /** It is none any more, or part of another. */
+  /** The finding no longer exists, or the connection was merged into another one. */
   remove(id: string): void {
     const previous = this.#forget(id);
     if (previous !== undefined) this.#add(previous.group, difference({}, previous.fields));
   }
 
-  /** It was added before the program started. */
+  /** Remembers a contribution that was added before a restart. */
   restore(id: string, state: 'living' | 'ended', group: Group, fields: Fields): void {
     this.#forget(id);
     const entry = this.#groups.get(group.key) ?? { group, contributions: 0 };

@@ -1,23 +1,23 @@
-// One InfluxDB, or what speaks its line protocol 1.x: writes a batch, and makes the database where it is not there yet.
+// An InfluxDB server, or another one with line protocol 1.x. Writes batches, and creates the database if it is missing.
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { InfluxDB, type IPoint } from 'influx';
 
-/** Credentials in the URL count where `username` is empty. */
+/** Credentials in the URL are used if `username` is empty. */
 export type ServerAddress = { url: string; database: string; username: string; password: string };
 
-/** `refused`: so many points will never be taken, and the rest was. `unavailable`: none was, and all may be later. */
+/** `refused`: this many points were rejected for good, and the others written. `unavailable`: none was written; try again. */
 export type WriteResult =
   | { status: 'accepted' }
   | { status: 'refused'; points: number; why: string }
   | { status: 'unavailable'; why: string };
 
 const requestTimeoutMs = 10_000;
-/** The library would leave a server that failed alone, and say so in place of the reason: when to try again is ours. */
+/** Turns the library's backoff off: it hides the reason of a failure, and series.ts has its own. */
 const noBackoff = { getDelay: () => 0, next: () => noBackoff, reset: () => noBackoff };
 
 export class InfluxServer {
-  /** To be shown: without credentials. */
+  /** For logs: without credentials. */
   readonly url: string;
   readonly #database: string;
   readonly #influx: InfluxDB;
@@ -61,9 +61,9 @@ export class InfluxServer {
     }
   }
 
-  /** Whatever is under way fails at once. */
+  /** A running request fails at once. */
   close(): void {
-    this.#closed.reject(new Error('the collector ends'));
+    this.#closed.reject(new Error('the collector is stopping'));
     this.#agent.destroy();
   }
 
@@ -73,20 +73,20 @@ export class InfluxServer {
     } catch (error) {
       return {
         status: 'unavailable',
-        why: `database ${this.#database} is not there and cannot be made: ${reasonOf(error)}`,
+        why: `database ${this.#database} does not exist and cannot be created: ${reasonOf(error)}`,
       };
     }
-    // Made, and still not there: that is no reason to make it for ever.
+    // If the database is still missing, do not create it again: that could loop forever.
     return this.#withTimeout(this.#influx.writePoints([...points], { precision: 'ms' })).then(
       () => ({ status: 'accepted' }),
       (error: unknown) => ({ status: 'unavailable', why: reasonOf(error) }),
     );
   }
 
-  /** The library waits for ever where a server ends in the middle of its answer. */
+  /** Needed because the library waits forever if a server stops in the middle of its answer. */
   #withTimeout<Value>(request: Promise<Value>): Promise<Value> {
     const timeout = Promise.withResolvers<never>();
-    const timer = setTimeout(() => timeout.reject(new Error('it did not answer in time')), requestTimeoutMs + 1_000);
+    const timer = setTimeout(() => timeout.reject(new Error('no answer in time')), requestTimeoutMs + 1_000);
     return Promise.race([request, timeout.promise, this.#closed.promise]).finally(() => clearTimeout(timer));
   }
 }
@@ -95,9 +95,9 @@ function statusOf(error: unknown): number | undefined {
   return (error as { res?: { statusCode?: number } } | undefined)?.res?.statusCode;
 }
 
-/** One line, and short. InfluxDB says in JSON what is wrong. */
+/** One short line. InfluxDB reports errors as JSON. */
 function reasonOf(error: unknown): string {
-  // Where a name has several addresses, the error of all of them has no words of its own.
+  // If a host name has several addresses, the combined error has no message, only a code.
   const message = error instanceof Error ? error.message || String((error as { code?: string }).code) : String(error);
   const influxError = /"error":"((?:[^"\\]|\\.)*)"/.exec(message)?.[1];
   const status = statusOf(error);

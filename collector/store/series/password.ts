@@ -1,9 +1,9 @@
-// The password of the time series stands in a file, so that no flag, variable or log ever holds it.
+// The password of the time series is in a file, so that no flag, variable or log contains it.
 import { readFileSync } from 'node:fs';
 import { ProblemError } from '../../../model/problem.ts';
 import { passwordUnreadable } from './errors.ts';
 
-/** Without the white space around it; empty where no file is named. Throws a ProblemError. */
+/** Trimmed; empty without a file. Throws a ProblemError. */
 export function readPassword(file: string): string {
   if (file === '') return '';
   try {

@@ -1,6 +1,6 @@
 // Time series for dashboards: connections, bytes, packets and findings by workload pair, verdict and placement, written
-// to InfluxDB (line protocol 1.x). It never holds up who hands something over: what the server does not take in time
-// waits in a bounded queue, and what overflows is dropped, oldest first, and counted.
+// to InfluxDB (line protocol 1.x). It never blocks the caller: points wait in a bounded queue. If the queue is full, the
+// oldest points are dropped and counted.
 import type { IPoint } from 'influx';
 import type { Logger } from 'pino';
 import type { Connection } from '../../../model/connection.ts';
@@ -11,21 +11,21 @@ import { Sums } from './sums.ts';
 
 export type SeriesOptions = ServerAddress & {
   maxQueuedPoints: number;
-  /** So many are remembered, so that each counts once; what is forgotten and comes again counts again. */
+  /** Remembered, so that each counts once. One that was evicted counts again when it is put again. */
   maxConnections: number;
   maxFindings: number;
-  /** One point a group for each interval. */
+  /** One point for each group and interval. */
   intervalMs: number;
 };
 
 export type SeriesSink = {
-  /** Returns at once. A connection or finding may come again: only what it grew by counts. */
+  /** Returns at once. For a later version of a connection or finding, only the difference counts. */
   put(changes: ChangeSet): void;
-  /** What was put before a restart: it counts no second time. */
+  /** Remembers what was put before a restart, so that it does not count twice. */
   restore(connections: readonly Connection[], findings: readonly Finding[]): void;
-  /** `points` were taken by the server, `dropped` were not. */
+  /** Points written, and points dropped. */
   counts(): { points: number; dropped: number };
-  /** Writes what waits, at most so long. */
+  /** Writes the queued points, for at most `maxWaitMs`. */
   close(maxWaitMs: number): Promise<void>;
 };
 
@@ -75,7 +75,7 @@ export class Series implements SeriesSink {
   async close(maxWaitMs: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
-    // Ends the request that is under way, if need be.
+    // Aborts a running request that takes too long.
     const timer = setTimeout(() => this.#server.close(), maxWaitMs);
     await this.#writing;
     this.#collect();
@@ -103,7 +103,7 @@ export class Series implements SeriesSink {
   }
 
   #collect(): void {
-    // A later point of the same group and time would replace the earlier one.
+    // In InfluxDB, a point of the same group and time replaces the earlier one.
     this.#collectedMs = Math.max(Date.now(), this.#collectedMs + 1);
     const { points, dropped } = this.#sums.take(this.#collectedMs);
     const queue = this.#queue.concat(points);
@@ -112,19 +112,19 @@ export class Series implements SeriesSink {
     this.#dropped += dropped + overflow;
   }
 
-  /** False where it is to be tried again later. */
+  /** False if the write must be retried. */
   async #writeBatch(): Promise<boolean> {
     const batch = this.#queue.slice(0, maxBatchPoints);
     const result = await this.#server.write(batch);
     if (result.status === 'unavailable') {
-      this.#warn(result.why, 'time series are not taken: they wait, and the oldest give way');
+      this.#warn(result.why, 'InfluxDB unavailable, retrying; the oldest points are dropped if the queue is full');
       return false;
     }
     this.#queue.splice(0, batch.length);
     const refused = result.status === 'refused' ? Math.min(result.points, batch.length) : 0;
     this.#dropped += refused;
     this.#points += batch.length - refused;
-    if (result.status === 'refused') this.#warn(result.why, 'time series are refused: they are dropped');
+    if (result.status === 'refused') this.#warn(result.why, 'InfluxDB refused points, dropped');
     return true;
   }
 

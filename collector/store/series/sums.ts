@@ -1,6 +1,6 @@
-// What changed in one interval, summed by workload pair, verdict and placement: as many points as there are such
-// groups, not as there are connections. Addresses and pods are no tags: there are too many of them. All points of a
-// time added up give what is stored: where a verdict changes, one group loses what another gains.
+// Sums the changes of one interval by workload pair, verdict and placement: one point for each group, not for each
+// connection. Addresses and pods are not tags, because there are too many of them. The sum of all points equals the stored
+// data: if a verdict changes, one group loses as much as another gains.
 import type { IPoint } from 'influx';
 import type { Connection } from '../../../model/connection.ts';
 import type { Endpoint } from '../../../model/endpoint.ts';
@@ -17,7 +17,7 @@ export class Sums {
   #points = new Map<string, Group & { fields: Fields }>();
   #dropped = 0;
 
-  /** Holds at most so many groups in one interval, and remembers so many connections and findings. */
+  /** `maxGroups` limits the groups of one interval; the others limit what is remembered. */
   constructor(limits: SumsLimits) {
     const add = (group: Group, fields: Fields) => this.#add(group, fields);
     this.#maxGroups = limits.maxGroups;
@@ -46,7 +46,7 @@ export class Sums {
     this.#findings.remove(id);
   }
 
-  /** They were added before the program started. */
+  /** Remembers what was added before a restart. */
   restore(connections: readonly Connection[], findings: readonly Finding[]): void {
     for (const one of connections) {
       this.#connections.restore(one.id, stateOf(one), connectionGroup(one), connectionFields(one));
@@ -54,7 +54,7 @@ export class Sums {
     for (const one of findings) this.#findings.restore(one.id, 'living', findingGroup(one), findingFields(one));
   }
 
-  /** The points of the interval that ends now; the next one begins empty. */
+  /** Returns the points of the interval that ends now, and starts the next one. */
   take(atMs: number): { points: IPoint[]; dropped: number } {
     const timestamp = new Date(atMs);
     const points = [...this.#points.values()]

@@ -15,7 +15,7 @@ import { until } from '../../scene/until.ts';
 
 const blocked = finding({ id: 'f2', kind: 'blocked', severity: 'medium', initiator: podEnd('bank/web') });
 
-/** The next so many lines of a stream that goes on. */
+/** Reads an endless stream line by line. */
 function linesOf(response: IncomingMessage): { next(): Promise<Record<string, unknown> | undefined> } {
   const lines = createInterface({ input: response })[Symbol.asyncIterator]();
   return {
@@ -26,7 +26,7 @@ function linesOf(response: IncomingMessage): { next(): Promise<Record<string, un
   };
 }
 
-t.test('findings and flows come as scripts read them, filtered', async (t) => {
+t.test('findings and flows are returned as JSON and can be filtered', async (t) => {
   const { get } = await apiScene(t, { findings: [finding(), blocked], connections: [connection()] });
   const all = await get('/v1/findings');
   t.equal(all.status, 200);
@@ -37,21 +37,21 @@ t.test('findings and flows come as scripts read them, filtered', async (t) => {
   t.same((await get('/v1/flows?since=2026-02-01T00:00:00Z')).body, []);
 });
 
-t.test('an answer that was cut says so', async (t) => {
+t.test('a header says whether there are more items', async (t) => {
   const connections = Array.from({ length: 3 }, (_, i) => connection({ id: `c${i}` }));
   const { get } = await apiScene(t, { connections });
   t.match(await get('/v1/flows?last=2'), { more: true, body: [{ id: 'c0' }, { id: 'c1' }] });
   t.match(await get('/v1/flows?last=3'), { more: false });
 });
 
-t.test('thousands of flows arrive whole, also several askers at once', async (t) => {
+t.test('thousands of flows arrive completely, also for several clients at once', async (t) => {
   const connections = Array.from({ length: 5000 }, (_, i) => connection({ id: `c${i}` }));
   const { get } = await apiScene(t, { connections });
   const answers = await Promise.all(Array.from({ length: 10 }, () => get('/v1/flows?last=5000')));
   for (const { body } of answers) t.equal((body as unknown[]).length, 5000);
 });
 
-t.test('a parameter that is unknown or makes no sense is refused by name', async (t) => {
+t.test('an unknown or invalid parameter is refused with its name', async (t) => {
   const { get } = await apiScene(t, {});
   const refused = async (path: string) => {
     const { status, body } = await get(path);
@@ -60,18 +60,18 @@ t.test('a parameter that is unknown or makes no sense is refused by name', async
   };
   t.match(await refused('/v1/findings?colour=red'), /^unknown-parameter: parameter "colour": .*; use namespace, pod/);
   t.match(await refused('/v1/flows?kind=bypass'), /^unknown-parameter: parameter "kind"/);
-  t.match(await refused('/v1/findings?severity=worst'), /"worst" is none of its values; use info, low/);
-  t.match(await refused('/v1/findings?pod=a/b/c'), /pod: "a\/b\/c" is no name; write it as NAME or NAMESPACE\/NAME/);
-  t.match(await refused('/v1/flows?to-pod=/web'), /parameter to-pod: "\/web" is no name; /);
-  t.match(await refused('/v1/flows?port=http'), /parameter port: "http" is no port; set a number from 1 to 65535/);
-  t.match(await refused('/v1/flows?port=65536'), /is no port/);
+  t.match(await refused('/v1/findings?severity=worst'), /"worst" is not a valid value; use info, low/);
+  t.match(await refused('/v1/findings?pod=a/b/c'), /pod: "a\/b\/c" is not a name; write it as NAME or NAMESPACE\/NAME/);
+  t.match(await refused('/v1/flows?to-pod=/web'), /parameter to-pod: "\/web" is not a name; /);
+  t.match(await refused('/v1/flows?port=http'), /parameter port: "http" is not a port; set a number from 1 to 65535/);
+  t.match(await refused('/v1/flows?port=65536'), /is not a port/);
   t.match(await refused('/v1/findings?last=0'), /parameter last: "0" is not in its range; set 1 to/);
-  t.match(await refused('/v1/flows?since=yesterday'), /"yesterday" is no time; write it as 10m/);
-  t.match(await refused('/v1/flows?until=10m&follow=true'), /until: "10m" means nothing with follow/);
+  t.match(await refused('/v1/flows?since=yesterday'), /"yesterday" is not a time; write it as 10m/);
+  t.match(await refused('/v1/flows?until=10m&follow=true'), /until: "10m" cannot be used with follow/);
   t.equal((await get('/v2/flows')).status, 404);
 });
 
-t.test('only clients with a certificate of the authority may read, and agents may not', async (t) => {
+t.test('a client certificate of the CA is required, and certificates of agents are refused', async (t) => {
   const { get, tls, folder } = await apiScene(t, { findings: [finding()] });
   await t.rejects(get('/v1/findings', caOnly(folder)), 'no certificate');
   const asAgent = await get('/v1/findings', tls('agent-n1'));
@@ -79,7 +79,7 @@ t.test('only clients with a certificate of the authority may read, and agents ma
   t.match(asAgent.body, { error: /^agent-certificate: / });
 });
 
-t.test('one who follows gets the last ones, oldest first, then new ones and what was taken back', async (t) => {
+t.test('a follower gets the latest findings, oldest first, then new and retracted ones', async (t) => {
   const scene = await apiScene(t, { findings: [finding({ id: 'new' }), finding({ id: 'old' })] });
   const response = await scene.open('/v1/findings?follow=true&severity=critical');
   const lines = linesOf(response);
@@ -88,14 +88,14 @@ t.test('one who follows gets the last ones, oldest first, then new ones and what
   scene.change({ type: 'finding', finding: finding({ id: 'low', severity: 'low' }) });
   scene.change({ type: 'connection', connection: connection() });
   scene.change({ type: 'finding', finding: finding({ id: 'newest' }) });
-  t.equal((await lines.next())?.id, 'newest', 'neither another severity nor a connection');
-  scene.change({ type: 'gone', of: 'finding', id: 'never told' });
+  t.equal((await lines.next())?.id, 'newest', 'findings of another severity and connections are not sent');
+  scene.change({ type: 'gone', of: 'finding', id: 'never sent' });
   scene.change({ type: 'gone', of: 'finding', id: 'newest' });
   t.same(await lines.next(), { id: 'newest', gone: true });
   response.destroy();
 });
 
-t.test('one who follows knows it before there is anything to tell, and is forgotten when gone', async (t) => {
+t.test('a follower gets headers before the first finding, and is not counted after it disconnects', async (t) => {
   const scene = await apiScene(t, {});
   const response = await scene.open('/v1/flows?follow=true');
   t.equal(response.statusCode, 200);
@@ -106,11 +106,11 @@ t.test('one who follows knows it before there is anything to tell, and is forgot
   t.match((await scene.get('/v1/status')).body, { followers: { now: 0, dropped: 0 } });
 });
 
-t.test('a reader that cannot keep up gets a last line that says so, and is counted', async (t) => {
+t.test('a reader that is too slow gets an error as its last line, and is counted', async (t) => {
   const limits = { ...followLimits, maxFollowers: 2, maxUnreadCharacters: 20_000, drainTimeoutMs: 60_000 };
   const scene = await apiScene(t, {}, limits);
   const response = await scene.open('/v1/findings?follow=true');
-  // More than all buffers between the two ends hold, while nothing is read.
+  // More than all buffers between the two ends can hold, while nothing is read.
   const explanation = 'x'.repeat(100_000);
   let sent = 0;
   const dropped = async () => {
@@ -134,7 +134,7 @@ t.test('a reader that cannot keep up gets a last line that says so, and is count
   t.ok(count - 1 <= sent, `${count - 1} of ${sent} came before it`);
 });
 
-t.test('one who follows and asks for it hears that the stream lives, by blank lines between the objects', async (t) => {
+t.test('a follower that asks for a heartbeat gets blank lines between the objects', async (t) => {
   const scene = await apiScene(t, { findings: [finding()] }, { ...followLimits, heartbeatIntervalMs: 10 });
   const response = await scene.open('/v1/findings?follow=true', { 'waybill-heartbeat': 'blank-lines' });
   const other = await scene.open('/v1/findings?follow=true');
@@ -154,12 +154,12 @@ t.test('one who follows and asks for it hears that the stream lives, by blank li
     ['f1', 'new'],
   );
   await until('the other hears it too', () => otherHeard.includes('"new"'));
-  t.notMatch(otherHeard, /\n\n/, 'a reader that knows of no blank lines gets none');
+  t.notMatch(otherHeard, /\n\n/, 'no blank lines without the header');
   response.destroy();
   other.destroy();
 });
 
-t.test('there is room for so many followers and no more', async (t) => {
+t.test('the number of followers is limited', async (t) => {
   const scene = await apiScene(t, {}, { ...followLimits, maxFollowers: 1 });
   const first = await scene.open('/v1/flows?follow=true');
   const { status, body } = await scene.get('/v1/flows?follow=true');
@@ -168,7 +168,7 @@ t.test('there is room for so many followers and no more', async (t) => {
   first.destroy();
 });
 
-t.test('the end of the collector ends the streams', async (t) => {
+t.test('streams end when the collector stops', async (t) => {
   const scene = await apiScene(t, {});
   const response = await scene.open('/v1/flows?follow=true');
   const ended = once(response.resume(), 'close');
@@ -176,17 +176,17 @@ t.test('the end of the collector ends the streams', async (t) => {
   await ended;
 });
 
-t.test('health needs no certificate, and says whether the collector is ready', async (t) => {
+t.test('health needs no certificate and reports readiness', async (t) => {
   const scene = await apiScene(t, {});
   t.equal(await (await fetch(`${scene.healthUrl}/healthz`)).text(), 'alive\n');
   t.equal((await fetch(`${scene.healthUrl}/readyz`)).status, 200);
   scene.ready(false);
   const response = await fetch(`${scene.healthUrl}/readyz`);
   t.equal(response.status, 503);
-  t.equal(await response.text(), 'the cluster is not known yet\n');
+  t.equal(await response.text(), "waiting for the cluster's objects\n");
 });
 
-t.test('a taken port and a key of another certificate are one clear line each', async (t) => {
+t.test('a port in use and a key of another certificate are reported in one line each', async (t) => {
   const scene = await apiScene(t, {});
   const answers = { findings: async () => [], connections: async () => [], status: async () => Promise.reject() };
   const serve = (listen: string, key: Buffer) =>
@@ -207,7 +207,7 @@ t.test('a taken port and a key of another certificate are one clear line each', 
   t.match(await serve('localhost:0', scene.tls('client').key), /^api-certificate-unusable: tls\.cert, tls\.key/);
 });
 
-t.test('times of a query are of what was seen, up to the end that is left out', async (t) => {
+t.test('since and until select by the times of packets, and until is exclusive', async (t) => {
   const at = (id: string, s: number) => connection({ id, startUs: t0 + s * second, endUs: t0 + s * second });
   const { get } = await apiScene(t, { connections: [at('b', 2), at('a', 1)] });
   t.match((await get('/v1/flows?since=2026-01-01T00:00:02Z')).body, [{ id: 'b' }]);

@@ -14,7 +14,7 @@ spec:
 `;
 const ambiguous = [clusterPolicy('one', 'Accept'), clusterPolicy('two', 'Deny')].join('\n---\n');
 
-/** web reaches db, and both agents see it. */
+/** web connects to db, and both agents see it. */
 function seen(cluster: string, declared?: string): Scene {
   const scene = new Scene(`${shop}\n---\n${cluster}`, declared);
   scene.report('n1', [{ index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] }]);
@@ -28,7 +28,7 @@ function seen(cluster: string, declared?: string): Scene {
 const driftOf = (scene: Scene) => [...scene.findings.values()].filter(({ kind }) => kind === 'drift');
 const connectionOf = (scene: Scene) => [...scene.connections.values()][0];
 
-t.test('Git would deny this, the cluster allows it, and it was carried: drift', async (t) => {
+t.test('a delivered connection that the declared policies deny and the cluster allows is drift', async (t) => {
   const scene = seen(open, closed);
   t.match(connectionOf(scene), { verdict: 'allowed', declaredVerdict: 'denied' });
   const [drift, ...more] = driftOf(scene);
@@ -36,20 +36,20 @@ t.test('Git would deny this, the cluster allows it, and it was carried: drift', 
   t.match(drift, { severity: 'medium', connections: 1, initiator: { workload: 'web' }, port: 5432 });
   t.match(
     drift!.explanation,
-    /^shop\/web -> shop\/db TCP 5432\. The declared policies deny it, those of the cluster allow it\./,
+    /^shop\/web -> shop\/db TCP 5432 is denied by the declared policies and allowed by those of the cluster\.\n/,
   );
-  t.match(drift!.explanation, /declared, ingress: isolated, and no rule matches/);
+  t.match(drift!.explanation, /\ndeclared ingress: isolated, and no rule matches/);
   t.match(drift!.evidence, { elsewhere: { verdict: 'denied' } });
 });
 
-t.test('what the cluster denies and Git would allow is a milder drift, beside what the network did', async (t) => {
+t.test('drift has a lower severity if the cluster denies, and is added to the finding about the network', async (t) => {
   const scene = seen(closed, open);
   t.match(driftOf(scene), [{ severity: 'low' }]);
   t.same(scene.kinds(), ['bypass', 'drift']);
-  t.match(driftOf(seen(nothing, open)), [{ severity: 'info' }], 'who declares it alone');
+  t.match(driftOf(seen(nothing, open)), [{ severity: 'info' }], 'undeclared instead of allowed');
 });
 
-t.test('no drift where both say the same, where one is unknown, and where nothing is declared elsewhere', async (t) => {
+t.test('no drift if both verdicts are equal, if one is unknown, and without declared policies', async (t) => {
   const same = seen(open, open);
   t.same(driftOf(same), []);
   t.match(connectionOf(same), { declaredVerdict: 'allowed' });
@@ -59,7 +59,7 @@ t.test('no drift where both say the same, where one is unknown, and where nothin
   t.notHas(connectionOf(seen(open)), { declaredVerdict: String });
 });
 
-t.test('a connection counts once for its drift, judged again and after a restart', async (t) => {
+t.test('a connection counts once for its drift, also after re-evaluation and restart', async (t) => {
   const scene = seen(open, closed);
   scene.see('n1', answered());
   scene.pass(second);

@@ -33,22 +33,22 @@ async function started(t: Test, judgeBy: JudgeBy) {
 
 type Test = Parameters<typeof folderFor>[0] & { teardown(run: () => Promise<void>): void };
 
-t.test('both: the declared ones stand beside those of the cluster, and nothing but policies counts', async (t) => {
+t.test('both: declared policies are compared with those of the cluster, and other objects are ignored', async (t) => {
   const { cluster, declared, problems } = await started(t, 'both');
   t.same(names(cluster.policies.all), ['of-cluster']);
   t.same(names(declared.comparedPolicies!.all), ['db', 'web']);
   t.equal(declared.comparedPolicies!.at(0).byNamespace.size, 1);
   t.same(cluster.livePods(), []);
-  t.same(problems, ['unknown-policy-type'], 'what is broken is told');
+  t.same(problems, ['unknown-policy-type'], 'a broken policy is reported');
 });
 
-t.test('declared: they stand in the place of those of the cluster', async (t) => {
+t.test('declared: the declared policies replace those of the cluster', async (t) => {
   const { cluster, declared } = await started(t, 'declared');
   t.same(names(cluster.policies.all), ['db', 'web']);
   t.equal(declared.comparedPolicies, undefined);
 });
 
-t.test('the folder is watched', async (t) => {
+t.test('changes in the folder are followed', async (t) => {
   const { folder, declared } = await started(t, 'both');
   writeFileSync(join(folder, 'more.yaml'), ingressPolicy('more', ''));
   rmSync(join(folder, 'broken.yaml'));
@@ -56,10 +56,10 @@ t.test('the folder is watched', async (t) => {
   t.pass();
 });
 
-t.test('where nothing is declared elsewhere, all is the cluster', async (t) => {
+t.test('without declared policies, only those of the cluster count', async (t) => {
   const cluster = new ClusterHistory();
   const declared = new DeclaredPolicies(undefined, 'both', cluster);
-  await declared.start(() => t.fail('nothing is told'));
+  await declared.start(() => t.fail('a problem was reported'));
   declared.receiveFromCluster({ type: 'put', object: ofCluster, atUs: 1 });
   t.same(names(cluster.policies.all), ['of-cluster']);
   t.equal(declared.comparedPolicies, undefined);

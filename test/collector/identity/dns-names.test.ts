@@ -9,41 +9,41 @@ function learn(names: DnsNames, name: string, atSeconds: number, ttlSeconds = 60
   names.learn([{ name, address: of, atUs: t0 + atSeconds * second, ttlSeconds }], 0);
 }
 
-t.test('a name holds from its answer until ten minutes after its time to live', async (t) => {
+t.test('a name is valid from its answer until ten minutes after its time to live', async (t) => {
   const names = new DnsNames(10);
   learn(names, 'a', 100, 60);
-  t.same(names.at(address, t0 + 98 * second), [], 'what began before had not asked');
-  t.same(names.at(address, t0 + 99.5 * second), ['a'], 'clocks differ');
+  t.same(names.at(address, t0 + 98 * second), [], 'before the answer');
+  t.same(names.at(address, t0 + 99.5 * second), ['a'], 'within the clock tolerance');
   t.same(names.at(address, t0 + 160 * second + 10 * minute), ['a']);
   t.same(names.at(address, t0 + 161 * second + 10 * minute), []);
   t.same(names.at(ip('192.0.2.2'), t0 + 100 * second), []);
 });
 
-t.test('the offset puts an agent’s times on the collector’s clock', async (t) => {
+t.test('the offset converts times of an agent to the collector’s clock', async (t) => {
   const names = new DnsNames(10);
   names.learn([{ name: 'a', address, atUs: t0, ttlSeconds: 1 }], 3600 * second);
   t.same(names.at(address, t0), []);
   t.same(names.at(address, t0 + 3600 * second), ['a']);
 });
 
-t.test('of several names the newest five, newest first', async (t) => {
+t.test('at most the five newest names, newest first', async (t) => {
   const names = new DnsNames(10);
   for (const [i, name] of ['a', 'b', 'c', 'd', 'e', 'f', 'g'].entries()) learn(names, name, i);
   learn(names, 'c', 10);
   t.same(names.at(address, t0 + 10 * second), ['c', 'g', 'f', 'e', 'd']);
 });
 
-t.test('an answer that arrives late stands where its time says, and makes no name shorter', async (t) => {
+t.test('a late answer is sorted by its time, and does not shorten the validity of a name', async (t) => {
   const names = new DnsNames(10);
   learn(names, 'a', 100, 3600);
   learn(names, 'b', 50);
   learn(names, 'a', 60, 1);
   t.same(names.at(address, t0 + 100 * second), ['a', 'b']);
   t.same(names.at(address, t0 + 3700 * second), ['a']);
-  t.same(names.at(address, t0 + 60 * second), ['a', 'b'], 'it was known from its earliest answer on');
+  t.same(names.at(address, t0 + 60 * second), ['a', 'b'], 'valid from its earliest answer on');
 });
 
-t.test('a connection of yesterday keeps the name it began with', async (t) => {
+t.test('a connection of yesterday keeps the name that it began with', async (t) => {
   const names = new DnsNames(10);
   learn(names, 'old', 0);
   learn(names, 'new', 86_400);
@@ -51,7 +51,7 @@ t.test('a connection of yesterday keeps the name it began with', async (t) => {
   t.same(names.at(address, t0 + 86_401 * second), ['new']);
 });
 
-t.test('so many addresses are remembered, those that were told last', async (t) => {
+t.test('the number of addresses is limited to those that were resolved last', async (t) => {
   const names = new DnsNames(2);
   const [first, second_, third] = [ip('192.0.2.1'), ip('192.0.2.2'), ip('2001:db8::1')];
   learn(names, 'a', 0, 60, first);
@@ -66,7 +66,7 @@ t.test('so many addresses are remembered, those that were told last', async (t) 
   t.equal(names.at(address, t0 + 99 * second).length, 5);
 });
 
-t.test('what an endpoint was called before a restart, it is called after it', async (t) => {
+t.test('an endpoint keeps its names after a restart', async (t) => {
   const names = new DnsNames(10);
   names.restore({ kind: 'external', ip: address, names: ['newest', 'older'] }, t0);
   names.restore({ kind: 'external', ip: address }, t0);

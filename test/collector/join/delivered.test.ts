@@ -51,7 +51,7 @@ t.test('seen at the responder: yes', async (t) => {
   t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'seen' });
 });
 
-t.test('seen while who else filters there changed: unknown, unless an answer proves it', async (t) => {
+t.test('seen while other TC/TCX programs changed: unknown, unless an answer proves delivery', async (t) => {
   const seen = joined(record(), atDestination(record({ deliveryUnproven: true })));
   t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'unknown', why: 'filters-changed' });
   const proven = joined(answered(), atDestination(record({ deliveryUnproven: true })));
@@ -77,7 +77,7 @@ t.test('a reset seen only at the source proves nothing: an enforcer may have sen
   });
 });
 
-t.test('an ICMP error is no answer', async (t) => {
+t.test('an ICMP error is not an answer', async (t) => {
   const udp = joined(record({ protocol: UDP, packets: { forward: 1, reverse: 1 }, unreachable: true }));
   t.equal(deliveredOf(udp, atDb, coverage({}), nowUs).delivered, 'no');
 });
@@ -89,11 +89,11 @@ t.test('an answer and an ICMP error of one interval: the answer counts', async (
   t.equal(outcomeOf(udp), 'established');
 });
 
-t.test('silence where someone listened all the time: no', async (t) => {
+t.test('nothing seen at an interface that was watched the whole time: no', async (t) => {
   t.same(deliveredOf(joined(record()), atDb, coverage({}), nowUs), { delivered: 'no' });
 });
 
-t.test('silence proves nothing, with its reason, where', async (t) => {
+t.test('nothing seen at an interface that was not fully watched: unknown, with the reason', async (t) => {
   const cases = [
     ['the agent is away', { away: true }, 'not-watched'],
     ['the interface appeared later', { gapFreeSinceUs: t0 + 1 }, 'not-watched'],
@@ -111,7 +111,7 @@ t.test('silence proves nothing, with its reason, where', async (t) => {
   t.same(
     deliveredOf(joined(record()), { at: 'service' }, coverage({}), nowUs),
     { delivered: 'unknown', why: 'backend-not-known' },
-    'a Service, and nobody knows which of its backends got it',
+    'the backend of the Service is not known',
   );
 });
 

@@ -52,17 +52,17 @@ function after(seconds: number): Partial<ConnectionRecord> {
   return { beganUs: atUs, firstUs: atUs, lastUs: atUs };
 }
 
-t.test('both observations of a connection are one', async (t) => {
+t.test('both observations become one connection', async (t) => {
   const { join, due, source, destination } = scene();
   source(answered());
   destination(atDestination(answered()));
   join.tick(t0 + 1);
   t.equal(due.length, 1);
   t.ok(due[0]!.source !== undefined && due[0]!.destination !== undefined);
-  t.same(due[0]!.source!.packets, { forward: 2, reverse: 1 }, 'counters never add up across points');
+  t.same(due[0]!.source!.packets, { forward: 2, reverse: 1 }, 'counters of two observation points are not added up');
 });
 
-t.test('a connection without an answer waits until both agents have told of that time', async (t) => {
+t.test('a connection without an answer is evaluated after both agents have reported that time', async (t) => {
   const { join, due, covered, source } = scene();
   source(record());
   join.tick(t0 + 2 * second);
@@ -73,7 +73,7 @@ t.test('a connection without an answer waits until both agents have told of that
   t.equal(due.length, 1);
 });
 
-t.test('no agent is waited for longer than the longest lag', async (t) => {
+t.test('the wait for an agent is limited to the maximum lag', async (t) => {
   const { join, due, source } = scene();
   source(record());
   join.tick(t0 + 10.9 * second);
@@ -82,16 +82,16 @@ t.test('no agent is waited for longer than the longest lag', async (t) => {
   t.equal(due.length, 1);
 });
 
-t.test('of many that are due some are judged at once, and the rest when it is asked again', async (t) => {
+t.test('a tick evaluates a limited number of connections, and the next tick the rest', async (t) => {
   const { join, due, source, destination } = scene();
   for (let port = 0; port < 100; port++) {
     source(answered({ initiatorPort: 40_000 + port }));
     if (port % 10 !== 0) destination(atDestination(answered({ initiatorPort: 40_000 + port })));
   }
-  t.equal(join.tick(t0 + 1, 40), true, 'more is due');
+  t.equal(join.tick(t0 + 1, 40), true, 'more are due');
   t.equal(due.length, 40);
   t.equal(join.tick(t0 + 1, 40), true);
-  t.equal(join.tick(t0 + 1, 40), false, 'what is left waits for the other side');
+  t.equal(join.tick(t0 + 1, 40), false, 'the rest waits for the other side');
   t.equal(due.length, 90);
   t.equal(new Set(due.map(({ id }) => id)).size, 90, 'each once');
   t.equal(join.tick(t0 + 11.1 * second, 40), false);
@@ -107,7 +107,7 @@ t.test('an agent that does not report is not waited for', async (t) => {
   t.equal(due.length, 1);
 });
 
-t.test('later records of the same interval series add up and are judged again', async (t) => {
+t.test('later records add up and cause a re-evaluation', async (t) => {
   const { join, due, source } = scene();
   source(answered());
   source(answered({ firstUs: t0 + second, lastUs: t0 + second, packets: { forward: 5, reverse: 5 } }));
@@ -140,7 +140,7 @@ t.test("the source's conntrack names the backend behind a Service address", asyn
   t.equal(due[0]!.translatedTuple.responder, db);
 });
 
-t.test('without conntrack the one ready endpoint that was reached at that time is the backend', async (t) => {
+t.test('without conntrack, the only ready endpoint that was reached at that time is the backend', async (t) => {
   for (const order of ['source first', 'destination first']) {
     const { join, due, source, destination } = scene((_, address) =>
       address === serviceAddress
@@ -161,7 +161,7 @@ t.test('without conntrack the one ready endpoint that was reached at that time i
 });
 
 t.test(
-  'a file that saw a connection before and behind the translation holds one connection, whichever came first',
+  'a capture file with a connection before and after translation has one connection, in either order',
   async (t) => {
     const asked = answered({ point: 'host', interfaceIndex: 3, responder: serviceAddress, responderPort: 80 });
     const reached = answered({ point: 'host', interfaceIndex: 4 });
@@ -204,7 +204,7 @@ t.test('with masquerade both translated ends are known to the source', async (t)
   const node = ip('192.0.2.1');
   destination({ ...atDestination(answered()), initiator: node, initiatorPort: 61000 });
   join.finish();
-  t.equal(due.length, 1, 'judged alone at first');
+  t.equal(due.length, 1, 'evaluated alone at first');
   const original = { initiator: web, initiatorPort: 40000, responder: serviceAddress, responderPort: 80 };
   const translated = { initiator: node, initiatorPort: 61000, responder: db, responderPort: 5432 };
   source(answered({ ...original, translation: { original, translated } }));
@@ -225,7 +225,7 @@ t.test('clocks of two nodes may differ by less than the tolerance', async (t) =>
 });
 
 t.test(
-  'what conntrack tells late of a connection to itself, or by a masquerading Service, makes one of two',
+  'a late translation merges two connections: of a pod to itself, and through a masquerading Service',
   async (t) => {
     const node = ip('172.20.0.11');
     const later = { firstUs: t0 + 0.2 * second, lastUs: t0 + 0.2 * second };
@@ -258,7 +258,7 @@ t.test(
   },
 );
 
-t.test('a side that saw only answers is turned by one that saw who came first, whichever is told first', async (t) => {
+t.test('a side that saw only answers is reversed by a side that saw the first packet, in either order', async (t) => {
   const ends = { protocol: UDP, initiatorBy: 'inferred' as const, tcpFlags: { forward: 0, reverse: 0 } };
   const whole = record({ ...ends, packets: { forward: 1, reverse: 1 }, answered: true });
   const answerOnly = reverseRecord(atDestination(record({ ...ends, packets: { forward: 0, reverse: 1 } })));
@@ -304,7 +304,7 @@ t.test('a side that saw only answers is turned by one that saw who came first, w
   }
 });
 
-t.test('a side that inferred the initiator the wrong way round is turned by one that saw the handshake', async (t) => {
+t.test('a side that inferred the wrong initiator is reversed by a side that saw the handshake', async (t) => {
   const { join, due, source, destination } = scene();
   const turned = {
     initiator: db,
@@ -322,7 +322,7 @@ t.test('a side that inferred the initiator the wrong way round is turned by one 
   t.same(due[0]!.destination!.packets, { forward: 2, reverse: 1 });
 });
 
-t.test('the outcome is what the side says that saw more', async (t) => {
+t.test('the outcome is that of the side that saw more', async (t) => {
   const { join, due, source, destination } = scene();
   source(record());
   destination(atDestination(answered()));
@@ -330,7 +330,7 @@ t.test('the outcome is what the side says that saw more', async (t) => {
   t.equal(outcomeOf(due[0]!), 'established');
 });
 
-t.test('the number of live connections is bounded, and what is put out is judged and counted', async (t) => {
+t.test('the number of live connections is limited, and an evicted one is evaluated and counted', async (t) => {
   const { join, due, source } = scene();
   for (let port = 1; port <= 1100; port++) source(answered({ initiatorPort: port }));
   t.equal(join.counts.live, 1000);
@@ -338,7 +338,7 @@ t.test('the number of live connections is bounded, and what is put out is judged
   t.equal(due.length, 100);
 });
 
-t.test('a translation that comes late joins what both sides told before, and what they tell after it', async (t) => {
+t.test('a late translation joins the earlier and the later records of both sides', async (t) => {
   const { join, due, dropped, source, destination } = scene();
   const node = ip('192.0.2.1');
   const asked = { initiator: web, initiatorPort: 40000, responder: serviceAddress, responderPort: 80 };
@@ -347,7 +347,7 @@ t.test('a translation that comes late joins what both sides told before, and wha
   destination(atDb);
   source(answered({ ...asked }));
   join.tick(t0 + 1);
-  t.equal(due.length, 2, 'nobody knows yet that they are one');
+  t.equal(due.length, 2, 'not joined yet');
   const zero = { forward: 0, reverse: 0 };
   source(record({ ...asked, packets: zero, bytes: zero, translation: { original: asked, translated: reached } }));
   destination({ ...atDb, firstUs: t0 + second, lastUs: t0 + second, ended: true });
@@ -363,7 +363,7 @@ t.test('a translation that comes late joins what both sides told before, and wha
   t.same(due[2]!.source!.packets, { forward: 2, reverse: 1 });
 });
 
-t.test('a pod that takes the address of another in mid-flow: from then on it is a connection of its own', async (t) => {
+t.test('a pod that gets the address of another in mid-flow begins a new connection', async (t) => {
   const { join, due, source, destination } = scene();
   const at = (s: number) => t0 + s * second;
   const udp = { protocol: UDP, tcpFlags: { forward: 0, reverse: 0 }, packets: { forward: 2, reverse: 2 } };
@@ -372,7 +372,7 @@ t.test('a pod that takes the address of another in mid-flow: from then on it is 
   source(interval(at(0), at(0), at(0.01)));
   destination(atDestination(interval(at(0), at(0), at(0.01))));
   destination(atDestination(interval(at(0), at(0.05), at(0.1), { ended: true })));
-  // Behind another interface: its first packet there was an answer, so that it took the wrong end for the initiator.
+  // The first packet at the new interface was an answer, so the wrong initiator was inferred.
   const turned = reverseRecord(atDestination(interval(at(0.2), at(0.2), at(0.2), { initiatorBy: 'inferred' })));
   destination({ ...turned, interfaceIndex: 10 });
   source(interval(at(0), at(0.05), at(1)));

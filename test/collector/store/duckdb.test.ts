@@ -20,7 +20,7 @@ storeSuite(t, async (t) => {
   return () => openDuckdb(same);
 });
 
-t.test('every batch that was acknowledged is there after the program was killed', async (t) => {
+t.test('every acknowledged batch is stored after the program is killed', async (t) => {
   const same = options(t);
   const child = spawn(process.execPath, [new URL('put-batches.ts', import.meta.url).pathname, JSON.stringify(same)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -39,7 +39,7 @@ t.test('every batch that was acknowledged is there after the program was killed'
   await store.close();
 });
 
-t.test('the oldest goes until the size limit is kept', async (t) => {
+t.test('the oldest data is deleted until the size limit is met', async (t) => {
   const store = await openDuckdb(options(t, { maxBytes: 3 * 2 ** 20 }));
   for (let sequence = 1; sequence <= 60; sequence++) {
     const records = Array.from({ length: 4000 }, (_, i) =>
@@ -55,7 +55,7 @@ t.test('the oldest goes until the size limit is kept', async (t) => {
   await store.close();
 });
 
-t.test('a file that is none of ours is one clear line', async (t) => {
+t.test('a file that is not a Waybill store is reported in one line', async (t) => {
   const same = options(t);
   await writeFile(same.path, 'this is no database, it is long enough to look like one'.repeat(100));
   const error = await openDuckdb(same).then(
@@ -63,6 +63,6 @@ t.test('a file that is none of ours is one clear line', async (t) => {
     (failure: unknown) => failure,
   );
   t.ok(error instanceof ProblemError);
-  t.match(String(error), /store-unusable: store\.path .*: .*; set a path/);
+  t.match(String(error), /store-unusable: store\.path .*: .*; set a writable path/);
   t.notMatch(String(error), /\n/);
 });

@@ -5,7 +5,7 @@ import type { Finding } from '../../../model/finding.ts';
 import { connection } from '../../scene/connections.ts';
 import { finding } from './store-suite.ts';
 
-/** What it holds, by id; it refuses while `refusing` says so. */
+/** A store in memory that fails the kind of writes in `refusing`. */
 function heldStore() {
   const connections = new Map<string, Connection>();
   const findings = new Map<string, Finding>();
@@ -48,7 +48,7 @@ function heldStore() {
 
 const nothing = { connections: [], merged: [], findings: { put: [], removed: [] } };
 
-t.test('what the store refused is put when it takes again, as it was judged last', async (t) => {
+t.test('failed writes are retried, in the latest version', async (t) => {
   const { store, refuse, held } = heldStore();
   const unstored = new PendingWrites(10);
   unstored.add({
@@ -66,14 +66,14 @@ t.test('what the store refused is put when it takes again, as it was judged last
     findings: { put: [finding({ connections: 7 })], removed: ['old'] },
   });
   await t.rejects(unstored.writeTo(store), /disk full/);
-  t.same(unstored.counts, { waiting: 5, lost: 0 }, 'with three that are to be removed');
+  t.same(unstored.counts, { waiting: 5, lost: 0 }, 'including three removals');
   refuse('nothing');
   await unstored.writeTo(store);
   t.same(held(), { connections: ['a denied'], findings: ['f1 7'] });
   t.same(unstored.counts, { waiting: 0, lost: 0 });
 });
 
-t.test('what it took is not put again', async (t) => {
+t.test('written changes are not written again', async (t) => {
   const { store, refuse, held, puts } = heldStore();
   const unstored = new PendingWrites(10);
   refuse('findings');
@@ -86,7 +86,7 @@ t.test('what it took is not put again', async (t) => {
   t.same(held().findings, ['f1 1']);
 });
 
-t.test('what it refuses of one kind keeps nothing else out', async (t) => {
+t.test('a failed write of one kind does not block the others', async (t) => {
   const { store, refuse, held } = heldStore();
   const unstored = new PendingWrites(10);
   refuse('connections');
@@ -96,7 +96,7 @@ t.test('what it refuses of one kind keeps nothing else out', async (t) => {
   t.same(unstored.counts, { waiting: 1, lost: 0 });
 });
 
-t.test('without room the oldest connections are lost, and counted', async (t) => {
+t.test('the oldest connections are dropped and counted if too many are pending', async (t) => {
   const { store, refuse, held } = heldStore();
   const unstored = new PendingWrites(2);
   refuse('everything');

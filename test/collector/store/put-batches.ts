@@ -1,4 +1,4 @@
-// Puts batches until it is killed, and tells each that was acknowledged: the program that the test of crashes kills.
+// Puts batches until it is killed, and prints each that was acknowledged. The crash test kills it.
 import { openDuckdb } from '../../../collector/store/duckdb/duckdb.ts';
 import { batch } from './store-suite.ts';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { Sequences } from '../../../collector/store/duckdb/sequences.ts';
 
-t.test('has exactly the numbers that were added, in whatever order', async (t) => {
+t.test('contains exactly the numbers that were added, in any order', async (t) => {
   const numbers = fc.array(
     fc.record({ from: fc.integer({ min: 1, max: 60 }), length: fc.integer({ min: 0, max: 9 }) }),
   );

@@ -1,4 +1,4 @@
-// What every store promises, whichever it is: one suite for all of them.
+// Tests that every store must pass.
 import type { Test } from 'tap';
 import { connectionMatches, findingMatches } from '../../../collector/store/matches.ts';
 import type { ListQuery, Store, StoredBatch } from '../../../collector/store/store.ts';
@@ -39,16 +39,16 @@ export function finding(change: Partial<Finding> = {}): Finding {
   };
 }
 
-/** `open` gives the same store again, as after a restart. */
+/** `open` opens the same store again, like after a restart. */
 export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Store>>): void {
-  t.test('a batch is stored once, also over a restart', async (t) => {
+  t.test('a batch is stored once, also after a restart', async (t) => {
     const again = await open(t);
     const store = await again();
     t.equal(await store.putBatch(batch(1)), true);
     t.equal(await store.putBatch(batch(1)), false);
     const several = await Promise.all([2, 3, 3, 2].map((sequence) => store.putBatch(batch(sequence))));
     t.equal(several.filter((isNew) => isNew).length, 2);
-    t.equal(await store.putBatch(batch(1, { instance: 'two' })), true, 'another instance begins anew');
+    t.equal(await store.putBatch(batch(1, { instance: 'two' })), true, 'another instance has its own sequence numbers');
     await store.close();
     const after = await again();
     t.equal(await after.putBatch(batch(2)), false);
@@ -56,7 +56,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await after.close();
   });
 
-  t.test('records come back as they were', async (t) => {
+  t.test('records are read back unchanged', async (t) => {
     const store = await (await open(t))();
     const v6 = answered({ initiator: ip('fd00::2'), responder: ip('2001:db8::9'), podUid: 'uid6', interfaceIndex: 8 });
     await store.putBatch(batch(1));
@@ -70,7 +70,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
-  t.test('names come back as they were, also those that came without records', async (t) => {
+  t.test('DNS names are read back unchanged, also those of a batch without records', async (t) => {
     const again = await open(t);
     const store = await again();
     const names = [{ name: 'www.example', address: ip('2001:db8::9'), atUs: t0 + 5 * second, ttlSeconds: 300 }];
@@ -99,7 +99,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
-  t.test('ends that nobody owned have neither namespace nor name', async (t) => {
+  t.test('an end without an owner has neither namespace nor name', async (t) => {
     const store = await (await open(t))();
     const nobodies = {
       initiator: { kind: 'unknown', ip: ip('10.9.0.1') },
@@ -113,7 +113,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
-  t.test('of connections that cannot be stored together none is stored', async (t) => {
+  t.test('if one connection cannot be stored, none of its group is', async (t) => {
     const store = await (await open(t))();
     const many = Array.from({ length: 5_000 }, (_, i) => connection({ id: `c${i}` }));
     await t.rejects(store.putConnections([...many, connection({ id: 'bad', endUs: Number.NaN })]));
@@ -123,7 +123,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
-  t.test('a name is found whatever it is made of', async (t) => {
+  t.test('a name with any characters can be queried', async (t) => {
     const store = await (await open(t))();
     const odd = `it's, "quoted" [and] \\ more`;
     await store.putConnections([connection({ initiator: { ...podEnd('shop/web'), pod: odd } })]);
@@ -132,7 +132,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
-  t.test('several values of one field mean either, several fields mean both; the newest come first', async (t) => {
+  t.test('several values of a field match any, several fields must all match; the newest are first', async (t) => {
     const store = await (await open(t))();
     const at = (id: string, seconds: number, namespace: string) =>
       connection({
@@ -155,52 +155,49 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
-  t.test(
-    'pods are asked for by name, with their namespace or without, at either end or at one; and ports',
-    async (t) => {
-      const store = await (await open(t))();
-      const ends = (from: string, to: string) => ({ initiator: podEnd(from), responder: podEnd(to) });
-      const outside = { initiator: podEnd('shop/web'), responder: { kind: 'external', zone: 'internet' } } as const;
-      const connections = [
-        connection({ id: 'a', ...ends('shop/web', 'shop/db') }),
-        connection({ id: 'b', ...ends('bank/web', 'shop/db'), port: 443 }),
-        connection({ id: 'c', ...ends('shop/db', 'bank/web'), port: 53, protocol: 17 }),
-        connection({ id: 'd', ...outside, protocol: 1, port: 443 }),
-      ];
-      const alone = finding({ id: 'e', ...ends('shop/web', 'shop/db') });
-      const { responder: _, port: __, ...inert } = finding({ id: 'f', initiator: podEnd('bank/web') });
-      await store.putConnections(connections);
-      await store.putFindings([alone, inert]);
-      const expected: [Partial<ListQuery>, connections: string, findings: string][] = [
-        [{ pods: ['web'] }, 'abcd', 'ef'],
-        [{ pods: ['shop/web'] }, 'ad', 'e'],
-        [{ pods: ['bank/web-1'] }, 'bc', 'f'],
-        [{ pods: ['bank/db'] }, '', ''],
-        [{ pods: ['bank/web', 'shop/db'] }, 'abc', 'ef'],
-        [{ fromPods: ['web'] }, 'abd', 'ef'],
-        [{ fromPods: ['shop/web'], toPods: ['db-1'] }, 'a', 'e'],
-        [{ toPods: ['bank/web', 'shop/nobody'] }, 'c', ''],
-        [{ fromPods: ["'; DROP TABLE connections; --"] }, '', ''],
-        [{ ports: [443, 53] }, 'bc', ''],
-        [{ ports: [5432], namespaces: ['bank'] }, '', ''],
-        [{ ports: [5432], pods: ['shop/web'] }, 'a', 'e'],
-      ];
-      for (const [query, wantedConnections, wantedFindings] of expected) {
-        const name = JSON.stringify(query);
-        const asked = { ...all, ...query };
-        const [held, found] = [await store.connections(asked), await store.findings(asked)];
-        t.same(held.map(({ id }) => id).sort(), [...wantedConnections], name);
-        t.same(found.map(({ id }) => id).sort(), [...wantedFindings], name);
-        const matching = connections.filter((one) => connectionMatches(asked, one)).map(({ id }) => id);
-        t.same(matching, [...wantedConnections], `in memory: ${name}`);
-        const matchingFindings = [alone, inert].filter((one) => findingMatches(asked, one)).map(({ id }) => id);
-        t.same(matchingFindings, [...wantedFindings], `in memory: ${name}`);
-      }
-      await store.close();
-    },
-  );
+  t.test('pods can be queried by name, with or without namespace, at either end or at one; and ports', async (t) => {
+    const store = await (await open(t))();
+    const ends = (from: string, to: string) => ({ initiator: podEnd(from), responder: podEnd(to) });
+    const outside = { initiator: podEnd('shop/web'), responder: { kind: 'external', zone: 'internet' } } as const;
+    const connections = [
+      connection({ id: 'a', ...ends('shop/web', 'shop/db') }),
+      connection({ id: 'b', ...ends('bank/web', 'shop/db'), port: 443 }),
+      connection({ id: 'c', ...ends('shop/db', 'bank/web'), port: 53, protocol: 17 }),
+      connection({ id: 'd', ...outside, protocol: 1, port: 443 }),
+    ];
+    const alone = finding({ id: 'e', ...ends('shop/web', 'shop/db') });
+    const { responder: _, port: __, ...inert } = finding({ id: 'f', initiator: podEnd('bank/web') });
+    await store.putConnections(connections);
+    await store.putFindings([alone, inert]);
+    const expected: [Partial<ListQuery>, connections: string, findings: string][] = [
+      [{ pods: ['web'] }, 'abcd', 'ef'],
+      [{ pods: ['shop/web'] }, 'ad', 'e'],
+      [{ pods: ['bank/web-1'] }, 'bc', 'f'],
+      [{ pods: ['bank/db'] }, '', ''],
+      [{ pods: ['bank/web', 'shop/db'] }, 'abc', 'ef'],
+      [{ fromPods: ['web'] }, 'abd', 'ef'],
+      [{ fromPods: ['shop/web'], toPods: ['db-1'] }, 'a', 'e'],
+      [{ toPods: ['bank/web', 'shop/nobody'] }, 'c', ''],
+      [{ fromPods: ["'; DROP TABLE connections; --"] }, '', ''],
+      [{ ports: [443, 53] }, 'bc', ''],
+      [{ ports: [5432], namespaces: ['bank'] }, '', ''],
+      [{ ports: [5432], pods: ['shop/web'] }, 'a', 'e'],
+    ];
+    for (const [query, wantedConnections, wantedFindings] of expected) {
+      const name = JSON.stringify(query);
+      const asked = { ...all, ...query };
+      const [held, found] = [await store.connections(asked), await store.findings(asked)];
+      t.same(held.map(({ id }) => id).sort(), [...wantedConnections], name);
+      t.same(found.map(({ id }) => id).sort(), [...wantedFindings], name);
+      const matching = connections.filter((one) => connectionMatches(asked, one)).map(({ id }) => id);
+      t.same(matching, [...wantedConnections], `in memory: ${name}`);
+      const matchingFindings = [alone, inert].filter((one) => findingMatches(asked, one)).map(({ id }) => id);
+      t.same(matchingFindings, [...wantedFindings], `in memory: ${name}`);
+    }
+    await store.close();
+  });
 
-  t.test('a finding is replaced by its id, asked for by kind and severity, and removed', async (t) => {
+  t.test('a finding can be replaced by id, queried by kind and severity, and removed', async (t) => {
     const store = await (await open(t))();
     await store.putFindings([finding(), finding({ id: 'f2', kind: 'blocked', severity: 'medium', lastSeenUs: t0 })]);
     await store.putFindings([finding({ connections: 7 })]);
@@ -224,7 +221,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
-  t.test('what is older than the age limit goes', async (t) => {
+  t.test('data older than the age limit is deleted', async (t) => {
     const store = await (await open(t))();
     await store.putBatch(batch(1));
     await store.putConnections([connection(), connection({ id: 'c2', endUs: t0 + 3600 * second })]);

@@ -17,7 +17,7 @@ ports: [{ port: 5432 }]
 `;
 const [db, nobody] = ['{ addresses: [10.0.2.3] }', '{ addresses: [10.0.2.99] }'];
 
-/** What web's connection to the Service gets, of which nobody saw the endpoint. */
+/** The verdict of a connection from web to the Service, if the endpoint is not known. */
 function judged(manifests: string) {
   const scene = new Scene(manifests);
   scene.report('n1', [{ index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] }]);
@@ -27,14 +27,14 @@ function judged(manifests: string) {
   return [connection!.verdict, connection!.unknownReason];
 }
 
-t.test('rule 14: an endpoint that nobody owns makes the verdict unknown, whatever the others get', async (t) => {
+t.test('rule 14: an endpoint without an owner makes the verdict unknown', async (t) => {
   t.same(judged(shop + service(db)), ['undeclared', '']);
   const [verdict, reason] = judged(shop + service(`${db}, ${nobody}`));
   t.equal(verdict, 'unknown');
   t.match(reason, /which endpoint of Service shop\/db got it/);
 });
 
-t.test('rule 14: of two pods that claim an address the slice says which is the endpoint', async (t) => {
+t.test('rule 14: if two pods claim an address, the EndpointSlice decides', async (t) => {
   const claimed = `${shop}---${podManifest('other', 'n2', '10.0.2.3')}---${ingressPolicy('other', '')}`;
   t.equal(judged(claimed + service(db))[0], 'unknown');
   const withTarget = (pod: string) => db.replace(' }', `, targetRef: { kind: Pod, name: ${pod} } }`);

@@ -11,7 +11,7 @@ function added(maxContributions: number): { shares: Contributions; took: [string
   return { shares: new Contributions(maxContributions, ({ key }, { packets }) => took.push([key, packets!])), took };
 }
 
-t.test('a later version adds only what it grew by', async (t) => {
+t.test('a later version adds only the difference', async (t) => {
   const { shares, took } = added(10);
   shares.put('c1', 'living', groups.a, { packets: 5 });
   shares.put('c1', 'ended', groups.a, { packets: 8 });
@@ -21,7 +21,7 @@ t.test('a later version adds only what it grew by', async (t) => {
   ]);
 });
 
-t.test('what moves to another group leaves nothing in the former', async (t) => {
+t.test('a contribution that moves to another group is subtracted from the former', async (t) => {
   const { shares, took } = added(10);
   shares.put('c1', 'living', groups.a, { packets: 5 });
   shares.put('c1', 'living', groups.b, { packets: 8 });
@@ -35,19 +35,19 @@ t.test('what moves to another group leaves nothing in the former', async (t) => 
   ]);
 });
 
-t.test('what was added before the start adds only what it grew by', async (t) => {
+t.test('a restored contribution adds only the difference', async (t) => {
   const { shares, took } = added(10);
   shares.restore('c1', 'living', groups.a, { packets: 5 });
   shares.put('c1', 'living', groups.a, { packets: 7 });
   t.same(took, [['a', 2]]);
 });
 
-t.test('where there are too many, those that ended are forgotten before those that live', async (t) => {
+t.test('ended contributions are evicted before living ones', async (t) => {
   const { shares, took } = added(3);
   shares.put('old', 'living', groups.a, { packets: 1 });
   for (let i = 0; i < 10; i++) shares.put(`ended${i}`, 'ended', groups.b, { packets: 1 });
   shares.put('old', 'living', groups.a, { packets: 3 });
   t.same(took.at(-1), ['a', 2], 'it was remembered');
   shares.put('ended0', 'ended', groups.b, { packets: 1 });
-  t.same(took.at(-1), ['b', 1], 'this one was not, and counts again');
+  t.same(took.at(-1), ['b', 1], 'this one was evicted, and counts again');
 });

@@ -22,7 +22,7 @@ const options = {
 };
 const skip = withoutInfluxd;
 
-/** A sink that ends with the test, and the lines that it logs. */
+/** A sink that is closed after the test, and the lines that it logs. */
 function sink(t: Test, change: Partial<SeriesOptions> & { url: string }): { series: Series; lines: string[] } {
   const lines: string[] = [];
   const log: Logger = pino({ level: 'debug' }, { write: (line: string) => lines.push(line) });
@@ -35,12 +35,12 @@ function changes(change: Partial<ChangeSet>): ChangeSet {
   return { connections: [], merged: [], findings: { put: [], removed: [] }, ...change };
 }
 
-/** One of the pair w<from> and db, so that each is a group of its own. */
+/** A connection from w<from> to db, so that each is a group of its own. */
 function from(index: number, change: Partial<Connection> = {}): Connection {
   return connection({ id: `c${index}`, initiator: podEnd(`shop/w${index}`), ...change });
 }
 
-/** Sums over all time, by tag where one is named. */
+/** Sums over all time, grouped by the tag if given. */
 async function sums(server: Influxd, measurement: string, by?: string): Promise<Record<string, unknown>[]> {
   const fields = measurement === 'waybill_findings' ? ['findings', 'connections'] : ['connections', 'packets', 'bytes'];
   const wanted = fields.map((name) => `sum(${name}) AS ${name}`).join(', ');
@@ -48,7 +48,7 @@ async function sums(server: Influxd, measurement: string, by?: string): Promise<
   return rows.map(({ time: _, ...row }: Record<string, unknown>) => row);
 }
 
-t.test('what is written adds up to what was put in, in a database that it makes', { skip }, async (t) => {
+t.test('the written points add up to the input, in a database that is created automatically', { skip }, async (t) => {
   const server = await Influxd.start(t);
   const { series } = sink(t, { url: server.url });
   const many = Array.from({ length: 300 }, (_, i) =>
@@ -67,7 +67,7 @@ t.test('what is written adds up to what was put in, in a database that it makes'
   ]);
 });
 
-t.test('a connection that is judged again counts once, where it stands now', { skip }, async (t) => {
+t.test('a re-evaluated connection counts once, with its latest verdict', { skip }, async (t) => {
   const server = await Influxd.start(t);
   const { series } = sink(t, { url: server.url });
   const step = async (change: Partial<ChangeSet>) => {
@@ -90,12 +90,12 @@ t.test('a connection that is judged again counts once, where it stands now', { s
   t.same(
     await sums(server, 'waybill_connections'),
     [{ connections: 1, packets: 13, bytes: 4500 }],
-    'c2 was part of c1',
+    'c2 was merged into c1',
   );
   t.same(await sums(server, 'waybill_findings'), [{ findings: 0, connections: 0 }]);
 });
 
-t.test('what was put before a restart counts no second time', { skip }, async (t) => {
+t.test('after a restart, nothing counts twice', { skip }, async (t) => {
   const server = await Influxd.start(t);
   const before = sink(t, { url: server.url }).series;
   before.put(changes({ connections: [from(1)], findings: { put: [finding()], removed: [] } }));
@@ -109,33 +109,40 @@ t.test('what was put before a restart counts no second time', { skip }, async (t
   t.same(await sums(server, 'waybill_findings'), [{ findings: 1, connections: 2 }]);
 });
 
-t.test('InfluxDB away: the newest points wait, the oldest are dropped and counted', { skip }, async (t) => {
-  const server = await Influxd.prepare(t, { auth: false });
-  const { series, lines } = sink(t, { url: server.url, maxQueuedPoints: 100 });
-  for (const start of [0, 60, 120]) {
-    series.put(changes({ connections: Array.from({ length: 60 }, (_, i) => from(start + i)) }));
-    // Each a time of its own, so that there is an oldest.
-    const dropped = Math.max(0, start + 60 - 100);
-    await until('they wait', () => start === 0 || series.counts().dropped === dropped);
-    if (start === 0) await until('it was tried', () => lines.length === 1);
-  }
-  t.same(series.counts(), { points: 0, dropped: 80 });
-  await server.start();
-  await until('it is written', () => series.counts().points === 100, 20_000);
-  t.same(series.counts(), { points: 100, dropped: 80 });
-  const rows = await server
-    .client()
-    .query<{ initiator: string }>('SELECT connections, initiator FROM waybill_connections');
-  const there = rows.map(({ initiator }) => Number(initiator.slice('shop/w'.length))).sort((a, b) => a - b);
-  t.same(
-    there,
-    Array.from({ length: 100 }, (_, i) => 80 + i),
-  );
-  t.equal(lines.length, 1, 'it says once that it waits');
-  t.match(lines[0], /"why":"connect ECONNREFUSED .*they wait, and the oldest give way \(series\.maxQueuedPoints\)/);
-});
+t.test(
+  'while InfluxDB is unavailable, the newest points wait and the oldest are dropped and counted',
+  { skip },
+  async (t) => {
+    const server = await Influxd.prepare(t, { auth: false });
+    const { series, lines } = sink(t, { url: server.url, maxQueuedPoints: 100 });
+    for (const start of [0, 60, 120]) {
+      series.put(changes({ connections: Array.from({ length: 60 }, (_, i) => from(start + i)) }));
+      // Each point has its own time, so that there is an oldest.
+      const dropped = Math.max(0, start + 60 - 100);
+      await until('they wait', () => start === 0 || series.counts().dropped === dropped);
+      if (start === 0) await until('it was tried', () => lines.length === 1);
+    }
+    t.same(series.counts(), { points: 0, dropped: 80 });
+    await server.start();
+    await until('it is written', () => series.counts().points === 100, 20_000);
+    t.same(series.counts(), { points: 100, dropped: 80 });
+    const rows = await server
+      .client()
+      .query<{ initiator: string }>('SELECT connections, initiator FROM waybill_connections');
+    const there = rows.map(({ initiator }) => Number(initiator.slice('shop/w'.length))).sort((a, b) => a - b);
+    t.same(
+      there,
+      Array.from({ length: 100 }, (_, i) => 80 + i),
+    );
+    t.equal(lines.length, 1, 'it is logged once');
+    t.match(
+      lines[0],
+      /"why":"connect ECONNREFUSED .*InfluxDB unavailable, retrying; the oldest points are dropped if the queue is full \(series\.maxQueuedPoints\)/,
+    );
+  },
+);
 
-t.test('InfluxDB that takes connections and says nothing holds nobody up', async (t) => {
+t.test('an InfluxDB that accepts connections and never answers does not block the caller', async (t) => {
   const server = createServer(() => undefined);
   await once(server.listen(0, '127.0.0.1'), 'listening');
   t.teardown(() => server.close());
@@ -146,11 +153,11 @@ t.test('InfluxDB that takes connections and says nothing holds nobody up', async
   t.equal(series.put(changes({ connections: [from(2), from(3)] })), undefined);
   const began = Date.now();
   await series.close(200);
-  t.ok(Date.now() - began < 3_000, 'the end waits no longer than it is told to');
+  t.ok(Date.now() - began < 3_000, 'close waits no longer than its limit');
   t.same(series.counts(), { points: 0, dropped: 3 });
 });
 
-t.test('a wrong password is one line that does not show it', { skip }, async (t) => {
+t.test('a wrong password is logged in one line without the password', { skip }, async (t) => {
   const server = await Influxd.start(t, { auth: true });
   await server.client().query(`CREATE USER "w" WITH PASSWORD 'right-one' WITH ALL PRIVILEGES`);
   for (const wrong of [
@@ -177,7 +184,7 @@ t.test('a wrong password is one line that does not show it', { skip }, async (t)
   }
 });
 
-t.test('a database that is not there and may not be made is named', { skip }, async (t) => {
+t.test('a missing database that may not be created is named', { skip }, async (t) => {
   const server = await Influxd.start(t, { auth: true });
   const admin = { username: 'root', password: 'root' };
   await server.client().query(`CREATE USER "root" WITH PASSWORD 'root' WITH ALL PRIVILEGES`);
@@ -185,27 +192,27 @@ t.test('a database that is not there and may not be made is named', { skip }, as
   const { series, lines } = sink(t, { url: server.url, database: 'net', username: 'w', password: 'mine' });
   series.put(changes({ connections: [from(1)] }));
   await until('it complains', () => lines.length > 0);
-  t.match(lines[0], /"why":"(40[13] .*|database net is not there and cannot be made: 40[13] .*)"/);
+  t.match(lines[0], /"why":"(40[13] .*|database net does not exist and cannot be created: 40[13] .*)"/);
   t.match(lines[0], /net/);
 });
 
-t.test('points that InfluxDB will never take do not stop those behind them', { skip }, async (t) => {
+t.test('points that InfluxDB refuses do not block later points', { skip }, async (t) => {
   const server = await Influxd.start(t);
   const client = server.client();
   await client.createDatabase('waybill');
-  // Packets are a text there since before: no number will do.
+  // The field `packets` already exists as a string, so a number is refused.
   await client.writePoints([{ measurement: 'waybill_connections', fields: { packets: 'many' } }]);
   const { series, lines } = sink(t, { url: server.url });
   series.put(changes({ connections: [from(1), from(2)], findings: { put: [finding()], removed: [] } }));
   await until('it is answered', () => lines.length > 0);
   series.put(changes({ findings: { put: [finding({ connections: 5 })], removed: [] } }));
   await series.close(5_000);
-  t.match(lines[0], /"why":"400 .*field type conflict.*time series are refused: they are dropped/);
+  t.match(lines[0], /"why":"400 .*field type conflict.*InfluxDB refused points, dropped/);
   t.same(series.counts(), { points: 2, dropped: 2 });
   t.same(await sums(server, 'waybill_findings'), [{ findings: 1, connections: 5 }]);
 });
 
-t.test('an address of IPv6, and a name, are reached', async (t) => {
+t.test('the URL may have an IPv6 address or a host name', async (t) => {
   for (const host of ['[::1]', 'localhost']) {
     const { series, lines } = sink(t, { url: `http://${host}:${await freePort()}` });
     series.put(changes({ connections: [from(1)] }));

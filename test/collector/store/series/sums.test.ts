@@ -17,7 +17,7 @@ t.test('connections of one pair, verdict and placement are one point', async (t)
   t.match(points[0]!.timestamp, new Date('2026-01-01T00:00:00Z'));
 });
 
-t.test('an interval in which nothing grew has no points', async (t) => {
+t.test('an interval without changes has no points', async (t) => {
   const sums = new Sums(limits);
   sums.addConnection(connection());
   sums.take(1000);
@@ -40,7 +40,7 @@ t.test('every kind of endpoint has a name, and none is an address', async (t) =>
   t.same(named, ['zone/internet', 'node/n2', 'shop/db', 'kube-system/proxy', 'unknown', 'none']);
 });
 
-t.test('more groups than may wait are dropped and counted', async (t) => {
+t.test('groups above the limit are dropped and counted', async (t) => {
   const sums = new Sums({ ...limits, maxGroups: 3 });
   for (let i = 0; i < 5; i++) sums.addConnection(connection({ id: `c${i}`, initiator: podEnd(`shop/w${i}`) }));
   const { points, dropped } = sums.take(1000);
