@@ -12,7 +12,10 @@ export type Candidate = { parties: readonly Party[]; ports: readonly ContainerPo
 /** It stands for all pods of its workload. */
 export function ofWorkload(candidate: Candidate): Candidate {
   const { parties } = candidate;
-  return { ...candidate, parties: parties.map((one) => (one.kind === 'pod' ? { ...one, ofWorkload: true } : one)) };
+  return {
+    ...candidate,
+    parties: parties.map((one) => (one.kind === 'pod' ? { ...one, representsWorkload: true } : one)),
+  };
 }
 
 /** The first of each family. */

@@ -182,12 +182,12 @@ t.test('a workload is judged by its template where none of its pods has an addre
   const template = parties(deployment).resolve('shop/db');
   t.match(template, {
     kind: 'workload',
-    pods: [{ parties: [{ ofWorkload: true, addresses: [], node: '', labels: { app: 'db' } }] }],
+    pods: [{ parties: [{ representsWorkload: true, addresses: [], node: '', labels: { app: 'db' } }] }],
   });
   const pods = parties(owned).resolve('shop/db');
   t.match(pods, {
     kind: 'workload',
-    pods: [{ parties: [{ ofWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] }] }],
+    pods: [{ parties: [{ representsWorkload: true, name: 'db-x', addresses: ['10.0.0.1'] }] }],
   });
 });
 
@@ -196,7 +196,7 @@ t.test('a workload whose manifest is not there is judged by each template that s
     `{ apiVersion: apps/v1, kind: ReplicaSet, metadata: { name: ${name}, namespace: shop, ownerReferences: [{ kind: Deployment, name: web }] }, spec: { template: { metadata: { labels: { app: ${app} } }, spec: { containers: [{ name: c }] } } } }`;
   t.match(parties(replicaSet('web-a', 'web')).resolve('shop/Deployment/web'), {
     kind: 'workload',
-    pods: [{ parties: [{ ofWorkload: true, name: 'ReplicaSet/web-a', labels: { app: 'web' } }] }],
+    pods: [{ parties: [{ representsWorkload: true, name: 'ReplicaSet/web-a', labels: { app: 'web' } }] }],
   });
   const both = parties(replicaSet('web-a', 'web'), replicaSet('web-b', 'db'), onlyDb);
   for (const own of ['shop/web-b', 'shop/ReplicaSet/web-b']) {
