@@ -75,7 +75,7 @@ t.test('findings and flows in every format', async (t) => {
     /^SEVERITY +KIND +INITIATOR .*\ncritical +bypass +shop\/web +shop\/db +TCP 5432 .*\nmedium +blocked/,
   );
   const wide = await run(scene, ['findings', '-o', 'wide', '--kind', 'bypass']);
-  t.match(wide.out, /\n {4}shop\/web -> shop\/db TCP 5432 is denied by policy, and the network carried it\.\n$/);
+  t.match(wide.out, /\n {4}shop\/web -> shop\/db TCP 5432 is denied by policy, and the network delivered it\.\n$/);
   const json = await run(scene, ['findings', '-o', 'json']);
   t.match(JSON.parse(json.out), [{ id: 'f1', severity: 'critical' }, { id: 'f2' }]);
   const jsonl = await run(scene, ['flows', '-o', 'jsonl']);

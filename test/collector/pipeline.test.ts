@@ -209,10 +209,10 @@ t.test('an address that nobody owned is unknown, and no finding', async (t) => {
   scene.pass(12 * second);
   t.same(
     [...scene.connections.values()].map((one) => [one.verdict, one.unknownReason]),
-    [['unknown', 'no owner at that time']],
+    [['unknown', 'the address had no owner at that time']],
   );
   t.same(scene.kinds(), []);
-  t.match(scene.pipeline.counts.verdicts, { 'unknown: no owner at that time': 1 });
+  t.match(scene.pipeline.counts.verdicts, { 'unknown: the address had no owner at that time': 1 });
 });
 
 t.test('masquerade: judged by pod and by address, and unknown where these differ', async (t) => {

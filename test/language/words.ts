@@ -100,6 +100,7 @@ export const exceptions: readonly Exception[] = [
     text: /["`]?\bmend\b["`]?:?/,
     reason: 'JSON field of waybill lint in 0.1.0',
   },
+  { file: /^test\/scene\/api\.ts$/, text: /\b(books|setAside)\b/, reason: 'JSON fields of waybill status in 0.1.0' },
 ];
 
 /** Files that are not ours to word, or that list old words on purpose. */

@@ -1,4 +1,4 @@
-// A collector's API over real TLS on loopback, with findings and connections that stand in memory.
+// A collector's API over real TLS on loopback, with findings and connections in memory.
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
@@ -52,7 +52,7 @@ export const status: Status = {
   },
   ingest: { streamsRefused: 0 },
   join: { live: 5, pending: 2, evicted: 0 },
-  verdicts: { allowed: 4, 'unknown: no owner at that time': 1 },
+  verdicts: { allowed: 4, 'unknown: the address had no owner at that time': 1 },
   store: {
     batches: 1,
     records: 100,
@@ -97,7 +97,7 @@ export async function apiScene(
       ...(follow === undefined ? {} : { follow }),
     },
     answers,
-    () => ({ ready, why: ready ? 'judging' : 'the cluster is not known yet' }),
+    () => ({ ready, why: ready ? 'evaluating' : 'the cluster is not known yet' }),
     pino({ level: 'silent' }),
   );
   const url = `https://localhost:${api.port}`;

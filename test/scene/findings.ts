@@ -1,4 +1,4 @@
-// Findings in one line each: shop/web to shop/db, TCP 5432, carried though denied.
+// Findings in one line each: shop/web to shop/db, TCP 5432, denied and delivered.
 import type { Finding } from '../../model/finding.ts';
 import { podEnd } from './connections.ts';
 import { db, second, t0, web } from './records.ts';
@@ -22,9 +22,9 @@ export function finding(change: Partial<Finding> = {}): Finding {
     connections: 1,
     firstSeenUs: t0,
     lastSeenUs: t0 + second,
-    explanation: 'shop/web -> shop/db TCP 5432 is denied by policy, and the network carried it.',
+    explanation: 'shop/web -> shop/db TCP 5432 is denied by policy, and the network delivered it.',
     sides: [{ side: 'ingress', verdict: 'denied', isolatedBy: ['NetworkPolicy shop/db'], why: 'no rule matches' }],
-    evidence: { carried: true },
+    evidence: { lastSeen: 'destination' },
     ...change,
   };
 }
