@@ -1,9 +1,9 @@
-// All addresses of both families, cut where a prefix begins or ends: within one range no prefix tells two apart.
+// Splits all addresses of both families at the ends of prefixes: all addresses of a range are in the same prefixes.
 import { type Address, addressBytes, addressFromBytes, bytesToBigInt, isIpv6, type Prefix } from '../model/address.ts';
 
 export type AddressFamily = 'IPv4' | 'IPv6';
 
-/** Both ends in. */
+/** Includes both ends. */
 export type AddressRange = { family: AddressFamily; from: bigint; to: bigint };
 
 const bytesOfFamily: Record<AddressFamily, number> = { IPv4: 4, IPv6: 16 };
@@ -12,7 +12,7 @@ export function addressFamily(address: Address): AddressFamily {
   return isIpv6(address) ? 'IPv6' : 'IPv4';
 }
 
-/** The first address of each range, in order; the first is 0. */
+/** The first address of each range, in order. The first range starts at 0. */
 export type RangeStarts = Record<AddressFamily, readonly bigint[]>;
 
 export function rangeStartsOf(prefixes: Iterable<Prefix>): RangeStarts {
@@ -38,7 +38,7 @@ export function rangesOf(starts: RangeStarts, families: Iterable<AddressFamily>)
   return ranges;
 }
 
-/** Which range of its family the address lies in. */
+/** The index of the address's range in its family. */
 export function rangeIndex(starts: RangeStarts, address: Address): number {
   const familyStarts = starts[addressFamily(address)];
   const number = bytesToBigInt(addressBytes(address));
@@ -51,7 +51,7 @@ export function rangeIndex(starts: RangeStarts, address: Address): number {
   return low;
 }
 
-/** Ranges in order, with neighbours put together. */
+/** Merges adjacent ranges. `ranges` are in order. */
 export function mergedRanges(ranges: readonly AddressRange[]): AddressRange[] {
   const merged: AddressRange[] = [];
   for (const range of ranges) {
@@ -62,7 +62,7 @@ export function mergedRanges(ranges: readonly AddressRange[]): AddressRange[] {
   return merged;
 }
 
-/** `10.0.0.0/8` where it is one block, else `10.0.0.1-10.0.0.9`. */
+/** `10.0.0.0/8` if the range is one block, else `10.0.0.1-10.0.0.9`. */
 export function rangeText({ family, from, to }: AddressRange): string {
   const first = addressOf(family, from);
   const size = to - from + 1n;
@@ -84,7 +84,7 @@ export function addressOf(family: AddressFamily, number: bigint): Address {
     rest >>= 8n;
   }
   const address = addressFromBytes(bytes);
-  // As an IPv6 address that holds an IPv4 one, and not as that one: here it is one of the other family's range.
+  // An IPv4-mapped address here belongs to an IPv6 range, so it stays an IPv6 address.
   return family === 'IPv6' && !isIpv6(address) ? (`::ffff:${address}` as Address) : address;
 }
 

@@ -1,26 +1,26 @@
-// Which connections there are between two ends: protocols with ranges of ports, in words and for programs.
+// A set of connections between two ends: protocols with ranges of ports, as text and as JSON.
 import { protocolName, SCTP, TCP, UDP } from '../model/protocol.ts';
 
-/** Both ends in. */
+/** Includes both ends. */
 export type PortRange = { from: number; to: number };
 
-/** `other`: every protocol without ports, ICMP among them (rule 11). */
+/** `other`: every protocol without ports, such as ICMP (rule 11). */
 export type PortProtocol = typeof TCP | typeof UDP | typeof SCTP;
 export type ProtocolPorts =
   | { protocol: PortProtocol; ports: readonly PortRange[] }
   | { protocol: 'other'; ports: readonly [] };
 
-/** In the order TCP, UDP, SCTP, other; ports in their order, with a gap between two ranges. */
+/** Ordered TCP, UDP, SCTP, other. Port ranges are ordered, with a gap between two ranges. */
 export type ConnectionSet = readonly ProtocolPorts[];
 
 export const portProtocols: readonly PortProtocol[] = [TCP, UDP, SCTP];
 export const firstPort = 1;
 export const lastPort = 65_535;
 
-/** A part of all connections within which nothing changes. */
+/** A range of ports with the same verdict. */
 export type PortSegment = PortRange & { protocol: PortProtocol | 'other' };
 
-/** `stretches` in the order of protocols and ports; neighbours become one range. */
+/** Merges adjacent segments. `segments` are ordered by protocol and port. */
 export function connectionSetOf(segments: readonly PortSegment[]): ConnectionSet {
   const protocols: ProtocolPorts[] = [];
   let ports: PortRange[] = [];
@@ -50,7 +50,7 @@ export function connectionSetText(connections: ConnectionSet): string {
     .join('; ');
 }
 
-/** As scripts read it (docs/json.md). */
+/** JSON output (docs/json.md). */
 export type ProtocolPortsJson = { protocol: string; ports?: readonly PortRange[] };
 
 export function connectionSetJson(connections: ConnectionSet): ProtocolPortsJson[] {

@@ -1,5 +1,5 @@
-// Every connection that passes by one set of manifests, and what nobody can tell; what is not listed is denied.
-// Pure: the same arguments give the same lines. docs/connectivity.md has what they mean.
+// Lists every connection that a set of manifests allows or may allow; a connection that is not listed is denied. Pure: the
+// same arguments give the same lines. docs/connectivity.md explains them.
 import type { UnknownReason } from '../model/verdict.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { type ConnectionSet, connectionSetOf } from './connection-set.ts';

@@ -1,4 +1,4 @@
-// What a change of the manifests opens and closes: two worlds judged side by side, port by port.
+// The connections that a change of the manifests opens and closes: compares two sets of manifests, port by port.
 import type { PolicyOptions } from '../policy/options.ts';
 import { type ConnectionSet, connectionSetOf, type PortSegment } from './connection-set.ts';
 import type { Filter } from './connectivity.ts';
@@ -6,13 +6,13 @@ import { type ClusterState, type Line, linesOf } from './lines.ts';
 import type { PortVerdict, Profile } from './profile.ts';
 
 /**
- * `declared`: it passed before as well, and now a rule allows it; `undeclared`: the other way round. `uncertain`: it
- * cannot be told of one of the two.
+ * `declared`: it was undeclared, and now a rule allows it. `undeclared`: a rule allowed it, and now it is undeclared.
+ * `uncertain`: one of the two verdicts is `unknown`.
  */
 export const changeKinds = ['opened', 'closed', 'declared', 'undeclared', 'uncertain'] as const;
 export type ChangeKind = (typeof changeKinds)[number];
 
-/** `absent`: one of the ends is not in those manifests. */
+/** `absent`: the manifests do not have one of the ends. */
 export type VerdictOrAbsent = PortVerdict | 'absent';
 export type ChangedConnections = {
   key: string;
@@ -65,7 +65,7 @@ function changesBetween(before: Profile | undefined, after: Profile | undefined)
   });
 }
 
-/** Stretches in which neither changes. */
+/** Splits both profiles into the same segments. */
 function alignedSegments(before: Profile | undefined, after: Profile | undefined): ComparedSegment[] {
   if (before === undefined || after === undefined) {
     const one = before ?? after ?? [];
@@ -91,7 +91,7 @@ function alignedSegments(before: Profile | undefined, after: Profile | undefined
 
 type VerdictNameOrAbsent = ReturnType<typeof verdictOf>;
 
-/** Undefined: it did not pass, and does not. */
+/** Undefined if the connection neither passed before nor passes now. */
 function changeOf(before: VerdictNameOrAbsent, after: VerdictNameOrAbsent): ChangeKind | undefined {
   if (before === 'unknown' || after === 'unknown') return 'uncertain';
   const [passed, passes] = [isPassing(before), isPassing(after)];

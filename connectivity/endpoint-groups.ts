@@ -1,20 +1,20 @@
-// Who stands at the ends: workloads, nodes and the outside. Pods of one workload that policies can tell apart are places
-// of their own, and so are those whose class a change of the manifests changes.
+// The ends of the listed connections: workloads, nodes and external addresses. Pods of one workload are in one group unless
+// policies distinguish them, before or after a change of the manifests.
 import type { Address } from '../model/address.ts';
 import type { WorkloadRef } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import { type AddressFamily, addressFamily } from './address-ranges.ts';
 import type { PartyClass, PartyClasses } from './party-classes.ts';
 
-/** Who lives in the cluster by the manifests. A workload without pods is its pod template. */
+/** A workload or node of the manifests. A workload without pods has one entry for its pod template. */
 export type DeclaredEndpoint =
   | { kind: 'workload'; namespace: string; workload: WorkloadRef; pods: readonly EndpointPod[] }
   | { kind: 'node'; name: string; parties: readonly Party[] };
 
-/** `ip` where policies may see a host-network pod by several addresses: it is one of these for each. */
+/** A host-network pod with several addresses has one entry for each address, with `ip`. */
 export type EndpointPod = { name: string; ip?: Address; party: Party };
 
-/** As scripts read it (docs/json.md). `pods`, `ips`: which, where the others are a place of their own. */
+/** JSON output (docs/json.md). `pods` and `ips` are set if the workload or node has several groups. */
 export type EndpointGroupJson =
   | {
       kind: 'pod' | 'host';
@@ -34,18 +34,18 @@ export type EndpointGroupJson =
     };
 
 /**
- * Of an address outside where a policy goes by names: which ones DNS answers gave it. `matching`: one of `names`, and
- * none of `notNames`; `others`: none of `notNames`.
+ * The domain names that DNS answers gave an external address, if a policy has `domainNames`. `matching`: a name in
+ * `names` and not in `notNames`; `others`: a name not in `notNames`; `none`: no name was seen.
  */
 export type NamesSeen = 'matching' | 'others' | 'none';
 
-/** What a place is in one world: `nodes` are those of its members, `''` where one is not known. */
+/** A group in one set of manifests. `nodes` are the nodes of its members, `''` for a node that is not known. */
 export type GroupState = { partyClass: PartyClass; nodes: ReadonlySet<string>; families: ReadonlySet<AddressFamily> };
 
-/** `standings` has one for each world; undefined where there is no such place. */
+/** `states` has one item for each set of manifests; undefined if the group does not exist there. */
 export type EndpointGroup = {
   json: EndpointGroupJson & { kind: 'pod' | 'host' | 'node' };
-  /** A pod that nothing made: no other pod is of its workload. */
+  /** A pod without an owner, so no other pod belongs to its workload. */
   single: boolean;
   states: readonly (GroupState | undefined)[];
 };
@@ -58,7 +58,7 @@ type MemberGroup = {
   ips: Set<string>;
 };
 
-/** In the order of their names: workloads, then nodes. `worlds`: one, or two that are compared. */
+/** Ordered by name: workloads, then nodes. `states`: one set of manifests, or two to compare. */
 export function endpointGroupsOf(
   states: readonly (readonly DeclaredEndpoint[])[],
   classes: PartyClasses,
@@ -106,7 +106,7 @@ function workloadGroups(
   });
 }
 
-/** Nodes that no policy tells apart are one place. */
+/** Nodes that no policy distinguishes are one group. */
 function nodeGroups(nodes: readonly [string, readonly Member[][]][]): EndpointGroup[] {
   const groupsByClasses = new Map<string, MemberGroup>();
   const parts = new Map<string, number>();
@@ -133,8 +133,8 @@ function nodeGroups(nodes: readonly [string, readonly Member[][]][]): EndpointGr
 }
 
 /**
- * By what they are in each world. A member is compared with the one of its name; where there is none, with each class
- * that the others have there.
+ * Groups members by their class in each set of manifests. A member is compared with the member of the same name in the
+ * other set. Without such a member, it is compared with each class of the other set.
  */
 function memberGroupsOf(members: readonly Member[][]): MemberGroup[] {
   const groups = new Map<string, MemberGroup>();

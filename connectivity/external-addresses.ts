@@ -1,5 +1,5 @@
-// The outside as one place sees it: all addresses, in ranges that no rule of its policies can tell apart, and for each
-// the names that such a rule may ask for.
+// External addresses for one group: ranges that no rule of its policies distinguishes, and classes of domain names that its
+// rules distinguish.
 import type { Party } from '../model/verdict.ts';
 import {
   type AddressFamily,
@@ -14,7 +14,7 @@ import {
 import type { EndpointGroupJson } from './endpoint-groups.ts';
 import { domainNamesIn, prefixesIn, type Rule } from './match-criteria.ts';
 
-/** Addresses by the names that they have: `told` says which, and `names` is an example. */
+/** Addresses with certain domain names. `json` describes the names, and `exampleNames` is one example. */
 export type NameClass = {
   json: Pick<EndpointGroupJson & { kind: 'external' }, 'namesSeen' | 'names' | 'notNames'>;
   exampleNames?: readonly string[];
@@ -24,7 +24,7 @@ export class ExternalAddresses {
   readonly nameClasses: readonly NameClass[];
   readonly #rangeStarts: RangeStarts;
 
-  /** `rules` are those that speak of the place; `patterns` those that they are to go by. */
+  /** `rules` are the rules of the policies that select the group. */
   constructor(rules: readonly Rule[], by: 'addresses' | 'addresses-and-names') {
     this.#rangeStarts = rangeStartsOf(prefixesIn(rules));
     this.nameClasses = by === 'addresses' ? [anyName] : nameClassesOf([...new Set(domainNamesIn(rules))].sort());
@@ -35,7 +35,7 @@ export class ExternalAddresses {
   }
 }
 
-/** An address of the range stands for all of it. */
+/** The first address of the range represents the whole range. */
 export function externalParty({ family, from }: AddressRange, { exampleNames: names }: NameClass): Party {
   return { kind: 'address', address: addressOf(family, from), ...(names && { names }) };
 }
@@ -48,7 +48,7 @@ export function externalJson(ranges: readonly AddressRange[], { json }: NameClas
   };
 }
 
-/** An address has names that fit a pattern, other names, or none that anybody saw. */
+/** One class for each pattern, one for other names, and one for addresses without a known name. */
 function nameClassesOf(patterns: readonly string[]): NameClass[] {
   if (patterns.length === 0) return [anyName];
   return [
@@ -60,7 +60,7 @@ function nameClassesOf(patterns: readonly string[]): NameClass[] {
         exampleNames: [exampleOf(pattern, narrower)],
       };
     }),
-    // No pattern is a single label.
+    // `other` matches no pattern, because no pattern is a single label.
     { json: { namesSeen: 'others', notNames: patterns }, exampleNames: ['other'] },
     { json: { namesSeen: 'none' } },
   ];
@@ -72,7 +72,7 @@ function isWithin(inner: string, outer: string): boolean {
   return outer.startsWith('*.') && inner.endsWith(outer.slice(1));
 }
 
-/** A name that fits the pattern, and none that is narrower. */
+/** A name that matches the pattern, but no narrower pattern. */
 function exampleOf(pattern: string, narrower: readonly string[]): string {
   if (!pattern.startsWith('*.')) return pattern;
   let label = 'any';

@@ -1,5 +1,5 @@
-// Who may reach whom: each pair of places, and each place with the outside, judged in one world or in two that are
-// compared. What is told of a pair is `tell`'s business: an empty list is no line.
+// Evaluates each pair of groups, and each group with external addresses, for one set of manifests or two to compare. The
+// callback `entriesOf` decides what to list for a pair: an empty list gives no line.
 import type { Policy } from '../model/kubernetes.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { compilePolicies } from '../policy/policy-set.ts';
@@ -17,10 +17,10 @@ import { type PairPlacement, pairPlacements, placementsOf, withPlacement } from 
 import { type PartyClass, PartyClasses } from './party-classes.ts';
 import { type Profile, Profiles } from './profile.ts';
 
-/** Manifests as policies see them. */
+/** One set of manifests. */
 export type ClusterState = { endpoints: readonly DeclaredEndpoint[]; policies: readonly Policy[] };
 
-/** `placement` is told where it makes a difference: what passes on the same node alone is told with it too. */
+/** `placement` is set if the result depends on it, or if only the same node is possible. */
 export type Line<Entry> = {
   initiator: EndpointGroupJson;
   responder: EndpointGroupJson;
@@ -28,12 +28,12 @@ export type Line<Entry> = {
   entry: Entry;
 };
 
-/** Undefined where one of the ends is not there. The same profiles must give the same list. */
+/** A profile is undefined if one of the ends does not exist. Must return the same list object for the same profiles. */
 export type EntriesOf<Entry> = (profiles: readonly (Profile | undefined)[]) => readonly Entry[];
 
 export type LineRequest<Entry> = {
   entriesOf: EntriesOf<Entry>;
-  /** Whether anybody asks about this pair. */
+  /** Whether to list this pair. */
   includesPair(initiator: EndpointGroupJson, responder: EndpointGroupJson): boolean;
   onProgress?(done: number, total: number): void;
 };
@@ -71,7 +71,7 @@ class StateEvaluator {
     this.profiles = profiles;
   }
 
-  linesBetween(initiator: PartyClass, responder: PartyClass, placement: PairPlacement): Profile {
+  profileOf(initiator: PartyClass, responder: PartyClass, placement: PairPlacement): Profile {
     const key = (initiator.id * 1_000_000 + responder.id) * pairPlacements.length + pairPlacements.indexOf(placement);
     const existing = this.#profilesByPair.get(key);
     if (existing !== undefined) return existing;
@@ -101,7 +101,7 @@ function* linesBetween<Entry extends { key: string }>(
     .map((placement) => ({
       placement,
       list: entriesOf(
-        pairs.map(([one, from, to]) => from && to && one.linesBetween(from.partyClass, to.partyClass, placement)),
+        pairs.map(([one, from, to]) => from && to && one.profileOf(from.partyClass, to.partyClass, placement)),
       ),
     }));
   const isSameEverywhere = entriesByPlacement.every(
@@ -122,7 +122,7 @@ function haveCommonFamily(one: GroupState, other: GroupState): boolean {
   return false;
 }
 
-/** No policy speaks of what nodes do with one another, with host-network pods and with the outside. */
+/** Policies do not cover connections between nodes, or between a node and a host-network pod. */
 function isBeyondPolicies(one: EndpointGroup, other: EndpointGroup): boolean {
   const hosts = one.json.kind !== 'pod' && other.json.kind !== 'pod';
   return hosts && (one.json.kind === 'node' || other.json.kind === 'node');

@@ -1,4 +1,4 @@
-// What policies speak of: selectors, ports, prefixes and names. Where none of them tells two things apart, no verdict does.
+// The selectors, ports, prefixes and names of policies. Two ends that match the same of them get the same verdicts.
 import type { Prefix } from '../model/address.ts';
 import type { ClusterPeer, ClusterPort, LabelSelector, Policy, PolicyPeer } from '../model/kubernetes.ts';
 import type { Selection } from '../policy/policy-set.ts';
@@ -15,7 +15,7 @@ export type MatchCriteria = {
   prefixes: readonly Prefix[];
 };
 
-/** Of all `policies`; each selector once. */
+/** Collects the criteria of all `policies`, each selector once. */
 export function matchCriteriaOf(policies: readonly Policy[]): MatchCriteria {
   const pods = new DistinctSelectors();
   const namespaces = new DistinctSelectors();
@@ -52,7 +52,7 @@ export function matchCriteriaOf(policies: readonly Policy[]): MatchCriteria {
   };
 }
 
-/** The rules that speak of a pod in one direction; a broken policy has none that can be read. */
+/** The rules of a selection in one direction; a broken policy has none. */
 export function rulesOf(selection: Selection): Rule[] {
   const { admin, isolating, baseline } = selection;
   return [...admin, ...isolating, ...baseline].flatMap(({ rules }): readonly Rule[] => rules);

@@ -1,13 +1,13 @@
-// A pod and its own node may always reach each other (rule 12): of a pod and a node it matters where the pod runs.
+// A pod and its own node may always reach each other (rule 12), so for a pod and a node the pod's node matters.
 import type { Party } from '../model/verdict.ts';
 import type { GroupState } from './endpoint-groups.ts';
 
-/** `unplaced`: nobody knows on which node the pod runs; `any`: it does not matter. */
+/** `unplaced`: the node of the pod is not known. `any`: the node does not matter. */
 export type PairPlacement = 'same-node' | 'cross-node' | 'unplaced' | 'any';
 
 export const pairPlacements: readonly PairPlacement[] = ['any', 'same-node', 'cross-node', 'unplaced'];
 
-/** Those that there are between the members of two places. */
+/** The placements that occur between the members of two groups. */
 export function placementsOf(one: GroupState, other: GroupState): PairPlacement[] {
   const [pod, host] = one.partyClass.party.kind === 'pod' ? [one, other] : [other, one];
   if (pod.partyClass.party.kind !== 'pod' || host.partyClass.party.kind !== 'address' || host.nodes.size === 0)
@@ -20,7 +20,7 @@ export function placementsOf(one: GroupState, other: GroupState): PairPlacement[
   return occurring;
 }
 
-/** The two as they are judged in that placement, whether or not any member is in it. */
+/** Both parties, with the pod's node changed to match the placement. */
 export function withPlacement(one: Party, other: Party, placement: PairPlacement): [Party, Party] {
   if (placement === 'any') return [one, other];
   if (one.kind === 'pod' && other.kind === 'address') return [podWithPlacement(one, other, placement), other];

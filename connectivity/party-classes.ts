@@ -1,12 +1,12 @@
-// Parties that no policy can tell apart are one class, and are judged once. What node one is on is no part of it: what
-// that changes (rule 12) is asked for by placement.
+// Parties that no policy distinguishes are one class, and are evaluated once. The node of a party is not part of its class:
+// pair-placement.ts covers its effect (rule 12).
 import type { LabelSelector, Labels, Policy } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import { selects, selectsWithPartialLabels } from '../policy/selectors.ts';
 import { addressFamily, type RangeStarts, rangeIndex, rangeStartsOf } from './address-ranges.ts';
 import { type MatchCriteria, matchCriteriaOf } from './match-criteria.ts';
 
-/** `party` stands for all of its class; `id` counts from 0. */
+/** `party` represents all parties of the class; `id` counts from 0. */
 export type PartyClass = { id: number; party: Party };
 
 export class PartyClasses {
@@ -15,7 +15,7 @@ export class PartyClasses {
   readonly #classesByKey = new Map<string, PartyClass>();
   readonly #matchesBySelectors = new Map<readonly LabelSelector[], Map<string, string>>();
 
-  /** Of all policies that anybody will be judged by: of two sets that are compared, both. */
+  /** `policies` are all policies of the evaluation: those of both sets if two are compared. */
   constructor(policies: readonly Policy[]) {
     this.#criteria = matchCriteriaOf(policies);
     this.#rangeStarts = rangeStartsOf(this.#criteria.prefixes);
@@ -86,12 +86,12 @@ export class PartyClasses {
   }
 }
 
-/** A doubt names whose labels are not known. */
+/** An unknown match includes the owner of the unknown labels, because the reason names it. */
 function withOwnerOfUnknown(matches: string, owner = ''): string {
   return matches.includes('?') ? `${matches} of ${owner}` : matches;
 }
 
-/** Another of its class is another pod, so the stand-in is never itself at both ends (rule 12). */
+/** Two members of a class are two pods, so a representative at both ends is not the same pod (rule 12). */
 function representativeOf(party: Party): Party {
   return party.kind === 'pod' ? { ...party, representsWorkload: true } : party;
 }

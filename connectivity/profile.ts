@@ -1,5 +1,5 @@
-// What the policies say of every protocol and port between two parties: judged once in each stretch of ports within which
-// no rule can tell two ports apart.
+// The verdicts for every protocol and port between two parties. Ports that no rule distinguishes are one segment, which is
+// evaluated once.
 import type { ContainerPort } from '../model/kubernetes.ts';
 import { ICMP } from '../model/protocol.ts';
 import type { Party, UnknownReason, Verdict } from '../model/verdict.ts';
@@ -10,7 +10,7 @@ import { type PolicySet, type Selection, selectionOf } from '../policy/policy-se
 import { firstPort, lastPort, type PortProtocol, type PortSegment, portProtocols } from './connection-set.ts';
 import { rulesOf } from './match-criteria.ts';
 
-/** `key`: equal outcomes have equal ones. */
+/** Equal verdicts have equal keys. */
 export type PortVerdict = { key: string; verdict: Verdict['verdict']; why?: UnknownReason };
 
 /** Every port and protocol, in the order of TCP, UDP, SCTP, other. Equal profiles are one object. */
@@ -24,7 +24,7 @@ export class Profiles {
   readonly #sharedProfiles: Map<string, Profile>;
   readonly #portCriteriaBySelection = new WeakMap<Selection, readonly PortCriterion[]>();
 
-  /** Those that share `known` have one object for equal profiles. */
+  /** Instances with the same `sharedProfiles` share one object for equal profiles. */
   constructor(policies: PolicySet, options: PolicyOptions, sharedProfiles: Map<string, Profile>) {
     this.#policies = policies;
     this.#options = options;
@@ -65,7 +65,7 @@ export class Profiles {
     return party.kind === 'pod' ? selectionOf(this.#policies, party, direction) : undefined;
   }
 
-  /** Where a stretch begins; undefined where no rule speaks of ports. */
+  /** The first port of each segment; undefined if no rule has ports. */
   #segmentStarts(initiator: Party, responder: Party): Record<PortProtocol, Set<number>> | undefined {
     const egress = this.#portCriteriaOf(this.selectionOf(initiator, 'egress'));
     const ingress = this.#portCriteriaOf(this.selectionOf(responder, 'ingress'));
@@ -93,7 +93,7 @@ export class Profiles {
 
 const singleStart = [firstPort];
 
-/** A name is a container port of the responder (rule 10). */
+/** A named port is a container port of the responder (rule 10). */
 function addStarts(
   startsByProtocol: Record<PortProtocol, Set<number>>,
   { protocol, from, to }: PortCriterion,
@@ -126,7 +126,7 @@ function portVerdictOf(verdict: Verdict): PortVerdict {
   if (verdict.verdict !== 'unknown') return certainVerdicts[verdict.verdict];
   const why = verdict.why ?? verdict.sides.find((side) => side.verdict === 'unknown')?.why;
   if (why === undefined) return { key: 'unknown', verdict: 'unknown' };
-  // Whose node it is stands in for the class, and is told by the place.
+  // The party is the representative of its class, so its name is not part of the key. The line shows the group.
   const key = why.reason === 'node-not-known' ? why.reason : reasonText(why);
   return { key: `unknown: ${key}`, verdict: 'unknown', why };
 }

@@ -7,7 +7,7 @@ export function isPrefixWithin(inner: Prefix, outer: Prefix): boolean {
   return inner.bits >= outer.bits && prefixContainsBytes(outer, inner.bytes);
 }
 
-/** Whether the prefixes together hold every address of the block. */
+/** Whether the prefixes together contain every address of the block. */
 export function prefixesCover(prefixes: readonly Prefix[], block: Prefix): boolean {
   if (prefixes.some((one) => isPrefixWithin(block, one))) return true;
   const inside = prefixes.filter((one) => isPrefixWithin(one, block));
@@ -15,7 +15,7 @@ export function prefixesCover(prefixes: readonly Prefix[], block: Prefix): boole
   return halvesOf(block).every((half) => prefixesCover(inside, half));
 }
 
-/** Nobody is left: the excepts take out all of it. */
+/** Whether `except` covers all of the block. */
 export function isEmpty({ cidr, except }: Block): boolean {
   return prefixesCover(except, cidr);
 }

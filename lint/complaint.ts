@@ -1,25 +1,25 @@
-// What lint holds against a policy, and what a rule of lint is: each is a file in rules/, listed in rules.ts.
+// The types of a lint rule and of its complaints. Each rule is a file in rules/, listed in rules.ts.
 import type { Severity } from '../model/finding.ts';
 import type { ClusterObject } from '../model/kubernetes.ts';
 import type { DeclaredObjects } from './declared-objects.ts';
 import type { Path } from './rule-view.ts';
 
 export type RuleComplaint = {
-  /** The policy; for a namespace without any, the namespace, or a pod of it where no manifest has the namespace. */
+  /** The policy. For a namespace without a policy: the namespace, or one of its pods if the namespace has no manifest. */
   object: ClusterObject;
   path: Path;
-  /** Where it is not the rule's own. */
+  /** Overrides the severity of the rule. */
   severity?: Severity;
-  /** What is wrong and what fixes it: lower case, one line, in the user's words. */
+  /** What is wrong, and what to do: lower case, one line. */
   fault: string;
   fix: string;
 };
 
 export type LintRule = {
   name: string;
-  /** The gravest that it may be. */
+  /** The highest severity of its complaints. */
   severity: Severity;
-  /** What it complains of; docs/lint.md says the same. */
+  /** What the rule reports; docs/lint.md has the same text. */
   summary: string;
   find(declared: DeclaredObjects): Iterable<RuleComplaint>;
 };

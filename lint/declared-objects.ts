@@ -1,5 +1,5 @@
-// All that the manifests declare, as the rules of lint ask for it. What they do not hold (a namespace that is only named)
-// counts as what may be.
+// The objects of the manifests, with lookups for the lint rules. The labels of a namespace without a manifest are not
+// known, so a selector may match it.
 import type {
   ClusterObject,
   ContainerPort,
@@ -16,10 +16,10 @@ import { selects } from '../policy/selectors.ts';
 import { isValid, type Path, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
 import { maySelectNamespace } from './selectors.ts';
 
-/** What stands in an object's manifest; undefined where a field was left out. */
+/** Reads the fields of an object's manifest; undefined for a missing field. */
 export type ManifestFields = { value(path: Path): unknown };
 
-/** A pod or a pod template; several that policies cannot tell apart are one. */
+/** A pod or a pod template. Pods without a difference that policies can see are one declaration. */
 export type PodDeclaration = {
   object: Pod | Workload;
   namespace: string;
@@ -41,7 +41,7 @@ export class DeclaredObjects {
   readonly #podsByLabel: ReadonlyMap<string, readonly PodDeclaration[]>;
   readonly #namespacesBySelector = new Map<string, ReadonlySet<string>>();
 
-  /** `written` where the objects come from manifests; what was left out is not known otherwise. */
+  /** `manifestFields` is for objects that come from manifests: only a manifest shows which fields are missing. */
   constructor(
     objects: readonly ClusterObject[],
     manifestFields: (object: ClusterObject) => ManifestFields | undefined = () => undefined,
@@ -62,7 +62,7 @@ export class DeclaredObjects {
     return this.#manifestFields(object);
   }
 
-  /** Those that may be meant, less host-network pods, which no policy selects (rule 13). */
+  /** The pods in the scope, without host-network pods, which no policy selects (rule 13). */
   selectablePods(scope: PodScope): PodDeclaration[] {
     return this.podsInScope(scope).filter(({ hostNetwork }) => !hostNetwork);
   }
@@ -74,7 +74,7 @@ export class DeclaredObjects {
     return candidates.filter((pod) => (namespaces?.has(pod.namespace) ?? true) && selects(podSelector, pod.labels));
   }
 
-  /** Few that hold all that it may select. */
+  /** A small list that contains all pods that the selector may select. */
   #candidatesFor(selector: LabelSelector): readonly PodDeclaration[] {
     const one = selector.find(({ operator, values }) => operator === 'In' && values.length === 1);
     return one === undefined ? this.pods : (this.#podsByLabel.get(`${one.key}=${one.values[0]}`) ?? []);
@@ -94,7 +94,7 @@ export class DeclaredObjects {
   }
 }
 
-/** Pods that have ended are nobody's any more. */
+/** Skips pods that have ended. */
 function podDeclarationsOf(objects: readonly ClusterObject[]): PodDeclaration[] {
   const distinct = new Map<string, PodDeclaration>();
   for (const object of objects) {

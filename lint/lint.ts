@@ -1,11 +1,10 @@
-// What is wrong with declared policies before any packet is sent. Pure: the same objects give the same complaints, in the
-// same order.
+// Checks declared policies without traffic. Pure: the same objects give the same complaints in the same order.
 import { severities } from '../model/finding.ts';
 import type { Complaint, LintRule } from './complaint.ts';
 import { compare, type DeclaredObjects } from './declared-objects.ts';
 import type { Path } from './rule-view.ts';
 
-/** The gravest first; those of one severity by namespace, object, field and rule. */
+/** Ordered by severity, highest first, then by namespace, object, field and rule. */
 export function lint(declared: DeclaredObjects, rules: readonly LintRule[]): Complaint[] {
   return rules.flatMap((rule) => complaintsOf(rule, declared)).sort(inOrder);
 }

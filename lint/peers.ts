@@ -1,5 +1,5 @@
-// The ends of rules as sets: whether those of one rule lie within those of another, or apart from them. What cannot be
-// told from both rules alone is "no".
+// Compares the pods and peers of two rules as sets: whether one is within the other, or both are disjoint. The answer is
+// "no" unless the two rules alone prove it.
 import { selects } from '../policy/selectors.ts';
 import { isPrefixWithin } from './blocks.ts';
 import type { DeclaredObjects } from './declared-objects.ts';
@@ -10,7 +10,7 @@ export function arePodsWithin(inner: PodScope, outer: PodScope, declared: Declar
   return areNamespacesWithin(inner, outer, declared) && isWithin(inner.podSelector, outer.podSelector);
 }
 
-/** Whether no pod can be meant by both. */
+/** Whether no pod can match both. */
 export function arePodsDisjoint(one: PodScope, other: PodScope, declared: DeclaredObjects): boolean {
   if (contradictoryKey([...one.podSelector, ...other.podSelector]) !== undefined) return true;
   const names = namespaceNames(one) ?? namespaceNames(other);
@@ -21,7 +21,7 @@ export function arePodsDisjoint(one: PodScope, other: PodScope, declared: Declar
 
 export function arePeersWithin(inner: RuleView['peers'], outer: RuleView['peers'], declared: DeclaredObjects): boolean {
   if (outer === 'everyone') return true;
-  // Whoever has an address: pods, nodes and all outside. An end without one yet is matched by these too.
+  // Everyone has an address: pods, nodes and external addresses. These blocks also match an end without an address yet.
   if (isEveryAddress(outer)) return true;
   return inner !== 'everyone' && inner.every((peer) => isPeerWithin(peer, outer, declared));
 }
@@ -63,12 +63,12 @@ function isPeerWithin(inner: PeerView, outer: readonly PeerView[], declared: Dec
   }
 }
 
-/** `*.a.b` and `c.a.b` lie within `*.a.b`, but `a.b` does not (rule 24). */
+/** `*.a.b` and `c.a.b` are within `*.a.b`, but `a.b` is not (rule 24). */
 function isNameWithin(inner: string, outer: string): boolean {
   return inner === outer || (outer.startsWith('*.') && inner.endsWith(outer.slice(1)) && inner.length >= outer.length);
 }
 
-/** Addresses may be anybody's. */
+/** An address may belong to any pod or node, so addresses are never disjoint from another peer. */
 function isPeerDisjoint(one: PeerView, other: PeerView, declared: DeclaredObjects): boolean {
   if (one.kind === 'addresses' || other.kind === 'addresses') return false;
   if (one.kind === 'pods' && other.kind === 'pods') return arePodsDisjoint(one.pods, other.pods, declared);
@@ -82,7 +82,7 @@ function areNamespacesWithin(inner: PodScope, outer: PodScope, declared: Declare
   return isWithin([...inner.namespaceSelector, ...everyNamespace], outer.namespaceSelector);
 }
 
-/** The only namespaces that may be meant, where the selector itself names them. */
+/** The names of the only namespaces that can match; undefined if the selector does not name them. */
 export function namespaceNames({ namespace, namespaceSelector }: PodScope): readonly string[] | undefined {
   return namespace === undefined ? selectedNamespaceNames(namespaceSelector) : [namespace];
 }

@@ -1,7 +1,7 @@
-// The ports of rules as sets: whether those of one rule lie within those of another, or apart from them.
+// Compares the ports of two rules as sets: whether one is within the other, or both are disjoint.
 import type { ClusterPort } from '../model/kubernetes.ts';
 
-/** Whether `outer` matches whatever `inner` does; no entries mean every port and protocol. */
+/** Whether `outer` matches everything that `inner` matches. An empty list matches every port and protocol. */
 export function arePortsWithin(inner: readonly ClusterPort[], outer: readonly ClusterPort[]): boolean {
   if (outer.length === 0) return true;
   return inner.length > 0 && inner.every((one) => isPortWithin(one, outer));
@@ -22,7 +22,7 @@ function isPortWithin(inner: ClusterPort, outer: readonly ClusterPort[]): boolea
   return isCovered(port, inner.endPort ?? port, ofProtocol);
 }
 
-/** By several ranges together. */
+/** Several ranges together may cover it. */
 function isCovered(first: number, last: number, entries: readonly ClusterPort[]): boolean {
   const ranges = entries.flatMap(({ port, endPort }) => (typeof port === 'number' ? [[port, endPort ?? port]] : []));
   let next = first;

@@ -1,4 +1,4 @@
-// The container ports that the ports of a rule may mean: those of whoever answers its connections (rule 10).
+// The container ports that the ports of a rule refer to: those of the responders (rule 10).
 import type { ContainerPort } from '../model/kubernetes.ts';
 import type { DeclaredObjects, PodDeclaration } from './declared-objects.ts';
 import type { RuleView } from './rule-view.ts';
@@ -6,7 +6,7 @@ import type { RuleView } from './rule-view.ts';
 const portsByRule = new WeakMap<RuleView, readonly ContainerPort[] | undefined>();
 const portsOfAllPods = new WeakMap<DeclaredObjects, readonly ContainerPort[] | undefined>();
 
-/** Each once; undefined where this folder has nobody who answers. */
+/** Each port once; undefined if the manifests have no responder. */
 export function responderPorts(rule: RuleView, declared: DeclaredObjects): readonly ContainerPort[] | undefined {
   if (portsByRule.has(rule)) return portsByRule.get(rule);
   const ports = mayReachAnyPod(rule) ? portsOfAll(declared) : distinctPorts(respondersOf(rule, declared));
@@ -14,7 +14,7 @@ export function responderPorts(rule: RuleView, declared: DeclaredObjects): reado
   return ports;
 }
 
-/** An address may be any pod's. */
+/** An address may belong to any pod. */
 function mayReachAnyPod({ direction, peers }: RuleView): boolean {
   return direction === 'egress' && (peers === 'everyone' || peers.some((peer) => peer.kind === 'addresses'));
 }

@@ -1,4 +1,4 @@
-// The rules of both kinds of policy in one form, each part with the field that it stands in.
+// One form for the rules of both kinds of policy, with the path of the field of each part.
 import type {
   ClusterAction,
   ClusterPeer,
@@ -13,12 +13,12 @@ import type {
 import type { Direction, Tier } from '../model/verdict.ts';
 import type { Block } from './blocks.ts';
 
-/** A field of an object: `['spec', 'egress', 0, 'ports', 1]`; empty for the object as a whole. */
+/** A field of an object: `['spec', 'egress', 0, 'ports', 1]`; empty for the whole object. */
 export type Path = readonly (string | number)[];
 
 export type ValidPolicy = (NetworkPolicy | ClusterPolicy) & { broken?: undefined };
 
-/** `namespace`: of that one alone, and then `namespaceSelector` is empty. */
+/** If `namespace` is set, only that namespace matches, and `namespaceSelector` is empty. */
 export type PodScope = { namespace?: string; namespaceSelector: LabelSelector; podSelector: LabelSelector };
 
 export type PeerView = { path: Path } & (
@@ -33,7 +33,7 @@ export type SelectorView = { target: 'pods' | 'namespaces'; selector: LabelSelec
 export type RuleView = {
   policy: ValidPolicy;
   tier: Tier;
-  /** 0 for a NetworkPolicy, whose order says nothing. */
+  /** 0 for a NetworkPolicy, which has no priority. */
   priority: number;
   direction: Direction;
   index: number;
@@ -42,7 +42,7 @@ export type RuleView = {
   action: ClusterAction;
   peers: readonly PeerView[] | 'everyone';
   ports: readonly (ClusterPort & { path: Path })[];
-  /** Then peers and ports are only those that are understood (rule 26). */
+  /** If set, `peers` and `ports` have only the parts of a known form (rule 26). */
   notUnderstood?: string;
 };
 
@@ -50,14 +50,14 @@ export function isValid(policy: Policy): policy is ValidPolicy {
   return policy.broken === undefined;
 }
 
-/** Egress first, each direction in its order. */
+/** Egress rules first, each direction in its order. */
 export function rulesOf(policy: ValidPolicy): RuleView[] {
   return (['egress', 'ingress'] as const).flatMap((direction) =>
     policy.kind === 'NetworkPolicy' ? networkRules(policy, direction) : clusterRules(policy, direction),
   );
 }
 
-/** Those whom the policy is about, and the selectors that say so. */
+/** The pods that the policy selects, and its selectors for them. */
 export function subjectOf(policy: ValidPolicy): { pods: PodScope; selectors: readonly SelectorView[] } {
   if (policy.kind !== 'NetworkPolicy') return podsView(policy.subject, ['spec', 'subject']);
   const { namespace, podSelector } = policy;

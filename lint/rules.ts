@@ -1,4 +1,4 @@
-// The rules of lint. Each has a file in rules/, a row in docs/lint.md and a folder in test/lint/rules/.
+// The lint rules. Each has a file in rules/, a row in docs/lint.md and a folder in test/lint/rules/.
 import type { LintRule } from './complaint.ts';
 import { contradiction } from './rules/contradiction.ts';
 import { directionLeftOut } from './rules/direction-left-out.ts';

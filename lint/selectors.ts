@@ -1,8 +1,8 @@
-// Label selectors as sets of labels: whether one contradicts itself, and whether one selects nothing but what another
-// does. What cannot be told from the selectors alone is "no".
+// Compares label selectors: whether one contradicts itself, and whether another one selects everything that it selects.
+// The answer is "no" unless the selectors alone prove it.
 import type { LabelSelector, Requirement } from '../model/kubernetes.ts';
 
-/** What a selector asks of one key. `oneOf` is undefined where any value will do. */
+/** What a selector requires of one key. `oneOf` is undefined if every value matches. */
 type KeyConstraint = {
   present: boolean;
   absent: boolean;
@@ -14,13 +14,13 @@ const nameLabel = 'kubernetes.io/metadata.name';
 /** Every namespace has its name as a label (rule 16). */
 export const everyNamespace: LabelSelector = [{ key: nameLabel, operator: 'Exists', values: [] }];
 
-/** The key of which the selector asks what no object can have; undefined where there is none. */
+/** The key whose requirements contradict each other; undefined if no key does. */
 export function contradictoryKey(selector: LabelSelector): string | undefined {
   for (const [key, constraint] of constraintsOf(selector)) if (isImpossible(constraint)) return key;
   return undefined;
 }
 
-/** Whether all that `inner` selects is selected by `outer`. */
+/** Whether `outer` selects everything that `inner` selects. */
 export function isWithin(inner: LabelSelector, outer: LabelSelector): boolean {
   const constraints = constraintsOf(inner);
   return outer.every((requirement) => isImplied(requirement, constraints.get(requirement.key)));
@@ -44,13 +44,13 @@ function isImplied({ operator, values }: Requirement, constraint: KeyConstraint 
   }
 }
 
-/** The names of the only namespaces that it can select; undefined where it does not say. */
+/** The names of the only namespaces that it can select; undefined if it does not name them. */
 export function selectedNamespaceNames(namespaceSelector: LabelSelector): readonly string[] | undefined {
   const names = constraintsOf(namespaceSelector).get(nameLabel)?.oneOf;
   return names && [...names];
 }
 
-/** Whether it may select a namespace of which nothing but the name is known. */
+/** Whether it may select a namespace if only the name of the namespace is known. */
 export function maySelectNamespace(namespaceSelector: LabelSelector, name: string): boolean {
   return contradictoryKey([...namespaceSelector, { key: nameLabel, operator: 'In', values: [name] }]) === undefined;
 }

@@ -1,5 +1,5 @@
-// Which rules never decide anything, because another decides every connection that they match before them (rules 18, 19
-// and 22). Never wrong: where it cannot be told from the rules alone, a rule is not said to be shadowed.
+// Finds rules that never decide, because another rule decides all their connections first (rules 18, 19 and 22). A rule is
+// reported only if the rules alone prove it.
 import type { NetworkPolicy } from '../model/kubernetes.ts';
 import type { DeclaredObjects } from './declared-objects.ts';
 import { arePeersDisjoint, arePeersWithin, arePodsDisjoint, arePodsWithin, namespaceNames } from './peers.ts';
@@ -7,13 +7,12 @@ import { arePortsDisjoint, arePortsWithin } from './ports.ts';
 import type { RuleView } from './rule-view.ts';
 import { isWithin } from './selectors.ts';
 
-/** `isolation`: these policies isolate whomever a rule of the Baseline tier speaks of, and it is never asked. */
+/** `isolation`: these policies isolate all pods of a Baseline rule, so the rule never applies. */
 export type Shadow = { by: 'rule'; rule: RuleView } | { by: 'isolation'; policies: readonly NetworkPolicy[] };
 
-/** Asks for many rules of one cluster. */
 export class ShadowFinder {
   readonly #declared: DeclaredObjects;
-  /** In the order in which the tiers ask them. */
+  /** In the order of evaluation. */
   readonly #clusterRules: readonly RuleView[];
   readonly #policies: ReadonlyMap<string, readonly NetworkPolicy[]>;
 
@@ -25,7 +24,7 @@ export class ShadowFinder {
   }
 
   shadowOf(rule: RuleView): Shadow | undefined {
-    // What nobody understands stands for everything or nothing (rule 26), and is told by itself.
+    // A rule with an unknown form matches everything or nothing (rule 26). The rule fails-closed reports it.
     if (rule.notUnderstood !== undefined) return undefined;
     for (const earlier of this.#clusterRules) {
       if (earlier === rule || earlier.direction !== rule.direction || !this.#matchesAll(earlier, rule)) continue;
@@ -34,7 +33,7 @@ export class ShadowFinder {
     return rule.tier === 'Baseline' ? this.#isolationShadow(rule) : undefined;
   }
 
-  /** Whether `rule` is not asked once `earlier` matches, and nothing leads past `earlier`. */
+  /** Whether `rule` is not evaluated after `earlier` matches, and no Pass rule skips `earlier`. */
   #decidesFirst(earlier: RuleView, rule: RuleView): boolean {
     if (earlier.notUnderstood !== undefined && earlier.action === 'Accept') return false;
     if (earlier.tier === rule.tier) return isEvaluatedBefore(earlier, rule);
@@ -42,7 +41,7 @@ export class ShadowFinder {
     return !this.#clusterRules.some((pass) => this.#mayPassBefore(pass, earlier, rule));
   }
 
-  /** A Pass: `earlier` itself, or one before it or of its priority, that may take what `rule` matches out of the tier. */
+  /** Whether `pass` may skip the tier before `earlier` decides: a Pass rule that is `earlier`, before it, or of its priority. */
   #mayPassBefore(pass: RuleView, earlier: RuleView, rule: RuleView): boolean {
     if (pass.action !== 'Pass' || pass.tier !== 'Admin' || pass.direction !== rule.direction) return false;
     if (pass.notUnderstood !== undefined || isEvaluatedBefore(earlier, pass)) return false;
@@ -80,7 +79,7 @@ export class ShadowFinder {
   }
 }
 
-/** Of one tier. Of two policies with one priority nobody knows which comes first (rule 19). */
+/** For rules of one tier. The order of two policies with the same priority is not defined (rule 19). */
 function isEvaluatedBefore(one: RuleView, other: RuleView): boolean {
   if (one.policy === other.policy) return one.index < other.index;
   return one.priority < other.priority;

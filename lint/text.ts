@@ -1,9 +1,9 @@
-// Policies' parts as complaints tell them.
+// Parts of policies as texts for complaints.
 import type { ClusterPort, LabelSelector, Requirement } from '../model/kubernetes.ts';
 import { protocolName } from '../model/protocol.ts';
 import { listText } from '../policy/list-text.ts';
 
-/** As `kubectl -l` takes it, near enough to search for. */
+/** In the syntax of `kubectl -l`; long lists are shortened. */
 export function selectorText(selector: LabelSelector): string {
   return listText(selector.map(requirementText), ',');
 }

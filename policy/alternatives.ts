@@ -1,11 +1,11 @@
-// What may be any of several connections, since it is not known which pod, endpoint or address was at an end (rule 14).
+// Combines the verdicts of several candidates: it is not known which pod, endpoint or address was at an end (rule 14).
 import type { Alternative, Direction, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
 import { combineSides, verdictPrecedence } from './judge.ts';
 import type { PolicyOptions } from './options.ts';
 
 const directions: readonly Direction[] = ['egress', 'ingress'];
 
-/** All the same gives that verdict; else it is unknown for the reason `why`, as where not `all` of the ways are known. */
+/** The common verdict of all candidates; unknown with the reason `why` if they differ, or not all candidates are known. */
 export function combineAlternatives(
   alternatives: readonly Alternative[],
   allKnown: boolean,
@@ -35,8 +35,8 @@ export function combineAlternatives(
 }
 
 /**
- * Where the source may have been translated on its way: what it gets as the pod that it is, and as the address that a
- * policy of the responder may see (rule 14).
+ * If the source address may have been translated: combines the verdict of the initiating pod with that of the address
+ * that the responder's policies may see (rule 14).
  */
 export function combineMaybeTranslated(
   untranslated: Alternative,

@@ -1,11 +1,11 @@
-// Verdicts that were given before: by who asks whom, protocol and port. What is kept holds as long as the same policies
-// touch both ends, so a change of one pod, namespace, label or policy makes only those new that it touches.
+// A cache of verdicts by initiator, responder, protocol and port. A cached verdict is valid as long as the same policies
+// select both ends. So a change of a pod, namespace, label or policy invalidates only the verdicts that it affects.
 import type { Flow, Party, Verdict } from '../model/verdict.ts';
 import { judge } from './judge.ts';
 import type { PolicyOptions } from './options.ts';
 import { type PolicySet, type Selection, selectionOf } from './policy-set.ts';
 
-/** One party, by number, and what touches it in the set that was asked last. */
+/** One party, its number, and the policies that select it in the set of the last lookup. */
 type PartyEntry = {
   id: number;
   set: PolicySet | undefined;
@@ -17,19 +17,19 @@ const slotsPerSet = 4;
 const wordsPerSlot = 4;
 const maxIds = 2 ** 31 - 1;
 
-/** A verdict, as long as the same policies touch both ends. */
+/** Valid as long as the same policies select both ends. */
 type CachedVerdict = { egress: Selection | undefined; ingress: Selection | undefined; verdict: Verdict };
 
 /**
- * The same party must be the same object to be found again, and one that changed another: whoever makes parties keeps
- * them. Of `places` (a power of two) each question may have one of four, as in a processor's cache.
+ * Parties are compared by object identity: the caller reuses the object of an unchanged party, and makes a new one after
+ * a change. `slots` is a power of two. Each key may be in one of four slots.
  */
 export class CachedJudge {
   readonly #options: PolicyOptions;
   readonly #mask: number;
   #parties = new WeakMap<Party, PartyEntry>();
   #lastId = 0;
-  /** For each place the initiator, the responder and what is asked; one word is spare, so that four places are a line. */
+  /** For each slot: initiator, responder, protocol and port, and a spare word, so a set of four slots is one cache line. */
   readonly #keys: Int32Array;
   readonly #verdicts: (CachedVerdict | undefined)[];
 
@@ -40,7 +40,7 @@ export class CachedJudge {
     this.#verdicts = new Array(slots).fill(undefined);
   }
 
-  /** As `judge`. hot, once a connection: make bench-policy, budget verdict-cached */
+  /** Same as `judge`. hot, once a connection: make bench-policy, budget verdict-cached */
   judge(flow: Flow, set: PolicySet): Verdict {
     const initiator = this.#entryOf(flow.initiator, set);
     const responder = this.#entryOf(flow.responder, set);
@@ -54,7 +54,7 @@ export class CachedJudge {
     return verdict;
   }
 
-  /** Where the question stands; one that is new takes an empty place, or that of another. */
+  /** The slot of the flow. A new flow takes an empty slot of its set, or replaces another flow. */
   #slotOf(initiator: number, responder: number, protocolPort: number): number {
     const keys = this.#keys;
     const hash = hashOf(initiator, responder, protocolPort);
@@ -86,7 +86,7 @@ export class CachedJudge {
     return entry;
   }
 
-  /** From 1, so that no party has the number of an empty place. */
+  /** Starts at 1, because 0 marks an empty slot. */
   #nextId(): number {
     if (this.#lastId === maxIds) {
       this.#parties = new WeakMap();
@@ -98,12 +98,12 @@ export class CachedJudge {
   }
 }
 
-/** Protocols have 8 bits and ports 16; without a port it is none of them. */
+/** Protocols have 8 bits and ports 16; 65,536 means no port. */
 function protocolPortKey({ protocol, port }: Flow): number {
   return protocol * 131_072 + (port ?? 65_536);
 }
 
-/** As MurmurHash3 mixes its words (Appleby, public domain). */
+/** The mixing steps of MurmurHash3 (Appleby, public domain). */
 function hashOf(a: number, b: number, c: number): number {
   let hash = Math.imul(a, 0xcc9e2d51) ^ Math.imul(b, 0x1b873593) ^ Math.imul(c, 0xe6546b64);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

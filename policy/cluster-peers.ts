@@ -1,10 +1,10 @@
-// Whether a peer of a rule of the Admin or Baseline tier is the other end of the connection (rules 23 and 24).
+// Whether a peer of an Admin or Baseline rule matches the other end of the connection (rules 23 and 24).
 import type { ClusterPeer, LabelSelector } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import { type Match, networkMatches, type PodParty, podsMatch } from './peers.ts';
 import { selects, selectsWithPartialLabels } from './selectors.ts';
 
-/** `maybe-named`: no DNS answer was seen that gives the address a name. */
+/** `maybe-named`: the peer has domain names, and no DNS answer with the address was seen. */
 export type ClusterMatch = Match | 'maybe-named';
 
 export function clusterPeersMatch(peers: readonly ClusterPeer[], own: PodParty, other: Party): ClusterMatch {
@@ -46,7 +46,7 @@ function namesMatch(patterns: readonly string[], names: readonly string[] | unde
   return 'no';
 }
 
-/** `*.` stands for one or more whole labels (rule 24). */
+/** `*.` matches one or more whole labels (rule 24). */
 function nameMatches(pattern: string, name: string): boolean {
   if (!pattern.startsWith('*.')) return pattern === name;
   return name.length > pattern.length - 1 && name.endsWith(pattern.slice(1));

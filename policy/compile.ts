@@ -1,16 +1,16 @@
-// What is worked out of one policy, once: its name as verdicts tell it, and what it says of each direction.
+// Splits a policy by direction, once: its reference for verdicts, and its rules for each direction.
 import type { ClusterPolicy, ClusterRule, NetworkPolicy, Policy, PolicyRule } from '../model/kubernetes.ts';
 import type { Direction, PolicyRef } from '../model/verdict.ts';
 
-/** One NetworkPolicy in one direction that it isolates, or may isolate where it is broken. */
+/** One NetworkPolicy in a direction that it isolates. A broken policy may isolate it, and has no rules here. */
 export type Isolation = { object: NetworkPolicy; policy: PolicyRef; rules: readonly PolicyRule[] };
 
-/** One policy of the Admin or Baseline tier in one direction that it speaks of; no rules where it is broken. */
+/** One policy of the Admin or Baseline tier in a direction that it has rules for. A broken policy has no rules here. */
 export type TierPolicy = {
   object: ClusterPolicy;
   policy: PolicyRef;
   rules: readonly ClusterRule[];
-  /** Its subject asks for a label that the pod's namespace may have: it may touch the pod, or may not. */
+  /** Set if its subject requires a namespace label that is not known, so it may or may not select the pod. */
   mayNotApply?: true;
 };
 
@@ -36,7 +36,7 @@ export function compiledIsolation(policy: NetworkPolicy): Compiled<Isolation> {
   return compiled;
 }
 
-/** A policy with no rules for a direction does not touch that direction (rule 21). */
+/** A policy without rules for a direction has no effect in that direction (rule 21). */
 export function compiledTierPolicy(policy: ClusterPolicy): Compiled<TierPolicy> {
   const cached = tierPolicyCache.get(policy);
   if (cached !== undefined) return cached;
@@ -54,7 +54,7 @@ export function compiledTierPolicy(policy: ClusterPolicy): Compiled<TierPolicy> 
 
 const mayNotApplyCache = new WeakMap<TierPolicy, TierPolicy>();
 
-/** The same where it is not known whether its subject holds the pod. */
+/** The same policy, marked because it is not known whether its subject selects the pod. */
 export function asMayNotApply(part: TierPolicy): TierPolicy {
   const cached = mayNotApplyCache.get(part);
   if (cached !== undefined) return cached;
@@ -63,7 +63,7 @@ export function asMayNotApply(part: TierPolicy): TierPolicy {
   return uncertain;
 }
 
-/** Undefined where the policy does not isolate that direction; a broken one that may do so has no rules. */
+/** Undefined if the policy does not isolate that direction; empty if it is broken and may isolate it. */
 function rulesOf(policy: NetworkPolicy, direction: Direction): readonly PolicyRule[] | undefined {
   if (policy.broken === undefined) return policy[direction];
   return policy.directions.includes(direction) ? [] : undefined;

@@ -1,4 +1,4 @@
-// What a user can get wrong about the options of a verdict. Each code is listed in docs/errors.md.
+// Errors in `--option`. docs/errors.md lists each code.
 import type { Problem } from '../model/problem.ts';
 
 export const policyProblemCodes = ['unknown-option', 'bad-option-value'] as const;
@@ -16,13 +16,15 @@ export function badOptionValue(name: string, value: string, allowed: readonly st
   return {
     code: 'bad-option-value',
     place: `--option ${name}`,
-    fault: value === '' ? 'it has no value' : `${quote(value)} is none of its values`,
+    fault: value === '' ? 'the value is missing' : `unknown value ${shortened(JSON.stringify(value))}`,
     fix: `write ${allowed.map((one) => `${name}=${one}`).join(' or ')}`,
   };
 }
 
-/** On one line, and short. */
 function quote(text: string): string {
-  const quoted = /^[\w.=-]+$/.test(text) ? text : JSON.stringify(text);
-  return quoted.length > 60 ? `${quoted.slice(0, 57)}...` : quoted;
+  return shortened(/^[\w.=-]+$/.test(text) ? text : JSON.stringify(text));
+}
+
+function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

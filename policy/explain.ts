@@ -1,5 +1,5 @@
-// A verdict in words and as scripts read it (docs/json.md): each side with what decided it, or what would have had to
-// match.
+// Explains a verdict in words and as JSON (docs/json.md): for each side the rule that decided it, or the rules that nearly
+// matched.
 
 import type {
   Alternative,
@@ -17,8 +17,8 @@ import { listText } from './list-text.ts';
 import { type DeniedSide, neededRule } from './needed-rule.ts';
 
 /**
- * `reason` says why it is unknown. `undefinedByApi`: the protocol is none that the NetworkPolicy API speaks of, so what
- * a CNI does with it is its own business (rule 11).
+ * `reason` explains why the verdict is unknown. `undefinedByApi`: the NetworkPolicy API does not cover the protocol, so
+ * CNIs differ (rule 11).
  */
 export type VerdictJson = {
   verdict: Verdict['verdict'];
@@ -66,7 +66,7 @@ function isDenied(side: SideVerdict): side is DeniedSide {
   return side.verdict === 'denied';
 }
 
-/** One way of several, and what its side comes to; undefined where that end is none that policies select. */
+/** The name of a candidate and the verdict of its side; undefined if that end is not a pod. */
 type AlternativeSide = { name: string; side: SideVerdict | undefined };
 
 function alternativeSidesOf({ side: direction }: SideVerdict, alternatives: readonly Alternative[]): AlternativeSide[] {
@@ -79,7 +79,7 @@ function alternativeSidesOf({ side: direction }: SideVerdict, alternatives: read
   });
 }
 
-/** Undefined where all of them come to the same for the same reason. */
+/** Undefined if all candidates have the same verdict for the same reason. */
 function alternativesText(side: SideVerdict, alternatives: readonly AlternativeSide[]): string | undefined {
   const verdictAndText = (alternative: AlternativeSide) =>
     [alternative.side?.verdict ?? 'undeclared', alternative.side ? sideText(alternative.side) : noPodText] as const;
@@ -88,16 +88,20 @@ function alternativesText(side: SideVerdict, alternatives: readonly AlternativeS
   if (only === undefined || (another === undefined && verdictAndText(alternatives[0]!)[0] === side.verdict))
     return undefined;
   const texts = [...byText].map(([text, group]) => `${listText([...new Set(group.map(({ name }) => name))])} ${text}`);
-  return listText([...texts, ...(another === undefined ? ['who else it may be is not known'] : [])], '; ', maxListed);
+  return listText(
+    [...texts, ...(another === undefined ? ['the other candidates are not known'] : [])],
+    '; ',
+    maxListed,
+  );
 }
 
-const noPodText = 'no pod that policies could select';
+const noPodText = 'not a pod, so no policy selects it';
 
 function partyText(party: Party): string {
   return party.kind === 'address' ? party.address : `${party.namespace}/${party.name}`;
 }
 
-/** What would have to be declared, where rules could. */
+/** The rules that would allow it; undefined if no rule can. */
 function needsText(denied: readonly DeniedSide[]): string | undefined {
   const texts = new Set<string>();
   for (const side of denied) {
@@ -133,11 +137,13 @@ function sideText(side: SideVerdict): string {
 
 function undeclaredText({ side, passMatches = [], unmatched = [] }: SideVerdict & { verdict: 'undeclared' }): string {
   if (passMatches.length > 0) {
-    const texts = passMatches.map(({ rule, sure }) => `${placeText(side, rule)} ${sure ? 'passes' : 'may pass'}`);
-    return `no rule decides: ${listText(texts, ' and ')}, and no NetworkPolicy or Baseline rule speaks of it`;
+    const texts = passMatches.map(
+      ({ rule, sure }) => `${placeText(side, rule)} ${sure ? 'passes it on' : 'may pass it on'}`,
+    );
+    return `no rule decides: ${listText(texts, ' and ')}, and no NetworkPolicy or Baseline rule covers it`;
   }
   if (unmatched.length === 0) return 'not isolated: no policy selects it';
-  return `not isolated: none of the ${side} rules of ${policiesText(unmatched)} matches`;
+  return `not isolated: no ${side} rule of ${policiesText(unmatched)} matches`;
 }
 
 function placeText(side: Direction, rule: RuleRef): string {
@@ -149,7 +155,7 @@ function ruleText({ side, decidedBy, notUnderstood }: DecidedSide): string {
   const place = `${policyText(decidedBy.policy)}, spec.${side}[${decidedBy.rule}]`;
   return notUnderstood === undefined
     ? place
-    : `${place}: ${notUnderstood} is of a form not known here, so it denies all`;
+    : `${place}: ${notUnderstood} has an unknown form, so the rule denies everything`;
 }
 
 type DecidedSide = { side: Direction; decidedBy: RuleRef; notUnderstood?: string };
@@ -163,25 +169,25 @@ function nearMissText({ policy, rule, mismatch, expected }: NearMiss, side: stri
   if (mismatch === 'no-rules') return `${policyText(policy)} has no ${side} rule, so it allows nothing`;
   const place = `${policyText(policy)} spec.${side}[${rule}]`;
   if (mismatch === 'peer')
-    return `${place} needs ${side === 'ingress' ? 'the initiator' : 'the responder'} to be ${expected}`;
-  return `${place} fits but for the ${mismatch}: it needs ${expected}`;
+    return `${place} requires ${side === 'ingress' ? 'the initiator' : 'the responder'} to be ${expected}`;
+  return `${place} matches except for the ${mismatch}: it requires ${expected}`;
 }
 
-/** One clause without a full stop. Few different ones, so that connections can be counted by it: no addresses. */
+/** One clause without a full stop. It contains no address, because connections are counted by this text. */
 export function reasonText(why: UnknownReason): string {
   switch (why.reason) {
     case 'broken-policy':
-      return `a broken policy could change it: ${policiesText(why.policies)}`;
+      return `an invalid policy could change the verdict: ${policiesText(why.policies)}`;
     case 'address-not-known':
       return `a rule could match by address, and the address is not known: ${policiesText(why.policies)}`;
     case 'names-not-known':
       return `a domain name could match, and no DNS answer for the address was seen: ${policiesText(why.policies)}`;
     case 'namespace-labels-not-known':
-      return `the labels of namespace ${why.namespace} are not known, and a policy goes by them: ${policiesText(why.policies)}`;
+      return `the labels of namespace ${why.namespace} are not known, and a policy selects by them: ${policiesText(why.policies)}`;
     case 'node-labels-not-known':
-      return `the labels of node ${why.node} are not known, and a policy goes by them: ${policiesText(why.policies)}`;
+      return `the labels of node ${why.node} are not known, and a policy selects by them: ${policiesText(why.policies)}`;
     case 'ambiguous-priority':
-      return `ambiguous priority: ${policiesText(why.policies)} have the same and would decide differently`;
+      return `ambiguous priority: ${policiesText(why.policies)} have the same priority and different actions`;
     case 'node-not-known':
       return `a pod and its own node may always reach each other, and the node of ${why.party} is not known`;
     case 'pods-differ':
@@ -189,13 +195,13 @@ export function reasonText(why: UnknownReason): string {
     case 'addresses-differ':
       return `${why.party} has several addresses, and policies treat them differently`;
     case 'backend-not-known':
-      return `it is not known which endpoint of Service ${why.service} got it, and they differ or are not known`;
+      return `it is not known which endpoint of Service ${why.service} got the connection, and their verdicts differ or are not known`;
     case 'source-translated':
-      return 'the source was translated, and policies may see either address';
+      return 'the source address was translated, and policies may see either address';
     case 'no-owner-at-that-time':
-      return 'no owner at that time';
+      return 'the address had no owner at that time';
     case 'local-scope':
-      return 'not judged: multicast, broadcast, link-local or housekeeping of the network';
+      return 'not evaluated: multicast, broadcast, link-local or network housekeeping';
     case 'cluster-not-synced':
       return "the cluster's objects are not known yet";
   }

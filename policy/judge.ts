@@ -1,4 +1,4 @@
-// What the declared policies say of one connection: first each side, then both together.
+// Evaluates one connection by the policies: first each side, then both together.
 // Pure: the same arguments give the same verdict. Rules: docs/policy-semantics.md.
 import { hasPorts } from '../model/protocol.ts';
 import type { Direction, Flow, Party, SideVerdict, Verdict } from '../model/verdict.ts';
@@ -11,8 +11,8 @@ import { judgeTier } from './tiers.ts';
 import { undeclared } from './undeclared.ts';
 
 /**
- * Judges initiator -> responder by `policies`, those in force when the connection began (the caller chooses them).
- * Replies are part of it (rule 4). Never throws on a broken policy: what it could change is `unknown` (rule 17).
+ * Evaluates initiator -> responder by `policies`; the caller passes those in force when the connection began. Replies are
+ * part of the connection (rule 4). A broken policy does not throw: a verdict that it could change is `unknown` (rule 17).
  */
 export function judge(flow: Flow, policies: PolicySet, options: PolicyOptions): Verdict {
   const { initiator, responder } = flow;
@@ -28,7 +28,7 @@ export const verdictPrecedence = {
   every: ['denied', 'unknown', 'undeclared', 'allowed'],
 } as const;
 
-/** A certain denial outweighs a doubt on the other side; a doubt outweighs an allowance. No side: undeclared. */
+/** `denied` on one side outweighs `unknown` on the other, and `unknown` outweighs `allowed`. No side: undeclared. */
 export function combineSides(
   sides: readonly SideVerdict[],
   options: Pick<PolicyOptions, 'declaredBy'>,
@@ -52,7 +52,7 @@ function judgeSide(
   if (ownNode && side === 'ingress') return alwaysAllowed(side, 'own-node');
   const selection = selectionOf(policies, own, side);
   const context = { side, own, other, flow };
-  // Rule 18, and rule 12: an egress rule of a cluster policy comes before what is said of a pod and its own node.
+  // Rules 18 and 12: an egress rule of a cluster policy comes before the rule that a pod may always reach its own node.
   const verdict = judgeTier(selection.admin, context, () => {
     const judgeBaseline = () =>
       judgeTier(selection.baseline, context, () =>
@@ -64,7 +64,7 @@ function judgeSide(
   return side === 'ingress' && verdict.verdict === 'denied' ? unknownIfMaybeOwnNode(verdict, own, other) : verdict;
 }
 
-/** Egress to the own node: a NetworkPolicy that isolates the side lets it pass, and is final (rule 22). */
+/** Egress to the own node: a NetworkPolicy that isolates the side always allows it, and is final (rule 22). */
 function judgeOwnNode(
   side: Direction,
   { isolating, broken }: Selection,

@@ -1,4 +1,4 @@
-// Texts in a row: more than a reader takes in are only counted.
+// Joins at most `max` texts and counts the others: `a, b, 3 more`.
 
 export function listText(texts: readonly string[], separator = ', ', max = 4): string {
   const hidden = texts.length - max;

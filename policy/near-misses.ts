@@ -1,4 +1,4 @@
-// What would have had to match: for each policy that isolates a side which is denied, the rule that came nearest.
+// For each policy that isolates a denied side: the rule that nearly matched, and the part that did not match.
 import type { LabelSelector, PolicyPeer, PolicyPort, PolicyRule, Requirement } from '../model/kubernetes.ts';
 import { protocolName } from '../model/protocol.ts';
 import type { Flow, NearMiss, Party } from '../model/verdict.ts';
@@ -18,7 +18,7 @@ export function nearMisses(
   return isolating.map((isolation) => nearestOf(isolation, own, other, flow, options));
 }
 
-/** The right peer at a wrong port says more than the wrong peer. */
+/** A rule with the right peer and a wrong port ranks above a rule with a wrong peer. */
 function nearestOf(
   { policy, rules }: Isolation,
   own: PodParty,

@@ -1,16 +1,16 @@
-// The narrowest rule that would let pass what a side denies, as a manifest has it, and in words.
+// The narrowest rule that would allow a connection that a side denies: as in a manifest, and in words.
 import type { Labels, Policy } from '../model/kubernetes.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Direction, Flow, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
 
 export type DeniedSide = SideVerdict & { verdict: 'denied' };
 
-/** `rule` belongs into `policy`, in the list of the side's direction; in a cluster policy in the place `before`. */
+/** `rule` belongs in the side's list of `policy`: before the rule `insertBefore`, or at any position if that is undefined. */
 export type NeededRule = { policy: PolicyRef; insertBefore?: number; rule: object; text: string };
 
 /**
- * Undefined where no rule could name the other end, where the rule that denies is not understood (rule 26), and where one
- * rule would not do: two policies of one priority deny it.
+ * Undefined if no rule can name the other end, if the denying rule is not understood (rule 26), or if one rule is not
+ * enough because two policies of the same priority deny the connection.
  */
 export function neededRule(side: DeniedSide): NeededRule | undefined {
   const { flow, insertBefore: insertBeforeRule } = side;
@@ -36,7 +36,7 @@ export function neededRule(side: DeniedSide): NeededRule | undefined {
 
 const peersField = { egress: 'to', ingress: 'from' } as const;
 
-/** Where the least has to be added. */
+/** The policy whose rule came nearest to a match. */
 function nearestPolicy({ isolatedBy, nearest }: Extract<SideVerdict, { isolatedBy: unknown }>): PolicyRef {
   for (const mismatch of ['port', 'protocol', 'peer'] as const) {
     const found = nearest.find(({ mismatch: missedPart }) => missedPart === mismatch);
@@ -47,7 +47,7 @@ function nearestPolicy({ isolatedBy, nearest }: Extract<SideVerdict, { isolatedB
 
 type Peer = { manifest: object; text: string };
 
-/** Set anew for each version or pod of a workload: a rule that names them would hold for a day. */
+/** Labels that change with each version or pod of a workload: a rule that names them would soon match nothing. */
 const ephemeralLabels = new Set([
   'pod-template-hash',
   'controller-revision-hash',

@@ -1,4 +1,4 @@
-// What the NetworkPolicies say of a side (rules 1 to 17); undefined where none of them isolates it.
+// Evaluates the NetworkPolicies of a side (rules 1 to 17); undefined if none of them isolates it.
 import type { Direction, Flow, InsertBefore, NearMiss, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import { nearMisses } from './near-misses.ts';
 import type { PolicyOptions } from './options.ts';
@@ -35,14 +35,14 @@ export function judgeNetworkPolicies(
     if (match === uncertainMatch && uncertainPolicies?.at(-1) !== policy)
       uncertainPolicies = [...(uncertainPolicies ?? []), policy];
   }
-  // A broken policy can take no allowance away, but it may isolate the side, or hold the rule that allows.
+  // A broken policy cannot deny what another policy allows, but it may isolate the side or have a rule that allows.
   if (broken.length > 0) return { side, verdict: 'unknown', why: { reason: 'broken-policy', policies: broken } };
   if (uncertainMatch !== undefined)
     return { side, verdict: 'unknown', why: unknownReasonOf(uncertainMatch, other, uncertainPolicies!) };
   return unknownIfMaybeOwnNode(new Denial(selection, own, flow, side, options), own, other);
 }
 
-/** What the nearest rules were is worked out when it is told: few denials are. */
+/** Computes the near misses on first use, because few denials are shown. */
 class Denial {
   readonly side: Direction;
   readonly verdict = 'denied';

@@ -1,9 +1,9 @@
-// Where CNIs or users differ on what a policy means: each option with its values and default (docs/policy-semantics.md).
+// Options for the cases in which CNIs or users interpret policies differently (docs/policy-semantics.md).
 import type { Problem } from '../model/problem.ts';
 import { badOptionValue, unknownOption } from './errors.ts';
 
 export type PolicyOptions = {
-  /** Whether ipBlock peers match the addresses of pods too (rule 9). */
+  /** Whether `ipBlock` peers also match the addresses of pods (rule 9). */
   ipBlockMatchesPods: boolean;
   /** `any`: a rule on one side declares a connection. `every`: each side inside the cluster needs one. */
   declaredBy: 'any' | 'every';
@@ -11,13 +11,13 @@ export type PolicyOptions = {
 
 export const defaultPolicyOptions: PolicyOptions = { ipBlockMatchesPods: true, declaredBy: 'any' };
 
-/** The values that each option takes, as `--option NAME=VALUE` has them. */
+/** The values of each option, as in `--option NAME=VALUE`. */
 export const policyOptionValues: { [Name in keyof PolicyOptions]: readonly string[] } = {
   ipBlockMatchesPods: ['true', 'false'],
   declaredBy: ['any', 'every'],
 };
 
-/** `texts` are NAME=VALUE; what is not given keeps its default, and every fault is named. */
+/** `texts` are NAME=VALUE. A missing option has its default. Each invalid text is one problem. */
 export function parsePolicyOptions(texts: readonly string[]): { options: PolicyOptions; problems: Problem[] } {
   const options = { ...defaultPolicyOptions };
   const problems: Problem[] = [];

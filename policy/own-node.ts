@@ -1,4 +1,4 @@
-// Rule 12: a pod reaches itself, and the node that it runs on, whatever policies say; and who may be that node.
+// Rule 12: a pod and itself, and a pod and its own node, may always reach each other.
 import type { Direction, Party, SideVerdict } from '../model/verdict.ts';
 import type { PodParty } from './peers.ts';
 
@@ -15,7 +15,7 @@ export function isOwnNode(own: PodParty, other: Party): boolean {
   return other.kind === 'address' && other.node !== undefined && other.node !== '' && other.node === own.node;
 }
 
-/** What a denial turns into where the other end may be the pod's own node: it is not known where one of them runs. */
+/** The denial; or `unknown` if the node of one end is not known, so the other end may be the pod's own node. */
 export function unknownIfMaybeOwnNode(
   denial: SideVerdict & { verdict: 'denied' },
   own: PodParty,
@@ -27,7 +27,7 @@ export function unknownIfMaybeOwnNode(
   return { side: denial.side, verdict: 'unknown', why: { reason: 'node-not-known', party } };
 }
 
-/** The end without a node, where the other end may be that very node. */
+/** The end whose node is not known, if the other end may be that node. */
 function partyWithoutNode(own: PodParty, other: Party): { namespace: string; name: string } | undefined {
   if (other.kind === 'some-node') return other;
   return other.kind === 'address' && other.node !== undefined && own.node === '' ? own : undefined;

@@ -1,4 +1,4 @@
-// Whether a peer of a rule is the other end of the connection: by identity, or by address (rules 7, 8, 9 and 13).
+// Whether a peer of a rule matches the other end of the connection: by identity or by address (rules 7, 8, 9 and 13).
 import { type Address, isIpv6, type Prefix, prefixContainsAddress } from '../model/address.ts';
 import type { LabelSelector, PolicyPeer } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
@@ -8,12 +8,12 @@ import { selects, selectsWithPartialLabels } from './selectors.ts';
 export type PodParty = Party & { kind: 'pod' };
 
 /**
- * `maybe`: the peer is an ipBlock, and the address of the other end is not known. `maybe-labelled`: it asks for a label of
- * the other end's namespace or node, and not all of those are known.
+ * `maybe`: the peer matches by address, and the address of the other end is not known. `maybe-labelled`: the peer
+ * requires a label of the other end's namespace or node, and not all of those labels are known.
  */
 export type Match = 'yes' | 'no' | 'maybe' | 'maybe-labelled';
 
-/** `own` is the pod that the policy isolates: it lives in the policy's namespace. No peers: everybody (rule 6). */
+/** `own` is the pod that the policy isolates, so it is in the policy's namespace. No peers match everyone (rule 6). */
 export function peersMatch(peers: readonly PolicyPeer[], own: PodParty, other: Party, options: PolicyOptions): Match {
   if (peers.length === 0) return 'yes';
   let found: Match = 'no';
@@ -49,7 +49,7 @@ export function podsMatch(
   return podSelector === undefined || selects(podSelector, pod.labels) ? 'yes' : 'no';
 }
 
-/** Rule 24: networks match pod addresses as well. */
+/** Rule 24: `networks` also match the addresses of pods. */
 export function networkMatches(networks: readonly Prefix[], own: PodParty, other: Party): 'yes' | 'no' | 'maybe' {
   let maybe = false;
   for (const cidr of networks) {
@@ -85,13 +85,13 @@ function blockMatches(
   }
 }
 
-/** An end without an address yet: nobody can tell, but that a block of everything will hold it. */
+/** An end without an address yet: only a block of all addresses is certain to contain it. */
 function unknownAddressMatches(cidr: Prefix, except: readonly Prefix[], own: PodParty): 'yes' | 'no' | 'maybe' {
   if (!canReach(own, cidr.bytes.length === 16)) return 'no';
   return cidr.bits === 0 && except.length === 0 ? 'yes' : 'maybe';
 }
 
-/** One connection has one family: a pod's IPv6 address says nothing of what it does with an IPv4-only pod. */
+/** A connection has one family, so a pod's IPv6 address does not count for a connection to an IPv4-only pod. */
 function canReach(own: PodParty, ipv6: boolean): boolean {
   if (own.addresses.length === 0) return true;
   for (const address of own.addresses) if (isIpv6(address) === ipv6) return true;

@@ -1,5 +1,5 @@
-// The policies that are judged by, so kept that those that touch a pod are found at once. Immutable: a change gives a new
-// set that shares with the old one all that the change does not touch, also what was worked out of it.
+// A set of policies with fast lookup of those that select a pod. Sets are immutable: a change makes a new set, which
+// shares all unaffected parts and cached results with the old one.
 import type { LabelSelector, Labels, Policy } from '../model/kubernetes.ts';
 import type { Direction, PolicyRef } from '../model/verdict.ts';
 import {
@@ -15,24 +15,24 @@ import type { PodParty } from './peers.ts';
 import { type PortIndex, portIndexOf } from './port-index.ts';
 import { selects, selectsWithPartialLabels } from './selectors.ts';
 
-/** What touches a pod in one direction. Pods that the same policies touch have the same object, also in another set. */
+/** The policies that select a pod in one direction. Pods with the same policies share one object, also across sets. */
 export type Selection = {
-  /** By priority, lower first; those of one priority by name. */
+  /** By priority, lower first; policies of the same priority by name. */
   readonly admin: readonly TierPolicy[];
   readonly isolating: readonly Isolation[];
   readonly isolatedBy: readonly PolicyRef[];
   readonly index: PortIndex;
-  /** May isolate it, and nobody can tell what they say (rule 17). */
+  /** Broken policies, which may isolate the pod (rule 17). */
   readonly broken: readonly PolicyRef[];
   readonly baseline: readonly TierPolicy[];
 };
 
-/** Parts by name; a layer that nothing changed is the same object in the next set. */
+/** Parts by name. An unchanged layer is the same object in the next set. */
 type Layer = { readonly parts: readonly Isolation[] };
 type Layers = { readonly [Side in Direction]: Layer };
 type TierLayer = {
   readonly parts: readonly TierPolicy[];
-  /** Those whose subject takes the namespace, by its labels. */
+  /** The policies whose subject selects a namespace, by the labels of the namespace. */
   readonly byNamespaceLabels: WeakMap<Labels, readonly TierPolicy[]>;
 };
 type TierLayers = { readonly [Side in Direction]: TierLayer };
@@ -49,7 +49,7 @@ export const emptyPolicySet: PolicySet = {
   tiers: { egress: tierLayer([]), ingress: tierLayer([]) },
 };
 
-/** The same array gives the same set: whoever changes a policy makes a new array, or a set by `withPolicy`. */
+/** The same array gives the same set. After a change of a policy, pass a new array or use `withPolicy`. */
 export function compilePolicies(policies: readonly Policy[]): PolicySet {
   const cached = sets.get(policies);
   if (cached !== undefined) return cached;
@@ -79,7 +79,7 @@ export function compilePolicies(policies: readonly Policy[]): PolicySet {
   return set;
 }
 
-/** With `policy`, in the place of the one of its kind, namespace and name where there was one. */
+/** Adds `policy`, or replaces the policy of the same kind, namespace and name. */
 export function withPolicy(set: PolicySet, policy: Policy): PolicySet {
   return applyChange(set, policy, 'put');
 }
@@ -117,7 +117,7 @@ function applyChange({ byNamespace, tiers }: PolicySet, policy: Policy, how: 'pu
 const noParts = { egress: undefined, ingress: undefined };
 const noIsolation: Layers = { egress: layer([]), ingress: layer([]) };
 
-/** The same list where the change does not concern it. */
+/** Returns the same list if the change does not affect it. */
 function replaced<Part extends Isolation | TierPolicy>(
   parts: readonly Part[],
   policy: Policy,
@@ -128,7 +128,7 @@ function replaced<Part extends Isolation | TierPolicy>(
   return sorted([...others, part]);
 }
 
-/** What was found of a pod last, by its labels object, and what it was found in. */
+/** The last selection of a pod, and the inputs of that lookup. The key is the pod's labels object. */
 type CachedSelection = {
   set: PolicySet;
   tiers: TierLayer;
@@ -144,7 +144,7 @@ const cachedSelections: { readonly [Side in Direction]: WeakMap<Labels, CachedSe
   ingress: new WeakMap(),
 };
 
-/** Which policies touch the pod in that direction (rules 1, 21 and 23). */
+/** The policies that select the pod in that direction (rules 1, 21 and 23). */
 export function selectionOf(set: PolicySet, pod: PodParty, direction: Direction): Selection {
   const { namespace, labels, namespaceLabels, namespaceLabelsKnown } = pod;
   const cached = cachedSelections[direction].get(labels);
@@ -192,7 +192,7 @@ function tiersOf({ parts, byNamespaceLabels }: TierLayer, pod: PodParty): readon
   return selected;
 }
 
-/** Of a namespace with labels that are not known. */
+/** For a namespace whose labels are not all known. */
 function tierPolicyIfSelected(part: TierPolicy, known: Labels): TierPolicy | [] {
   const selector = part.object.subject?.namespaceSelector;
   switch (selector === undefined ? 'yes' : selectsWithPartialLabels(selector, known)) {
@@ -209,14 +209,14 @@ function maySelect(selector: LabelSelector | undefined, labels: Labels): boolean
   return selector === undefined || selects(selector, labels);
 }
 
-/** The selections whose first parts are the same, down to the one that has no more. */
+/** A trie of selections: each edge is one part, and a node holds the selection of the parts on its path. */
 type SelectionTrie = { selection: Selection | undefined; children: WeakMap<Isolation | TierPolicy, SelectionTrie> };
 
 const selectionTrie: SelectionTrie = { selection: undefined, children: new WeakMap() };
 
 /**
- * The one selection of these parts: what is kept for it outlives every change that does not touch it, and goes with its
- * parts.
+ * The only selection object for these parts. Caches that are keyed by it survive all unrelated changes and are freed with
+ * the parts.
  */
 function internedSelection(tiers: readonly TierPolicy[], isolations: readonly Isolation[]): Selection {
   let node = selectionTrie;
@@ -243,7 +243,7 @@ function childOf(node: SelectionTrie, part: Isolation | TierPolicy): SelectionTr
   return child;
 }
 
-/** One whose priority cannot be read may stand before all others (rule 17). */
+/** A policy with an invalid priority may come before all others (rule 17). */
 export function priorityOf({ object }: TierPolicy): number {
   return object.priority ?? -1;
 }
@@ -260,7 +260,7 @@ function tierLayer(parts: readonly TierPolicy[]): TierLayer {
   return { parts, byNamespaceLabels: new WeakMap() };
 }
 
-/** By kind and name, so that a set says the same whatever the order in which its policies came. */
+/** By kind and name, so the verdicts do not depend on the order of the policies. */
 function sorted<Part extends Isolation | TierPolicy>(parts: Part[]): Part[] {
   return parts.sort((a, b) => compare(a.policy.kind, b.policy.kind) || compare(a.policy.name, b.policy.name));
 }

@@ -1,5 +1,5 @@
-// The rules of all policies that isolate a pod, found by protocol and port: one array to look along, since most rules are
-// of other ports, and to open each only to see that costs more than to judge.
+// An index by protocol and port of the rules of all policies that isolate a pod. It is one flat array, because most rules
+// are for other ports, and reading each rule object to find that out costs more than the evaluation itself.
 import type { PolicyPort, PolicyRule } from '../model/kubernetes.ts';
 import type { Flow, PolicyRef } from '../model/verdict.ts';
 import type { Isolation } from './compile.ts';
@@ -7,12 +7,12 @@ import { portsMatch } from './ports.ts';
 
 export type IndexedRule = { policy: PolicyRef; rule: number; policyRule: PolicyRule };
 
-/** For each port of each rule, in their order: protocol, first and last port, place of its rule. */
+/** Four words for each port of each rule, in order: protocol, first port, last port, index of the rule. */
 export type PortIndex = { readonly entries: Int32Array; readonly rules: readonly IndexedRule[] };
 
 export const entryWords = 4;
 const everyProtocol = -1;
-/** In the place of a first port: what the responder calls so. */
+/** Instead of a first port: the port is a name. */
 const byName = -3;
 const withoutPort = -2;
 const lastPort = 65_535;
@@ -35,7 +35,7 @@ function rangeOf({ protocol, port, endPort }: PolicyPort): [protocol: number, fi
   return typeof port === 'string' ? [protocol, byName, byName] : [protocol, port, endPort ?? port];
 }
 
-/** Whether the responder has a name for the port at all: where not, no entry goes by name. */
+/** Whether the responder has a name for the port. If it has none, no named entry matches. */
 export function hasPortName({ protocol, port, responder }: Flow): boolean {
   if (responder.kind !== 'pod') return false;
   for (const one of responder.ports) if (one.port === port && one.protocol === protocol && one.name !== '') return true;
@@ -43,8 +43,8 @@ export function hasPortName({ protocol, port, responder }: Flow): boolean {
 }
 
 /**
- * Whether the entry that begins at that word is of the port; protocols without ports need a rule of every protocol.
- * `named` is isNamed.
+ * Whether the entry at `offset` matches the port of the flow. Protocols without ports need a rule for every protocol.
+ * `hasName` is the result of `hasPortName`.
  */
 export function entryMatches({ entries, rules }: PortIndex, offset: number, flow: Flow, hasName: boolean): boolean {
   const protocol = entries[offset]!;

@@ -1,9 +1,9 @@
-// Which ports a rule means (rules 6, 10, 11 and 25). A name is a container port of the responder, in both directions.
+// Whether a rule's ports match (rules 6, 10, 11 and 25). A name is a container port of the responder, in both directions.
 import type { ClusterPort } from '../model/kubernetes.ts';
 import { hasPorts } from '../model/protocol.ts';
 import type { Flow } from '../model/verdict.ts';
 
-/** What did not match: `no-such-protocol` where no entry even has the connection's protocol. */
+/** `no-such-protocol`: no entry has the connection's protocol. */
 export type PortMatch = 'yes' | 'no-such-port' | 'no-such-protocol';
 
 export function portsMatch(ports: readonly ClusterPort[], flow: Flow): PortMatch {

@@ -1,4 +1,4 @@
-// Label selectors: all requirements are needed (rule 16), and none at all selects everything (rule 5).
+// Label selectors: all requirements must hold (rule 16), and an empty selector selects everything (rule 5).
 import type { LabelSelector, Labels, Requirement } from '../model/kubernetes.ts';
 
 export function selects(selector: LabelSelector, labels: Labels): boolean {
@@ -6,7 +6,7 @@ export function selects(selector: LabelSelector, labels: Labels): boolean {
   return true;
 }
 
-/** Where the object may have labels beside those that are known, one that asks for any other may select it. */
+/** For an object whose labels are not all known: a selector that requires an unknown label may select it. */
 export function selectsWithPartialLabels(selector: LabelSelector, known: Labels): 'yes' | 'no' | 'maybe-labelled' {
   let undecided = false;
   for (const requirement of selector) {
@@ -16,7 +16,7 @@ export function selectsWithPartialLabels(selector: LabelSelector, known: Labels)
   return undecided ? 'maybe-labelled' : 'yes';
 }
 
-/** `NotIn` and `DoesNotExist` hold where the key is missing. */
+/** `NotIn` and `DoesNotExist` hold if the key is missing. */
 function requirementMatches({ key, operator, values }: Requirement, labels: Labels): boolean {
   const has = Object.hasOwn(labels, key);
   switch (operator) {

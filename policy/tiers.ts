@@ -1,5 +1,5 @@
-// What one tier of cluster policies says of a side (rules 19 to 26): by priority, then by the order of a policy's rules,
-// the first rule that matches. Where it is not known whether a rule matches, both answers stand.
+// Evaluates one tier of cluster policies for a side (rules 19 to 26): the first rule that matches, by priority and then by
+// the order in the policy. If it is not known whether a rule matches, both outcomes are possible.
 import type { ClusterAction } from '../model/kubernetes.ts';
 import type {
   Direction,
@@ -18,14 +18,14 @@ import { priorityOf } from './policy-set.ts';
 import { portsMatch } from './ports.ts';
 import { unknownReasonOf } from './unknown-reason.ts';
 
-/** One way in which the tier may end; `doubt` is what would have to be known to tell whether it does. */
+/** A possible outcome of the tier. `unknownReason` is set if it is not certain that the rule matches. */
 type TierOutcome =
   | { action: ClusterAction; policy: PolicyRef; rule: RuleRef; notUnderstood?: string; unknownReason?: UnknownReason }
   | { action: 'undecidable'; unknownReason: UnknownReason };
 
 export type SideContext = { side: Direction; own: PodParty; other: Party; flow: Flow };
 
-/** `below` is what comes after the tier: it is asked where no rule decides, and for Pass. */
+/** `judgeLowerTiers` is called if no rule decides, and for Pass. */
 export function judgeTier(
   tier: readonly TierPolicy[],
   context: SideContext,
@@ -43,7 +43,7 @@ export function judgeTier(
   return tierVerdict(outcomes, fallsThrough, tier, context, judgeLowerTiers);
 }
 
-/** Which rules pass it on, until one surely does; of a tier that does not decide. */
+/** The Pass rules that match, up to the first certain match. For a tier that does not decide. */
 export function passMatchesOf(tier: readonly TierPolicy[], context: SideContext): PassMatch[] {
   const outcomes: TierOutcome[] = [];
   for (const one of tier) if (!judgePolicy(one, context, outcomes)) break;
@@ -52,7 +52,7 @@ export function passMatchesOf(tier: readonly TierPolicy[], context: SideContext)
   );
 }
 
-/** Policies of one priority. Adds how they may end; says whether they may leave it to the next. */
+/** Evaluates policies of the same priority. Adds their outcomes; returns whether the next priority may decide. */
 function judgePriority(
   tier: readonly TierPolicy[],
   from: number,
@@ -66,13 +66,13 @@ function judgePriority(
   if (to - from === 1) return fallsThrough;
   const conflict = conflictOf(outcomes, firstIndex);
   if (conflict === undefined) return fallsThrough;
-  // Whatever the answer to a doubt, it cannot be decided.
+  // A certain conflict makes all other outcomes irrelevant.
   if (conflict.sure) outcomes.length = firstIndex;
   outcomes.push(conflict.outcome);
   return fallsThrough;
 }
 
-/** Rule 19: two policies of one priority that would decide differently; a broken one may decide in any way (rule 17). */
+/** Rule 19: two policies of the same priority with different actions. A broken policy may have any action (rule 17). */
 function conflictOf(
   outcomes: readonly TierOutcome[],
   firstIndex: number,
@@ -94,7 +94,7 @@ function conflictOf(
   return conflict;
 }
 
-/** Adds how the policy may end; says whether it may leave it to the next: it may not touch the pod, or no rule match. */
+/** Adds the outcomes of the policy; returns whether it may not decide: it may not select the pod, or no rule may match. */
 function judgePolicy(
   { object, policy, rules, mayNotApply }: TierPolicy,
   context: SideContext,
@@ -109,7 +109,7 @@ function judgePolicy(
   for (let i = 0; i < rules.length; i++) {
     const { action, peers, ports, notUnderstood } = rules[i]!;
     if (notUnderstood !== undefined) {
-      // Rule 26: what nobody understands allows nothing, and anything else denies.
+      // Rule 26: an Accept rule with an unknown form matches nothing; any other such rule denies everything.
       if (action === 'Accept') continue;
       const rule: RuleRef = { tier: object.tier, policy, rule: i };
       outcomes.push({
@@ -138,7 +138,7 @@ function judgePolicy(
   return true;
 }
 
-/** The verdict in which all endings agree, whatever the answer to the doubts; else unknown, with the first of them. */
+/** The common verdict of all possible outcomes; else `unknown` with the reason of the first that differs. */
 function tierVerdict(
   outcomes: readonly TierOutcome[],
   fallsThrough: boolean,
@@ -183,7 +183,7 @@ function tierVerdict(
   return certain;
 }
 
-/** Nothing where a rule before the one that decided would do. */
+/** Sets `insertBefore` if an allowing rule must come before another rule than the deciding one, or cannot exist. */
 function addInsertBefore(
   denial: SideVerdict & { verdict: 'denied' },
   outcomes: readonly TierOutcome[],
@@ -191,7 +191,7 @@ function addInsertBefore(
 ): void {
   const [first] = outcomes;
   if (first === undefined || first.action === 'undecidable') return;
-  // Whatever passes leaves it to what decided below.
+  // Pass rules do not decide: the lower tier did.
   if (outcomes.every(({ action }) => action === 'Pass')) return;
   const own = tier.find(({ policy }) => policy === first.policy)!;
   const tied = outcomes.some((one) => {

@@ -1,4 +1,4 @@
-// A side of which nothing is said, and why: which rules passed it on, and which policies were asked.
+// A side that no policy covers, with the rules that passed it on and the policies whose rules did not match.
 import type { Direction, PassMatch, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import type { Selection } from './policy-set.ts';
 import { passMatchesOf, type SideContext } from './tiers.ts';
@@ -13,7 +13,7 @@ export function undeclared(selection: Selection, context: SideContext): SideVerd
   return admin.length + baseline.length === 0 ? notSelected[context.side] : new LazyUndeclared(selection, context);
 }
 
-/** What was asked is worked out when it is told. */
+/** Computes its lists on first use, because few are shown. */
 class LazyUndeclared {
   readonly side: Direction;
   readonly verdict = 'undeclared';

@@ -1,4 +1,4 @@
-// What would have to be known to tell whether a peer matches.
+// Why it is not known whether a peer matches.
 import type { Party, PolicyRef, UnknownReason } from '../model/verdict.ts';
 import type { ClusterMatch } from './cluster-peers.ts';
 

@@ -1,18 +1,18 @@
-// Selectors that no labels fit, and blocks of which nothing is left: certain, whatever the cluster holds.
+// Selectors that no labels satisfy, and blocks that `except` covers completely. They never match in any cluster.
 
 import { listText } from '../../policy/list-text.ts';
 import { isEmpty } from '../blocks.ts';
 import type { LintRule, RuleComplaint } from '../complaint.ts';
 import { type PeerView, type SelectorView, subjectOf, type ValidPolicy } from '../rule-view.ts';
-import { contradictoryKey as contradictionOf, everyNamespace } from '../selectors.ts';
+import { contradictoryKey, everyNamespace } from '../selectors.ts';
 import { selectorText } from '../text.ts';
 
 export const contradiction: LintRule = {
   name: 'contradiction',
   severity: 'high',
-  summary: 'a selector that contradicts itself, or an `ipBlock` that its `except` takes out whole: it can never match',
-  *find({ validPolicies: sound, rules }) {
-    for (const policy of sound) yield* complaintsOfSelectors(policy, subjectOf(policy).selectors);
+  summary: 'a selector that contradicts itself, or an `ipBlock` whose `except` covers all of it: it can never match',
+  *find({ validPolicies, rules }) {
+    for (const policy of validPolicies) yield* complaintsOfSelectors(policy, subjectOf(policy).selectors);
     for (const { policy, peers } of rules) {
       if (peers !== 'everyone') for (const peer of peers) yield* complaintsOfPeer(policy, peer);
     }
@@ -33,8 +33,8 @@ function* complaintsOfPeer(object: ValidPolicy, peer: PeerView): Iterable<RuleCo
       for (const block of peer.blocks) {
         if (!isEmpty(block)) continue;
         const except = listText(block.except.map(({ text }) => text));
-        const fault = `it can never match: except ${except} takes out all of ${block.cidr.text}`;
-        yield { object, path: block.path, fault, fix: 'take out less of it' };
+        const fault = `it can never match: except ${except} covers all of ${block.cidr.text}`;
+        yield { object, path: block.path, fault, fix: 'make except smaller' };
       }
       return;
     case 'names':
@@ -43,11 +43,11 @@ function* complaintsOfPeer(object: ValidPolicy, peer: PeerView): Iterable<RuleCo
 }
 
 function* complaintsOfSelectors(object: ValidPolicy, selectors: readonly SelectorView[]): Iterable<RuleComplaint> {
-  for (const { target: of, selector, path } of selectors) {
-    const key = contradictionOf(of === 'namespaces' ? [...selector, ...everyNamespace] : selector);
+  for (const { target, selector, path } of selectors) {
+    const key = contradictoryKey(target === 'namespaces' ? [...selector, ...everyNamespace] : selector);
     if (key === undefined) continue;
     const text = selectorText(selector.filter((requirement) => requirement.key === key));
-    const fault = `it contradicts itself and can never match: no labels fit ${text}`;
-    yield { object, path, fault, fix: `ask for ${key} once, with all the values that may be` };
+    const fault = `it can never match: no labels satisfy ${text}`;
+    yield { object, path, fault, fix: `require ${key} once, with all allowed values` };
   }
 }

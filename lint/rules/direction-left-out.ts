@@ -1,10 +1,10 @@
-// Rule 2: rules of a direction that is not among the policyTypes are as if they were not there.
+// Rule 2: rules have no effect in a direction that `policyTypes` does not list.
 import type { LintRule } from '../complaint.ts';
 
 export const directionLeftOut: LintRule = {
   name: 'direction-left-out',
   severity: 'high',
-  summary: 'rules of a direction that `policyTypes` leaves out: they can never match, and the direction stays open',
+  summary: 'rules of a direction that `policyTypes` does not list: they can never match, and the direction stays open',
   *find(declared) {
     for (const policy of declared.validPolicies) {
       if (policy.kind !== 'NetworkPolicy') continue;

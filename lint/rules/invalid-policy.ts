@@ -4,7 +4,7 @@ import type { LintRule } from '../complaint.ts';
 export const invalidPolicy: LintRule = {
   name: 'invalid-policy',
   severity: 'high',
-  summary: 'a policy that the API server would refuse: it protects nothing, and nothing else is said of it',
+  summary: 'a policy that the API server would refuse: it protects nothing, and no other rule checks it',
   *find({ policies }) {
     for (const policy of policies) {
       if (policy.broken === undefined) continue;

@@ -1,4 +1,4 @@
-// Peers that are nobody among the manifests. The folder may hold a part of the cluster: the wording says so.
+// Peers that match nothing in the manifests. The texts say "in this folder", because it may have only a part of the cluster.
 
 import { selects } from '../../policy/selectors.ts';
 import type { LintRule } from '../complaint.ts';
@@ -10,7 +10,8 @@ import { selectorText } from '../text.ts';
 export const matchesNothing: LintRule = {
   name: 'matches-nothing',
   severity: 'low',
-  summary: 'a peer that is no pod, workload or node of this folder; skip it where the folder is a part of the cluster',
+  summary:
+    'a peer that matches no pod, workload or node in this folder; skip this rule if the folder is a part of the cluster',
   *find(declared) {
     for (const { policy, peers } of declared.rules) {
       if (peers === 'everyone') continue;
@@ -19,7 +20,7 @@ export const matchesNothing: LintRule = {
       for (const [at, one] of missing.entries()) {
         if (one === undefined || one === 'contradiction') continue;
         const fault = `${one} in this folder${matchesNone ? ', so the rule matches nothing' : ''}`;
-        const fix = 'correct the selector, or add the manifests of what it means';
+        const fix = 'correct the selector, or add the missing manifests';
         yield { object: policy, path: peers[at]!.path, fault, fix };
       }
     }
@@ -34,7 +35,7 @@ function missingIn(peer: PeerView, declared: DeclaredObjects): string | undefine
       if (contradictoryKey([...namespaceSelector, ...everyNamespace]) !== undefined) return 'contradiction';
       const all = declared.podsInScope(peer.pods);
       if (all.some(({ hostNetwork }) => !hostNetwork)) return undefined;
-      if (all.length > 0) return 'there are only pods on the host network, which are no pods to policies,';
+      if (all.length > 0) return 'there are only pods on the host network, which no peer matches,';
       const pods = podSelector.length === 0 ? 'no pods' : `no pods with ${selectorText(podSelector)}`;
       if (namespace !== undefined) return `there are ${pods} in namespace ${namespace}`;
       const namespaces =
@@ -43,7 +44,7 @@ function missingIn(peer: PeerView, declared: DeclaredObjects): string | undefine
     }
     case 'nodes':
       if (contradictoryKey(peer.selector) !== undefined) return 'contradiction';
-      // A folder without nodes says nothing of them.
+      // Without any node in the folder, the selector cannot be checked.
       if (declared.nodes.length === 0 || declared.nodes.some(({ labels }) => selects(peer.selector, labels))) {
         return undefined;
       }

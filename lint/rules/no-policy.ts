@@ -1,4 +1,4 @@
-// A namespace whose pods nobody speaks of: everything passes.
+// A namespace whose pods no policy selects, so all traffic passes.
 import type { LintRule } from '../complaint.ts';
 import type { DeclaredObjects, PodDeclaration } from '../declared-objects.ts';
 import { subjectOf } from '../rule-view.ts';
@@ -6,27 +6,26 @@ import { subjectOf } from '../rule-view.ts';
 export const noPolicy: LintRule = {
   name: 'no-policy',
   severity: 'medium',
-  summary:
-    'a namespace with pods and no policy at all: no NetworkPolicy, and no cluster policy that selects a pod of it',
+  summary: 'a namespace with pods but no policy: no NetworkPolicy, and no cluster policy that selects one of its pods',
   *find(declared) {
     const podsOfClusterPolicies = podsWithClusterPolicy(declared);
     const withPolicy = new Set(declared.policies.map(({ namespace }) => namespace));
     const pods = declared.pods.filter(({ hostNetwork }) => !hostNetwork);
     for (const [namespace, podsInNamespace] of Map.groupBy(pods, (pod) => pod.namespace)) {
       if (withPolicy.has(namespace) || podsInNamespace.some((pod) => podsOfClusterPolicies.has(pod))) continue;
-      const fault = `namespace ${namespace} has pods and no policy at all, so everything passes`;
+      const fault = `namespace ${namespace} has pods but no policy, so all traffic passes`;
       const object = declared.namespaces.get(namespace) ?? podsInNamespace[0]!.object;
       yield {
         object,
         path: [],
         fault,
-        fix: 'begin with a NetworkPolicy that selects all its pods and allows nothing',
+        fix: 'start with a NetworkPolicy that selects all its pods and allows nothing',
       };
     }
   },
 };
 
-/** The pods that a policy of the whole cluster has rules for; one that cannot be read may have some for all. */
+/** The pods that a cluster policy has rules for. A broken one may have rules for all pods. */
 function podsWithClusterPolicy(declared: DeclaredObjects): Set<PodDeclaration> {
   const selected = new Set<PodDeclaration>();
   for (const policy of declared.policies) {

@@ -1,4 +1,4 @@
-// A port without a protocol is TCP (rule 10), which is seldom what was meant for the port of DNS.
+// A port without a protocol is TCP (rule 10), but for some ports UDP was probably meant.
 import { SCTP, TCP, UDP } from '../../model/protocol.ts';
 import type { LintRule } from '../complaint.ts';
 import type { DeclaredObjects } from '../declared-objects.ts';
@@ -9,7 +9,7 @@ export const probablyUdp: LintRule = {
   name: 'probably-udp',
   severity: 'medium',
   summary:
-    'a port without `protocol`, which means TCP, where UDP was likely meant: a well-known UDP port, or a container’s',
+    'a port without `protocol`, so TCP, that was probably meant as UDP: a well-known UDP port, or a container’s UDP port',
   *find(declared) {
     for (const rule of declared.rules) {
       for (const { port, endPort, protocol, path } of rule.ports) {
@@ -25,7 +25,7 @@ export const probablyUdp: LintRule = {
   },
 };
 
-/** Ports that are UDP's, or first of all UDP's. */
+/** Ports that only or mostly UDP uses. */
 const wellKnownUdpPorts = new Map([
   [53, 'DNS'],
   [67, 'DHCP'],
@@ -70,13 +70,13 @@ function reason(
   });
   if (ports.some(({ protocol }) => protocol === TCP || protocol === SCTP)) return undefined;
   const container = ports.find(({ protocol }) => protocol === UDP);
-  // no-such-port tells of names.
+  // no-such-port reports named ports.
   if (container !== undefined && typeof first === 'number') return `a container declares ${container.port} as UDP`;
   const service = first === last && typeof first === 'number' ? wellKnownUdpPorts.get(first) : undefined;
   return service && `${service} is UDP`;
 }
 
-/** Whoever writes UDP beside it means TCP as well. */
+/** If the policy also allows UDP for the port, TCP was meant. */
 function hasUdp(declared: DeclaredObjects, { policy, direction }: RuleView, port: number | string): boolean {
   return declared.rules.some(
     (other) =>
@@ -91,7 +91,7 @@ function includesPort(one: { port?: number | string; endPort?: number }, port: n
   return one.port <= port && port <= (one.endPort ?? one.port);
 }
 
-/** ClusterNetworkPolicy has no default for it. */
+/** A ClusterNetworkPolicy has no default protocol. */
 function isLeftOut(declared: DeclaredObjects, { policy }: RuleView, path: Path): boolean {
   const manifest = declared.manifestFields(policy);
   if (manifest === undefined || policy.kind === 'ClusterNetworkPolicy') return false;

@@ -1,4 +1,4 @@
-// Rules 18, 19 and 22: a rule whose every connection is decided before it.
+// Rules 18, 19 and 22: a rule that never decides, because all its connections are decided before.
 import { policyText } from '../../policy/explain.ts';
 import { listText } from '../../policy/list-text.ts';
 import type { LintRule, RuleComplaint } from '../complaint.ts';
@@ -10,8 +10,8 @@ export const shadowed: LintRule = {
   name: 'shadowed',
   severity: 'medium',
   summary:
-    'a rule that never decides: a higher tier, a lower priority number or an earlier rule decides all that it matches, or ' +
-    'the Baseline tier is never asked. `low` where the outcome is the same',
+    'a rule that never decides: an earlier rule or a higher tier decides everything that it matches (`low` if both rules ' +
+    'have the same action)',
   *find(declared) {
     const shadows = new ShadowFinder(declared);
     for (const rule of declared.rules) {
@@ -28,8 +28,8 @@ function complaintOf(rule: RuleView, shadow: Shadow): RuleComplaint {
     return {
       object,
       path,
-      fault: `its pods are isolated for ${rule.direction} by ${policies}, and then the Baseline tier is never asked`,
-      fix: 'write it as a rule of a NetworkPolicy there, or take it out',
+      fault: `its pods are isolated for ${rule.direction} by ${policies}, so the Baseline tier never applies to them`,
+      fix: 'write it as a NetworkPolicy rule there, or remove it',
     };
   }
   const { rule: by } = shadow;
@@ -40,21 +40,21 @@ function complaintOf(rule: RuleView, shadow: Shadow): RuleComplaint {
     object,
     path,
     severity: isSameAction ? 'low' : 'medium',
-    fault: `all that it matches is ${actionTexts[action]} before by ${where} ${pathText(by.path)}${rankText(by, rule)}`,
-    fix: isSameAction ? 'take it out' : fixOf(by, rule),
+    fault: `everything that it matches is already ${actionTexts[action]} by ${where} ${pathText(by.path)}${rankText(by, rule)}`,
+    fix: isSameAction ? 'remove it' : fixOf(by, rule),
   };
 }
 
 const actionTexts = { Accept: 'accepted', Deny: 'denied', Pass: 'passed to lower tiers' };
 
 function rankText(by: RuleView, { tier, policy }: RuleView): string {
-  if (by.tier !== tier) return `, of the ${by.tier} tier`;
-  return by.policy === policy ? '' : `, of priority ${by.priority}`;
+  if (by.tier !== tier) return ` (${by.tier} tier)`;
+  return by.policy === policy ? '' : ` (priority ${by.priority})`;
 }
 
 function fixOf(by: RuleView, rule: RuleView): string {
-  if (by.policy === rule.policy) return 'move it before that rule, or take it out';
+  if (by.policy === rule.policy) return 'move it before that rule, or remove it';
   return by.tier === rule.tier
-    ? `give its policy a priority below ${by.priority}, or take it out`
-    : `narrow that rule or let it Pass, or take this one out`;
+    ? `give its policy a priority below ${by.priority}, or remove it`
+    : `narrow that rule, change it to Pass, or remove this one`;
 }

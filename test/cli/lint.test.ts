@@ -46,7 +46,7 @@ const policies = {
 
 const open =
   'policies.yaml:7: medium open-egress: NetworkPolicy shop/web spec.egress[0]: it allows egress to everyone on TCP 443, ' +
-  'TCP 53; name whom it needs, or say why in the annotation waybill.io/reason';
+  'TCP 53; name the destinations, or give the reason in the annotation waybill.io/reason';
 const udp =
   'policies.yaml:9: medium probably-udp: NetworkPolicy shop/web spec.egress[0].ports[1]: ' +
   'port 53 without protocol means TCP, and DNS is UDP; set protocol: UDP, or protocol: TCP if that is meant';
@@ -62,11 +62,10 @@ t.test('each complaint is one line with file, line, policy, field, fault and fix
   const { path } = folder(t, policies);
   const { code, stdout, stderr } = await run({ cluster: path });
   t.same(stdout.trimEnd().split('\n').toSorted(), [
-    'pods.yaml:5: medium no-policy: Pod ops/probe: namespace ops has pods and no policy at all, so everything passes; ' +
-      'begin with a NetworkPolicy that selects all its pods and allows nothing',
+    'pods.yaml:5: medium no-policy: Pod ops/probe: namespace ops has pods but no policy, so all traffic passes; ' +
+      'start with a NetworkPolicy that selects all its pods and allows nothing',
     'policies.yaml:11: low matches-nothing: NetworkPolicy shop/web spec.egress[1].to[0]: there are no pods with app=db ' +
-      'in namespace shop in this folder, so the rule matches nothing; correct the selector, or add the manifests of what ' +
-      'it means',
+      'in namespace shop in this folder, so the rule matches nothing; correct the selector, or add the missing manifests',
     open,
     udp,
   ]);

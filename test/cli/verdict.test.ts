@@ -84,11 +84,11 @@ t.test('one question: the table has the verdict and its explanation; exit code 0
   t.same(lines(ran.stdout), [
     'shop/debug -> shop/carts-db TCP mongo: denied',
     '  egress   denied      isolated, and no rule matches: NetworkPolicy shop/default-deny has no egress rule, ' +
-      'so it allows nothing; NetworkPolicy shop/dns spec.egress[0] needs the responder to be ' +
+      'so it allows nothing; NetworkPolicy shop/dns spec.egress[0] requires the responder to be ' +
       'any pod in a namespace with kubernetes.io/metadata.name=kube-system',
     '                       needs a rule in NetworkPolicy shop/dns that allows egress to ' +
       'pods with app=carts-db in namespace shop on TCP 27017',
-    '  ingress  denied      isolated, and no rule matches: NetworkPolicy shop/carts-db spec.ingress[0] needs ' +
+    '  ingress  denied      isolated, and no rule matches: NetworkPolicy shop/carts-db spec.ingress[0] requires ' +
       'the initiator to be a pod with app=carts in namespace shop; ' +
       'NetworkPolicy shop/default-deny has no ingress rule, so it allows nothing',
     '                       needs a rule in NetworkPolicy shop/carts-db that allows ingress from ' +

@@ -215,10 +215,10 @@ t.test('an address without an owner gives an unknown verdict and no finding', as
   scene.pass(12 * second);
   t.same(
     [...scene.connections.values()].map((one) => [one.verdict, one.unknownReason]),
-    [['unknown', 'no owner at that time']],
+    [['unknown', 'the address had no owner at that time']],
   );
   t.same(scene.kinds(), []);
-  t.match(scene.pipeline.counts.verdicts, { 'unknown: no owner at that time': 1 });
+  t.match(scene.pipeline.counts.verdicts, { 'unknown: the address had no owner at that time': 1 });
 });
 
 t.test('a masqueraded connection is evaluated by pod and by address, and unknown if the verdicts differ', async (t) => {

@@ -1,5 +1,5 @@
-// What is listed against the judge, over random small clusters: every connection is listed with the verdict that it gets,
-// and what is not listed is denied. CONNECTIVITY_SEED asks the same again, CONNECTIVITY_CLUSTERS more.
+// Compares the listed connections with the policy engine on small random clusters: each listed connection has the engine's
+// verdict, and the engine denies all others. CONNECTIVITY_SEED repeats a run, CONNECTIVITY_CLUSTERS sets its length.
 import t from 'tap';
 import { connectivity, passingVerdicts } from '../../connectivity/connectivity.ts';
 import { type ChangeKind, changeKinds, difference } from '../../connectivity/difference.ts';
@@ -26,11 +26,11 @@ type Cluster = ClusterState & { options: ReturnType<typeof randomCluster>['optio
 function clusterBy(chance: Chance): Cluster {
   const { parties, policies, options } = randomCluster(chance);
   const inside = parties.filter((party) => party.kind !== 'address' || party.node !== undefined);
-  return { endpoints: residentsOf(inside), policies: policies.map(translated), options, parties: inside };
+  return { endpoints: endpointsOf(inside), policies: policies.map(translated), options, parties: inside };
 }
 
-/** Pods of one namespace are mostly of one Deployment; a template and a host-network pod are workloads of their own. */
-function residentsOf(parties: readonly Party[]): DeclaredEndpoint[] {
+/** Most pods of a namespace belong to one Deployment. A template and a host-network pod are separate workloads. */
+function endpointsOf(parties: readonly Party[]): DeclaredEndpoint[] {
   const endpoints: DeclaredEndpoint[] = [];
   const deployments = new Map<string, { name: string; party: Party }[]>();
   for (const [at, party] of parties.entries()) {
@@ -81,7 +81,7 @@ function randomFlow(chance: Chance, parties: readonly Party[]): Flow | undefined
   const pods = parties.filter((party) => party.kind === 'pod');
   const pod = chance.one(pods);
   const other = chance.once(3) ? outsideBy(chance) : chance.one(parties);
-  // Itself is no line, and of a family that a pod does not have there is none either.
+  // A pod and itself have no line.
   if (other === pod && pod.representsWorkload === undefined) return undefined;
   const [initiator, responder] = chance.once(2) ? [pod, other] : [other, pod];
   const protocol = chance.one([TCP, TCP, UDP, SCTP, ICMP]);
@@ -91,13 +91,13 @@ function randomFlow(chance: Chance, parties: readonly Party[]): Flow | undefined
 
 function verdictOf(flow: Flow, { policies, options }: Cluster) {
   const { initiator, responder } = flow;
-  // Two pods of one name in the random cluster are two pods.
+  // Two pods of the same name in the random cluster are two pods.
   const apart = (party: Party): Party => (party.kind === 'pod' ? { ...party, representsWorkload: true } : party);
   const asked = { ...flow, initiator: apart(initiator), responder: apart(responder) };
   return verdictJson(judge(asked, compilePolicies(policies), options));
 }
 
-/** Who has addresses has connections in their families alone. */
+/** Whether both ends have a common family. */
 function isOfFamily({ initiator, responder }: Flow): boolean {
   const familiesOf = (party: Party) => {
     const addresses = party.kind === 'address' ? [party.address] : party.kind === 'pod' ? party.addresses : [];
@@ -106,7 +106,7 @@ function isOfFamily({ initiator, responder }: Flow): boolean {
   return familiesOf(initiator).some((one) => familiesOf(responder).includes(one));
 }
 
-t.test(`${clusters} clusters: what is listed is what the judge says, and what is not listed is denied`, async (t) => {
+t.test(`${clusters} clusters: listed connections have the engine's verdict, and all others are denied`, async (t) => {
   t.comment(`CONNECTIVITY_SEED=${seed}`);
   const counts = new Map<string, number>();
   for (let at = 0; at < clusters; at++) {
@@ -133,7 +133,7 @@ t.test(`${clusters} clusters: what is listed is what the judge says, and what is
   for (const verdict of ['allowed', 'undeclared', 'denied', 'unknown']) t.ok((counts.get(verdict) ?? 0) > 100, verdict);
 });
 
-t.test(`${clusters} changes of policies and pods: each connection that changes is told, and no other`, async (t) => {
+t.test(`${clusters} changes of policies and pods: exactly the connections that change are listed`, async (t) => {
   const counts = new Map<string, number>();
   for (let at = 0; at < clusters; at++) {
     const chance = new Chance(seed + at);
@@ -142,7 +142,7 @@ t.test(`${clusters} changes of policies and pods: each connection that changes i
     const added = chance.once(3) ? [] : clusterBy(chance).policies.slice(0, 2);
     const gone = chance.once(3) ? chance.one(before.endpoints) : undefined;
     const endpoints = before.endpoints.filter((one) => one !== gone);
-    const after = { ...before, residents: endpoints, policies: [...kept, ...added] };
+    const after = { ...before, endpoints, policies: [...kept, ...added] };
     const lines = [...difference(before, after, before.options, everything)];
     for (let asked = 0; asked < questionsEach; asked++) {
       const flow = randomFlow(chance, before.parties);
@@ -154,7 +154,7 @@ t.test(`${clusters} changes of policies and pods: each connection that changes i
       const found = lines.filter((line) => coversFlow(line, flow, before.endpoints));
       if (String(found.map(({ entry: listed }) => listed.change)) === String(expected === undefined ? [] : [expected]))
         continue;
-      const what = `${JSON.stringify(flow)} was ${was}, is ${is}, told: ${JSON.stringify(found)}`;
+      const what = `${JSON.stringify(flow)} was ${was}, is ${is}, listed: ${JSON.stringify(found)}`;
       t.fail(`CONNECTIVITY_SEED=${seed + at}: ${what}`);
       return;
     }
@@ -162,10 +162,10 @@ t.test(`${clusters} changes of policies and pods: each connection that changes i
   for (const change of [...changeKinds, 'none']) t.ok((counts.get(change) ?? 0) > 30, change);
 });
 
-function isIn(resident: DeclaredEndpoint | undefined, party: Party): boolean {
-  if (resident === undefined) return false;
-  if (resident.kind === 'node') return resident.parties.includes(party);
-  return resident.pods.some((pod) => pod.party === party);
+function isIn(endpoint: DeclaredEndpoint | undefined, party: Party): boolean {
+  if (endpoint === undefined) return false;
+  if (endpoint.kind === 'node') return endpoint.parties.includes(party);
+  return endpoint.pods.some((pod) => pod.party === party);
 }
 
 function changeOf(was: string, is: string): ChangeKind | undefined {
@@ -177,7 +177,7 @@ function changeOf(was: string, is: string): ChangeKind | undefined {
   return passes ? 'opened' : 'closed';
 }
 
-/** Whose node it is, is told of the line and not of the class. */
+/** Removes the owner of the node: the reason names the representative of a class. */
 function bare(reason: string): string {
   return reason.replace(/the node of \S+/, 'the node');
 }

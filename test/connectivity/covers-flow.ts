@@ -1,5 +1,5 @@
-// Whether a line of connectivity speaks of one connection: its ends, its placement, its protocol and port. Reads the line
-// as a person would, by its texts.
+// Whether a line of connectivity covers a flow: its ends, placement, protocol and port. Reads only what a user sees in the
+// line.
 
 import type { ConnectionSet } from '../../connectivity/connection-set.ts';
 import type { DeclaredEndpoint, EndpointGroupJson } from '../../connectivity/endpoint-groups.ts';
@@ -8,14 +8,14 @@ import { type Address, addressBytes, parseAddress, parsePrefix, prefixContainsBy
 import { hasPorts } from '../../model/protocol.ts';
 import type { Flow, Party } from '../../model/verdict.ts';
 
-/** `residents` as they were given: a party that is none of them is outside. */
+/** `endpoints` are those of the cluster state: any other party is external. */
 export function coversFlow(
   line: Line<{ connections: ConnectionSet }>,
   flow: Flow,
-  residents: readonly DeclaredEndpoint[],
+  endpoints: readonly DeclaredEndpoint[],
 ): boolean {
   const { initiator, responder, protocol, port } = flow;
-  if (!holdsParty(line.initiator, initiator, residents) || !holdsParty(line.responder, responder, residents))
+  if (!holdsParty(line.initiator, initiator, endpoints) || !holdsParty(line.responder, responder, endpoints))
     return false;
   if (line.placement !== undefined && line.placement !== placementOf(initiator, responder)) return false;
   return line.entry.connections.some((one) => {
@@ -24,22 +24,22 @@ export function coversFlow(
   });
 }
 
-function holdsParty(place: EndpointGroupJson, party: Party, residents: readonly DeclaredEndpoint[]): boolean {
-  for (const resident of residents) {
-    if (resident.kind === 'node') {
-      if (!resident.parties.includes(party)) continue;
-      if (place.kind !== 'node' || !place.nodes.includes(resident.name)) return false;
-      return place.ips === undefined || (party.kind === 'address' && place.ips.includes(party.address));
+function holdsParty(group: EndpointGroupJson, party: Party, endpoints: readonly DeclaredEndpoint[]): boolean {
+  for (const endpoint of endpoints) {
+    if (endpoint.kind === 'node') {
+      if (!endpoint.parties.includes(party)) continue;
+      if (group.kind !== 'node' || !group.nodes.includes(endpoint.name)) return false;
+      return group.ips === undefined || (party.kind === 'address' && group.ips.includes(party.address));
     }
-    const pod = resident.pods.find((one) => one.party === party);
+    const pod = endpoint.pods.find((one) => one.party === party);
     if (pod === undefined) continue;
-    if (place.kind !== 'pod' && place.kind !== 'host') return false;
-    const { namespace, workload } = resident;
-    if (place.namespace !== namespace || place.workload !== workload.name) return false;
-    return place.workloadKind === workload.kind && (place.pods?.includes(pod.name) ?? true);
+    if (group.kind !== 'pod' && group.kind !== 'host') return false;
+    const { namespace, workload } = endpoint;
+    if (group.namespace !== namespace || group.workload !== workload.name) return false;
+    return group.workloadKind === workload.kind && (group.pods?.includes(pod.name) ?? true);
   }
-  if (place.kind !== 'external' || party.kind !== 'address') return false;
-  return place.addresses.some((text) => holdsAddress(text, party.address)) && fitsNames(place, party.names ?? []);
+  if (group.kind !== 'external' || party.kind !== 'address') return false;
+  return group.addresses.some((text) => holdsAddress(text, party.address)) && fitsNames(group, party.names ?? []);
 }
 
 function holdsAddress(text: string, address: Address): boolean {

@@ -94,7 +94,7 @@ const connections: readonly Connection[] = [
     delivered: { delivered: 'unknown', why: 'half-visible' },
     verdict: 'unknown',
     declaredVerdict: 'denied',
-    unknownReason: 'no owner at that time',
+    unknownReason: 'the address had no owner at that time',
     findingId: 'f1',
   }),
   connection({ protocol: ICMP, rttUs: 0 }),

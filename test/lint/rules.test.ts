@@ -1,5 +1,5 @@
-// Each rule of lint has a folder here, found by reading the folder: what raises it, with the complaints, and what nearly
-// does and must not.
+// Each lint rule has a folder here: manifests that raise complaints, with the expected complaints, and similar manifests
+// that must not raise any.
 import { readdirSync, readFileSync } from 'node:fs';
 import t from 'tap';
 import { type ComplaintJson, complaintJson } from '../../cli/output/complaints.ts';
@@ -22,7 +22,7 @@ async function complaintsOf(file: string): Promise<{ complaints: ComplaintJson[]
 }
 
 for (const { name, severity } of lintRules) {
-  t.test(`${name}: each complaint names the object, the line and the field, what is wrong and the fix`, async (t) => {
+  t.test(`${name}: each complaint names the object, the line and the field, what is wrong, and the fix`, async (t) => {
     const { complaints } = await complaintsOf(`${folders}/${name}/raises.yaml`);
     const own = complaints.filter(({ rule }) => rule === name);
     const expected = readFileSync(`${folders}/${name}/raises.jsonl`, 'utf8').trim().split('\n');
@@ -32,12 +32,12 @@ for (const { name, severity } of lintRules) {
     );
     t.ok(
       own.some((complaint) => complaint.severity === severity),
-      'the severity of the page came up',
+      'a complaint has the severity of the rule',
     );
     for (const { fault, fix } of own) t.notMatch(`${fault}${fix}`, /undefined|\n|\.$/);
   });
 
-  t.test(`${name}: what only looks like it raises nothing`, async (t) => {
+  t.test(`${name}: similar but correct manifests raise nothing`, async (t) => {
     const { complaints, problems, broken } = await complaintsOf(`${folders}/${name}/near-miss.yaml`);
     t.same([problems, broken], [0, 0], 'the manifests are read');
     t.same(
@@ -47,19 +47,16 @@ for (const { name, severity } of lintRules) {
   });
 }
 
-t.test(
-  'every rule has its folder, its file and its place in the list, which is in the order of the alphabet',
-  async (t) => {
-    const names = lintRules.map(({ name }) => name);
-    t.same(readdirSync(folders).sort(), names);
-    t.same(
-      readdirSync(`${root}/lint/rules`).map((file) => file.replace('.ts', '')),
-      names,
-    );
-  },
-);
+t.test('every rule has a folder, a file and an entry in the list, in alphabetical order', async (t) => {
+  const names = lintRules.map(({ name }) => name);
+  t.same(readdirSync(folders).sort(), names);
+  t.same(
+    readdirSync(`${root}/lint/rules`).map((file) => file.replace('.ts', '')),
+    names,
+  );
+});
 
-t.test('complaints come in one order, whatever the order of the objects', async (t) => {
+t.test('the order of complaints does not depend on the order of the objects', async (t) => {
   const { objects, sources } = await readSources(folders);
   const complaints = (some: typeof objects) =>
     lint(new DeclaredObjects(some, (object) => sources.get(object)), lintRules).map(

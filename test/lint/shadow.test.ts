@@ -1,4 +1,4 @@
-// What lint says of shadowed rules against the engine: whatever the policies, such a rule never decides.
+// Compares the lint rule `shadowed` with the policy engine: with random policies, a shadowed rule never decides.
 import fc from 'fast-check';
 import t from 'tap';
 import { parseObject } from '../../cluster/parse/parse.ts';
@@ -18,7 +18,7 @@ import { ip } from '../scene/records.ts';
 const nameLabel = 'kubernetes.io/metadata.name';
 const values = ['x', 'y'];
 
-/** Requirements of one key or two: few, so that selectors often lie within one another. */
+/** Few keys and values, so one selector is often within another. */
 const requirement = fc.oneof(
   fc.record({
     key: fc.constantFrom('app', 'tier'),
@@ -59,8 +59,8 @@ const protocol = fc.oneof(
 );
 const protocols = fc.option(fc.array(protocol, { minLength: 1, maxLength: 2 }), { nil: undefined });
 const action = fc.constantFrom('Accept', 'Accept', 'Deny', 'Deny', 'Pass');
-const strange = fc.constant({ serviceAccounts: {} });
-const from = fc.oneof({ weight: 12, arbitrary: whom }, { weight: 1, arbitrary: strange });
+const unknownPeer = fc.constant({ identities: {} });
+const from = fc.oneof({ weight: 12, arbitrary: whom }, { weight: 1, arbitrary: unknownPeer });
 const to = fc.oneof(
   { weight: 3, arbitrary: whom },
   { weight: 3, arbitrary: networks },
@@ -152,7 +152,7 @@ const address: fc.Arbitrary<Party> = fc
   }));
 const someNode: fc.Arbitrary<Party> = fc.constant({ kind: 'some-node', namespace: 'ops', name: 'exporter' });
 
-/** Of namespace b there is no manifest: its labels may be any. */
+/** Namespace b has no manifest, so it may have any labels. */
 const scene = fc.tuple(labels, labels).chain(([ofA, ofB]) => {
   const namespaces = { a: { ...ofA, [nameLabel]: 'a' }, b: { ...ofB, [nameLabel]: 'b' } };
   const end = fc.oneof(
@@ -173,7 +173,7 @@ const scene = fc.tuple(labels, labels).chain(([ofA, ofB]) => {
   });
 });
 
-/** Two ends without a family in common have no connection that anybody could decide. */
+/** Two ends without a common family cannot connect. */
 function canConnect({ initiator, responder }: Flow): boolean {
   const [one, other] = [familiesOf(initiator), familiesOf(responder)];
   return one.some((family) => other.includes(family));
@@ -184,7 +184,7 @@ function familiesOf(party: Party): boolean[] {
   return addresses.length === 0 ? [false, true] : addresses.map(isIpv6);
 }
 
-t.test('a rule that is said to be shadowed never decides, whatever crosses', async (t) => {
+t.test('a rule that is reported as shadowed never decides a flow', async (t) => {
   let reported = 0;
   let decided = 0;
   fc.assert(
@@ -205,5 +205,5 @@ t.test('a rule that is said to be shadowed never decides, whatever crosses', asy
     }),
     { numRuns: 5_000 },
   );
-  t.ok(reported > 500 && decided > 5_000, `${reported} were said to be shadowed, ${decided} sides decided by a rule`);
+  t.ok(reported > 500 && decided > 5_000, `${reported} rules were reported, and rules decided ${decided} sides`);
 });

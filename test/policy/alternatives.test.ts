@@ -23,26 +23,29 @@ function asked(from: readonly Party[], to: readonly Party[], policies: readonly 
   return verdictJson(combineAlternatives(alternatives, all, why, defaultPolicyOptions));
 }
 
-t.test('where all are denied, all policies that isolate are named, and what each of them needs', async (t) => {
-  t.same(asked([outside('203.0.113.7')], [blue, green], [closed('blue'), closed('green')]), {
-    verdict: 'denied',
-    sides: [
-      {
-        side: 'ingress',
-        verdict: 'denied',
-        why:
-          'shop/blue (denied): isolated, and no rule matches: NetworkPolicy shop/blue has no ingress rule, so it allows nothing; ' +
-          'shop/green (denied): isolated, and no rule matches: NetworkPolicy shop/green has no ingress rule, so it allows nothing',
-        isolatedBy: ['NetworkPolicy shop/blue', 'NetworkPolicy shop/green'],
-        needs:
-          'needs a rule in NetworkPolicy shop/blue that allows ingress from 203.0.113.7/32 on TCP 80 ' +
-          'and a rule in NetworkPolicy shop/green that allows ingress from 203.0.113.7/32 on TCP 80',
-      },
-    ],
-  });
-});
+t.test(
+  'if all candidates are denied, the side names every isolating policy and the rule that each one needs',
+  async (t) => {
+    t.same(asked([outside('203.0.113.7')], [blue, green], [closed('blue'), closed('green')]), {
+      verdict: 'denied',
+      sides: [
+        {
+          side: 'ingress',
+          verdict: 'denied',
+          why:
+            'shop/blue (denied): isolated, and no rule matches: NetworkPolicy shop/blue has no ingress rule, so it allows nothing; ' +
+            'shop/green (denied): isolated, and no rule matches: NetworkPolicy shop/green has no ingress rule, so it allows nothing',
+          isolatedBy: ['NetworkPolicy shop/blue', 'NetworkPolicy shop/green'],
+          needs:
+            'needs a rule in NetworkPolicy shop/blue that allows ingress from 203.0.113.7/32 on TCP 80 ' +
+            'and a rule in NetworkPolicy shop/green that allows ingress from 203.0.113.7/32 on TCP 80',
+        },
+      ],
+    });
+  },
+);
 
-t.test('what many pods need is told in part', async (t) => {
+t.test('the explanation of many denied pods lists five and counts the others', async (t) => {
   const many = Array.from({ length: 40 }, (_, at) => pod(`shop/p${at}`, { app: `p${at}` }));
   const [side] = asked(
     [outside('203.0.113.7')],
@@ -54,44 +57,50 @@ t.test('what many pods need is told in part', async (t) => {
   t.match(side?.why, /; 35 more$/);
 });
 
-t.test('one pod, and several that are denied for the same reason, are told as one', async (t) => {
+t.test('several pods that are denied for the same reason have the explanation of one pod', async (t) => {
   const all = policy('shop/all', { podSelector: {} });
   const one = verdictJson(verdictOf(web, blue, 80, [all]));
   t.same(asked([web], [blue], [all]), one);
   t.same(asked([web], [blue, green], [all]), one);
 });
 
-t.test('where they differ it is unknown, and each side says who gets what', async (t) => {
-  const { verdict, reason, sides } = asked([web], [blue, open], [closed('blue')]);
-  t.equal(verdict, 'unknown');
-  t.match(reason, /^it is not known which endpoint/);
-  t.same(sides, [
-    { side: 'egress', verdict: 'undeclared', why: 'not isolated: no policy selects it' },
-    {
-      side: 'ingress',
-      verdict: 'unknown',
-      why:
-        'shop/blue (denied): isolated, and no rule matches: NetworkPolicy shop/blue has no ingress rule, so it allows nothing; ' +
-        'shop/open (undeclared): not isolated: no policy selects it',
-    },
-  ]);
-  t.same(
-    asked([open, blue], [web, outside('203.0.113.7')], [closed('web')])
-      .sides[1]?.why.split('; ')
-      .at(-1),
-    'shop/open -> 203.0.113.7, shop/blue -> 203.0.113.7 (undeclared): no pod that policies could select',
-    'an end that is no pod',
-  );
-});
+t.test(
+  'candidates with different verdicts give unknown, and each side lists the verdict of each candidate',
+  async (t) => {
+    const { verdict, reason, sides } = asked([web], [blue, open], [closed('blue')]);
+    t.equal(verdict, 'unknown');
+    t.match(reason, /^it is not known which endpoint/);
+    t.same(sides, [
+      { side: 'egress', verdict: 'undeclared', why: 'not isolated: no policy selects it' },
+      {
+        side: 'ingress',
+        verdict: 'unknown',
+        why:
+          'shop/blue (denied): isolated, and no rule matches: NetworkPolicy shop/blue has no ingress rule, so it allows nothing; ' +
+          'shop/open (undeclared): not isolated: no policy selects it',
+      },
+    ]);
+    t.same(
+      asked([open, blue], [web, outside('203.0.113.7')], [closed('web')])
+        .sides[1]?.why.split('; ')
+        .at(-1),
+      'shop/open -> 203.0.113.7, shop/blue -> 203.0.113.7 (undeclared): not a pod, so no policy selects it',
+      'an end that is not a pod',
+    );
+  },
+);
 
-t.test('where not all that it may be are known, it is unknown, whatever the others get', async (t) => {
+t.test('if not all candidates are known, the verdict is unknown', async (t) => {
   const { verdict, sides } = asked([web], [open], [], false);
   t.equal(verdict, 'unknown');
-  t.equal(sides[1]?.why, 'shop/open (undeclared): not isolated: no policy selects it; who else it may be is not known');
+  t.equal(
+    sides[1]?.why,
+    'shop/open (undeclared): not isolated: no policy selects it; the other candidates are not known',
+  );
   t.equal(asked([web], [], []).verdict, 'unknown');
 });
 
-t.test('where one is denied on one side and another on the other, it is denied, and both sides say so', async (t) => {
+t.test('candidates that are denied on different sides give denied, and both sides are denied', async (t) => {
   const noEgress = closed('blue', { policyTypes: ['Egress'] });
   const { verdict, sides } = asked(
     [blue, green],
@@ -112,7 +121,7 @@ t.test('where one is denied on one side and another on the other, it is denied, 
 });
 
 t.test(
-  'where the source may be translated, a denial names what it needs for both, and a difference is unknown',
+  'if the source may be translated, a denial names the rules for both addresses, and different verdicts give unknown',
   async (t) => {
     const node: Party = { kind: 'address', address: ip('192.0.2.1'), node: 'n9' };
     const asked = (to: PodParty, ...policies: Policy[]) => {

@@ -9,7 +9,7 @@ const unreadable = policy('shop/unreadable', {
   podSelector: { matchExpressions: [{ key: 'app', operator: 'Near', values: ['db'] }] },
 });
 
-t.test('rule 17: a broken policy that may isolate a side leaves it unknown, and is named', async (t) => {
+t.test('rule 17: a side that a broken policy may isolate is unknown, and the reason names the policy', async (t) => {
   const verdict = verdictOf(web, db, 80, [brokenDb]);
   t.equal(verdict.verdict, 'unknown');
   t.same(sideOf(verdict, 'ingress'), {
@@ -19,51 +19,48 @@ t.test('rule 17: a broken policy that may isolate a side leaves it unknown, and 
   });
 });
 
-t.test('rule 17: a side that others isolate and deny is unknown too: the broken one may allow it', async (t) => {
+t.test('rule 17: a side that other policies deny is unknown too, because the broken policy may allow it', async (t) => {
   const deny = policy('shop/deny', { podSelector: {} });
   t.equal(sideOf(verdictOf(web, db, 80, [deny, brokenDb]), 'ingress').verdict, 'unknown');
 });
 
-t.test('rule 17: a broken policy takes nothing away of what another one allows', async (t) => {
+t.test('rule 17: a broken policy does not change what another policy allows', async (t) => {
   const allow = policy('shop/allow', { podSelector: app('db'), ingress: [{ from: [{ podSelector: app('web') }] }] });
   t.equal(sideOf(verdictOf(web, db, 80, [brokenDb, allow]), 'ingress').verdict, 'allowed');
   t.equal(sideOf(verdictOf(pod('shop/cron'), db, 80, [brokenDb, allow]), 'ingress').verdict, 'unknown');
 });
 
-t.test(
-  'rule 17: a broken policy changes nothing for pods, directions and namespaces that it cannot select',
-  async (t) => {
-    t.equal(sideOf(verdictOf(db, web, 80, [brokenDb]), 'ingress').verdict, 'undeclared', 'another pod');
-    t.equal(sideOf(verdictOf(db, web, 80, [brokenDb]), 'egress').verdict, 'undeclared', 'the other direction');
-    const inOtherNamespace = policy('other/broken', { podSelector: {}, ...badRule });
-    t.equal(verdictOf(web, db, 80, [inOtherNamespace]).verdict, 'undeclared');
-  },
-);
+t.test('rule 17: a broken policy has no effect on pods, directions and namespaces that it cannot select', async (t) => {
+  t.equal(sideOf(verdictOf(db, web, 80, [brokenDb]), 'ingress').verdict, 'undeclared', 'another pod');
+  t.equal(sideOf(verdictOf(db, web, 80, [brokenDb]), 'egress').verdict, 'undeclared', 'the other direction');
+  const inOtherNamespace = policy('other/broken', { podSelector: {}, ...badRule });
+  t.equal(verdictOf(web, db, 80, [inOtherNamespace]).verdict, 'undeclared');
+});
 
-t.test('rule 17: one whose podSelector cannot be read may select every pod of its namespace', async (t) => {
+t.test('rule 17: a policy with an invalid podSelector may select every pod of its namespace', async (t) => {
   t.equal(sideOf(verdictOf(db, web, 80, [unreadable]), 'ingress').verdict, 'unknown');
   t.equal(sideOf(verdictOf(web, pod('other/db', { app: 'db' }), 80, [unreadable]), 'ingress').verdict, 'undeclared');
 });
 
-t.test('rule 17: one whose policyTypes cannot be read may isolate both directions', async (t) => {
+t.test('rule 17: a policy with invalid policyTypes may isolate both directions', async (t) => {
   const sideways = policy('shop/sideways', { podSelector: app('db'), policyTypes: ['Sideways'] });
   t.equal(sideOf(verdictOf(db, outside('203.0.113.7'), 443, [sideways]), 'egress').verdict, 'unknown');
   t.equal(sideOf(verdictOf(web, db, 80, [sideways]), 'ingress').verdict, 'unknown');
 });
 
-t.test('rule 17: what is always allowed stays so', async (t) => {
+t.test('rule 17: a broken policy does not change connections that are always allowed', async (t) => {
   t.equal(verdictOf(db, db, 80, [brokenDb]).verdict, 'allowed');
   t.equal(verdictOf(nodeAddress('192.0.2.2', 'n2'), db, 80, [brokenDb]).verdict, 'allowed');
 });
 
-t.test('a certain denial outweighs a doubt on the other side', async (t) => {
+t.test('denied on one side outweighs unknown on the other side', async (t) => {
   const closed = policy('shop/web', { podSelector: app('web'), policyTypes: ['Egress'] });
   const verdict = verdictOf(web, db, 80, [closed, brokenDb]);
   t.equal(verdict.verdict, 'denied');
-  t.equal(sideOf(verdict, 'ingress').verdict, 'unknown', 'and the doubt is still told');
+  t.equal(sideOf(verdict, 'ingress').verdict, 'unknown', 'the other side is still unknown');
 });
 
-t.test('a doubt outweighs an allowance', async (t) => {
+t.test('unknown outweighs allowed', async (t) => {
   const open = policy('shop/web', { podSelector: app('web'), egress: [{}], policyTypes: ['Egress'] });
   t.equal(verdictOf(web, db, 80, [open, brokenDb]).verdict, 'unknown');
 });

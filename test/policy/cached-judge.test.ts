@@ -9,9 +9,9 @@ const db = pod('shop/db', { app: 'db' }, { ips: ['10.0.0.2'] });
 const cron = pod('jobs/cron', { app: 'cron' });
 const onlyWeb = policy('shop/db', { podSelector: app('db'), ingress: [{ from: [{ podSelector: app('web') }] }] });
 const deny = clusterPolicy('cnp/deny', { ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }] });
-const judgeOf = (places = 64) => new CachedJudge(defaultPolicyOptions, places);
+const judgeOf = (slots = 64) => new CachedJudge(defaultPolicyOptions, slots);
 
-t.test('a question that was asked before gets the very same verdict', async (t) => {
+t.test('the same flow gets the same verdict object from the cache', async (t) => {
   const [judge, set] = [judgeOf(), compilePolicies([onlyWeb])];
   const first = judge.judge(flow(web, db, 80), set);
   t.equal(judge.judge(flow(web, db, 80), set), first);
@@ -21,21 +21,21 @@ t.test('a question that was asked before gets the very same verdict', async (t) 
   t.equal(judge.judge(flow(outside('203.0.113.1'), db, 80), set).verdict, 'denied');
 });
 
-t.test('a change drops the verdicts that it touches, and no others', async (t) => {
+t.test('a change invalidates only the verdicts that it affects', async (t) => {
   const [judge, set] = [judgeOf(), compilePolicies([onlyWeb])];
   const before = judge.judge(flow(web, db, 80), set);
   const withOtherNamespace = withPolicy(set, policy('jobs/all', { podSelector: {} }));
-  t.equal(judge.judge(flow(web, db, 80), withOtherNamespace), before, 'of another namespace');
+  t.equal(judge.judge(flow(web, db, 80), withOtherNamespace), before, 'a policy of another namespace');
   const other = withPolicy(withOtherNamespace, policy('shop/cache', { podSelector: app('cache') }));
-  t.equal(judge.judge(flow(web, db, 80), other), before, 'of other pods of the namespace');
+  t.equal(judge.judge(flow(web, db, 80), other), before, 'a policy of other pods of the namespace');
   const denied = withPolicy(other, deny);
   t.equal(judge.judge(flow(web, db, 80), denied).verdict, 'denied');
   t.equal(judge.judge(flow(web, db, 80), withoutPolicy(denied, deny)).verdict, 'allowed');
-  t.equal(judge.judge(flow(web, db, 80), set).verdict, 'allowed', 'the old set goes on as it was');
+  t.equal(judge.judge(flow(web, db, 80), set).verdict, 'allowed', 'the old set is unchanged');
   t.equal(judge.judge(flow({ ...web, labels: { app: 'new' } }, db, 80), set).verdict, 'denied', 'another label');
 });
 
-t.test('a policy that changed takes the place of the one of its name, and one that is gone is gone', async (t) => {
+t.test('a changed policy replaces the policy of the same name, and a removed policy has no effect', async (t) => {
   const closed = policy('shop/db', { podSelector: app('db') });
   const set = withPolicy(compilePolicies([onlyWeb]), closed);
   t.same(
@@ -45,7 +45,7 @@ t.test('a policy that changed takes the place of the one of its name, and one th
   t.equal(selectionOf(withoutPolicy(set, closed), db, 'ingress').isolating.length, 0);
 });
 
-t.test('pods that the same policies touch share what is kept of them', async (t) => {
+t.test('pods that the same policies select share one selection', async (t) => {
   const set = compilePolicies([onlyWeb, deny]);
   const another = pod('shop/db-2', { app: 'db', version: '2' });
   t.equal(selectionOf(set, db, 'ingress'), selectionOf(set, another, 'ingress'));
@@ -53,7 +53,7 @@ t.test('pods that the same policies touch share what is kept of them', async (t)
   t.not(selectionOf(set, db, 'ingress'), selectionOf(set, web, 'ingress'));
 });
 
-t.test('few places hold few verdicts, and all stay right', async (t) => {
+t.test('a cache that is too small still gives correct verdicts', async (t) => {
   const [judge, set] = [judgeOf(4), compilePolicies([onlyWeb])];
   for (let round = 0; round < 3; round++) {
     for (let port = 1; port <= 50; port++) {

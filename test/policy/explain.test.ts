@@ -8,7 +8,7 @@ import { ip } from '../scene/records.ts';
 const web = pod('shop/web', { app: 'web' });
 const db = pod('shop/db', { app: 'db' }, { ports: { sql: 5432 }, node: 'n2' });
 
-t.test('every verdict says why: a side that no policy isolates', async (t) => {
+t.test('the explanation of a side that no policy isolates', async (t) => {
   const why = 'not isolated: no policy selects it';
   t.same(verdictJson(verdictOf(web, db, 80, [])), {
     verdict: 'undeclared',
@@ -19,7 +19,7 @@ t.test('every verdict says why: a side that no policy isolates', async (t) => {
   });
 });
 
-t.test('every verdict says why: tier, policy and rule that decided', async (t) => {
+t.test('the explanation of an allowed side names the tier, the policy and the rule', async (t) => {
   const policies = [policy('shop/db', { podSelector: {}, ingress: [{ ports: [{ port: 1 }] }, {}] })];
   t.same(verdictJson(verdictOf(web, db, 80, policies)).sides[1], {
     side: 'ingress',
@@ -38,7 +38,7 @@ t.test('every verdict says why: tier, policy and rule that decided', async (t) =
 });
 
 t.test(
-  'every verdict says why: the policies that isolate a denied side, and what would have had to match',
+  'the explanation of a denied side names the isolating policies and what their nearest rules require',
   async (t) => {
     const policies = [
       policy('shop/db', {
@@ -70,8 +70,8 @@ t.test(
     t.same(sides[1]?.isolatedBy, ['NetworkPolicy shop/all', 'NetworkPolicy shop/db', 'NetworkPolicy shop/none']);
     t.equal(
       sides[1]?.why,
-      'isolated, and no rule matches: NetworkPolicy shop/all spec.ingress[0] fits but for the port: ' +
-        'it needs the TCP port that the responder names sql; NetworkPolicy shop/db spec.ingress[0] needs the initiator to be ' +
+      'isolated, and no rule matches: NetworkPolicy shop/all spec.ingress[0] matches except for the port: ' +
+        'it requires the TCP port that the responder names sql; NetworkPolicy shop/db spec.ingress[0] requires the initiator to be ' +
         'a pod with app=cron in namespace shop or any pod in a namespace with team=a or ' +
         'a pod with no old and app not in (web, x) in any namespace or an address in 192.0.2.0/24 except 192.0.2.8/32; ' +
         'NetworkPolicy shop/none has no ingress rule, so it allows nothing',
@@ -80,7 +80,7 @@ t.test(
 );
 
 t.test(
-  'every verdict says why: which rules pass it on, and which policies were asked where none decides',
+  'the explanation of an undeclared side names the Pass rules and the policies whose rules do not match',
   async (t) => {
     const why = (...policies: Policy[]) => verdictJson(verdictOf(web, db, 80, policies)).sides.map((side) => side.why);
     const everybody = [{ namespaces: {} }];
@@ -90,29 +90,29 @@ t.test(
     });
     const deny = clusterPolicy('cnp/after', { priority: 200, ingress: [{ action: 'Deny', from: everybody }] });
     t.same(why(tier, deny), [
-      'not isolated: none of the egress rules of ClusterNetworkPolicy tier matches',
-      'no rule decides: ClusterNetworkPolicy tier spec.ingress[0] passes, and no NetworkPolicy or Baseline rule speaks of it',
+      'not isolated: no egress rule of ClusterNetworkPolicy tier matches',
+      'no rule decides: ClusterNetworkPolicy tier spec.ingress[0] passes it on, and no NetworkPolicy or Baseline rule covers it',
     ]);
     const teamA = { namespaces: { matchLabels: { team: 'a' } } };
     const ofTeam = clusterPolicy('cnp/team', { subject: teamA, ingress: [{ action: 'Pass', from: everybody }] });
     const mayBeA = { ...db, namespaceLabelsKnown: false as const };
     t.equal(
       verdictJson(verdictOf(web, mayBeA, 80, [ofTeam])).sides[1]?.why,
-      'no rule decides: ClusterNetworkPolicy team spec.ingress[0] may pass, and no NetworkPolicy or Baseline rule speaks of it',
+      'no rule decides: ClusterNetworkPolicy team spec.ingress[0] may pass it on, and no NetworkPolicy or Baseline rule covers it',
     );
     t.equal(why(ofTeam)[1], 'not isolated: no policy selects it');
   },
 );
 
-t.test('every verdict says why: what makes it unknown', async (t) => {
+t.test('the explanation of an unknown side is the reason of the verdict', async (t) => {
   const broken = [policy('shop/db', { podSelector: app('db'), ingress: [{ ports: [{ endPort: 1 }] }] })];
-  const reason = 'a broken policy could change it: NetworkPolicy shop/db';
+  const reason = 'an invalid policy could change the verdict: NetworkPolicy shop/db';
   const json = verdictJson(verdictOf(web, db, 80, broken));
   t.equal(json.reason, reason);
   t.same(json.sides[1], { side: 'ingress', verdict: 'unknown', why: reason });
 });
 
-t.test('a reason of no one side is the reason of the whole', async (t) => {
+t.test('a reason without a side is the reason of the verdict', async (t) => {
   const why: UnknownReason = { reason: 'backend-not-known', service: 'shop/db' };
   t.same(verdictJson({ verdict: 'unknown', sides: [], why }), {
     verdict: 'unknown',
@@ -121,18 +121,18 @@ t.test('a reason of no one side is the reason of the whole', async (t) => {
   });
 });
 
-t.test('a reason names no address, so that connections can be counted by it', async (t) => {
+t.test('a reason contains no address, so connections can be counted by it', async (t) => {
   const address = ip('203.0.113.7');
   for (const reason of ['no-owner-at-that-time', 'local-scope'] as const) {
     t.notMatch(reasonText({ reason, address }), /203/);
   }
 });
 
-t.test('a verdict that the API does not define says so', async (t) => {
+t.test('a verdict for a protocol that the API does not cover has undefinedByApi', async (t) => {
   t.equal(verdictJson(verdictOf(web, db, 'ICMP', [])).undefinedByApi, true);
 });
 
-t.test('explanations are bounded, however many policies and peers there are', async (t) => {
+t.test('an explanation is short even with many policies and peers', async (t) => {
   const many = Array.from({ length: 300 }, (_, index) => ({ podSelector: app(`a${index}`) }));
   const policies = Array.from({ length: 200 }, (_, index) =>
     policy(`shop/p${index}`, { podSelector: {}, ingress: [{ from: many, ports: [{ port: 1 }] }] }),

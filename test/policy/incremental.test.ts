@@ -1,5 +1,5 @@
-// The engine that is told of changes against one that is built anew, over a cluster that changes by chance.
-// INCREMENTAL_SEED asks the same again, INCREMENTAL_CHANGES more.
+// Compares the incremental policy engine with one that is rebuilt after each change of a random cluster.
+// INCREMENTAL_SEED repeats a run, INCREMENTAL_CHANGES sets the number of changes.
 import t from 'tap';
 import type { Address } from '../../model/address.ts';
 import type { Labels, Pod } from '../../model/kubernetes.ts';
@@ -13,15 +13,15 @@ const changes = Number(process.env.INCREMENTAL_CHANGES ?? 10_000);
 
 const plantedIn = { seed: 1, changes: 1_000 };
 
-/** Of these the changes must never run short. */
+/** The random changes must include each of these often. */
 const oftenMade = [
   ...['policy put', 'policy replaced', 'broken policy put', 'broken policy replaced', 'policy removed'],
-  ...['pod put', 'pod replaced', 'pod removed', 'namespace relabelled', 'namespace removed', 'told again'],
+  ...['pod put', 'pod replaced', 'pod removed', 'namespace relabelled', 'namespace removed', 'object repeated'],
   ...['pod relabelled', 'pod with other addresses', 'pod with other ports', 'pod on another node'],
 ];
-const oftenReturned = ['allowed', 'undeclared', 'denied', 'unknown', 'said before', 'isolated'];
+const oftenReturned = ['allowed', 'undeclared', 'denied', 'unknown', 'cached', 'isolated'];
 
-t.test(`after each of ${changes} random changes the verdicts equal those of an engine built anew`, async (t) => {
+t.test(`after each of ${changes} random changes the verdicts equal those of a rebuilt engine`, async (t) => {
   t.comment(`INCREMENTAL_SEED=${seed}`);
   const counts = new Map<string, number>();
   const count = (what: string) => counts.set(what, (counts.get(what) ?? 0) + 1);
@@ -36,7 +36,7 @@ t.test(`after each of ${changes} random changes the verdicts equal those of an e
       },
       verdict: (verdict) => {
         count(verdict.verdict);
-        if (returnedBefore.has(verdict)) count('said before');
+        if (returnedBefore.has(verdict)) count('cached');
         if (verdict.sides.some((side) => 'isolatedBy' in side)) count('isolated');
         returnedBefore.add(verdict);
       },
@@ -52,13 +52,13 @@ t.test(`after each of ${changes} random changes the verdicts equal those of an e
   for (const what of oftenReturned) t.ok((counts.get(what) ?? 0) > changes / 20, `often enough: ${what}`);
 });
 
-t.test('the changes that find out the wrong engines do not find out the right one', async (t) => {
+t.test('the changes that expose the faulty engines find no difference for the correct one', async (t) => {
   const found = firstDifference(new Incremental(), plantedIn);
   t.equal(found && differenceText(found), undefined);
 });
 
-t.test('an engine that overlooks the labels of a namespace is found out', async (t) => {
-  class Overlooking extends Incremental {
+t.test('an engine that ignores changed namespace labels is detected', async (t) => {
+  class IgnoresLabels extends Incremental {
     readonly #known = new WeakMap<Pod, Map<Address, Party>>();
 
     override party(pod: Pod, address: Address, namespaceLabels: Labels, labelsKnown: boolean): Party {
@@ -69,21 +69,21 @@ t.test('an engine that overlooks the labels of a namespace is found out', async 
       return party;
     }
   }
-  t.match(differenceText(foundOut(new Overlooking())), /namespaceLabels/);
+  t.match(differenceText(detect(new IgnoresLabels())), /namespaceLabels/);
 });
 
-t.test('an engine whose old sets change with the newest is found out by a question of a while ago', async (t) => {
-  class Forgetful extends Incremental {
+t.test('an engine that answers questions about the past with the newest policies is detected', async (t) => {
+  class NewestOnly extends Incremental {
     override setAt(): PolicySet {
       return super.setAt(Number.POSITIVE_INFINITY);
     }
   }
-  const { position, question } = foundOut(new Forgetful());
+  const { position, question } = detect(new NewestOnly());
   t.ok(question.policiesAt < position);
 });
 
-t.test('an engine that keeps a verdict although a policy changed is found out', async (t) => {
-  class Stubborn extends Incremental {
+t.test('an engine that keeps a verdict after a policy change is detected', async (t) => {
+  class FirstOnly extends Incremental {
     readonly #first = new WeakMap<Party, PolicySet>();
 
     override judge(flow: Flow, set: PolicySet, options: PolicyOptions): Verdict {
@@ -92,12 +92,12 @@ t.test('an engine that keeps a verdict although a policy changed is found out', 
       return super.judge(flow, first, options);
     }
   }
-  const { question, whole } = foundOut(new Stubborn());
-  t.ok(question.policiesAt > 0, whole);
+  const { question, caseText } = detect(new FirstOnly());
+  t.ok(question.policiesAt > 0, caseText);
 });
 
-function foundOut(wrong: Incremental): Difference {
-  const found = firstDifference(wrong, plantedIn);
-  if (found === undefined) throw new Error('the wrong engine was not found out');
+function detect(faulty: Incremental): Difference {
+  const found = firstDifference(faulty, plantedIn);
+  if (found === undefined) throw new Error('the faulty engine was not detected');
   return found;
 }

@@ -11,13 +11,13 @@ t.test('rule 1: a policy isolates pods of its own namespace only', async (t) => 
   t.equal(verdictOf(web, db, 80, [policy('other/all', denyAll)]).verdict, 'undeclared');
 });
 
-t.test('rule 1: a policy isolates the pods that it selects, and no others', async (t) => {
+t.test('rule 1: a policy isolates only the pods that it selects', async (t) => {
   const policies = [policy('shop/db', { podSelector: app('db'), policyTypes: ['Ingress', 'Egress'] })];
   t.equal(verdictOf(web, db, 80, policies).verdict, 'denied');
   t.equal(verdictOf(web, internet, 80, policies).verdict, 'undeclared');
 });
 
-t.test('rule 1: a policy isolates in the directions among its policyTypes', async (t) => {
+t.test('rule 1: a policy isolates the directions in its policyTypes', async (t) => {
   const ingressOnly = [policy('shop/db', { podSelector: {}, policyTypes: ['Ingress'] })];
   t.same(
     verdictOf(web, db, 80, ingressOnly).sides.map((side) => side.verdict),
@@ -30,7 +30,7 @@ t.test('rule 1: a policy isolates in the directions among its policyTypes', asyn
   );
 });
 
-t.test('rule 1: rules of a direction that is not among the policyTypes say nothing', async (t) => {
+t.test('rule 1: rules of a direction that is not in policyTypes have no effect', async (t) => {
   const spec = { podSelector: app('db'), policyTypes: ['Egress'], ingress: [{ from: [{ podSelector: app('web') }] }] };
   t.equal(sideOf(verdictOf(web, db, 80, [policy('shop/db', spec)]), 'ingress').verdict, 'undeclared');
 });
@@ -41,14 +41,14 @@ t.test('rule 2: without policyTypes a policy isolates ingress', async (t) => {
   t.equal(sideOf(verdictOf(web, db, 80, policies), 'egress').verdict, 'undeclared');
 });
 
-t.test('rule 2: without policyTypes it isolates egress only where egress holds a rule', async (t) => {
+t.test('rule 2: without policyTypes a policy isolates egress only if it has an egress rule', async (t) => {
   const none = policy('shop/web', { podSelector: app('web'), egress: [] });
   t.equal(sideOf(verdictOf(web, db, 80, [none]), 'egress').verdict, 'undeclared');
   const one = policy('shop/web', { podSelector: app('web'), egress: [{ ports: [{ port: 443 }] }] });
   t.equal(sideOf(verdictOf(web, db, 80, [one]), 'egress').verdict, 'denied');
 });
 
-t.test('rule 3: policies add up, in whatever order they stand', async (t) => {
+t.test('rule 3: policies add up in any order', async (t) => {
   const deny = policy('shop/deny', { podSelector: {} });
   const allow = policy('shop/allow', { podSelector: app('db'), ingress: [{ from: [{ podSelector: app('web') }] }] });
   for (const policies of [
@@ -72,7 +72,7 @@ t.test('rule 3: a side that no policy isolates is undeclared', async (t) => {
   });
 });
 
-t.test('rule 4: both sides must let it pass, and each says what decided', async (t) => {
+t.test('rule 4: both sides must allow it, and each has its own verdict', async (t) => {
   const ingress = policy('shop/db', { podSelector: app('db'), ingress: [{}] });
   const egress = policy('shop/web', { podSelector: app('web'), policyTypes: ['Egress'] });
   const verdict = verdictOf(web, db, 80, [ingress, egress]);
@@ -86,10 +86,10 @@ t.test('rule 4: both sides must let it pass, and each says what decided', async 
   );
 });
 
-t.test('rule 4: a reply needs no rule of its own', async (t) => {
+t.test('rule 4: a reply needs no rule', async (t) => {
   const policies = [policy('shop/db', { podSelector: app('db'), policyTypes: ['Ingress', 'Egress'], ingress: [{}] })];
   t.equal(verdictOf(web, db, 80, policies).verdict, 'allowed');
-  t.equal(verdictOf(db, web, 80, policies).verdict, 'denied', 'though db may begin nothing');
+  t.equal(verdictOf(db, web, 80, policies).verdict, 'denied', 'db may not begin a connection');
 });
 
 t.test('rule 4: an end outside the cluster has no side', async (t) => {
@@ -109,7 +109,7 @@ t.test('rule 5: an empty podSelector, or a missing one, selects every pod of the
   t.equal(verdictOf(web, db, 80, [policy('shop/all', { policyTypes: ['Ingress'] })]).verdict, 'denied');
 });
 
-t.test('rule 6: no peers means everybody, inside and outside', async (t) => {
+t.test('rule 6: a rule without peers matches everyone, inside and outside', async (t) => {
   for (const from of [undefined, []]) {
     const policies = [policy('shop/db', { podSelector: app('db'), ingress: [{ from }] })];
     t.equal(verdictOf(web, db, 80, policies).verdict, 'allowed');
@@ -117,7 +117,7 @@ t.test('rule 6: no peers means everybody, inside and outside', async (t) => {
   }
 });
 
-t.test('rule 6: no ports means every port and every protocol', async (t) => {
+t.test('rule 6: a rule without ports matches every port and protocol', async (t) => {
   for (const ports of [undefined, []]) {
     const policies = [policy('shop/db', { podSelector: app('db'), ingress: [{ ports }] })];
     for (const port of [1, 'UDP 65535', 'SCTP 7', 'ICMP']) {

@@ -7,7 +7,7 @@ import { ip } from '../scene/records.ts';
 
 const web = pod('shop/web', { app: 'web' });
 
-/** Of a namespace of which nothing but the name is known. */
+/** A pod of a namespace whose labels are not known, except for the name. */
 function unlabelled(place: string, labels: Labels = {}): PodParty {
   return { ...pod(place, labels), namespaceLabelsKnown: false };
 }
@@ -25,7 +25,7 @@ const notKnown = (namespace: string, kind: Policy['kind'], place: string, name: 
   policies: [{ kind, namespace: place, name }],
 });
 
-t.test('a peer that asks for a label of a namespace whose labels are not known may match', async (t) => {
+t.test('a peer that requires a namespace label that is not known may match', async (t) => {
   const why = notKnown('mon', 'NetworkPolicy', 'shop', 'web');
   for (const [operator, values] of [['In', ['a']], ['NotIn', ['a']], ['Exists'], ['DoesNotExist']]) {
     const peer = asked({ matchExpressions: [{ key: 'team', operator, values }] });
@@ -33,7 +33,7 @@ t.test('a peer that asks for a label of a namespace whose labels are not known m
   }
 });
 
-t.test('what the name of the namespace, or the labels of the pod, decide is known', async (t) => {
+t.test('a peer that the namespace name or the pod labels decide is certain', async (t) => {
   const named = (name: string) => asked({ matchLabels: { 'kubernetes.io/metadata.name': name } });
   t.equal(ingress(unlabelled('mon/prom'), from(named('mon'))), 'allowed');
   t.equal(ingress(unlabelled('mon/prom'), from(named('ops'))), 'denied');
@@ -46,7 +46,7 @@ t.test('what the name of the namespace, or the labels of the pod, decide is know
   t.equal(ingress(unlabelled('shop/x'), from({ podSelector: {} })), 'allowed', 'its own namespace is not selected');
 });
 
-t.test('a cluster policy whose subject asks for such a label may touch the pod, or may not', async (t) => {
+t.test('a cluster policy whose subject requires a label that is not known may or may not select the pod', async (t) => {
   const ofA = { namespaces: { matchLabels: { team: 'a' } } };
   const rule = (action: string) => ({ action, from: [{ namespaces: {} }] });
   const admin = (action: string, more: object = {}): ClusterPolicy =>
@@ -55,15 +55,15 @@ t.test('a cluster policy whose subject asks for such a label may touch the pod, 
   const why = notKnown('shop', 'ClusterNetworkPolicy', '', 'a');
   t.same(ingress(web, [admin('Deny')], own), why);
   t.same(ingress(web, [admin('Accept')], own), why);
-  t.equal(ingress(web, [admin('Pass')], own), 'undeclared', 'the same whether or not it does');
+  t.equal(ingress(web, [admin('Pass')], own), 'undeclared', 'the same verdict in both cases');
   const closed = policy('shop/web', { podSelector: {} });
   t.equal(ingress(web, [admin('Deny'), closed], own), 'denied');
   t.same(ingress(web, [admin('Accept'), closed], own), why);
   const before = clusterPolicy('cnp/b', { priority: 1, ingress: [rule('Deny')] });
-  t.equal(ingress(web, [admin('Accept'), before], own), 'denied', 'one before it decides');
+  t.equal(ingress(web, [admin('Accept'), before], own), 'denied', 'an earlier policy decides');
 });
 
-t.test('nodes are selected by labels that may not be known', async (t) => {
+t.test('a node peer that requires a node label that is not known makes the side unknown', async (t) => {
   const toNodes = clusterPolicy('cnp/a', {
     egress: [{ action: 'Accept', to: [{ nodes: { matchLabels: { zone: 'a' } } }] }],
   });
@@ -75,7 +75,7 @@ t.test('nodes are selected by labels that may not be known', async (t) => {
   });
 });
 
-t.test('pods of two such namespaces are one class only where no policy goes by their labels', async (t) => {
+t.test('pods of two such namespaces are one class only if no policy selects by namespace labels', async (t) => {
   const classes = (policies: Policy[]) => {
     const made = new PartyClasses(policies);
     return new Set(['mon/x', 'ops/x'].map((place) => made.classOf(unlabelled(place)).id)).size;

@@ -10,7 +10,7 @@ const db = pod('shop/db', { app: 'db' });
 const ingressOnly = [policy('shop/db', { podSelector: app('db'), ingress: [{}] })];
 const both = [...ingressOnly, policy('shop/web', { podSelector: app('web'), policyTypes: ['Egress'], egress: [{}] })];
 
-t.test('declaredBy=any: a rule of one side declares the connection', async (t) => {
+t.test('declaredBy=any: a rule of one side makes the connection allowed', async (t) => {
   t.equal(verdictOf(web, db, 80, ingressOnly, { declaredBy: 'any' }).verdict, 'allowed');
 });
 
@@ -22,14 +22,14 @@ t.test('declaredBy=every: each side inside the cluster needs a rule', async (t) 
   t.equal(verdictOf(db, web, 80, both, every).verdict, 'undeclared');
 });
 
-t.test('declaredBy=every: a denial or a doubt is none the less one', async (t) => {
+t.test('declaredBy=every does not change denied and unknown', async (t) => {
   const denied = [policy('shop/db', { podSelector: app('db') })];
   t.equal(verdictOf(web, db, 80, denied, { declaredBy: 'every' }).verdict, 'denied');
   const broken = [policy('shop/db', { podSelector: app('db'), ingress: [{ ports: [{ endPort: 1 }] }] })];
   t.equal(verdictOf(web, db, 80, broken, { declaredBy: 'every' }).verdict, 'unknown');
 });
 
-t.test('options are read as NAME=VALUE; the last of a name counts, the others keep their defaults', async (t) => {
+t.test('options are NAME=VALUE; the last value of a name counts, and missing options have their default', async (t) => {
   t.same(parsePolicyOptions([]), { options: defaultPolicyOptions, problems: [] });
   const { options, problems } = parsePolicyOptions(['declaredBy=any', 'declaredBy=every']);
   t.same(options, { ...defaultPolicyOptions, declaredBy: 'every' });
@@ -37,7 +37,7 @@ t.test('options are read as NAME=VALUE; the last of a name counts, the others ke
   t.equal(parsePolicyOptions(['ipBlockMatchesPods=false']).options.ipBlockMatchesPods, false);
 });
 
-t.test('what is no option or no value of it is told in one line each', async (t) => {
+t.test('each unknown option and each unknown value is one error line', async (t) => {
   const { options, problems } = parsePolicyOptions([
     'color=red',
     'declaredBy=some',
@@ -47,14 +47,14 @@ t.test('what is no option or no value of it is told in one line each', async (t)
   t.same(options, defaultPolicyOptions);
   t.same(problems.map(problemLine), [
     'unknown-option: --option color: there is no such option; use one of ipBlockMatchesPods, declaredBy',
-    'bad-option-value: --option declaredBy: some is none of its values; write declaredBy=any or declaredBy=every',
-    'bad-option-value: --option ipBlockMatchesPods: it has no value; write ipBlockMatchesPods=true or ipBlockMatchesPods=false',
+    'bad-option-value: --option declaredBy: unknown value "some"; write declaredBy=any or declaredBy=every',
+    'bad-option-value: --option ipBlockMatchesPods: the value is missing; write ipBlockMatchesPods=true or ipBlockMatchesPods=false',
     'unknown-option: --option toString: there is no such option; use one of ipBlockMatchesPods, declaredBy',
   ]);
   t.same(new Set(problems.map((one) => one.code)), new Set(policyProblemCodes));
 });
 
-t.test('each option stands in docs/policy-semantics.md, with its values and its default', async (t) => {
+t.test('docs/policy-semantics.md lists each option with its values and its default', async (t) => {
   const whole = readFileSync(new URL('../../docs/policy-semantics.md', import.meta.url), 'utf8');
   const page = whole.split('\n## ').find((section) => section.startsWith('Options\n')) ?? '';
   for (const [name, values] of Object.entries(policyOptionValues)) {
@@ -65,5 +65,5 @@ t.test('each option stands in docs/policy-semantics.md, with its values and its 
     t.equal(row?.split('|')[3]?.trim(), `\`${fallback}\``, `the default of ${name}`);
   }
   const rows = page.split('\n').filter((line) => /^\| `\w+` \|/.test(line));
-  t.equal(rows.length, Object.keys(policyOptionValues).length, 'and no option that is none');
+  t.equal(rows.length, Object.keys(policyOptionValues).length, 'the page lists no other option');
 });

@@ -1,4 +1,5 @@
-// The engine against the naive one, over random small clusters. ORACLE_SEED asks the same again, ORACLE_VERDICTS more.
+// Compares the policy engine with the naive one on small random clusters. ORACLE_SEED repeats a run, ORACLE_VERDICTS sets
+// the number of verdicts.
 import t from 'tap';
 import type { Case, RawPolicy } from './oracle/case.ts';
 import { differenceOf, type Engine, engine, firstDifference, smallest } from './oracle/compare.ts';
@@ -7,7 +8,7 @@ import { caseText } from './oracle/difference.ts';
 const seed = Number(process.env.ORACLE_SEED ?? Date.now() % 1_000_000_000);
 const verdicts = Number(process.env.ORACLE_VERDICTS ?? 200_000);
 
-/** Of these the random clusters must never run short. */
+/** The random clusters must give each of these often. */
 const oftenSeen = [
   ...['allowed', 'undeclared', 'denied', 'unknown'],
   ...['allowed by Admin', 'denied by Admin', 'allowed by NetworkPolicy', 'denied by NetworkPolicy'],
@@ -38,23 +39,23 @@ t.test(`the engine and the naive one agree on ${verdicts} verdicts, each side an
   for (const what of oftenSeen) t.ok((counts.get(what) ?? 0) > verdicts / 200, `often enough: ${what}`);
 });
 
-t.test('an engine that overlooks endPort is found out by a small case', async (t) => {
+t.test('an engine that ignores endPort is detected, and the case shrinks to one rule', async (t) => {
   const small = smallestOf({ ...engine, compile: (policies) => engine.compile(withoutEndPorts(policies)) });
   t.equal(rulesOf(small), 1, caseText(small));
   t.match(caseText(small), /endPort/);
 });
 
-t.test('an engine that takes all priorities for one is found out by a small case', async (t) => {
+t.test('an engine that ignores priorities is detected, and the case shrinks to two policies', async (t) => {
   const alike = (policy: RawPolicy) => (policy.kind === 'NetworkPolicy' ? policy : { ...policy, priority: 0 });
   const small = smallestOf({ ...engine, compile: (policies) => engine.compile(policies.map(alike)) });
   t.equal(small.policies.length, 2, caseText(small));
   t.equal(rulesOf(small), 2);
 });
 
-function smallestOf(wrong: Engine): Case {
-  const found = firstDifference(wrong, { seed: 2, verdicts: 20_000 });
-  if (found === undefined) throw new Error('the wrong engine was not found out');
-  return smallest(wrong, found);
+function smallestOf(faulty: Engine): Case {
+  const found = firstDifference(faulty, { seed: 2, verdicts: 20_000 });
+  if (found === undefined) throw new Error('the faulty engine was not detected');
+  return smallest(faulty, found);
 }
 
 function withoutEndPorts(policies: readonly RawPolicy[]): RawPolicy[] {

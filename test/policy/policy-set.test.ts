@@ -12,7 +12,7 @@ t.test('the same list of policies gives the same set', async (t) => {
   t.not(compilePolicies(policies), compilePolicies([...policies]));
 });
 
-t.test('a change makes a new set, and the old one goes on as it was', async (t) => {
+t.test('a change makes a new set and leaves the old one unchanged', async (t) => {
   const before = compilePolicies([webPolicy]);
   t.equal(selectionOf(before, web, 'ingress').isolating.length, 1);
   const after = compilePolicies([dbPolicy]);
@@ -20,13 +20,13 @@ t.test('a change makes a new set, and the old one goes on as it was', async (t) 
   t.equal(selectionOf(before, web, 'ingress').isolating.length, 1);
 });
 
-t.test('what was worked out of a policy stays for the next set', async (t) => {
+t.test('the compiled form of a policy is reused in the next set', async (t) => {
   const before = selectionOf(compilePolicies([webPolicy, dbPolicy]), web, 'ingress').isolating[0];
   const after = selectionOf(compilePolicies([webPolicy]), web, 'ingress').isolating[0];
   t.equal(before, after);
 });
 
-t.test('a pod is selected by its labels, not by who asked first', async (t) => {
+t.test('a pod is selected by its own labels and namespace, not by a cached selection', async (t) => {
   const set = compilePolicies([webPolicy, dbPolicy]);
   t.same(
     selectionOf(set, web, 'ingress').isolating.map((one) => one.policy.name),

@@ -18,7 +18,7 @@ t.test('rule 10: a missing protocol is TCP', async (t) => {
   t.equal(verdictOf(web, db, 'UDP 53', policies).verdict, 'denied');
 });
 
-t.test('rule 10: a missing port is every port of that protocol', async (t) => {
+t.test('rule 10: a missing port means every port of that protocol', async (t) => {
   const policies = ingressPorts({ protocol: 'UDP' });
   t.equal(verdictOf(web, db, 'UDP 1', policies).verdict, 'allowed');
   t.equal(verdictOf(web, db, 'UDP 65535', policies).verdict, 'allowed');
@@ -26,7 +26,7 @@ t.test('rule 10: a missing port is every port of that protocol', async (t) => {
   t.equal(verdictOf(web, db, 'SCTP 1', policies).verdict, 'denied');
 });
 
-t.test('rule 10: endPort closes a range, both ends in', async (t) => {
+t.test('rule 10: endPort makes a range that includes both ends', async (t) => {
   const policies = ingressPorts({ port: 8000, endPort: 8010 });
   const verdicts = [7999, 8000, 8005, 8010, 8011].map((port) => verdictOf(web, db, port, policies).verdict);
   t.same(verdicts, ['denied', 'allowed', 'allowed', 'allowed', 'denied']);
@@ -34,8 +34,8 @@ t.test('rule 10: endPort closes a range, both ends in', async (t) => {
 
 t.test('rule 10: a named port resolves on the responder, not on the pod of the policy', async (t) => {
   const policies = egressPorts({ port: 'http' });
-  t.equal(verdictOf(web, db, 80, policies).verdict, 'allowed', 'the port that db calls http');
-  t.equal(verdictOf(web, db, 8080, policies).verdict, 'denied', 'the port that web calls http');
+  t.equal(verdictOf(web, db, 80, policies).verdict, 'allowed', 'port http of db');
+  t.equal(verdictOf(web, db, 8080, policies).verdict, 'denied', 'port http of web');
   t.equal(verdictOf(web, db, 5432, ingressPorts({ port: 'sql' })).verdict, 'allowed');
 });
 
@@ -45,13 +45,13 @@ t.test('rule 10: a named port needs the same protocol', async (t) => {
   t.equal(verdictOf(web, db, 'UDP 53', ingressPorts({ port: 'dns' })).verdict, 'denied');
 });
 
-t.test('rule 10: a named port matches nothing on a responder that is no pod', async (t) => {
+t.test('rule 10: a named port matches nothing on a responder that is not a pod', async (t) => {
   const policies = egressPorts({ port: 'http' });
   t.equal(verdictOf(web, outside('203.0.113.7'), 80, policies).verdict, 'denied');
   t.equal(verdictOf(web, nodeAddress('192.0.2.7', 'n7'), 80, policies).verdict, 'denied');
 });
 
-t.test('rule 11: a rule with ports does not match another protocol, one without ports does', async (t) => {
+t.test('rule 11: a rule with ports does not match other protocols, a rule without ports does', async (t) => {
   for (const protocol of ['ICMP', 'ICMPv6', '47']) {
     t.equal(verdictOf(web, db, protocol, ingressPorts({ port: 80 })).verdict, 'denied');
     t.equal(verdictOf(web, db, protocol, ingressPorts({ protocol: 'TCP' })).verdict, 'denied');
@@ -59,12 +59,12 @@ t.test('rule 11: a rule with ports does not match another protocol, one without 
   }
 });
 
-t.test('rule 11: such a verdict is marked as not defined by the API', async (t) => {
+t.test('rule 11: a verdict for another protocol has undefinedByApi', async (t) => {
   t.equal(verdictOf(web, db, 'ICMP', []).undefinedByApi, true);
   for (const port of ['TCP 1', 'UDP 1', 'SCTP 1']) t.notHas(verdictOf(web, db, port, []), { undefinedByApi: true });
 });
 
-t.test('a denial names the nearest rule of each policy, and the part of it that did not match', async (t) => {
+t.test('a denied side names the nearest rule of each policy and its part that did not match', async (t) => {
   const policies = [
     policy('shop/db', {
       podSelector: app('db'),

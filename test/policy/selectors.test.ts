@@ -6,7 +6,7 @@ function one(key: string, operator: Requirement['operator'], ...values: string[]
   return [{ key, operator, values }];
 }
 
-t.test('rule 16: every requirement is needed', async (t) => {
+t.test('rule 16: every requirement must match', async (t) => {
   const both = [...one('app', 'In', 'web'), ...one('tier', 'In', 'a', 'b')];
   t.equal(selects(both, { app: 'web', tier: 'b' }), true);
   t.equal(selects(both, { app: 'web', tier: 'c' }), false);
@@ -14,7 +14,7 @@ t.test('rule 16: every requirement is needed', async (t) => {
   t.equal(selects([], {}), true);
 });
 
-t.test('rule 16: NotIn and DoesNotExist match where the key is missing, In and Exists do not', async (t) => {
+t.test('rule 16: NotIn and DoesNotExist match if the key is missing, In and Exists do not', async (t) => {
   t.equal(selects(one('tier', 'NotIn', 'a'), {}), true);
   t.equal(selects(one('tier', 'NotIn', 'a'), { tier: 'b' }), true);
   t.equal(selects(one('tier', 'NotIn', 'a'), { tier: 'a' }), false);
@@ -26,7 +26,7 @@ t.test('rule 16: NotIn and DoesNotExist match where the key is missing, In and E
   t.equal(selects(one('tier', 'Exists'), { tier: '' }), true);
 });
 
-t.test('a key that every object has is no label', async (t) => {
+t.test('a property that every JavaScript object has is not a label', async (t) => {
   for (const key of ['constructor', '__proto__', 'toString']) {
     t.equal(selects(one(key, 'Exists'), {}), false, key);
     t.equal(selects(one(key, 'DoesNotExist'), {}), true, key);

@@ -35,19 +35,16 @@ const egressTo = (to: Party, egress: object[], port: number | string = 443): Sid
   sideOf(verdictOf(web, to, port, [clusterPolicy('cnp/out', { egress })]), 'egress');
 const byRule = (tier: string, name: string, rule = 0) => ({ decidedBy: { tier, policy: { name }, rule } });
 
-t.test(
-  'rule 18: the Admin tier comes before NetworkPolicy, that before Baseline, that before the default',
-  async (t) => {
-    t.match(ingressOf([admin([deny]), open, baseline([accept])]), { verdict: 'denied', ...byRule('Admin', 'admin') });
-    t.match(ingressOf([open, baseline([deny])]), { verdict: 'allowed', ...byRule('NetworkPolicy', 'open') });
-    t.match(ingressOf([baseline([deny])]), { verdict: 'denied', ...byRule('Baseline', 'base') });
-    t.match(ingressOf([clusterPolicy('cnp/none', { egress: [{ action: 'Deny', to: [everyPod] }] })]), {
-      verdict: 'undeclared',
-    });
-  },
-);
+t.test('rule 18: the order is Admin tier, NetworkPolicy, Baseline tier, undeclared', async (t) => {
+  t.match(ingressOf([admin([deny]), open, baseline([accept])]), { verdict: 'denied', ...byRule('Admin', 'admin') });
+  t.match(ingressOf([open, baseline([deny])]), { verdict: 'allowed', ...byRule('NetworkPolicy', 'open') });
+  t.match(ingressOf([baseline([deny])]), { verdict: 'denied', ...byRule('Baseline', 'base') });
+  t.match(ingressOf([clusterPolicy('cnp/none', { egress: [{ action: 'Deny', to: [everyPod] }] })]), {
+    verdict: 'undeclared',
+  });
+});
 
-t.test('rule 19: in a tier the lower priority decides, in a policy the first rule that matches', async (t) => {
+t.test('rule 19: the lower priority decides in a tier, and the first matching rule in a policy', async (t) => {
   const first = clusterPolicy('cnp/z', { priority: 0, ingress: [accept] });
   t.match(ingressOf([admin([deny]), first]), { verdict: 'allowed', ...byRule('Admin', 'z') });
   t.match(ingressOf([admin([{ ...deny, protocols: [{ tcp: { destinationPort: { number: 22 } } }] }, accept, deny])]), {
@@ -56,28 +53,31 @@ t.test('rule 19: in a tier the lower priority decides, in a policy the first rul
   });
 });
 
-t.test('rule 19: two of one priority that decide differently are ambiguous, and both are named', async (t) => {
-  const policies = [admin([deny]), clusterPolicy('cnp/other', { ingress: [accept] })];
-  t.match(ingressOf(policies), {
-    verdict: 'unknown',
-    why: { reason: 'ambiguous-priority', policies: [{ name: 'admin' }, { name: 'other' }] },
-  });
-  t.equal(ingressOf([admin([deny]), clusterPolicy('cnp/other', { ingress: [deny] })]).verdict, 'denied');
-  const otherPort = clusterPolicy('cnp/other', {
-    ingress: [{ ...accept, protocols: [{ udp: { destinationPort: { number: 80 } } }] }],
-  });
-  t.equal(ingressOf([admin([deny]), otherPort]).verdict, 'denied', 'only one matches');
-  const before = clusterPolicy('cnp/before', { priority: 1, ingress: [accept] });
-  t.equal(ingressOf([...policies, before]).verdict, 'allowed', 'decided before');
-});
+t.test(
+  'rule 19: two policies of the same priority with different actions are ambiguous, and the reason names both',
+  async (t) => {
+    const policies = [admin([deny]), clusterPolicy('cnp/other', { ingress: [accept] })];
+    t.match(ingressOf(policies), {
+      verdict: 'unknown',
+      why: { reason: 'ambiguous-priority', policies: [{ name: 'admin' }, { name: 'other' }] },
+    });
+    t.equal(ingressOf([admin([deny]), clusterPolicy('cnp/other', { ingress: [deny] })]).verdict, 'denied');
+    const otherPort = clusterPolicy('cnp/other', {
+      ingress: [{ ...accept, protocols: [{ udp: { destinationPort: { number: 80 } } }] }],
+    });
+    t.equal(ingressOf([admin([deny]), otherPort]).verdict, 'denied', 'only one matches');
+    const before = clusterPolicy('cnp/before', { priority: 1, ingress: [accept] });
+    t.equal(ingressOf([...policies, before]).verdict, 'allowed', 'an earlier policy decides');
+  },
+);
 
-t.test('rule 20: Pass leaves the tier, and what comes after decides', async (t) => {
+t.test('rule 20: Pass skips the rest of the tier', async (t) => {
   t.match(ingressOf([admin([pass, deny]), isolated]), { verdict: 'denied', isolatedBy: [{ name: 'all' }] });
   t.match(ingressOf([admin([pass, deny]), baseline([deny])]), { verdict: 'denied', ...byRule('Baseline', 'base') });
   t.equal(ingressOf([admin([pass, deny])]).verdict, 'undeclared');
 });
 
-t.test("rule 20: Accept on egress leaves the responder's ingress to be judged", async (t) => {
+t.test("rule 20: Accept on egress does not decide the responder's ingress", async (t) => {
   const policies = [clusterPolicy('cnp/out', { egress: [{ action: 'Accept', to: [everyPod] }] }), isolated];
   const verdict = verdictOf(web, db, 80, policies);
   t.equal(sideOf(verdict, 'egress').verdict, 'allowed');
@@ -89,11 +89,11 @@ t.test('rule 21: a policy without rules for a direction isolates nothing', async
   t.equal(ingressOf([clusterPolicy('cnp/none', { ingress: [] })]).verdict, 'undeclared');
 });
 
-t.test('rule 22: Baseline is asked only for a side that no NetworkPolicy isolates', async (t) => {
+t.test('rule 22: the Baseline tier applies only to a side that no NetworkPolicy isolates', async (t) => {
   t.match(ingressOf([isolated, baseline([accept])]), { verdict: 'denied', isolatedBy: [{ name: 'all' }] });
 });
 
-t.test('rule 23: subject and peers take namespaces, or pods in them, and never a host-network pod', async (t) => {
+t.test('rule 23: subject and peers select namespaces or pods, and never a host-network pod', async (t) => {
   const subject = (one: object) => ingressOf([clusterPolicy('cnp/admin', { subject: one, ingress: [deny] })]).verdict;
   const shop = { matchLabels: { 'kubernetes.io/metadata.name': 'shop' } };
   t.equal(subject({ namespaces: shop }), 'denied');
@@ -105,7 +105,7 @@ t.test('rule 23: subject and peers take namespaces, or pods in them, and never a
 
 const nodeWith = (nodeLabels: Labels): Party => ({ kind: 'address', address: ip('192.0.2.7'), node: 'n9', nodeLabels });
 
-t.test('rule 24: nodes are matched by the labels of the node in whose status the address is', async (t) => {
+t.test('rule 24: nodes match by the labels of the node that has the address in its status', async (t) => {
   const to = [{ nodes: { matchLabels: { pool: 'db' } } }];
   const node = nodeWith({ pool: 'db' });
   t.equal(egressTo(node, [{ action: 'Deny', to }]).verdict, 'denied');
@@ -118,14 +118,14 @@ t.test('rule 24: nodes are matched by the labels of the node in whose status the
   t.match(egressTo(someNode('shop/proxy'), [{ action: 'Deny', to }]), { why: { reason: 'address-not-known' } });
 });
 
-t.test('rule 24: networks match addresses outside and those of pods', async (t) => {
+t.test('rule 24: networks match external addresses and addresses of pods', async (t) => {
   const to = [{ networks: ['10.0.0.0/24', '203.0.113.0/24'] }];
   t.equal(egressTo(internet, [{ action: 'Deny', to }]).verdict, 'denied');
   t.equal(egressTo(db, [{ action: 'Deny', to }]).verdict, 'denied');
   t.equal(egressTo(outside('198.51.100.1'), [{ action: 'Deny', to }]).verdict, 'undeclared');
 });
 
-t.test('rule 24: domainNames by what DNS answered; unknown where no answer was seen', async (t) => {
+t.test('rule 24: domainNames match by DNS answers, and give unknown if no answer was seen', async (t) => {
   const rules = [
     { action: 'Accept', to: [{ domainNames: ['*.example.com', 'api.test'] }] },
     { action: 'Deny', to: [{ networks: ['0.0.0.0/0'] }] },
@@ -143,7 +143,7 @@ t.test('rule 24: domainNames by what DNS answered; unknown where no answer was s
   t.equal(egressTo(internet, [rules[0]!, { action: 'Accept', to: [{ networks: ['0.0.0.0/0'] }] }]).verdict, 'allowed');
 });
 
-t.test('rule 25: protocols by number, range or the name that the responder gives the port', async (t) => {
+t.test('rule 25: protocols match by number, by range or by the name of a port of the responder', async (t) => {
   const denied = (protocols: object[], port: number | string) =>
     ingressOf([admin([{ ...deny, protocols }])], web, port).verdict;
   t.equal(denied([{ tcp: { destinationPort: { number: 80 } } }], 80), 'denied');
@@ -152,10 +152,10 @@ t.test('rule 25: protocols by number, range or the name that the responder gives
   t.equal(denied([{ udp: { destinationPort: { number: 80 } } }], 80), 'undeclared');
   t.equal(denied([{ destinationNamedPort: 'sql' }], 5432), 'denied');
   t.equal(denied([{ destinationNamedPort: 'sql' }], 80), 'undeclared');
-  t.equal(ingressOf([admin([deny])], web, 'ICMP').verdict, 'denied', 'no protocols: every one');
+  t.equal(ingressOf([admin([deny])], web, 'ICMP').verdict, 'denied', 'no protocols match every protocol');
 });
 
-t.test('rule 26: a peer or protocol of an unknown form fails closed', async (t) => {
+t.test('rule 26: a rule with a peer or protocol of an unknown form fails closed', async (t) => {
   const odd = { from: [{ moons: {} }] };
   t.equal(ingressOf([admin([{ action: 'Accept', ...odd }]), isolated]).verdict, 'denied', 'Accept matches nothing');
   for (const action of ['Deny', 'Pass']) {
@@ -173,20 +173,25 @@ t.test('rule 27: AdminNetworkPolicy and BaselineAdminNetworkPolicy are the same 
   t.equal(ingressOf([banp, isolated, open]).verdict, 'allowed');
 });
 
-t.test("rule 12: a cluster policy's egress rule comes before what is said of a pod and its own node", async (t) => {
-  const own = { ...nodeAddress('192.0.2.1', 'n1'), nodeLabels: {} };
-  const to = [{ networks: ['192.0.2.0/24'] }];
-  t.equal(egressTo(own, [{ action: 'Deny', to }]).verdict, 'denied');
-  t.match(egressTo(own, [{ action: 'Pass', to }]), { verdict: 'allowed', decidedBy: { reason: 'own-node' } });
-  t.match(ingressOf([admin([{ action: 'Deny', from: [{ moons: {} }] }])], own), { decidedBy: { reason: 'own-node' } });
-  const byBaseline = clusterPolicy('cnp/out', { tier: 'Baseline', egress: [{ action: 'Deny', to }] });
-  t.equal(verdictOf(web, own, 80, [byBaseline]).verdict, 'denied');
-  const egressOnly = policy('shop/none', { podSelector: {}, policyTypes: ['Egress'] });
-  t.match(sideOf(verdictOf(web, own, 80, [byBaseline, egressOnly]), 'egress'), { decidedBy: { reason: 'own-node' } });
-  t.match(sideOf(verdictOf(web, web, 80, [admin([deny])]), 'ingress'), { decidedBy: { reason: 'itself' } });
-});
+t.test(
+  "rule 12: a cluster policy's egress rule comes before the rule that a pod may always reach its own node",
+  async (t) => {
+    const own = { ...nodeAddress('192.0.2.1', 'n1'), nodeLabels: {} };
+    const to = [{ networks: ['192.0.2.0/24'] }];
+    t.equal(egressTo(own, [{ action: 'Deny', to }]).verdict, 'denied');
+    t.match(egressTo(own, [{ action: 'Pass', to }]), { verdict: 'allowed', decidedBy: { reason: 'own-node' } });
+    t.match(ingressOf([admin([{ action: 'Deny', from: [{ moons: {} }] }])], own), {
+      decidedBy: { reason: 'own-node' },
+    });
+    const byBaseline = clusterPolicy('cnp/out', { tier: 'Baseline', egress: [{ action: 'Deny', to }] });
+    t.equal(verdictOf(web, own, 80, [byBaseline]).verdict, 'denied');
+    const egressOnly = policy('shop/none', { podSelector: {}, policyTypes: ['Egress'] });
+    t.match(sideOf(verdictOf(web, own, 80, [byBaseline, egressOnly]), 'egress'), { decidedBy: { reason: 'own-node' } });
+    t.match(sideOf(verdictOf(web, web, 80, [admin([deny])]), 'ingress'), { decidedBy: { reason: 'itself' } });
+  },
+);
 
-t.test('rule 17: a broken cluster policy makes unknown what nothing before it decides', async (t) => {
+t.test('rule 17: a broken cluster policy makes everything unknown that no policy before it decides', async (t) => {
   const broken = clusterPolicy('cnp/broken', { priority: 50, ingress: [{ action: 'Allow', from }] });
   t.not(broken.broken, undefined);
   t.match(ingressOf([broken, open]), {

@@ -52,7 +52,7 @@ export const status: Status = {
   },
   ingest: { streamsRefused: 0 },
   join: { live: 5, pending: 2, evicted: 0 },
-  verdicts: { allowed: 4, 'unknown: no owner at that time': 1 },
+  verdicts: { allowed: 4, 'unknown: the address had no owner at that time': 1 },
   store: {
     batches: 1,
     records: 100,

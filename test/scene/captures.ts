@@ -1,12 +1,12 @@
-// Capture files as bytes: pcap and pcapng in both byte orders.
+// Builds capture files as bytes: pcap and pcapng in both byte orders.
 import { join } from './packets.ts';
 import { t0 } from './records.ts';
 
 export type Order = 'little' | 'big';
-/** `length` is what it was on the wire, where less was captured. */
+/** `length` is the length on the wire, if only a part was captured. */
 export type Captured = { frame: Buffer; timeUs?: number; length?: number };
 
-/** Numbers of one byte order. */
+/** Encoders for numbers in one byte order. */
 export function numbers(order: Order) {
   const isLittle = order === 'little';
   const half = (value: number) => {
@@ -41,7 +41,7 @@ export function pcapRecord({ frame, timeUs = t0, length = frame.length }: Captur
   return join(word(Math.floor(timeUs / 1_000_000)), word(fraction), word(frame.length), word(length), frame);
 }
 
-/** The blocks of a pcapng section, in its byte order. */
+/** Builders for the blocks of a pcapng section in one byte order. */
 export function section(order: Order = 'little') {
   const { half, word } = numbers(order);
   const padded = (bytes: Buffer) => join(bytes, (4 - (bytes.length % 4)) % 4);
@@ -56,7 +56,7 @@ export function section(order: Order = 'little') {
     head: block(0x0a0d0d0a, word(0x1a2b3c4d), half(1), half(0), Buffer.alloc(8, 0xff)),
     interface: (linkType = 1, options: Buffer = Buffer.alloc(0), snapLength = 0) =>
       block(1, half(linkType), half(0), word(snapLength), options),
-    /** `ticks` since 1970, of the interface's resolution. */
+    /** `ticks`: time since 1970 in the resolution of the interface. */
     packet: (ticks: bigint | number, frame: Buffer, index = 0, length = frame.length) => {
       const time = BigInt(ticks);
       const [high, low] = [Number(time >> 32n), Number(time & 0xffffffffn)];

@@ -1,4 +1,4 @@
-// What policies judge, in one line each: pods, addresses, nodes, and policies as their manifests have them.
+// One-line builders for policy tests: pods, addresses, nodes, and policies from the `spec` of a manifest.
 import { parseObject } from '../../cluster/parse/parse.ts';
 import { type ClusterPolicy, isPolicy, type Labels, type NetworkPolicy, type Policy } from '../../model/kubernetes.ts';
 import { parseProtocol, TCP } from '../../model/protocol.ts';
@@ -10,7 +10,7 @@ import { ip } from './records.ts';
 
 export type PodParty = Party & { kind: 'pod' };
 
-/** `ports`: `{ sql: 5432 }` are TCP; `{ 'dns/UDP': 53 }` names another protocol. */
+/** `ports`: `{ sql: 5432 }` is TCP; `{ 'dns/UDP': 53 }` has another protocol. */
 export type PodTraits = {
   ips?: readonly string[];
   node?: string;
@@ -35,7 +35,7 @@ export function pod(place: string, labels: Labels = {}, traits: PodTraits = {}):
   };
 }
 
-/** A pod template: nobody knows where its pods run. */
+/** A pod template: the nodes of its pods are not known. */
 export function template(place: string, labels: Labels = {}, traits: PodTraits = {}): PodParty {
   return { ...pod(place, labels, { ips: [], node: '', ...traits }), representsWorkload: true };
 }
@@ -54,7 +54,7 @@ export function someNode(place: string): Party {
   return { kind: 'some-node', namespace, name };
 }
 
-/** `spec` as in a manifest, defaulted and checked on the way; what is not valid gives a broken policy. */
+/** `spec` is as in a manifest. The parser adds defaults; an invalid `spec` gives a broken policy. */
 export function policy(place: string, spec: object): NetworkPolicy {
   const [namespace, name] = placeOf(place);
   const raw = { apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { namespace, name }, spec };
@@ -64,8 +64,8 @@ export function policy(place: string, spec: object): NetworkPolicy {
 }
 
 /**
- * `place` is `cnp/NAME`, `anp/NAME` or `banp/NAME` (always called default); `spec` as in a manifest, but that a policy for
- * every pod and a priority of 100 need not be written.
+ * `place` is `cnp/NAME`, `anp/NAME` or `banp/NAME`. `spec` is as in a manifest. The defaults are a subject of every pod, the
+ * Admin tier and priority 100.
  */
 export function clusterPolicy(place: string, spec: object): ClusterPolicy {
   const [short, name] = placeOf(place);
@@ -85,7 +85,7 @@ const clusterKinds: Record<string, { kind: string; version: string; defaults: ob
   banp: { kind: 'BaselineAdminNetworkPolicy', version: 'v1alpha1', defaults: {} },
 };
 
-/** A selector of one label: `app('web')` selects pods with app=web. */
+/** A selector with one label: `app('web')` selects pods with app=web. */
 export function app(name: string): { matchLabels: { app: string } } {
   return { matchLabels: { app: name } };
 }
@@ -109,7 +109,7 @@ export function flow(from: Party, to: Party, port: number | string): Flow {
   return number === undefined ? parties : { ...parties, port: Number(number) };
 }
 
-/** The verdict of that side; throws where the side is left out. */
+/** The verdict of that side; throws if the side is missing. */
 export function sideOf(verdict: Verdict, side: 'egress' | 'ingress'): SideVerdict {
   const found = verdict.sides.find((one) => one.side === side);
   if (found === undefined) throw new Error(`the verdict has no ${side} side`);

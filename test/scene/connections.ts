@@ -1,4 +1,4 @@
-// Connections in one line each: shop/web on node n1 to shop/db on node n2, TCP 5432.
+// One-line builders for connections: shop/web on node n1 to shop/db on node n2, TCP 5432.
 import type { Connection } from '../../model/connection.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import { TCP } from '../../model/protocol.ts';

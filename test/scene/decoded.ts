@@ -1,4 +1,4 @@
-// A frame decoded into what a test compares: ends as text.
+// Decodes a frame for comparison in tests, with the ends as text.
 import { Fragments } from '../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../agent/capture/decode/frame.ts';
 import { linkTypes } from '../../agent/capture/decode/link-type.ts';
@@ -8,12 +8,12 @@ import { protocolName } from '../../model/protocol.ts';
 
 export type DecodedPacket = {
   as: DecodeResult;
-  /** `TCP 10.0.1.2:40000 -> 10.0.2.3:80`, in the direction in which it stands for a connection. */
+  /** `TCP 10.0.1.2:40000 -> 10.0.2.3:80`, in the direction of the connection. */
   tuple: string;
 } & Pick<Packet, 'bytes' | 'initiator' | 'quoted' | 'unreachable' | 'tcpFlags' | 'sequence' | 'acknowledged'> &
   Pick<Packet, 'interfaceIndex'>;
 
-/** `length` is what it was on the wire; without it, all of the frame was captured. */
+/** `length` is the length on the wire; the default is the length of the frame. */
 export type DecodeOptions = {
   linkType?: number;
   tunnels?: 'decapsulate' | 'opaque';

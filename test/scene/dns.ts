@@ -1,4 +1,4 @@
-// DNS messages in one line each, and what the agent reads in them.
+// One-line builders for DNS messages, and the answers that the agent reads in them.
 import { readDnsAnswers } from '../../agent/capture/decode/dns.ts';
 import { ANSWER, addressRecord, type DnsRecord, dnsMessage, dnsTypes } from '../../lab/programs/dns-message.ts';
 import { TCP, UDP } from '../../model/protocol.ts';
@@ -10,7 +10,7 @@ export function read(bytes: Uint8Array, over: 'UDP' | 'TCP' = 'UDP'): string[] {
   return answers;
 }
 
-/** Each answer is `OWNER TTL VALUE`; a value that is no address is a name that the owner is an alias of. */
+/** Each answer is `OWNER TTL VALUE`. A value is an address, or the target of a CNAME. */
 export function answer(question: string, ...answers: string[]): Buffer {
   return dnsMessage({ id: 7, flags: ANSWER, name: question, type: dnsTypes.A, answers: answers.map(recordOf) });
 }

@@ -1,4 +1,4 @@
-// A capture file written for one test, and what reading it gives.
+// Writes a capture file for one test, and reads it.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,14 +8,14 @@ import { problemLine } from '../../model/problem.ts';
 export type ReadPacket = { frame: Buffer; length: number; linkType: number; source: number; timeUs: number };
 export type ReadFile = { packets: ReadPacket[]; read: CaptureFileResult; lines: string[] };
 
-/** Where a test puts files; removed with `t.teardown`. */
+/** A folder for the files of a test; `t.teardown` removes it. */
 export function folderFor(t: { teardown(run: () => void): void }): string {
   const folder = mkdtempSync(join(tmpdir(), 'waybill-'));
   t.teardown(() => rmSync(folder, { recursive: true }));
   return folder;
 }
 
-/** Each problem line has `FILE` for the path. */
+/** `lines` are the problems, with `FILE` instead of the path. */
 export async function readBytes(t: { teardown(run: () => void): void }, bytes: Buffer): Promise<ReadFile> {
   const path = join(folderFor(t), 'some.pcap');
   writeFileSync(path, bytes);

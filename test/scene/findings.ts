@@ -24,7 +24,7 @@ export function finding(change: Partial<Finding> = {}): Finding {
     lastSeenUs: t0 + second,
     explanation: 'shop/web -> shop/db TCP 5432 is denied by policy, and the network delivered it.',
     sides: [{ side: 'ingress', verdict: 'denied', isolatedBy: ['NetworkPolicy shop/db'], why: 'no rule matches' }],
-    evidence: { carried: true },
+    evidence: { lastSeen: 'destination' },
     ...change,
   };
 }

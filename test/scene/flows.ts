@@ -1,4 +1,4 @@
-// Packets between web and db as a flow table at web's interface sees them, and what it tells.
+// Packets between web and db at web's interface, and the records of its flow table.
 
 import { PacketAccounting } from '../../accounting/accounting.ts';
 import { Fragments } from '../../agent/capture/decode/fragments.ts';
@@ -12,7 +12,7 @@ import { db, second, t0, web } from './records.ts';
 
 export const webLink = 7;
 
-/** Times are seconds since t0. */
+/** All times are in seconds since t0. */
 export class Flows {
   readonly accounting = new PacketAccounting();
   readonly table: FlowTable;

@@ -1,4 +1,4 @@
-// A port of loopback that nobody has now.
+// A free TCP port on loopback.
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 

@@ -1,4 +1,4 @@
-// A clock that is moved by hand: calls are made in the order of their time, and nothing waits.
+// A clock that the test advances. Calls run in the order of their time, without real waiting.
 import type { Clock } from '../../cluster/clock.ts';
 
 type Call = { atMs: number; run: () => void };
@@ -29,7 +29,7 @@ export class HandClock implements Clock {
     this.#nowMs = endMs;
   }
 
-  /** Once something waits for no longer than this. */
+  /** Resolves when a call is due within `withinMs`. */
   async waiting(withinMs: number): Promise<void> {
     while (this.#next(this.#nowMs + withinMs) === undefined) {
       const { promise, resolve } = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-// A real InfluxDB 1.x on loopback, with a folder and ports of its own; it ends with the test.
+// A real InfluxDB 1.x on loopback with its own folder and ports. It stops with the test.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { until } from './until.ts';
 
 const program = '/usr/bin/influxd';
 
-/** A reason to skip, as tap wants it; false where it is there. */
+/** The reason to skip a tap test; false if influxd is installed. */
 export const withoutInfluxd: string | false = (() => {
   try {
     accessSync(program);
@@ -29,7 +29,7 @@ export class Influxd {
     this.#folder = folder;
   }
 
-  /** Does not start it yet. `auth`: every request needs a user of `users`. */
+  /** Does not start it. `auth`: every request needs credentials. */
   static async prepare(t: Test, { auth }: { auth: boolean }): Promise<Influxd> {
     const folder = t.testdir();
     const [http, rpc] = [await freePort(), await freePort()];
@@ -70,7 +70,7 @@ export class Influxd {
     await ended;
   }
 
-  /** The library's client, to make what a test needs and to read what was written. */
+  /** The library's client, to prepare a database and to read what was written. */
   client(user?: { username: string; password: string }): InfluxDB {
     return new InfluxDB({ host: '127.0.0.1', port: this.port, database: 'waybill', ...user });
   }

@@ -1,4 +1,4 @@
-// Links of a node as `ip` tells them, from a script.
+// The links of a node as `ip` prints them, controlled by the test.
 import { type LinkReader, PodLinks } from '../../agent/interfaces/links.ts';
 import type { Link } from '../../agent/interfaces/table.ts';
 import { HandClock } from './hand-clock.ts';
@@ -11,18 +11,18 @@ export type IpLinkJson = {
   linkinfo?: { info_kind: string };
 };
 
-/** As `ip -d -j link show` tells it: the host side of a pod's veth. */
+/** The host side of a pod's veth, as `ip -d -j link show` prints it. */
 export function veth(ifindex: number, change: Partial<IpLinkJson> = {}): IpLinkJson {
   const own = { ifindex, ifname: `veth${ifindex}`, link_netnsid: ifindex, flags: ['BROADCAST', 'UP', 'LOWER_UP'] };
   return { ...own, linkinfo: { info_kind: 'veth' }, ...change };
 }
 
-/** What is there is set, changes are told by hand, and a listing ends when it is let. */
+/** The test sets the links, reports changes, and decides when a listing ends. */
 class ScriptedReader implements LinkReader {
   links: IpLinkJson[] = [];
   listings = 0;
   monitors: { changed: () => void; ended: (why: string) => void; stopped: boolean }[] = [];
-  /** Each listing waits for one of these, if there is any. */
+  /** Each listing takes the first of these and waits for it. */
   gates: Promise<void>[] = [];
 
   async list() {
@@ -50,7 +50,7 @@ export function linkScene(...links: IpLinkJson[]) {
   const reported: string[] = [];
   const appeared: Link[] = [];
   const warned: string[] = [];
-  /** Links that cannot be watched. */
+  /** Indexes of links that cannot be watched. */
   const refused = new Set<number>();
   const pods = new PodLinks(
     reader,
@@ -65,7 +65,7 @@ export function linkScene(...links: IpLinkJson[]) {
     clock,
     { warn: (...args: unknown[]) => warned.push(String(args.at(-1))) },
   );
-  /** Until the look that is under way, and one behind it, are over. */
+  /** Resolves after the current listing and one more. */
   const settled = async () => {
     await pods.refresh();
     await pods.refresh();

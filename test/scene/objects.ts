@@ -1,11 +1,11 @@
-// Objects as they come from files and API servers, in one line each, and what is told of them.
+// One-line builders for objects as files and API servers have them, and the problems of parsing them.
 import { type Parsed, parseObject } from '../../cluster/parse/parse.ts';
 import type { ClusterObject, ClusterPolicy } from '../../model/kubernetes.ts';
 import { problemLine } from '../../model/problem.ts';
 
 export type Raw = Record<string, unknown> & { kind: string; metadata: Record<string, unknown> };
 
-/** `raw('Pod', 'shop/web', { spec: {} })`; a place without / has no namespace. */
+/** `raw('Pod', 'shop/web', { spec: {} })`; a place without `/` has no namespace. */
 export function raw(kind: keyof typeof apiVersions, place: string, rest: Record<string, unknown> = {}): Raw {
   const [name, namespace] = place.split('/').reverse();
   const { metadata, ...body } = rest;
@@ -35,7 +35,7 @@ type OfKind<Kind extends ClusterObject['kind']> = Kind extends ClusterPolicy['ki
   ? ClusterPolicy
   : Extract<ClusterObject, { kind: Kind }>;
 
-/** The object of that kind; throws where it is broken or none of ours. */
+/** The object of that kind; throws if it is invalid or of another kind. */
 export function parsed<Kind extends ClusterObject['kind']>(kind: Kind, object: unknown): OfKind<Kind> {
   const result = parseObject(object);
   if (result.is !== 'object') throw new Error(`no object: ${lines(result).join('; ') || result.is}`);
@@ -43,7 +43,7 @@ export function parsed<Kind extends ClusterObject['kind']>(kind: Kind, object: u
   return result.object as OfKind<Kind>;
 }
 
-/** Each problem as the user reads it. */
+/** The problems as the user sees them. */
 export function problemsOf(object: unknown): string[] {
   return lines(parseObject(object));
 }

@@ -1,15 +1,15 @@
-// Packets as bytes, from the outside in: `ethernet(ip4('10.0.1.2', '10.0.2.3', tcp(40000, 80)))`. Checksums stay 0, as
-// where the card makes them.
+// Builds packets as bytes, from the outside in: `ethernet(ip4('10.0.1.2', '10.0.2.3', tcp(40000, 80)))`. Checksums are 0, as
+// with checksum offload.
 import { addressBytes } from '../../model/address.ts';
 import { ACK, FIN, PSH, RST, SYN } from '../../model/record.ts';
 import { ip } from './records.ts';
 
-/** What stands in an IP packet, by its protocol number; an IPv6 extension header holds what comes behind it. */
+/** The payload of an IP packet and its protocol number. An IPv6 extension header includes everything after it. */
 export type Body = { protocol: number; bytes: Buffer };
-/** What stands in a frame. An IP packet is a body as well: of a tunnel. */
+/** The payload of a frame. An IP packet can also be the body of a tunnel. */
 export type Content = { etherType: number; bytes: Buffer };
 
-/** U, E and W (URG, ECE, CWR) mean nothing to us. */
+/** The agent ignores U, E and W (URG, ECE, CWR). */
 const flagBits: Record<string, number> = { F: FIN, S: SYN, R: RST, P: PSH, A: ACK, U: 0x20, E: 0x40, W: 0x80 };
 
 export function tcp(
@@ -31,7 +31,7 @@ export function udp(from: number, to: number, payload: Buffer | number = 0): Bod
   return { protocol: 17, bytes: join(u16(from, to, 8 + data.length, 0), data) };
 }
 
-/** `chunk` is the type of the first one: 0 DATA, 1 INIT, 2 INIT-ACK. */
+/** `chunk` is the type of the first chunk: 0 DATA, 1 INIT, 2 INIT-ACK. */
 export function sctp(from: number, to: number, chunk = 0): Body {
   return { protocol: 132, bytes: join(u16(from, to), u32(7, 0), u8(chunk, 0), u16(20), 16) };
 }
@@ -44,14 +44,14 @@ export function icmp6(type: number, code: number, rest: Buffer | number = 4, pay
   return { protocol: 58, bytes: join(u8(type, code), u16(0), rest, payload) };
 }
 
-/** What follows the checksum of an echo. */
+/** The bytes after the checksum of an echo. */
 export function echoOf(identifier: number, sequence = 1): Buffer {
   return u16(identifier, sequence);
 }
 
 export type Ip4Traits = { id?: number; offset?: number; more?: boolean; options?: number; totalLength?: number };
 
-/** `offset` is in bytes, of the fragment; `options` is how many bytes of them there are. */
+/** `offset` is the fragment offset in bytes; `options` is the length of the options in bytes. */
 export function ip4(from: string, to: string, body: Body, traits: Ip4Traits = {}): Content & Body {
   const { id = 1, offset = 0, more = false, options = 0 } = traits;
   const headerLength = 20 + options;
@@ -73,7 +73,7 @@ export function extension(protocol: 0 | 43 | 60 | 135, body: Body, units = 1): B
   return { protocol, bytes: join(u8(body.protocol, units - 1), 8 * units - 2, body.bytes) };
 }
 
-/** Its length counts words of 4 bytes less 2, unlike the others'. */
+/** Unlike in the other headers, the length counts 4-byte words minus 2. */
 export function authentication(body: Body): Body {
   return { protocol: 51, bytes: join(u8(body.protocol, 4), 22, body.bytes) };
 }
@@ -82,7 +82,7 @@ export function fragment6(body: Body, { id = 1, offset = 0, more = false } = {})
   return { protocol: 44, bytes: join(u8(body.protocol, 0), u16(offset | (more ? 1 : 0)), u32(id), body.bytes) };
 }
 
-/** A later fragment: bytes of the middle, of which nothing is a header. */
+/** The payload of a later fragment, without a transport header. */
 export function middle(protocol: number, length = 64): Body {
   return { protocol, bytes: Buffer.alloc(length, 0xee) };
 }
@@ -107,17 +107,17 @@ export function cooked2({ etherType, bytes }: Content, interfaceIndex = 3): Buff
   return join(u16(etherType, 0), u32(interfaceIndex), u16(1), u8(0, 6), 8, bytes);
 }
 
-/** To be sent by UDP to port 4789. */
+/** The UDP payload for port 4789. */
 export function vxlan(frame: Buffer, flags = 0x08): Buffer {
   return join(u8(flags, 0, 0, 0), u32(42 << 8), frame);
 }
 
-/** To be sent by UDP to port 6081. `options` is how many bytes of them there are. */
-export function geneve(type: number, carried: Buffer, options = 0): Buffer {
-  return join(u8(options / 4, 0), u16(type), u32(42 << 8), options, carried);
+/** The UDP payload for port 6081. `options` is the length of the options in bytes. */
+export function geneve(type: number, inner: Buffer, options = 0): Buffer {
+  return join(u8(options / 4, 0), u16(type), u32(42 << 8), options, inner);
 }
 
-/** Numbers are so many zeros. */
+/** A number is that many zero bytes. */
 export function join(...parts: readonly (Buffer | number)[]): Buffer {
   return Buffer.concat(parts.map((part) => (typeof part === 'number' ? Buffer.alloc(part) : part)));
 }

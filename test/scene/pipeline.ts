@@ -1,4 +1,4 @@
-// A collector's middle without its edges: manifests in, records in, findings out; time is a step.
+// The collector's pipeline without ingest, store and API: manifests and records in, findings out. The test advances time.
 import { parseManifest } from '../../cluster/manifests/manifest.ts';
 import { ClusterHistory } from '../../collector/identity/cluster-history.ts';
 import { DnsNames } from '../../collector/identity/dns-names.ts';
@@ -50,7 +50,7 @@ status: { phase: Running, podIP: ${ip}, podIPs: [{ ip: "${ip}" }] }
 `;
 }
 
-/** Isolates the pods of `app` for ingress; `from` is the app that may come, '' for nobody. */
+/** Isolates the pods of `app` for ingress. `from` is the only app that is allowed; '' allows nothing. */
 export function ingressPolicy(app: string, from: string): string {
   return `
 apiVersion: networking.k8s.io/v1
@@ -72,7 +72,7 @@ export class Scene {
   readonly findings = new Map<string, Finding>();
   readonly #names = new DnsNames(1000);
 
-  /** `declared`: policies that are declared elsewhere, and judged by too. */
+  /** `declared`: manifests of the declared policies (Git), which are evaluated too. */
   constructor(manifests: string, declared?: string) {
     const identities = new Identities(this.cluster, zoneFinder({}), [], this.agents, this.#names);
     this.pipeline = new Pipeline(
@@ -98,7 +98,7 @@ export class Scene {
     for (const object of objectsOf(manifests)) this.cluster.receive({ type: 'gone', object, atUs: this.nowUs });
   }
 
-  /** The agent of a node tells its interfaces, and that it has seen everything until now. */
+  /** The agent of a node reports its interfaces, and full coverage until now. */
   report(node: string, interfaces: Partial<WireInterface>[], nodeAddresses: string[] = []): void {
     const wireInterfaces = interfaces.map((one) => ({
       index: 0,
@@ -135,7 +135,7 @@ export class Scene {
     this.agents.advanceCoverage(batch);
   }
 
-  /** DNS tells a pod that the name has the address, now. */
+  /** A pod gets the DNS answer now. */
   dnsAnswer(name: string, address: string, ttlSeconds: number): void {
     this.#names.learn([{ name, address: ip(address), atUs: this.nowUs, ttlSeconds }], 0);
   }
@@ -144,7 +144,7 @@ export class Scene {
     this.pipeline.receive({ node, clockOffsetUs: 0, records }, this.nowUs);
   }
 
-  /** Time passes, and every agent that was heard is heard again. */
+  /** Time passes, and every known agent keeps reporting. */
   pass(us: number): void {
     const until = this.nowUs + us;
     while (this.nowUs < until) {

@@ -1,4 +1,4 @@
-// A node and one of its pods as two network namespaces with a veth pair between them, removed with the test.
+// A node and one of its pods as two network namespaces with a veth pair. They are removed with the test.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import type { Test } from 'tap';
@@ -6,14 +6,14 @@ import type { Test } from 'tap';
 export const nodeAddress = '10.99.0.1';
 export const podAddress = '10.99.0.2';
 
-/** A reason to skip, as tap wants it; false where namespaces can be made. */
+/** The reason to skip a tap test; false if network namespaces can be created. */
 export const withoutNamespaces: string | false =
   process.getuid?.() === 0 ? false : 'making network namespaces needs root';
 
 export type PodLink = {
-  /** The words before a program that runs on the node. */
+  /** The command prefix of a program that runs on the node. */
   onNode: readonly string[];
-  /** The node asks the pod, so many times; each is a packet there and one back. */
+  /** The node pings the pod: each time one packet there and one back. */
   ping(times: number): void;
 };
 

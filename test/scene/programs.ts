@@ -1,4 +1,4 @@
-// `waybill agent`, `waybill collector` and the verbs as child processes, each ended with the test.
+// Runs `waybill agent`, `waybill collector` and the other verbs as child processes, which end with the test.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -12,7 +12,7 @@ export type Ended = { code: number | null; out: string; err: string };
 /** One line of the log. */
 export type LogLine = { level: number; msg: string; why?: string; [field: string]: unknown };
 
-/** Where a program runs: the words that go before it (`nsenter --net=…`), and its environment. */
+/** The command prefix (`nsenter --net=…`) and the environment of a program. */
 export type RunOptions = { before?: readonly string[]; env?: Readonly<Record<string, string>> };
 
 function spawnWaybill(words: readonly string[], { before = [], env = {} }: RunOptions): ChildProcess {
@@ -20,7 +20,7 @@ function spawnWaybill(words: readonly string[], { before = [], env = {} }: RunOp
   return spawn(program!, args, { env: { PATH: process.env.PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
-/** Runs it to its end; one that goes on for too long is killed, and has no code. */
+/** Runs a verb to its end. After 60 s it is killed, and the code is null. */
 export async function runWaybill(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
   const child = spawnWaybill(words, options);
   const timer = setTimeout(() => child.kill('SIGKILL'), maxRunMs);
@@ -47,7 +47,7 @@ export class Program {
     });
   }
 
-  /** Resolves once it says that it runs. */
+  /** Resolves after the program logs that it runs. */
   static async start(
     t: Test,
     kind: 'agent' | 'collector',
@@ -60,7 +60,7 @@ export class Program {
     return program;
   }
 
-  /** Resolves with the line once it is logged. */
+  /** Resolves with the first log line that begins with `message`. */
   async logged(message: string): Promise<LogLine> {
     await until(`"${message}" is logged`, () => {
       if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.stderr}`);
@@ -73,7 +73,7 @@ export class Program {
     return this.log.filter((line) => line.msg.startsWith(message));
   }
 
-  /** Asks it to end, and resolves with its exit code. */
+  /** Sends SIGTERM, and resolves with the exit code. */
   async end(): Promise<number | null> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child.exitCode;
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), maxRunMs);

@@ -1,4 +1,4 @@
-// Frames of every kind that is decoded, by chance, as properties want them.
+// Random frames of every kind that the decoder supports, for property tests.
 import fc from 'fast-check';
 import {
   authentication,
@@ -20,7 +20,7 @@ import {
   vxlan,
 } from './packets.ts';
 
-/** Beyond the ports whose payload tcpdump takes for a protocol of theirs. */
+/** Above the ports whose payload tcpdump decodes as a known protocol. */
 const port = fc.integer({ min: 31_000, max: 65_535 });
 const number = fc.integer({ min: 1, max: 0xffffffff });
 const four = fc.tuple(fc.integer({ min: 1, max: 223 }), fc.nat(255), fc.nat(255), fc.nat(255)).map((p) => p.join('.'));
@@ -45,7 +45,7 @@ const body6 = fc.oneof(
   { weight: 3, arbitrary: withPorts },
   fc.tuple(fc.constantFrom(128, 129), identifier).map(([type, id]) => icmp6(type, 0, echoOf(id))),
 );
-/** From the inside out: tcpdump follows no header that stands behind an AH. */
+/** From the inside out: tcpdump does not decode headers after an AH. */
 const wraps: ((body: Body) => Body)[] = [
   authentication,
   (body) => extension(60, body, 2),

@@ -1,11 +1,11 @@
-// Connection records in one line each, and the two ends that most scenes need.
+// One-line builders for connection records, and the two ends that most tests use.
 import { type Address, parseAddress } from '../../model/address.ts';
 import { TCP } from '../../model/protocol.ts';
 import { ACK, type ConnectionRecord, RST, SYN } from '../../model/record.ts';
 
 export const web = ip('10.0.1.2');
 export const db = ip('10.0.2.3');
-/** 2026-01-01T00:00:00Z in µs: where scenes begin. */
+/** 2026-01-01T00:00:00Z in µs: the start of most tests. */
 export const t0 = 1_767_225_600_000_000;
 export const second = 1_000_000;
 
@@ -15,7 +15,7 @@ export function ip(text: string): Address {
   return address;
 }
 
-/** A SYN from web:40000 to db:5432 that nobody answered, as seen at web's interface. */
+/** An unanswered SYN from web:40000 to db:5432 at web's interface. */
 export function record(change: Partial<ConnectionRecord> = {}): ConnectionRecord {
   const { forward, reverse } = change.packets ?? { forward: 1, reverse: 0 };
   return {
@@ -67,7 +67,7 @@ export function reset(change: Partial<ConnectionRecord> = {}): ConnectionRecord 
   });
 }
 
-/** As seen at the responder's interface on the other node. */
+/** The same record at the responder's interface on the other node. */
 export function atDestination(seen: ConnectionRecord): ConnectionRecord {
   return { ...seen, point: 'destination', interfaceIndex: 9 };
 }

@@ -1,4 +1,4 @@
-// `waybill replay` as a user runs it: a capture of web, db and the internet, and manifests that close db to all.
+// Runs `waybill replay` like a user: a capture of web, db and the internet, and manifests that isolate db.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ function conversation(
   });
 }
 
-/** web to db on a port that nobody may reach, carried: a bypass. */
+/** web to db, denied and delivered: a bypass. */
 export function bypass(fromPort = 40_000): Captured[] {
   return conversation(
     web,
@@ -51,7 +51,7 @@ export function bypass(fromPort = 40_000): Captured[] {
   );
 }
 
-/** db to the internet, of which no policy speaks. */
+/** db to the internet, which no policy covers. */
 export function undeclared(): Captured[] {
   return conversation(
     db,
@@ -62,7 +62,7 @@ export function undeclared(): Captured[] {
   );
 }
 
-/** db asks a name server outside, and reaches what it was told. */
+/** db asks an external name server for `name`, and connects to the address in the answer. */
 export function named(name: string): Captured[] {
   const server = '198.51.100.53';
   const answer = dnsAnswer(dnsQuery(name, 7), { [name]: [internet] })!;
@@ -78,7 +78,7 @@ export function named(name: string): Captured[] {
 
 export const all = [...bypass(), ...undeclared()];
 
-/** `manifests.yaml` with db closed to all, and the capture; returns the arguments that judge it. */
+/** Writes the capture, and `manifests.yaml` that isolates db; returns the arguments of `waybill replay`. */
 export function replayScene(t: Test, capture: Buffer = pcapFile(all)) {
   const folder = folderFor(t);
   const file = (name: string, bytes: Buffer | string) => {

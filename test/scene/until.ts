@@ -1,6 +1,6 @@
-// Waits for a condition, looking at it often, with a bound.
+// Polls a condition until it is true, with a timeout.
 
-/** Rejects where it does not come true in time; `what` says what was waited for. */
+/** Rejects if the condition is not true in time; `what` describes the condition. */
 export async function until(what: string, reached: () => boolean | Promise<boolean>, withinMs = 10_000): Promise<void> {
   const deadline = Date.now() + withinMs;
   while (!(await reached())) {

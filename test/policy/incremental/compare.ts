@@ -1,4 +1,4 @@
-// An engine that is told of changes is asked what one is asked that is built anew after each change, until they differ.
+// Asks an incremental engine and one that is rebuilt after each change the same questions, until they differ.
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
 import { Parties } from '../../../collector/identity/parties.ts';
@@ -14,11 +14,11 @@ import { caseText } from '../oracle/difference.ts';
 import { type Change, type Cluster, changed, emptyCluster, initialNamespaces, randomChange } from './random-changes.ts';
 import { Asking, type End, everyOptions, podParty, type Question } from './random-questions.ts';
 
-/** So few that questions push each other out. */
+/** So few that cached verdicts are often replaced. */
 const cacheSlots = 256;
 const changesBeforeSynced = 40;
 
-/** The way of the collector: histories, parties that are kept, a cache for each of the options. */
+/** Works like the collector: histories, reused parties, and a cache for each set of options. */
 export class Incremental {
   readonly #history = new ClusterHistory();
   readonly #parties = new Parties();
@@ -58,15 +58,15 @@ export type Difference = {
   position: number;
   change: Change;
   question: Question;
-  /** In the words of the oracle's cases. */
-  whole: string;
+  /** The case as text, in the form of the oracle. */
+  caseText: string;
   actual: object;
   expected: object;
 };
 
 export type Seen = { change(change: Change): void; verdict(verdict: Verdict): void };
 
-/** The time is the number of changes. `see` is told of each change and of each verdict on which both agree. */
+/** The time is the number of changes. Calls `see` with each change, and with each verdict on which both engines agree. */
 export function firstDifference(
   tested: Incremental,
   { seed, changes }: { seed: number; changes: number },
@@ -97,7 +97,14 @@ export function firstDifference(
       const expected = plain(judge(copied(flowOf(question, clusters)), set, options));
       const plainActual = plain(actual);
       if (!isDeepStrictEqual(plainActual, expected)) {
-        return { position, change, question, whole: wholeOf(question, clusters), actual: plainActual, expected };
+        return {
+          position,
+          change,
+          question,
+          caseText: questionText(question, clusters),
+          actual: plainActual,
+          expected,
+        };
       }
       see.verdict(actual);
     }
@@ -105,7 +112,7 @@ export function firstDifference(
   return undefined;
 }
 
-/** Copies of everything, so that nothing that was worked out before is found again; the policies in any order. */
+/** Copies all policies, so no cached result is found, and shuffles them. */
 function rebuilt(cluster: Cluster, chance: Chance): PolicySet {
   const policies = [...cluster.policies.values()].map(({ policy }) => policy);
   for (let i = policies.length - 1; i > 0; i--) {
@@ -115,7 +122,7 @@ function rebuilt(cluster: Cluster, chance: Chance): PolicySet {
   return compilePolicies(copied(policies));
 }
 
-/** As structuredClone, which takes ten times as long for plain data. */
+/** Same as structuredClone, which takes ten times as long for plain data. */
 function copied<Value>(value: Value): Value {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Uint8Array) return value.slice() as Value;
@@ -131,7 +138,7 @@ function flowOf({ initiator, responder, protocol, port, partiesAt }: Question, c
   return { ...ends, protocol, ...(port !== undefined && { port }) };
 }
 
-/** With what a denial only works out when it is told. */
+/** A plain copy, with the near misses that a denial computes on first use. */
 function plain({ sides, ...rest }: Verdict): object {
   return {
     ...rest,
@@ -139,19 +146,19 @@ function plain({ sides, ...rest }: Verdict): object {
   };
 }
 
-function wholeOf(question: Question, clusters: readonly Cluster[]): string {
+function questionText(question: Question, clusters: readonly Cluster[]): string {
   const policies = [...clusters[question.policiesAt]!.policies.values()].map(({ raw }) => raw);
   return caseText({ ...flowOf(question, clusters), policies, options: question.options });
 }
 
-export function differenceText({ position, change, question, whole, actual, expected }: Difference): string {
+export function differenceText({ position, change, question, caseText, actual, expected }: Difference): string {
   const shown = (value: unknown) => inspect(value, { depth: null, breakLength: 110, compact: 8 });
   const { what, type, object, raw } = change;
   const { partiesAt, policiesAt } = question;
   return [
     `change ${position}: ${what}: ${type} ${shown(raw ?? object)}`,
-    `asked of parties after change ${partiesAt} and of policies after change ${policiesAt}: ${whole}`,
-    `told of changes: ${shown(actual)}`,
-    `built anew: ${shown(expected)}`,
+    `question about parties after change ${partiesAt} and policies after change ${policiesAt}: ${caseText}`,
+    `incremental: ${shown(actual)}`,
+    `rebuilt: ${shown(expected)}`,
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-// A cluster that changes by chance, one object at a time: what is there, and what is told of it.
+// A cluster with random changes of one object at a time, and the events of these changes.
 import type { Labels, Namespace, Pod, Policy } from '../../../model/kubernetes.ts';
 import { objectKey } from '../../../model/kubernetes.ts';
 import type { RawPolicy } from '../oracle/case.ts';
@@ -19,21 +19,21 @@ export type Cluster = {
 
 export const emptyCluster: Cluster = { pods: new Map(), namespaces: new Map(), policies: new Map() };
 
-/** `raw`: of a policy, in the words of its manifest. */
+/** `raw`: the manifest of a policy. */
 export type Change = { what: string; type: 'put' | 'gone'; object: Pod | Namespace | Policy; raw?: RawPolicy };
 
 /**
- * What comes before all others: of a time before it was told, a namespace is taken to be as it was told first, and the
- * cluster here does not know that yet.
+ * The changes before all others. The collector assumes that a namespace had its first known labels before that, and the
+ * cluster of this test does not do so.
  */
 export function initialNamespaces(): Change[] {
   return namespaces.map((name) => {
     const labels = { 'kubernetes.io/metadata.name': name };
-    return { what: 'namespace told', type: 'put', object: namespaceOf(name, labels) };
+    return { what: 'namespace put', type: 'put', object: namespaceOf(name, labels) };
   });
 }
 
-/** `position` makes the uid of a new pod. */
+/** The uid of a new pod contains `position`. */
 export function randomChange(chance: Chance, cluster: Cluster, position: number): Change {
   const pods = [...cluster.pods.values()];
   const policies = [...cluster.policies.values()];
@@ -76,7 +76,7 @@ function relabelled(chance: Chance): Change {
   return { what: 'namespace relabelled', type: 'put', object: namespaceOf(namespace, namespaceLabels) };
 }
 
-/** Its pods stay: of manifests one may go without the others. */
+/** Keeps the pods of the namespace, because manifests may be removed one by one. */
 function namespaceGone(chance: Chance, { namespaces }: Cluster): Change {
   const there = [...namespaces];
   if (there.length === 0) return relabelled(chance);
@@ -87,7 +87,7 @@ function namespaceOf(name: string, labels: Labels): Namespace {
   return { kind: 'Namespace', name, namespace: '', uid: `uid-${name}`, labels };
 }
 
-/** After a watch was cut everything is told again: the same words, and other objects. */
+/** After an interrupted watch the API server sends everything again: equal, but new objects. */
 function repeatedChange(chance: Chance, { pods, namespaces, policies }: Cluster): Change {
   const all: Omit<Change, 'what' | 'type'>[] = [
     ...[...pods.values()].map((object) => ({ object })),
@@ -95,7 +95,7 @@ function repeatedChange(chance: Chance, { pods, namespaces, policies }: Cluster)
     ...[...policies.values()].map(({ policy, raw }) => ({ object: policy, raw })),
   ];
   if (all.length === 0) return relabelled(chance);
-  return { what: 'told again', type: 'put', ...structuredClone(chance.one(all)) };
+  return { what: 'object repeated', type: 'put', ...structuredClone(chance.one(all)) };
 }
 
 function otherPod(chance: Chance, pod: Pod): Change {
@@ -109,7 +109,7 @@ function otherPod(chance: Chance, pod: Pod): Change {
   return { what, type: 'put', object: { ...structuredClone(pod), ...other } };
 }
 
-/** Few names, so that one takes the place of another, also of another tier. */
+/** Few names, so policies often replace others, also those of another tier. */
 function declared(chance: Chance, cluster: Cluster): Change {
   const { policies } = randomCluster(chance);
   if (policies.length === 0) return declared(chance, cluster);
@@ -145,7 +145,7 @@ export function changed(cluster: Cluster, { type, object, raw }: Change): Cluste
   }
 }
 
-/** The pods that it may be about. */
+/** The pods that the change may affect. */
 export function touchedBy({ object }: Change, { pods }: Cluster): Pod[] {
   return [...pods.values()].filter(({ uid, namespace }) => {
     if (object.kind === 'Pod') return uid === object.uid;

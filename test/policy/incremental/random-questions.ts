@@ -1,20 +1,24 @@
-// Questions of a cluster that changes: new ones and such that were asked before, of now and of a while ago.
+// Random questions about a changing cluster: new and repeated ones, about the present and the past.
 import type { Address } from '../../../model/address.ts';
 import type { Party } from '../../../model/verdict.ts';
 import type { PolicyOptions } from '../../../policy/options.ts';
 import { ip } from '../../scene/records.ts';
-import type { Question as Crossing } from '../oracle/case.ts';
+import type { Question as OracleQuestion } from '../oracle/case.ts';
 import type { Chance } from '../oracle/chance.ts';
 import type { PodParty } from '../oracle/matches.ts';
 import { type RandomCluster, randomCluster, randomQuestion } from '../oracle/random-cluster.ts';
 import { type Change, type Cluster, touchedBy } from './random-changes.ts';
 
-/** A pod by its uid and the address that it was seen with, or one that never changes. */
+/** A pod by its uid and observed address, or an end that never changes. */
 export type End = { uid: string; address: Address } | Party;
 
-export type Asked = Pick<Crossing, 'protocol' | 'port'> & { initiator: End; responder: End; options: PolicyOptions };
+export type Asked = Pick<OracleQuestion, 'protocol' | 'port'> & {
+  initiator: End;
+  responder: End;
+  options: PolicyOptions;
+};
 
-/** `partiesAt`, `policiesAt`: after how many changes. */
+/** `partiesAt`, `policiesAt`: the number of changes before the parties and policies of the question. */
 export type Question = Asked & { partiesAt: number; policiesAt: number };
 
 export const everyOptions: readonly PolicyOptions[] = [true, false].flatMap((ipBlockMatchesPods) => [
@@ -22,7 +26,7 @@ export const everyOptions: readonly PolicyOptions[] = [true, false].flatMap((ipB
   { ipBlockMatchesPods, declaredBy: 'every' as const },
 ]);
 
-/** Of pods and namespaces a few versions are kept, of the policies many (cluster-history.ts). */
+/** The history keeps a few versions of pods and namespaces, and many of policies (cluster-history.ts). */
 const maxPartiesAgo = 7;
 const maxPoliciesAgo = 200;
 const maxRemembered = 48;
@@ -30,7 +34,7 @@ const questionsOfAChange = 8;
 
 export class Asking {
   readonly #chance: Chance;
-  /** Nodes, addresses outside, templates and pods without a node: the same from the first change to the last. */
+  /** Nodes, external addresses, templates and pods without a node: they never change. */
   readonly #fixedParties: readonly Party[];
   readonly #remembered: Asked[] = [];
 
@@ -39,7 +43,7 @@ export class Asking {
     this.#fixedParties = randomCluster(chance).parties.filter((one) => one.kind !== 'pod' || one.representsWorkload);
   }
 
-  /** `clusters` after each change, the latest last, which `change` led to. */
+  /** `clusters` has the cluster after each change. The last one is the result of `change`. */
   questions(clusters: readonly Cluster[], change: Change): Question[] {
     const now = { partiesAt: clusters.length - 1, policiesAt: clusters.length - 1 };
     const before = this.#chance.once(2) ? this.#before(now.partiesAt) : now;
@@ -49,7 +53,7 @@ export class Asking {
     });
   }
 
-  /** All of it a little while ago, as a connection is judged after its end; or old policies, and parties of now. */
+  /** Everything in the past, like a connection that is evaluated after its end; or old policies with present parties. */
   #before(now: number): Pick<Question, 'partiesAt' | 'policiesAt'> {
     const ago = (max: number) => now - this.#chance.number(Math.min(max, now) + 1);
     const partiesAt = this.#chance.once(2) ? ago(maxPartiesAgo) : now;
@@ -69,7 +73,7 @@ export class Asking {
   #fresh(cluster: Cluster, change: Change): Asked {
     const uids = new Map<Party, string>();
     const seen = [...cluster.pods].map(([uid, { addresses }]) => {
-      // Traffic may come before the address is told.
+      // Traffic may come before the API server reports the address.
       const party = podParty(cluster, uid, addresses.length === 0 ? ip('10.0.0.1') : this.#chance.one(addresses));
       uids.set(party, uid);
       return party;
@@ -88,7 +92,7 @@ export class Asking {
   }
 }
 
-/** A question may hold a copy. */
+/** Compares names, because a question may contain a copy of the party. */
 function isSame(one: PodParty, other: Party): boolean {
   return (
     other.kind === 'pod' && !other.representsWorkload && one.namespace === other.namespace && one.name === other.name

@@ -1,18 +1,21 @@
-// What is not known may be one way or the other: everything is worked out once for each way that it may be.
+// For each fact that is not known both answers are possible: runs a computation once for each combination of answers.
 
-/** Answers a doubt for this world; the doubt is told by its reason and by who has it. */
+/** The assumed answer for the fact that `reason` and `policy` identify. */
 export type Assume = (reason: string, policy: string) => boolean;
 
-/** Runs `work` once for each combination of the answers that it asks for. */
-export function underEveryAssumption<Result>(work: (ask: Assume) => Result): { results: Result[]; doubts: Doubts } {
+/** Runs `work` once for each combination of the answers that it requests. */
+export function underEveryAssumption<Result>(work: (ask: Assume) => Result): {
+  results: Result[];
+  unknownReasons: UnknownReasons;
+} {
   const results: Result[] = [];
-  const doubts: Doubts = new Map();
+  const unknownReasons: UnknownReasons = new Map();
   const answers: boolean[] = [];
   do {
     let asked = 0;
     results.push(
       work((reason, policy) => {
-        addDoubt(doubts, reason, policy);
+        addUnknownReason(unknownReasons, reason, policy);
         if (asked === answers.length) answers.push(false);
         return answers[asked++]!;
       }),
@@ -20,13 +23,13 @@ export function underEveryAssumption<Result>(work: (ask: Assume) => Result): { r
     while (answers.at(-1) === true) answers.pop();
     if (answers.length > 0) answers[answers.length - 1] = true;
   } while (answers.length > 0);
-  return { results, doubts };
+  return { results, unknownReasons };
 }
 
-/** Policies by the reason for which something of them is not known. */
-export type Doubts = Map<string, Set<string>>;
+/** The policies of each reason for which something is not known. */
+export type UnknownReasons = Map<string, Set<string>>;
 
-export function addDoubt(doubts: Doubts, reason: string, policy: string): void {
-  const policies = doubts.get(reason) ?? new Set();
-  doubts.set(reason, policies.add(policy));
+export function addUnknownReason(unknownReasons: UnknownReasons, reason: string, policy: string): void {
+  const policies = unknownReasons.get(reason) ?? new Set();
+  unknownReasons.set(reason, policies.add(policy));
 }

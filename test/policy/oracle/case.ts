@@ -1,5 +1,5 @@
-// One question with everything that answers it, as plain data: policies in the words of their manifests, both ends as
-// the model has them. The naive engine reads it as it is, the real one after a translation (translate.ts).
+// One question and its input as plain data: policies as in their manifests, and both ends as in the model. The naive engine
+// reads it directly, the real engine after a translation (translate.ts).
 import type { Party } from '../../../model/verdict.ts';
 
 export type RawRequirement = { key: string; operator: string; values?: string[] };
@@ -20,7 +20,7 @@ export type RawSpec = {
   egress?: RawEgress[];
 };
 
-/** Parts that cannot be read; each stands for one way to write it wrongly (translate.ts). */
+/** Invalid parts: each is one typical error (translate.ts). */
 export const faults = ['cidr', 'except', 'endPort', 'podSelector', 'policyTypes'] as const;
 export type RawNetworkPolicy = {
   kind: 'NetworkPolicy';
@@ -39,11 +39,11 @@ export type RawClusterPeer =
 export type RawClusterRule = {
   action: 'Accept' | 'Deny' | 'Pass';
   peers: RawClusterPeer[];
-  /** Empty: every protocol. Without `protocol` a name is meant, of any protocol. */
+  /** Empty: every protocol. An entry without `protocol` is a name, of any protocol. */
   ports: RawPort[];
   notUnderstood?: string;
 };
-/** Where `broken`, `priority` and `subject` may be missing, and the lists say only which directions it may have. */
+/** If `broken` is set, `priority` and `subject` may be missing, and only the directions of the lists count. */
 export type RawClusterPolicy = {
   kind: 'ClusterNetworkPolicy' | 'AdminNetworkPolicy' | 'BaselineAdminNetworkPolicy';
   name: string;

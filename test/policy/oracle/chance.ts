@@ -1,4 +1,4 @@
-// Chance that comes again: the same seed gives the same draws (mulberry32).
+// A random generator with a seed: the same seed gives the same values (mulberry32).
 export class Chance {
   #state: number;
 
@@ -14,7 +14,7 @@ export class Chance {
     return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
   }
 
-  /** Once in so many times. */
+  /** True once in `inTimes` calls, on average. */
   once(inTimes: number): boolean {
     return this.number(inTimes) === 0;
   }
@@ -27,7 +27,7 @@ export class Chance {
     return items.filter(() => this.once(2));
   }
 
-  /** From `least` to `most` of what `make` gives. */
+  /** A list of `min` to `max` results of `make`. */
   list<Item>(min: number, max: number, make: (index: number) => Item): Item[] {
     return Array.from({ length: min + this.number(max - min + 1) }, (_, index) => make(index));
   }

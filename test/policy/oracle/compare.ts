@@ -1,4 +1,4 @@
-// An engine is asked what the naive one is asked, over random clusters, until they differ.
+// Asks an engine and the naive one the same questions about random clusters, until they differ.
 import type { Flow, Verdict } from '../../../model/verdict.ts';
 import { judge } from '../../../policy/judge.ts';
 import { compilePolicies, type PolicySet } from '../../../policy/policy-set.ts';
@@ -15,7 +15,7 @@ export const engine: Engine = { compile: (policies) => compilePolicies(policies.
 
 const questionsOfACluster = 50;
 
-/** The first case on which they differ; `see` is told each verdict on which they agree. */
+/** The first case on which they differ. Calls `see` with each verdict on which they agree. */
 export function firstDifference(
   tested: Engine,
   { seed, verdicts }: { seed: number; verdicts: number },

@@ -1,11 +1,11 @@
-// What the real engine and the naive one say differently of a case, and the case in a few lines for who has to fix it.
+// The difference between the real engine and the naive one for a case, and the case as text for debugging.
 import { inspect } from 'node:util';
 import { protocolName } from '../../../model/protocol.ts';
 import type { Party, PolicyRef, RuleRef, SideVerdict, Verdict } from '../../../model/verdict.ts';
 import { type Case, refOf } from './case.ts';
 import type { NaiveSide, NaiveVerdict } from './oracle.ts';
 
-/** Undefined where they agree. Reasons need only be among those that hold: several rules may allow, several doubts stand. */
+/** Undefined if they agree. The real engine may give any of the valid reasons: several rules may allow, for example. */
 export function difference(actual: Verdict, expected: NaiveVerdict): string | undefined {
   if (actual.sides.map(({ side }) => side).join() !== expected.sides.map(({ side }) => side).join())
     return 'other sides';
@@ -23,7 +23,7 @@ export function difference(actual: Verdict, expected: NaiveVerdict): string | un
 function isReasonOf(side: SideVerdict, naive: NaiveSide): boolean {
   if (side.verdict !== 'unknown') return naive.deciders.has(deciderOf(side));
   const policies = 'policies' in side.why ? side.why.policies.map(policyText) : [''];
-  const known = naive.doubts.get(side.why.reason);
+  const known = naive.unknownReasons.get(side.why.reason);
   const least = side.why.reason === 'ambiguous-priority' ? 2 : 1;
   return known !== undefined && policies.length >= least && policies.every((one) => known.has(one));
 }
@@ -47,9 +47,9 @@ function sideText(side: SideVerdict): string {
   return `${side.verdict} (${deciderOf(side)})`;
 }
 
-function reasons({ deciders, doubts }: NaiveSide): string {
-  const doubtful = [...doubts].map(([reason, policies]) => `${reason}: ${[...policies].join(', ')}`);
-  return ` (${[...deciders, ...doubtful].join('; ')})`;
+function reasons({ deciders, unknownReasons }: NaiveSide): string {
+  const reasonTexts = [...unknownReasons].map(([reason, policies]) => `${reason}: ${[...policies].join(', ')}`);
+  return ` (${[...deciders, ...reasonTexts].join('; ')})`;
 }
 
 export function caseText({ initiator, responder, protocol, port, policies, options }: Case): string {

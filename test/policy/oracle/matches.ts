@@ -1,5 +1,5 @@
-// Whether a selector, a peer or a port matches: rules 7 to 11, 16 and 23 to 25, each as it is written. A match that hangs
-// on what is not known is told by the reason.
+// Whether a selector, a peer or a port matches: a literal implementation of rules 7 to 11, 16 and 23 to 25. If it is not
+// known whether it matches, the result is the reason.
 import type { Party } from '../../../model/verdict.ts';
 import type { Question, RawClusterPeer, RawOptions, RawPeer, RawPods, RawPort, RawSelector } from './case.ts';
 
@@ -11,7 +11,7 @@ export type Match =
   | 'namespace-labels-not-known'
   | 'node-labels-not-known';
 
-/** One that matches is enough; else one that may. */
+/** One match is enough; otherwise the first possible match. */
 export function anyOf(matches: Match[]): Match {
   return matches.includes(true) || (matches.find((match) => match !== false) ?? false);
 }
@@ -28,7 +28,7 @@ export function labelsFit(selector: RawSelector, labels: Readonly<Record<string,
   return true;
 }
 
-/** Whether the selector asks for a label that may be there, beside those that are known and all fit. */
+/** Whether the selector matches all known labels and requires a label that is not known. */
 function asksForMore(selector: RawSelector, known: Readonly<Record<string, string>>): boolean {
   const isKnown = (key: string) => key in known;
   const labels = Object.entries(selector.matchLabels ?? {});
@@ -93,7 +93,7 @@ function nameFits(name: string, pattern: string): boolean {
   return labels.length > wanted.length && labels.slice(-wanted.length).join('.') === wanted.join('.');
 }
 
-/** Rules 10 and 11: a name is the responder pod's, in both directions. */
+/** Rules 10 and 11: a named port is a port of the responder, in both directions. */
 export function portMatches(entry: RawPort, { protocol, port, responder }: Question): boolean {
   const numbers: Record<string, number> = { TCP: 6, UDP: 17, SCTP: 132 };
   if (!Object.values(numbers).includes(protocol)) return false;
@@ -106,8 +106,8 @@ export function portMatches(entry: RawPort, { protocol, port, responder }: Quest
 }
 
 /**
- * Whether the other end has an address in the block. Of a pod's addresses those count that the own end has the family to
- * reach. An address that is not known is in every block of all addresses of such a family, and may be in any other.
+ * Whether the other end has an address in the block. A pod's address counts only if the own end has an address of its
+ * family. An address that is not known is in a block of all addresses of such a family, and may be in any other block.
  */
 function addressIn(block: string, except: string[], own: PodParty, other: Party): Match {
   if (other.kind === 'address') return isIn(other.address, block) && !except.some((hole) => isIn(other.address, hole));

@@ -1,7 +1,7 @@
-// The rules of docs/policy-semantics.md once more, as slowly and plainly as they are written, with no code of policy/.
-// What is not known is tried both ways; a side's verdict is known where it is the same in all of them.
+// A slow, literal implementation of the rules in docs/policy-semantics.md, without any code of policy/. It tries both
+// answers for each fact that is not known: a verdict is certain if it is the same for all answers.
 import type { Direction, VerdictName } from '../../../model/verdict.ts';
-import { type Assume, addDoubt, type Doubts, underEveryAssumption } from './assumptions.ts';
+import { type Assume, addUnknownReason, type UnknownReasons, underEveryAssumption } from './assumptions.ts';
 import { type Case, type RawClusterPolicy, type RawClusterRule, type RawNetworkPolicy, refOf } from './case.ts';
 import {
   anyOf,
@@ -15,10 +15,15 @@ import {
 } from './matches.ts';
 
 /**
- * `deciders`: what may be named as having decided: `Admin ClusterNetworkPolicy c0 rule 1`, `always own-node`, or all
- * isolating policies, `isolated by NetworkPolicy a/p0, NetworkPolicy a/p1`. `doubts`: what may be named where it is unknown.
+ * `deciders`: the valid explanations, such as `Admin ClusterNetworkPolicy c0 rule 1`, `always own-node`, or all isolating
+ * policies: `isolated by NetworkPolicy a/p0, NetworkPolicy a/p1`. `unknownReasons`: the valid reasons of `unknown`.
  */
-export type NaiveSide = { side: Direction; verdict: VerdictName; deciders: Set<string>; doubts: Doubts };
+export type NaiveSide = {
+  side: Direction;
+  verdict: VerdictName;
+  deciders: Set<string>;
+  unknownReasons: UnknownReasons;
+};
 export type NaiveVerdict = { verdict: VerdictName; sides: NaiveSide[]; undefinedByApi: boolean };
 
 export function oracle(question: Case): NaiveVerdict {
@@ -26,7 +31,7 @@ export function oracle(question: Case): NaiveVerdict {
   const sides: NaiveSide[] = [];
   if (initiator.kind === 'pod') sides.push(sideOf('egress', initiator, question));
   if (responder.kind === 'pod') sides.push(sideOf('ingress', responder, question));
-  // Rule 11: the API speaks of TCP (6), UDP (17) and SCTP (132).
+  // Rule 11: the API covers TCP (6), UDP (17) and SCTP (132).
   const undefinedByApi = ![6, 17, 132].includes(protocol);
   return { verdict: together(sides, question), sides, undefinedByApi };
 }
@@ -39,37 +44,38 @@ function together(sides: NaiveSide[], { options }: Case): VerdictName {
   return weights.find((verdict) => sides.some((side) => side.verdict === verdict)) ?? 'undeclared';
 }
 
-/** What one side comes to in one world. */
+/** The verdict of one side under one combination of assumptions. */
 type Outcome = { verdict: VerdictName; deciders: string[] };
 
 function sideOf(side: Direction, own: PodParty, question: Case): NaiveSide {
   const other = side === 'egress' ? question.responder : question.initiator;
   const isItself = other.kind === 'pod' && other.namespace === own.namespace && other.name === own.name;
-  // A template stands for all pods of its workload: two of one name are two pods.
+  // A template represents all pods of its workload, so two templates of the same name are two pods.
   if (other.kind === 'pod' && isItself && !own.representsWorkload && !other.representsWorkload) {
-    return { side, verdict: 'allowed', deciders: new Set(['always itself']), doubts: new Map() };
+    return { side, verdict: 'allowed', deciders: new Set(['always itself']), unknownReasons: new Map() };
   }
   const onNode = other.kind === 'address' && other.node !== undefined && other.node !== '' ? other.node : undefined;
   const isOwnNode = onNode !== undefined && onNode === own.node;
   const mayBeOwnNode = other.kind === 'some-node' || (onNode !== undefined && own.node === '');
 
-  const doubts: Doubts = new Map();
+  const unknownReasons: UnknownReasons = new Map();
   const outcomesFor = (ownNode: boolean) => {
     const assumed = underEveryAssumption((assume) =>
-      outcomeOf({ side, own, other, ownNode, question, assume, doubts }),
+      outcomeOf({ side, own, other, ownNode, question, assume, unknownReasons }),
     );
-    for (const [reason, policies] of assumed.doubts) for (const one of policies) addDoubt(doubts, reason, one);
+    for (const [reason, policies] of assumed.unknownReasons)
+      for (const one of policies) addUnknownReason(unknownReasons, reason, one);
     return assumed.results;
   };
   const outcomes = outcomesFor(isOwnNode);
-  // Where nothing denies it, it does not matter whose node it is.
+  // Without a denial it does not matter whose node it is.
   if (mayBeOwnNode && outcomes.some(({ verdict }) => verdict === 'denied')) {
-    addDoubt(doubts, 'node-not-known', '');
+    addUnknownReason(unknownReasons, 'node-not-known', '');
     outcomes.push(...outcomesFor(true));
   }
   const verdicts = new Set(outcomes.map(({ verdict }) => verdict));
   const verdict = verdicts.size === 1 ? outcomes[0]!.verdict : 'unknown';
-  return { side, verdict, deciders: new Set(outcomes.flatMap(({ deciders }) => deciders)), doubts };
+  return { side, verdict, deciders: new Set(outcomes.flatMap(({ deciders }) => deciders)), unknownReasons };
 }
 
 type SideContext = {
@@ -79,7 +85,7 @@ type SideContext = {
   ownNode: boolean;
   question: Case;
   assume: Assume;
-  doubts: Doubts;
+  unknownReasons: UnknownReasons;
 };
 
 /** Rules 12, 18 and 22, from the Admin tier to the default. */
@@ -95,7 +101,7 @@ function outcomeOf(context: SideContext): Outcome {
   return context.ownNode ? ownNode : { verdict: 'undeclared', deciders: ['nothing'] };
 }
 
-/** Rules 19 and 20: priority by priority; undefined where the tier says nothing, or passes. */
+/** Rules 19 and 20, priority by priority; undefined if no rule decides, or a rule passes. */
 function tierOutcome(tier: 'Admin' | 'Baseline', context: SideContext): Outcome | undefined {
   const touching = context.question.policies
     .filter((policy) => policy.kind !== 'NetworkPolicy')
@@ -108,11 +114,11 @@ function tierOutcome(tier: 'Admin' | 'Baseline', context: SideContext): Outcome 
       .map((policy) => decisionOf(policy, context))
       .filter((one) => one !== undefined);
     const broken = level.filter((policy) => policy.broken);
-    for (const policy of broken) addDoubt(context.doubts, 'broken-policy', refOf(policy));
+    for (const policy of broken) addUnknownReason(context.unknownReasons, 'broken-policy', refOf(policy));
     if (broken.length > 0) return { verdict: 'unknown', deciders: [] };
     const actions = new Set(decisions.map(({ action }) => action));
     if (actions.size > 1) {
-      for (const { policy } of decisions) addDoubt(context.doubts, 'ambiguous-priority', refOf(policy));
+      for (const { policy } of decisions) addUnknownReason(context.unknownReasons, 'ambiguous-priority', refOf(policy));
       return { verdict: 'unknown', deciders: [] };
     }
     const first = decisions.sort((a, b) => (orderOf(a.policy) < orderOf(b.policy) ? -1 : 1))[0];
@@ -128,7 +134,7 @@ function orderOf(policy: RawClusterPolicy): string {
   return `${policy.kind} ${policy.name}`;
 }
 
-/** Rules 17, 21 and 23: it may select the pod, and has a rule of that direction. */
+/** Rules 17, 21 and 23: whether it may select the pod and has a rule for that direction. */
 function touches(policy: RawClusterPolicy, { side, own, assume }: SideContext): boolean {
   if (policy[side].length === 0) return false;
   const fits = policy.subject === undefined || podFits(policy.subject, own);
@@ -137,13 +143,13 @@ function touches(policy: RawClusterPolicy, { side, own, assume }: SideContext): 
 
 type Decision = { policy: RawClusterPolicy; action: RawClusterRule['action']; rule: number };
 
-/** The first rule that matches, in their order (rule 19). */
+/** The first rule that matches (rule 19). */
 function decisionOf(policy: RawClusterPolicy, context: SideContext): Decision | undefined {
   for (const [index, rule] of policy[context.side].entries()) {
     const match = ruleMatches(rule, context);
     if (match === false) continue;
     if (match !== true && !context.assume(match, refOf(policy))) continue;
-    // Rule 26: what is not understood fails closed.
+    // Rule 26: a rule with an unknown form fails closed.
     const action = rule.notUnderstood === undefined ? rule.action : 'Deny';
     return { policy, action, rule: index };
   }
@@ -156,7 +162,7 @@ function ruleMatches(rule: RawClusterRule, { own, other, question }: SideContext
   return anyOf(rule.peers.map((peer) => clusterPeerMatches(peer, own, other)));
 }
 
-/** Rules 1 to 3 and 17: one that cannot be read may isolate the side, and may allow it. Undefined: nothing isolates it. */
+/** Rules 1 to 3 and 17: an invalid policy may isolate the side and may allow the flow. Undefined: no policy isolates it. */
 function networkPolicyOutcome(context: SideContext): Outcome | undefined {
   const { side, own, assume } = context;
   const isolating: RawNetworkPolicy[] = [];

@@ -1,5 +1,5 @@
-// A small cluster by chance, and questions of it: pods of both families, templates, nodes, host-network pods, addresses
-// outside with and without names.
+// A small random cluster and random questions about it: pods of both families, templates, nodes, host-network pods, and
+// external addresses with and without names.
 import type { Address } from '../../../model/address.ts';
 import { ICMP, SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import type { Party } from '../../../model/verdict.ts';
@@ -51,7 +51,7 @@ export function randomCluster(chance: Chance): RandomCluster {
 
 const nodes = ['n1', 'n2'];
 
-/** Rarely none: a pod that was asked about before it has one. */
+/** Rarely an empty list: a pod that has no address yet. */
 function addressesOfPod(chance: Chance): Address[] {
   const four = ip(chance.one(['10.0.0.1', '10.0.0.130', '10.0.1.1', '10.1.0.1']));
   const six = ip(chance.one(['2001:db8::1', '2001:db8:1::1', 'fd00::1']));
@@ -66,7 +66,7 @@ function containerPorts(chance: Chance): PodParty['ports'] {
   }));
 }
 
-/** A node, or a host-network pod on it. Its address is mostly one of its status. */
+/** A node, or a host-network pod on it. Its address is usually in the status of the node. */
 function nodeParty(chance: Chance, node: string, index: number, nodeLabels: Record<string, string>): Party {
   const address = ip(chance.one([`172.16.0.${index + 1}`, `172.16.0.${index + 3}`, `2001:db8:1::${index + 10}`]));
   const ofStatus = chance.once(5) ? {} : { nodeLabels, ...(chance.once(4) && { nodeLabelsKnown: false as const }) };
@@ -93,7 +93,7 @@ export function randomQuestion(chance: Chance, { parties, policies, options }: R
   return { ...seen, protocol, port: chance.one(ports), policies, options };
 }
 
-/** A connection that was seen has one family, and of each pod the address that it used. */
+/** An observed connection has one family, and each pod only the address that it used. */
 function asSeen(chance: Chance, initiator: Party, responder: Party): { initiator: Party; responder: Party } {
   const wanted = chance.one([true, false]);
   const inFamily = (party: Party): Party => {

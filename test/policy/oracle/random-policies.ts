@@ -1,4 +1,4 @@
-// Policies of all kinds by chance: few priorities, so that they collide; blocks and ports that lie in one another.
+// Random policies of all kinds, with few priorities, so they often collide, and with nested blocks and ports.
 
 import {
   faults,
@@ -18,7 +18,7 @@ export const ports = [80, 81, 90, 443];
 export const portNames = ['web', 'other'];
 const protocols = ['TCP', 'UDP', 'SCTP'];
 
-/** In one of two such sets, none is broken. */
+/** Half of the sets have no broken policy. */
 export function randomPolicies(chance: Chance): RawPolicy[] {
   const canBreak = chance.once(2);
   return [
@@ -127,7 +127,7 @@ function clusterRule(
   return chance.once(16) ? { ...rule, notUnderstood: 'spec' } : rule;
 }
 
-/** `domainNames` stand in Accept rules only (rule 24). */
+/** Only Accept rules have `domainNames` (rule 24). */
 function egressPeer(chance: Chance, action: RawClusterRule['action']): RawClusterPeer {
   switch (chance.number(action === 'Accept' ? 5 : 4)) {
     case 0:
@@ -143,7 +143,7 @@ function egressPeer(chance: Chance, action: RawClusterRule['action']): RawCluste
 
 const patterns = ['example.com', '*.example.com', 'api.example.com', '*.b.example.com', '*.com', '*.example.org'];
 
-/** A number has a protocol; a name may be of any. */
+/** A number needs a protocol, a name does not. */
 function clusterPort(chance: Chance): RawPort {
   const made = port(chance);
   return typeof made.port === 'string' ? made : { ...made, protocol: made.protocol ?? 'TCP' };

@@ -1,4 +1,4 @@
-// Labels and selectors by chance, of so few words that they often match.
+// Random labels and selectors with few keys and values, so they often match.
 
 import type { RawPods, RawRequirement, RawSelector } from './case.ts';
 import type { Chance } from './chance.ts';

@@ -1,8 +1,8 @@
-// A case is made smaller, a part at a time, for as long as it still shows what it showed.
+// Shrinks a case one part at a time, as long as it still shows the difference.
 import { ip } from '../../scene/records.ts';
 import type { Case } from './case.ts';
 
-/** The smallest that single steps lead to. */
+/** The smallest case that single steps reach. */
 export function shrunk(found: Case, stillShows: (smaller: Case) => boolean): Case {
   let smallest = found;
   for (;;) {
@@ -22,7 +22,7 @@ function smallerCases(whole: Case): Case[] {
   ];
 }
 
-/** The same with one item of a list or one field left out, here or deeper. */
+/** All variants without one list item or one field, at any depth. */
 function smallerOf<Whole>(whole: Whole, name: string): Whole[] {
   if (Array.isArray(whole)) {
     const shorter = whole.length > (neverEmpty.has(name) ? 1 : 0) ? whole.map((_, at) => whole.toSpliced(at, 1)) : [];
@@ -37,7 +37,7 @@ function smallerOf<Whole>(whole: Whole, name: string): Whole[] {
   });
 }
 
-/** Without the others a policy would not be valid, or mean nothing. */
+/** Whether the field is optional: without another field the policy would be invalid. */
 function mayGo(name: string, key: string): boolean {
   return labelMaps.has(name) ? key !== 'kubernetes.io/metadata.name' : optional.has(key);
 }

@@ -1,4 +1,4 @@
-// A case's policies as the real engine takes them: NetworkPolicies by the parser, those of the cluster as its types say.
+// Converts the policies of a case for the real engine: the parser reads NetworkPolicies, and cluster policies are mapped.
 import { parsePrefix } from '../../../model/address.ts';
 import type {
   ClusterPeer,
@@ -29,7 +29,7 @@ export function translated(raw: RawPolicy): Policy {
     : clusterPolicy(raw);
 }
 
-/** The manifest with what makes the part broken. */
+/** The manifest with the error of `fault`. */
 function withFault({ spec, fault }: RawNetworkPolicy): object {
   const withRule = (rule: object) => ({ ...spec, ingress: [...(spec.ingress ?? []), rule] });
   switch (fault) {
@@ -59,7 +59,7 @@ function clusterPolicy(raw: RawClusterPolicy): ClusterPolicy {
     return { ...common, ...known, broken, directions };
   }
   if (priority === undefined || selected === undefined)
-    throw new Error(`${kind} ${name} lacks what only broken ones lack`);
+    throw new Error(`${kind} ${name} has no priority or subject, but is not broken`);
   const rules = { ingress: raw.ingress.map(clusterRule), egress: raw.egress.map(clusterRule) };
   return { ...common, priority, subject: selected, ...rules };
 }
