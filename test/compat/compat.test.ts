@@ -70,7 +70,7 @@ for (const release of folders(here)) {
       t.ok(files.length > 0, 'there are recorded messages');
       for (const file of files) {
         const messages = [...messagesOf(join(folder, file))].map(decodedMessage);
-        t.same(messages, messageLinesOf(join(folder, file.replace('.bin', '.jsonl'))), file);
+        t.strictSame(messages, messageLinesOf(join(folder, file.replace('.bin', '.jsonl'))), file);
       }
     });
 
@@ -83,8 +83,8 @@ for (const release of folders(here)) {
       t.teardown(() => store.close());
       const connections = byId((await store.connections({ last: 10_000 })).map(connectionJson));
       const findings = byId((await store.findings({ last: 10_000 })).map(findingJson));
-      t.same(connections.map(plain), linesOf(join(folder, 'connections.jsonl')));
-      t.same(findings.map(plain), linesOf(join(folder, 'findings.jsonl')));
+      t.strictSame(connections.map(plain), linesOf(join(folder, 'connections.jsonl')));
+      t.strictSame(findings.map(plain), linesOf(join(folder, 'findings.jsonl')));
       let records = 0;
       for await (const batch of store.batchesSince(0)) records += batch.records.length;
       t.equal((await store.totals()).records, records, 'every stored batch is read');

@@ -120,7 +120,8 @@ t.test('a connection in JSON has the fields of the page, and can have each of th
     Object.keys(connectionFields).filter((field) => !(field in minimal!)),
     optional,
   );
-  for (const field of optional) t.match(rowOf('Connection', field), /missing|where|why/, field);
+  for (const field of optional)
+    t.match(rowOf('Connection', field).split('|').slice(2).join('|'), /missing|if |why/, field);
   t.match(full, { rttMs: 0.18, packets: { forward: 5 }, start: '2026-01-01T00:00:00.000Z', names: ['db.example.org'] });
 });
 

@@ -40,11 +40,11 @@ function* wordsIn(text: string): Generator<Match> {
   }
 }
 
-/** Words of one part only are found by wordsIn already. */
+/** A plain word is found by wordsIn already; `told1` and `_told` are not. */
 function* partsIn(text: string): Generator<Match> {
   for (const match of text.matchAll(/[A-Za-z_$][\w$]*/g)) {
     const parts = identifierParts(match[0]);
-    if (parts.length < 2) continue;
+    if (parts.length < 2 && /^[A-Za-z]+$/.test(match[0])) continue;
     for (const { parts: sequences = [], instead } of bannedWords) {
       if (sequences.some((sequence) => hasSequence(parts, sequence))) {
         yield { at: match.index, length: match[0].length, instead };

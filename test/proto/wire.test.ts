@@ -125,6 +125,70 @@ t.test('budget wire: at most 40 bytes a record before compression', async (t) =>
   t.ok(size / records.length <= 40, `${size / records.length} bytes a record`);
 });
 
+t.test('fields keep their numbers: a message of any version decodes in any other', async (t) => {
+  const varint = (field: number, value: number) => Buffer.of(field * 8, value);
+  const nested = (field: number, body: Buffer) => Buffer.concat([Buffer.of(field * 8 + 2, body.length), body]);
+  const text = (field: number, value: string) => nested(field, Buffer.from(value));
+  const entry = (reason: string, packets: number) => Buffer.concat([text(1, reason), varint(2, packets)]);
+  const counts = Buffer.concat([
+    ...[varint(1, 9), varint(2, 4), nested(3, entry('not-ip', 2)), nested(4, entry('corrupt', 3))],
+  ]);
+  const accounting = Buffer.concat([counts, nested(5, counts)]);
+  const link = Buffer.concat([
+    ...[varint(1, 7), text(2, 'veth1'), text(3, 'uid'), text(4, '10.0.0.1'), varint(5, 11)],
+    ...[varint(6, 1), varint(7, 1), varint(8, 12), varint(9, 13)],
+  ]);
+  const state = Buffer.concat([
+    ...[text(1, '0.1.0'), text(2, 'ebpf'), text(3, 'why'), nested(4, link), nested(5, accounting)],
+    ...[text(6, '192.0.2.1'), text(7, 'veth2')],
+  ]);
+  const names = Buffer.concat([
+    ...[nested(1, Buffer.of(192, 0, 2, 1)), text(3, 'a.example'), nested(4, Buffer.of(5)), nested(5, Buffer.of(6))],
+  ]);
+  const records = Buffer.concat([
+    ...[nested(1, Buffer.of(10, 0, 0, 1, 10, 0, 0, 2)), nested(10, Buffer.of(0)), nested(11, Buffer.of(1))],
+    ...[nested(14, Buffer.of(6)), nested(15, Buffer.of(64 + 128))],
+  ]);
+  const message = Buffer.concat([
+    ...[text(1, 'n1'), text(2, 'i'), varint(3, 1), varint(4, 2), varint(5, 3)],
+    ...[nested(6, state), nested(7, records), nested(8, names)],
+  ]);
+  const counted = { seen: 9, stored: 4, ignored: { 'not-ip': 2 }, lost: { corrupt: 3 } };
+  t.match(flowIngestDefinition().Stream.requestDeserialize(message), {
+    ...{ node: 'n1', instance: 'i', sequence: 1, sentUs: 2, coveredUntilUs: 3 },
+    state: {
+      ...{ version: '0.1.0', source: 'ebpf', sourceReason: 'why', nodeAddresses: ['192.0.2.1'], notWatched: ['veth2'] },
+      interfaces: [
+        {
+          ...{ index: 7, name: 'veth1', podUid: 'uid', addresses: ['10.0.0.1'], watchedSinceUs: 11 },
+          ...{ seesFromPod: true, seesToPod: true, goneUs: 12, gapFreeSinceUs: 13 },
+        },
+      ],
+      accounting: { ...counted, bytes: counted },
+    },
+    records: { initiator: [0], responder: [1], protocol: Buffer.of(6), marks: Buffer.of(192) },
+    names: { ipv4: Buffer.of(192, 0, 2, 1), name: ['a.example'], atUs: [5], ttlSeconds: [6] },
+  });
+});
+
+t.test('the marks of a record keep their bits', async (t) => {
+  const [one] = fc.sample(record, 1);
+  const bare = {
+    ...one!,
+    ...{ point: 'source' as const, initiatorBy: 'inferred' as const, translation: undefined },
+    ...{ unreachable: false, ended: false, deliveryUnproven: false, answered: false },
+  };
+  const marksOf = (change: Partial<ConnectionRecord>) => encodeRecords([{ ...bare, ...change }]).marks[0];
+  t.equal(marksOf({}), 0);
+  t.equal(marksOf({ point: 'destination' }), 1);
+  t.equal(marksOf({ point: 'host' }), 2);
+  t.equal(marksOf({ initiatorBy: 'handshake' }), 4);
+  t.equal(marksOf({ unreachable: true }), 8);
+  t.equal(marksOf({ ended: true }), 16);
+  t.equal(marksOf({ deliveryUnproven: true }), 64);
+  t.equal(marksOf({ answered: true }), 128);
+});
+
 t.test('the programs use the service of the proto file', async (t) => {
   t.match(readFileSync('proto/waybill/v1/flow.proto', 'utf8'), /rpc Stream\(stream FlowBatch\) returns \(stream Ack\)/);
   t.equal(flowIngestDefinition().Stream.path, '/waybill.v1.FlowIngest/Stream');

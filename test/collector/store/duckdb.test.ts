@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
+import { DuckDBInstance } from '@duckdb/node-api';
 import t, { type Test } from 'tap';
 import { openDuckdb } from '../../../collector/store/duckdb/duckdb.ts';
 import { ProblemError } from '../../../model/problem.ts';
+import { connection } from '../../scene/connections.ts';
 import { record, second, t0 } from '../../scene/records.ts';
 import { batch, storeSuite } from './store-suite.ts';
 
@@ -18,6 +20,26 @@ function options(t: Test, change: { maxBytes?: number } = {}) {
 storeSuite(t, async (t) => {
   const same = options(t);
   return () => openDuckdb(same);
+});
+
+t.test('the verdict of the declared policies is stored under its name of 0.1.0', async (t) => {
+  const same = options(t);
+  const store = await openDuckdb(same);
+  await store.putConnections([connection({ id: 'c1', declaredVerdict: 'denied' }), connection({ id: 'c2' })]);
+  t.same((await store.connections({ last: 10 })).map(({ id, declaredVerdict }) => [id, declaredVerdict]).toSorted(), [
+    ['c1', 'denied'],
+    ['c2', undefined],
+  ]);
+  await store.close();
+  const instance = await DuckDBInstance.create(same.path);
+  const reader = await (await instance.connect()).runAndReadAll(
+    "SELECT id, body->>'$.elsewhere' FROM connections ORDER BY id",
+  );
+  t.same(reader.getRows(), [
+    ['c1', 'denied'],
+    ['c2', null],
+  ]);
+  instance.closeSync();
 });
 
 t.test('every acknowledged batch is stored after the program is killed', async (t) => {
