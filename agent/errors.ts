@@ -8,7 +8,7 @@ export function cannotListen(setting: string, listen: string, error: NodeJS.Errn
   return {
     code: 'cannot-listen',
     place: `${setting} ${listen}`,
-    fault: taken ? 'the port is taken by another program' : errorText(error),
-    fix: taken ? 'end that program or set another port' : 'set an address of this machine and a free port',
+    fault: taken ? 'another program uses the port' : errorText(error),
+    fix: taken ? 'stop that program, or set another port' : 'set an address of this machine and a free port',
   };
 }

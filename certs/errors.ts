@@ -28,7 +28,7 @@ export function authorityEnds(path: string, ends: Date, days: number, daysLeft: 
   return {
     code: 'authority-ends',
     place: path,
-    fault: `this authority expires at ${timeText(ends)}, before a certificate of ${days} days`,
+    fault: `this authority expires at ${timeText(ends)}, earlier than a certificate of ${days} days would`,
     fix: daysLeft < 1 ? rotateFix : `set --days ${daysLeft} or less, or ${rotateFix}`,
   };
 }
@@ -96,7 +96,7 @@ export function authorityUnreadable(path: string, error: NodeJS.ErrnoException):
     code: 'certificate-unreadable',
     place: path,
     fault: `cannot be read (${error.code ?? error.message}), so this authority cannot sign`,
-    fix: 'restore the file, or create another authority with --new-authority',
+    fix: 'restore the file, or create a new authority with --new-authority',
   };
 }
 
@@ -105,7 +105,7 @@ export function authorityUnusable(path: string, fault: string): Problem {
     code: 'certificate-unusable',
     place: path,
     fault,
-    fix: 'restore the ca.crt and ca.key that were created together, or create another authority with --new-authority',
+    fix: 'restore the ca.crt and ca.key that were created together, or create a new authority with --new-authority',
   };
 }
 

@@ -15,12 +15,12 @@ const maxDays = 3650;
 export function certsCommand(): Command {
   return new Command('certs')
     .description('Create development certificates for a collector, its agents and a client')
-    .requiredOption('--out <folder>', 'Folder for the certificates (required); an authority in it is used again')
+    .requiredOption('--out <folder>', 'Folder for the certificates (required); an existing authority in it is reused')
     .option('--node <name...>', 'Names of nodes; the agent of each gets a certificate')
     .option('--server <name...>', 'DNS names or IP addresses of the collector')
     .option('--days <number>', `Validity in days, 1 to ${maxDays}`, '365')
     .option('--force', 'Overwrite existing certificates')
-    .option('--new-authority', 'Create another authority; without --node and --server, create nothing else')
+    .option('--new-authority', 'Create a new authority; without --node and --server, create nothing else')
     .action(async (flags: CertsFlags) => {
       const problems = problemsOf(flags);
       if (problems.length > 0) throw new ProblemError(...problems);

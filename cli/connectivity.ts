@@ -59,7 +59,10 @@ function failOnOption(): Option {
     ...value.split(','),
   ];
   const values = `any, ${passingVerdicts.join(', ')}; with --diff: any, ${changeKinds.join(', ')}`;
-  return new Option('--fail-on <what>', `Exit with code 1 if such a line is shown: ${values} (repeatable)`)
+  return new Option(
+    '--fail-on <what>',
+    `Exit with code 1 if a shown line has this verdict or change: ${values} (repeatable)`,
+  )
     .env('WAYBILL_FAIL_ON')
     .argParser(add);
 }

@@ -39,7 +39,8 @@ export function collectorUnreachable(url: string, error: unknown): Problem {
     return problem('collector-not-trusted', place, trustFaults[code]!, 'set --ca to the CA certificate that signed it');
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    const fix = 'use a name that it has, or create one for this name (waybill certs --server)';
+    const fix =
+      'set --collector to a host name of the certificate, or create one for this name (waybill certs --server)';
     return problem('collector-not-trusted', place, 'its certificate is for another host name', fix);
   }
   const clientCertificateFix = 'set --cert and --key to files that its authority signed';
@@ -51,7 +52,7 @@ export function collectorUnreachable(url: string, error: unknown): Problem {
     return problem('certificate-refused', place, fault, clientCertificateFix);
   }
   if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO' || /packet length|wrong version/i.test(message)) {
-    return problem('collector-unreachable', place, 'it does not speak TLS', 'use the port of its API (api.listen)');
+    return problem('collector-unreachable', place, 'the port does not use TLS', 'use the port of its API (api.listen)');
   }
   const fault = connectFaults[code] ?? `no answer (${message.split('\n')[0]})`;
   return problem('collector-unreachable', place, fault, 'check that the collector runs, or set another --collector');
@@ -123,7 +124,7 @@ function errorIn(body: string): string | undefined {
 }
 
 export function collectorEnded(url: string, fault: string): Problem {
-  return problem('collector-ended', `--collector ${url}`, fault, 'try again when it runs');
+  return problem('collector-ended', `--collector ${url}`, fault, 'check that the collector runs, and try again');
 }
 
 export function clientCertificateUnusable(error: unknown): Problem {
@@ -146,7 +147,7 @@ export function badInput(place: string): Problem {
     'bad-input',
     place,
     'it is not the output of this command',
-    'give a file that its -o json or -o jsonl wrote',
+    'give a file that -o json or -o jsonl of this command wrote',
   );
 }
 

@@ -61,8 +61,8 @@ export function listCommand<Item, Flags extends ListFlags>(
       new Option('-A, --all-namespaces', 'Show all namespaces, even if WAYBILL_NAMESPACE is set').env('WAYBILL_ALL'),
     )
     .addOption(repeatableOption('--pod <name>', 'Show only this pod or workload at either end: NAME or NAMESPACE/NAME'))
-    .addOption(repeatableOption('--from-pod <name>', 'The same for the initiator (client)'))
-    .addOption(repeatableOption('--to-pod <name>', 'The same for the responder (server)'))
+    .addOption(repeatableOption('--from-pod <name>', 'Show only this pod or workload as initiator (client)'))
+    .addOption(repeatableOption('--to-pod <name>', 'Show only this pod or workload as responder (server)'))
     // If a Service has the name waybill, Kubernetes sets WAYBILL_PORT to its address in pods.
     .addOption(repeatableOptionWithoutEnv('--port <number>', 'Show only this port of the responder'));
   for (const filter of filters) command.addOption(filter);

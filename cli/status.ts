@@ -53,7 +53,7 @@ export function statusText(status: StatusJson, screen: Screen): string {
   const stored = ['connections', 'findings', 'batches', 'records', 'packets'] as const;
   const lines = [
     `collector ${status.version}, started ${status.started}`,
-    `cluster   ${cluster.synced ? 'known' : 'not known yet, so every verdict is unknown'}`,
+    `cluster   ${cluster.synced ? 'synced' : 'not synced yet, so every verdict is unknown'}`,
     ...cluster.problems.map((problem) => `          ${problem}`),
     `nodes     ${nodes.reporting} of ${nodes.of} reporting`,
     `agents    ${ingest?.streamsRefused ?? 0} streams refused`,

@@ -55,7 +55,7 @@ export function ambiguousParty(text: string, candidates: readonly string[]): Que
 export function sharedAddress(text: string, owners: readonly string[]): QuestionFault {
   return {
     code: 'ambiguous-party',
-    fault: `${text} is the address of ${owners.slice(0, 4).join(' and of ')}`,
+    fault: `${quote(text)} is the address of ${owners.slice(0, 4).join(' and of ')}`,
     fix: 'name the pod, or remove the manifest of the old pod',
   };
 }

@@ -110,7 +110,7 @@ function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, 
 
 export function policyOptionHelp(): string {
   const options = Object.entries(policyOptionValues).map(([name, values]) => `${name}=${values.join('|')}`);
-  return `Choose what the NetworkPolicy API leaves open: ${options.join(', ')} (the first is the default; repeatable)`;
+  return `Set a behaviour that the NetworkPolicy API does not define: ${options.join(', ')} (the first is the default; repeatable)`;
 }
 
 export function appendValue(value: string, previous: readonly string[] = []): readonly string[] {

@@ -63,12 +63,12 @@ export const collectorSchema = {
     }),
     judgeBy: choice(['both', 'declared'], {
       default: 'both',
-      help: 'Policies that decide; both: those of the cluster, and policy.declared for drift; declared: policy.declared only',
+      help: 'Policies to evaluate; both: those of the cluster, and policy.declared to find drift; declared: only policy.declared',
     }),
     ipBlockMatchesPods: flag({ default: true, help: 'Whether ipBlock peers match the addresses of pods' }),
     declaredBy: choice(['any', 'every'], {
       default: 'any',
-      help: 'Sides that must have a rule to declare a connection; any: one side; every: each side in the cluster',
+      help: 'Sides that must have a matching rule, or the connection is undeclared; any: one side; every: each side in the cluster',
     }),
   },
   store: {

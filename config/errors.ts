@@ -12,7 +12,10 @@ export function unknownSetting(place: string, key: string, nearest: string | und
     code: 'unknown-setting',
     place,
     fault: `unknown setting ${quote(key)}`,
-    fix: nearest === undefined ? 'use a setting of docs/config.md' : `did you mean ${nearest}?`,
+    fix:
+      nearest === undefined
+        ? 'use a setting of docs/config.md'
+        : `write ${nearest}, or another setting of docs/config.md`,
   };
 }
 

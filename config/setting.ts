@@ -36,7 +36,11 @@ export function duration(options: SettingOptions & { min?: string; max?: string 
       const ms = typeof raw === 'string' ? durationMs(raw) : undefined;
       if (ms === undefined) return invalid(raw, 'a duration', 'write it as 250ms, 10s, 5m, 2h or 7d');
       if (ms < min || ms > max)
-        return invalid(raw, 'in its range', `set ${options.min ?? '0s'} to ${options.max ?? '10000d'}`);
+        return invalid(
+          raw,
+          'in the allowed range',
+          `set a value from ${options.min ?? '0s'} to ${options.max ?? '10000d'}`,
+        );
       return { value: ms };
     },
   };
@@ -68,7 +72,7 @@ export function integer(options: SettingOptions<number> & { min: number; max: nu
       if (typeof value !== 'number' || !Number.isInteger(value))
         return invalid(raw, 'a whole number', 'write digits only');
       if (value < options.min || value > options.max)
-        return invalid(raw, 'in its range', `set ${options.min} to ${options.max}`);
+        return invalid(raw, 'in the allowed range', `set a number from ${options.min} to ${options.max}`);
       return { value };
     },
   };
@@ -97,14 +101,14 @@ export function choice<const Values extends readonly string[]>(
     help: options.help,
     read(raw) {
       const value = values.find((one) => one === raw);
-      return value === undefined ? invalid(raw, 'one of its values', `set ${orText(values)}`) : { value };
+      return value === undefined ? invalid(raw, 'a valid value', `set ${orText(values)}`) : { value };
     },
   };
 }
 
 /** May be empty only if the default is empty. */
 export function text(options: SettingOptions & { secret?: true }): Setting<string> {
-  return textSetting({ ...options, type: 'text', isValid: () => true, fix: 'write a text that is not empty' });
+  return textSetting({ ...options, type: 'text', isValid: () => true, fix: 'write a string that is not empty' });
 }
 
 export function path(options: SettingOptions): Setting<string> {
@@ -139,7 +143,11 @@ function textSetting(
     ...(options.secret ? { secret: true as const } : {}),
     read(raw) {
       if (typeof raw !== 'string')
-        return invalid(raw, `a ${options.type}`, options.type === 'text' ? 'put it in quotes' : options.fix);
+        return options.type === 'text'
+          ? invalid(raw, 'a string', 'put it in quotes')
+          : invalid(raw, `a ${options.type}`, options.fix);
+      if (raw === '' && options.type === 'text' && options.default !== '')
+        return { fault: 'the value is empty', fix: options.fix };
       if (raw === '' ? options.default !== '' : !options.isValid(raw))
         return invalid(raw, `a ${options.type}`, options.fix);
       return { value: raw };

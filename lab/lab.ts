@@ -19,7 +19,9 @@ function program(): Command {
   lab.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2));
   lab
     .command('run <file>')
-    .description('Bring it up with agents and a collector, play the traffic, print the result, take it down')
+    .description(
+      'Bring up the lab of a topology with agents and a collector, send its traffic, print the result, and take the lab down',
+    )
     .addOption(new Option('-o, --output <format>', 'Output format').choices(['json']).default('json'))
     .addOption(sourceOption())
     .action(async (file: string, { source }: { source: string }) => {
@@ -28,7 +30,7 @@ function program(): Command {
     });
   lab
     .command('up <file>')
-    .description('Bring it up with agents and a collector, and leave it up')
+    .description('Bring up the lab of a topology with agents and a collector, and leave it up')
     .addOption(sourceOption())
     .action(up);
   lab

@@ -7,7 +7,7 @@ export function unknownOption(name: string, allowed: readonly string[]): Problem
   return {
     code: 'unknown-option',
     place: `--option ${quote(name)}`,
-    fault: 'there is no such option',
+    fault: 'unknown option',
     fix: `use one of ${allowed.join(', ')}`,
   };
 }

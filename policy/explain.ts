@@ -201,7 +201,7 @@ export function reasonText(why: UnknownReason): string {
     case 'no-owner-at-that-time':
       return 'the address had no owner at that time';
     case 'local-scope':
-      return 'not evaluated: multicast, broadcast, link-local or network housekeeping';
+      return 'not evaluated: multicast, broadcast, link-local, neighbour discovery or DHCP';
     case 'cluster-not-synced':
       return "the cluster's objects are not known yet";
   }

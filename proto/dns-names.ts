@@ -30,10 +30,10 @@ export function decodeDnsNames(wire: WireDnsNames | null): DecodedDnsNames {
   const ipv4Count = wire.ipv4.length / 4;
   const ipv6Count = wire.ipv6.length / 16;
   if (!Number.isInteger(ipv4Count) || !Number.isInteger(ipv6Count) || ipv4Count + ipv6Count !== count) {
-    return { fault: `the number of addresses is not that of the ${count} names` };
+    return { fault: `the number of addresses does not match the ${count} names` };
   }
   if (wire.atUs.length !== count || wire.ttlSeconds.length !== count) {
-    return { fault: `the number of times is not that of the ${count} names` };
+    return { fault: `the number of times does not match the ${count} names` };
   }
   const names: DnsAnswer[] = [];
   for (const [i, name] of wire.name.entries()) {

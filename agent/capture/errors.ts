@@ -20,7 +20,7 @@ function problem(code: Code, place: string, fault: string, fix: string): Problem
 export function cannotCapture(interfaceName: string, error: unknown): ProblemError {
   const cause = errorText(error);
   const fix = /permission/i.test(cause)
-    ? 'run with the capability NET_RAW'
+    ? 'give the agent the capability NET_RAW'
     : 'check that the interface exists and is up';
   return new ProblemError(problem('cannot-capture', `interface ${interfaceName}`, cause, fix));
 }
@@ -58,8 +58,8 @@ export function truncatedFile(file: string, offset: number, packets: number): Pr
   return problem(
     'capture-file-truncated',
     `${file}, byte ${offset}`,
-    `the file ends within a packet; the ${packets} packets before it were read`,
-    'copy the file again, or stop its writer first',
+    `the file ends within a packet; read ${counted(packets, 'packet')} before it`,
+    'stop the program that writes the file, or copy the file again',
   );
 }
 
@@ -74,13 +74,22 @@ export function corruptFile(
   return problem(
     'capture-file-corrupt',
     `${file}, byte ${offset}`,
-    `${fault}; ${skippedBytes} bytes are skipped, the ${packets} packets before them were read`,
-    'write or copy the file again',
+    `${fault}; skipped ${counted(skippedBytes, 'byte')}, read ${counted(packets, 'packet')} before them`,
+    'copy the file again, or capture again',
   );
 }
 
 export function moreFaults(file: string, faults: number): Problem {
-  return problem('capture-file-corrupt', file, `${faults} more faults of this kind`, 'write or copy the file again');
+  return problem(
+    'capture-file-corrupt',
+    file,
+    `${faults} more ${faults === 1 ? 'fault' : 'faults'} of this kind`,
+    'copy the file again, or capture again',
+  );
+}
+
+function counted(count: number, what: string): string {
+  return count === 1 ? `1 ${what}` : `${count} ${what}s`;
 }
 
 export function unknownLinkType(file: string, linkType: number): Problem {

@@ -4,7 +4,7 @@ import { type ServiceError, status } from '@grpc/grpc-js';
 
 export type StreamFailure = { reason: string; fix: string };
 
-const fixByWaiting = 'wait, records are kept until the collector is back; its log may say more';
+const fixByWaiting = 'wait: the agent queues its records until the collector is back; see the log of the collector';
 const fixAddress = 'check that the collector runs, or set another collector.address';
 
 /** `error` is undefined if the collector ended the stream without an error. */
@@ -23,44 +23,44 @@ export function streamFailure(error: Pick<ServiceError, 'code' | 'details'> | un
 }
 
 const knownFailures: readonly (StreamFailure & { pattern: RegExp })[] = [
-  { pattern: /ECONNREFUSED/, reason: 'nothing listens there (ECONNREFUSED)', fix: fixAddress },
+  { pattern: /ECONNREFUSED/, reason: 'nothing listens at this address (ECONNREFUSED)', fix: fixAddress },
   { pattern: /ETIMEDOUT/, reason: 'no answer (ETIMEDOUT)', fix: fixAddress },
-  { pattern: /E(HOST|NET)UNREACH/, reason: 'no route to that address', fix: fixAddress },
+  { pattern: /E(HOST|NET)UNREACH/, reason: 'no route to this address', fix: fixAddress },
   {
     pattern: /Name resolution failed|ENOTFOUND|EAI_AGAIN/,
-    reason: 'no address is known for that name',
+    reason: 'the host name cannot be resolved',
     fix: 'set collector.address to a name that this node can resolve, or to an IP address',
   },
   {
     pattern: /ALTNAME_INVALID/,
-    reason: 'the collector’s certificate is for other names',
-    fix: 'set collector.address to a name in the certificate, or make one for this name (waybill certs --server)',
+    reason: 'the collector’s certificate is for another host name',
+    fix: 'set collector.address to a host name of the certificate, or create one for this name (waybill certs --server)',
   },
   {
     pattern: /certificate has expired/,
     reason: 'the collector’s certificate has expired',
-    fix: 'make a new certificate and restart the collector, or correct the clock of this node',
+    fix: 'issue a new one and restart the collector, or correct the clock of this node',
   },
   {
     pattern: /certificate is not yet valid/,
     reason: 'the collector’s certificate is not valid yet by this node’s clock',
-    fix: 'correct the clock of this node, or of the machine that made the certificate',
+    fix: 'correct the clock of this node, or of the machine that issued the certificate',
   },
   {
     pattern: /self.signed certificate|unable to (verify|get)|certificate signature failure/,
-    reason: 'the collector’s certificate is signed by another authority',
-    fix: 'set tls.ca to the certificate of the authority that signed it',
+    reason: 'the collector’s certificate is signed by an unknown authority',
+    fix: 'set tls.ca to the CA certificate that signed it',
   },
   {
     pattern: /wrong version number|packet length/,
-    reason: 'it does not speak TLS',
+    reason: 'the port does not use TLS',
     fix: 'set collector.address to the port of ingest.listen',
   },
   {
     // The collector may close the connection before, during or after the TLS handshake.
     pattern:
       /^No connection.*(Failed to connect|ECONNRESET|EPIPE|[Ss]ocket closed|before starting|disconnected|alert)/s,
-    reason: 'the collector closed the connection, as it does for a certificate that it does not trust',
+    reason: 'the collector closed the connection, probably because it does not trust this agent’s certificate',
     fix: 'set tls.cert and tls.key to files that its authority signed, and collector.address to the port of ingest.listen',
   },
   { pattern: /ECONNRESET|EPIPE|RST_STREAM|dropped|[Kk]eepalive/, reason: 'the connection broke', fix: fixByWaiting },

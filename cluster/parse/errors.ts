@@ -347,7 +347,11 @@ export function badLabelValue(value: string): Fault {
 }
 
 export function moreProblems(count: number): Fault {
-  return { code: 'more-problems', fault: `${count} more problems are not shown`, fix: 'fix the problems above first' };
+  return {
+    code: 'more-problems',
+    fault: count === 1 ? '1 more problem is not shown' : `${count} more problems are not shown`,
+    fix: 'fix the problems above first',
+  };
 }
 
 /** The value as the user wrote it, short and on one line. */

@@ -27,8 +27,8 @@ export function followerTooSlow(): Problem {
   return {
     code: 'follower-too-slow',
     place: 'follow',
-    fault: 'the reader is too slow, so the stream ends',
-    fix: 'follow again with a filter, or read faster',
+    fault: 'the client reads more slowly than the collector writes, so the stream ends',
+    fix: 'try again with a filter, or with a faster reader',
   };
 }
 
@@ -36,8 +36,8 @@ export function tooManyFollowers(maxFollowers: number): Problem {
   return {
     code: 'too-many-followers',
     place: 'follow',
-    fault: `${maxFollowers} readers already follow`,
-    fix: 'stop one of them, or read without follow',
+    fault: `the maximum of ${maxFollowers} following clients is reached`,
+    fix: 'end one of them, or read without follow',
   };
 }
 
@@ -45,7 +45,7 @@ export function agentCertificate(): Problem {
   return {
     code: 'agent-certificate',
     place: 'the client certificate',
-    fault: 'certificates of agents may not read the API',
+    fault: 'agents may not use the API',
     fix: 'use a client certificate, which names no node',
   };
 }

@@ -145,7 +145,8 @@ class ParameterReader {
     const text = this.#single('last');
     if (text === undefined) return defaultValue;
     const last = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-    if (last < 1 || last > maxLast) this.fault('last', 'is not in its range', `set 1 to ${maxLast}`);
+    if (last < 1 || last > maxLast)
+      this.fault('last', 'is not in the allowed range', `set a number from 1 to ${maxLast}`);
     return last;
   }
 
@@ -159,7 +160,12 @@ class ParameterReader {
     const value = this.#raw[name];
     const values = value === undefined ? [] : typeof value === 'string' ? [value] : value;
     if (values.length <= maxValues) return values;
-    this.problem ??= badParameter(name, values[0]!, `and ${values.length - 1} more`, `give at most ${maxValues}`);
+    this.problem ??= badParameter(
+      name,
+      values[0]!,
+      `and ${values.length - 1} more values are too many`,
+      `give at most ${maxValues}`,
+    );
     return [];
   }
 }

@@ -82,12 +82,15 @@ function pathText({ placement, initiator, responder }: Connection): string {
 
 function networkLines({ kind }: Violation, { connection, observations }: EvaluatedConnection): string[] {
   if (kind !== 'broken' && kind !== 'blocked') return [deliveryText(connection)];
-  return [deliveryText(connection), `${retransmittedText(connection)}last seen at the ${lastSeenAt(observations)}`];
+  return [
+    deliveryText(connection),
+    `${retransmittedText(connection)}packets were last seen at the ${lastSeenAt(observations)}`,
+  ];
 }
 
 function retransmittedText({ synRetries }: Connection): string {
   if (synRetries === 0) return '';
-  return `the SYN was retransmitted ${synRetries === 1 ? 'once' : `${synRetries} times`}, `;
+  return `the SYN was retransmitted ${synRetries === 1 ? 'once' : `${synRetries} times`}; `;
 }
 
 function deliveryText({ delivered, outcome }: Connection): string {
@@ -138,13 +141,13 @@ function toDoOf({ kind }: Violation, { connection }: EvaluatedConnection, sides:
     case 'bypass':
       return `find out why the CNI does not enforce ${denyingPolicies(sides)}`;
     case 'blocked':
-      return `ask the owner of ${nameOf(connection.initiator)} why it tries${ruleToAdd(sides)}`;
+      return `ask the owner of ${nameOf(connection.initiator)} why it tries to connect${ruleToAdd(sides)}`;
     case 'undeclared':
       return 'declare it with a NetworkPolicy, or deny it';
     case 'broken':
       return 'check routes, node health and MTU from where it was last seen, and enforcement outside of the declared policies';
     case 'grandfathered':
-      return 'restart one of both ends if the connection must end';
+      return 'restart one of its ends if the connection must end';
     case 'drift':
       return 'apply the declared policies, or change them';
   }

@@ -72,8 +72,8 @@ function hostNetworkFinding(one: Pod | Workload, policies: readonly string[], no
   const where = one.kind === 'Pod' && one.node !== '' ? { node: one.node } : {};
   const explanation = explanationText({
     claim: `${namespace}/${workload.name} runs on the host network, so ${policies.join(' and ')} cannot cover it.`,
-    evidence: ["note: the pod's traffic is the node's own"],
-    toDo: 'protect the node, or take the pod off the host network',
+    evidence: ['note: the pod uses the network and the addresses of the node'],
+    toDo: 'remove hostNetwork from the pod, or filter on the node',
   });
   return inertFinding(
     { namespace, workload: workload.name, workloadKind: workload.kind, ...where },

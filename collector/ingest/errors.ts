@@ -11,10 +11,10 @@ export function listenProblem(setting: string, listen: string, cause: string): P
     code: 'cannot-listen',
     place: `${setting} ${listen}`,
     fault: portInUse
-      ? 'the port is taken by another program'
+      ? 'another program uses the port'
       : addressNotLocal
         ? 'this machine does not have the address'
         : errorText(cause),
-    fix: portInUse ? 'end that program or set another port' : 'set an address of this machine and a free port',
+    fix: portInUse ? 'stop that program, or set another port' : 'set an address of this machine and a free port',
   };
 }

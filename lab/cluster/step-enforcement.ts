@@ -30,7 +30,9 @@ export class StepEnforcement {
   /** Resolves when the rule is in place. */
   async enforce(handle: string, wanted: Omit<Enforcement, 'order'>): Promise<void> {
     if (this.#enforced.has(handle)) {
-      throw new ProblemError(stepFailed(handle, 'this name is already in use', 'lift it first'));
+      throw new ProblemError(
+        stepFailed(handle, 'this name is already in use', 'add a lift step before this one, or use another name'),
+      );
     }
     const { world, folder } = this.#network.lab();
     const rule = { ...wanted, order: world.topology.enforcement.length + this.#count };
@@ -72,7 +74,7 @@ export class StepEnforcement {
     const { world } = this.#network.lab();
     const pod = world.cluster.pods.find((one) => one.namespace === at.namespace && one.name === at.name);
     if (pod === undefined)
-      throw new ProblemError(stepFailed(placeText(at), 'no such pod now', 'name a pod that exists'));
+      throw new ProblemError(stepFailed(placeText(at), 'this pod does not exist now', 'name a pod that exists'));
     return { pod, filters: tcFilters(pod, [rule], world) };
   }
 }

@@ -24,7 +24,8 @@ export async function startDrop(world: LabWorld, rule: Enforcement, folder: stri
   const pod = world.cluster.pods.find(
     (one) => to.kind === 'pod' && one.namespace === to.namespace && one.name === to.name,
   );
-  if (pod === undefined) throw new ProblemError(stepFailed(placeText(to), 'no such pod now', 'name a pod that exists'));
+  if (pod === undefined)
+    throw new ProblemError(stepFailed(placeText(to), 'this pod does not exist now', 'name a pod that exists'));
   const { ipv4, ipv6 } = addressWords(addressesOf(from, world) ?? []);
   const initiatorDefines: Record<string, string | number> =
     from.kind === 'any' ? { FROM_ANY: 1 } : { FROM4: ipv4, FROM6: ipv6 };

@@ -32,7 +32,7 @@ export const stepFailed = maker('lab-step-failed');
 export const waybillFailed = maker('lab-waybill-failed');
 
 export function programMissing(program: string, debianPackage: string): Problem {
-  return maker('lab-program-missing')(program, 'not found on PATH', `apt-get install ${debianPackage}`);
+  return maker('lab-program-missing')(program, 'not found on PATH', `run apt-get install ${debianPackage}`);
 }
 
 export function noPrivilege(reason: string): Problem {

@@ -151,7 +151,7 @@ function namespacedName(text: string): { namespace: string; name: string } {
 }
 
 function syntaxProblem(file: string, line: number, message: string): Problem {
-  return topologyInvalid(`${file}:${line}`, message.split('\n')[0]!, 'write it as YAML');
+  return topologyInvalid(`${file}:${line}`, message.split('\n')[0]!, 'fix the YAML syntax');
 }
 
 function schemaProblem(issue: z.core.$ZodIssue, lineOf: (path: readonly PropertyKey[]) => string): Problem {

@@ -35,7 +35,7 @@ function missingIn(peer: PeerView, declared: DeclaredObjects): string | undefine
       if (contradictoryKey([...namespaceSelector, ...everyNamespace]) !== undefined) return 'contradiction';
       const all = declared.podsInScope(peer.pods);
       if (all.some(({ hostNetwork }) => !hostNetwork)) return undefined;
-      if (all.length > 0) return 'there are only pods on the host network, which no peer matches,';
+      if (all.length > 0) return 'it selects only pods on the host network';
       const pods = podSelector.length === 0 ? 'no pods' : `no pods with ${selectorText(podSelector)}`;
       if (namespace !== undefined) return `there are ${pods} in namespace ${namespace}`;
       const namespaces =

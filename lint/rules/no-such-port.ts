@@ -22,13 +22,13 @@ export const noSuchPort: LintRule = {
         const other = portsOfName[0];
         if (other !== undefined) {
           const has = protocolName(other.protocol);
-          const fault = `port ${port} is ${has} in the ${whose}, but ${protocolName(protocol!)} in the rule`;
+          const fault = `port "${port}" is ${has} in the ${whose}, but ${protocolName(protocol!)} in the rule`;
           yield { object, path, fault, fix: `set protocol: ${has}` };
           continue;
         }
         const names = [...new Set(ports.map(({ name }) => name))].filter((name) => name !== '').sort();
         const choices = names.length === 0 ? 'a number' : `a number, or one of ${listText(names)}`;
-        const fault = `no container of the ${whose} has a port named ${port} in this folder, so it matches nothing`;
+        const fault = `no container of the ${whose} has a port named "${port}" in this folder, so it matches nothing`;
         yield { object, path, fault, fix: `set ${choices}` };
       }
     }

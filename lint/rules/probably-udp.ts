@@ -73,7 +73,7 @@ function reason(
   // no-such-port reports named ports.
   if (container !== undefined && typeof first === 'number') return `a container declares ${container.port} as UDP`;
   const service = first === last && typeof first === 'number' ? wellKnownUdpPorts.get(first) : undefined;
-  return service && `${service} is UDP`;
+  return service && `${service} usually uses UDP`;
 }
 
 /** If the policy also allows UDP for the port, TCP was meant. */

@@ -29,7 +29,7 @@ function complaintOf(rule: RuleView, shadow: Shadow): RuleComplaint {
       object,
       path,
       fault: `its pods are isolated for ${rule.direction} by ${policies}, so the Baseline tier never applies to them`,
-      fix: 'write it as a NetworkPolicy rule there, or remove it',
+      fix: 'write it as a NetworkPolicy rule, or remove it',
     };
   }
   const { rule: by } = shadow;

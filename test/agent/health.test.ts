@@ -27,7 +27,7 @@ t.test('a port in use is reported as cannot-listen, with the setting to change',
   await t.rejects(
     serveHealth(address, () => ({ ready: true, why: 'ready' })),
     {
-      message: `cannot-listen: health.listen ${address}: the port is taken by another program; end that program or set another port`,
+      message: `cannot-listen: health.listen ${address}: another program uses the port; stop that program, or set another port`,
     },
   );
 });

@@ -174,7 +174,10 @@ t.test('a followed collector that ends is reported', async (t) => {
   await scene.close();
   const [err, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
   t.equal(code, 2);
-  t.match(err, /^collector-ended: --collector https:.*: it closed the stream; try again when it runs\n$/);
+  t.match(
+    err,
+    /^collector-ended: --collector https:.*: it closed the stream; check that the collector runs, and try again\n$/,
+  );
 });
 
 t.test('a collector that dies during its answer is not reported as a refused certificate', async (t) => {
@@ -199,7 +202,9 @@ t.test('a silent collector is given up, and one that sends heartbeats is not', a
     response.write('\n');
   });
   const deaf = new CollectorClient(flags(idle.url), 120);
-  const ended = { message: /^collector-ended: .*: it sent nothing for 0\.12 s; try again/ };
+  const ended = {
+    message: /^collector-ended: .*: it sent nothing for 0\.12 s; check that the collector runs, and try again$/,
+  };
   const never = new AbortController().signal;
   await t.rejects(deaf.follow('/', new URLSearchParams(), never).next(), ended);
   await t.rejects(deaf.get('/', new URLSearchParams()), ended);
@@ -244,7 +249,11 @@ t.test('it reads its own output again, with the same filters', async (t) => {
 
 t.test('a wrong flag is reported in one line that names it', async (t) => {
   const nobody = { url: 'https://localhost:9', folder: t.testdir() };
-  oneLine(t, await run(nobody, ['findings', '--last', 'all']), /^bad-parameter: --last: "all" is not in its range/);
+  oneLine(
+    t,
+    await run(nobody, ['findings', '--last', 'all']),
+    /^bad-parameter: --last: "all" is not in the allowed range/,
+  );
   oneLine(t, await run(nobody, ['findings', '--kind', 'odd']), /^bad-parameter: --kind: "odd" is not a valid value/);
   oneLine(
     t,
@@ -269,7 +278,7 @@ t.test(
     const away = await run(scene, ['status', '--collector', 'https://localhost:9']);
     oneLine(t, away, /^collector-unreachable: --collector https:\/\/localhost:9: nothing listens at this address; /);
     const plain = await run(scene, ['status', '--collector', `https://localhost:${address.port}`]);
-    oneLine(t, plain, /^collector-unreachable: .*: it does not speak TLS; /);
+    oneLine(t, plain, /^collector-unreachable: .*: the port does not use TLS; /);
     server.close();
 
     const other = `${scene.folder}/other`;

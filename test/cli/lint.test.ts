@@ -49,7 +49,7 @@ const open =
   'TCP 53; name the destinations, or give the reason in the annotation waybill.io/reason';
 const udp =
   'policies.yaml:9: medium probably-udp: NetworkPolicy shop/web spec.egress[0].ports[1]: ' +
-  'port 53 without protocol means TCP, and DNS is UDP; set protocol: UDP, or protocol: TCP if that is meant';
+  'port 53 without protocol means TCP, and DNS usually uses UDP; set protocol: UDP, or protocol: TCP if that is meant';
 
 t.test('a folder without relevant objects is a problem, not a folder without complaints', async (t) => {
   const { path } = folder(t, { 'a.yaml': '{ apiVersion: v1, kind: ConfigMap, metadata: { name: c, namespace: x } }' });

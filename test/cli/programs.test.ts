@@ -58,13 +58,11 @@ t.jobs = 2;
 t.test('a port in use is reported with its setting', { buffered: true }, async (t) => {
   for (const setting of ['ingest', 'api', 'health']) {
     checkProblems(t, await run('collector', { [`${setting}-listen`]: taken }), [
-      new RegExp(
-        `^cannot-listen: ${setting}\\.listen ${taken}: the port is taken by another program; end that program`,
-      ),
+      new RegExp(`^cannot-listen: ${setting}\\.listen ${taken}: another program uses the port; stop that program`),
     ]);
   }
   checkProblems(t, await run('agent', { 'health-listen': taken }), [
-    new RegExp(`^cannot-listen: health\\.listen ${taken}: the port is taken by another program; end that program`),
+    new RegExp(`^cannot-listen: health\\.listen ${taken}: another program uses the port; stop that program`),
   ]);
 });
 
@@ -118,9 +116,9 @@ for (const kind of ['agent', 'collector'] as const) {
     const env = { WAYBILL_CONFIG: file, WAYBILL_HEALTH_LISTEN: '7446' };
     checkProblems(t, await runWaybill([kind, '--cluster-manifests', ''], { env }), [
       /^bad-setting: .*\.yaml:2, tls\.cert: 7 is not a path; write the path of a file or folder$/,
-      /^bad-setting: .*\.yaml:5, log\.level: "loud" is not one of its values; set debug, info, warn or error$/,
+      /^bad-setting: .*\.yaml:5, log\.level: "loud" is not a valid value; set debug, info, warn or error$/,
       /^bad-setting: WAYBILL_HEALTH_LISTEN: "7446" is not a host:port; write it as 0\.0\.0\.0:7443, /,
-      /^unknown-setting: .*\.yaml:4, health\.listne: unknown setting "health\.listne"; did you mean health\.listen\?$/,
+      /^unknown-setting: .*\.yaml:4, health\.listne: unknown setting "health\.listne"; write health\.listen, or another setting of docs\/config\.md$/,
     ]);
   });
 }

@@ -7,7 +7,7 @@ const wrong: [name: string, args: (made: ReplayScene) => string[], line: RegExp]
   ...['many', '', '1.5', '1e3', '-5', '0'].map((value): (typeof wrong)[number] => [
     `--max-connections=${value}`,
     ({ args }) => [...args, `--max-connections=${value}`],
-    /^bad-flag: --max-connections: "[^"]*" is not (a whole number|in its range); (write digits only|set 1 to 10000000)$/,
+    /^bad-flag: --max-connections: "[^"]*" is not (a whole number|in the allowed range); (write digits only|set a number from 1 to 10000000)$/,
   ]),
   ['a severity', ({ args }) => [...args, '--fail-on', 'awful'], /^bad-usage: .*awful.*; see --help$/],
   ['a format', ({ args }) => [...args, '-o', 'xml'], /^bad-usage: .*xml.*; see --help$/],

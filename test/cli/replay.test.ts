@@ -119,7 +119,7 @@ t.test('a truncated file is one line, and the packets before the cut are evaluat
   t.match(
     ran.err[0],
     new RegExp(
-      `^capture-file-truncated: ${some}, byte \\d+: the file ends within a packet; the 7 packets before it were read; `,
+      `^capture-file-truncated: ${some}, byte \\d+: the file ends within a packet; read 7 packets before it; `,
     ),
   );
   t.match(ran.err[1], /^7 packets; connections: /);
@@ -134,8 +134,8 @@ t.test('a corrupt packet is one line, and the packets before and after it are ev
   const ran = await run(...args, '-o', 'jsonl');
   t.equal(ran.out.trimEnd().split('\n').length, 2);
   t.same(ran.err, [
-    `capture-file-corrupt: ${some}, byte ${at}: a packet claims 4294967295 bytes; 77 bytes are skipped, ` +
-      'the 3 packets before them were read; write or copy the file again',
+    `capture-file-corrupt: ${some}, byte ${at}: a packet claims 4294967295 bytes; skipped 77 bytes, ` +
+      'read 3 packets before them; copy the file again, or capture again',
     found,
   ]);
   t.equal(ran.code, 2);

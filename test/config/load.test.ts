@@ -62,7 +62,7 @@ t.test('all faults are reported together, each with its place', async (t) => {
     'unknown-setting: waybill.yaml:5, store.colour: unknown setting "store.colour"; use a setting of docs/config.md',
     'bad-setting: --ingest-listen: "7443" is not a host:port; write it as 0.0.0.0:7443, [::1]:7443 or name:7443',
     'bad-setting: WAYBILL_INGEST_MAX_AGENTS: "many" is not a whole number; write digits only',
-    'bad-setting: waybill.yaml:2, findings.grace: "1h" is not in its range; set 0s to 10m',
+    'bad-setting: waybill.yaml:2, findings.grace: "1h" is not in the allowed range; set a value from 0s to 10m',
     'bad-setting: waybill.yaml:4, store.path: 5 is not a path; write the path of a file or folder',
   ]);
 });
@@ -76,11 +76,11 @@ t.test('a flag does not hide an unknown setting in the file', async (t) => {
 
 t.test('a similar name is suggested', async (t) => {
   const suggested: [yaml: string, fix: string][] = [
-    ['findings: {grase: 1s}', 'did you mean findings\\.grace\\?'],
-    ['finding: {grace: 1s}', 'did you mean findings\\.grace\\?'],
-    ['ingest: {grace: 1s}', 'did you mean findings\\.grace\\?'],
-    ['grace: 1s', 'did you mean findings\\.grace\\?'],
-    ['ingest: {maxagents: 1}', 'did you mean ingest\\.maxAgents\\?'],
+    ['findings: {grase: 1s}', 'write findings\\.grace, or another setting of docs/config\\.md'],
+    ['finding: {grace: 1s}', 'write findings\\.grace, or another setting of docs/config\\.md'],
+    ['ingest: {grace: 1s}', 'write findings\\.grace, or another setting of docs/config\\.md'],
+    ['grace: 1s', 'write findings\\.grace, or another setting of docs/config\\.md'],
+    ['ingest: {maxagents: 1}', 'write ingest\\.maxAgents, or another setting of docs/config\\.md'],
     ['x: {y: 1}', 'use a setting of docs/config\\.md'],
     ['observability: true', 'use a setting of docs/config\\.md'],
   ];

@@ -35,7 +35,12 @@ t.test('a duration is a whole number with its unit, within its range', async (t)
   t.equal(setting.type, 'duration, 1s to 2h');
   const wrong = [10, '10', '10 s', '1.5s', '-1s', '', 'soon', '1S', true, ['1s'], { s: 1 }];
   refuses(t, setting, /is not a duration$/, /^write it as 250ms, 10s, 5m, 2h or 7d$/, wrong);
-  refuses(t, setting, /^"\w+" is not in its range$/, /^set 1s to 2h$/, ['999ms', '3h', '999999999d', '0s']);
+  refuses(t, setting, /^"\w+" is not in the allowed range$/, /^set a value from 1s to 2h$/, [
+    '999ms',
+    '3h',
+    '999999999d',
+    '0s',
+  ]);
 });
 
 t.test('a size is a number of bytes, or one with a binary unit', async (t) => {
@@ -61,7 +66,12 @@ t.test('an integer is whole and within its range', async (t) => {
     ['007', 7],
   ]);
   refuses(t, setting, /is not a whole number$/, /digits/, ['', '1.0', 1.5, 'one', '0x10', '1e2', ' 1', true, [1], {}]);
-  refuses(t, setting, /is not in its range$/, /^set 1 to 100$/, [0, 101, '-1', '99999999999999999999']);
+  refuses(t, setting, /is not in the allowed range$/, /^set a number from 1 to 100$/, [
+    0,
+    101,
+    '-1',
+    '99999999999999999999',
+  ]);
 });
 
 t.test('a boolean is true or false and nothing similar', async (t) => {
@@ -82,7 +92,7 @@ t.test('a choice is exactly one of its values', async (t) => {
     ['every', 'every'],
   ]);
   const wrong = ['', 'Any', 'all', 'any ', true, 1, ['any'], {}, 'toString'];
-  refuses(t, setting, /is not one of its values$/, /^set any or every$/, wrong);
+  refuses(t, setting, /is not a valid value$/, /^set any or every$/, wrong);
 });
 
 t.test('a text must be a string in YAML, so 42 and true are refused', async (t) => {
@@ -92,11 +102,11 @@ t.test('a text must be a string in YAML, so 42 and true are refused', async (t) 
     ['n1', 'n1'],
     ['42', '42'],
   ]);
-  refuses(t, setting, /is not a text$/, /^put it in quotes$/, [42, true, ['n1'], {}]);
+  refuses(t, setting, /is not a string$/, /^put it in quotes$/, [42, true, ['n1'], {}]);
 });
 
 t.test('a setting with a default cannot be empty', async (t) => {
-  refuses(t, text({ default: 'waybill', help }), /^"" is not a text$/, /./, ['']);
+  refuses(t, text({ default: 'waybill', help }), /^the value is empty$/, /^write a string that is not empty$/, ['']);
   refuses(t, path({ default: '/var/lib/waybill.duckdb', help }), /^"" is not a path$/, /^write the path/, ['']);
   refuses(t, hostPort({ default: '0.0.0.0:7443', help }), /^"" is not a host:port$/, /^write it as/, ['']);
   takes(t, path({ default: '', help }), [['', '']]);

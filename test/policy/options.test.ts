@@ -46,10 +46,10 @@ t.test('each unknown option and each unknown value is one error line', async (t)
   ]);
   t.same(options, defaultPolicyOptions);
   t.same(problems.map(problemLine), [
-    'unknown-option: --option color: there is no such option; use one of ipBlockMatchesPods, declaredBy',
+    'unknown-option: --option color: unknown option; use one of ipBlockMatchesPods, declaredBy',
     'bad-option-value: --option declaredBy: unknown value "some"; write declaredBy=any or declaredBy=every',
     'bad-option-value: --option ipBlockMatchesPods: the value is missing; write ipBlockMatchesPods=true or ipBlockMatchesPods=false',
-    'unknown-option: --option toString: there is no such option; use one of ipBlockMatchesPods, declaredBy',
+    'unknown-option: --option toString: unknown option; use one of ipBlockMatchesPods, declaredBy',
   ]);
   t.same(new Set(problems.map((one) => one.code)), new Set(policyProblemCodes));
 });

@@ -51,14 +51,14 @@ t.test('a batch with names only has an empty records field, for older collectors
 t.test('columns of different lengths and too many names are a fault', async (t) => {
   const wire = encodeDnsNames([one, one])!;
   t.match(decodeDnsNames({ ...wire, ipv4: wire.ipv4.subarray(1) }), {
-    fault: /the number of addresses is not that of the 2 names/,
+    fault: /the number of addresses does not match the 2 names/,
   });
   t.match(decodeDnsNames({ ...wire, ipv6: Buffer.alloc(16) }), {
-    fault: /the number of addresses is not that of the 2 names/,
+    fault: /the number of addresses does not match the 2 names/,
   });
-  t.match(decodeDnsNames({ ...wire, atUs: [t0] }), { fault: /the number of times is not that of the 2 names/ });
+  t.match(decodeDnsNames({ ...wire, atUs: [t0] }), { fault: /the number of times does not match the 2 names/ });
   t.match(decodeDnsNames({ ...wire, ttlSeconds: [1, 2, 3] }), {
-    fault: /the number of times is not that of the 2 names/,
+    fault: /the number of times does not match the 2 names/,
   });
   const many = encodeDnsNames(Array.from({ length: maxDnsNames + 1 }, () => one));
   t.match(decodeDnsNames(many), { fault: /5001 names/ });

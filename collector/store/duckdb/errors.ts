@@ -9,7 +9,7 @@ export function storeProblem(path: string, error: unknown): Problem {
     return {
       code: 'store-locked',
       place: `store.path ${path}`,
-      fault: 'another program has the file open',
+      fault: 'another program uses the file',
       fix: 'stop that program, or set another path',
     };
   }

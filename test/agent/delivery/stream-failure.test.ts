@@ -7,30 +7,38 @@ const framed = (error: string) => `No connection established. Last error: ${erro
 const unavailable = (details: string) => streamFailure({ code: status.UNAVAILABLE, details });
 
 t.test('each error has its own reason and fix', async (t) => {
-  const closed = /^the collector closed the connection, as it does for a certificate that it does not trust$/;
+  const closed = /^the collector closed the connection, probably because it does not trust this agent’s certificate$/;
   const expected: [details: string, reason: RegExp, fix: RegExp][] = [
-    [framed('Error: connect ECONNREFUSED 127.0.0.1:9'), /^nothing listens there/, /check that the collector runs/],
-    ['Name resolution failed for target dns:nowhere.invalid:7443', /^no address is known/, /collector\.address/],
-    [framed('Error: self-signed certificate in certificate chain'), /another authority/, /^set tls\.ca/],
-    [framed('Error: unable to verify the first certificate'), /another authority/, /^set tls\.ca/],
+    [
+      framed('Error: connect ECONNREFUSED 127.0.0.1:9'),
+      /^nothing listens at this address/,
+      /check that the collector runs/,
+    ],
+    [
+      'Name resolution failed for target dns:nowhere.invalid:7443',
+      /^the host name cannot be resolved/,
+      /collector\.address/,
+    ],
+    [framed('Error: self-signed certificate in certificate chain'), /unknown authority/, /^set tls\.ca/],
+    [framed('Error: unable to verify the first certificate'), /unknown authority/, /^set tls\.ca/],
     [
       framed('Error: certificate has expired'),
       /^the collector’s certificate has expired$/,
-      /^make a new certificate and restart the collector/,
+      /^issue a new one and restart the collector/,
     ],
     [framed('Error: certificate is not yet valid'), /^the collector’s certificate is not valid yet/, /clock/],
     [
       framed(
         "Error [ERR_TLS_CERT_ALTNAME_INVALID]: Hostname/IP does not match certificate's altnames: IP: 127.0.0.1 is not in the cert's list: ",
       ),
-      /^the collector’s certificate is for other names$/,
+      /^the collector’s certificate is for another host name$/,
       /waybill certs --server/,
     ],
     [
       framed(
         'Error: 40CD42CA7B7F0000:error:0A00010B:SSL routines:tls_validate_record_header:wrong version number:tlsany_meth.c:77:\n',
       ),
-      /^it does not speak TLS$/,
+      /^the port does not use TLS$/,
       /the port of ingest\.listen/,
     ],
     [framed('Failed to connect (2026-11-26T20:39:46.383Z)'), closed, /tls\.cert/],
@@ -44,7 +52,7 @@ t.test('each error has its own reason and fix', async (t) => {
   ];
   for (const error of closedConnections) expected.push([framed(error), closed, /tls\.cert/]);
   for (const details of ['read ECONNRESET', 'Received RST_STREAM with code 2 (Internal server error)']) {
-    expected.push([details, /^the connection broke$/, /log may say more/]);
+    expected.push([details, /^the connection broke$/, /see the log of the collector$/]);
   }
   for (const [details, reason, fix] of expected) t.match(unavailable(details), { reason, fix }, details);
 });

@@ -43,7 +43,7 @@ const undeclared: Verdict = { verdict: 'undeclared', sides: [notIsolated('egress
 
 const deniedLines = [
   'egress: not isolated: no policy selects it',
-  'ingress: isolated, and no rule matches: NetworkPolicy shop/db spec.ingress[0] needs the initiator to be a pod with app=api',
+  'ingress: isolated, and no rule matches: NetworkPolicy shop/db spec.ingress[0] requires the initiator to be a pod with app=api',
 ];
 const allowedLines = [
   'egress: not isolated: no policy selects it',
@@ -104,9 +104,9 @@ t.test('blocked, and nothing arrived: what else looks the same, and the rule tha
     'shop/web -> shop/db TCP 5432 is denied by policy, and the network did not deliver it.',
     ...deniedLines,
     "network: the responder's interface was watched and nothing arrived",
-    'network: the SYN was retransmitted 3 times, last seen at the source (node n1)',
+    'network: the SYN was retransmitted 3 times; packets were last seen at the source (node n1)',
     'note: a fault of the network, such as a missing route, looks the same',
-    `to do: ask the owner of shop/web why it tries, or add ${rule}`,
+    `to do: ask the owner of shop/web why it tries to connect, or add ${rule}`,
   ]);
 });
 
@@ -115,7 +115,7 @@ t.test('blocked without a rule that would allow it suggests none', async (t) => 
   const lines = linesOf(
     evaluated({ verdict: 'denied', sides }, { outcome: 'refused', delivered: { delivered: 'no' } }),
   );
-  t.equal(lines.at(-1), 'to do: ask the owner of shop/web why it tries');
+  t.equal(lines.at(-1), 'to do: ask the owner of shop/web why it tries to connect');
   t.match(lines, [/./, /^ingress/, /^network: refused on the path: the responder's interface was watched/, /^network/]);
 });
 
@@ -160,13 +160,13 @@ t.test('broken: where it was last seen, and what to check from there', async (t)
     'shop/web -> shop/db UDP 5432 is allowed by policy, but the network did not deliver it.',
     ...allowedLines,
     "network: the responder's interface was watched and nothing arrived",
-    'network: last seen at the source (node n1)',
+    'network: packets were last seen at the source (node n1)',
     'to do: check routes, node health and MTU from where it was last seen, and enforcement outside of the declared policies',
   ]);
   const uncertain = { outcome: 'unanswered', delivered: unknown('half-visible'), synRetries: 1 } as const;
   const lines = linesOf(evaluated(allowed, uncertain));
   t.equal(lines[0], 'shop/web -> shop/db TCP 5432 is allowed by policy, but no answer was seen.');
-  t.ok(lines.includes('network: the SYN was retransmitted once, last seen at the source (node n1)'));
+  t.ok(lines.includes('network: the SYN was retransmitted once; packets were last seen at the source (node n1)'));
 });
 
 t.test('grandfathered: the sides are those of the policies now in force', async (t) => {
@@ -174,7 +174,7 @@ t.test('grandfathered: the sides are those of the policies now in force', async 
     'shop/web -> shop/db TCP 5432 is denied by policy now, but it began before that change, and packets still flow.',
     ...deniedLines,
     'network: the responder answered',
-    'to do: restart one of both ends if the connection must end',
+    'to do: restart one of its ends if the connection must end',
   ]);
 });
 
@@ -286,8 +286,8 @@ t.test('inert: a policy of a host-network pod, and one that selects nothing, als
     ['NetworkPolicy shop/typo selects no pod, so it has no effect.', 'to do: fix the selector, or delete the policy'],
     [
       'shop/proxy runs on the host network, so NetworkPolicy shop/proxy cannot cover it.',
-      "note: the pod's traffic is the node's own",
-      'to do: protect the node, or take the pod off the host network',
+      'note: the pod uses the network and the addresses of the node',
+      'to do: remove hostNetwork from the pod, or filter on the node',
     ],
   ]);
   t.same(

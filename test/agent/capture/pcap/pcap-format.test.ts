@@ -62,7 +62,7 @@ t.test('a file cut at any byte: the packets before the cut are read, and one lin
     else {
       t.same(lines, [
         `capture-file-truncated: FILE, byte ${cut < 24 ? 0 : (ends[before - 1] ?? 24)}: the file ends within a packet; ` +
-          `the ${before} packets before it were read; copy the file again, or stop its writer first`,
+          `read ${before} ${before === 1 ? 'packet' : 'packets'} before it; stop the program that writes the file, or copy the file again`,
       ]);
     }
   }
@@ -114,8 +114,8 @@ t.test('invalid bytes between two records are skipped, and their number is repor
   const { packets: got, lines } = await readBytes(t, join(pcapFile([a!]), invalid, pcapRecord(b!)));
   t.equal(got.length, 2);
   t.same(lines, [
-    `capture-file-corrupt: FILE, byte ${pcapFile([a!]).length}: a packet claims 2880154539 bytes; 333 bytes are skipped, ` +
-      'the 1 packets before them were read; write or copy the file again',
+    `capture-file-corrupt: FILE, byte ${pcapFile([a!]).length}: a packet claims 2880154539 bytes; skipped 333 bytes, ` +
+      'read 1 packet before them; copy the file again, or capture again',
   ]);
 });
 
@@ -123,7 +123,7 @@ t.test('invalid bytes at the end of a file are reported once', async (t) => {
   const { packets: got, lines } = await readBytes(t, join(pcapFile(packets(2)), Buffer.alloc(100, 0xff)));
   t.equal(got.length, 2);
   t.equal(lines.length, 1);
-  t.match(lines[0], /^capture-file-corrupt: .*; 100 bytes are skipped, the 2 packets before them were read/);
+  t.match(lines[0], /^capture-file-corrupt: .*; skipped 100 bytes, read 2 packets before them/);
 });
 
 t.test('ten faults are reported one by one, and the others in one line', async (t) => {
@@ -141,5 +141,5 @@ t.test('a file larger than a chunk is read in chunks, also across a fault and wi
   t.equal(got.length, 40);
   t.ok(got.every(({ frame }) => frame.equals(large.frame)));
   t.equal(lines.length, 1);
-  t.match(lines[0], new RegExp(`byte ${24 + 20 * (250_000 + recordBytes)}: .*; 99 bytes are skipped, the 20 packets`));
+  t.match(lines[0], new RegExp(`byte ${24 + 20 * (250_000 + recordBytes)}: .*; skipped 99 bytes, read 20 packets`));
 });

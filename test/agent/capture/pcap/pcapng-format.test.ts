@@ -159,7 +159,7 @@ t.test('a corrupt block: the packets before and after it are read, and one line 
     t.match(lines[0], expected, name);
     t.match(
       lines[0],
-      /^capture-file-corrupt: FILE, byte \d+: .* are skipped, the 1 packets before them were read; /,
+      /^capture-file-corrupt: FILE, byte \d+: .*; skipped \d+ bytes, read 1 packet before them; /,
       name,
     );
   }
