@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import { ProblemError } from '../model/problem.ts';
 import { cannotListen } from './errors.ts';
 
-export type Readiness = () => { ready: boolean; why: string };
+export type Readiness = () => { ready: boolean; reason: string };
 
 /** Resolves once it listens; rejects with a ProblemError if it cannot. */
 export function serveHealth(listen: string, readiness: Readiness): Promise<Server> {
@@ -14,8 +14,8 @@ export function serveHealth(listen: string, readiness: Readiness): Promise<Serve
     const path = request.url?.split('?')[0];
     if (path === '/healthz') return response.writeHead(200).end('alive\n');
     if (path !== '/readyz') return response.writeHead(404).end('see /healthz and /readyz\n');
-    const { ready, why } = readiness();
-    return response.writeHead(ready ? 200 : 503).end(`${why}\n`);
+    const { ready, reason } = readiness();
+    return response.writeHead(ready ? 200 : 503).end(`${reason}\n`);
   });
   return new Promise((resolve, reject) => {
     server.once('error', (error) => reject(new ProblemError(cannotListen('health.listen', listen, error))));

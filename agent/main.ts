@@ -59,7 +59,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     {
       appeared(link, attempt) {
         try {
-          // A link that is watched late may have connections already, so it counts as there before the agent.
+          // A link that is watched late may have connections already, so it counts as older than the agent.
           source.watch(attempt === 'first' ? link : { ...link, appearedUs: 0 });
           table.appeared(link, nowUs());
           return true;
@@ -83,7 +83,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const cluster = openClusterSource(config.cluster, node);
   let synced = false;
   const health = await serveHealth(config.health.listen, () =>
-    synced ? { ready: true, why: 'watching' } : { ready: false, why: "this node's pods are not known yet" },
+    synced ? { ready: true, reason: 'watching' } : { ready: false, reason: "this node's pods are not known yet" },
   );
   await links.start();
   const stream = new CollectorStream(
@@ -124,9 +124,9 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     flush(source.drain(nowUs(), onRecord));
   };
   const timer = setInterval(drain, config.capture.drainEvery);
-  log.info({ node, collector: config.collector.address, source: source.name, reason }, 'agent watches');
+  log.info({ node, collector: config.collector.address, source: source.name, reason }, 'agent started');
 
-  // Needed even if the eBPF program asks conntrack: for the first packet, it runs before conntrack has the entry.
+  // Needed even if the eBPF program looks up conntrack: at the first packet, conntrack has no entry yet.
   const conntrackFollower =
     config.translation.conntrack === 'auto' ? followConntrack(translations, signal, log) : Promise.resolve();
   const clusterStarted = cluster
@@ -152,10 +152,10 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   await Promise.all([cluster.stop(), clusterStarted, conntrackFollower]);
   health.close();
   health.closeAllConnections();
-  log.info({ accounting: accounting.snapshot() }, 'agent ended');
+  log.info({ accounting: accounting.snapshot() }, 'agent stopped');
 }
 
-/** What a source passes on besides records. */
+/** Receivers of what a source reports besides records. */
 type CaptureSinks = { translations: Translations; dnsAnswers: DnsAnswers | undefined };
 
 function openSource(
@@ -177,7 +177,7 @@ function openSource(
       const program = loadProgram(name, maxConnections);
       const { conntrack } = program;
       if (name === 'ebpf' && !conntrack.available) {
-        log.info({ reason: conntrack.why }, 'eBPF program cannot ask conntrack');
+        log.info({ reason: conntrack.reason }, 'eBPF program cannot look up conntrack');
       }
       return new KernelSource(name, program, options, accounting, eventHandlers, log);
     },

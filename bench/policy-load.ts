@@ -1,6 +1,6 @@
 // The load of the policy benchmark: a cluster of any size with a default-deny in each namespace, policies by label, port
 // and block, and cluster policies of both tiers. The objects are already read into Waybill's parties and policies.
-import { Parties } from '../collector/identity/parties.ts';
+import { PartyCache } from '../collector/identity/party-cache.ts';
 import type { Address } from '../model/address.ts';
 import { isPolicy, type Policy } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
@@ -53,7 +53,7 @@ function partiesOf(cluster: EvenCluster): PodParty[][] {
     })
     .map(parsed);
   const namespaceLabels = new Map(objects.flatMap((one) => (one.kind === 'Namespace' ? [[one.name, one.labels]] : [])));
-  const parties = new Parties();
+  const parties = new PartyCache();
   const ofPods = objects.flatMap((one) =>
     one.kind === 'Pod'
       ? [parties.pod(one, one.addresses[0]!, namespaceLabels.get(one.namespace)!, true) as PodParty]

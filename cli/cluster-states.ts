@@ -4,7 +4,7 @@ import { readManifests } from '../cluster/manifests/read.ts';
 import type { ClusterState } from '../connectivity/lines.ts';
 import { problemLine } from '../model/problem.ts';
 import { ignoredKindsText } from './output/ignored-kinds.ts';
-import { Parties } from './verdict-parties.ts';
+import { PartyResolver } from './verdict-parties.ts';
 
 /** `complete`: everything was read. */
 export type LoadedClusterState = ClusterState & { path: string; complete: boolean; otherKinds: string | undefined };
@@ -16,7 +16,7 @@ export async function loadClusterStates(paths: readonly string[], stderr: Writab
   for (const path of paths) {
     const { objects, problems, unread, otherKinds } = await readManifests(path);
     for (const problem of problems) lines.add(problemLine(problem));
-    const parties = new Parties(objects);
+    const parties = new PartyResolver(objects);
     const state = { endpoints: parties.declaredEndpoints(), policies: parties.policies };
     // In a comparison, an empty folder is valid: nothing is declared yet.
     const unreadable = unread.filter(({ code }) => paths.length === 1 || code !== 'nothing-to-read');

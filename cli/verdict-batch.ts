@@ -6,7 +6,7 @@ import { problemLine } from '../model/problem.ts';
 import { verdictJson } from '../policy/explain.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { badQuery, problemAt, type QuestionFault } from './verdict-errors.ts';
-import { Parties } from './verdict-parties.ts';
+import { PartyResolver } from './verdict-parties.ts';
 import { evaluateQuestion, readQuestion } from './verdict-question.ts';
 
 /** A longer line is an error. Real questions have less than a tenth of it. */
@@ -19,7 +19,7 @@ export async function evaluateBatch(
   objects: readonly ClusterObject[],
   options: PolicyOptions,
 ): Promise<number> {
-  const parties = new Parties(objects);
+  const parties = new PartyResolver(objects);
   let failedLines = 0;
   const evaluateChunks = async function* (chunks: AsyncIterable<Buffer | string>): AsyncGenerator<string> {
     let line = 0;
@@ -47,7 +47,7 @@ export async function evaluateBatch(
 function evaluateLine(
   question: string,
   line: number,
-  parties: Parties,
+  parties: PartyResolver,
   options: PolicyOptions,
 ): { text: string; failed: boolean } {
   const raw = parseJson(question);

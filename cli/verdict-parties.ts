@@ -24,7 +24,7 @@ export type ResolvedParty =
 
 type OwnerWorkload = { kind: string; name: string; podTemplates: Workload[]; pods: Pod[] };
 
-export class Parties {
+export class PartyResolver {
   readonly policies: readonly Policy[];
   readonly #pods = new Map<string, Pod>();
   readonly #workloads = new Map<string, OwnerWorkload[]>();

@@ -18,7 +18,7 @@ import {
   type QuestionFault,
   unknownPortName,
 } from './verdict-errors.ts';
-import type { Parties, ResolvedParty } from './verdict-parties.ts';
+import type { PartyResolver, ResolvedParty } from './verdict-parties.ts';
 
 /** `port` is undefined for protocols without ports. */
 export type VerdictQuestion = { from: string; to: string; protocol: number; port: number | string | undefined };
@@ -39,7 +39,7 @@ export function readQuestion(raw: unknown): { question: VerdictQuestion } | { fa
 
 export function evaluateQuestion(
   question: VerdictQuestion,
-  parties: Parties,
+  parties: PartyResolver,
   options: PolicyOptions,
 ): { verdict: Verdict } | { fault: QuestionFault } {
   const from = parties.resolveInitiator(question.from);
@@ -89,7 +89,7 @@ type Target = {
 type ResolvedInitiator = Exclude<ResolvedParty, { kind: 'service' | 'fault' }>;
 type ResolvedResponder = Exclude<ResolvedParty, { kind: 'fault' }>;
 
-function targetOf(to: ResolvedResponder, question: VerdictQuestion, { services }: Parties): Target {
+function targetOf(to: ResolvedResponder, question: VerdictQuestion, { services }: PartyResolver): Target {
   const { protocol, port } = question;
   if (to.kind === 'service')
     return { responder: to, service: to.service, candidates: services.candidatesFor(to.service, protocol, port) };

@@ -11,7 +11,7 @@ import { parsePolicyOptions, policyOptionValues } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
 import { evaluateBatch } from './verdict-batch.ts';
 import { problemAt } from './verdict-errors.ts';
-import { Parties } from './verdict-parties.ts';
+import { PartyResolver } from './verdict-parties.ts';
 import { evaluateQuestion, readQuestion, type VerdictQuestion } from './verdict-question.ts';
 
 export type VerdictFlags = {
@@ -66,7 +66,7 @@ export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }:
     const failedLines = await evaluateBatch(stdin, stdout, manifests.objects, options);
     return exitCode === 0 && failedLines > 0 ? 1 : exitCode;
   }
-  const result = evaluateQuestion(parsed.question, new Parties(manifests.objects), options);
+  const result = evaluateQuestion(parsed.question, new PartyResolver(manifests.objects), options);
   if ('fault' in result) throw new ProblemError(problemAt('the question', result.fault));
   stdout.write(formatVerdict(parsed.question, result.verdict, flags.output));
   return exitCode;

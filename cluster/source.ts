@@ -4,7 +4,7 @@ import type { ClusterEvent } from '../model/kubernetes.ts';
 export type ClusterSource = {
   /**
    * Calls `receive` for each existing object, then with `synced`, then for each change, in order and one at a time. A
-   * second `put` of an object replaces the first. After `deaf`, the reported objects may be out of date until the next
+   * second `put` of an object replaces the first. After `stale`, the reported objects may be out of date until the next
    * `synced`. Resolves once synced or stopped; rejects with a ProblemError if the source cannot be read at all.
    */
   start(receive: (event: ClusterEvent) => void): Promise<void>;

@@ -90,7 +90,7 @@ export const collectorSchema = {
       default: 100_000,
       min: 100,
       max: 10_000_000,
-      help: 'Queue at most this many points while InfluxDB does not answer; further points are dropped and counted',
+      help: 'Queue at most this many points while InfluxDB does not answer; the oldest points are dropped and counted',
     }),
   },
   log: {

@@ -5,6 +5,7 @@ import { watchExpiry } from '../certs/validity.ts';
 import { nowUs, systemClock } from '../cluster/clock.ts';
 import { manifestSource } from '../cluster/manifests/watch.ts';
 import { openClusterSource } from '../cluster/open.ts';
+import { reasonOf } from '../cluster/reason.ts';
 import { noDeclaredPolicies } from '../config/errors.ts';
 import type { ClusterEvent } from '../model/kubernetes.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
@@ -97,8 +98,8 @@ export async function runCollector(
 
   const pendingWrites = new PendingWrites(config.join.maxLive);
   let storeError: string | undefined;
-  /** Passes changes to the followers, the time series and the store. Calls run one after the other. */
   let flushing: Promise<void> = Promise.resolve();
+  /** Passes changes to the followers, the time series and the store. Calls run one after the other. */
   const flush = (): Promise<void> => {
     flushing = flushing.then(async () => {
       const changes = pipeline.changes();
@@ -108,16 +109,19 @@ export async function runCollector(
       }
       series?.put(changes);
       pendingWrites.add(changes);
-      const why = await pendingWrites.writeTo(store).then(
+      const reason = await pendingWrites.writeTo(store).then(
         () => undefined,
-        (error: unknown) => String(error),
+        (error: unknown) => reasonOf(error),
       );
-      if (why !== undefined && why !== storeError) log.error({ why }, 'store write failed, retrying');
-      if (why === undefined && storeError !== undefined) log.info(pendingWrites.counts, 'store writes succeed again');
-      storeError = why;
+      if (reason !== undefined && reason !== storeError) log.error({ reason }, 'store write failed, retrying');
+      if (reason === undefined && storeError !== undefined) {
+        const { waiting, lost } = pendingWrites.counts;
+        log.info({ pending: waiting, dropped: lost }, 'store writes succeed again');
+      }
+      storeError = reason;
     });
     // A failed call must not fail the next one.
-    flushing = flushing.catch((error: unknown) => log.error({ why: String(error) }, 'changes not published'));
+    flushing = flushing.catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'changes not published'));
     return flushing;
   };
 
@@ -132,7 +136,7 @@ export async function runCollector(
       problems.push(problemLine(event.problem));
       if (problems.length > maxProblems) problems.shift();
     }
-    if (event.type === 'absent') log.info({ resource: event.resource }, 'the API server does not know this kind');
+    if (event.type === 'absent') log.info({ resource: event.resource }, 'kind unknown to the API server');
   };
   const source = openClusterSource(config.cluster, undefined);
   const synced = declaredPolicies.start(logClusterEvent).then(() =>
@@ -182,7 +186,9 @@ export async function runCollector(
         },
       },
       () =>
-        cluster.synced ? { ready: true, why: 'ready' } : { ready: false, why: "waiting for the cluster's objects" },
+        cluster.synced
+          ? { ready: true, reason: 'ready' }
+          : { ready: false, reason: "waiting for the cluster's objects" },
       log,
     ).catch(async (error: unknown) => {
       await ingestServer.stop();
@@ -192,7 +198,9 @@ export async function runCollector(
     const timers = [
       setInterval(flush, flushIntervalMs),
       setInterval(() => {
-        store.applyRetention(nowUs()).catch((error: unknown) => log.error({ why: String(error) }, 'retention failed'));
+        store
+          .applyRetention(nowUs())
+          .catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'retention failed'));
       }, retentionIntervalMs),
     ];
     log.info({ ingest: ingestServer.port, api: api.port, health: api.healthPort }, 'collector listening');
@@ -207,7 +215,8 @@ export async function runCollector(
     await declaredPolicies.stop();
     await flush();
     const { waiting } = pendingWrites.counts;
-    if (waiting > 0) log.error({ why: storeError, waiting }, 'store write failed at shutdown, changes lost');
+    if (waiting > 0)
+      log.error({ reason: storeError, pending: waiting }, 'store write failed at shutdown, changes lost');
     await series?.close(2_000);
     await store.close();
     log.info('collector stopped');

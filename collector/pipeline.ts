@@ -3,7 +3,7 @@
 import type { Connection } from '../model/connection.ts';
 import type { Finding } from '../model/finding.ts';
 import type { JoinedConnection } from '../model/joined.ts';
-import { type FindingChanges, Findings } from './findings/findings.ts';
+import { Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Identities } from './identity/identity.ts';
@@ -11,14 +11,13 @@ import type { PolicyHistory } from './identity/policy-history.ts';
 import type { Coverage } from './join/delivered.ts';
 import { Join, type JoinOptions } from './join/join.ts';
 import type { RecordBatch } from './join/record-matching.ts';
+import type { ChangeSet } from './store/store.ts';
 import type { InterfaceLookup } from './verdict/connection-ends.ts';
 import { ConnectionEvaluator, type VerdictOptions } from './verdict/connection-evaluator.ts';
 import { PendingOwners } from './verdict/pending-owners.ts';
 import { VerdictCounts } from './verdict/verdict-counts.ts';
 
 export type PipelineOptions = { join: JoinOptions; verdict: VerdictOptions; maxFindings: number };
-
-export type ChangeSet = { connections: Connection[]; merged: string[]; findings: FindingChanges };
 
 /** `inert` findings depend on the whole cluster, so they are updated at most once in this interval. */
 const inertIntervalUs = 1_000_000;

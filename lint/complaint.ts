@@ -1,13 +1,14 @@
 // The types of a lint rule and of its complaints. Each rule is a file in rules/, listed in rules.ts.
+
+import type { FieldPath } from '../model/field-path.ts';
 import type { Severity } from '../model/finding.ts';
 import type { ClusterObject } from '../model/kubernetes.ts';
 import type { DeclaredObjects } from './declared-objects.ts';
-import type { Path } from './rule-view.ts';
 
 export type RuleComplaint = {
   /** The policy. For a namespace without a policy: the namespace, or one of its pods if the namespace has no manifest. */
   object: ClusterObject;
-  path: Path;
+  path: FieldPath;
   /** Overrides the severity of the rule. */
   severity?: Severity;
   /** What is wrong, and what to do: lower case, one line. */

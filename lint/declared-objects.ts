@@ -1,5 +1,6 @@
 // The objects of the manifests, with lookups for the lint rules. The labels of a namespace without a manifest are not
 // known, so a selector may match it.
+import type { FieldPath } from '../model/field-path.ts';
 import type {
   ClusterObject,
   ContainerPort,
@@ -13,11 +14,11 @@ import type {
 } from '../model/kubernetes.ts';
 import { isPolicy } from '../model/kubernetes.ts';
 import { selects } from '../policy/selectors.ts';
-import { isValid, type Path, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
+import { isValid, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
 import { maySelectNamespace } from './selectors.ts';
 
 /** Reads the fields of an object's manifest; undefined for a missing field. */
-export type ManifestFields = { value(path: Path): unknown };
+export type ManifestFields = { value(path: FieldPath): unknown };
 
 /** A pod or a pod template. Pods without a difference that policies can see are one declaration. */
 export type PodDeclaration = {

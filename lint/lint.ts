@@ -1,8 +1,9 @@
 // Checks declared policies without traffic. Pure: the same objects give the same complaints in the same order.
+
+import type { FieldPath } from '../model/field-path.ts';
 import { severities } from '../model/finding.ts';
 import type { Complaint, LintRule } from './complaint.ts';
 import { compare, type DeclaredObjects } from './declared-objects.ts';
-import type { Path } from './rule-view.ts';
 
 /** Ordered by severity, highest first, then by namespace, object, field and rule. */
 export function lint(declared: DeclaredObjects, rules: readonly LintRule[]): Complaint[] {
@@ -25,7 +26,7 @@ function inOrder(a: Complaint, b: Complaint): number {
   );
 }
 
-function byPath(a: Path, b: Path): number {
+function byPath(a: FieldPath, b: FieldPath): number {
   for (let at = 0; at < Math.min(a.length, b.length); at++) {
     const [one, other] = [a[at]!, b[at]!];
     const order = typeof one === 'number' && typeof other === 'number' ? one - other : compare(`${one}`, `${other}`);

@@ -1,4 +1,5 @@
 // One form for the rules of both kinds of policy, with the path of the field of each part.
+import type { FieldPath } from '../model/field-path.ts';
 import type {
   ClusterAction,
   ClusterPeer,
@@ -13,22 +14,19 @@ import type {
 import type { Direction, Tier } from '../model/verdict.ts';
 import type { Block } from './blocks.ts';
 
-/** A field of an object: `['spec', 'egress', 0, 'ports', 1]`; empty for the whole object. */
-export type Path = readonly (string | number)[];
-
 export type ValidPolicy = (NetworkPolicy | ClusterPolicy) & { broken?: undefined };
 
 /** If `namespace` is set, only that namespace matches, and `namespaceSelector` is empty. */
 export type PodScope = { namespace?: string; namespaceSelector: LabelSelector; podSelector: LabelSelector };
 
-export type PeerView = { path: Path } & (
+export type PeerView = { path: FieldPath } & (
   | { kind: 'pods'; pods: PodScope; selectors: readonly SelectorView[] }
-  | { kind: 'addresses'; blocks: readonly (Block & { path: Path })[] }
+  | { kind: 'addresses'; blocks: readonly (Block & { path: FieldPath })[] }
   | { kind: 'nodes'; selector: LabelSelector }
   | { kind: 'names'; names: readonly string[] }
 );
 
-export type SelectorView = { target: 'pods' | 'namespaces'; selector: LabelSelector; path: Path };
+export type SelectorView = { target: 'pods' | 'namespaces'; selector: LabelSelector; path: FieldPath };
 
 export type RuleView = {
   policy: ValidPolicy;
@@ -37,11 +35,11 @@ export type RuleView = {
   priority: number;
   direction: Direction;
   index: number;
-  path: Path;
+  path: FieldPath;
   subject: PodScope;
   action: ClusterAction;
   peers: readonly PeerView[] | 'everyone';
-  ports: readonly (ClusterPort & { path: Path })[];
+  ports: readonly (ClusterPort & { path: FieldPath })[];
   /** If set, `peers` and `ports` have only the parts of a known form (rule 26). */
   notUnderstood?: string;
 };
@@ -78,7 +76,7 @@ function networkRules(policy: ValidPolicy & { kind: 'NetworkPolicy' }, direction
   });
 }
 
-function networkPeer(peer: PolicyPeer, { namespace }: ValidPolicy, path: Path): PeerView {
+function networkPeer(peer: PolicyPeer, { namespace }: ValidPolicy, path: FieldPath): PeerView {
   if ('ipBlock' in peer) return { kind: 'addresses', blocks: [{ ...peer.ipBlock, path: [...path, 'ipBlock'] }], path };
   const { podSelector, namespaceSelector } = peer;
   const selectors: SelectorView[] = [];
@@ -108,7 +106,7 @@ function clusterRules(policy: ValidPolicy & ClusterPolicy, direction: Direction)
   });
 }
 
-function clusterPeer(peer: ClusterPeer, path: Path): PeerView {
+function clusterPeer(peer: ClusterPeer, path: FieldPath): PeerView {
   if ('pods' in peer) return { kind: 'pods', ...podsView(peer.pods, path), path };
   if ('nodes' in peer) return { kind: 'nodes', selector: peer.nodes, path };
   if ('domainNames' in peer) return { kind: 'names', names: peer.domainNames, path };
@@ -116,7 +114,7 @@ function clusterPeer(peer: ClusterPeer, path: Path): PeerView {
   return { kind: 'addresses', blocks, path };
 }
 
-function podsView({ namespaceSelector, podSelector }: PodsSelector, path: Path) {
+function podsView({ namespaceSelector, podSelector }: PodsSelector, path: FieldPath) {
   const pods: PodScope = { namespaceSelector, podSelector: podSelector ?? [] };
   const selectors: SelectorView[] =
     podSelector === undefined

@@ -31,8 +31,3 @@ function portText({ protocol, port, endPort }: ClusterPort): string {
   const range = endPort === undefined ? `${port ?? ''}` : `${port}-${endPort}`;
   return `${name} ${range}`.trim();
 }
-
-/** `spec.egress[0].ports[1]`. */
-export function pathText(path: readonly (string | number)[]): string {
-  return path.map((step, at) => (typeof step === 'number' ? `[${step}]` : at === 0 ? step : `.${step}`)).join('');
-}

@@ -76,7 +76,7 @@ export function prefixContainsIpv4({ bytes, bits: length }: Prefix, bits: number
   return (bits ^ start) >>> (32 - length) === 0;
 }
 
-/** A prefix of the other family never contains the address. Hot path: called for each verdict. */
+/** A prefix of the other family never contains the address. hot, once a verdict */
 export function prefixContainsAddress(prefix: Prefix, address: Address): boolean {
   const bits = ipv4Bits(address);
   if (bits >= 0) return prefixContainsIpv4(prefix, bits);

@@ -1,4 +1,4 @@
-// A verdict and an outcome that do not fit together, or a policy that cannot do what it says.
+// A finding: a verdict and an outcome that do not fit together, or a policy that cannot do what it says.
 import type { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { SideJson } from './verdict.ts';

@@ -193,14 +193,14 @@ export type ClusterKind = ClusterObject['kind'];
 
 /**
  * Changes of the cluster's objects, in order. `atUs` is when the change was received, or when it happened if known.
- * `deaf`: changes after `sinceUs` may be missing until the next `synced`.
+ * `stale`: changes after `sinceUs` may be missing until the next `synced`.
  * `absent`: the API server does not know this kind.
  */
 export type ClusterEvent =
   | { type: 'put'; object: ClusterObject; atUs: number }
   | { type: 'gone'; object: ClusterObject; atUs: number }
   | { type: 'synced'; atUs: number }
-  | { type: 'deaf'; sinceUs: number; atUs: number }
+  | { type: 'stale'; sinceUs: number; atUs: number }
   | { type: 'absent'; resource: string; atUs: number }
   | { type: 'problem'; problem: Problem; atUs: number };
 

@@ -2,6 +2,7 @@
 import type { Labels, Policy } from '../model/kubernetes.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Direction, Flow, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
+import type { PodParty } from './peers.ts';
 
 export type DeniedSide = SideVerdict & { verdict: 'denied' };
 
@@ -62,8 +63,6 @@ const ephemeralLabels = new Set([
 function stableLabels(labels: Labels): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).filter(([key]) => !ephemeralLabels.has(key)));
 }
-
-type PodParty = Party & { kind: 'pod' };
 
 function podPeer(pod: PodParty, policy: PolicyRef): Peer {
   const podSelector = { matchLabels: stableLabels(pod.labels) };

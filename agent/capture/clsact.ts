@@ -2,7 +2,7 @@
 // So each source removes them when it begins to watch an interface.
 
 import { type BpfTcHook, silenceLibbpf, tcDetach } from '../../kernel/libbpf.ts';
-import type { Direction } from './source.ts';
+import type { PodDirection } from './source.ts';
 
 const attachPoints = { 'from-pod': 1, 'to-pod': 2 } as const; // BPF_TC_INGRESS, BPF_TC_EGRESS
 /**
@@ -10,9 +10,9 @@ const attachPoints = { 'from-pod': 1, 'to-pod': 2 } as const; // BPF_TC_INGRESS,
  */
 const handle = 0x5742;
 const priorities = { 'from-pod': 1, 'to-pod': 0xffff } as const;
-export const ownFilter = (direction: Direction) => ({ handle, priority: priorities[direction] });
+export const ownFilter = (direction: PodDirection) => ({ handle, priority: priorities[direction] });
 
-export function clsactHook(interfaceIndex: number, direction: Direction): BpfTcHook {
+export function clsactHook(interfaceIndex: number, direction: PodDirection): BpfTcHook {
   return { ifindex: interfaceIndex, attach_point: attachPoints[direction] };
 }
 

@@ -6,7 +6,7 @@ import type { Visibility } from './visibility.ts';
 export type PodInterface = { index: number; name: string; appearedUs: number };
 
 /** The direction of a packet, from the pod's view. */
-export type Direction = 'from-pod' | 'to-pod';
+export type PodDirection = 'from-pod' | 'to-pod';
 
 /**
  * Receives the DNS answers that pods get, from every source. `bytes` is the payload, or the beginning of the payload,

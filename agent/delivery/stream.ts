@@ -2,12 +2,12 @@
 // again that was not acknowledged; the collector drops batches that it has stored already.
 import { Client, type ClientDuplexStream, credentials, type ServiceError } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
+import type { TlsCredentials } from '../../certs/read.ts';
 import { type PackedBatch, serializeWithPacked } from '../../proto/pack.ts';
 import { type Ack, type AgentState, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 import type { BatchQueue, QueuedBatch } from './queue.ts';
 import { streamFailure } from './stream-failure.ts';
 
-export type TlsCredentials = { ca: Buffer; cert: Buffer; key: Buffer };
 export type StreamOptions = {
   node: string;
   instance: string;

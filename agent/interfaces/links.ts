@@ -5,11 +5,12 @@ import { spawn } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Clock } from '../../cluster/clock.ts';
+import { reasonOf } from '../../cluster/reason.ts';
 import type { Link } from './table.ts';
 
 /**
- * `appeared` returns whether the link is watched now. If not, each further check reports it again (`again`), with the
- * time at which it was first seen.
+ * `appeared` returns whether the link is watched now. If not, each check reports it again (`attempt` is `again`), with
+ * the time at which it was first seen.
  */
 export type LinkEvents = {
   appeared(link: Link, attempt: 'first' | 'again'): boolean;
@@ -85,7 +86,7 @@ export class PodLinks {
       const { links: linksJson, defaultRoutes } = await this.#reader.list();
       links = podLinksOf(linksJson, defaultRoutes, this.#hasRefreshed ? this.#clock.nowUs() : 0);
     } catch (error) {
-      this.#log.warn({ reason: String(error) }, 'cannot list links, retrying; new pods are not watched');
+      this.#log.warn({ reason: reasonOf(error) }, 'cannot list links, retrying; new pods are not watched');
       return;
     }
     if (this.#stopped) return;

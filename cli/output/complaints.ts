@@ -1,8 +1,7 @@
 // The complaints of `waybill lint` as JSON (docs/json.md) and as text.
 
 import type { Complaint } from '../../lint/complaint.ts';
-import type { Path } from '../../lint/rule-view.ts';
-import { pathText } from '../../lint/text.ts';
+import { type FieldPath, pathText } from '../../model/field-path.ts';
 import type { Severity } from '../../model/finding.ts';
 import { type ClusterObject, manifestKind } from '../../model/kubernetes.ts';
 import type { ItemFormatter } from './format.ts';
@@ -24,7 +23,7 @@ export type ComplaintJson = {
 };
 
 /** `locate`: `db.yaml:14`, or the file alone. */
-export function complaintJson(complaint: Complaint, locate: ((path: Path) => string) | undefined): ComplaintJson {
+export function complaintJson(complaint: Complaint, locate: ((path: FieldPath) => string) | undefined): ComplaintJson {
   const { rule, severity, object, path, fault, fix } = complaint;
   const namespace = namespaceOf(object);
   return {

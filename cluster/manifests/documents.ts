@@ -1,8 +1,8 @@
 // The documents of one manifest file, YAML or JSON, each with the lines of its parts. js-yaml limits nesting to 100,
 // this file limits aliases, and manifest.ts limits the file size.
 import { constructFromEvents, EVENT_ID, parseEvents, YAMLException } from 'js-yaml';
+import type { FieldPath } from '../../model/field-path.ts';
 import type { Problem } from '../../model/problem.ts';
-import type { Path } from '../parse/field.ts';
 import { badYaml } from './errors.ts';
 import { firstContentOffset, lineLookup, Positions } from './positions.ts';
 import { manifestSchema } from './scalars.ts';
@@ -10,9 +10,9 @@ import { manifestSchema } from './scalars.ts';
 export type Document = {
   raw: unknown;
   /** `db.yaml:14`: the line of the part, or of the nearest existing part that contains it. */
-  locate: (path: Path) => string;
+  locate: (path: FieldPath) => string;
   /** Like `locate`, but never parses the text again. For a JSON document it returns only the file name. */
-  quickLocate: (path: Path) => string;
+  quickLocate: (path: FieldPath) => string;
 };
 
 export type Documents = { documents: Document[]; problems: Problem[] };
@@ -23,7 +23,7 @@ export function readDocuments(text: string, file: string): Documents {
   const lineAt = lineLookup(body);
   const read: Documents = { documents: [], problems: [] };
   for (const piece of piecesOf(body)) {
-    const source: Source = { text: body.slice(piece.start, piece.end), start: piece.start, file, lineAt };
+    const source: PieceSource = { text: body.slice(piece.start, piece.end), start: piece.start, file, lineAt };
     const document = readPiece(source);
     if (document === undefined) continue;
     if ('code' in document) read.problems.push(document);
@@ -33,14 +33,14 @@ export function readDocuments(text: string, file: string): Documents {
 }
 
 type Piece = { start: number; end: number };
-type Source = { text: string; start: number; file: string; lineAt: (offset: number) => number };
+type PieceSource = { text: string; start: number; file: string; lineAt: (offset: number) => number };
 
 const maxAliases = 1000;
 /** Limit for a document with aliases, with each alias expanded. */
 const maxValues = 1_000_000;
 
 /** Undefined if the piece has only comments. */
-function readPiece(source: Source): Document | Problem | undefined {
+function readPiece(source: PieceSource): Document | Problem | undefined {
   const { text, file } = source;
   if (firstContentOffset(text) < 0) return undefined;
   const json = text.trimStart().startsWith('{') ? parseJson(text) : undefined;
@@ -50,7 +50,7 @@ function readPiece(source: Source): Document | Problem | undefined {
     const [raw, ...more] = constructFromEvents(events, {
       source: text,
       schema: manifestSchema,
-      maxAliases: maxAliases,
+      maxAliases,
     });
     const tooManyValues =
       events.some((event) => event.type === EVENT_ID.ALIAS) && sizeWithin(raw, maxValues) === undefined;
@@ -60,7 +60,7 @@ function readPiece(source: Source): Document | Problem | undefined {
     }
     if (more.length > 0) return badYaml(`${file}:${lineOf(source, 0)}`, 'a second document starts without ---');
     const positions = new Positions(events, text);
-    const locate = (path: Path) => placeIn(source, positions, path);
+    const locate = (path: FieldPath) => placeIn(source, positions, path);
     return { raw, locate, quickLocate: locate };
   } catch (error) {
     const offset = error instanceof YAMLException ? (error.mark?.position ?? 0) : 0;
@@ -95,9 +95,9 @@ function parseJson(text: string): { raw: unknown } | undefined {
 }
 
 /** JSON is valid YAML. Its positions are computed only if a problem needs them. */
-function jsonDocument(raw: unknown, source: Source): Document {
+function jsonDocument(raw: unknown, source: PieceSource): Document {
   let positions: Positions | 'unknown' | undefined;
-  const locate = (path: Path) => {
+  const locate = (path: FieldPath) => {
     positions ??= jsonPositions(source.text) ?? 'unknown';
     return positions === 'unknown' ? source.file : placeIn(source, positions, path);
   };
@@ -112,11 +112,11 @@ function jsonPositions(text: string): Positions | undefined {
   }
 }
 
-function placeIn(source: Source, positions: Positions, path: Path): string {
+function placeIn(source: PieceSource, positions: Positions, path: FieldPath): string {
   return `${source.file}:${lineOf(source, positions.offsetOf(path))}`;
 }
 
-function lineOf(source: Source, offset: number): number {
+function lineOf(source: PieceSource, offset: number): number {
   return source.lineAt(source.start + offset);
 }
 

@@ -1,9 +1,9 @@
 // One manifest file: its objects, each with its place, and its problems.
 import { readFile } from 'node:fs/promises';
 import { text as textOf } from 'node:stream/consumers';
+import type { FieldPath } from '../../model/field-path.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
-import type { Path } from '../parse/field.ts';
 import { kindText } from '../parse/kind.ts';
 import { expandList } from '../parse/list.ts';
 import { parseObject } from '../parse/parse.ts';
@@ -113,7 +113,7 @@ type Draft = {
 
 function addDocument(document: Document, draft: Draft, keep: Keep): void {
   for (const { raw, path } of expandList(document.raw)) {
-    const locate = (inner: Path) => document.locate([...path, ...inner]);
+    const locate = (inner: FieldPath) => document.locate([...path, ...inner]);
     const parsed = parseObject(raw, locate);
     if (parsed.is === 'not-ours') {
       draft.ignored += 1;

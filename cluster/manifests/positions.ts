@@ -1,7 +1,7 @@
 // Positions of the parts of a YAML or JSON document, from the parser's events. Each map and list is searched only once,
 // so a thousand problems in one file cost little more than one.
 import { EVENT_ID, type Event, getScalarValue, type ScalarEvent } from 'js-yaml';
-import type { Path } from '../parse/field.ts';
+import type { FieldPath } from '../../model/field-path.ts';
 
 type Child = { event: number; offset: number };
 
@@ -16,7 +16,7 @@ export class Positions {
   }
 
   /** Offset of the part, or of its key if it has one. A missing part has the offset of the nearest part that contains it. */
-  offsetOf(path: Path): number {
+  offsetOf(path: FieldPath): number {
     let event = this.#events.findIndex((one) => one.type !== EVENT_ID.DOCUMENT);
     if (event < 0) return 0;
     let offset = startOf(this.#events[event]!) ?? 0;

@@ -1,6 +1,9 @@
 // Cluster policies, validated as their CRDs do: ClusterNetworkPolicy (v1alpha2), AdminNetworkPolicy and
 // BaselineAdminNetworkPolicy (v1alpha1). All are read into the terms of ClusterNetworkPolicy (rules 18 to 27).
+
+import { pathText } from '../../model/field-path.ts';
 import type { ClusterAction, ClusterPolicy, ClusterRule } from '../../model/kubernetes.ts';
+import type { Direction } from '../../model/verdict.ts';
 import { clusterPeer, type PeerName, type PeerRead, subject } from './cluster-peers.ts';
 import { type PortRead, portMatch, protocolMatch } from './cluster-ports.ts';
 import {
@@ -13,12 +16,10 @@ import {
   unknownAction,
   unknownTier,
 } from './errors.ts';
-import { type Field, pathText } from './field.ts';
+import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
 import type { PolicyDraft } from './policy-draft.ts';
 import { itemsUpTo, nonEmptyItems } from './values.ts';
-
-type Direction = 'ingress' | 'egress';
 
 /** The differences between the kinds. */
 type Form = {

@@ -1,9 +1,9 @@
 // A field of an unparsed object: its value, its path, and its faults. null counts as missing, as it does for the API server.
 // Reading never throws; a value of the wrong type is a fault and reads as missing.
+import type { FieldPath } from '../../model/field-path.ts';
 import { type Fault, unknownField, wrongType } from './errors.ts';
 
-export type Path = readonly (string | number)[];
-export type FieldFault = Fault & { path: Path };
+export type FieldFault = Fault & { path: FieldPath };
 
 export class Field {
   /** Undefined if it is missing or null. */
@@ -20,7 +20,7 @@ export class Field {
     this.#step = step;
   }
 
-  get path(): Path {
+  get path(): FieldPath {
     return this.#parent === undefined ? [] : [...this.#parent.path, this.#step];
   }
 
@@ -96,15 +96,4 @@ export class Field {
     this.#reported = true;
     this.fault(wrongType(this.value, wanted));
   }
-}
-
-/** `spec.ingress[0].ports[0].endPort`; keys with other characters are quoted: `metadata.labels["a/b"]`. */
-export function pathText(path: Path): string {
-  let text = '';
-  for (const step of path) {
-    if (typeof step === 'number') text += `[${step}]`;
-    else if (/^[A-Za-z_][\w-]*$/.test(step)) text += text === '' ? step : `.${step}`;
-    else text += `[${JSON.stringify(step.length > 80 ? `${step.slice(0, 77)}...` : step)}]`;
-  }
-  return text;
 }

@@ -1,13 +1,13 @@
 // Expands a List, or a typed list such as PodList, into its objects. Items of a typed list have no kind of their own.
-import type { Path } from './field.ts';
+import type { FieldPath } from '../../model/field-path.ts';
 
-export type ListItem = { raw: unknown; path: Path };
+export type ListItem = { raw: unknown; path: FieldPath };
 
 /** Nested lists deeper than this are returned unexpanded. */
 const maxDepth = 3;
 
 /** Yields the items of a list, with their paths; any other value is yielded itself. */
-export function* expandList(raw: unknown, path: Path = [], depth = 0): Generator<ListItem> {
+export function* expandList(raw: unknown, path: FieldPath = [], depth = 0): Generator<ListItem> {
   const list = depth < maxDepth ? asList(raw) : undefined;
   if (list === undefined) {
     yield { raw, path };

@@ -2,6 +2,7 @@
 import type { Prefix } from '../../model/address.ts';
 import { prefixContainsBytes } from '../../model/address.ts';
 import type { PolicyPeer, PolicyPort, PolicyRule } from '../../model/kubernetes.ts';
+import type { Direction } from '../../model/verdict.ts';
 import {
   emptyPeer,
   endPortBelowPort,
@@ -15,8 +16,6 @@ import type { Field } from './field.ts';
 import type { PolicyDraft } from './policy-draft.ts';
 import { selector } from './selector.ts';
 import { portName, portNumber, prefix, protocol } from './values.ts';
-
-type Direction = 'ingress' | 'egress';
 
 export function networkPolicy(object: Field): PolicyDraft {
   const spec = object.at('spec').only('podSelector', 'policyTypes', 'ingress', 'egress');

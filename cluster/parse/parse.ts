@@ -1,10 +1,12 @@
 // Parses one object from a file or the API server. Pure; never throws.
+
+import { type FieldPath, pathText } from '../../model/field-path.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy } from './cluster-policy.ts';
 import { endpointSlice } from './endpoint-slice.ts';
 import { at, missingField, moreProblems, unknownApiVersion } from './errors.ts';
-import { Field, type FieldFault, type Path, pathText } from './field.ts';
+import { Field, type FieldFault } from './field.ts';
 import { groupOf, hasKnownKinds, isKind, policyKindFault } from './kind.ts';
 import { isName, type Metadata, metadata, type Scope } from './metadata.ts';
 import { namespace } from './namespace.ts';
@@ -22,7 +24,7 @@ export type Parsed =
   | { is: 'not-ours' };
 
 /** The place of a part of the object, such as `db.yaml:14`; empty for an object from the API server. */
-export type Locate = (path: Path) => string;
+export type Locate = (path: FieldPath) => string;
 
 /**
  * A policy, Node or EndpointSlice with faults is still an object, with `broken`: it shows for which pods or addresses
@@ -140,7 +142,7 @@ function isOurs(field: Field, known: KindParser): boolean {
   return true;
 }
 
-function placeOf(subject: string, path: Path, locate: Locate): string {
+function placeOf(subject: string, path: FieldPath, locate: Locate): string {
   const where = [locate(path), pathText(path)].filter((part) => part !== '').join(', ');
   return where === '' ? subject : `${subject} (${where})`;
 }

@@ -50,11 +50,11 @@ function reflectorsOf(options: ApiSourceOptions, receive: (event: ClusterEvent) 
       receive({ type: 'synced', atUs: clock.nowUs() });
       synced();
     };
-    const onDeaf = (sinceUs: number): void => {
+    const onStale = (sinceUs: number): void => {
       unsynced.add(resource);
-      receive({ type: 'deaf', sinceUs, atUs: clock.nowUs() });
+      receive({ type: 'stale', sinceUs, atUs: clock.nowUs() });
     };
     const listFrom = scope.of === 'cluster' ? 'etcd' : 'cache';
-    return new Reflector({ server, resource, listFrom, clock, random, receive, onListed, onDeaf });
+    return new Reflector({ server, resource, listFrom, clock, random, receive, onListed, onStale });
   });
 }

@@ -21,7 +21,7 @@ export type ReflectorOptions = {
   /** All existing objects have been reported. */
   onListed: () => void;
   /** Changes after `sinceUs` may be missing, until the next `onListed`. */
-  onDeaf: (sinceUs: number) => void;
+  onStale: (sinceUs: number) => void;
 };
 
 const maxPageObjects = 500;
@@ -46,7 +46,7 @@ export class Reflector {
   /** Consecutive failures, without a watch event in between. */
   #failures = 0;
   #lastEventUs = 0;
-  #deaf = false;
+  #stale = false;
   #absent = false;
   #watch: AbortController | undefined;
 
@@ -95,7 +95,7 @@ export class Reflector {
     this.#cache.keepOnly(keys, nowUs);
     this.#listRefused = 'no';
     this.#listed = true;
-    this.#deaf = false;
+    this.#stale = false;
     this.#lastEventUs = nowUs;
     this.#options.onListed();
   }
@@ -199,19 +199,19 @@ export class Reflector {
     let cancel = () => {};
     const check = (): void => {
       const silentForMs = (clock.nowUs() - this.#lastEventUs) / 1000;
-      if (this.#listed && !this.#deaf && silentForMs >= maxSilenceMs) this.#becomeDeaf();
-      const leftMs = this.#listed && !this.#deaf ? maxSilenceMs - silentForMs : maxSilenceMs;
+      if (this.#listed && !this.#stale && silentForMs >= maxSilenceMs) this.#becomeStale();
+      const leftMs = this.#listed && !this.#stale ? maxSilenceMs - silentForMs : maxSilenceMs;
       cancel = clock.after(Math.max(1, leftMs), check);
     };
     cancel = clock.after(maxSilenceMs, check);
     return () => cancel();
   }
 
-  #becomeDeaf(): void {
-    const { resource, onDeaf } = this.#options;
-    this.#deaf = true;
+  #becomeStale(): void {
+    const { resource, onStale } = this.#options;
+    this.#stale = true;
     this.#mustList = true;
-    onDeaf(this.#lastEventUs);
+    onStale(this.#lastEventUs);
     if (this.#watch === undefined) return;
     this.#problem(watchSilent(resource.name, maxSilenceMs));
     this.#watch.abort();

@@ -3,6 +3,7 @@ import { createSecureContext, type TLSSocket } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { nodeUriPrefix } from '../../certs/node-name.ts';
+import type { TlsCredentials } from '../../certs/read.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
 import { listenProblem } from '../ingest/errors.ts';
@@ -16,13 +17,13 @@ import { isProblem, type RawParameters, readParameters } from './parameters.ts';
 export type ApiOptions = {
   /** host:port; port 0 takes a free one. */
   listen: string;
-  tls: { ca: Buffer; cert: Buffer; key: Buffer };
+  tls: TlsCredentials;
   healthListen: string;
   /** For tests; default: follow.ts. */
   follow?: typeof followLimits;
 };
 
-export type Readiness = () => { ready: boolean; why: string };
+export type Readiness = () => { ready: boolean; reason: string };
 export type Api = { port: number; healthPort: number; followers(): FollowerCounts; close(): Promise<void> };
 
 const maxConnections = 500;
@@ -52,8 +53,8 @@ export async function serveApi(
     async (): Promise<StatusJson> => ({ ...(await dataSource.status()), followers: followers.counts }),
   );
   api.setErrorHandler((error, request, reply) => {
-    const why = error instanceof Error ? error.message : String(error);
-    log.error({ path: request.url, why }, 'request failed');
+    const reason = error instanceof Error ? error.message : String(error);
+    log.error({ path: request.url, reason }, 'request failed');
     reply.code(500).send({ error: 'internal error; see the log of the collector' });
   });
   api.setNotFoundHandler((_, reply) => {
@@ -63,8 +64,8 @@ export async function serveApi(
   health.server.maxConnections = maxConnections;
   health.get('/healthz', async () => 'alive\n');
   health.get('/readyz', async (_, reply) => {
-    const { ready, why } = readiness();
-    return reply.code(ready ? 200 : 503).send(`${why}\n`);
+    const { ready, reason } = readiness();
+    return reply.code(ready ? 200 : 503).send(`${reason}\n`);
   });
   const port = await listenOn(api, 'api.listen', options.listen);
   const healthPort = await listenOn(health as unknown as FastifyInstance, 'health.listen', options.healthListen).catch(
@@ -85,7 +86,7 @@ export async function serveApi(
 }
 
 /** Certificates of agents have the same CA, but may not read the API. */
-function secureServer({ ca, cert, key }: ApiOptions['tls']): FastifyInstance {
+function secureServer({ ca, cert, key }: TlsCredentials): FastifyInstance {
   try {
     createSecureContext({ ca, cert, key });
   } catch (error) {

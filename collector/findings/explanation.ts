@@ -1,4 +1,4 @@
-// A finding in words for a person: the claim, what it is based on, and what to do.
+// Explains a finding: as text (the claim, the evidence, what to do) and as JSON.
 
 import type { Connection, DeliveryUnknownReason } from '../../model/connection.ts';
 import { type Endpoint, namesText } from '../../model/endpoint.ts';
@@ -12,7 +12,7 @@ import { driftClaim, driftEvidence } from './drift.ts';
 import { explanationText } from './explanation-text.ts';
 import type { Violation } from './violation.ts';
 
-/** The verdict behind the finding. For a connection that outlived a change, it is the one now in force. */
+/** The verdict of the finding. For a grandfathered connection, it is the verdict of the policies now in force. */
 export function verdictInForce(evaluated: EvaluatedConnection): Verdict {
   return evaluated.timing.timing === 'grandfathered' ? evaluated.timing.deniedNow : evaluated.verdict;
 }
@@ -36,7 +36,7 @@ export function explain(violation: Violation, evaluated: EvaluatedConnection): s
   });
 }
 
-/** The same for a program: figures, and the observations. */
+/** The field `evidence` of a finding in JSON (docs/json.md). */
 export function evidenceOf(violation: Violation, evaluated: EvaluatedConnection): Record<string, unknown> {
   const { connection, observations, masqueradeAddress, declaredVerdict } = evaluated;
   return {
@@ -52,7 +52,7 @@ export function evidenceOf(violation: Violation, evaluated: EvaluatedConnection)
   };
 }
 
-/** What follows the ends of the connection. */
+/** The claim, without the ends of the connection. */
 function claimOf({ kind, delivery }: Violation, evaluated: EvaluatedConnection): string {
   const { connection } = evaluated;
   switch (kind) {

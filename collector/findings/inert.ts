@@ -36,13 +36,13 @@ export function inertFindings(input: InertCheckInput, nowUs: number): Finding[] 
 }
 
 /** `explicit`: pods that the policy selects by label. A policy for whole namespaces includes host-network pods unintentionally. */
-type Selection = { selected: readonly (Pod | Workload)[]; explicit: readonly (Pod | Workload)[] };
+type SelectedPods = { selected: readonly (Pod | Workload)[]; explicit: readonly (Pod | Workload)[] };
 
 function selectionFinder({
   pods,
   workloads,
   labelsOf,
-}: InertCheckInput): (policy: Policy & { broken?: undefined }) => Selection {
+}: InertCheckInput): (policy: Policy & { broken?: undefined }) => SelectedPods {
   const byNamespace = Map.groupBy([...pods, ...workloads], (one) => one.namespace);
   return (policy) => {
     if (policy.kind === 'NetworkPolicy') {

@@ -11,7 +11,7 @@ const stillOwned = Number.POSITIVE_INFINITY;
 
 export type Owner =
   | { owner: 'pod'; uid: string }
-  | { owner: 'nobody-then' }
+  | { owner: 'none-at-that-time' }
   | { owner: 'ambiguous' }
   | { owner: 'never' };
 
@@ -39,7 +39,7 @@ export class AddressOwners {
     if (spans === undefined) return { owner: 'never' };
     const then = spans.filter((span) => span.fromUs <= timeUs && timeUs < span.toUs);
     if (then.length > 1) return { owner: 'ambiguous' };
-    return then.length === 1 ? { owner: 'pod', uid: then[0]!.uid } : { owner: 'nobody-then' };
+    return then.length === 1 ? { owner: 'pod', uid: then[0]!.uid } : { owner: 'none-at-that-time' };
   }
 
   #release(address: Address, uid: string, atUs: number): void {

@@ -6,14 +6,14 @@ import { hasPorts } from '../../model/protocol.ts';
 import type { Party, UnknownReason } from '../../model/verdict.ts';
 import type { ClusterHistory } from './cluster-history.ts';
 import type { DnsNames } from './dns-names.ts';
-import { Parties } from './parties.ts';
+import { PartyCache } from './party-cache.ts';
 import type { FindZone } from './zones.ts';
 
 export type Identity = { endpoint: Endpoint } & (
   | { kind: 'pod'; party: Party; uid: string; knownFromStart: boolean }
   | { kind: 'address'; party: Party }
   | { kind: 'service'; service: Service }
-  | { kind: 'nobody'; why: UnknownReason }
+  | { kind: 'unknown'; why: UnknownReason }
 );
 
 /** One end of a connection. `podUid` is the pod behind the interface that saw this end, else empty. */
@@ -28,7 +28,7 @@ export class Identities {
   readonly #clusterRanges: readonly Prefix[];
   readonly #nodeAddresses: NodeAddresses;
   readonly #names: DnsNames;
-  readonly #parties = new Parties();
+  readonly #parties = new PartyCache();
 
   /** `clusterRanges`: pod and service ranges that Node objects do not list. */
   constructor(
@@ -46,7 +46,7 @@ export class Identities {
   }
 
   at(end: ConnectionEnd, timeUs: number): Identity {
-    if (!this.#cluster.synced) return this.#nobody(end.address, { reason: 'cluster-not-synced' });
+    if (!this.#cluster.synced) return this.#unknown(end.address, { reason: 'cluster-not-synced' });
     const uid = end.podUid !== '' ? end.podUid : this.#ownerUid(end.address, timeUs);
     const pod = uid === undefined ? undefined : this.#cluster.pod(uid, timeUs);
     if (pod !== undefined) return this.#pod(pod, end.address, timeUs);
@@ -58,7 +58,7 @@ export class Identities {
     const reportedNode = reportedNodeName === undefined ? undefined : this.#cluster.node(reportedNodeName);
     if (reportedNode !== undefined) return this.#node(reportedNode, end);
     if (uid !== undefined || this.#isInside(end.address, timeUs)) {
-      return this.#nobody(end.address, { reason: 'no-owner-at-that-time', address: end.address });
+      return this.#unknown(end.address, { reason: 'no-owner-at-that-time', address: end.address });
     }
     const names = this.#names.at(end.address, timeUs);
     const endpoint: Endpoint = {
@@ -120,8 +120,8 @@ export class Identities {
     return { endpoint, kind: 'service', service };
   }
 
-  #nobody(ip: Address, why: UnknownReason): Identity {
-    return { endpoint: { kind: 'unknown', ip }, kind: 'nobody', why };
+  #unknown(ip: Address, why: UnknownReason): Identity {
+    return { endpoint: { kind: 'unknown', ip }, kind: 'unknown', why };
   }
 }
 

@@ -9,6 +9,8 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { nodeOfCertificate } from '../../certs/node-name.ts';
+import type { TlsCredentials } from '../../certs/read.ts';
+import { reasonOf } from '../../cluster/reason.ts';
 import type { DnsAnswer } from '../../model/dns-answer.ts';
 import { ProblemError } from '../../model/problem.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
@@ -36,7 +38,7 @@ export type BatchSink = {
 export type IngestOptions = {
   /** host:port; port 0 takes a free one. */
   listen: string;
-  tls: { ca: Buffer; cert: Buffer; key: Buffer };
+  tls: TlsCredentials;
   maxBatchRecords: number;
   maxAgents: number;
   nowUs: () => number;
@@ -59,14 +61,14 @@ export async function serveIngest(
     const node = nodeOfCertificate(call.getAuthContext().sslPeerCertificate?.raw);
     if (node === undefined || streams >= options.maxAgents) {
       refused += 1;
-      const why =
+      const reason =
         node === undefined
           ? 'the certificate names no node'
           : `more than ${options.maxAgents} agents (ingest.maxAgents)`;
-      log.warn({ peer: call.getPeer(), why }, 'stream refused');
+      log.warn({ address: call.getPeer(), reason }, 'stream refused');
       call.emit('error', {
         code: node === undefined ? status.PERMISSION_DENIED : status.RESOURCE_EXHAUSTED,
-        details: why,
+        details: reason,
       });
       return;
     }
@@ -136,12 +138,12 @@ class AgentStream {
         this.#agents.disconnected(this.#node, this.#instance);
         resolve(how);
       };
-      let state: 'new' | 'heard' | 'refused' = 'new';
+      let state: 'new' | 'accepted' | 'refused' = 'new';
       this.#call.on('data', (batch: FlowBatch) => {
         if (state === 'refused') return; // sent before the agent received the refusal
         if (batch.node !== this.#node) {
           state = 'refused';
-          this.#log.warn({ claimed: batch.node }, 'stream refused: node name differs from the certificate');
+          this.#log.warn({ claimedNode: batch.node }, 'stream refused: node name differs from the certificate');
           end('refused');
           this.#call.emit('error', {
             code: status.PERMISSION_DENIED,
@@ -151,7 +153,7 @@ class AgentStream {
         }
         // The first message confirms the stream, so that a refused agent does not believe that it is connected.
         if (state === 'new') this.#call.write({ sequence: 0, refused: '' });
-        state = 'heard';
+        state = 'accepted';
         this.#receive(batch);
       });
       this.#call.on('end', () => {
@@ -203,7 +205,10 @@ class AgentStream {
       this.#call.write({ sequence: batch.sequence, refused: '' });
     } catch (error) {
       // Not stored, so not acknowledged: the agent keeps the batch and sends it again on its next stream.
-      this.#log.error({ why: error instanceof Error ? error.message : String(error) }, 'batch not stored');
+      this.#log.error(
+        { sequence: batch.sequence, reason: reasonOf(error) },
+        'batch not stored; the agent sends it again',
+      );
       this.#call.emit('error', { code: status.UNAVAILABLE, details: 'the collector cannot store' });
     }
   }

@@ -29,7 +29,7 @@ export function isBetterMatch(
   return Math.abs(live.startUs - firstUs) < Math.abs(other.startUs - firstUs);
 }
 
-/** Whether `live` began later, with sides that `other` has too. If not, `live` may be the missing side of `other`. */
+/** Whether `live` replaced `other`: it began later, and `other` has all its sides. Otherwise it may be the missing side. */
 function replaced(live: JoinedConnection, other: JoinedConnection, firstUs: number): boolean {
   const isInPlace = observationsOf(live).every(({ point }) => other[point] !== undefined);
   return isInPlace && live.startUs > other.startUs && live.startUs <= firstUs;

@@ -4,7 +4,7 @@ import type { Address } from '../../model/address.ts';
 import type { JoinedConnection, Observation } from '../../model/joined.ts';
 import type { ConnectionEnd } from '../identity/identity.ts';
 
-export type PodInterface = {
+export type ReportedInterface = {
   node: string;
   podUid: string;
   addresses: readonly Address[];
@@ -15,8 +15,8 @@ export type PodInterface = {
 
 /** Interfaces and their pods, from the agents. */
 export type InterfaceLookup = {
-  interfaceAt(node: string, interfaceIndex: number): PodInterface | undefined;
-  interfaceOf(podUid: string, address: Address): PodInterface | undefined;
+  interfaceAt(node: string, interfaceIndex: number): ReportedInterface | undefined;
+  interfaceOf(podUid: string, address: Address): ReportedInterface | undefined;
 };
 
 /** `podsKnown` is false while the agent of an interface may still report its pod. */
@@ -60,6 +60,6 @@ function podUidAt(
   return link.addresses.length > 0 ? undefined : '';
 }
 
-function existedAt(link: PodInterface, timeUs: number): boolean {
+function existedAt(link: ReportedInterface, timeUs: number): boolean {
   return link.watchedSinceUs <= timeUs && (link.goneUs === 0 || timeUs <= link.goneUs);
 }

@@ -72,7 +72,7 @@ export class ConnectionEvaluator {
       observations: observationsOf(joined),
       masqueradeAddress: masqueradeAddressOf(joined),
     };
-    return { evaluated, ownerPending: !ends.podsKnown || initiator.kind === 'nobody' || responder.kind === 'nobody' };
+    return { evaluated, ownerPending: !ends.podsKnown || initiator.kind === 'unknown' || responder.kind === 'unknown' };
   }
 
   #expectedDelivery(responder: Identity, ends: ConnectionEnds): ExpectedDelivery {

@@ -34,9 +34,9 @@ export class PolicyEvaluator {
       return { verdict: 'unknown', sides: [], why: { reason: 'local-scope', address: joined.originalTuple.responder } };
     }
     for (const end of [initiator, responder]) {
-      if (end.kind === 'nobody') return { verdict: 'unknown', sides: [], why: end.why };
+      if (end.kind === 'unknown') return { verdict: 'unknown', sides: [], why: end.why };
     }
-    if (initiator.kind === 'service' || initiator.kind === 'nobody' || responder.kind === 'nobody') {
+    if (initiator.kind === 'service' || initiator.kind === 'unknown' || responder.kind === 'unknown') {
       return { verdict: 'unknown', sides: [], why: { reason: 'source-translated' } };
     }
     if (responder.kind !== 'service') return this.#evaluateEnds(joined, initiator, responder, timeUs);

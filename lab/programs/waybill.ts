@@ -24,7 +24,7 @@ const maxShutdownMs = 20_000;
 type Lab = { readonly world: LabWorld; readonly folder: string; readonly manifests: string };
 
 /** The fields of `waybill status -o json` that the lab reads. */
-export type Status = {
+export type StatusFields = {
   cluster: { synced: boolean };
   nodes: { reporting: number; of: number; list: { node: string; lagMs?: number; books?: NodeAccounting }[] };
   join: { pending: number };
@@ -53,7 +53,7 @@ export class WaybillPrograms {
   readonly #source: string;
   readonly #folder: string;
   readonly #children: ChildProcess[] = [];
-  #statusQuery: { query(): Promise<Status>; end(): void } | undefined;
+  #statusQuery: { query(): Promise<StatusFields>; end(): void } | undefined;
   readonly #pids = new Map<string, number>();
 
   /** `source` is the capture source of the agents. */
@@ -105,7 +105,7 @@ export class WaybillPrograms {
           `agent-${node.name}`,
           nodeNamespace(this.#lab.world.id, node.name),
           config,
-          'agent watches',
+          'agent started',
         );
       }),
     );
@@ -126,7 +126,7 @@ export class WaybillPrograms {
     }, withinMs);
   }
 
-  async status(): Promise<Status> {
+  async status(): Promise<StatusFields> {
     this.#statusQuery ??= this.#startStatusProgram();
     return this.#statusQuery.query();
   }
@@ -183,8 +183,10 @@ export class WaybillPrograms {
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
-    const pending: { resolve(status: Status): void; reject(error: Error): void }[] = [];
-    createInterface({ input: child.stdout }).on('line', (line) => pending.shift()?.resolve(JSON.parse(line) as Status));
+    const pending: { resolve(status: StatusFields): void; reject(error: Error): void }[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) =>
+      pending.shift()?.resolve(JSON.parse(line) as StatusFields),
+    );
     child.stdin.on('error', () => undefined);
     child.once('exit', () => {
       this.#statusQuery = undefined;
@@ -197,7 +199,7 @@ export class WaybillPrograms {
     });
     return {
       query: () =>
-        new Promise<Status>((resolve, reject) => {
+        new Promise<StatusFields>((resolve, reject) => {
           pending.push({ resolve, reject });
           child.stdin.write('\n');
         }),
@@ -205,7 +207,7 @@ export class WaybillPrograms {
     };
   }
 
-  async #until(isReached: (status: Status) => boolean, withinMs: number): Promise<void> {
+  async #until(isReached: (status: StatusFields) => boolean, withinMs: number): Promise<void> {
     const deadline = Date.now() + withinMs;
     for (;;) {
       const status = await this.status();

@@ -1,9 +1,11 @@
 // A port without a protocol is TCP (rule 10), but for some ports UDP was probably meant.
+
+import type { FieldPath } from '../../model/field-path.ts';
 import { SCTP, TCP, UDP } from '../../model/protocol.ts';
 import type { LintRule } from '../complaint.ts';
 import type { DeclaredObjects } from '../declared-objects.ts';
 import { responderPorts } from '../responder-ports.ts';
-import type { Path, RuleView } from '../rule-view.ts';
+import type { RuleView } from '../rule-view.ts';
 
 export const probablyUdp: LintRule = {
   name: 'probably-udp',
@@ -92,7 +94,7 @@ function includesPort(one: { port?: number | string; endPort?: number }, port: n
 }
 
 /** A ClusterNetworkPolicy has no default protocol. */
-function isLeftOut(declared: DeclaredObjects, { policy }: RuleView, path: Path): boolean {
+function isLeftOut(declared: DeclaredObjects, { policy }: RuleView, path: FieldPath): boolean {
   const manifest = declared.manifestFields(policy);
   if (manifest === undefined || policy.kind === 'ClusterNetworkPolicy') return false;
   if (policy.kind === 'NetworkPolicy') return manifest.value([...path, 'protocol']) === undefined;

@@ -1,10 +1,11 @@
 // Rules 18, 19 and 22: a rule that never decides, because all its connections are decided before.
+
+import { pathText } from '../../model/field-path.ts';
 import { policyText } from '../../policy/explain.ts';
 import { listText } from '../../policy/list-text.ts';
 import type { LintRule, RuleComplaint } from '../complaint.ts';
 import type { RuleView } from '../rule-view.ts';
 import { type Shadow, ShadowFinder } from '../shadow.ts';
-import { pathText } from '../text.ts';
 
 export const shadowed: LintRule = {
   name: 'shadowed',

@@ -10,7 +10,7 @@ async function serve(t: { teardown(end: () => void): void }, readiness: Readines
 
 t.test('/healthz answers 200, and /readyz answers 503 with the reason until the agent is ready', async (t) => {
   let ready = false;
-  const address = await serve(t, () => ({ ready, why: ready ? 'ready' : 'no pods known yet' }));
+  const address = await serve(t, () => ({ ready, reason: ready ? 'ready' : 'no pods known yet' }));
   const get = async (path: string) => {
     const response = await fetch(`http://${address}${path}`);
     return [response.status, await response.text()];
@@ -23,9 +23,9 @@ t.test('/healthz answers 200, and /readyz answers 503 with the reason until the 
 });
 
 t.test('a port in use is reported as cannot-listen, with the setting to change', async (t) => {
-  const address = await serve(t, () => ({ ready: true, why: 'ready' }));
+  const address = await serve(t, () => ({ ready: true, reason: 'ready' }));
   await t.rejects(
-    serveHealth(address, () => ({ ready: true, why: 'ready' })),
+    serveHealth(address, () => ({ ready: true, reason: 'ready' })),
     {
       message: `cannot-listen: health.listen ${address}: another program uses the port; stop that program, or set another port`,
     },

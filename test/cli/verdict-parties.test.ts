@@ -1,14 +1,14 @@
 import t from 'tap';
-import { Parties } from '../../cli/verdict-parties.ts';
+import { PartyResolver } from '../../cli/verdict-parties.ts';
 import { evaluateQuestion, readQuestion } from '../../cli/verdict-question.ts';
 import { parseManifest } from '../../cluster/manifests/manifest.ts';
 import type { Party, Verdict } from '../../model/verdict.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
 
-function parties(...documents: string[]): Parties {
+function parties(...documents: string[]): PartyResolver {
   const { entries, problems } = parseManifest(documents.join('\n---\n'), 'scene.yaml');
   if (problems.length > 0) throw new Error(problems.map((problem) => problem.fault).join());
-  return new Parties(entries.map((entry) => entry.object));
+  return new PartyResolver(entries.map((entry) => entry.object));
 }
 
 function podAt(name: string, status: string, spec = 'nodeName: n1'): string {
@@ -27,13 +27,13 @@ function service(...addresses: string[]): string[] {
 const onlyDb =
   '{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: db, namespace: shop }, spec: { podSelector: { matchLabels: { app: db } } } }';
 
-function partyOf(scene: Parties, text: string): Party {
+function partyOf(scene: PartyResolver, text: string): Party {
   const found = scene.resolve(text);
   if (found.kind !== 'one') throw new Error(`${text} is ${found.kind}`);
   return found.candidate.parties[0]!;
 }
 
-function ask(scene: Parties, from: string, to: string, port: number): Verdict {
+function ask(scene: PartyResolver, from: string, to: string, port: number): Verdict {
   const read = readQuestion({ from, to, port });
   const reply = 'fault' in read ? read : evaluateQuestion(read.question, scene, defaultPolicyOptions);
   if ('fault' in reply) throw new Error(reply.fault.fault);
@@ -114,7 +114,7 @@ t.test(
     t.match(asked(withTargetRef('cron')), unknown, 'the pod that the slice names has another address');
     const broken = slice.replace('10.0.0.1', '10.0.0.300');
     const { entries } = parseManifest([...pods, api, broken].join('\n---\n'), 'scene.yaml');
-    const scene = new Parties(entries.map(({ object }) => object));
+    const scene = new PartyResolver(entries.map(({ object }) => object));
     t.match(ask(scene, '203.0.113.7', '10.96.0.1', 80), unknown, 'an address is invalid');
   },
 );
@@ -157,7 +157,7 @@ t.test('the labels of a namespace are unknown if its manifest is missing or brok
   const broken = namespace('{ team: a, build: 12 }');
   const { entries, problems } = parseManifest([db, podAt('web', ''), byTeam, broken].join('\n---\n'), 'scene.yaml');
   t.equal(problems.length, 1);
-  const scene = new Parties(entries.map(({ object }) => object));
+  const scene = new PartyResolver(entries.map(({ object }) => object));
   t.match(ask(scene, 'shop/web', 'data/db', 80), { verdict: 'unknown', sides: [{}, { why }] });
 });
 
@@ -165,7 +165,8 @@ t.test('the labels of a node are unknown if its manifest is missing or broken', 
   const proxy = podAt('proxy', 'podIP: 192.0.2.1', 'nodeName: n1, hostNetwork: true');
   const node = (labels: string) =>
     `{ apiVersion: v1, kind: Node, metadata: { name: n1, labels: ${labels} }, status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] } }`;
-  const read = (text: string) => new Parties(parseManifest(text, 'scene.yaml').entries.map(({ object }) => object));
+  const read = (text: string) =>
+    new PartyResolver(parseManifest(text, 'scene.yaml').entries.map(({ object }) => object));
   const open = { nodeLabels: {}, nodeLabelsKnown: false };
   t.match(partyOf(parties(proxy), 'shop/proxy'), open);
   t.match(partyOf(read(node('{ zone: 1 }')), '192.0.2.1'), { node: 'n1', ...open });

@@ -232,7 +232,7 @@ t.test('each check fails after a change that it must detect', async (t) => {
 
 t.test('both programs answer the probes', async (t) => {
   const [agent, collector] = programs(new Deploy());
-  const health = await serveHealth('127.0.0.1:0', () => ({ ready: true, why: 'watching' }));
+  const health = await serveHealth('127.0.0.1:0', () => ({ ready: true, reason: 'watching' }));
   t.teardown(() => health.close());
   const { healthUrl } = await apiScene(t, {});
   for (const [program, url] of [

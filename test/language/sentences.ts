@@ -18,7 +18,7 @@ export function sentencesOfMarkdown(page: string): string[] {
 
 export function sentencesOf(text: string): string[] {
   const segments = new Intl.Segmenter('en', { granularity: 'sentence' }).segment(text.replace(/\s+/g, ' '));
-  return [...segments].map(({ segment }) => segment.trim()).filter((sentence) => sentence !== '');
+  return [...segments].map(({ segment }) => segment.trim()).filter((sentence) => wordCount(sentence) > 0);
 }
 
 export function wordCount(sentence: string): number {

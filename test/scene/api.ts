@@ -97,7 +97,7 @@ export async function apiScene(
       ...(follow === undefined ? {} : { follow }),
     },
     answers,
-    () => ({ ready, why: ready ? 'ready' : "waiting for the cluster's objects" }),
+    () => ({ ready, reason: ready ? 'ready' : "waiting for the cluster's objects" }),
     pino({ level: 'silent' }),
   );
   const url = `https://localhost:${api.port}`;

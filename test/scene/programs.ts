@@ -56,7 +56,7 @@ export class Program {
   ): Promise<Program> {
     const program = new Program(spawnWaybill([kind, ...flags], options));
     t.teardown(() => program.end());
-    await program.logged(kind === 'agent' ? 'agent watches' : 'collector listening');
+    await program.logged(kind === 'agent' ? 'agent started' : 'collector listening');
     return program;
   }
 

@@ -7,7 +7,7 @@ import { closeFd, closeInBackground, SOL_SOCKET, setSocketOption } from '../../.
 import { type FixedMemory, fixedMemory } from '../../../kernel/memory.ts';
 import { bindPacketSocket, ETH_P_ALL, loopbackIndex, openPacketSocket } from '../../../kernel/packet-socket.ts';
 import { clsactHook, ownFilter } from '../clsact.ts';
-import type { Direction } from '../source.ts';
+import type { PodDirection } from '../source.ts';
 import { requireCapabilities } from './capabilities.ts';
 import { noopProgram } from './noop-program.ts';
 
@@ -27,12 +27,12 @@ const BPF_F_BEFORE = 1 << 3;
 const BPF_F_AFTER = 1 << 4;
 
 /** From the pod it is attached first, to see packets before any program drops them; to the pod it is attached last. */
-export function attachTcx(program: number, interfaceIndex: number, direction: Direction): Attachment {
+export function attachTcx(program: number, interfaceIndex: number, direction: PodDirection): Attachment {
   return tcxAttachment(createLink(program, interfaceIndex, direction));
 }
 
 /** A TCX hook accepts each program only once: detach the previous attachment before `activate`. */
-export function prepareTcx(program: number, interfaceIndex: number, direction: Direction): PreparedAttachment {
+export function prepareTcx(program: number, interfaceIndex: number, direction: PodDirection): PreparedAttachment {
   const link = createLink(noopProgram('attaching').fd, interfaceIndex, direction);
   return {
     activate() {
@@ -64,7 +64,7 @@ function tcxAttachment(link: number): Attachment {
   };
 }
 
-function createLink(program: number, interfaceIndex: number, direction: Direction): number {
+function createLink(program: number, interfaceIndex: number, direction: PodDirection): number {
   const attributes = Buffer.alloc(64);
   attributes.writeUInt32LE(program, 0);
   attributes.writeUInt32LE(interfaceIndex, 4);
@@ -96,7 +96,7 @@ const maxPrograms = 64;
 let ids: FixedMemory | undefined;
 
 /** The ids of the programs at a TCX hook, in order. The revision changes with each change of the list. */
-export function tcxPrograms(interfaceIndex: number, direction: Direction): { ids: number[]; revision: bigint } {
+export function tcxPrograms(interfaceIndex: number, direction: PodDirection): { ids: number[]; revision: bigint } {
   ids ??= fixedMemory(maxPrograms * 4);
   const attributes = Buffer.alloc(64);
   attributes.writeUInt32LE(interfaceIndex, 0);
@@ -169,7 +169,7 @@ function dropAllFilter(): Buffer {
 
 const BPF_TC_F_REPLACE = 1;
 
-export function attachClsact(program: number, interfaceIndex: number, direction: Direction): Attachment {
+export function attachClsact(program: number, interfaceIndex: number, direction: PodDirection): Attachment {
   const hook = clsactHook(interfaceIndex, direction);
   const filter = ownFilter(direction);
   const EEXIST = 17;

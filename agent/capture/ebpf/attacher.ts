@@ -2,7 +2,7 @@
 // packets there. `tap`: one packet tap.
 import { programId } from '../../../kernel/libbpf.ts';
 import { removeLeftoverFilters } from '../clsact.ts';
-import type { Direction } from '../source.ts';
+import type { PodDirection } from '../source.ts';
 import {
   type Attachment,
   allDetached,
@@ -40,7 +40,7 @@ export type Attacher = {
   /** Reads which other programs came or went. Call it before rows are read. */
   refresh(): void;
   /** Attaches our program again if others removed it, or if it must move. Throws like `attach`. */
-  reattach(interfaceIndex: number, attachments: InterfaceAttachments, direction: Direction): Reattachment;
+  reattach(interfaceIndex: number, attachments: InterfaceAttachments, direction: PodDirection): Reattachment;
   /** Counting stops at once. 'at the end' does not wait: programs are detached in the background. */
   detach(interfaceIndex: number, attachments: InterfaceAttachments, when: 'while watching' | 'at the end'): void;
   /** Resolves when everything is detached. */
@@ -60,7 +60,7 @@ export function attacherFor(name: 'ebpf' | 'tap', program: LoadedProgram): Attac
 
 export class TcAttacher implements Attacher {
   readonly #tcKind: TcKind;
-  readonly #programs: Readonly<Record<Direction, number>>;
+  readonly #programs: Readonly<Record<PodDirection, number>>;
   readonly #tap: number;
   readonly #others: OtherFilters;
 
@@ -91,7 +91,7 @@ export class TcAttacher implements Attacher {
     this.#others.refresh();
   }
 
-  reattach(index: number, attachments: InterfaceAttachments, direction: Direction): Reattachment {
+  reattach(index: number, attachments: InterfaceAttachments, direction: PodDirection): Reattachment {
     return direction === 'to-pod' ? this.#reattachToPod(index, attachments) : this.#reattachFromPod(index, attachments);
   }
 
@@ -171,12 +171,12 @@ export class TcAttacher implements Attacher {
     this.#others.changed(index);
   }
 
-  #attachTc(index: number, direction: Direction): Attachment {
+  #attachTc(index: number, direction: PodDirection): Attachment {
     const attach = this.#tcKind === 'tcx' ? attachTcx : attachClsact;
     return attach(this.#programs[direction], index, direction);
   }
 
-  #prepareTc(index: number, direction: Direction): PreparedAttachment {
+  #prepareTc(index: number, direction: PodDirection): PreparedAttachment {
     if (this.#tcKind === 'tcx') return prepareTcx(this.#programs[direction], index, direction);
     return { activate: () => attachClsact(this.#programs[direction], index, direction) };
   }

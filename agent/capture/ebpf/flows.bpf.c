@@ -236,7 +236,7 @@ struct packet {
 	__u32 sequence;
 	__u32 acknowledged;
 	__u8 flags;
-	__u8 initiator; /* LOW_INITIATED: the source, HIGH_INITIATED: the destination, 0: unknown; before key_of() */
+	__u8 initiator; /* LOW_INITIATED: the source, HIGH_INITIATED: the destination, 0: unknown; see initiator_marks() */
 	__u8 quoted;
 	__u8 unreachable;
 	__u32 payload; /* offset of the UDP or TCP payload */
@@ -1073,8 +1073,8 @@ inlined __u32 find_slot(const struct bucket *set, __u32 signature, __u32 now)
 	return best;
 }
 
-/* Looks the connection up in conntrack; skips it if a row begins whose connection is in the cache. A SYN is always looked
- * up, because it may begin another connection on the same ports. Returns whether the row needs no further lookup. */
+/* Looks the connection up in conntrack, unless the row is new and the cache has the connection. A SYN is always looked up,
+ * because it may begin another connection on the same ports. Returns whether the row needs no further lookup. */
 __noinline int look_up_unless_cached(const struct __sk_buff *skb, const struct flow_key *key, __u32 hash, enum lookup lookup)
 {
 	struct control *settings;

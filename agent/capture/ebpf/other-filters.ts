@@ -2,7 +2,7 @@
 // that our program has counted, or end the chain before it runs. From a pod, a program in front of ours may drop packets
 // that ours never sees. Each refresh queries TCX. rtnetlink reports changes of the rest, and all of it is re-read regularly.
 import { ownFilter } from '../clsact.ts';
-import type { Direction } from '../source.ts';
+import type { PodDirection } from '../source.ts';
 import { type TcKind, tcxPrograms } from './attach.ts';
 import { isNoopProgram } from './noop-program.ts';
 import { messageTypes, parents, TcClient, type TcMessage, TcMonitor } from './traffic-control.ts';
@@ -13,7 +13,7 @@ export type ChainPosition = 'first' | 'after others' | 'absent';
 export type ChainChange = 'no' | 'after ours' | 'before or after ours';
 
 /** clsact filters. */
-type FiltersByDirection = Record<Direction, { ours: ChainPosition; others: boolean }>;
+type FiltersByDirection = Record<PodDirection, { ours: ChainPosition; others: boolean }>;
 
 /** TCX programs in order, and the revision of that list. */
 type ProgramChain = { ids: readonly number[]; revision: bigint };
@@ -25,11 +25,11 @@ const refreshesPerFullRead = 50;
 
 export class OtherFilters {
   readonly #tcKind: TcKind;
-  readonly #own: Readonly<Record<Direction, number>>;
+  readonly #own: Readonly<Record<PodDirection, number>>;
   readonly #client = new TcClient();
   readonly #monitor: Pick<TcMonitor, 'read' | 'close'>;
   /** TCX programs by interface, cached until the next refresh. */
-  readonly #programs: Readonly<Record<Direction, Map<number, ProgramChain>>> = {
+  readonly #programs: Readonly<Record<PodDirection, Map<number, ProgramChain>>> = {
     'from-pod': new Map(),
     'to-pod': new Map(),
   };
@@ -41,13 +41,13 @@ export class OtherFilters {
   readonly #revisions = new Map<number, bigint>();
   readonly #changed = new Set<number>();
   #refreshes = 0;
-  /** How many interfaces must be re-read now, times `refreshesPerFullRead`. */
+  /** Each refresh adds 1 for each interface. Each `refreshesPerFullRead` of it means one interface to re-read. */
   #readBacklog = 0;
 
   /** `own`: the ids of our programs. */
   constructor(
     tcKind: TcKind,
-    own: Readonly<Record<Direction, number>>,
+    own: Readonly<Record<PodDirection, number>>,
     monitor: Pick<TcMonitor, 'read' | 'close'> = new TcMonitor(),
   ) {
     this.#tcKind = tcKind;
@@ -63,7 +63,7 @@ export class OtherFilters {
     return this.#interfacesThatQueue.has(interfaceIndex) || this.#filtersAt(interfaceIndex)['to-pod'].others;
   }
 
-  position(interfaceIndex: number, direction: Direction): ChainPosition {
+  position(interfaceIndex: number, direction: PodDirection): ChainPosition {
     if (this.#tcKind === 'clsact') return this.#filtersAt(interfaceIndex)[direction].ours;
     return positionOf(this.#programsAt(interfaceIndex, direction).ids.indexOf(this.#own[direction]));
   }
@@ -131,7 +131,7 @@ export class OtherFilters {
     if (this.#revisions.has(interfaceIndex) && mayDrop(message)) this.#changed.add(interfaceIndex);
   }
 
-  #programsAt(interfaceIndex: number, direction: Direction): ProgramChain {
+  #programsAt(interfaceIndex: number, direction: PodDirection): ProgramChain {
     const cached = this.#programs[direction].get(interfaceIndex);
     if (cached !== undefined) return cached;
     const current = programsAt(interfaceIndex, direction);
@@ -150,7 +150,7 @@ export class OtherFilters {
     return current;
   }
 
-  #readFilters(interfaceIndex: number, direction: Direction): FiltersByDirection[Direction] {
+  #readFilters(interfaceIndex: number, direction: PodDirection): FiltersByDirection[PodDirection] {
     const all = this.#client.filters(interfaceIndex, parentOf[direction]);
     // Filters of other chains run only if a filter of chain 0 jumps there.
     const first = all.filter((message) => message.chain === 0 && message.handle !== 0);
@@ -162,7 +162,7 @@ export class OtherFilters {
 }
 
 /** Empty on kernels without TCX, and if the interface is gone. Without our own no-op programs. */
-function programsAt(interfaceIndex: number, direction: Direction): ProgramChain {
+function programsAt(interfaceIndex: number, direction: PodDirection): ProgramChain {
   try {
     const { ids, revision } = tcxPrograms(interfaceIndex, direction);
     return { ids: ids.filter((id) => !isNoopProgram(id)), revision };
@@ -201,7 +201,7 @@ function mayDrop(message: TcMessage): boolean {
 }
 
 /** Handle 0 means all filters of a priority. */
-function isOwn({ handle, priority }: TcMessage, direction: Direction): boolean {
+function isOwn({ handle, priority }: TcMessage, direction: PodDirection): boolean {
   const own = ownFilter(direction);
   return priority === own.priority && (handle === 0 || handle === own.handle);
 }

@@ -23,7 +23,7 @@ export type MapName = 'control' | 'used' | 'rows' | 'buckets' | 'events' | 'coun
 
 export type LoadedProgram = {
   /** Whether the program looks up connections in conntrack. */
-  conntrack: { available: true } | { available: false; why: string };
+  conntrack: { available: true } | { available: false; reason: string };
   rowCount: number;
   bucketCount: number;
   programFd(name: ProgramName): number;
@@ -70,12 +70,12 @@ export function loadProgram(
   if (use === 'tap')
     return load(objectFiles.plain, use, maxConnections, {
       available: false,
-      why: 'packet taps cannot look up conntrack',
+      reason: 'packet taps cannot look up conntrack',
     });
   try {
     return load(objectFiles.withConntrack, use, maxConnections, { available: true });
   } catch (error) {
-    return load(objectFiles.plain, use, maxConnections, { available: false, why: (error as Error).message });
+    return load(objectFiles.plain, use, maxConnections, { available: false, reason: (error as Error).message });
   }
 }
 

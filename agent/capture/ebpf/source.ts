@@ -6,7 +6,7 @@ import { SystemError } from '../../../kernel/errno.ts';
 import { addressFromBytes } from '../../../model/address.ts';
 import type { ConnectionRecord, Translation } from '../../../model/record.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
-import type { CaptureSource, Direction, PodInterface } from '../source.ts';
+import type { CaptureSource, PodDirection, PodInterface } from '../source.ts';
 import { type Visibility, VisibilityTracker } from '../visibility.ts';
 import { type Attacher, attacherFor, type InterfaceAttachments } from './attacher.ts';
 import { dnsEvent, event, flowEvent, isIpv6Bit, ringBytes, row, translationEvent } from './layout.ts';
@@ -31,7 +31,7 @@ type WatchedInterface = {
   /** Rows up to this epoch prove no delivery: other programs on the interface changed meanwhile. */
   unprovenUntilEpoch: number;
   /** The last logged reason why attaching failed. Each drain tries again. */
-  loggedReasons: Record<Direction, string>;
+  loggedReasons: Record<PodDirection, string>;
   /** The epoch of the last rows; undefined while the interface is watched. */
   lastEpoch: number | undefined;
 };
@@ -174,7 +174,7 @@ export class KernelSource implements CaptureSource {
     }
   }
 
-  #reattach(watched: WatchedInterface, direction: Direction): void {
+  #reattach(watched: WatchedInterface, direction: PodDirection): void {
     const { link, loggedReasons } = watched;
     try {
       const { deliveryUnproven, hasGap, kind } = this.#attacher.reattach(link.index, watched.attachments, direction);

@@ -4,7 +4,7 @@ import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
 import type { Packet } from '../decode/packet.ts';
-import type { Direction } from '../source.ts';
+import type { PodDirection } from '../source.ts';
 import { bit, FlowColumns, keyStride, keyWords } from './flow-columns.ts';
 import { responderByPort } from './initiator.ts';
 import type { Interval } from './interval.ts';
@@ -14,8 +14,8 @@ import { recordOf } from './record.ts';
 /** A random `seed` prevents senders from choosing packets whose keys collide in the hash table. */
 export type FlowTableOptions = { maxConnections: number; reportEveryUs: number; seed?: number };
 
-/** Where a packet was seen: from the pod, to the pod, or not at a pod's interface (a file). */
-export type PacketDirection = Direction | 'not-at-pod';
+/** `not-at-pod`: seen at another interface than a pod's, or in a file. */
+export type PacketDirection = PodDirection | 'not-at-pod';
 
 const maxRoundTripUs = 3_600_000_000;
 const idleTimeoutUs = { tcp: 300_000_000, other: 60_000_000 };

@@ -9,7 +9,7 @@ import { decodeFrame } from '../decode/frame.ts';
 import { linkTypes } from '../decode/link-type.ts';
 import { Packet } from '../decode/packet.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
-import type { CaptureSource, Direction, DnsSink, PodInterface } from '../source.ts';
+import type { CaptureSource, DnsSink, PodDirection, PodInterface } from '../source.ts';
 import { type Visibility, VisibilityTracker } from '../visibility.ts';
 import { mergeRuns, PacketRun } from './merge-runs.ts';
 import { npmPcap, PcapSession, type SessionOptions } from './session.ts';
@@ -19,7 +19,7 @@ export type LiveOptions = FlowTableOptions & { bufferBytes: number; nowUs: () =>
 
 type DirectionCapture = { session: PcapSession; run: PacketRun };
 type WatchedInterface = { link: PodInterface; dnsSession: PcapSession | undefined } & Record<
-  Direction,
+  PodDirection,
   DirectionCapture
 >;
 
@@ -120,7 +120,7 @@ export class PcapSource implements CaptureSource {
     this.drain(this.#options.nowUs(), emit);
   }
 
-  #openSession(link: PodInterface, direction: Direction): DirectionCapture {
+  #openSession(link: PodInterface, direction: PodDirection): DirectionCapture {
     const { index } = link;
     const run = new PacketRun();
     const session = new PcapSession(
@@ -226,7 +226,7 @@ export class PcapSource implements CaptureSource {
     );
   }
 
-  #add(packet: Packet, index: number, direction: Direction, timeUs: number): void {
+  #add(packet: Packet, index: number, direction: PodDirection, timeUs: number): void {
     this.#table.add(packet, index, direction, timeUs);
     this.#freePackets.push(packet);
   }

@@ -23,7 +23,7 @@ export function appendConnections(
     row.appendBigInt(wholeUs(one.startUs));
     row.appendBigInt(wholeUs(one.endUs));
     row.appendVarchar(one.verdict);
-    appendEnds(row, one);
+    appendEndsAndBody(row, one);
   });
 }
 
@@ -37,12 +37,12 @@ export function appendFindings(connection: DuckDBConnection, findings: readonly 
     else row.appendVarchar(one.connection.verdict);
     row.appendBigInt(wholeUs(one.firstSeenUs));
     row.appendBigInt(wholeUs(one.lastSeenUs));
-    appendEnds(row, one);
+    appendEndsAndBody(row, one);
   });
 }
 
 /** The columns `namespaces`, `names` and `body`. */
-function appendEnds(row: DuckDBAppender, one: Connection | Finding): void {
+function appendEndsAndBody(row: DuckDBAppender, one: Connection | Finding): void {
   row.appendVarchar(listText(namespacesOf(one.initiator, one.responder)));
   row.appendVarchar(listText(namesOf(one.initiator, one.responder)));
   row.appendVarchar(JSON.stringify(storedBody(one)));

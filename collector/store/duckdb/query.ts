@@ -4,9 +4,9 @@ import { SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import type { ListQuery } from '../store.ts';
 import { wholeUs } from './schema.ts';
 
-export type Filter = { where: string; values: DuckDBValue[] };
+export type SqlFilter = { where: string; values: DuckDBValue[] };
 
-export function connectionFilter(query: ListQuery): Filter {
+export function connectionFilter(query: ListQuery): SqlFilter {
   const filter = new Conditions();
   filter.anyOf('namespaces', query.namespaces);
   filter.ends(query);
@@ -17,7 +17,7 @@ export function connectionFilter(query: ListQuery): Filter {
   return filter.filter();
 }
 
-export function findingFilter(query: ListQuery): Filter {
+export function findingFilter(query: ListQuery): SqlFilter {
   const filter = new Conditions();
   filter.anyOf('namespaces', query.namespaces);
   filter.ends(query);
@@ -83,7 +83,7 @@ class Conditions {
     this.#values.push(wholeUs(us));
   }
 
-  filter(): Filter {
+  filter(): SqlFilter {
     return { where: this.#conditions.join(' AND '), values: this.#values };
   }
 }

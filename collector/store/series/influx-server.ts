@@ -9,8 +9,8 @@ export type ServerAddress = { url: string; database: string; username: string; p
 /** `refused`: this many points were rejected for good, and the others written. `unavailable`: none was written; try again. */
 export type WriteResult =
   | { status: 'accepted' }
-  | { status: 'refused'; points: number; why: string }
-  | { status: 'unavailable'; why: string };
+  | { status: 'refused'; points: number; reason: string }
+  | { status: 'unavailable'; reason: string };
 
 const requestTimeoutMs = 10_000;
 /** Turns the library's backoff off: it hides the reason of a failure, and series.ts has its own. */
@@ -55,9 +55,13 @@ export class InfluxServer {
     } catch (error) {
       if (statusOf(error) === 404 && reasonOf(error).includes('database not found'))
         return this.#createDatabaseAndWrite(points);
-      if (statusOf(error) !== 400 && statusOf(error) !== 413) return { status: 'unavailable', why: reasonOf(error) };
+      if (statusOf(error) !== 400 && statusOf(error) !== 413) return { status: 'unavailable', reason: reasonOf(error) };
       const dropped = /dropped=(\d+)/.exec(reasonOf(error));
-      return { status: 'refused', points: dropped === null ? points.length : Number(dropped[1]), why: reasonOf(error) };
+      return {
+        status: 'refused',
+        points: dropped === null ? points.length : Number(dropped[1]),
+        reason: reasonOf(error),
+      };
     }
   }
 
@@ -73,13 +77,13 @@ export class InfluxServer {
     } catch (error) {
       return {
         status: 'unavailable',
-        why: `database ${this.#database} does not exist and cannot be created: ${reasonOf(error)}`,
+        reason: `database ${this.#database} does not exist and cannot be created: ${reasonOf(error)}`,
       };
     }
     // If the database is still missing, do not create it again: that could loop forever.
     return this.#withTimeout(this.#influx.writePoints([...points], { precision: 'ms' })).then(
       () => ({ status: 'accepted' }),
-      (error: unknown) => ({ status: 'unavailable', why: reasonOf(error) }),
+      (error: unknown) => ({ status: 'unavailable', reason: reasonOf(error) }),
     );
   }
 

@@ -11,7 +11,7 @@ import { Sums } from './sums.ts';
 
 export type SeriesOptions = ServerAddress & {
   maxQueuedPoints: number;
-  /** Remembered, so that each counts once. One that was evicted counts again when it is put again. */
+  /** Connections and findings that are remembered, so that each counts once. An evicted one counts again. */
   maxConnections: number;
   maxFindings: number;
   /** One point for each group and interval. */
@@ -117,22 +117,29 @@ export class Series implements SeriesSink {
     const batch = this.#queue.slice(0, maxBatchPoints);
     const result = await this.#server.write(batch);
     if (result.status === 'unavailable') {
-      this.#warn(result.why, 'InfluxDB unavailable, retrying; the oldest points are dropped if the queue is full');
+      this.#warn(
+        result.reason,
+        'InfluxDB unavailable, retrying; the oldest points above series.maxQueuedPoints are dropped',
+      );
       return false;
     }
     this.#queue.splice(0, batch.length);
     const refused = result.status === 'refused' ? Math.min(result.points, batch.length) : 0;
     this.#dropped += refused;
     this.#points += batch.length - refused;
-    if (result.status === 'refused') this.#warn(result.why, 'InfluxDB refused points, dropped');
+    if (result.status === 'refused') this.#warn(result.reason, 'InfluxDB refused points; they are dropped');
     return true;
   }
 
-  #warn(why: string, what: string): void {
+  #warn(reason: string, event: string): void {
     const nowMs = Date.now();
     if (nowMs - this.#warnedMs < warnIntervalMs) return;
     this.#warnedMs = nowMs;
-    const counts = { queued: this.#queue.length, max: this.#options.maxQueuedPoints, dropped: this.#dropped };
-    this.#log.warn({ url: this.#server.url, why, ...counts }, `${what} (series.maxQueuedPoints)`);
+    const counts = {
+      queued: this.#queue.length,
+      maxQueued: this.#options.maxQueuedPoints,
+      dropped: this.#dropped,
+    };
+    this.#log.warn({ url: this.#server.url, reason, ...counts }, event);
   }
 }

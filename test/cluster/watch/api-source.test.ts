@@ -269,10 +269,10 @@ t.test('a silent watch is reported, and then the objects equal a new list', asyn
   t.equal(events.length, 3);
   clock.advance(1);
   t.same(await nextEvents(2), [
-    'deaf',
+    'stale',
     'watch-silent: API server, pods: the watch sent no event or bookmark for 180 s, so all objects are listed again; look for a proxy that buffers the stream if this repeats',
   ]);
-  t.match(events.at(-2), { type: 'deaf', sinceUs: heardUs });
+  t.match(events.at(-2), { type: 'stale', sinceUs: heardUs });
   await watch.closed;
   await clock.waiting(1_000);
   clock.advance(1_000);
@@ -284,13 +284,13 @@ t.test('a silent watch is reported, and then the objects equal a new list', asyn
 });
 
 t.test(
-  'an API server that is unreachable for 180 s is reported as deaf too, and listed again afterwards',
+  'an API server that is unreachable for 180 s is reported as stale too, and listed again afterwards',
   async (t) => {
     const { server, watch, clock, nextEvents, events } = await watching(t);
     watch.cut();
     await clock.waiting(1_000);
     clock.advance(1_000);
-    for (let requests = 3; !events.some((event) => event.type === 'deaf'); requests += 1) {
+    for (let requests = 3; !events.some((event) => event.type === 'stale'); requests += 1) {
       (await server.next()).cut();
       t.match(await nextEvents(1), [/^api-unreachable/]);
       t.equal(server.requests.length, requests, 'one request at a time');

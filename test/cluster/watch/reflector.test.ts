@@ -38,7 +38,7 @@ async function scene(t: { teardown(end: () => Promise<void>): void }) {
     random: () => 0.5,
     receive: (event) => add(eventText(event)),
     onListed: () => add('listed'),
-    onDeaf: () => add('deaf'),
+    onStale: () => add('stale'),
   });
   const ending = new AbortController();
   const running = reflector.run(ending.signal);
@@ -96,12 +96,12 @@ t.test('the objects of a removed kind are gone, and the kind may be installed ag
   t.same(events.slice(5), ['put other', 'listed']);
 });
 
-t.test('an unknown kind is reported as deaf like any other if the API server stops answering', async (t) => {
+t.test('an unknown kind is reported as stale like any other if the API server stops answering', async (t) => {
   const { server, clock, events, count } = await scene(t);
   (await server.next()).refuse(404, notFound);
   await count(2);
   clock.advance(30_000);
-  for (let failures = 1; !events.includes('deaf'); failures++) {
+  for (let failures = 1; !events.includes('stale'); failures++) {
     (await server.next()).refuse(503, 'overloaded');
     await count(2 + failures);
     clock.advance(60_000);

@@ -198,7 +198,7 @@ t.test('a port in use and a key of another certificate are reported in one line 
     serveApi(
       { listen, healthListen: '127.0.0.1:0', tls: { ...scene.tls('collector'), key } },
       { ...answers, subscribe: () => () => undefined },
-      () => ({ ready: true, why: '' }),
+      () => ({ ready: true, reason: '' }),
       pino({ level: 'silent' }),
     ).then(
       () => '',

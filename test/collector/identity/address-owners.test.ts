@@ -26,7 +26,7 @@ t.test('an address belongs to the pod that had it at that time', async (t) => {
   owners.remove(pod('old'), t0 + second);
   owners.put(pod('new'), t0 + 2 * second, 'change');
   t.same(owners.at(web, t0), { owner: 'pod', uid: 'old' });
-  t.same(owners.at(web, t0 + 1.5 * second), { owner: 'nobody-then' });
+  t.same(owners.at(web, t0 + 1.5 * second), { owner: 'none-at-that-time' });
   t.same(owners.at(web, t0 + 3 * second), { owner: 'pod', uid: 'new' });
 });
 

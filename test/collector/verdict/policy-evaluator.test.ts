@@ -31,7 +31,7 @@ t.test('rule 14: an endpoint without an owner makes the verdict unknown', async 
   t.same(judged(shop + service(db)), ['undeclared', '']);
   const [verdict, reason] = judged(shop + service(`${db}, ${nobody}`));
   t.equal(verdict, 'unknown');
-  t.match(reason, /which endpoint of Service shop\/db got it/);
+  t.match(reason, /which endpoint of Service shop\/db got the connection/);
 });
 
 t.test('rule 14: if two pods claim an address, the EndpointSlice decides', async (t) => {

@@ -1,7 +1,7 @@
 // Asks an incremental engine and one that is rebuilt after each change the same questions, until they differ.
 import { inspect, isDeepStrictEqual } from 'node:util';
 import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
-import { Parties } from '../../../collector/identity/parties.ts';
+import { PartyCache } from '../../../collector/identity/party-cache.ts';
 import type { Address } from '../../../model/address.ts';
 import type { ClusterEvent, Labels, Pod } from '../../../model/kubernetes.ts';
 import type { Flow, Party, Verdict } from '../../../model/verdict.ts';
@@ -21,7 +21,7 @@ const changesBeforeSynced = 40;
 /** Works like the collector: histories, reused parties, and a cache for each set of options. */
 export class Incremental {
   readonly #history = new ClusterHistory();
-  readonly #parties = new Parties();
+  readonly #parties = new PartyCache();
   readonly #judges = new Map(everyOptions.map((options) => [options, new CachedJudge(options, cacheSlots)]));
 
   receive(event: ClusterEvent): void {

@@ -174,7 +174,7 @@ t.test('the agent needs the capabilities of deploy/agent.yaml and no others', { 
     async (t) => {
       const agent = await node.agentOnOldKernel(t);
       t.match(await node.source('ebpf'), /^ebpf: configured; towards pods: (TCX|clsact) on 1 interface$/);
-      const line = await agent.logged('eBPF program cannot ask conntrack');
+      const line = await agent.logged('eBPF program cannot look up conntrack');
       t.match(line, {
         level: 30,
         reason: /\(EINVAL\): conntrack lookups need Linux 6\.1 or later, and CAP_SYS_ADMIN if .* \(nf_conntrack\)$/,

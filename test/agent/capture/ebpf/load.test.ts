@@ -14,7 +14,8 @@ t.test('without conntrack lookups in the kernel the plain program is loaded, wit
   for (const name of programs) t.ok(program.programFd(name) > 0, `${name} is loaded`);
   t.same(program.conntrack, {
     available: false,
-    why: 'the kernel refuses the eBPF program (EINVAL): conntrack lookups need Linux 6.1 or later, and CAP_SYS_ADMIN if conntrack is a module (nf_conntrack)',
+    reason:
+      'the kernel refuses the eBPF program (EINVAL): conntrack lookups need Linux 6.1 or later, and CAP_SYS_ADMIN if conntrack is a module (nf_conntrack)',
   });
   program.close();
 });
@@ -23,7 +24,7 @@ t.test('a program that is not compiled is reported as such', { skip }, async (t)
   const compiled = compileForOldKernel(t.testdir({}));
   const absent = join(t.testdirName, 'absent.bpf.o');
   const program = loadProgram('ebpf', 1_000, { ...compiled, withConntrack: absent });
-  t.same(program.conntrack, { available: false, why: 'eBPF program is not compiled; run make build' });
+  t.same(program.conntrack, { available: false, reason: 'eBPF program is not compiled; run make build' });
   program.close();
   t.throws(() => loadProgram('ebpf', 1_000, { withConntrack: absent, plain: absent }), {
     message: 'eBPF program is not compiled; run make build',

@@ -137,7 +137,7 @@ t.test(
     t.equal(lines.length, 1, 'it is logged once');
     t.match(
       lines[0],
-      /"why":"connect ECONNREFUSED .*InfluxDB unavailable, retrying; the oldest points are dropped if the queue is full \(series\.maxQueuedPoints\)/,
+      /"reason":"connect ECONNREFUSED .*InfluxDB unavailable, retrying; the oldest points above series\.maxQueuedPoints are dropped/,
     );
   },
 );
@@ -169,7 +169,7 @@ t.test('a wrong password is logged in one line without the password', { skip }, 
     await until('it complains', () => lines.length > 0);
     await series.close(1_000);
     t.equal(lines.length, 1);
-    t.match(lines[0], /"why":"401 authorization failed"/);
+    t.match(lines[0], /"reason":"401 authorization failed"/);
     t.notMatch(lines[0], /wrong-one/);
     t.same(series.counts(), { points: 0, dropped: 1 });
   }
@@ -192,7 +192,7 @@ t.test('a missing database that may not be created is named', { skip }, async (t
   const { series, lines } = sink(t, { url: server.url, database: 'net', username: 'w', password: 'mine' });
   series.put(changes({ connections: [from(1)] }));
   await until('it complains', () => lines.length > 0);
-  t.match(lines[0], /"why":"(40[13] .*|database net does not exist and cannot be created: 40[13] .*)"/);
+  t.match(lines[0], /"reason":"(40[13] .*|database net does not exist and cannot be created: 40[13] .*)"/);
   t.match(lines[0], /net/);
 });
 
@@ -207,7 +207,7 @@ t.test('points that InfluxDB refuses do not block later points', { skip }, async
   await until('it is answered', () => lines.length > 0);
   series.put(changes({ findings: { put: [finding({ connections: 5 })], removed: [] } }));
   await series.close(5_000);
-  t.match(lines[0], /"why":"400 .*field type conflict.*InfluxDB refused points, dropped/);
+  t.match(lines[0], /"reason":"400 .*field type conflict.*InfluxDB refused points; they are dropped/);
   t.same(series.counts(), { points: 2, dropped: 2 });
   t.same(await sums(server, 'waybill_findings'), [{ findings: 1, connections: 5 }]);
 });
@@ -217,6 +217,6 @@ t.test('the URL may have an IPv6 address or a host name', async (t) => {
     const { series, lines } = sink(t, { url: `http://${host}:${await freePort()}` });
     series.put(changes({ connections: [from(1)] }));
     await until('it was tried', () => lines.length > 0);
-    t.match(lines[0], /"why":"[^"]*ECONNREFUSED/, host);
+    t.match(lines[0], /"reason":"[^"]*ECONNREFUSED/, host);
   }
 });

@@ -8,7 +8,7 @@ type ExternalParty = { names: string; party: Party };
 
 const maxExternals = 65_536;
 
-export class Parties {
+export class PartyCache {
   readonly #pods = new WeakMap<Pod, WeakMap<Labels, Map<Address, Party>>>();
   readonly #nodes = new WeakMap<Node, Map<Address, Party>>();
   #externals = new Map<Address, ExternalParty>();
