@@ -127,7 +127,8 @@ t.test('budget wire: at most 40 bytes a record before compression', async (t) =>
 
 t.test('fields keep their numbers: a message of any version decodes in any other', async (t) => {
   const varint = (field: number, value: number) => Buffer.of(field * 8, value);
-  const nested = (field: number, body: Buffer) => Buffer.concat([Buffer.of(field * 8 + 2, body.length), body]);
+  const length = (bytes: number) => (bytes < 128 ? Buffer.of(bytes) : Buffer.of((bytes & 127) | 128, bytes >> 7));
+  const nested = (field: number, body: Buffer) => Buffer.concat([Buffer.of(field * 8 + 2), length(body.length), body]);
   const text = (field: number, value: string) => nested(field, Buffer.from(value));
   const entry = (reason: string, packets: number) => Buffer.concat([text(1, reason), varint(2, packets)]);
   const counts = Buffer.concat([
