@@ -48,3 +48,19 @@ t.test('decisions are numbered without a gap, and dated', async (t) => {
     t.match(text, new RegExp(`^# ${at + 1}\\. .+\\n\\n20\\d\\d-\\d\\d-\\d\\d\\n`), name);
   }
 });
+
+t.test('the new names and files of decision 20 are in the tree', async (t) => {
+  const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root })
+    .toString()
+    .split('\n');
+  const code = files.filter((file) => /\.(ts|c)$/.test(file)).map((file) => readFileSync(join(root, file), 'utf8'));
+  const words = new Set(code.flatMap((text) => text.match(/\w+/g) ?? []));
+  const rows = readFileSync(join(root, 'docs/decisions/0020-plain-names.md'), 'utf8')
+    .split('\n')
+    .map((line) => line.split('|').map((cell) => cell.trim()));
+  const names = rows.flatMap(([, , , name]) => (name?.startsWith('`') ? (name.match(/\w+/g) ?? []) : []));
+  const paths = rows.flatMap(([, , path]) => (/^[\w/.-]+\.(ts|c)$/.test(path ?? '') ? [path!] : []));
+  t.ok(names.length > 100 && paths.length > 40, `${names.length} names, ${paths.length} files`);
+  for (const name of names) t.ok(words.has(name), name);
+  for (const path of paths) t.ok(files.includes(path), path);
+});
