@@ -56,7 +56,7 @@ export function statusText(status: StatusJson, screen: Screen): string {
     `cluster   ${cluster.synced ? 'synced' : 'not synced yet, so every verdict is unknown'}`,
     ...cluster.problems.map((problem) => `          ${problem}`),
     `nodes     ${nodes.reporting} of ${nodes.of} reporting`,
-    `agents    ${ingest?.streamsRefused ?? 0} streams refused`,
+    `refused   ${ingest?.streamsRefused ?? 0} agent streams`,
     `join      ${join.live} live, ${join.pending} pending, ${limited(join.evicted, 'evicted', 'join.maxLive reached')}`,
     `verdicts  ${verdicts.join(', ') || 'none so far'}`,
     `store     ${stored.map((name) => `${store[name]} ${name}`).join(', ')}, ${mebibytes(store.bytesOnDisk)} MiB`,
@@ -84,17 +84,22 @@ function nodeRow(node: NodeStatus): Parameters<typeof tableText>[0][number] {
       node: node.node,
       agent: node.agent,
       source: node.source ?? '',
-      reason: node.sourceReason ?? '',
+      'source reason': node.sourceReason ?? '',
       interfaces: interfacesText(node),
       'lag ms': String(node.lagMs ?? ''),
       'clock offset ms': String(node.clockOffsetMs ?? ''),
       records: String(node.recordsReceived ?? ''),
       packets: String(node.books?.seen ?? ''),
+      ignored: node.books === undefined ? '' : String(sumOf(node.books.setAside)),
       lost: lost.join(', ') || (node.books === undefined ? '' : 'none'),
     },
     detail: [],
     style: node.agent === 'reporting' ? 'plain' : 'yellow',
   };
+}
+
+function sumOf(packets: Record<string, number>): number {
+  return Object.values(packets).reduce((sum, one) => sum + one, 0);
 }
 
 function interfacesText({ interfaces, notWatched = [] }: NodeStatus): string {

@@ -28,7 +28,8 @@ const verbs: readonly Verb[] = [
   {
     name: 'connectivity',
     group: offline,
-    description: 'List the connections that policies do not deny, or what a change of manifests opens and closes',
+    description:
+      'List the connections that manifests allow or leave undeclared, or what a change of them opens and closes',
     load: async () => (await import('./connectivity.ts')).connectivityCommand(),
   },
   {

@@ -61,14 +61,18 @@ async function up(file: string, { source }: { source: string }): Promise<void> {
   if (live.length > 0) throw new ProblemError(alreadyUp(`lab ${live[0]!.id}`));
   const child = spawn(process.execPath, [process.argv[1]!, 'hold', file, '--source', source], {
     detached: true,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // Not inherited: the background process would keep a caller's pipe open.
+  child.stderr.pipe(process.stderr);
   const exited = once(child, 'exit');
   let output = '';
   for await (const chunk of child.stdout) {
     process.stdout.write(chunk as Buffer);
     output += String(chunk);
     if (output.endsWith('ready\n')) {
+      child.stdout.destroy();
+      child.stderr.destroy();
       child.unref();
       return;
     }
@@ -86,9 +90,11 @@ async function down(): Promise<void> {
 
 async function main(): Promise<void> {
   // A reader that exits early (`| head`) is not an error; the lab is still taken down.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-  });
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   checkPrograms();
   const code = await rerunAsRoot();
   if (code === undefined) await program().parseAsync();

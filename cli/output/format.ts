@@ -18,6 +18,9 @@ export type ItemFormatter<Item> = {
   emptyText: string;
 };
 
+/** Quotes `no`, `yes`, `on` and `off`: YAML 1.1 readers take them for booleans. */
+const yaml11 = { compat: 'yaml-1.1' } as const;
+
 export function formatItems<Item>(
   items: readonly Item[],
   output: Output,
@@ -30,7 +33,9 @@ export function formatItems<Item>(
     case 'jsonl':
       return items.map((item) => `${jsonText(item)}\n`).join('');
     case 'yaml':
-      return escapeYaml(stringify(items), () => stringify(items, { defaultStringType: 'QUOTE_DOUBLE' }));
+      return escapeYaml(stringify(items, yaml11), () =>
+        stringify(items, { ...yaml11, defaultStringType: 'QUOTE_DOUBLE' }),
+      );
     case 'compact':
       return items.map((item) => `${escapeControls(formatter.compact(item))}\n`).join('');
     case 'table':

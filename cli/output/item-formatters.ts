@@ -19,8 +19,7 @@ export const findingFormatter: ItemFormatter<FindingJson> = {
   }),
   detail: (finding) => finding.explanation.split('\n'),
   compact: (finding) => {
-    const to = finding.responder === undefined ? '' : ` -> ${endpointText(finding.responder)} ${portText(finding)}`;
-    return `${finding.lastSeen} ${finding.severity} ${finding.kind} ${endpointText(finding.initiator)}${to}: ${claimOf(finding)}`;
+    return `${finding.lastSeen} ${finding.severity} ${finding.kind}: ${claimOf(finding)}`;
   },
   style: (finding) => severityStyle(finding.severity),
 };

@@ -76,8 +76,8 @@ function claimOf({ kind, delivery }: Violation, evaluated: EvaluatedConnection):
 }
 
 function pathText({ placement, initiator, responder }: Connection): string {
-  if (placement === 'egress') return `leaves the cluster to zone ${responder.zone ?? 'unknown'}`;
-  return `crosses from node ${initiator.node ?? 'unknown'} to node ${responder.node ?? 'unknown'}`;
+  if (placement === 'egress') return 'leaves the cluster';
+  return `crosses from ${initiator.node ?? 'an unknown node'} to ${responder.node ?? 'an unknown node'}`;
 }
 
 function networkLines({ kind }: Violation, { connection, observations }: EvaluatedConnection): string[] {
@@ -128,7 +128,7 @@ function notesOf({ kind, delivery }: Violation, { connection, masqueradeAddress 
   if (connection.midStream) notes.push('the connection began before the agent watched the interface');
   if (connection.initiatorInferred) notes.push('the initiator is inferred from ports and order');
   if (masqueradeAddress !== undefined)
-    notes.push(`the initiator is masqueraded: the responder's side saw the address ${masqueradeAddress}`);
+    notes.push(`the network changes the initiator's address to ${masqueradeAddress} (masquerade)`);
   if (connection.translated !== undefined && connection.responder.ip !== connection.translated.responder) {
     const { responder, responderPort } = connection.translated;
     notes.push(`the initiator connected to ${hostPort(responder, responderPort)}, which was translated`);
@@ -143,7 +143,7 @@ function toDoOf({ kind }: Violation, { connection }: EvaluatedConnection, sides:
     case 'blocked':
       return `ask the owner of ${nameOf(connection.initiator)} why it tries to connect${ruleToAdd(sides)}`;
     case 'undeclared':
-      return 'declare it with a NetworkPolicy, or deny it';
+      return 'add a NetworkPolicy that allows it, or one that denies it';
     case 'broken':
       return 'check routes, node health and MTU from where it was last seen, and enforcement outside of the declared policies';
     case 'grandfathered':

@@ -80,7 +80,7 @@ t.test('findings and flows are shown in every format', async (t) => {
   t.match(JSON.parse(json.out), [{ id: 'f1', severity: 'critical' }, { id: 'f2' }]);
   const jsonl = await run(scene, ['flows', '-o', 'jsonl']);
   t.match(JSON.parse(jsonl.out), { id: 'c1', protocol: 'TCP' });
-  t.match((await run(scene, ['flows', '-o', 'yaml'])).out, /^- id: c1\n {2}start: 2026-01-01T00:00:00\.000Z\n/);
+  t.match((await run(scene, ['flows', '-o', 'yaml'])).out, /^- id: c1\n {2}start: "2026-01-01T00:00:00\.000Z"\n/);
   t.match(
     (await run(scene, ['flows', '-o', 'compact'])).out,
     /^\S+ shop\/web -> shop\/db TCP 5432 allowed established/,
@@ -347,7 +347,7 @@ t.test('status shows the reporting nodes, lag, losses and unwatched interfaces',
   const { code, out } = await run(scene, ['status']);
   t.equal(code, 0);
   t.match(out, /^nodes +1 of 2 reporting$/m);
-  t.match(out, /^n1 +reporting +pcap .* 40 +3 +100 +1000 +corrupt 10$/m);
+  t.match(out, /^n1 +reporting +pcap .* 40 +3 +100 +1000 +0 +corrupt 10$/m);
   t.match(out, /^n1 .* set so +3, 1 not watched +40 /m);
   t.match(out, /^n2 +missing/m);
   t.match(out, /^followers +0 connected, 0 dropped$/m);

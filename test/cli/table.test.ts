@@ -40,6 +40,21 @@ t.test('an explanation of 0.1.0, one paragraph, is shown unchanged', async (t) =
   t.match(line, new RegExp(`: ${paragraph}$`));
 });
 
+t.test('YAML quotes words that YAML 1.1 reads as booleans', async (t) => {
+  const connection = {
+    id: 'c1',
+    placement: 'cross-node',
+    verdict: 'denied',
+    outcome: 'unanswered',
+    delivered: { delivered: 'no' as const },
+  } as const;
+  const text = formatItems([findingJson(finding({ connection }))], 'yaml', findingFormatter, {
+    width: 80,
+    color: false,
+  });
+  t.match(text, /^ {2}delivered: "no"$/m);
+});
+
 t.test('compact shows the claim only', async (t) => {
   const text = formatItems([findingJson(finding({ explanation }))], 'compact', findingFormatter, {
     width: 80,

@@ -15,11 +15,8 @@ t.test('the demo shows a finding of each kind with its explanation', async (t) =
   for (const [kind, explanation] of [
     ['critical +bypass +shop/web +shop/db', 'is denied by policy, and the network delivered it'],
     ['medium +blocked +shop/batch +shop/vault', 'is denied by policy, and the network did not deliver it'],
-    [
-      'high +undeclared +shop/batch .*internet.* egress',
-      'leaves the cluster to zone internet, and no policy covers it',
-    ],
-    ['medium +undeclared +shop/batch +shop/cart .* cross-node', 'crosses from node node-a to node node-b'],
+    ['high +undeclared +shop/batch .*internet.* egress', 'leaves the cluster, and no policy covers it'],
+    ['medium +undeclared +shop/batch +shop/cart .* cross-node', 'crosses from node-a to node-b'],
     ['low +broken +shop/web +shop/payments', 'is allowed by policy, but the network did not deliver it'],
   ] as const) {
     t.match(out, new RegExp(`^${kind}.*\\n.*${explanation}`, 'm'), kind);

@@ -141,16 +141,16 @@ t.test('delivered without an answer: which packets prove it', async (t) => {
 
 t.test('undeclared: where the connection went', async (t) => {
   t.same(linesOf(evaluated(undeclared)), [
-    'shop/web -> shop/db TCP 5432 crosses from node n1 to node n2, and no policy covers it.',
+    'shop/web -> shop/db TCP 5432 crosses from n1 to n2, and no policy covers it.',
     'egress: not isolated: no policy selects it',
     'ingress: not isolated: no policy selects it',
     'network: the responder answered',
-    'to do: declare it with a NetworkPolicy, or deny it',
+    'to do: add a NetworkPolicy that allows it, or one that denies it',
   ]);
   const responder = { kind: 'external', ip: ip('203.0.113.9'), zone: 'internet' } as const;
   t.equal(
     linesOf(evaluated(undeclared, { placement: 'egress', responder }))[0],
-    'shop/web -> 203.0.113.9 (internet) TCP 5432 leaves the cluster to zone internet, and no policy covers it.',
+    'shop/web -> 203.0.113.9 (internet) TCP 5432 leaves the cluster, and no policy covers it.',
   );
 });
 
@@ -198,7 +198,7 @@ t.test('notes: mid-stream, inferred initiator, masquerade, translation', async (
     [
       'note: the connection began before the agent watched the interface',
       'note: the initiator is inferred from ports and order',
-      "note: the initiator is masqueraded: the responder's side saw the address 192.0.2.1",
+      "note: the network changes the initiator's address to 192.0.2.1 (masquerade)",
       'note: the initiator connected to [fd00::10]:80, which was translated',
     ],
   );
