@@ -31,7 +31,9 @@ export function missingField(name: string): QuestionFault {
 export function badParty(text: string): QuestionFault {
   return {
     code: 'bad-party',
-    fault: `${quote(text)} is not the name of a pod, workload or Service, nor an IP address`,
+    fault: text.includes('/')
+      ? `${quote(text)} is not the name of a pod, workload or Service`
+      : `${quote(text)} is not an IP address, nor a name with a namespace`,
     fix: 'write NAMESPACE/NAME, NAMESPACE/KIND/NAME or an IP address',
   };
 }
