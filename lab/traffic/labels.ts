@@ -1,6 +1,11 @@
 // Compares the labels of a topology's connections with what the network did and what Waybill reported.
+import { parseAddress } from '../../model/address.ts';
 import type { ConnectionJson, FindingJson } from '../../model/json.ts';
+import { reasonText } from '../../policy/explain.ts';
 import type { Played } from './play.ts';
+
+/** The reason of neighbour discovery and multicast, the same for every address. */
+const localScope = reasonText({ reason: 'local-scope', address: parseAddress('ff02::1')! });
 
 export type Labelled = {
   traffic: readonly Played[];
@@ -34,7 +39,7 @@ export function labelDifferences({ traffic, inert, connections, findings }: Labe
   }
   for (const connection of connections) {
     // Neighbour discovery and the like are not part of the script.
-    if (connection.reason?.startsWith('not judged')) continue;
+    if (connection.reason === localScope) continue;
     if (!matched.has(connection.id)) differences.push(`an unexpected connection: ${JSON.stringify(connection)}`);
   }
   return differences;
