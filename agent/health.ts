@@ -1,8 +1,8 @@
 // Liveness and readiness for the kubelet over plain HTTP. /healthz answers 200 while the program runs, /readyz once it is
 // ready.
 import { createServer, type Server } from 'node:http';
+import { cannotListen } from '../config/errors.ts';
 import { ProblemError } from '../model/problem.ts';
-import { cannotListen } from './errors.ts';
 
 export type Readiness = () => { ready: boolean; reason: string };
 
@@ -18,7 +18,7 @@ export function serveHealth(listen: string, readiness: Readiness): Promise<Serve
     return response.writeHead(ready ? 200 : 503).end(`${reason}\n`);
   });
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(new ProblemError(cannotListen('health.listen', listen, error))));
+    server.once('error', (error) => reject(new ProblemError(cannotListen('health.listen', listen, error.message))));
     server.listen(Number(listen.slice(colon + 1)), host, () => resolve(server));
   });
 }

@@ -1,7 +1,7 @@
 // Problems with settings. Each code is listed in docs/errors.md.
-import type { Problem } from '../model/problem.ts';
+import { errorText, type Problem } from '../model/problem.ts';
 
-export const configProblemCodes = ['bad-setting', 'unknown-setting', 'bad-config-file'] as const;
+export const configProblemCodes = ['bad-setting', 'unknown-setting', 'bad-config-file', 'cannot-listen'] as const;
 
 export function badSetting(place: string, fault: string, fix: string): Problem {
   return { code: 'bad-setting', place, fault, fix };
@@ -40,6 +40,22 @@ export function settingOutsideSection(place: string, section: string, name: stri
 
 export function badConfigFile(place: string, fault: string, fix: string): Problem {
   return { code: 'bad-config-file', place, fault, fix };
+}
+
+/** `listen` is the address of the setting; `cause` is the message of the system or of gRPC. */
+export function cannotListen(setting: string, listen: string, cause: string): Problem {
+  const portInUse = /EADDRINUSE|address already in use/i.test(cause);
+  const addressNotLocal = /EADDRNOTAVAIL/i.test(cause);
+  return {
+    code: 'cannot-listen',
+    place: `${setting} ${listen}`,
+    fault: portInUse
+      ? 'another program uses the port'
+      : addressNotLocal
+        ? 'this machine does not have the address'
+        : errorText(cause),
+    fix: portInUse ? 'stop that program, or set another port' : 'set an address of this machine and a free port',
+  };
 }
 
 /** On one line, and short. */

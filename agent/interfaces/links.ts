@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Clock } from '../../cluster/clock.ts';
-import { reasonOf } from '../../cluster/reason.ts';
+import { reasonOf } from '../../model/reason.ts';
 import type { Link } from './table.ts';
 
 /**

@@ -1,6 +1,6 @@
 // Problems with manifest files and folders. Each code is listed in docs/errors.md.
 import type { Problem } from '../../model/problem.ts';
-import { reasonOf, systemCode } from '../reason.ts';
+import { reasonOf, systemCode } from '../../model/reason.ts';
 
 export const manifestProblemCodes = [
   'bad-yaml',

@@ -1,6 +1,6 @@
 // Problems with access to the API server. Each code is listed in docs/errors.md.
 import type { Problem } from '../../model/problem.ts';
-import { reasonOf } from '../reason.ts';
+import { reasonOf } from '../../model/reason.ts';
 
 export const watchProblemCodes = [
   'no-kubeconfig',

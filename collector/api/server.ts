@@ -4,9 +4,9 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 import { nodeUriPrefix } from '../../certs/node-name.ts';
 import type { TlsCredentials } from '../../certs/read.ts';
+import { cannotListen } from '../../config/errors.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
-import { listenProblem } from '../ingest/errors.ts';
 import type { ListQuery } from '../store/store.ts';
 import { ConcurrencyLimit, jsonArray } from './answers.ts';
 import { type ApiDataSource, type FollowerCounts, heartbeatHeader, moreHeader, type StatusJson } from './api.ts';
@@ -114,7 +114,7 @@ async function listenOn(server: FastifyInstance, setting: string, listen: string
   try {
     await server.listen({ host, port: Number(listen.slice(colon + 1)) });
   } catch (error) {
-    throw new ProblemError(listenProblem(setting, listen, error instanceof Error ? error.message : String(error)));
+    throw new ProblemError(cannotListen(setting, listen, error instanceof Error ? error.message : String(error)));
   }
   const address = server.server.address();
   return typeof address === 'object' && address !== null ? address.port : 0;

@@ -10,15 +10,15 @@ import {
 import type { Logger } from 'pino';
 import { nodeOfCertificate } from '../../certs/node-name.ts';
 import type { TlsCredentials } from '../../certs/read.ts';
-import { reasonOf } from '../../cluster/reason.ts';
+import { cannotListen } from '../../config/errors.ts';
 import type { DnsAnswer } from '../../model/dns-answer.ts';
 import { ProblemError } from '../../model/problem.ts';
+import { reasonOf } from '../../model/reason.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { decodeRecords } from '../../proto/decode.ts';
 import { decodeDnsNames } from '../../proto/dns-names.ts';
 import { type Ack, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 import type { Agents } from './agents.ts';
-import { listenProblem } from './errors.ts';
 
 export type IngestedBatch = {
   node: string;
@@ -100,7 +100,7 @@ function bind(server: Server, listen: string, credentials: ServerCredentials): P
   return new Promise((resolve, reject) => {
     server.bindAsync(listen, credentials, (error, port) => {
       if (error === null) resolve(port);
-      else reject(new ProblemError(listenProblem('ingest.listen', listen, error.message)));
+      else reject(new ProblemError(cannotListen('ingest.listen', listen, error.message)));
     });
   });
 }

@@ -42,7 +42,7 @@ t.test('a banned word is found wherever it is put back', async (t) => {
     t.match(violationsOf('docs/page.md', `Some text, then ${example} and more.`), [{}], `a page: ${example}`);
     t.match(violationsOf('cli/verb.ts', `.description('Some ${example} here')`), [{}], `help: ${example}`);
     t.match(violationsOf('agent/main.ts', `log.warn({ why }, '${example}')`), [{}], `a log: ${example}`);
-    t.match(violationsOf('agent/errors.ts', `  fault: \`it ${example}\`,`), [{}], `an error: ${example}`);
+    t.match(violationsOf('agent/capture/errors.ts', `  fault: \`it ${example}\`,`), [{}], `an error: ${example}`);
     const [first, ...rest] = example.split(' ');
     const broken = `// A comment that ends with ${first}\n  // ${rest.join(' ')} and goes on.`;
     t.match(violationsOf('cli/verb.ts', broken), [{}], `a comment over two lines: ${example}`);
@@ -109,6 +109,8 @@ t.test('long sentences are counted right', async (t) => {
   t.same(sentencesOfMarkdown(`# Title\n\n${long}.\n`).map(wordCount), [1, 31]);
   t.same(sentencesOfMarkdown(`| a | ${long} |\n| --- | --- |\n`).map(wordCount), [1, 31]);
   t.same(sentencesOfMarkdown('- One item\n- Another `a b c` and [a link](x y)\n').map(wordCount), [2, 5]);
+  t.same(sentencesOfMarkdown(`Text.\n\n    ${long}\n\nMore.\n`).map(wordCount), [1, 1], 'nor is indented code');
+  t.same(sentencesOfMarkdown(`- One\n\n    ${long}\n`).map(wordCount), [1, 31], 'a list item goes on');
   t.same(sentencesOfMarkdown(`\`\`\`sh\n${long}\n\`\`\`\n`), [], 'code is not prose');
 });
 

@@ -5,13 +5,13 @@ export const maxWords = 30;
 
 /** Sentences of a Markdown page: of paragraphs, list items, headings and table cells; code blocks are left out. */
 export function sentencesOfMarkdown(page: string): string[] {
-  const blocks = page
-    .replace(/^```[\s\S]*?^```/gm, '\n\n')
-    .replace(/^( {4,}[^-*\d\s].*\n?)+/gm, (code, ...rest) =>
-      isIndentedCode(page, rest.at(-2) as number) ? '\n\n' : code,
-    )
+  const paragraphs = page
+    .replace(/^ *```[\s\S]*?^ *```/gm, '\n')
     .replace(/<!--[\s\S]*?-->/g, '')
-    .split(/\n\s*\n|\n(?=\s*(?:[-*+]|\d+\.|#+|>)\s)|\n(?=\s*\|)/)
+    .split(/\n\s*?\n/)
+    .filter((paragraph, at, all) => !isIndentedCode(paragraph, all[at - 1] ?? ''));
+  const blocks = paragraphs
+    .flatMap((paragraph) => paragraph.split(/\n(?=\s*(?:[-*+]|\d+\.|#+|>)\s)|\n(?=\s*\|)/))
     .flatMap((block) => (block.trim().startsWith('|') ? block.split('|') : [block]));
   return blocks.flatMap((block) => sentencesOf(plainText(block)));
 }
@@ -28,15 +28,15 @@ export function wordCount(sentence: string): number {
 /** Inline code and the target of a link count as one word. */
 function plainText(block: string): string {
   return block
-    .replace(/`[^`]*`/g, 'code')
+    .replace(/`[^`]*`/g, 'Code')
     .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
     .replace(/[*_#>]/g, ' ');
 }
 
 /** Four spaces after an empty line are code, unless a list goes on. */
-function isIndentedCode(page: string, at: number): boolean {
-  const before = page.slice(0, at).trimEnd().split('\n').at(-1) ?? '';
-  return page.slice(0, at).endsWith('\n\n') && !/^\s*([-*+]|\d+\.)\s/.test(before);
+function isIndentedCode(paragraph: string, before: string): boolean {
+  const indented = paragraph.split('\n').every((line) => line.trim() === '' || line.startsWith('    '));
+  return indented && !/^\s*([-*+]|\d+\.)\s/.test(before);
 }
 
 if (import.meta.main) {

@@ -31,12 +31,17 @@ export function violationsOf(file: string, text: string): Violation[] {
 
 type Match = { at: number; length: number; instead: string };
 
-/** A phrase may break over lines: line ends and comment marks count as spaces. */
+/** A phrase may break over lines. */
+const spacedPatterns = bannedWords.map(({ pattern, instead }) => ({
+  pattern: new RegExp(pattern.source.replaceAll(' ', '\\s+'), pattern.flags),
+  instead,
+}));
+
+/** Line ends and comment marks count as spaces. */
 function* wordsIn(text: string): Generator<Match> {
   const flat = text.replace(/\n[ \t]*(\/\/|\*|#|>)?/g, (all) => ' '.repeat(all.length));
-  for (const { pattern, instead } of bannedWords) {
-    const spaced = new RegExp(pattern.source.replaceAll(' ', '\\s+'), pattern.flags);
-    for (const match of flat.matchAll(spaced)) yield { at: match.index, length: match[0].length, instead };
+  for (const { pattern, instead } of spacedPatterns) {
+    for (const match of flat.matchAll(pattern)) yield { at: match.index, length: match[0].length, instead };
   }
 }
 
