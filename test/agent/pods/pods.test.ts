@@ -1,25 +1,8 @@
 import t from 'tap';
 import { LocalPods } from '../../../agent/pods/pods.ts';
 import type { Pod } from '../../../model/kubernetes.ts';
+import { pod } from '../../scene/pods.ts';
 import { second, t0, web } from '../../scene/records.ts';
-
-function pod(uid: string, change: Partial<Pod> = {}): Pod {
-  return {
-    kind: 'Pod',
-    namespace: 'shop',
-    name: uid,
-    uid,
-    labels: {},
-    workload: { kind: 'Pod', name: uid },
-    node: 'n1',
-    hostNetwork: false,
-    addresses: [web],
-    ports: [],
-    startedUs: 0,
-    endedUs: 0,
-    ...change,
-  };
-}
 
 function link(index: number, appearedUs = t0) {
   return { index, appearedUs, addresses: [web] };

@@ -4,6 +4,7 @@ import t from 'tap';
 import { systemClock } from '../../../cluster/clock.ts';
 import { manifestSource } from '../../../cluster/manifests/watch.ts';
 import type { ClusterEvent } from '../../../model/kubernetes.ts';
+import { ClusterEvents } from '../../scene/cluster-events.ts';
 import { folder, namespace } from './folders.ts';
 
 type Watched = { events: ClusterEvent[]; next: (count: number) => Promise<string[]> };
@@ -13,23 +14,10 @@ type Test = { teardown(end: () => Promise<void>): void };
 async function watched(t: Test, path: string): Promise<Watched> {
   const source = manifestSource(path, systemClock);
   t.teardown(() => source.stop());
-  const events: ClusterEvent[] = [];
-  let arrived = (): void => {};
-  await source.start((event) => {
-    events.push(event);
-    arrived();
-  });
-  let taken = 0;
-  const next = async (count: number): Promise<string[]> => {
-    while (events.length < taken + count) {
-      const arrival = Promise.withResolvers<void>();
-      arrived = arrival.resolve;
-      await arrival.promise;
-    }
-    taken += count;
-    return events.slice(taken - count, taken).map(eventText);
-  };
-  return { events, next };
+  const events = new ClusterEvents();
+  await source.start(events.receive);
+  const next = async (count: number) => (await events.next(count)).map(eventText);
+  return { events: events.all, next };
 }
 
 function eventText(event: ClusterEvent): string {

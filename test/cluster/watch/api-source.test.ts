@@ -3,6 +3,7 @@ import { apiServer } from '../../../cluster/watch/api-server.ts';
 import { type ApiSourceOptions, apiSource } from '../../../cluster/watch/api-source.ts';
 import type { ClusterEvent } from '../../../model/kubernetes.ts';
 import { problemLine } from '../../../model/problem.ts';
+import { ClusterEvents } from '../../scene/cluster-events.ts';
 import { HandClock } from '../../scene/hand-clock.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
@@ -25,24 +26,11 @@ async function scene(t: Test, scope: ApiSourceOptions['scope'] = ofNode) {
     await source.stop();
     await server.close();
   });
-  const events: ClusterEvent[] = [];
-  let arrived = (): void => {};
-  const started = source.start((event) => {
-    events.push(event);
-    arrived();
-  });
+  const events = new ClusterEvents();
+  const started = source.start(events.receive);
   started.catch(() => {});
-  let taken = 0;
-  const nextEvents = async (count: number): Promise<string[]> => {
-    while (events.length < taken + count) {
-      const arrival = Promise.withResolvers<void>();
-      arrived = arrival.resolve;
-      await arrival.promise;
-    }
-    taken += count;
-    return events.slice(taken - count, taken).map(eventText);
-  };
-  return { server, clock, source, started, events, nextEvents };
+  const nextEvents = async (count: number) => (await events.next(count)).map(eventText);
+  return { server, clock, source, started, events: events.all, nextEvents };
 }
 
 function eventText(event: ClusterEvent): string {

@@ -1,24 +1,7 @@
 import t from 'tap';
 import { AddressOwners } from '../../../collector/identity/address-owners.ts';
-import type { Pod } from '../../../model/kubernetes.ts';
+import { pod } from '../../scene/pods.ts';
 import { second, t0, web } from '../../scene/records.ts';
-
-function pod(uid: string, startedUs = 0, endedUs = 0): Pod {
-  return {
-    kind: 'Pod',
-    namespace: 'shop',
-    name: uid,
-    uid,
-    labels: {},
-    workload: { kind: 'Pod', name: uid },
-    node: 'n1',
-    hostNetwork: false,
-    addresses: [web],
-    ports: [],
-    startedUs,
-    endedUs,
-  };
-}
 
 t.test('an address belongs to the pod that had it at that time', async (t) => {
   const owners = new AddressOwners();
@@ -36,7 +19,7 @@ t.test(
     const owners = new AddressOwners();
     owners.put(pod('old'), 0, 'initial');
     owners.remove(pod('old'), t0 + second);
-    owners.put(pod('new', t0), t0 + 4 * second, 'change');
+    owners.put(pod('new', { startedUs: t0 }), t0 + 4 * second, 'change');
     t.same(owners.at(web, t0 + 2 * second), { owner: 'pod', uid: 'new' });
     t.same(owners.at(web, t0 + 0.5 * second), { owner: 'pod', uid: 'old' });
   },
