@@ -87,6 +87,8 @@ export function* recordsOf({
         interfaceIndex: cluster.indexOnNode(pod) + 1,
         podUid: '',
         initiatorBy: 'handshake',
+        isn: i,
+        bothSentSyn: false,
         beganUs,
         firstUs,
         lastUs: firstUs + second,

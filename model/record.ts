@@ -33,6 +33,14 @@ export type ConnectionRecord = Tuple & {
   podUid: string;
   /** How the initiator is known: a SYN (or its SYN-ACK) was seen, or it was inferred from order and ports. */
   initiatorBy: 'handshake' | 'inferred';
+  /**
+   * The initial sequence number of the initiator's SYN, from the SYN or from what the SYN-ACK acknowledges. Undefined if
+   * neither was seen, and for other protocols than TCP. 0 is a number like any other. The sender chooses it: evidence,
+   * never proof. Every record of the connection repeats it.
+   */
+  isn: number | undefined;
+  /** The responder sent a SYN too, in this interval or an earlier one (RFC 9293 3.5, simultaneous open). */
+  bothSentSyn: boolean;
   /** When the connection began here: its first packet, in this interval or an earlier one. */
   beganUs: number;
   firstUs: number;

@@ -2,7 +2,7 @@
 // that no other code gets an incomplete record.
 import { type Address, addressFromBytes } from '../model/address.ts';
 import type { ConnectionRecord, Tuple } from '../model/record.ts';
-import { marks, observationPoints } from './marks.ts';
+import { marks, moreMarks, observationPoints } from './marks.ts';
 import type { WireRecords } from './wire.ts';
 
 export type DecodedRecords = { records: ConnectionRecord[] } | { fault: string };
@@ -39,9 +39,12 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): DecodedRec
     return { fault: 'the address table ends within an address' };
   if (wire.moreSegments.length !== 0 && wire.moreSegments.length !== count)
     return { fault: `column moreSegments has ${wire.moreSegments.length} values, not ${count}` };
+  if (wire.moreMarks.length !== 0 && wire.moreMarks.length !== count)
+    return { fault: `column moreMarks has ${wire.moreMarks.length} values, not ${count}` };
   const addresses = addressTable(wire);
   const records: ConnectionRecord[] = new Array(count);
   let translation = 0;
+  let isns = 0;
   for (let i = 0; i < count; i++) {
     const mark = wire.marks[i]!;
     const point = observationPoints[mark & marks.point];
@@ -58,6 +61,9 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): DecodedRec
         return { fault: `record ${i} has an incomplete translation` };
       translation += 8;
     }
+    const more = wire.moreMarks[i] ?? 0;
+    const isn = more & moreMarks.isnKnown ? wire.isn[isns++] : undefined;
+    if (more & moreMarks.isnKnown && isn === undefined) return { fault: `record ${i} lacks its value in column isn` };
     const firstUs = wire.baseUs + wire.first[i]!;
     records[i] = {
       protocol: wire.protocol[i]!,
@@ -69,6 +75,8 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): DecodedRec
       interfaceIndex: wire.interfaceIndex[i]!,
       podUid: '',
       initiatorBy: mark & marks.handshake ? 'handshake' : 'inferred',
+      isn,
+      bothSentSyn: (more & moreMarks.bothSentSyn) !== 0,
       beganUs: firstUs - wire.age[i]!,
       firstUs,
       lastUs: firstUs + wire.span[i]!,
@@ -85,6 +93,7 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): DecodedRec
       translation: original && translated ? { original, translated } : undefined,
     };
   }
+  if (wire.isn.length !== isns) return { fault: `column isn has ${wire.isn.length} values, not ${isns}` };
   return { records };
 }
 

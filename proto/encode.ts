@@ -3,7 +3,7 @@
 import type { Address } from '../model/address.ts';
 import { addressBytes, isIpv6 } from '../model/address.ts';
 import type { ConnectionRecord, Tuple } from '../model/record.ts';
-import { marks, observationPoints } from './marks.ts';
+import { marks, moreMarks, observationPoints } from './marks.ts';
 import type { WireRecords } from './wire.ts';
 
 export function encodeRecords(records: readonly ConnectionRecord[]): WireRecords {
@@ -33,6 +33,8 @@ export function encodeRecords(records: readonly ConnectionRecord[]): WireRecords
     rttUs: new Array(count),
     moreSegments: [],
     translation: [],
+    moreMarks: new Uint8Array(0),
+    isn: [],
   };
   for (let i = 0; i < count; i++) {
     const record = records[i]!;
@@ -57,6 +59,10 @@ export function encodeRecords(records: readonly ConnectionRecord[]): WireRecords
     const moreSegments = record.packets.forward + record.packets.reverse - record.frames;
     if (moreSegments > 0 && wire.moreSegments.length === 0) wire.moreSegments = new Array(count).fill(0);
     if (moreSegments > 0) wire.moreSegments[i] = moreSegments;
+    const more = moreMarksOf(record);
+    if (more !== 0 && wire.moreMarks.length === 0) wire.moreMarks = new Uint8Array(count);
+    if (more !== 0) wire.moreMarks[i] = more;
+    if (record.isn !== undefined) wire.isn.push(record.isn);
     if (record.translation !== undefined) {
       pushTuple(wire.translation, record.translation.original, addresses.index);
       pushTuple(wire.translation, record.translation.translated, addresses.index);
@@ -75,6 +81,10 @@ function marksOf(record: ConnectionRecord): number {
     (record.deliveryUnproven ? marks.deliveryUnproven : 0) |
     (record.translation === undefined ? 0 : marks.translation)
   );
+}
+
+function moreMarksOf({ isn, bothSentSyn }: ConnectionRecord): number {
+  return (isn === undefined ? 0 : moreMarks.isnKnown) | (bothSentSyn ? moreMarks.bothSentSyn : 0);
 }
 
 function pushTuple(into: number[], tuple: Tuple, index: ReadonlyMap<Address, number>): void {

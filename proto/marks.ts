@@ -1,4 +1,4 @@
-// The bits of the column `marks`; flow.proto explains each.
+// The bits of the columns `marks` and `moreMarks`; flow.proto explains each.
 import type { ObservationPoint } from '../model/record.ts';
 
 export const observationPoints: readonly ObservationPoint[] = ['source', 'destination', 'host'];
@@ -11,3 +11,4 @@ export const marks = {
   deliveryUnproven: 64,
   answered: 128,
 } as const;
+export const moreMarks = { isnKnown: 1, bothSentSyn: 2 } as const;

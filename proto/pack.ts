@@ -10,7 +10,7 @@ type Numbers = ArrayLike<number>;
 
 /** Field numbers of flow.proto; a test compares them. */
 const recordsField = 7;
-const blobs = { ipv4: 1, ipv6: 2, protocol: 14, marks: 15, flagsForward: 25, flagsReverse: 26 } as const;
+const blobs = { ipv4: 1, ipv6: 2, protocol: 14, marks: 15, flagsForward: 25, flagsReverse: 26, moreMarks: 31 } as const;
 const columns = {
   initiator: 10,
   responder: 11,
@@ -28,6 +28,7 @@ const columns = {
   moreSegments: 29,
   translation: 30,
 } as const;
+const isnField = 32;
 const baseUsField = 4;
 const firstField = 18;
 const lengthDelimited = 2;
@@ -60,6 +61,7 @@ function writeRecords(records: WireRecords): void {
   for (const [name, field] of Object.entries(blobs)) writeBlob(field, records[name as keyof typeof blobs]);
   for (const [name, field] of Object.entries(columns)) writeColumn(field, records[name as keyof typeof columns]);
   writeColumn(firstField, records.first.map(zigzag));
+  writeFixed32Column(isnField, records.isn);
 }
 
 function writeBlob(field: number, bytes: Uint8Array): void {
@@ -79,6 +81,14 @@ function writeColumn(field: number, values: Numbers): void {
   writeVarint(field * 8 + lengthDelimited);
   writeVarint(bytes);
   for (let i = 0; i < values.length; i++) writeVarint(values[i]!);
+}
+
+function writeFixed32Column(field: number, values: Numbers): void {
+  if (values.length === 0) return;
+  ensureCapacity(values.length * 4 + maxFieldHeaderBytes);
+  writeVarint(field * 8 + lengthDelimited);
+  writeVarint(values.length * 4);
+  for (let i = 0; i < values.length; i++) position = scratch.writeUInt32LE(values[i]!, position);
 }
 
 function varintBytes(value: number): number {

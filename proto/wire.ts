@@ -28,6 +28,8 @@ export type WireRecords = {
   rttUs: number[];
   moreSegments: number[];
   translation: number[];
+  moreMarks: Uint8Array;
+  isn: number[];
 };
 
 export type WireDnsNames = {

@@ -41,10 +41,17 @@ const renamedFields = [
   ['unproven', 'deliveryUnproven'],
 ] as const;
 
+/** Fields that later releases added to records, as they are decoded from a message without them. */
+const addedRecordFields = { bothSentSyn: false };
+
 function messageLinesOf(path: string): unknown[] {
   let text = readFileSync(path, 'utf8');
   for (const [old, now] of renamedFields) text = text.replaceAll(`"${old}":`, `"${now}":`);
-  return jsonLines(text);
+  const messages = jsonLines(text) as { records: { records: object[] } | null }[];
+  for (const record of messages.flatMap((message) => message.records?.records ?? [])) {
+    Object.assign(record, addedRecordFields);
+  }
+  return messages;
 }
 
 function linesOf(path: string): unknown[] {

@@ -30,6 +30,8 @@ const record: fc.Arbitrary<ConnectionRecord> = fc
       interfaceIndex: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
       podUid: fc.constant(''),
       initiatorBy: fc.constantFrom('handshake', 'inferred'),
+      isn: fc.option(fc.oneof(fc.constantFrom(0, 2 ** 32 - 1), u32), { nil: undefined }),
+      bothSentSyn: fc.boolean(),
       packets: both(u32),
       bytes: both(fc.integer({ min: 0, max: 2 ** 50 })),
       tcpFlags: both(fc.integer({ min: 0, max: 255 })),
@@ -90,6 +92,26 @@ t.test('a batch with inconsistent columns is refused as a whole, and the fault n
   t.match(decodeRecords(wire, 1), { fault: /more than 1/ });
 });
 
+t.test('an initial sequence number is not known if the record has none, and 0 is a number', async (t) => {
+  const [one] = fc.sample(record, 1);
+  const isnsOf = (isns: (number | undefined)[]) => {
+    const wire = encodeRecords(isns.map((isn) => ({ ...one!, translation: undefined, isn, bothSentSyn: false })));
+    const decoded = decodeRecords(overTheWire({ ...envelope, records: wire }).records!, 100);
+    return 'records' in decoded && decoded.records.map(({ isn }) => isn);
+  };
+  t.same(isnsOf([undefined, 0, 7, undefined, 2 ** 32 - 1]), [undefined, 0, 7, undefined, 2 ** 32 - 1]);
+  t.same(isnsOf([undefined, undefined]), [undefined, undefined], 'as from an agent of 0.1.0');
+});
+
+t.test('a batch with too few or too many initial sequence numbers is refused', async (t) => {
+  const [one] = fc.sample(record, 1);
+  const known = { ...one!, translation: undefined, isn: 0 };
+  const wire = overTheWire({ ...envelope, records: encodeRecords([known, known]) }).records!;
+  t.match(decodeRecords({ ...wire, isn: [1] }, 100), { fault: /record 1 lacks its value in column isn/ });
+  t.match(decodeRecords({ ...wire, isn: [1, 2, 3] }, 100), { fault: /column isn has 3 values, not 2/ });
+  t.match(decodeRecords({ ...wire, moreMarks: Buffer.of(1) }, 100), { fault: /column moreMarks has 1 values, not 2/ });
+});
+
 t.test('budget wire: at most 40 bytes a record before compression', async (t) => {
   // A node with 100 pods and 10 peers each: three of four connections are short, the others are long-lived.
   const records = Array.from({ length: 1000 }, (_, i): ConnectionRecord => {
@@ -105,6 +127,8 @@ t.test('budget wire: at most 40 bytes a record before compression', async (t) =>
       interfaceIndex: i % 100,
       podUid: '',
       initiatorBy: 'handshake',
+      isn: (i * 2_654_435_761) % 2 ** 32,
+      bothSentSyn: false,
       beganUs: live ? firstUs - 3_600_000_000 : firstUs,
       firstUs,
       lastUs: firstUs + (live ? 29_000_000 : 4_000),
@@ -149,6 +173,7 @@ t.test('fields keep their numbers: a message of any version decodes in any other
   const records = Buffer.concat([
     ...[nested(1, Buffer.of(10, 0, 0, 1, 10, 0, 0, 2)), nested(10, Buffer.of(0)), nested(11, Buffer.of(1))],
     ...[nested(14, Buffer.of(6)), nested(15, Buffer.of(64 + 128))],
+    ...[Buffer.of(0xfa, 1, 1, 3), Buffer.of(0x82, 2, 4, 1, 0, 0, 0x80)],
   ]);
   const message = Buffer.concat([
     ...[text(1, 'n1'), text(2, 'i'), varint(3, 1), varint(4, 2), varint(5, 3)],
@@ -167,7 +192,14 @@ t.test('fields keep their numbers: a message of any version decodes in any other
       ],
       accounting: { ...counted, bytes: counted },
     },
-    records: { initiator: [0], responder: [1], protocol: Buffer.of(6), marks: Buffer.of(192) },
+    records: {
+      initiator: [0],
+      responder: [1],
+      protocol: Buffer.of(6),
+      marks: Buffer.of(192),
+      moreMarks: Buffer.of(3),
+      isn: [0x80000001],
+    },
     names: { ipv4: Buffer.of(192, 0, 2, 1), name: ['a.example'], atUs: [5], ttlSeconds: [6] },
   });
 });
@@ -188,6 +220,11 @@ t.test('the marks of a record keep their bits', async (t) => {
   t.equal(marksOf({ ended: true }), 16);
   t.equal(marksOf({ deliveryUnproven: true }), 64);
   t.equal(marksOf({ answered: true }), 128);
+  const moreMarksOf = (change: Partial<ConnectionRecord>) =>
+    encodeRecords([{ ...bare, isn: undefined, bothSentSyn: false, ...change }]).moreMarks[0];
+  t.equal(moreMarksOf({}), undefined, 'no column');
+  t.equal(moreMarksOf({ isn: 0 }), 1);
+  t.equal(moreMarksOf({ bothSentSyn: true }), 2);
 });
 
 t.test('the programs use the service of the proto file', async (t) => {

@@ -28,6 +28,8 @@ export function record(change: Partial<ConnectionRecord> = {}): ConnectionRecord
     interfaceIndex: 7,
     podUid: '',
     initiatorBy: 'handshake',
+    isn: undefined,
+    bothSentSyn: false,
     beganUs: t0,
     firstUs: t0,
     lastUs: t0,

@@ -26,6 +26,7 @@ export const bit = {
   /** Seen at no pod's interface. */
   atHost: 4096,
   deliveryUnproven: 8192,
+  bothSentSyn: 16384,
 } as const;
 
 const initialRows = 1024;

@@ -22,6 +22,8 @@ export function recordOf(rows: FlowColumns, row: number): ConnectionRecord {
     interfaceIndex: key[at + 10]!,
     podUid: '',
     initiatorBy: (state & bit.initiatorCertain) !== 0 ? 'handshake' : 'inferred',
+    isn: (state & bit.hasIsn) !== 0 ? rows.isn[row]! : undefined,
+    bothSentSyn: (state & bit.bothSentSyn) !== 0,
     beganUs: rows.beganUs[row]!,
     firstUs: rows.isEmpty(row) ? rows.lastUs[row]! : rows.firstUs[row]!,
     lastUs: rows.lastUs[row]!,

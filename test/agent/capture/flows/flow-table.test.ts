@@ -24,6 +24,8 @@ t.test('both directions are one connection, with counters, bytes and flags of ea
       interfaceIndex: webLink,
       podUid: '',
       initiatorBy: 'handshake',
+      isn: 1000,
+      bothSentSyn: false,
       beganUs: t0,
       firstUs: t0,
       lastUs: t0 + 0.3 * second,
