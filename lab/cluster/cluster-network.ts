@@ -16,7 +16,7 @@ import { disagreements } from '../topology/agreement.ts';
 import { type LabCluster, type LabPod, type PortSpec, readCluster } from '../topology/cluster.ts';
 import { type Manifest, manifestName, readManifestDocuments, WorkingCopy } from '../topology/manifests.ts';
 import type { Place } from '../topology/places.ts';
-import type { Topology } from '../topology/topology.ts';
+import { dnsPorts, type Topology } from '../topology/topology.ts';
 import { StepEnforcement } from './step-enforcement.ts';
 
 export class ClusterNetwork {
@@ -174,7 +174,13 @@ export class ClusterNetwork {
     const undeclaredPorts = silentPorts.filter(
       (one) => !pod.listen.some((port) => port.port === one.port && port.protocol === one.protocol),
     );
-    const ports = [...pod.listen.map((port) => ({ ...port, answers: !isSilent(port) })), ...undeclaredPorts];
+    const zone = this.topology.podZones.find((one) => one.namespace === pod.namespace && one.name === pod.name)?.zone;
+    const dns = zone === undefined ? [] : dnsPorts(zone);
+    const declaredPorts = pod.listen.filter(
+      (one) => !dns.some(({ port, protocol }) => one.port === port && one.protocol === protocol),
+    );
+    const answering = declaredPorts.map((port) => ({ ...port, answers: !isSilent(port) }));
+    const ports = [...answering, ...undeclaredPorts, ...dns];
     await this.#startPeer(podNamespace(this.id, pod), ports, pod.name);
   }
 

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { type Address, type Prefix, parseAddress, parsePrefix } from '../../model/address.ts';
 import { type Problem, ProblemError } from '../../model/problem.ts';
 import { topologyInvalid, topologyUnreadable } from '../system/errors.ts';
-import type { PortSpec } from './cluster.ts';
+import type { DnsZone, PortSpec } from './cluster.ts';
 import { dropSchema, type Enforcement, enforcementOf, rejectSchema } from './enforcement.ts';
 import { checkedField, patternField } from './pattern-field.ts';
 import type { OutsideHost } from './places.ts';
@@ -24,6 +24,8 @@ export type Topology = {
   underlay: readonly Prefix[];
   nodesListen: readonly PortSpec[];
   silentPods: readonly (PortSpec & { namespace: string; name: string })[];
+  /** Pods that are DNS servers, with their records. */
+  podZones: readonly { namespace: string; name: string; zone: DnsZone }[];
   /** Services whose connections are masqueraded for every client, as kube-proxy --masquerade-all does. */
   masqueraded: readonly { namespace: string; name: string }[];
   outside: readonly OutsideHost[];
@@ -44,6 +46,7 @@ const portField = patternField(/^\d{1,5}\/(TCP|UDP)$/, 'PORT/TCP or PORT/UDP');
 const addressField = checkedField((text) => parseAddress(text) !== undefined, 'an IP address');
 const prefixField = checkedField((text) => parsePrefix(text) !== undefined, 'a CIDR block');
 const domainName = patternField(domainPattern, 'a domain name in lower case');
+const dnsZone = z.record(domainName, z.array(z.union([addressField, domainName])).min(1)).default({});
 const hostName = patternField(/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/, 'a name of lower-case letters, digits and -');
 
 const topologySchema = z.strictObject({
@@ -54,7 +57,7 @@ const topologySchema = z.strictObject({
     underlay: z.array(prefixField).min(1).max(2),
   }),
   nodes: z.strictObject({ listen: z.array(portField).default([]) }).prefault({}),
-  pods: z.record(podPlace, z.strictObject({ silent: z.array(portField) })).default({}),
+  pods: z.record(podPlace, z.strictObject({ silent: z.array(portField).default([]), dns: dnsZone })).default({}),
   services: z.strictObject({ masquerade: z.array(podPlace).default([]) }).prefault({}),
   outside: z
     .array(
@@ -63,7 +66,7 @@ const topologySchema = z.strictObject({
         addresses: z.array(addressField).min(1),
         listen: z.array(portField).default([]),
         silent: z.array(portField).default([]),
-        dns: z.record(domainName, z.array(z.union([addressField, domainName])).min(1)).default({}),
+        dns: dnsZone,
       }),
     )
     .default([]),
@@ -117,6 +120,9 @@ function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology
     silentPods: Object.entries(raw.pods).flatMap(([pod, { silent }]) =>
       silent.map((text) => ({ ...portOf(text, false), ...namespacedName(pod) })),
     ),
+    podZones: Object.entries(raw.pods).flatMap(([pod, { dns }]) =>
+      Object.keys(dns).length === 0 ? [] : [{ ...namespacedName(pod), zone: dns }],
+    ),
     masqueraded: raw.services.masquerade.map(namespacedName),
     outside: raw.outside.map((host) => ({
       name: host.name,
@@ -124,7 +130,7 @@ function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology
       listen: [
         ...host.listen.map((text) => portOf(text, true)),
         ...host.silent.map((text) => portOf(text, false)),
-        ...(Object.keys(host.dns).length === 0 ? [] : dnsPorts.map((port) => ({ ...port, names: host.dns }))),
+        ...(Object.keys(host.dns).length === 0 ? [] : dnsPorts(host.dns)),
       ],
     })),
     enforcement: [...raw.drops, ...raw.rejects].map(enforcementOf),
@@ -135,10 +141,10 @@ function topologyOf(file: string, raw: z.infer<typeof topologySchema>): Topology
   };
 }
 
-const dnsPorts = [
-  { port: 53, protocol: 'UDP', answers: true },
-  { port: 53, protocol: 'TCP', answers: true },
-] as const;
+/** The ports of a DNS server with these records. */
+export function dnsPorts(names: DnsZone): PortSpec[] {
+  return (['UDP', 'TCP'] as const).map((protocol) => ({ port: 53, protocol, answers: true, names }));
+}
 
 function portOf(text: string, answers: boolean): PortSpec {
   const [port, protocol] = text.split('/');
