@@ -13,9 +13,10 @@ import type { LabWorld } from '../network/node.ts';
 import { waybillFailed } from '../system/errors.ts';
 import { collectorNamespace, nodeNamespace } from '../system/names.ts';
 import { run } from '../system/run.ts';
+import type { ApiAnswer } from './api-program.ts';
 
 const commandLine = new URL('../../cli/waybill.ts', import.meta.url).pathname;
-const statusProgram = new URL('status-program.ts', import.meta.url).pathname;
+const apiProgram = new URL('api-program.ts', import.meta.url).pathname;
 const ports = { ingest: 7443, api: 7444, health: 7445, agentHealth: 7446 };
 const maxStartMs = 15_000;
 const maxShutdownMs = 20_000;
@@ -53,7 +54,7 @@ export class WaybillPrograms {
   readonly #source: string;
   readonly #folder: string;
   readonly #children: ChildProcess[] = [];
-  #statusQuery: { query(): Promise<StatusFields>; end(): void } | undefined;
+  #apiQueries: { ask(path: string): Promise<unknown>; end(): void } | undefined;
   readonly #pids = new Map<string, number>();
 
   /** `source` is the capture source of the agents. */
@@ -127,8 +128,13 @@ export class WaybillPrograms {
   }
 
   async status(): Promise<StatusFields> {
-    this.#statusQuery ??= this.#startStatusProgram();
-    return this.#statusQuery.query();
+    return (await this.ask('/v1/status')) as StatusFields;
+  }
+
+  /** The collector's answer to a path such as `/v1/flows?last=100`. Throws a ProblemError with the reported fault. */
+  async ask(path: string): Promise<unknown> {
+    this.#apiQueries ??= this.#startApiProgram();
+    return this.#apiQueries.ask(path);
   }
 
   async findings(): Promise<FindingJson[]> {
@@ -159,7 +165,7 @@ export class WaybillPrograms {
 
   /** Stops the agents first: the collector then gets their last records. */
   async stop(): Promise<void> {
-    this.#statusQuery?.end();
+    this.#apiQueries?.end();
     const [collector, ...agents] = this.#children;
     await Promise.all(agents.map(terminated));
     if (collector !== undefined) await terminated(collector);
@@ -170,38 +176,37 @@ export class WaybillPrograms {
     return JSON.parse(await run(program!, rest));
   }
 
-  #startStatusProgram() {
+  #startApiProgram() {
     const certificates = ['ca.crt', 'client.crt', 'client.key'].map((name) => join(this.#folder, 'certs', name));
     const child = spawn(
       'nsenter',
       [
         `--net=/run/netns/${collectorNamespace(this.#lab.world.id)}`,
         process.execPath,
-        statusProgram,
+        apiProgram,
         `https://localhost:${ports.api}`,
         ...certificates,
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
-    const pending: { resolve(status: StatusFields): void; reject(error: Error): void }[] = [];
-    createInterface({ input: child.stdout }).on('line', (line) =>
-      pending.shift()?.resolve(JSON.parse(line) as StatusFields),
-    );
+    const pending: { resolve(value: unknown): void; reject(error: Error): void }[] = [];
+    const failed = (fault: string) =>
+      new ProblemError(waybillFailed('the collector', fault, `see the logs in ${this.#folder}`));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const answer = JSON.parse(line) as ApiAnswer;
+      if ('error' in answer) pending.shift()?.reject(failed(answer.error));
+      else pending.shift()?.resolve(answer.value);
+    });
     child.stdin.on('error', () => undefined);
     child.once('exit', () => {
-      this.#statusQuery = undefined;
-      const problem = waybillFailed(
-        'the collector',
-        'it does not report its status',
-        `see the logs in ${this.#folder}`,
-      );
-      for (const { reject } of pending.splice(0)) reject(new ProblemError(problem));
+      this.#apiQueries = undefined;
+      for (const { reject } of pending.splice(0)) reject(failed('it does not answer'));
     });
     return {
-      query: () =>
-        new Promise<StatusFields>((resolve, reject) => {
+      ask: (path: string) =>
+        new Promise<unknown>((resolve, reject) => {
           pending.push({ resolve, reject });
-          child.stdin.write('\n');
+          child.stdin.write(`${path}\n`);
         }),
       end: () => child.stdin.end(),
     };
