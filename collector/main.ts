@@ -20,6 +20,7 @@ import { zoneFinder } from './identity/zones.ts';
 import { Agents } from './ingest/agents.ts';
 import { type IngestedBatch, serveIngest } from './ingest/ingest.ts';
 import { Pipeline } from './pipeline.ts';
+import { Publisher } from './publish.ts';
 import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
 import { PendingWrites } from './store/pending-writes.ts';
@@ -28,7 +29,7 @@ import { Series } from './store/series/series.ts';
 
 const tickIntervalMs = 50;
 const maxPerTick = 500;
-const flushIntervalMs = 250;
+const publishIntervalMs = 250;
 const retentionIntervalMs = 60_000;
 const seriesIntervalMs = 10_000;
 /** After a restart, batches of this time are joined again, because their connections may still be open. */
@@ -97,33 +98,7 @@ export async function runCollector(
   const problems: string[] = [];
 
   const pendingWrites = new PendingWrites(config.join.maxLive);
-  let storeError: string | undefined;
-  let flushing: Promise<void> = Promise.resolve();
-  /** Passes changes to the followers, the time series and the store. Calls run one after the other. */
-  const flush = (): Promise<void> => {
-    flushing = flushing.then(async () => {
-      const changes = pipeline.changes();
-      for (const listener of listeners) {
-        for (const finding of changes.findings.put) listener({ type: 'finding', finding });
-        for (const connection of changes.connections) listener({ type: 'connection', connection });
-      }
-      series?.put(changes);
-      pendingWrites.add(changes);
-      const reason = await pendingWrites.writeTo(store).then(
-        () => undefined,
-        (error: unknown) => reasonOf(error),
-      );
-      if (reason !== undefined && reason !== storeError) log.error({ reason }, 'store write failed, retrying');
-      if (reason === undefined && storeError !== undefined) {
-        const { waiting, lost } = pendingWrites.counts;
-        log.info({ pending: waiting, dropped: lost }, 'store writes succeed again');
-      }
-      storeError = reason;
-    });
-    // A failed call must not fail the next one.
-    flushing = flushing.catch((error: unknown) => log.error({ reason: reasonOf(error) }, 'changes not published'));
-    return flushing;
-  };
+  const publisher = new Publisher(pipeline, { listeners, series, pendingWrites, store }, log);
 
   const processBatch = (batch: IngestedBatch) => {
     dnsNames.learn(batch.dnsAnswers, batch.clockOffsetUs);
@@ -163,10 +138,10 @@ export async function runCollector(
     const api = await serveApi(
       { listen: config.api.listen, tls, healthListen: config.health.listen },
       {
-        findings: (query) => flush().then(() => store.findings(query)),
-        connections: (query) => flush().then(() => store.connections(query)),
+        findings: (query) => publisher.publish().then(() => store.findings(query)),
+        connections: (query) => publisher.publish().then(() => store.connections(query)),
         status: async () => {
-          await flush();
+          await publisher.publish();
           return statusOf({
             version,
             startedUs,
@@ -196,7 +171,7 @@ export async function runCollector(
     });
     const stopTicking = startTicking(pipeline);
     const timers = [
-      setInterval(flush, flushIntervalMs),
+      setInterval(() => publisher.publish(), publishIntervalMs),
       setInterval(() => {
         store
           .applyRetention(nowUs())
@@ -213,10 +188,10 @@ export async function runCollector(
   } finally {
     await source.stop();
     await declaredPolicies.stop();
-    await flush();
+    await publisher.publish();
     const { waiting } = pendingWrites.counts;
     if (waiting > 0)
-      log.error({ reason: storeError, pending: waiting }, 'store write failed at shutdown, changes lost');
+      log.error({ reason: publisher.storeError, pending: waiting }, 'store write failed at shutdown, changes lost');
     await series?.close(2_000);
     await store.close();
     log.info('collector stopped');

@@ -25,8 +25,12 @@ export const followLimits: FollowLimits = {
   heartbeatIntervalMs: 15_000,
 };
 
-/** Most ids remembered for a reader, to send `gone` for them; the oldest are dropped first. */
+/** Most ids remembered for a reader, to send `gone` for them; the oldest are forgotten first. */
 const maxSentIds = 50_000;
+/** Most ids that may be gone while the history is read. */
+const maxGoneIds = 1_000_000;
+
+type ShownChange = Exclude<Change, { type: 'gone' }>;
 
 export class Followers {
   readonly limits: FollowLimits;
@@ -55,7 +59,9 @@ export class Followers {
     this.#open.add(stream);
     // Subscribe before reading the history, so that a change in between is not missed.
     const unsubscribe = this.#dataSource.subscribe((change) => {
-      if (change.type === 'gone' ? change.of === of : change.type === of && matches(change, query)) stream.send(change);
+      if ((change.type === 'gone' ? change.of : change.type) !== of) return;
+      if (change.type === 'gone' || matches(change, query)) stream.send(change);
+      else stream.sendNoLongerMatches(idOf(change));
     });
     stream.once('close', () => {
       unsubscribe();
@@ -73,7 +79,7 @@ export class Followers {
     for (const stream of this.#open) stream.end();
   }
 
-  async #history(of: 'finding' | 'connection', query: ListQuery): Promise<Change[]> {
+  async #history(of: 'finding' | 'connection', query: ListQuery): Promise<ShownChange[]> {
     if (of === 'finding') {
       return (await this.#dataSource.findings(query)).map((finding) => ({ type: 'finding', finding }));
     }
@@ -81,17 +87,23 @@ export class Followers {
   }
 }
 
-function matches(change: Change, query: ListQuery): boolean {
-  if (change.type === 'finding') return findingMatches(query, change.finding);
-  return change.type === 'connection' && connectionMatches(query, change.connection);
+function matches(change: ShownChange, query: ListQuery): boolean {
+  return change.type === 'finding'
+    ? findingMatches(query, change.finding)
+    : connectionMatches(query, change.connection);
 }
 
 class FollowStream extends Readable {
   readonly #limits: FollowLimits;
   readonly #onDropped: () => void;
-  /** Changes that arrive while the history is read, by id; undefined after that. */
-  #changesDuringHistory: Map<string, Change> | undefined = new Map();
+  /** What arrives while the history is read, by id; undefined after that. */
+  #duringHistory: { changes: Map<string, ShownChange>; gone: Set<string> } | undefined = {
+    changes: new Map(),
+    gone: new Set(),
+  };
   readonly #sentIds = new Set<string>();
+  /** Some ids are no longer in `#sentIds`, so an unknown id may have been sent. */
+  #forgotSentIds = false;
   #unsent: string[] = [];
   #unsentCharacters = 0;
   /** The part of `#unsentCharacters` that belongs to the history. */
@@ -108,36 +120,62 @@ class FollowStream extends Readable {
     this.once('close', () => clearInterval(heartbeat));
   }
 
-  sendHistory(history: readonly Change[]): void {
-    const changesDuringHistory = this.#changesDuringHistory ?? new Map<string, Change>();
-    this.#changesDuringHistory = undefined;
+  sendHistory(history: readonly ShownChange[]): void {
+    const { changes, gone } = this.#duringHistory ?? { changes: new Map<string, ShownChange>(), gone: new Set() };
+    this.#duringHistory = undefined;
     if (this.#ended) return;
     for (const change of history.toReversed()) {
-      if (changesDuringHistory.has(idOf(change)) || change.type === 'gone') continue;
-      this.#rememberSent(idOf(change));
-      this.#enqueue(lineOf(jsonOf(change)));
+      if (!changes.has(idOf(change)) && !gone.has(idOf(change))) this.#sendShown(change);
     }
     // The history does not count towards the limit, because the reader asked for it.
     this.#historyCharacters = this.#unsentCharacters;
-    for (const change of changesDuringHistory.values()) if (change.type !== 'gone') this.send(change);
+    for (const change of changes.values()) this.send(change);
     this.#flush();
   }
 
   send(change: Change): void {
     if (this.#ended) return;
+    if (change.type === 'gone') this.#sendGone(change.id, { ifForgotten: 'send' });
+    else if (this.#duringHistory !== undefined) {
+      this.#duringHistory.gone.delete(idOf(change));
+      this.#duringHistory.changes.set(idOf(change), change);
+      if (this.#duringHistory.changes.size > maxSentIds) this.#drop();
+    } else {
+      this.#sendShown(change);
+      this.#flushOrDrop();
+    }
+  }
+
+  /** Does nothing for an item that the reader did not get. */
+  sendNoLongerMatches(id: string): void {
+    if (!this.#ended) this.#sendGone(id, { ifForgotten: 'skip' });
+  }
+
+  #sendShown(change: ShownChange): void {
     const id = idOf(change);
-    if (this.#changesDuringHistory !== undefined) {
-      this.#changesDuringHistory.set(id, change);
-      if (this.#changesDuringHistory.size > maxSentIds) this.#drop();
+    this.#sentIds.delete(id);
+    this.#sentIds.add(id);
+    if (this.#sentIds.size > maxSentIds) {
+      this.#sentIds.delete(this.#sentIds.keys().next().value!);
+      this.#forgotSentIds = true;
+    }
+    this.#enqueue(lineOf(jsonOf(change)));
+  }
+
+  #sendGone(id: string, { ifForgotten }: { ifForgotten: 'send' | 'skip' }): void {
+    if (this.#duringHistory !== undefined) {
+      this.#duringHistory.changes.delete(id);
+      this.#duringHistory.gone.add(id);
+      if (this.#duringHistory.gone.size > maxGoneIds) this.#drop();
       return;
     }
-    if (change.type === 'gone') {
-      if (!this.#sentIds.delete(id)) return;
-      this.#enqueue(lineOf({ id, gone: true }));
-    } else {
-      this.#rememberSent(id);
-      this.#enqueue(lineOf(jsonOf(change)));
-    }
+    const wasSent = this.#sentIds.delete(id);
+    if (!wasSent && !(this.#forgotSentIds && ifForgotten === 'send')) return;
+    this.#enqueue(lineOf({ id, gone: true }));
+    this.#flushOrDrop();
+  }
+
+  #flushOrDrop(): void {
     if (this.#unsentCharacters > this.#limits.maxUnreadCharacters + this.#historyCharacters) this.#drop();
     else this.#flush();
   }
@@ -150,11 +188,6 @@ class FollowStream extends Readable {
   override _read(): void {
     this.#readerReady = true;
     this.#flush();
-  }
-
-  #rememberSent(id: string): void {
-    this.#sentIds.add(id);
-    if (this.#sentIds.size > maxSentIds) this.#sentIds.delete(this.#sentIds.keys().next().value!);
   }
 
   #enqueue(line: string): void {
@@ -171,7 +204,7 @@ class FollowStream extends Readable {
 
   #drop(): void {
     this.#onDropped();
-    this.#changesDuringHistory = undefined;
+    this.#duringHistory = undefined;
     this.#enqueue(lineOf({ error: problemLine(followerTooSlow()) }));
     setTimeout(() => this.destroy(), this.#limits.drainTimeoutMs).unref();
     this.end();
@@ -191,12 +224,11 @@ class FollowStream extends Readable {
   }
 }
 
-function idOf(change: Change): string {
-  if (change.type === 'gone') return change.id;
+function idOf(change: ShownChange): string {
   return change.type === 'finding' ? change.finding.id : change.connection.id;
 }
 
-function jsonOf(change: Exclude<Change, { type: 'gone' }>): object {
+function jsonOf(change: ShownChange): object {
   return change.type === 'finding' ? findingJson(change.finding) : connectionJson(change.connection);
 }
 

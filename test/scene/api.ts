@@ -21,6 +21,8 @@ export type ApiScene = {
   tls: (name: string) => TlsCredentials;
   change(change: Change): void;
   listeners(): number;
+  /** Called after the stored findings are read, before they are returned. */
+  whileReading: () => void;
   ready(now: boolean): void;
   get(path: string, tls?: Partial<TlsCredentials>): Promise<{ status: number; more: boolean; body: unknown }>;
   open(path: string, headers?: Record<string, string>): Promise<IncomingMessage>;
@@ -79,7 +81,11 @@ export async function apiScene(
   const listeners = new Set<(change: Change) => void>();
   let ready = true;
   const answers: ApiDataSource = {
-    findings: async (query) => (stored.findings ?? []).filter((one) => findingMatches(query, one)).slice(0, query.last),
+    findings: async (query) => {
+      const found = (stored.findings ?? []).filter((one) => findingMatches(query, one)).slice(0, query.last);
+      scene.whileReading();
+      return found;
+    },
     connections: async (query) => {
       return (stored.connections ?? []).filter((one) => connectionMatches(query, one)).slice(0, query.last);
     },
@@ -116,6 +122,7 @@ export async function apiScene(
       for (const listener of listeners) listener(change);
     },
     listeners: () => listeners.size,
+    whileReading: () => undefined,
     ready: (now) => {
       ready = now;
     },

@@ -144,15 +144,20 @@ export class Scene {
     this.pipeline.receive({ node, clockOffsetUs: 0, records }, this.nowUs);
   }
 
-  /** Time passes, and every known agent keeps reporting. */
+  /** Time passes, every known agent keeps reporting, and the changes are collected. */
   pass(us: number): void {
+    this.advance(us);
+    this.#collect();
+  }
+
+  /** The same, but the changes stay in the pipeline. */
+  advance(us: number): void {
     const until = this.nowUs + us;
     while (this.nowUs < until) {
       this.nowUs = Math.min(this.nowUs + second / 4, until);
       for (const { node, state } of this.agents.all()) this.report(node, state.interfaces, state.nodeAddresses);
       this.pipeline.tick(this.nowUs);
     }
-    this.#collect();
   }
 
   kinds(): string[] {

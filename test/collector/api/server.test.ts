@@ -98,6 +98,34 @@ t.test('a follower gets the latest findings, oldest first, then new and retracte
   response.destroy();
 });
 
+t.test('a follower learns that an item no longer matches its filters, once', async (t) => {
+  const scene = await apiScene(t, { findings: [finding({ id: 'old' })] });
+  const response = await scene.open('/v1/findings?follow=true&severity=critical');
+  const lines = linesOf(response);
+  t.equal((await lines.next())?.id, 'old');
+  for (const id of ['old', 'old', 'other'])
+    scene.change({ type: 'finding', finding: finding({ id, severity: 'high' }) });
+  scene.change({ type: 'finding', finding: finding({ id: 'end' }) });
+  t.same(await lines.next(), { id: 'old', gone: true });
+  t.equal((await lines.next())?.id, 'end');
+  response.destroy();
+});
+
+t.test('an item that goes while the stored items are read is not sent', async (t) => {
+  const stored = ['kept', 'gone', 'changed'].map((id) => finding({ id }));
+  const scene = await apiScene(t, { findings: stored });
+  scene.whileReading = () => {
+    scene.change({ type: 'gone', of: 'finding', id: 'gone' });
+    scene.change({ type: 'finding', finding: finding({ id: 'changed', severity: 'high' }) });
+    scene.change({ type: 'finding', finding: finding({ id: 'end' }) });
+  };
+  const response = await scene.open('/v1/findings?follow=true&severity=critical');
+  const lines = linesOf(response);
+  t.equal((await lines.next())?.id, 'kept');
+  t.equal((await lines.next())?.id, 'end');
+  response.destroy();
+});
+
 t.test('a follower gets headers before the first finding, and is not counted after it disconnects', async (t) => {
   const scene = await apiScene(t, {});
   const response = await scene.open('/v1/flows?follow=true');
