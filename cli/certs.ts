@@ -6,6 +6,7 @@ import { makeCertificates } from '../certs/make.ts';
 import { isNodeName } from '../certs/node-name.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 import { badFlag } from './errors.ts';
+import { printLine } from './output/print.ts';
 
 type CertsFlags = { out: string; node?: string[]; server?: string[]; days: string; force?: true; newAuthority?: true };
 
@@ -26,7 +27,7 @@ export function certsCommand(): Command {
       if (problems.length > 0) throw new ProblemError(...problems);
       const { out, node = [], server = [], days, force = false, newAuthority = false } = flags;
       const request = { folder: out, nodes: node, servers: server, days: Number(days), overwrite: force, newAuthority };
-      for (const file of await makeCertificates(request)) process.stdout.write(`${join(out, file)}\n`);
+      for (const file of await makeCertificates(request)) printLine(process.stdout, join(out, file));
     });
 }
 

@@ -4,6 +4,7 @@ import { readManifests } from '../cluster/manifests/read.ts';
 import type { ClusterState } from '../connectivity/lines.ts';
 import { problemLine } from '../model/problem.ts';
 import { ignoredKindsText } from './output/ignored-kinds.ts';
+import { printLine } from './output/print.ts';
 import { PartyResolver } from './verdict-parties.ts';
 
 /** `complete`: everything was read. */
@@ -23,7 +24,7 @@ export async function loadClusterStates(paths: readonly string[], stderr: Writab
     states.push({ ...state, path, complete: unreadable.length === 0, otherKinds: ignoredKindsText(otherKinds) });
   }
   for (const { path, otherKinds } of states) if (otherKinds !== undefined) lines.add(`${path}: ${otherKinds}`);
-  for (const line of lines) stderr.write(`${line}\n`);
+  for (const line of lines) printLine(stderr, line);
   return states;
 }
 

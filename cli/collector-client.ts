@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import { createInterface } from 'node:readline';
 import { createSecureContext } from 'node:tls';
 import { type Command, Option } from 'commander';
 import { certificateUnreadable } from '../certs/errors.ts';
@@ -18,6 +17,7 @@ import {
   collectorUnreachable,
   unexpectedResponse,
 } from './errors.ts';
+import { textLines } from './output/text-lines.ts';
 
 export type ClientFlags = { collector: string; ca: string; cert: string; key: string };
 
@@ -184,9 +184,8 @@ function destroyWhenIdle(response: IncomingMessage, idleTimeoutMs: number): { ti
 
 /** Ends with the response, also if the connection breaks. */
 async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void> {
-  const lines = createInterface({ input: response });
   try {
-    yield* lines;
+    yield* textLines(response);
   } catch {
     return;
   }

@@ -13,8 +13,8 @@ import { badFlag } from './errors.ts';
 import { repeatableOption } from './list-command.ts';
 import { changedFormatter, changedJson, passingFormatter, passingJson } from './output/connectivity.ts';
 import { formatLines, type LineOutput, lineOutputs } from './output/lines.ts';
+import { printChunks, printLine } from './output/print.ts';
 import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
-import { write } from './output/write.ts';
 import { appendValue, policyOptionHelp } from './verdict.ts';
 
 export type ConnectivityFlags = {
@@ -92,7 +92,7 @@ export async function runConnectivity(
   const noWorkloads = noWorkloadsLines(states, flags.namespace);
   const emptyText = noWorkloads.length === states.length ? noWorkloads.join('; ') : undefined;
   // An empty table shows this text itself.
-  if (flags.output !== 'table' || emptyText === undefined) for (const line of noWorkloads) stderr.write(`${line}\n`);
+  if (flags.output !== 'table' || emptyText === undefined) for (const line of noWorkloads) printLine(stderr, line);
   const outputOptions = {
     output: flags.output,
     emptyText:
@@ -113,7 +113,7 @@ export async function runConnectivity(
           changedFormatter,
           outputOptions,
         );
-  await write(chunks, stdout);
+  await printChunks(chunks, stdout, outputOptions.screen);
   progress.end();
   if (states.some(({ complete }) => !complete)) return 2;
   return failOnMet ? 1 : 0;

@@ -15,6 +15,7 @@ import { outputOption, repeatableOption } from './list-command.ts';
 import { type ComplaintJson, complaintFormatter, complaintJson, namespaceOf } from './output/complaints.ts';
 import { formatItems, type Output } from './output/format.ts';
 import { ignoredKindsText } from './output/ignored-kinds.ts';
+import { print, printLine } from './output/print.ts';
 import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
 
 export type LintFlags = {
@@ -55,7 +56,7 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams)
   const { objects, problems, unread, otherKinds, sources } = await readSources(flags.cluster);
   // Problems of policies become complaints.
   const policyProblems = new Set(objects.filter(isPolicy).flatMap(({ broken }) => broken ?? []));
-  for (const problem of problems) if (!policyProblems.has(problem)) stderr.write(`${problemLine(problem)}\n`);
+  for (const problem of problems) if (!policyProblems.has(problem)) printLine(stderr, problemLine(problem));
 
   const declared = new DeclaredObjects(objects, (object) => sources.get(object));
   const complaints = lint(declared, rules)
@@ -66,13 +67,14 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams)
     });
   // Without its detail, a complaint does not say what is wrong.
   const output = flags.output === 'table' ? 'wide' : flags.output;
-  stdout.write(formatItems(complaints, output, complaintFormatter, screenOf(stdout, flags.color, process.env)));
+  const screen = screenOf(stdout, flags.color, process.env);
+  print(stdout, formatItems(complaints, output, complaintFormatter, screen), screen);
   const summaryParts = [
     summary(complaints),
     `${declared.policies.length} ${declared.policies.length === 1 ? 'policy' : 'policies'} read`,
     ignoredKindsText(otherKinds) ?? [],
   ];
-  stderr.write(`${summaryParts.flat().join(', ')}\n`);
+  printLine(stderr, summaryParts.flat().join(', '));
   if (unread.length > 0) return 2;
   const { failOn } = flags;
   return failOn !== undefined && complaints.some(({ severity }) => isAtLeast(severity, failOn)) ? 1 : 0;

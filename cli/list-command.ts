@@ -16,6 +16,8 @@ import { badFlag, badInput, unexpectedResponse } from './errors.ts';
 import { formatItems, formatStreamedItem, type ItemFormatter, type Output, outputs } from './output/format.ts';
 import { readValues } from './output/input-file.ts';
 import type { ItemReader } from './output/item-readers.ts';
+import { jsonText } from './output/json.ts';
+import { print, printLine } from './output/print.ts';
 import { type ColorMode, colorOption, type Screen, screenOf } from './output/screen.ts';
 
 const timeHelp = 'a duration ago (10m, 2h, 3d) or a time (2026-01-31T08:00:00Z)';
@@ -95,7 +97,7 @@ export function listCommand<Item, Flags extends ListFlags>(
     const screen = screenOf(process.stdout, flags.color, process.env);
     const show = (items: readonly Item[]): void => {
       for (const item of items) onItem(item, flags);
-      process.stdout.write(formatItems(items, flags.output, spec.formatter, screen));
+      print(process.stdout, formatItems(items, flags.output, spec.formatter, screen), screen);
     };
     if (flags.inputFile !== undefined) show(await readItems(flags.inputFile, spec, query));
     else if (flags.follow) await follow(spec, flags, screen, (item) => onItem(item, flags));
@@ -184,7 +186,7 @@ async function fetchItems<Item>({ name, reader }: ListCommandSpec<Item>, flags: 
     if (item === undefined) throw new ProblemError(unexpectedResponse(client.url));
     return item;
   });
-  if (hasMore) process.stderr.write(`showing the newest ${items.length}; there are more (see --last and --since)\n`);
+  if (hasMore) printLine(process.stderr, `showing the newest ${items.length}; there are more (see --last and --since)`);
   return items;
 }
 
@@ -201,9 +203,9 @@ async function follow<Item>(
     const item = reader.read(value);
     if (item !== undefined) {
       onItem(item);
-      process.stdout.write(formatStreamedItem(item, flags.output, formatter, screen));
+      print(process.stdout, formatStreamedItem(item, flags.output, formatter, screen), screen);
     } else if (isRetraction(value)) {
-      process.stdout.write(retractionText(value.id, flags.output));
+      print(process.stdout, retractionText(value.id, flags.output));
     } else {
       throw new ProblemError(unexpectedResponse(client.url));
     }
@@ -216,8 +218,8 @@ function isRetraction(value: unknown): value is { id: string; gone: true } {
 
 /** The item no longer counts. JSON has the same line as the API. */
 function retractionText(id: string, output: Output): string {
-  if (output === 'json' || output === 'jsonl') return `${JSON.stringify({ id, gone: true })}\n`;
-  return output === 'yaml' ? `- id: ${JSON.stringify(id)}\n  gone: true\n` : `${JSON.stringify(id)} was retracted\n`;
+  if (output === 'json' || output === 'jsonl') return `${jsonText({ id, gone: true })}\n`;
+  return output === 'yaml' ? `- id: ${jsonText(id)}\n  gone: true\n` : `${jsonText(id)} was retracted\n`;
 }
 
 /** In the order of the file; if --last cuts the list, newest first as from a collector. */
@@ -230,6 +232,6 @@ async function readItems<Item>(file: string, { reader }: ListCommandSpec<Item>, 
     if (reader.matches(query, item)) items.push(item);
   }
   if (items.length <= query.last) return items;
-  process.stderr.write(`showing the newest ${query.last} of ${items.length} (--last)\n`);
+  printLine(process.stderr, `showing the newest ${query.last} of ${items.length} (--last)`);
   return items.sort((a, b) => reader.lastUs(b) - reader.lastUs(a)).slice(0, query.last);
 }

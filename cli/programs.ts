@@ -9,6 +9,7 @@ import { collectorSchema } from '../collector/config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { ConfigOf, Schema } from '../config/setting.ts';
 import { settingNames } from '../config/setting-names.ts';
+import { escapeJson } from '../model/escape.ts';
 import { type Problem, ProblemError } from '../model/problem.ts';
 
 export function agentCommand(version: string): Command {
@@ -57,7 +58,12 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
     const shutdown = new AbortController();
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => shutdown.abort());
     const level = (config as { log: { level: string } }).log.level;
-    const log = pino({ level, base: { program: name }, timestamp: pino.stdTimeFunctions.isoTime });
+    const log = pino({
+      level,
+      base: { program: name },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      hooks: { streamWrite: escapeJson },
+    });
     await run(config, log, shutdown.signal);
   });
 }

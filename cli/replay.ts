@@ -22,6 +22,7 @@ import { badFlag } from './errors.ts';
 import { failOnOption, isAtLeast } from './findings.ts';
 import { formatItems, type Output, outputs } from './output/format.ts';
 import { findingFormatter } from './output/item-formatters.ts';
+import { print, printLine } from './output/print.ts';
 import { screenOf } from './output/screen.ts';
 import { appendValue, policyOptionHelp } from './verdict.ts';
 
@@ -120,11 +121,10 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   pipeline.finish(untilUs);
 
   const findings = pipeline.findings().sort(bySeverity).map(findingJson);
-  process.stdout.write(
-    formatItems(findings, flags.output, findingFormatter, screenOf(process.stdout, 'auto', process.env)),
-  );
+  const screen = screenOf(process.stdout, 'auto', process.env);
+  print(process.stdout, formatItems(findings, flags.output, findingFormatter, screen), screen);
   reportProblems(fileProblems);
-  process.stderr.write(`${summary(accounting, pipeline)}\n`);
+  printLine(process.stderr, summary(accounting, pipeline));
   const { failOn } = flags;
   const unread = manifests.unread.length + (declaredManifests?.unread.length ?? 0);
   if (fileProblems.length > 0 || unread > 0) process.exitCode = 2;
@@ -153,7 +153,7 @@ const noInterfaces = {
 };
 
 function reportProblems(problems: readonly Problem[]): void {
-  for (const problem of problems) process.stderr.write(`${problemLine(problem)}\n`);
+  for (const problem of problems) printLine(process.stderr, problemLine(problem));
 }
 
 async function progressBar(files: readonly string[]): Promise<SingleBar | undefined> {

@@ -1,14 +1,16 @@
 // `waybill status`: nodes, lag, lost packets and pending work, from a running collector.
 import { Command, Option } from 'commander';
-import { stringify } from 'yaml';
 import { z } from 'zod';
 import type { NodeStatus, StatusJson } from '../collector/api/api.ts';
+import { escapeControls } from '../model/escape.ts';
 import { ProblemError } from '../model/problem.ts';
 import { addClientFlags, type ClientFlags, CollectorClient } from './collector-client.ts';
 import { unexpectedResponse } from './errors.ts';
-import { escapeControls, jsonText } from './output/escape.ts';
+import { jsonText } from './output/json.ts';
+import { print } from './output/print.ts';
 import { type ColorMode, colorOption, type Screen, screenOf } from './output/screen.ts';
 import { tableText } from './output/table.ts';
+import { yamlText } from './output/yaml.ts';
 
 const outputs = ['table', 'json', 'yaml'] as const;
 type StatusFlags = ClientFlags & { output: (typeof outputs)[number]; color: ColorMode };
@@ -24,7 +26,8 @@ export function statusCommand(): Command {
     const client = new CollectorClient(flags);
     const { value } = await client.get('/v1/status', new URLSearchParams());
     if (!isStatus(value)) throw new ProblemError(unexpectedResponse(client.url));
-    process.stdout.write(formatStatus(value, flags.output, screenOf(process.stdout, flags.color, process.env)));
+    const screen = screenOf(process.stdout, flags.color, process.env);
+    print(process.stdout, formatStatus(value, flags.output, screen), screen);
   });
 }
 
@@ -44,7 +47,7 @@ function isStatus(value: unknown): value is StatusJson {
 
 function formatStatus(status: StatusJson, output: StatusFlags['output'], screen: Screen): string {
   if (output === 'json') return `${jsonText(status, 2)}\n`;
-  return output === 'yaml' ? stringify(status) : statusText(status, screen);
+  return output === 'yaml' ? yamlText(status) : statusText(status, screen);
 }
 
 export function statusText(status: StatusJson, screen: Screen): string {

@@ -1,6 +1,7 @@
 // Answers a stream of questions: one JSON object a line in, one a line out, in the same order. One chunk is in memory.
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { escapeJson } from '../model/escape.ts';
 import type { ClusterObject } from '../model/kubernetes.ts';
 import { problemLine } from '../model/problem.ts';
 import { verdictJson } from '../policy/explain.ts';
@@ -60,7 +61,7 @@ function evaluateLine(
 }
 
 function joinJson(idField: string, body: object): string {
-  return `{${idField}${JSON.stringify(body).slice(1)}`;
+  return escapeJson(`{${idField}${JSON.stringify(body).slice(1)}`);
 }
 
 function notJson(question: string): QuestionFault {

@@ -1,14 +1,17 @@
 // `waybill verdict`: whether the policies of a folder of manifests allow a connection, or many (--batch).
 import type { Readable, Writable } from 'node:stream';
 import { Command, Option } from 'commander';
-import { stringify } from 'yaml';
 import { readManifests } from '../cluster/manifests/read.ts';
+import { escapeControls } from '../model/escape.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { protocolName } from '../model/protocol.ts';
 import type { Verdict } from '../model/verdict.ts';
 import { verdictJson } from '../policy/explain.ts';
 import { parsePolicyOptions, policyOptionValues } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
+import { jsonText } from './output/json.ts';
+import { print, printLine } from './output/print.ts';
+import { yamlText } from './output/yaml.ts';
 import { evaluateBatch } from './verdict-batch.ts';
 import { problemAt } from './verdict-errors.ts';
 import { PartyResolver } from './verdict-parties.ts';
@@ -60,7 +63,7 @@ export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }:
     throw new ProblemError(badFlag('--cluster -', '--batch reads its questions from stdin', fix));
   }
   const manifests = await readManifests(flags.cluster);
-  for (const problem of manifests.problems) stderr.write(`${problemLine(problem)}\n`);
+  for (const problem of manifests.problems) printLine(stderr, problemLine(problem));
   const exitCode = manifests.unread.length > 0 ? 2 : 0;
   if (parsed === undefined) {
     const failedLines = await evaluateBatch(stdin, stdout, manifests.objects, options);
@@ -68,7 +71,7 @@ export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }:
   }
   const result = evaluateQuestion(parsed.question, new PartyResolver(manifests.objects), options);
   if ('fault' in result) throw new ProblemError(problemAt('the question', result.fault));
-  stdout.write(formatVerdict(parsed.question, result.verdict, flags.output));
+  print(stdout, formatVerdict(parsed.question, result.verdict, flags.output));
   return exitCode;
 }
 
@@ -80,11 +83,11 @@ function formatVerdict(question: VerdictQuestion, verdict: Verdict, output: Verd
     case 'table':
       return tableText(json);
     case 'json':
-      return `${JSON.stringify(json, null, 2)}\n`;
+      return `${jsonText(json, 2)}\n`;
     case 'jsonl':
-      return `${JSON.stringify(json)}\n`;
+      return `${jsonText(json)}\n`;
     case 'yaml':
-      return stringify(json);
+      return yamlText(json);
   }
 }
 
@@ -105,7 +108,7 @@ function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, 
   if (sides.length === 0 && reason === undefined)
     lines.push('  no policy can select either end, because neither is a pod');
   if (undefinedByApi) lines.push(`  the NetworkPolicy API does not define ${protocol}: CNIs differ`);
-  return `${lines.join('\n')}\n`;
+  return `${lines.map(escapeControls).join('\n')}\n`;
 }
 
 export function policyOptionHelp(): string {

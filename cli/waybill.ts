@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { restartWithMemoryFlags } from './agent-process.ts';
 import { useCompileCache } from './compile-cache.ts';
+import { print, printLine } from './output/print.ts';
 
 type Verb = { name: string; group: string; description: string; load: () => Promise<Command> };
 
@@ -125,13 +126,13 @@ function fail(error: unknown): void {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return;
     const message = error.code === 'commander.help' ? `unknown command '${process.argv.at(-1)}'` : error.message;
-    process.stderr.write(`${usageLine(message)}\n`);
+    printLine(process.stderr, usageLine(message));
   } else if (error instanceof ProblemError) {
-    process.stderr.write(`${error.problems.map(problemLine).join('\n')}\n`);
+    for (const problem of error.problems) printLine(process.stderr, problemLine(problem));
   } else {
     const unexpected = error instanceof Error ? error : new Error(String(error));
     const detail = process.env.WAYBILL_DEBUG === '1' ? unexpected.stack : unexpected.message.split('\n')[0];
-    process.stderr.write(`unexpected-error: ${detail}; set WAYBILL_DEBUG=1 to see the stack trace, and report it\n`);
+    print(process.stderr, `unexpected-error: ${detail}; set WAYBILL_DEBUG=1 to see the stack trace, and report it\n`);
   }
   process.exitCode = 2;
 }

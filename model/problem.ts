@@ -1,4 +1,5 @@
 // An error that a user can fix, as a value, so that a program can report it in one line and continue.
+import { escapeControls } from './escape.ts';
 
 /**
  * `code` is listed in docs/errors.md. `place` is an object with file, line and field, a file with offset, or a setting.
@@ -6,9 +7,9 @@
  */
 export type Problem = { code: string; place: string; fault: string; fix: string };
 
-/** `end-port-below-port: NetworkPolicy shop/db (db.yaml:14, spec.ingress[0].ports[0].endPort): endPort 90 …; set …` */
+/** One line, also if a name in it has line breaks: `end-port-below-port: NetworkPolicy shop/db (db.yaml:14, spec.ingress[0].ports[0].endPort): endPort 90 …; set …` */
 export function problemLine(problem: Problem): string {
-  return `${problem.code}: ${problem.place}: ${problem.fault}; ${problem.fix}`;
+  return escapeControls(`${problem.code}: ${problem.place}: ${problem.fault}; ${problem.fix}`);
 }
 
 /** The first line of an error of the system or of a library, starting in lower case, for use as a `fault`. */

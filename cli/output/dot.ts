@@ -1,8 +1,8 @@
 // A graph in the DOT language (https://graphviz.org/doc/info/lang.html), for `dot -Tsvg`. Namespaces are boxes around their
 // workloads; nodes and external addresses are outside the boxes.
 import type { EndpointGroupJson } from '../../connectivity/endpoint-groups.ts';
+import { escapeControls } from '../../model/escape.ts';
 import { endpointGroupText, type LineFormatter } from './connectivity.ts';
-import { escapeControls } from './escape.ts';
 
 export type EndpointGroupPair = { initiator: EndpointGroupJson; responder: EndpointGroupJson };
 

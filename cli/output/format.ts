@@ -1,8 +1,9 @@
 // Formats lists for people (table, wide, compact) and for programs (json, jsonl, yaml).
-import { stringify } from 'yaml';
-import { escapeControls, escapeYaml, jsonText } from './escape.ts';
+import { escapeControls } from '../../model/escape.ts';
+import { jsonText } from './json.ts';
 import type { Screen } from './screen.ts';
 import { type Style, tableText } from './table.ts';
+import { yamlText } from './yaml.ts';
 
 export const outputs = ['table', 'wide', 'json', 'jsonl', 'yaml', 'compact'] as const;
 export type Output = (typeof outputs)[number];
@@ -18,9 +19,6 @@ export type ItemFormatter<Item> = {
   emptyText: string;
 };
 
-/** Quotes `no`, `yes`, `on` and `off`: YAML 1.1 readers take them for booleans. */
-const yaml11 = { compat: 'yaml-1.1' } as const;
-
 export function formatItems<Item>(
   items: readonly Item[],
   output: Output,
@@ -33,9 +31,7 @@ export function formatItems<Item>(
     case 'jsonl':
       return items.map((item) => `${jsonText(item)}\n`).join('');
     case 'yaml':
-      return escapeYaml(stringify(items, yaml11), () =>
-        stringify(items, { ...yaml11, defaultStringType: 'QUOTE_DOUBLE' }),
-      );
+      return yamlText(items);
     case 'compact':
       return items.map((item) => `${escapeControls(formatter.compact(item))}\n`).join('');
     case 'table':

@@ -1,9 +1,9 @@
 // Reads the output of -o json (an array) or -o jsonl (one value a line).
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { ProblemError } from '../../model/problem.ts';
 import { badInput, unreadableInput } from '../errors.ts';
+import { textLines } from './text-lines.ts';
 
 /** `file` is a path, or `-` for stdin. Rejects with a ProblemError that names file and line. */
 export async function* readValues(
@@ -24,7 +24,7 @@ export async function* readValues(
 
 async function* linesOf(file: string, input: Readable): AsyncGenerator<string, void, undefined> {
   try {
-    yield* createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY });
+    yield* textLines(input);
   } catch (error) {
     throw new ProblemError(unreadableInput(file, error as NodeJS.ErrnoException));
   }

@@ -1,7 +1,8 @@
 // Formats any number of lines while they are computed. Only one page of the table is in memory.
+import { escapeControls } from '../../model/escape.ts';
 import type { LineFormatter } from './connectivity.ts';
 import { dotChunks, type EndpointGroupPair } from './dot.ts';
-import { escapeControls, jsonText } from './escape.ts';
+import { jsonText } from './json.ts';
 import type { Screen } from './screen.ts';
 import { tableText } from './table.ts';
 

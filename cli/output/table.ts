@@ -1,6 +1,6 @@
 // Formats a table as kubectl does: no borders, two spaces between columns. If it is too wide for the terminal, the widest
 // columns are cut.
-import { escapeControls } from './escape.ts';
+import { escapeControls } from '../../model/escape.ts';
 import type { Screen } from './screen.ts';
 
 export type Style = 'red' | 'yellow' | 'blue' | 'plain';

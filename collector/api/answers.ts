@@ -1,5 +1,6 @@
 // Large answers: a few at a time, written in chunks, and with a time limit for slow readers.
 import { Readable } from 'node:stream';
+import { escapeJson } from '../../model/escape.ts';
 
 const chunkCharacters = 65_536;
 
@@ -49,7 +50,7 @@ export function jsonArray<Item>(items: readonly Item[], json: (item: Item) => ob
 function* chunks<Item>(items: readonly Item[], json: (item: Item) => object): Generator<string> {
   let text = '[';
   for (const [i, item] of items.entries()) {
-    text += `${i === 0 ? '\n' : ',\n'}${JSON.stringify(json(item))}`;
+    text += `${i === 0 ? '\n' : ',\n'}${escapeJson(JSON.stringify(json(item)))}`;
     if (text.length < chunkCharacters) continue;
     yield text;
     text = '';

@@ -1,6 +1,7 @@
 // Readers that follow: first the latest stored items, then new ones, one JSON object a line. A slow reader does not block
 // the collector: it gets an error as its last line, is counted and dropped.
 import { Readable } from 'node:stream';
+import { escapeJson } from '../../model/escape.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { problemLine } from '../../model/problem.ts';
 import { connectionMatches, findingMatches } from '../store/matches.ts';
@@ -233,5 +234,5 @@ function jsonOf(change: ShownChange): object {
 }
 
 function lineOf(json: object): string {
-  return `${JSON.stringify(json)}\n`;
+  return `${escapeJson(JSON.stringify(json))}\n`;
 }

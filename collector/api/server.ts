@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { nodeUriPrefix } from '../../certs/node-name.ts';
 import type { TlsCredentials } from '../../certs/read.ts';
 import { cannotListen } from '../../config/errors.ts';
+import { escapeJson } from '../../model/escape.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
 import type { ListQuery } from '../store/store.ts';
@@ -101,6 +102,7 @@ function secureServer({ ca, cert, key }: TlsCredentials): FastifyInstance {
     bodyLimit: 1024,
   }) as unknown as FastifyInstance;
   server.server.maxConnections = maxConnections;
+  server.setReplySerializer((value) => escapeJson(JSON.stringify(value)));
   server.addHook('onRequest', async (request, reply) => {
     const names = (request.raw.socket as TLSSocket).getPeerCertificate().subjectaltname ?? '';
     if (names.includes(`URI:${nodeUriPrefix}`)) return refuse(reply, 403, agentCertificate());
