@@ -55,6 +55,7 @@ export async function runCollector(
     memoryLimitBytes: config.store.memoryLimit,
     maxAgeMs: config.store.maxAge,
     maxBytes: config.store.maxBytes,
+    onUnreadable: (row, reason) => log.error({ row, reason }, 'stored row cannot be read, skipped'),
   });
   const series =
     config.series.url === ''

@@ -116,7 +116,10 @@ export function connectionJson(connection: Connection): ConnectionJson {
   };
 }
 
-/** RFC 3339, UTC, milliseconds. */
+/** 9999-12-31: the last time that RFC 3339 can show. */
+export const maxShownUs = 253_402_300_799_999_000;
+
+/** RFC 3339, UTC, milliseconds. Throws if the time is not in the years 0 to 9999. */
 export function timeText(us: number): string {
   return new Date(Math.floor(us / 1000)).toISOString();
 }

@@ -38,22 +38,55 @@ export class ConcurrencyLimit {
   }
 }
 
-/** A JSON array, one item a line. Ends with an error after `maxMs`, so a slow reader does not block others. */
-export function jsonArray<Item>(items: readonly Item[], json: (item: Item) => object, maxMs: number): Readable {
-  const stream = Readable.from(chunks(items, json), { objectMode: false, highWaterMark: chunkCharacters });
+/**
+ * A JSON array, one item a line. Ends with an error after `maxMs`, so a slow reader does not block others. An item that
+ * `json` throws for is left out, and reported to `onUnreadable`.
+ */
+export function jsonArray<Item>(
+  items: readonly Item[],
+  json: (item: Item) => object,
+  maxMs: number,
+  onUnreadable: (error: unknown) => void,
+): Readable {
+  const stream = Readable.from(chunks(items, json, onUnreadable), {
+    objectMode: false,
+    highWaterMark: chunkCharacters,
+  });
   const timer = setTimeout(() => stream.destroy(new Error('the reader took too long')), maxMs);
   timer.unref();
   stream.on('close', () => clearTimeout(timer));
   return stream;
 }
 
-function* chunks<Item>(items: readonly Item[], json: (item: Item) => object): Generator<string> {
+function* chunks<Item>(
+  items: readonly Item[],
+  json: (item: Item) => object,
+  onUnreadable: (error: unknown) => void,
+): Generator<string> {
   let text = '[';
-  for (const [i, item] of items.entries()) {
-    text += `${i === 0 ? '\n' : ',\n'}${escapeJson(JSON.stringify(json(item)))}`;
+  let separator = '\n';
+  for (const item of items) {
+    const line = lineOf(item, json, onUnreadable);
+    if (line === undefined) continue;
+    text += `${separator}${line}`;
+    separator = ',\n';
     if (text.length < chunkCharacters) continue;
     yield text;
     text = '';
   }
   yield `${text}\n]\n`;
+}
+
+/** The JSON of an item; undefined if `json` throws. */
+export function lineOf<Item>(
+  item: Item,
+  json: (item: Item) => object,
+  onUnreadable: (error: unknown) => void,
+): string | undefined {
+  try {
+    return escapeJson(JSON.stringify(json(item)));
+  } catch (error) {
+    onUnreadable(error);
+    return undefined;
+  }
 }

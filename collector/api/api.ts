@@ -50,6 +50,8 @@ export type Status = {
     /** Pending writes, and connections that were dropped because too many were pending. */
     waiting: number;
     lost: number;
+    /** Stored rows that cannot be read. They are skipped. */
+    unreadable: number;
   };
   series: { points: number; dropped: number } | null;
 };

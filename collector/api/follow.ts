@@ -6,6 +6,7 @@ import { connectionJson, findingJson } from '../../model/json.ts';
 import { problemLine } from '../../model/problem.ts';
 import { connectionMatches, findingMatches } from '../store/matches.ts';
 import type { ListQuery } from '../store/store.ts';
+import { lineOf } from './answers.ts';
 import type { ApiDataSource, Change, FollowerCounts } from './api.ts';
 import { followerTooSlow } from './errors.ts';
 
@@ -37,11 +38,18 @@ export class Followers {
   readonly limits: FollowLimits;
   readonly #dataSource: Pick<ApiDataSource, 'subscribe' | 'findings' | 'connections'>;
   readonly #open = new Set<FollowStream>();
+  readonly #onUnreadable: (error: unknown) => void;
   #dropped = 0;
 
-  constructor(dataSource: Pick<ApiDataSource, 'subscribe' | 'findings' | 'connections'>, limits: FollowLimits) {
+  /** `onUnreadable` is called for an item that cannot be shown; it is left out. */
+  constructor(
+    dataSource: Pick<ApiDataSource, 'subscribe' | 'findings' | 'connections'>,
+    limits: FollowLimits,
+    onUnreadable: (error: unknown) => void,
+  ) {
     this.#dataSource = dataSource;
     this.limits = limits;
+    this.#onUnreadable = onUnreadable;
   }
 
   get full(): boolean {
@@ -54,9 +62,10 @@ export class Followers {
 
   /** Ends when the reader is dropped, or when it destroys the stream. `withHeartbeat`: blank lines while nothing changes. */
   follow(of: 'finding' | 'connection', query: ListQuery, withHeartbeat: boolean): Readable {
-    const stream = new FollowStream(this.limits, withHeartbeat, () => {
+    const onDropped = () => {
       this.#dropped += 1;
-    });
+    };
+    const stream = new FollowStream(this.limits, withHeartbeat, onDropped, this.#onUnreadable);
     this.#open.add(stream);
     // Subscribe before reading the history, so that a change in between is not missed.
     const unsubscribe = this.#dataSource.subscribe((change) => {
@@ -97,6 +106,7 @@ function matches(change: ShownChange, query: ListQuery): boolean {
 class FollowStream extends Readable {
   readonly #limits: FollowLimits;
   readonly #onDropped: () => void;
+  readonly #onUnreadable: (error: unknown) => void;
   /** What arrives while the history is read, by id; undefined after that. */
   #duringHistory: { changes: Map<string, ShownChange>; gone: Set<string> } | undefined = {
     changes: new Map(),
@@ -112,10 +122,16 @@ class FollowStream extends Readable {
   #readerReady = false;
   #ended = false;
 
-  constructor(limits: FollowLimits, withHeartbeat: boolean, onDropped: () => void) {
+  constructor(
+    limits: FollowLimits,
+    withHeartbeat: boolean,
+    onDropped: () => void,
+    onUnreadable: (error: unknown) => void,
+  ) {
     super({ encoding: 'utf8', highWaterMark: 64 * 1024 });
     this.#limits = limits;
     this.#onDropped = onDropped;
+    this.#onUnreadable = onUnreadable;
     if (!withHeartbeat) return;
     const heartbeat = setInterval(() => this.#sendHeartbeat(), limits.heartbeatIntervalMs).unref();
     this.once('close', () => clearInterval(heartbeat));
@@ -153,6 +169,8 @@ class FollowStream extends Readable {
   }
 
   #sendShown(change: ShownChange): void {
+    const line = lineOf(change, jsonOf, this.#onUnreadable);
+    if (line === undefined) return;
     const id = idOf(change);
     this.#sentIds.delete(id);
     this.#sentIds.add(id);
@@ -160,7 +178,7 @@ class FollowStream extends Readable {
       this.#sentIds.delete(this.#sentIds.keys().next().value!);
       this.#forgotSentIds = true;
     }
-    this.#enqueue(lineOf(jsonOf(change)));
+    this.#enqueue(`${line}\n`);
   }
 
   #sendGone(id: string, { ifForgotten }: { ifForgotten: 'send' | 'skip' }): void {
@@ -172,7 +190,7 @@ class FollowStream extends Readable {
     }
     const wasSent = this.#sentIds.delete(id);
     if (!wasSent && !(this.#forgotSentIds && ifForgotten === 'send')) return;
-    this.#enqueue(lineOf({ id, gone: true }));
+    this.#enqueue(jsonLine({ id, gone: true }));
     this.#flushOrDrop();
   }
 
@@ -206,7 +224,7 @@ class FollowStream extends Readable {
   #drop(): void {
     this.#onDropped();
     this.#duringHistory = undefined;
-    this.#enqueue(lineOf({ error: problemLine(followerTooSlow()) }));
+    this.#enqueue(jsonLine({ error: problemLine(followerTooSlow()) }));
     setTimeout(() => this.destroy(), this.#limits.drainTimeoutMs).unref();
     this.end();
   }
@@ -233,6 +251,6 @@ function jsonOf(change: ShownChange): object {
   return change.type === 'finding' ? findingJson(change.finding) : connectionJson(change.connection);
 }
 
-function lineOf(json: object): string {
+function jsonLine(json: object): string {
   return `${escapeJson(JSON.stringify(json))}\n`;
 }

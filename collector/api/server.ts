@@ -8,6 +8,7 @@ import { cannotListen } from '../../config/errors.ts';
 import { escapeJson } from '../../model/escape.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
+import { reasonOf } from '../../model/reason.ts';
 import type { ListQuery } from '../store/store.ts';
 import { ConcurrencyLimit, jsonArray } from './answers.ts';
 import { type ApiDataSource, type FollowerCounts, heartbeatHeader, moreHeader, type StatusJson } from './api.ts';
@@ -39,10 +40,11 @@ export async function serveApi(
   readiness: Readiness,
   log: Logger,
 ): Promise<Api> {
-  const followers = new Followers(dataSource, options.follow ?? followLimits);
+  const onUnreadable = (error: unknown) => log.error({ reason: reasonOf(error) }, 'item cannot be shown, left out');
+  const followers = new Followers(dataSource, options.follow ?? followLimits, onUnreadable);
   const api = secureServer(options.tls);
   const answerLimit = new ConcurrencyLimit(maxConcurrentAnswers);
-  const parts: ServerParts = { followers, answerLimit };
+  const parts: ServerParts = { followers, answerLimit, onUnreadable };
   api.get('/v1/findings', (request, reply) => {
     return answerList(parts, request, reply, 'findings', (query) => dataSource.findings(query), findingJson);
   });
@@ -122,10 +124,10 @@ async function listenOn(server: FastifyInstance, setting: string, listen: string
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-type ServerParts = { followers: Followers; answerLimit: ConcurrencyLimit };
+type ServerParts = { followers: Followers; answerLimit: ConcurrencyLimit; onUnreadable: (error: unknown) => void };
 
 async function answerList<Item>(
-  { followers, answerLimit }: ServerParts,
+  { followers, answerLimit, onUnreadable }: ServerParts,
   request: FastifyRequest,
   reply: FastifyReply,
   of: 'findings' | 'flows',
@@ -142,7 +144,7 @@ async function answerList<Item>(
   // One more than requested, to know whether there are more.
   const items = await read({ ...query, last: query.last + 1 });
   if (items.length > query.last) reply.header(moreHeader, 'true');
-  return reply.type('application/json').send(jsonArray(items.slice(0, query.last), json, maxAnswerMs));
+  return reply.type('application/json').send(jsonArray(items.slice(0, query.last), json, maxAnswerMs, onUnreadable));
 }
 
 function answerFollower(

@@ -15,6 +15,7 @@ import type { DnsAnswer } from '../../model/dns-answer.ts';
 import { ProblemError } from '../../model/problem.ts';
 import { reasonOf } from '../../model/reason.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
+import { batchFault } from '../../proto/check-batch.ts';
 import { decodeRecords } from '../../proto/decode.ts';
 import { decodeDnsNames } from '../../proto/dns-names.ts';
 import { type Ack, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
@@ -29,9 +30,12 @@ export type IngestedBatch = {
   dnsAnswers: readonly DnsAnswer[];
 };
 
-/** `store` resolves when the batch is on disk; false if it was stored before. `process` is called after that. */
+/**
+ * `store` resolves when the batch is on disk; false if it was stored before. `refused`: it can never be stored. `process`
+ * is called after that.
+ */
 export type BatchSink = {
-  store(batch: IngestedBatch): Promise<boolean>;
+  store(batch: IngestedBatch): Promise<boolean | { refused: string }>;
   process(batch: IngestedBatch): void;
 };
 
@@ -166,6 +170,11 @@ class AgentStream {
   }
 
   #receive(batch: FlowBatch): void {
+    const fault = batchFault(batch);
+    if (fault !== undefined) {
+      this.#refuse(batch, fault);
+      return;
+    }
     const clockOffsetUs = this.#agents.receiveMessage(batch, this.#options.nowUs());
     this.#instance = batch.instance;
     if (batch.sequence === 0 || batch.records === null) {
@@ -177,7 +186,7 @@ class AgentStream {
     if ('fault' in decodedRecords || 'fault' in decodedNames) {
       const refused =
         'fault' in decodedRecords ? decodedRecords.fault : 'fault' in decodedNames ? decodedNames.fault : '';
-      this.#call.write({ sequence: batch.sequence, refused });
+      this.#refuse(batch, refused);
       return;
     }
     for (const record of decodedRecords.records)
@@ -196,9 +205,19 @@ class AgentStream {
     this.#order = this.#order.then(() => this.#acknowledge(batch, ingested, stored));
   }
 
-  async #acknowledge(batch: FlowBatch, ingested: IngestedBatch, stored: Promise<boolean>): Promise<void> {
+  /** A heartbeat (sequence 0) has no answer. */
+  #refuse({ sequence }: FlowBatch, reason: string): void {
+    this.#log.warn({ sequence, reason }, 'batch refused');
+    if (sequence > 0) this.#call.write({ sequence, refused: reason });
+  }
+
+  async #acknowledge(batch: FlowBatch, ingested: IngestedBatch, stored: ReturnType<BatchSink['store']>): Promise<void> {
     try {
       const isNew = await stored;
+      if (typeof isNew === 'object') {
+        this.#refuse(batch, isNew.refused);
+        return;
+      }
       this.#agents.countRecords(this.#node, isNew ? ingested.records.length : 0, isNew ? 0 : 1);
       if (isNew) this.#sink.process(ingested);
       this.#agents.advanceCoverage(batch);

@@ -5,7 +5,7 @@ import type { Finding, FindingKind, Severity } from '../../model/finding.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 
-/** One batch of one agent, stored with (instance, sequence) in one transaction. Record times are on the agent's clock. */
+/** One batch of one agent, stored with (node, instance, sequence) in one transaction. Record times are on the agent's clock. */
 export type StoredBatch = {
   node: string;
   instance: string;
@@ -44,8 +44,11 @@ export type ListQuery = {
 };
 
 export type Store = {
-  /** Resolves when the batch is on disk; false if (instance, sequence) was stored before and nothing was written. */
-  putBatch(batch: StoredBatch): Promise<boolean>;
+  /**
+   * Resolves when the batch is on disk; false if (node, instance, sequence) was stored before and nothing was written.
+   * `refused`: this batch can never be stored. Rejects if the store cannot write now. Neither affects other agents' batches.
+   */
+  putBatch(batch: StoredBatch): Promise<boolean | { refused: string }>;
   /** A later version of a connection (same id) replaces the earlier one. */
   putConnections(connections: readonly Connection[]): Promise<void>;
   /** Removes connections that were merged into others. */
@@ -64,6 +67,8 @@ export type Store = {
     connections: number;
     findings: number;
     bytesOnDisk: number;
+    /** Rows that were skipped because they cannot be read, since the store was opened. */
+    unreadable: number;
   }>;
   /** Deletes data older than the age limit, then the oldest data until the size limit is met. */
   applyRetention(nowUs: number): Promise<void>;

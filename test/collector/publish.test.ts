@@ -35,7 +35,7 @@ function followed(manifests: string) {
       return () => listeners.delete(listener);
     },
   };
-  const followers = new Followers(dataSource, followLimits);
+  const followers = new Followers(dataSource, followLimits, () => undefined);
   const lines: Record<'finding' | 'connection', Record<string, unknown>[]> = { finding: [], connection: [] };
   const closed = (['finding', 'connection'] as const).map((of) => {
     const reader = createInterface({ input: followers.follow(of, { last: 10 }, false) });

@@ -64,6 +64,7 @@ export const status: Status = {
     bytesOnDisk: 2 ** 20,
     waiting: 0,
     lost: 0,
+    unreadable: 0,
   },
   series: null,
 };

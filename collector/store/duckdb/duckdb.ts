@@ -1,5 +1,5 @@
 // The embedded store: one DuckDB file. When the promise of a batch resolves, the batch and its sequence number are on disk
-// (synced write-ahead log). Batches that arrive at the same time share one transaction.
+// (synced write-ahead log).
 import { mkdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
@@ -7,23 +7,25 @@ import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } fr
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { ProblemError } from '../../../model/problem.ts';
-import { decodeRecords } from '../../../proto/decode.ts';
-import { decodeDnsNames, encodeDnsNames } from '../../../proto/dns-names.ts';
-import { encodeRecords } from '../../../proto/encode.ts';
-import { type FlowBatch, flowIngestDefinition } from '../../../proto/wire.ts';
 import type { ListQuery, Store, StoredBatch } from '../store.ts';
 import { appendConnections, appendFindings } from './append.ts';
+import { batchOfRow } from './batch-rows.ts';
+import { BatchWriter } from './batch-writer.ts';
 import { storeNewer, storeProblem } from './errors.ts';
 import { connectionFilter, findingFilter } from './query.ts';
+import { checkTimes, ReadableRows } from './readable-rows.ts';
 import { schemaVersion, tables, wholeUs } from './schema.ts';
-import { Sequences } from './sequences.ts';
-import { inTransaction } from './transaction.ts';
+import { StoredSequences } from './stored-sequences.ts';
 
-export type DuckdbOptions = { path: string; memoryLimitBytes: number; maxAgeMs: number; maxBytes: number };
+export type DuckdbOptions = {
+  path: string;
+  memoryLimitBytes: number;
+  maxAgeMs: number;
+  maxBytes: number;
+  /** Called once for each stored row that cannot be read. It is skipped. */
+  onUnreadable?: (row: string, reason: string) => void;
+};
 
-type PendingBatch = { batch: StoredBatch; resolve(isNew: boolean): void; reject(error: unknown): void };
-
-const { requestSerialize, requestDeserialize } = flowIngestDefinition().Stream;
 /** If the store is too large, the oldest tenth is deleted at once. */
 const shareDeleted = 0.1;
 
@@ -54,8 +56,9 @@ class DuckdbStore implements Store {
   readonly #options: DuckdbOptions;
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
-  readonly #stored = new Map<string, Sequences>();
-  #pendingBatches: PendingBatch[] = [];
+  readonly #stored = new StoredSequences();
+  readonly #batches: BatchWriter;
+  readonly #readable: ReadableRows;
   #lastStatement: Promise<unknown> = Promise.resolve();
   #version = 0;
 
@@ -63,27 +66,26 @@ class DuckdbStore implements Store {
     this.#options = options;
     this.#instance = instance;
     this.#connection = connection;
+    this.#batches = new BatchWriter(connection, this.#stored, (run) => this.#runSerialized(run));
+    this.#readable = new ReadableRows(options.onUnreadable ?? (() => undefined));
   }
 
   async loadSequences(): Promise<void> {
     const ranges = await rowsOf(
       this.#connection,
-      `SELECT instance, min(sequence) AS low, max(sequence) AS high FROM (SELECT instance, sequence,
-        sequence - row_number() OVER (PARTITION BY instance ORDER BY sequence) AS range FROM batches)
-       GROUP BY instance, range`,
+      `SELECT node, instance, min(sequence) AS low, max(sequence) AS high FROM (SELECT node, instance, sequence, rowid,
+        sequence - row_number() OVER (PARTITION BY node, instance ORDER BY sequence) AS range FROM batches)
+       GROUP BY node, instance, range ORDER BY max(rowid)`,
     );
-    for (const { instance, low, high } of ranges) {
-      this.#sequencesOf(String(instance)).addRange(Number(low), Number(high));
+    for (const { node, instance, low, high } of ranges) {
+      this.#stored.addRange(String(node), String(instance), Number(low), Number(high));
     }
     const [row] = await rowsOf(this.#connection, 'SELECT max(version) AS version FROM connections');
     this.#version = Number(row?.version ?? 0);
   }
 
-  putBatch(batch: StoredBatch): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      this.#pendingBatches.push({ batch, resolve, reject });
-      if (this.#pendingBatches.length === 1) this.#runSerialized(() => this.#storePending());
-    });
+  putBatch(batch: StoredBatch): ReturnType<Store['putBatch']> {
+    return this.#batches.put(batch);
   }
 
   async putConnections(connections: readonly Connection[]): Promise<void> {
@@ -127,23 +129,23 @@ class DuckdbStore implements Store {
     const rows = await this.#runSerialized(() =>
       rowsOf(
         this.#connection,
-        `SELECT body FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY version DESC) AS newest FROM connections)
+        `SELECT id, body FROM (SELECT *, row_number() OVER (PARTITION BY id ORDER BY version DESC) AS newest FROM connections)
          WHERE newest = 1 AND NOT gone AND ${where} ORDER BY end_us DESC, id LIMIT ?`,
         [...values, query.last],
       ),
     );
-    return rows.map((row) => connectionOf(String(row.body)));
+    return this.#readable.read(rows, (row) => `connection ${row.id}`, connectionOf);
   }
 
   async findings(query: ListQuery): Promise<Finding[]> {
     const { where, values } = findingFilter(query);
     const rows = await this.#runSerialized(() =>
-      rowsOf(this.#connection, `SELECT body FROM findings WHERE ${where} ORDER BY last_us DESC, id LIMIT ?`, [
+      rowsOf(this.#connection, `SELECT id, body FROM findings WHERE ${where} ORDER BY last_us DESC, id LIMIT ?`, [
         ...values,
         query.last,
       ]),
     );
-    return rows.map((row) => JSON.parse(String(row.body)) as Finding);
+    return this.#readable.read(rows, (row) => `finding ${row.id}`, findingOf);
   }
 
   async *batchesSince(sinceUs: number): AsyncIterable<StoredBatch> {
@@ -151,10 +153,10 @@ class DuckdbStore implements Store {
       rowsOf(this.#connection, 'SELECT rowid AS row FROM batches WHERE end_us >= ? ORDER BY rowid', [wholeUs(sinceUs)]),
     );
     for (const { row } of rowIds) {
-      const [stored] = await this.#runSerialized(() =>
+      const stored = await this.#runSerialized(() =>
         rowsOf(this.#connection, 'SELECT * FROM batches WHERE rowid = ?', [row as bigint]),
       );
-      if (stored !== undefined) yield batchOf(stored);
+      yield* this.#readable.read(stored, batchRowName, batchOfRow);
     }
   }
 
@@ -177,6 +179,7 @@ class DuckdbStore implements Store {
       connections: of('connections'),
       findings: of('findings'),
       bytesOnDisk: await this.#bytesOnDisk(),
+      unreadable: this.#readable.unreadable,
     };
   }
 
@@ -228,36 +231,6 @@ class DuckdbStore implements Store {
     return result;
   }
 
-  async #storePending(): Promise<void> {
-    const group = this.#pendingBatches;
-    this.#pendingBatches = [];
-    const newBatches = new Map<string, PendingBatch>();
-    for (const one of group) {
-      const { instance, sequence } = one.batch;
-      const key = `${instance} ${sequence}`;
-      if (!this.#sequencesOf(instance).has(sequence) && !newBatches.has(key)) newBatches.set(key, one);
-    }
-    try {
-      await inTransaction(this.#connection, async () => {
-        const appender = await this.#connection.createAppender('batches');
-        for (const { batch } of newBatches.values()) appendBatch(appender, batch);
-        appender.closeSync();
-      });
-    } catch (error) {
-      for (const one of group) one.reject(error);
-      return;
-    }
-    const storedBatches = new Set(newBatches.values());
-    for (const { batch } of storedBatches) this.#sequencesOf(batch.instance).add(batch.sequence);
-    for (const one of group) one.resolve(storedBatches.has(one));
-  }
-
-  #sequencesOf(instance: string): Sequences {
-    const known = this.#stored.get(instance) ?? new Sequences();
-    this.#stored.set(instance, known);
-    return known;
-  }
-
   /** Blocks in use. Free blocks stay in the file and are reused. */
   async #bytesUsed(): Promise<number> {
     const [row] = await this.#runSerialized(() => rowsOf(this.#connection, 'SELECT * FROM pragma_database_size()'));
@@ -283,54 +256,19 @@ async function rowsOf(connection: DuckDBConnection, sql: string, values: DuckDBV
   return reader.getRowObjects() as Row[];
 }
 
-function appendBatch(appender: Awaited<ReturnType<DuckDBConnection['createAppender']>>, batch: StoredBatch): void {
-  const { node, instance, sequence, clockOffsetUs, records, dnsAnswers } = batch;
-  const lastUs = records.reduce((latest, record) => Math.max(latest, record.lastUs), 0);
-  const endUs = dnsAnswers.reduce((latest, { atUs }) => Math.max(latest, atUs), lastUs) + clockOffsetUs;
-  const packets = records.reduce((sum, record) => sum + record.frames, 0);
-  const pods: Record<number, string> = {};
-  for (const record of records) if (record.podUid !== '') pods[record.interfaceIndex] = record.podUid;
-  const message: FlowBatch = {
-    node,
-    instance,
-    sequence,
-    sentUs: 0,
-    coveredUntilUs: 0,
-    state: null,
-    records: encodeRecords(records),
-    names: encodeDnsNames(dnsAnswers),
-  };
-  appender.appendVarchar(node);
-  appender.appendVarchar(instance);
-  appender.appendBigInt(BigInt(sequence));
-  appender.appendBigInt(wholeUs(clockOffsetUs));
-  appender.appendBigInt(wholeUs(endUs));
-  appender.appendInteger(records.length);
-  appender.appendBigInt(BigInt(packets));
-  appender.appendVarchar(JSON.stringify(pods));
-  appender.appendBlob(requestSerialize(message));
-  appender.endRow();
-}
-
 /** JSON omits undefined values. The stored field `elsewhere` is the verdict of the declared policies. */
-function connectionOf(body: string): Connection {
-  const { elsewhere, ...rest } = JSON.parse(body);
+function connectionOf(row: Row): Connection {
+  const { elsewhere, ...rest } = JSON.parse(String(row.body));
+  checkTimes({ startUs: rest.startUs, endUs: rest.endUs });
   return { translated: undefined, ...rest, ...(elsewhere !== undefined && { declaredVerdict: elsewhere }) };
 }
 
-function batchOf(row: Row): StoredBatch {
-  const message = requestDeserialize(Buffer.from((row.body as { bytes: Uint8Array }).bytes));
-  const decodedRecords = decodeRecords(message.records!, Number.POSITIVE_INFINITY);
-  const decodedNames = decodeDnsNames(message.names);
-  if ('fault' in decodedRecords) throw new Error(`a stored batch cannot be read: ${decodedRecords.fault}`);
-  const pods = JSON.parse(String(row.pods)) as Record<number, string>;
-  for (const record of decodedRecords.records) record.podUid = pods[record.interfaceIndex] ?? '';
-  return {
-    node: String(row.node),
-    instance: String(row.instance),
-    sequence: Number(row.sequence),
-    clockOffsetUs: Number(row.clock_offset_us),
-    records: decodedRecords.records,
-    dnsAnswers: 'names' in decodedNames ? decodedNames.names : [],
-  };
+function findingOf(row: Row): Finding {
+  const finding = JSON.parse(String(row.body)) as Finding;
+  checkTimes({ firstSeenUs: finding.firstSeenUs, lastSeenUs: finding.lastSeenUs });
+  return finding;
+}
+
+function batchRowName({ node, instance, sequence }: Row): string {
+  return `batch ${sequence} of ${node}, instance ${instance}`;
 }

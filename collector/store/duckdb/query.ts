@@ -50,8 +50,8 @@ class Conditions {
 
   port(accepted: readonly number[] | undefined): void {
     if (accepted === undefined || accepted.length === 0) return;
-    this.oneOf("(body->>'$.port')", accepted.map(String));
-    this.oneOf("(body->>'$.protocol')", [TCP, UDP, SCTP].map(String));
+    this.oneOf(bodyField('port'), accepted.map(String));
+    this.oneOf(bodyField('protocol'), [TCP, UDP, SCTP].map(String));
   }
 
   #podNamed(accepted: readonly string[], ends: readonly ('initiator' | 'responder')[]): void {
@@ -62,7 +62,7 @@ class Conditions {
     const conditions = accepted.flatMap((podName) => {
       const [name, namespace] = podName.split('/').reverse() as [string, string?];
       return ends.map((end) => {
-        const of = (field: string) => `(body->>'$.${end}.${field}')`;
+        const of = (field: string) => bodyField(`${end}.${field}`);
         this.#values.push(name, name, ...(namespace === undefined ? [] : [namespace]));
         const namespaceCondition = namespace === undefined ? '' : ` AND ${of('namespace')} = ?`;
         return `((${of('pod')} = ? OR ${of('workload')} = ?)${namespaceCondition})`;
@@ -86,4 +86,9 @@ class Conditions {
   filter(): SqlFilter {
     return { where: this.#conditions.join(' AND '), values: this.#values };
   }
+}
+
+/** NULL if the body of the row is not JSON, so that one such row does not fail the query. */
+function bodyField(path: string): string {
+  return `TRY(body->>'$.${path}')`;
 }

@@ -1,13 +1,17 @@
 // The tables of the embedded store. A later version of Waybill increases `schemaVersion` and migrates older files.
 export const schemaVersion = 1;
 
-/** A time as it is stored. */
+const maxBigint = 2n ** 63n - 1n;
+
+/** A time as it is stored. Throws if it is not a number, or too large for the column. */
 export function wholeUs(us: number): bigint {
-  return BigInt(Math.round(us));
+  const whole = BigInt(Math.round(us));
+  if (whole > maxBigint || whole < -maxBigint) throw new RangeError(`the time ${us} is too large`);
+  return whole;
 }
 
 /**
- * batches: one row for each batch, with its records as received (a FlowBatch message); unique by (instance, sequence).
+ * batches: one row for each batch, with its records as received (a FlowBatch message); unique by (node, instance, sequence).
  * connections: a later version of the same id replaces the earlier one. findings: one row for each finding.
  * Times in µs since the epoch.
  */

@@ -44,6 +44,22 @@ t.test('a header says whether there are more items', async (t) => {
   t.match(await get('/v1/flows?last=3'), { more: false });
 });
 
+t.test('an item that cannot be shown is left out of a list and of a stream', async (t) => {
+  const bad = connection({ id: 'bad', startUs: Number.NaN });
+  const scene = await apiScene(t, { connections: [bad, connection({ id: 'good' })] });
+  const { status, body } = await scene.get('/v1/flows');
+  t.equal(status, 200);
+  t.match(body, [{ id: 'good' }]);
+  t.equal((body as unknown[]).length, 1);
+  const response = await scene.open('/v1/flows?follow=true');
+  const lines = linesOf(response);
+  t.match(await lines.next(), { id: 'good' });
+  scene.change({ type: 'connection', connection: bad });
+  scene.change({ type: 'connection', connection: connection({ id: 'next' }) });
+  t.match(await lines.next(), { id: 'next' });
+  response.destroy();
+});
+
 t.test('thousands of flows arrive completely, also for several clients at once', async (t) => {
   const connections = Array.from({ length: 5000 }, (_, i) => connection({ id: `c${i}` }));
   const { get } = await apiScene(t, { connections });

@@ -20,3 +20,12 @@ t.test('contains exactly the numbers that were added, in any order', async (t) =
   );
   t.pass();
 });
+
+t.test('with too many gaps, the oldest gaps count as stored; newer numbers stay exact', async (t) => {
+  const sequences = new Sequences();
+  for (let sequence = 1; sequence <= 100_001; sequence += 2) sequences.add(sequence);
+  t.equal(sequences.has(2), true, 'the agent has dropped it long ago');
+  t.equal(sequences.has(100_000), false);
+  t.equal(sequences.has(100_001), true);
+  t.equal(sequences.has(99_000), false);
+});

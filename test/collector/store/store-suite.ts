@@ -56,6 +56,38 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await after.close();
   });
 
+  t.test('batches are known by node, instance and sequence number, also after a restart', async (t) => {
+    const again = await open(t);
+    const store = await again();
+    t.equal(await store.putBatch(batch(1, { node: 'n2' })), true, 'another node uses the instance of n1 first');
+    t.equal(await store.putBatch(batch(1)), true, 'and n1 is not taken for it');
+    await store.close();
+    const after = await again();
+    t.equal(await after.putBatch(batch(1)), false);
+    t.equal(await after.putBatch(batch(1, { node: 'n3' })), true);
+    await after.close();
+  });
+
+  t.test('a batch that cannot be stored does not stop batches of the same time', async (t) => {
+    const store = await (await open(t))();
+    const bad = [batch(1.5), batch(2, { clockOffsetUs: Number.NaN }), batch(3, { clockOffsetUs: 2 ** 80 })];
+    const stored = await Promise.allSettled([
+      store.putBatch(batch(7, { node: 'n2' })),
+      ...bad.map((one) => store.putBatch(one)),
+      store.putBatch(batch(7, { node: 'n3' })),
+      store.putBatch(batch(7, { node: 'n3' })),
+    ]);
+    const [first, fractional, notANumber, tooLarge, last, twice] = stored;
+    t.match(first, { status: 'fulfilled', value: true });
+    t.match(fractional, { status: 'fulfilled', value: { refused: /1\.5/ } });
+    t.match(notANumber, { status: 'fulfilled', value: { refused: /NaN/ } });
+    t.match(tooLarge, { status: 'fulfilled', value: { refused: /1\.2089258196146292e\+24 is too large/ } });
+    t.match(last, { status: 'fulfilled', value: true });
+    t.match(twice, { status: 'fulfilled', value: false });
+    t.equal((await store.totals()).batches, 2);
+    await store.close();
+  });
+
   t.test('records are read back unchanged', async (t) => {
     const store = await (await open(t))();
     const v6 = answered({ initiator: ip('fd00::2'), responder: ip('2001:db8::9'), podUid: 'uid6', interfaceIndex: 8 });
