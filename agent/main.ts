@@ -5,6 +5,7 @@ import { PacketAccounting } from '../accounting/accounting.ts';
 import { loadedCertificatesFrom, readNodeTlsCredentials } from '../certs/read.ts';
 import { watchExpiry } from '../certs/validity.ts';
 import { nowUs, systemClock } from '../cluster/clock.ts';
+import { clusterEventLog } from '../cluster/event-log.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { problemLine } from '../model/problem.ts';
 import type { ConnectionRecord, Translation } from '../model/record.ts';
@@ -129,9 +130,10 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   // Needed even if the eBPF program looks up conntrack: at the first packet, conntrack has no entry yet.
   const conntrackFollower =
     config.translation.conntrack === 'auto' ? followConntrack(translations, signal, log) : Promise.resolve();
+  const logClusterEvent = clusterEventLog(log);
   const clusterStarted = cluster
     .start((event) => {
-      if (event.type === 'problem') log.warn(problemLine(event.problem));
+      logClusterEvent(event);
       pods.receive(event);
       if (event.type !== 'synced') return;
       // Before the agent is ready, so that a pod that ends right after that is known with its interface.

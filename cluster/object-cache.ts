@@ -11,25 +11,34 @@ export class ObjectCache {
     this.#receive = receive;
   }
 
-  /** If the uid of an object changes, the former object was deleted, so it is reported as gone first. */
-  put(object: ClusterObject, atUs: number): void {
+  /**
+   * If the uid of an object changes, the former object was deleted, so it is reported as gone first. With `sinceUs`, a
+   * change was missed (ClusterEvent): it is reported even if the object looks the same.
+   */
+  put(object: ClusterObject, atUs: number, sinceUs?: number): void {
     const key = objectKey(object);
     const former = this.#objects.get(key);
-    if (former !== undefined && isDeepStrictEqual(former, object)) return;
-    if (former !== undefined && former.uid !== object.uid) this.#receive({ type: 'gone', object: former, atUs });
-    this.#objects.set(key, object);
-    this.#receive({ type: 'put', object, atUs });
+    const same = former !== undefined && isDeepStrictEqual(former, object);
+    if (same && sinceUs === undefined) return;
+    if (former !== undefined && former.uid !== object.uid) this.#report('gone', former, atUs, sinceUs);
+    const latest = same ? former : object;
+    this.#objects.set(key, latest);
+    this.#report('put', latest, atUs, sinceUs);
   }
 
-  remove(key: string, atUs: number): void {
+  remove(key: string, atUs: number, sinceUs?: number): void {
     const object = this.#objects.get(key);
     if (object === undefined) return;
     this.#objects.delete(key);
-    this.#receive({ type: 'gone', object, atUs });
+    this.#report('gone', object, atUs, sinceUs);
   }
 
   /** Removes the objects whose key is not in `keys`. */
-  keepOnly(keys: { has(key: string): boolean }, atUs: number): void {
-    for (const key of this.#objects.keys()) if (!keys.has(key)) this.remove(key, atUs);
+  keepOnly(keys: { has(key: string): boolean }, atUs: number, sinceUs?: number): void {
+    for (const key of this.#objects.keys()) if (!keys.has(key)) this.remove(key, atUs, sinceUs);
+  }
+
+  #report(type: 'put' | 'gone', object: ClusterObject, atUs: number, sinceUs: number | undefined): void {
+    this.#receive({ type, object, atUs, ...(sinceUs !== undefined && { sinceUs }) });
   }
 }

@@ -177,7 +177,11 @@ export type ClusterPolicy = ObjectMeta & {
 export type Policy = NetworkPolicy | ClusterPolicy;
 
 export function isPolicy(object: ClusterObject): object is Policy {
-  switch (object.kind) {
+  return isPolicyKind(object.kind);
+}
+
+export function isPolicyKind(kind: ClusterKind): kind is Policy['kind'] {
+  switch (kind) {
     case 'NetworkPolicy':
     case 'ClusterNetworkPolicy':
     case 'AdminNetworkPolicy':
@@ -192,23 +196,34 @@ export type ClusterObject = Pod | Workload | Namespace | Node | Service | Endpoi
 export type ClusterKind = ClusterObject['kind'];
 
 /**
- * Changes of the cluster's objects, in order. `atUs` is when the change was received, or when it happened if known.
- * `stale`: changes after `sinceUs` may be missing until the next `synced`.
- * `absent`: the API server does not know this kind.
+ * Changes of the cluster's objects, in order. `atUs` is when the change was received, or when it happened if known. With
+ * `sinceUs`, the change was missed: it happened at an unknown time after `sinceUs`, and the object may look the same.
+ * `stale`: changes of that kind after `sinceUs` may be missing. `fresh`: all of them have been reported.
+ * `absent`: the API server does not know this kind. `fixed`: the problem with that code and place is over.
  */
 export type ClusterEvent =
-  | { type: 'put'; object: ClusterObject; atUs: number }
-  | { type: 'gone'; object: ClusterObject; atUs: number }
+  | { type: 'put'; object: ClusterObject; atUs: number; sinceUs?: number }
+  | { type: 'gone'; object: ClusterObject; atUs: number; sinceUs?: number }
   | { type: 'synced'; atUs: number }
-  | { type: 'stale'; sinceUs: number; atUs: number }
+  | { type: 'stale'; kind: ClusterKind; sinceUs: number; atUs: number }
+  | { type: 'fresh'; kind: ClusterKind; atUs: number }
   | { type: 'absent'; resource: string; atUs: number }
-  | { type: 'problem'; problem: Problem; atUs: number };
+  | { type: 'problem'; problem: Problem; atUs: number }
+  | { type: 'fixed'; problem: Problem; atUs: number };
+
+/** The plural that the API uses: `pods`, `networkpolicies`. */
+export function resourceName(kind: ClusterKind): string {
+  return kind.toLowerCase().replace(/y$/, 'ie').concat('s');
+}
+
+/** Enough to name an object of a core kind or a policy. */
+export type ObjectName = { kind: Exclude<ClusterKind, 'Workload'>; namespace: string; name: string };
 
 /**
  * Unique key of an object: kind, namespace and name. The key of a Workload also contains its own kind, because that kind
  * may have the name of a core kind (Knative's Service).
  */
-export function objectKey(object: ClusterObject): string {
+export function objectKey(object: Workload | ObjectName): string {
   const kind = object.kind === 'Workload' ? `Workload/${manifestKind(object)}` : object.kind;
   return `${kind}/${object.namespace}/${object.name}`;
 }

@@ -7,7 +7,7 @@ import type { PresentObject, Scan } from './folder.ts';
 export class ChangeReporter {
   readonly #cache: ObjectCache;
   readonly #receive: (event: ClusterEvent) => void;
-  #reportedProblems = new Set<string>();
+  #reportedProblems: ReadonlyMap<string, Problem> = new Map();
   #lastScanUs = 0;
 
   constructor(cache: ObjectCache, receive: (event: ClusterEvent) => void) {
@@ -25,15 +25,13 @@ export class ChangeReporter {
     this.#lastScanUs = nowUs;
   }
 
-  /** Reports each problem once, and again only after a scan without it. */
+  /** Reports each problem once, and its end after the first scan without it. */
   #reportProblems(problems: readonly Problem[], nowUs: number): void {
-    const lines = new Set<string>();
-    for (const problem of problems) {
-      const line = problemLine(problem);
-      if (!this.#reportedProblems.has(line) && !lines.has(line))
-        this.#receive({ type: 'problem', problem, atUs: nowUs });
-      lines.add(line);
-    }
-    this.#reportedProblems = lines;
+    const current = new Map(problems.map((problem) => [problemLine(problem), problem]));
+    for (const [line, problem] of this.#reportedProblems)
+      if (!current.has(line)) this.#receive({ type: 'fixed', problem, atUs: nowUs });
+    for (const [line, problem] of current)
+      if (!this.#reportedProblems.has(line)) this.#receive({ type: 'problem', problem, atUs: nowUs });
+    this.#reportedProblems = current;
   }
 }

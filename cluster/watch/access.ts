@@ -1,7 +1,8 @@
 // Address and credentials for the API server, from a kubeconfig or from the service account of this pod.
 import { readFile } from 'node:fs/promises';
 import type { RequestOptions } from 'node:https';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { load } from 'js-yaml';
 import { ProblemError } from '../../model/problem.ts';
 import { noKubeconfig } from './errors.ts';
 
@@ -22,6 +23,7 @@ export async function accessByKubeconfig(path: string): Promise<Access> {
   } catch (error) {
     throw new ProblemError(noKubeconfig(path, error instanceof Error ? error.message : String(error)));
   }
+  const token = await tokenFileOf(path, config.getCurrentUser()?.name);
   const server = config.getCurrentCluster()?.server;
   if (!server) throw new ProblemError(noKubeconfig(path, 'the current context has no cluster with a server'));
   return {
@@ -29,9 +31,44 @@ export async function accessByKubeconfig(path: string): Promise<Access> {
     async requestOptions() {
       const options: RequestOptions = {};
       await config.applyToHTTPSOptions(options);
-      return options;
+      if (token === undefined) return options;
+      const { Authorization: _, ...headers } = (options.headers ?? {}) as Record<string, string>;
+      return { ...options, headers: { ...headers, authorization: `Bearer ${await token.read()}` } };
     },
   };
+}
+
+/** `user.tokenFile`, which the library ignores; undefined without one. Throws a ProblemError if it cannot be read. */
+async function tokenFileOf(path: string, user: string | undefined): Promise<TokenFile | undefined> {
+  const { users } = load(await readFile(path, 'utf8')) as { users?: { name?: string; user?: UserWithTokenFile }[] };
+  const file = users?.find(({ name }) => name === user)?.user?.tokenFile;
+  if (typeof file !== 'string' || file === '') return undefined;
+  const token = new TokenFile(resolve(dirname(path), file));
+  await token.read().catch((error: Error) => {
+    throw new ProblemError(noKubeconfig(path, error.message));
+  });
+  return token;
+}
+
+type UserWithTokenFile = { tokenFile?: unknown };
+
+/** A token that is renewed while the program runs. If the file cannot be read, the last token is used, as kubectl does. */
+class TokenFile {
+  readonly #path: string;
+  #last: string | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async read(): Promise<string> {
+    try {
+      this.#last = (await readFile(this.#path, 'utf8')).trim();
+    } catch (error) {
+      if (this.#last === undefined) throw error;
+    }
+    return this.#last;
+  }
 }
 
 const serviceAccountFolder = '/var/run/secrets/kubernetes.io/serviceaccount';

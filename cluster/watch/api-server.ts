@@ -9,8 +9,11 @@ export type Query = Readonly<Record<string, string>>;
 export type ApiServer = {
   /** The response as JSON. Throws an ApiRefusal for any status but 200. */
   get(path: string, query: Query, signal: AbortSignal): Promise<unknown>;
-  /** Each line of the response as JSON, until the server ends it. Throws like `get`, and if the connection breaks. */
-  stream(path: string, query: Query, signal: AbortSignal): AsyncIterable<unknown>;
+  /**
+   * Resolves when the server accepts, and rejects like `get`. Each line of the response as JSON, until the server ends it;
+   * throws if the connection breaks.
+   */
+  stream(path: string, query: Query, signal: AbortSignal): Promise<AsyncIterable<unknown>>;
 };
 
 /** The API server answered with an error. `retryAfterMs` is 0 if it named no time. */
@@ -42,10 +45,14 @@ export function apiServer(access: Access): ApiServer {
     async get(path, query, signal) {
       return JSON.parse(await textOf(await open(path, query, signal), maxResponseBytes));
     },
-    async *stream(path, query, signal) {
-      for await (const line of linesOf(await open(path, query, signal), maxLineBytes)) yield JSON.parse(line);
+    async stream(path, query, signal) {
+      return jsonLines(await open(path, query, signal));
     },
   };
+}
+
+async function* jsonLines(response: IncomingMessage): AsyncGenerator<unknown> {
+  for await (const line of linesOf(response, maxLineBytes)) yield JSON.parse(line);
 }
 
 function responseTo(url: URL, options: RequestOptions): Promise<IncomingMessage> {

@@ -50,11 +50,10 @@ function reflectorsOf(options: ApiSourceOptions, receive: (event: ClusterEvent) 
       receive({ type: 'synced', atUs: clock.nowUs() });
       synced();
     };
-    const onStale = (sinceUs: number): void => {
-      unsynced.add(resource);
-      receive({ type: 'stale', sinceUs, atUs: clock.nowUs() });
-    };
+    const { kind } = resource;
+    const onStale = (sinceUs: number): void => receive({ type: 'stale', kind, sinceUs, atUs: clock.nowUs() });
+    const onFresh = (): void => receive({ type: 'fresh', kind, atUs: clock.nowUs() });
     const listFrom = scope.of === 'cluster' ? 'etcd' : 'cache';
-    return new Reflector({ server, resource, listFrom, clock, random, receive, onListed, onStale });
+    return new Reflector({ server, resource, listFrom, clock, random, receive, onListed, onStale, onFresh });
   });
 }

@@ -1,7 +1,8 @@
 // The wait before a retry: longer after each failure, and spread so that clients do not retry together.
 
 const firstMs = 1_000;
-const maxMs = 60_000;
+/** Short enough that the objects are known again within a minute of the server's return. */
+const maxMs = 30_000;
 /** Limit for the wait that a server requests. */
 const maxRequestedMs = 300_000;
 
@@ -13,4 +14,9 @@ export function backoffMs(failures: number, requestedMs: number, random: number)
   const maxWaitMs = Math.min(maxMs, firstMs * 2 ** Math.min(failures - 1, 16));
   const ownMs = failures <= 1 ? random * maxWaitMs : maxWaitMs * (0.5 + random / 2);
   return requestedMs > 0 ? Math.max(Math.min(requestedMs, maxRequestedMs) + random * firstMs, ownMs) : ownMs;
+}
+
+/** The wait before a request that is due now: random, so that clients do not send it together. */
+export function jitterMs(random: number): number {
+  return random * firstMs;
 }

@@ -21,8 +21,8 @@ export function noKubeconfig(place: string, reason: string): Problem {
   return problem('no-kubeconfig', place, reasonOf(reason), advice);
 }
 
-/** A refusal that a retry does not change. */
-export function apiRefused(resource: string, status: number): Problem {
+/** A refusal that retries for a minute did not change. `message` is the server's. */
+export function apiRefused(resource: string, status: number, message: string): Problem {
   const advice: Record<number, string> = {
     401: 'renew the token or certificate',
     403: `allow list and watch of ${resource} in the service account's ClusterRole`,
@@ -31,7 +31,7 @@ export function apiRefused(resource: string, status: number): Problem {
   return problem(
     'api-refused',
     placeOf(resource),
-    `the request was refused with status ${status}`,
+    `the request was refused with status ${status}: ${reasonOf(message)}`,
     advice[status] ?? 'check the log of the API server',
   );
 }
@@ -58,8 +58,8 @@ export function watchSilent(resource: string, silentMs: number): Problem {
   return problem(
     'watch-silent',
     placeOf(resource),
-    `the watch sent no event or bookmark for ${Math.round(silentMs / 1000)} s, so all objects are listed again`,
-    'look for a proxy that buffers the stream if this repeats',
+    `the watch sent nothing for ${Math.round(silentMs / 1000)} s and missed changes, which a new list shows`,
+    'look for a proxy that buffers the stream',
   );
 }
 

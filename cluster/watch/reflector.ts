@@ -1,135 +1,139 @@
 // Keeps one resource in sync with the API server: lists it, watches it, and lists it again if it may have missed changes.
-// A watch can stop delivering without an error, so one without an event or bookmark for too long is aborted.
+// A watch can stop delivering without an error, so after a silence a list shows whether it missed a change.
 import type { ClusterEvent } from '../../model/kubernetes.ts';
 import { type Problem, ProblemError } from '../../model/problem.ts';
-import type { Clock } from '../clock.ts';
-import { ApiRefusal, type ApiServer, type Query } from './api-server.ts';
-import { backoffMs } from './backoff.ts';
+import { systemCode } from '../../model/reason.ts';
+import { ApiRefusal } from './api-server.ts';
+import { backoffMs, jitterMs } from './backoff.ts';
 import { apiFailed, apiRefused, apiUnreachable, watchSilent } from './errors.ts';
-import { ResourceCache } from './resource-cache.ts';
-import type { Resource } from './resources.ts';
-import { readListPage, readWatchEvent, type WatchEvent } from './responses.ts';
+import { expiredStatuses, ListReader, type ListReaderOptions } from './list-reader.ts';
+import { emptyListing, type Listing, ResourceCache } from './resource-cache.ts';
+import { selectorOf } from './resources.ts';
+import { readWatchEvent, type WatchEvent } from './responses.ts';
 
-export type ReflectorOptions = {
-  server: ApiServer;
-  resource: Resource;
-  /** `cache`: the API server may answer a list from memory, with a version not older than the last one, to spare etcd. */
-  listFrom: 'etcd' | 'cache';
-  clock: Clock;
+export type ReflectorOptions = ListReaderOptions & {
   random: () => number;
   receive: (event: ClusterEvent) => void;
   /** All existing objects have been reported. */
   onListed: () => void;
-  /** Changes after `sinceUs` may be missing, until the next `onListed`. */
+  /** Changes after `sinceUs` may be missing, until `onFresh`. */
   onStale: (sinceUs: number) => void;
+  onFresh: () => void;
 };
 
-const maxPageObjects = 500;
 const pageTimeoutMs = 60_000;
-/** API servers send a bookmark every minute. */
-const maxSilenceMs = 180_000;
-/** The server ends a watch after 1 to 1.5 times this, which is longer than `maxSilenceMs`. */
+/** API servers send a bookmark every minute, but those with an old etcd send none. */
+const maxSilenceMs = 90_000;
+/** After a silence, the list must answer within this time. */
+const silenceListTimeoutMs = 10_000;
+/** How long a watch has to deliver a change that the list shows. */
+const deliveryTimeoutMs = 5_000;
+/** Without a watch for this long, the objects count as stale. A watch that is opened earlier delivers what was missed. */
+const staleAfterMs = 10_000;
+/** The server ends a watch after 1 to 1.5 times this. */
 const watchSeconds = 300;
-/** After a shorter watch, the next one waits. */
-const minWatchUs = 1_000_000;
-/** Interval of requests for a kind that the API server does not know; shorter than `maxSilenceMs`. */
+/** A watch that was open for this long succeeded, even without an event. */
+const stableWatchUs = 10_000_000;
+/** An API server that starts refuses requests for a moment. */
+const refusalRetryUs = 60_000_000;
+/** Interval of requests for a kind that the API server does not know. */
 const absentRetryMs = 30_000;
 
 export class Reflector {
   readonly #options: ReflectorOptions;
   readonly #cache: ResourceCache;
+  readonly #reader: ListReader;
   #resourceVersion = '';
   #mustList = true;
   #listed = false;
-  /** The form of list that the server refused last, and that must not be requested again. */
-  #listRefused: 'no' | 'cached' | 'paged' = 'no';
-  /** Consecutive failures, without a watch event in between. */
+  /** Consecutive failures, without a watch that succeeded in between. */
   #failures = 0;
-  #lastEventUs = 0;
+  /** The same for 410, which is answered by a list at once. */
+  #expired = 0;
+  #refusedSinceUs: number | undefined;
+  /** The objects were complete then: the time of the last list, event or bookmark. */
+  #knownUntilUs = 0;
   #stale = false;
+  #cancelStale: (() => void) | undefined;
   #absent = false;
   #watch: AbortController | undefined;
+  #problem: Problem | undefined;
 
   constructor(options: ReflectorOptions) {
     this.#options = options;
     this.#cache = new ResourceCache(options.resource, options.receive);
+    this.#reader = new ListReader(options);
   }
 
-  /** Runs until `signal`. Throws a ProblemError if the first list is refused and a retry does not change that. */
+  /** Runs until `signal`. Throws a ProblemError if the first list is refused and retries do not change that. */
   async run(signal: AbortSignal): Promise<void> {
-    const stopSilenceCheck = this.#startSilenceCheck();
-    while (!signal.aborted) {
-      let waitMs = 0;
-      try {
-        if (this.#mustList) await this.#list(signal);
-        waitMs = await this.#follow(signal);
-      } catch (error) {
-        if (!signal.aborted) waitMs = this.#handleFailure(error);
+    try {
+      while (!signal.aborted) {
+        let waitMs = 0;
+        try {
+          if (this.#mustList) await this.#list(signal);
+          if (!signal.aborted) waitMs = await this.#follow(signal);
+        } catch (error) {
+          if (!signal.aborted) waitMs = this.#handleFailure(error);
+        }
+        if (waitMs > 0) await this.#wait(waitMs, signal);
       }
-      if (waitMs > 0) await this.#wait(waitMs, signal);
+    } finally {
+      this.#cancelStale?.();
     }
-    stopSilenceCheck();
   }
 
   async #list(signal: AbortSignal): Promise<void> {
-    const { resource, clock } = this.#options;
-    const keys = new Set<string>();
-    let resourceVersion = '';
-    let query: Query | undefined = this.#firstPage();
-    while (query !== undefined) {
-      const page = readListPage(await this.#page(query, signal));
-      for (const raw of page.items) keys.add(this.#cache.put(raw, clock.nowUs()));
-      ({ resourceVersion } = page);
-      query =
-        page.next === '' ? undefined : { limit: String(maxPageObjects), continue: page.next, ...selectorOf(resource) };
-    }
+    const sentUs = this.#options.clock.nowUs();
+    const listing = emptyListing();
+    const onItems = (items: readonly unknown[]): void => this.#cache.addTo(listing, items);
+    const version = await this.#reader.read(this.#resourceVersion, pageTimeoutMs, onItems, signal);
     if (signal.aborted) return;
-    this.#resourceVersion = resourceVersion;
-    this.#mustList = false;
     this.#absent = false;
-    this.#completeList(keys);
+    this.#takeOver(listing, version, sentUs);
   }
 
-  #completeList(keys: ReadonlySet<string>): void {
-    const nowUs = this.#options.clock.nowUs();
-    this.#cache.keepOnly(keys, nowUs);
-    this.#listRefused = 'no';
+  #takeOver(listing: Listing, version: string, sentUs: number): void {
+    this.#cache.replaceBy(listing, this.#options.clock.nowUs(), this.#listed ? this.#knownUntilUs : undefined);
+    this.#resourceVersion = version;
+    this.#knownUntilUs = sentUs;
+    this.#mustList = false;
     this.#listed = true;
-    this.#stale = false;
-    this.#lastEventUs = nowUs;
+    this.#regainView();
     this.#options.onListed();
-  }
-
-  #firstPage(): Query {
-    const { resource, listFrom } = this.#options;
-    const selector = selectorOf(resource);
-    if (listFrom === 'cache' && this.#listRefused !== 'cached') {
-      return { resourceVersion: this.#resourceVersion || '0', resourceVersionMatch: 'NotOlderThan', ...selector };
-    }
-    return this.#listRefused === 'paged' ? selector : { limit: String(maxPageObjects), ...selector };
-  }
-
-  async #page(query: Query, signal: AbortSignal): Promise<unknown> {
-    const { server, resource, clock } = this.#options;
-    const timeout = new AbortController();
-    const cancel = clock.after(pageTimeoutMs, () => timeout.abort());
-    try {
-      return await server.get(resource.path, query, AbortSignal.any([signal, timeout.signal]));
-    } catch (error) {
-      if (timeout.signal.aborted) throw new Error(`no response within ${pageTimeoutMs / 1000} s`);
-      if (error instanceof ApiRefusal && expiredStatuses.has(error.status)) {
-        this.#listRefused = 'continue' in query || 'limit' in query ? 'paged' : 'cached';
-      }
-      throw error;
-    } finally {
-      cancel();
-    }
   }
 
   /** Returns the wait before the next watch. */
   async #follow(signal: AbortSignal): Promise<number> {
-    const { server, resource, random, clock } = this.#options;
+    const { clock, random } = this.#options;
     const watch = new AbortController();
+    this.#watch = watch;
+    const stopSilenceCheck = this.#checkSilence(watch, signal);
+    const sentUs = clock.nowUs();
+    let opened = false;
+    let broken: unknown;
+    try {
+      const lines = await this.#open(AbortSignal.any([signal, watch.signal]));
+      opened = true;
+      this.#regainView();
+      for await (const line of lines) this.#handleEvent(readWatchEvent(line));
+    } catch (error) {
+      if (!watch.signal.aborted) broken = error;
+    }
+    this.#watch = undefined;
+    stopSilenceCheck();
+    if (signal.aborted) return 0;
+    const succeeded = opened && !watch.signal.aborted && clock.nowUs() - sentUs >= stableWatchUs;
+    if (succeeded) this.#failures = this.#expired = 0;
+    this.#loseView(endsInOrder(broken) && !watch.signal.aborted ? clock.nowUs() : this.#knownUntilUs);
+    if (broken !== undefined) throw broken;
+    if (succeeded) return 0;
+    this.#failures += 1;
+    return backoffMs(this.#failures, 0, random());
+  }
+
+  #open(signal: AbortSignal): Promise<AsyncIterable<unknown>> {
+    const { server, resource, random } = this.#options;
     const query = {
       watch: 'true',
       allowWatchBookmarks: 'true',
@@ -137,48 +141,56 @@ export class Reflector {
       timeoutSeconds: String(Math.round(watchSeconds * (1 + random() / 2))),
       ...selectorOf(resource),
     };
-    const lines = server.stream(resource.path, query, AbortSignal.any([signal, watch.signal]));
-    const beganUs = clock.nowUs();
-    this.#watch = watch;
-    try {
-      for await (const line of lines) this.#handleEvent(readWatchEvent(line));
-    } catch (error) {
-      if (!watch.signal.aborted) throw error;
-    } finally {
-      this.#watch = undefined;
-    }
-    // The server ends each watch after some minutes. A watch that was aborted, very short, or without events is a failure.
-    const endedNormally = !watch.signal.aborted && this.#lastEventUs >= beganUs;
-    if (endedNormally && clock.nowUs() - beganUs >= minWatchUs) return 0;
-    this.#failures += 1;
-    return backoffMs(this.#failures, 0, random());
+    return server.stream(resource.path, query, signal);
   }
 
   #handleEvent(event: WatchEvent): void {
     if (event.type === 'expired') throw new ApiRefusal(410, 'the requested version is too old');
     this.#resourceVersion = event.resourceVersion;
-    this.#lastEventUs = this.#options.clock.nowUs();
-    this.#failures = 0;
-    if (event.type === 'put') this.#cache.put(event.raw, this.#lastEventUs);
-    if (event.type === 'gone') this.#cache.remove(event.raw, this.#lastEventUs);
+    this.#knownUntilUs = this.#options.clock.nowUs();
+    this.#failures = this.#expired = 0;
+    if (event.type === 'put') this.#cache.put(event.raw, this.#knownUntilUs);
+    if (event.type === 'gone') this.#cache.remove(event.raw, this.#knownUntilUs);
+    this.#endProblem();
   }
 
   /** Decides whether to list again, reports problems, and returns the wait before the next request. */
   #handleFailure(error: unknown): number {
     const { resource, random } = this.#options;
-    const refused = error instanceof ApiRefusal;
-    if (refused && error.status === 404 && resource.optional) return this.#handleAbsent();
-    this.#failures += 1;
+    const refusal = error instanceof ApiRefusal ? error : undefined;
+    if (refusal?.status === 404 && resource.optional) return this.#handleAbsent();
+    this.#loseView(this.#knownUntilUs);
+    const isWatch = !this.#mustList;
     // A watch from the same version would send the same invalid event again.
-    if (refused ? expiredStatuses.has(error.status) : !isNetworkFault(error)) this.#mustList = true;
-    if (refused && permanentStatuses.has(error.status)) {
-      const problem = apiRefused(resource.name, error.status);
-      if (!this.#listed) throw new ProblemError(problem);
-      this.#problem(problem);
-    } else if (refused && error.status !== 410) this.#problem(apiFailed(resource.name, error.message));
-    // One broken connection, or an expired version, is normal and not reported.
-    else if (!refused && (this.#failures > 1 || !this.#listed)) this.#problem(apiUnreachable(resource.name, error));
-    return backoffMs(this.#failures, refused ? error.retryAfterMs : 0, random());
+    if (refusal ? expiredStatuses.has(refusal.status) : !isNetworkFault(error)) this.#mustList = true;
+    if (refusal?.status === 410) {
+      this.#expired += 1;
+      return this.#expired === 1 ? jitterMs(random()) : backoffMs(this.#expired, refusal.retryAfterMs, random());
+    }
+    this.#failures += 1;
+    const waitMs = backoffMs(this.#failures, refusal?.retryAfterMs ?? 0, random());
+    if (refusal && refusedStatuses.has(refusal.status)) return this.#handleRefusal(refusal, waitMs);
+    this.#refusedSinceUs = undefined;
+    if (refusal) this.#reportProblem(apiFailed(resource.name, refusal.message));
+    // One broken watch is normal and not reported.
+    else if (this.#failures > 1 || !isWatch) this.#reportProblem(apiUnreachable(resource.name, error));
+    return waitMs;
+  }
+
+  /** An API server that starts refuses everything for a moment, so a refusal is retried before it counts. */
+  #handleRefusal({ status, message }: ApiRefusal, waitMs: number): number {
+    const { resource, clock } = this.#options;
+    const nowUs = clock.nowUs();
+    this.#refusedSinceUs ??= nowUs;
+    const retryUs = this.#refusedSinceUs + refusalRetryUs - nowUs;
+    if (retryUs > 0 && retriedStatuses.has(status)) {
+      this.#reportProblem(apiFailed(resource.name, message));
+      return Math.min(waitMs, retryUs / 1000);
+    }
+    const problem = apiRefused(resource.name, status, message);
+    if (!this.#listed) throw new ProblemError(problem);
+    this.#reportProblem(problem);
+    return waitMs;
   }
 
   /** The CRD of the kind is not installed, or was removed with its objects. Returns the wait before the next request. */
@@ -187,34 +199,81 @@ export class Reflector {
     if (!this.#absent) receive({ type: 'absent', resource: resource.name, atUs: clock.nowUs() });
     this.#absent = true;
     this.#failures = 0;
-    this.#resourceVersion = '';
+    this.#takeOver(emptyListing(), '', clock.nowUs());
     this.#mustList = true;
-    this.#completeList(new Set());
     return absentRetryMs;
   }
 
-  /** Checks regularly for missing events. Returns a function that stops the checks. */
-  #startSilenceCheck(): () => void {
+  /** The objects are not followed from `sinceUs` on. If that lasts, they are stale. */
+  #loseView(sinceUs: number): void {
+    if (!this.#listed || this.#stale || this.#cancelStale !== undefined) return;
+    this.#cancelStale = this.#options.clock.after(staleAfterMs, () => this.#becomeStale(sinceUs));
+  }
+
+  #becomeStale(sinceUs: number): void {
+    this.#cancelStale?.();
+    this.#cancelStale = undefined;
+    this.#stale = true;
+    this.#mustList = true;
+    this.#watch?.abort();
+    this.#options.onStale(sinceUs);
+  }
+
+  #regainView(): void {
+    this.#cancelStale?.();
+    this.#cancelStale = undefined;
+    this.#refusedSinceUs = undefined;
+    if (this.#problem?.code !== 'watch-silent') this.#endProblem();
+    if (!this.#stale) return;
+    this.#stale = false;
+    this.#options.onFresh();
+  }
+
+  /** Lists after each silence of the watch. Returns a function that stops the checks. */
+  #checkSilence(watch: AbortController, signal: AbortSignal): () => void {
     const { clock } = this.#options;
     let cancel = () => {};
-    const check = (): void => {
-      const silentForMs = (clock.nowUs() - this.#lastEventUs) / 1000;
-      if (this.#listed && !this.#stale && silentForMs >= maxSilenceMs) this.#becomeStale();
-      const leftMs = this.#listed && !this.#stale ? maxSilenceMs - silentForMs : maxSilenceMs;
-      cancel = clock.after(Math.max(1, leftMs), check);
+    const check = async (): Promise<void> => {
+      if (this.#silentMs() >= maxSilenceMs) await this.#listAfterSilence(watch, signal);
+      if (this.#watch === watch && !watch.signal.aborted) schedule();
     };
-    cancel = clock.after(maxSilenceMs, check);
+    const schedule = (): void => {
+      cancel = clock.after(Math.max(1, maxSilenceMs - this.#silentMs()), check);
+    };
+    schedule();
     return () => cancel();
   }
 
-  #becomeStale(): void {
-    const { resource, onStale } = this.#options;
-    this.#stale = true;
-    this.#mustList = true;
-    onStale(this.#lastEventUs);
-    if (this.#watch === undefined) return;
-    this.#problem(watchSilent(resource.name, maxSilenceMs));
-    this.#watch.abort();
+  #silentMs(): number {
+    return (this.#options.clock.nowUs() - this.#knownUntilUs) / 1000;
+  }
+
+  /**
+   * A quiet kind is normal without bookmarks: nothing is reported if the list shows no change. If it shows one, the watch
+   * has some time to deliver it too.
+   */
+  async #listAfterSilence(watch: AbortController, signal: AbortSignal): Promise<void> {
+    const { clock, resource } = this.#options;
+    const sentUs = clock.nowUs();
+    const silentMs = this.#silentMs();
+    const isOver = (): boolean => signal.aborted || this.#watch !== watch || this.#knownUntilUs >= sentUs;
+    const listing = emptyListing();
+    const onItems = (items: readonly unknown[]): void => this.#cache.addTo(listing, items);
+    let version: string;
+    try {
+      version = await this.#reader.read(this.#resourceVersion, silenceListTimeoutMs, onItems, signal);
+    } catch (error) {
+      if (isOver()) return;
+      this.#reportProblem(apiUnreachable(resource.name, error));
+      this.#becomeStale(this.#knownUntilUs);
+      return;
+    }
+    if (!isOver() && this.#cache.differsFrom(listing)) await this.#wait(deliveryTimeoutMs, signal);
+    if (isOver()) return;
+    const missed = this.#cache.differsFrom(listing);
+    if (missed) this.#reportProblem(watchSilent(resource.name, silentMs));
+    this.#takeOver(listing, version, sentUs);
+    if (missed) watch.abort();
   }
 
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
@@ -227,17 +286,26 @@ export class Reflector {
     cancel();
   }
 
-  #problem(problem: Problem): void {
+  #reportProblem(problem: Problem): void {
+    if (this.#problem?.code !== problem.code) this.#endProblem();
+    this.#problem = problem;
     this.#options.receive({ type: 'problem', problem, atUs: this.#options.clock.nowUs() });
+  }
+
+  #endProblem(): void {
+    if (this.#problem === undefined) return;
+    this.#options.receive({ type: 'fixed', problem: this.#problem, atUs: this.#options.clock.nowUs() });
+    this.#problem = undefined;
   }
 }
 
-/** 410: the version is too old. 504: the server's cache is behind the requested version. */
-const expiredStatuses = new Set([410, 504]);
-const permanentStatuses = new Set([401, 403, 404]);
+/** Statuses that a retry does not change, except that an API server that starts may answer some of them for a moment. */
+const refusedStatuses: ReadonlySet<number> = new Set([401, 403, 404]);
+const retriedStatuses: ReadonlySet<number> = new Set([401, 403]);
 
-function selectorOf(resource: Resource): Query {
-  return resource.fieldSelector === undefined ? {} : { fieldSelector: resource.fieldSelector };
+/** The server closed the connection, so everything before that arrived. */
+function endsInOrder(broken: unknown): boolean {
+  return broken === undefined || systemCode(broken) === 'ECONNRESET';
 }
 
 /** Errors of sockets, names and TLS have a code; errors of an invalid response do not. */

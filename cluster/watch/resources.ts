@@ -1,7 +1,8 @@
 // The watched kinds, and their paths on the API server.
+import type { ClusterKind } from '../../model/kubernetes.ts';
 
 export type Resource = {
-  kind: string;
+  kind: ClusterKind;
   apiVersion: string;
   /** As in the request path and in a ClusterRole. */
   name: string;
@@ -29,15 +30,20 @@ export function nodeResources(node: string): readonly Resource[] {
   return [{ ...core('Pod', 'pods'), fieldSelector: `spec.nodeName=${node}` }];
 }
 
-function core(kind: string, name: string): Resource {
+function core(kind: ClusterKind, name: string): Resource {
   return { kind, apiVersion: 'v1', name, path: `/api/v1/${name}` };
 }
 
-function grouped(kind: string, apiVersion: string, name: string): Resource {
+function grouped(kind: ClusterKind, apiVersion: string, name: string): Resource {
   return { kind, apiVersion, name, path: `/apis/${apiVersion}/${name}` };
 }
 
 /** A kind from a CRD. */
-function optional(kind: string, apiVersion: string, name: string): Resource {
+function optional(kind: ClusterKind, apiVersion: string, name: string): Resource {
   return { ...grouped(kind, apiVersion, name), optional: true };
+}
+
+/** The part of a query that limits the objects. */
+export function selectorOf({ fieldSelector }: Resource): Readonly<Record<string, string>> {
+  return fieldSelector === undefined ? {} : { fieldSelector };
 }

@@ -51,6 +51,13 @@ export function nameOf(raw: unknown): { namespace: string; name: string } {
   return { namespace: typeof namespace === 'string' ? namespace : '', name: typeof name === 'string' ? name : '' };
 }
 
+/** What changes when an object is replaced, updated, or gets another spec; empty if missing. */
+export function identityOf(raw: unknown): { uid: string; resourceVersion: string; generation: string } {
+  const metadata = fieldOf(raw, 'metadata');
+  const text = (name: string): string => String(fieldOf(metadata, name) ?? '');
+  return { uid: text('uid'), resourceVersion: text('resourceVersion'), generation: text('generation') };
+}
+
 function fieldOf(value: unknown, name: string): unknown {
   if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
   return (value as Record<string, unknown>)[name];

@@ -341,6 +341,10 @@ export const checks: Record<string, Check> = {
   },
 };
 
+async function* silentUntil(signal: AbortSignal): AsyncGenerator<never> {
+  await new Promise((resolve) => signal.addEventListener('abort', resolve));
+}
+
 /** `list pods`, `watch networking.k8s.io/networkpolicies`: the program's requests to an API server without objects. */
 async function requestsOf(program: 'agent' | 'collector'): Promise<string[]> {
   const requested = new Set<string>();
@@ -354,9 +358,9 @@ async function requestsOf(program: 'agent' | 'collector'): Promise<string[]> {
         permission('list', path);
         return { metadata: { resourceVersion: '1' }, items: [] };
       },
-      async *stream(path, query, signal) {
+      async stream(path, query, signal) {
         permission(query.watch === 'true' ? 'watch' : 'list', path);
-        await new Promise((resolve) => signal.addEventListener('abort', resolve));
+        return silentUntil(signal);
       },
     },
     scope: program === 'agent' ? { of: 'node', node: exampleNode } : { of: 'cluster' },

@@ -29,6 +29,11 @@ export class HandClock implements Clock {
     this.#nowMs = endMs;
   }
 
+  /** The time until the next call; infinite without one. */
+  get nextCallInMs(): number {
+    return (this.#next(Number.POSITIVE_INFINITY)?.atMs ?? Number.POSITIVE_INFINITY) - this.#nowMs;
+  }
+
   /** Resolves when a call is due within `withinMs`. */
   async waiting(withinMs: number): Promise<void> {
     while (this.#next(this.#nowMs + withinMs) === undefined) {

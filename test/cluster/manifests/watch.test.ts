@@ -61,7 +61,7 @@ t.test('an incompletely written file keeps its former objects, and its problem i
   files.write('z.yaml', namespace('z'));
   t.same(await source.next(1), ['put z'], 'the same problem is not reported again');
   files.write('a.yaml', namespace('a'));
-  t.same(await source.next(2), ['put a', 'gone b']);
+  t.same(await source.next(3), ['fixed', 'put a', 'gone b']);
 });
 
 t.test(

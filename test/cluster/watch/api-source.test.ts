@@ -5,6 +5,7 @@ import type { ClusterEvent } from '../../../model/kubernetes.ts';
 import { problemLine } from '../../../model/problem.ts';
 import { ClusterEvents } from '../../scene/cluster-events.ts';
 import { HandClock } from '../../scene/hand-clock.ts';
+import { until } from '../../scene/until.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
 const pod = (name: string, resourceVersion: string, rest: Record<string, unknown> = {}) => ({
@@ -13,7 +14,7 @@ const pod = (name: string, resourceVersion: string, rest: Record<string, unknown
 });
 const running = (ip: string) => ({ status: { phase: 'Running', podIP: ip } });
 
-type Test = { teardown(end: () => Promise<void>): void };
+type Test = { teardown(end: () => Promise<void>): void; equal(found: unknown, wanted: unknown): boolean };
 const ofNode = { of: 'node', node: 'n1' } as const;
 const ofCluster = { of: 'cluster' } as const;
 
@@ -139,7 +140,7 @@ t.test(
     const { server, watch, clock, nextEvents } = await watching(t);
     watch.event('ADDED', pod('b', '6'));
     await nextEvents(1);
-    clock.advance(100_000);
+    clock.advance(80_000);
     watch.bookmark('42');
     watch.end();
     const again = await server.next();
@@ -173,14 +174,15 @@ t.test('consecutive failures wait longer each time, and are reported', async (t)
   t.equal(server.requests.length, 3, 'not before 1.5 s');
   clock.advance(100);
   (await server.next()).refuse(503, 'overloaded', { 'retry-after': '30' });
-  t.match(await nextEvents(1), [
+  t.match(await nextEvents(2), [
+    'fixed',
     'api-failed: API server, pods: the request failed, retrying: overloaded; check the log of the API server if this persists',
   ]);
   await clock.waiting(31_000);
   clock.advance(29_000);
   t.equal(server.requests.length, 4, 'the server requested 30 s');
   clock.advance(2_000);
-  t.match((await server.next()).query, { watch: 'true' });
+  t.equal((await server.next()).isWatch, false, 'a list, because the objects are stale by then');
 });
 
 for (const [how, expire] of [
@@ -208,6 +210,49 @@ for (const [how, expire] of [
   });
 }
 
+t.test('410 after failures leads to a list within a second', async (t) => {
+  const { server, watch, clock } = await watching(t);
+  watch.cut();
+  for (const waitMs of [500, 1_500, 3_000]) {
+    await clock.waiting(waitMs);
+    clock.advance(waitMs);
+    if (waitMs < 3_000) (await server.next()).cut();
+  }
+  (await server.next()).refuse(410, 'too old resource version');
+  await clock.waiting(1_000);
+  clock.advance(1_000);
+  t.equal((await server.next()).isWatch, false);
+});
+
+t.test('410 after each list waits longer each time', async (t) => {
+  const { server, watch, clock } = await watching(t);
+  watch.event('ERROR', { kind: 'Status', code: 410 });
+  for (const waitMs of [500, 1_500, 3_000, 6_000]) {
+    await until('the wait', () => clock.nextCallInMs <= waitMs);
+    t.equal(clock.nextCallInMs, waitMs);
+    clock.advance(waitMs);
+    (await server.next()).list([], '9');
+    (await server.next()).refuse(410, 'too old resource version');
+  }
+});
+
+t.test('watches of a quiet kind that end without an event are no failures', async (t) => {
+  const { server, watch, clock } = await watching(t);
+  let open = watch;
+  for (let watches = 0; watches < 5; watches += 1) {
+    open.accept();
+    await until('the watch is open', () => clock.nextCallInMs > 10_000);
+    clock.advance(15_000);
+    open.end();
+    open = await server.next();
+    t.equal(open.isWatch, true, 'at once');
+  }
+  open.cut();
+  await clock.waiting(1_000);
+  clock.advance(1_000);
+  t.equal((await server.next()).isWatch, true, 'the first failure waits at most 1 s');
+});
+
 t.test('a list that the memory of the API server cannot serve is read from etcd', async (t) => {
   const { server, watch, clock, nextEvents } = await watching(t);
   watch.event('ERROR', { kind: 'Status', code: 410 });
@@ -233,7 +278,6 @@ t.test('a list whose next page has expired is requested again without pages', as
       break;
     } else request.list([pod('a', '2')], '5', 'more');
   }
-  t.same(await nextEvents(1), ['put Pod a']);
   await clock.waiting(1_000);
   clock.advance(1_000);
   let list = await nextList(server);
@@ -243,53 +287,121 @@ t.test('a list whose next page has expired is requested again without pages', as
   }
   t.same(list.query, {});
   list.list([pod('b', '8')], '9');
-  t.same((await nextEvents(2)).slice(0, 2), ['put Pod b', 'gone Pod a']);
+  t.same(await nextEvents(1), ['put Pod b'], 'an incomplete list is not reported');
 });
 
-t.test('a silent watch is reported, and then the objects equal a new list', async (t) => {
-  const { server, watch, clock, nextEvents, events } = await watching(t);
-  clock.advance(100_000);
-  watch.bookmark('6');
+/** Pod a is listed and watched, and the watch has been silent for 90 s. The next request is a list. */
+async function silent(t: Test) {
+  const it = await watching(t);
+  const heardUs = it.clock.nowUs();
+  it.clock.advance(89_999);
+  t.equal(it.server.requests.length, 2);
+  it.clock.advance(1);
+  const list = await it.server.next();
+  t.equal(list.isWatch, false);
+  return { ...it, list, heardUs };
+}
+
+t.test('a quiet kind without bookmarks is listed again, and nothing is reported', async (t) => {
+  const { server, watch, clock, list, events, nextEvents } = await silent(t);
+  list.list([pod('a', '2', running('10.0.0.1'))], '6');
+  for (const version of ['7', '8']) {
+    await until('the list is read', () => clock.nextCallInMs === 90_000);
+    clock.advance(90_000);
+    (await server.next()).list([pod('a', '2', running('10.0.0.1'))], version);
+  }
+  await until('the list is read', () => clock.nextCallInMs === 90_000);
+  t.equal(events.length, 2, 'the first list only');
+  watch.event('ADDED', pod('b', '9'));
+  t.same(await nextEvents(1), ['put Pod b'], 'the watch is still the same');
+});
+
+t.test('a change that the list shows and the watch delivers soon is normal', async (t) => {
+  const { watch, clock, list, events, nextEvents, server } = await silent(t);
+  list.list([pod('a', '2', running('10.0.0.1')), pod('b', '7')], '7');
+  await until('the list is read', () => clock.nextCallInMs === 5_000);
   watch.event('ADDED', pod('b', '7'));
-  await nextEvents(1);
-  const heardUs = clock.nowUs();
-  clock.advance(179_999);
+  t.same(await nextEvents(1), ['put Pod b']);
+  t.notOk('sinceUs' in events.at(-1)!, 'it was not missed');
+  clock.advance(5_000);
+  await until('the list is dropped', () => clock.nextCallInMs === 85_000);
   t.equal(events.length, 3);
-  clock.advance(1);
-  t.same(await nextEvents(2), [
-    'stale',
-    'watch-silent: API server, pods: the watch sent no event or bookmark for 180 s, so all objects are listed again; look for a proxy that buffers the stream if this repeats',
+  t.equal(server.requests.length, 3);
+});
+
+t.test('a change that the list shows and the watch missed is an alarm, and its time is not known', async (t) => {
+  const { server, watch, clock, list, heardUs, events, nextEvents } = await silent(t);
+  list.list([pod('a', '3', running('10.0.0.1')), pod('b', '7')], '9');
+  await until('the list is read', () => clock.nextCallInMs === 5_000);
+  clock.advance(5_000);
+  t.same(await nextEvents(3), [
+    'watch-silent: API server, pods: the watch sent nothing for 90 s and missed changes, which a new list shows; look for a proxy that buffers the stream',
+    'put Pod a',
+    'put Pod b',
   ]);
-  t.match(events.at(-2), { type: 'stale', sinceUs: heardUs });
+  t.match(events.slice(-2), [{ sinceUs: heardUs }, { sinceUs: heardUs }], 'also for an object that looks the same');
   await watch.closed;
   await clock.waiting(1_000);
   clock.advance(1_000);
-  const list = await server.next();
-  t.equal(list.isWatch, false);
-  list.list([pod('b', '7'), pod('c', '8')], '9');
-  t.same(await nextEvents(3), ['put Pod c', 'gone Pod a', 'synced']);
-  t.match((await server.next()).query, { watch: 'true', resourceVersion: '9' });
+  const again = await server.next();
+  t.match(again.query, { watch: 'true', resourceVersion: '9' });
+  again.bookmark('10');
+  t.match(await nextEvents(1), ['fixed']);
 });
 
-t.test(
-  'an API server that is unreachable for 180 s is reported as stale too, and listed again afterwards',
-  async (t) => {
-    const { server, watch, clock, nextEvents, events } = await watching(t);
-    watch.cut();
-    await clock.waiting(1_000);
-    clock.advance(1_000);
-    for (let requests = 3; !events.some((event) => event.type === 'stale'); requests += 1) {
-      (await server.next()).cut();
-      t.match(await nextEvents(1), [/^api-unreachable/]);
-      t.equal(server.requests.length, requests, 'one request at a time');
-      clock.advance(60_000);
-    }
-    const list = await nextList(server);
-    list.list([], '9');
-    for (;;) if ((await nextEvents(1))[0] === 'synced') break;
-    t.match(events.slice(-2), [{ type: 'gone' }, { type: 'synced' }]);
-  },
-);
+t.test('a silent watch and a list without a response make the objects stale', async (t) => {
+  const { server, watch, clock, list, heardUs, events, nextEvents } = await silent(t);
+  clock.advance(10_000);
+  await list.closed;
+  t.match(await nextEvents(2), [/^api-unreachable: .*no response within 10 s/, 'stale']);
+  t.match(events.at(-1), { kind: 'Pod', sinceUs: heardUs });
+  await watch.closed;
+  await clock.waiting(1_000);
+  clock.advance(1_000);
+  (await server.next()).list([pod('a', '2', running('10.0.0.1')), pod('b', '7')], '9');
+  t.same(await nextEvents(3), ['put Pod b', 'fixed', 'fresh']);
+  t.match(events.at(-3), { sinceUs: heardUs });
+});
+
+t.test('an API server that is away makes the objects stale after 10 s, since the end of the watch', async (t) => {
+  const { server, watch, clock, nextEvents, events } = await watching(t);
+  clock.advance(20_000);
+  watch.cut();
+  await clock.waiting(1_000);
+  const cutUs = clock.nowUs();
+  clock.advance(1_000);
+  for (let requests = 3; !events.some((event) => event.type === 'stale'); requests += 1) {
+    (await server.next()).cut();
+    await nextEvents(1);
+    t.equal(server.requests.length, requests, 'one request at a time');
+    t.ok(clock.nowUs() - cutUs < 10_000_000, 'not later than 10 s');
+    await clock.waiting(10_000);
+    clock.advance(3_000);
+  }
+  t.match(events.at(-1), { type: 'stale', kind: 'Pod', sinceUs: cutUs });
+  t.equal(clock.nowUs() - cutUs >= 10_000_000, true);
+  while ((await nextEvents(1))[0] !== 'stale');
+  await clock.waiting(30_000);
+  clock.advance(30_000);
+  const list = await nextList(server);
+  t.match(list.query, { resourceVersionMatch: 'NotOlderThan' });
+  list.list([], '9');
+  t.same(await nextEvents(3), ['gone Pod a', 'fixed', 'fresh']);
+  t.match(events.at(-3), { sinceUs: cutUs - 20_000_000 }, 'a change may be as old as the last event');
+});
+
+t.test('the objects of an API server that is back within 10 s never were stale', async (t) => {
+  const { server, watch, clock, nextEvents, events } = await watching(t);
+  watch.cut();
+  await clock.waiting(1_000);
+  clock.advance(1_000);
+  const again = await server.next();
+  t.match(again.query, { watch: 'true', resourceVersion: '5' });
+  again.event('ADDED', pod('b', '6'));
+  await nextEvents(1);
+  clock.advance(60_000);
+  t.notOk(events.some(({ type }) => type === 'stale'));
+});
 
 t.test('an invalid object is reported once and skipped; the other objects are read', async (t) => {
   const { watch, nextEvents, events } = await watching(t);
@@ -304,10 +416,10 @@ t.test('an invalid object is reported once and skipped; the other objects are re
   watch.event('MODIFIED', pod('b', '9', running('10.0.0.9')));
   watch.event('MODIFIED', broken('10'));
   t.same(
-    (await nextEvents(3)).map((line) => line.slice(0, 11)),
-    ['put Pod b', 'bad-address', 'gone Pod b'],
+    (await nextEvents(4)).map((line) => line.slice(0, 11)),
+    ['fixed', 'put Pod b', 'bad-address', 'gone Pod b'],
   );
-  t.equal(events.length, 7);
+  t.equal(events.length, 8);
 });
 
 t.test('an invalid event leads to a new list, since a watch from the same version would send it again', async (t) => {
@@ -340,19 +452,52 @@ t.test('an invalid list response does not count as an empty cluster', async (t) 
   ]);
 });
 
+t.test('404 at the start is a ProblemError that says what to do', async (t) => {
+  const { server, started } = await scene(t);
+  (await server.next()).refuse(404, 'not found');
+  await t.rejects(started, {
+    message:
+      'api-refused: API server, pods: the request was refused with status 404: not found; use a cluster that serves this API version',
+  });
+});
+
+const noAccess = 'pods is forbidden: User "waybill" cannot list resource "pods"';
+
+/** The waits between requests that are refused for a minute. */
+const refusalWaitsMs = [500, 1_500, 3_000, 6_000, 12_000, 22_500, 14_500];
+
 for (const [status, advice] of [
   [401, 'renew the token or certificate'],
   [403, "allow list and watch of pods in the service account's ClusterRole"],
-  [404, 'use a cluster that serves this API version'],
 ] as const) {
-  t.test(`${status} at the start is a ProblemError that says what to do`, async (t) => {
-    const { server, started } = await scene(t);
-    (await server.next()).refuse(status, 'no');
-    await t.rejects(started, {
-      message: `api-refused: API server, pods: the request was refused with status ${status}; ${advice}`,
-    });
-  });
+  t.test(
+    `${status} at the start is repeated for a minute, and then a ProblemError with the server's message`,
+    async (t) => {
+      const { server, clock, started, nextEvents } = await scene(t);
+      for (const waitMs of refusalWaitsMs) {
+        (await server.next()).refuse(status, noAccess);
+        t.match(await nextEvents(1), [`api-failed: API server, pods: the request failed, retrying: ${noAccess}`]);
+        await clock.waiting(waitMs);
+        clock.advance(waitMs);
+      }
+      (await server.next()).refuse(status, noAccess);
+      await t.rejects(started, {
+        message: `api-refused: API server, pods: the request was refused with status ${status}: ${noAccess}; ${advice}`,
+      });
+    },
+  );
 }
+
+t.test('an API server that refuses only while it starts ends nothing', async (t) => {
+  const { server, clock, started, nextEvents } = await scene(t);
+  (await server.next()).refuse(403, noAccess);
+  await nextEvents(1);
+  await clock.waiting(500);
+  clock.advance(500);
+  (await server.next()).list([], '1');
+  t.same(await nextEvents(2), ['fixed', 'synced']);
+  await started;
+});
 
 const clusterPolicies = '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies';
 const notFound = 'the server could not find the requested resource';
@@ -376,24 +521,42 @@ t.test('the source syncs with an API server that lacks the kinds of cluster poli
 });
 
 t.test('an optional kind that answers 403 is reported like any other', async (t) => {
-  const { server, started } = await scene(t, ofCluster);
+  const { server, nextEvents } = await scene(t, ofCluster);
   (await nextForCrd(server)).refuse(403, 'no');
   nextForCrd(server).catch(() => {});
-  await t.rejects(started, {
-    message: /^api-refused: API server, clusternetworkpolicies: .*403; allow list and watch/,
-  });
+  let [line] = await nextEvents(1);
+  while (!line?.startsWith('api-')) [line] = await nextEvents(1);
+  t.match(line, /^api-failed: API server, clusternetworkpolicies: the request failed, retrying: no;/);
 });
 
-t.test('a later refusal is reported, and the request is repeated', async (t) => {
+t.test('a later refusal is repeated, reported as final after a minute, and ends when the server accepts', async (t) => {
   const { server, watch, clock, nextEvents } = await watching(t);
   watch.cut();
-  await clock.waiting(1_000);
-  clock.advance(1_000);
-  (await server.next()).refuse(403, 'no');
-  t.match(await nextEvents(1), [/^api-refused/]);
-  await clock.waiting(2_000);
-  clock.advance(2_000);
-  t.match((await server.next()).query, { watch: 'true', resourceVersion: '5' });
+  const problems: string[] = [];
+  for (const waitMs of [500, 1_500, 3_000, 6_000, 12_000, 22_500, 15_000]) {
+    await clock.waiting(waitMs);
+    clock.advance(waitMs);
+    (await server.next()).refuse(403, noAccess);
+    for (let line = ''; !line.startsWith('api-'); problems.push(line)) [line] = (await nextEvents(1)) as [string];
+  }
+  t.same(
+    problems.map((line) => line.split(':')[0]),
+    [
+      'api-failed',
+      'api-failed',
+      'api-failed',
+      'stale',
+      'api-failed',
+      'api-failed',
+      'api-failed',
+      'fixed',
+      'api-refused',
+    ],
+  );
+  await clock.waiting(22_500);
+  clock.advance(22_500);
+  (await server.next()).list([pod('a', '2', running('10.0.0.1'))], '9');
+  t.same(await nextEvents(2), ['fixed', 'fresh']);
 });
 
 t.test('a page without a response times out and is requested again', async (t) => {
@@ -407,7 +570,7 @@ t.test('a page without a response times out and is requested again', async (t) =
   await clock.waiting(1_000);
   clock.advance(1_000);
   (await server.next()).list([], '1');
-  t.same(await nextEvents(1), ['synced']);
+  t.same(await nextEvents(2), ['fixed', 'synced']);
 });
 
 t.test('stop ends the watch, and a start in progress', async (t) => {

@@ -39,6 +39,7 @@ async function scene(t: { teardown(end: () => Promise<void>): void }) {
     receive: (event) => add(eventText(event)),
     onListed: () => add('listed'),
     onStale: () => add('stale'),
+    onFresh: () => add('fresh'),
   });
   const ending = new AbortController();
   const running = reflector.run(ending.signal);
@@ -82,7 +83,7 @@ t.test('the objects of a removed kind are gone, and the kind may be installed ag
   const { server, clock, events, count } = await scene(t);
   (await server.next()).list([policy('guard')], '5');
   const watch = await server.next();
-  clock.advance(100_000);
+  clock.advance(80_000);
   watch.bookmark('6');
   watch.end();
   (await server.next()).refuse(404, notFound);

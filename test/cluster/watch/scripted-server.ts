@@ -33,6 +33,11 @@ export class ReceivedRequest {
     this.#response.writeHead(status, headers).end(JSON.stringify({ kind: 'Status', code: status, message }));
   }
 
+  /** Answers 200, without any content yet. */
+  accept(): void {
+    this.#response.writeHead(200).flushHeaders();
+  }
+
   event(type: string, object: unknown): void {
     this.text(`${JSON.stringify({ type, object })}\n`);
   }
