@@ -1,7 +1,7 @@
 // `waybill status`: nodes, lag, lost packets and pending work, from a running collector.
 import { Command, Option } from 'commander';
 import { z } from 'zod';
-import type { NodeStatus, StatusJson } from '../collector/api/api.ts';
+import type { NodeStatus, ProblemTimes, StatusJson } from '../collector/api/api.ts';
 import { escapeControls } from '../model/escape.ts';
 import { ProblemError } from '../model/problem.ts';
 import { addClientFlags, type ClientFlags, CollectorClient } from './collector-client.ts';
@@ -56,11 +56,16 @@ export function statusText(status: StatusJson, screen: Screen): string {
   const stored = ['connections', 'findings', 'batches', 'records', 'packets'] as const;
   const lines = [
     `collector ${status.version}, started ${status.started}`,
-    `cluster   ${cluster.synced ? 'synced' : 'not synced yet, so every verdict is unknown'}`,
-    ...cluster.problems.map((problem) => `          ${problem}`),
+    `cluster   ${clusterText(cluster)}`,
+    ...cluster.problems.map((problem, i) => `          ${problem}${problemTimesText(cluster.problemTimes?.[i])}`),
     `nodes     ${nodes.reporting} of ${nodes.of} reporting`,
     `refused   ${ingest?.streamsRefused ?? 0} agent streams`,
     `join      ${join.live} live, ${join.pending} pending, ${limited(join.evicted, 'evicted', 'join.maxLive reached')}`,
+    ...(join.doubtful || join.dropped
+      ? [
+          `          ${join.doubtful ?? 0} wait for the current state of the cluster, ${limited(join.dropped ?? 0, 'stay unknown', 'too many waited')}`,
+        ]
+      : []),
     `verdicts  ${verdicts.join(', ') || 'none so far'}`,
     `store     ${stored.map((name) => `${store[name]} ${name}`).join(', ')}, ${mebibytes(store.bytesOnDisk)} MiB`,
     ...(store.waiting > 0 || store.lost > 0
@@ -73,6 +78,20 @@ export function statusText(status: StatusJson, screen: Screen): string {
   ].map(escapeControls);
   if (nodes.list.length === 0) return `${lines.join('\n')}\n`;
   return `${lines.join('\n')}\n\n${tableText(nodes.list.map(nodeRow), screen)}`;
+}
+
+function clusterText({ synced, stale = [] }: StatusJson['cluster']): string {
+  if (!synced) return 'not synced yet, so every verdict is unknown';
+  if (stale.length === 0) return 'synced';
+  const kinds = stale.map(({ resource, since }) => `${resource} since ${since}`);
+  return `stale, so verdicts that depend on it are unknown: ${kinds.join(', ')}`;
+}
+
+/** ` (since 2026-01-01T00:00:00.000Z, 12 times, last 2026-01-01T00:10:00.000Z)` */
+function problemTimesText(times: ProblemTimes | undefined): string {
+  if (times === undefined) return '';
+  const { first, last, count } = times;
+  return count === 1 ? ` (at ${first})` : ` (since ${first}, ${count} times, last ${last})`;
 }
 
 /** `12 evicted (join.maxLive reached)`, or `0 evicted` without the reason. */

@@ -3,10 +3,11 @@ import type { Logger } from 'pino';
 import { loadedCertificatesFrom, readTlsCredentials } from '../certs/read.ts';
 import { watchExpiry } from '../certs/validity.ts';
 import { nowUs, systemClock } from '../cluster/clock.ts';
+import { clusterEventLog } from '../cluster/event-log.ts';
 import { manifestSource } from '../cluster/manifests/watch.ts';
 import { openClusterSource } from '../cluster/open.ts';
+import { OpenProblems } from '../cluster/open-problems.ts';
 import { noDeclaredPolicies } from '../config/errors.ts';
-import type { ClusterEvent } from '../model/kubernetes.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { reasonOf } from '../model/reason.ts';
 import type { Change } from './api/api.ts';
@@ -21,6 +22,7 @@ import { Agents } from './ingest/agents.ts';
 import { type IngestedBatch, serveIngest } from './ingest/ingest.ts';
 import { Pipeline } from './pipeline.ts';
 import { Publisher } from './publish.ts';
+import { readinessOf } from './readiness.ts';
 import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
 import { PendingWrites } from './store/pending-writes.ts';
@@ -34,7 +36,6 @@ const retentionIntervalMs = 60_000;
 const seriesIntervalMs = 10_000;
 /** After a restart, batches of this time are joined again, because their connections may still be open. */
 const rejoinWindowUs = 6 * 60 * 1_000_000;
-const maxProblems = 20;
 /** About 500 bytes each. */
 const maxNamedAddresses = 50_000;
 
@@ -96,7 +97,7 @@ export async function runCollector(
     declaredPolicies.comparedPolicies,
   );
   const listeners = new Set<(change: Change) => void>();
-  const problems: string[] = [];
+  const problems = new OpenProblems();
 
   const pendingWrites = new PendingWrites(config.join.maxLive);
   const publisher = new Publisher(pipeline, { listeners, series, pendingWrites, store }, log);
@@ -106,14 +107,7 @@ export async function runCollector(
     pipeline.receive(batch, nowUs());
   };
 
-  const logClusterEvent = (event: ClusterEvent) => {
-    if (event.type === 'problem') {
-      log.warn(problemLine(event.problem));
-      problems.push(problemLine(event.problem));
-      if (problems.length > maxProblems) problems.shift();
-    }
-    if (event.type === 'absent') log.info({ resource: event.resource }, 'kind unknown to the API server');
-  };
+  const logClusterEvent = clusterEventLog(log, problems);
   const source = openClusterSource(config.cluster, undefined);
   const synced = declaredPolicies.start(logClusterEvent).then(() =>
     source.start((event) => {
@@ -148,7 +142,7 @@ export async function runCollector(
             startedUs,
             nowUs: nowUs(),
             cluster,
-            problems,
+            problems: problems.all,
             agents,
             streamsRefused: ingestServer.streamsRefused(),
             pipeline: pipeline.counts,
@@ -161,10 +155,7 @@ export async function runCollector(
           return () => listeners.delete(listener);
         },
       },
-      () =>
-        cluster.synced
-          ? { ready: true, reason: 'ready' }
-          : { ready: false, reason: "waiting for the cluster's objects" },
+      () => readinessOf(cluster),
       log,
     ).catch(async (error: unknown) => {
       await ingestServer.stop();

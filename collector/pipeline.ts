@@ -3,6 +3,7 @@
 import type { Connection } from '../model/connection.ts';
 import type { Finding } from '../model/finding.ts';
 import type { JoinedConnection } from '../model/joined.ts';
+import type { Verdict } from '../model/verdict.ts';
 import { Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
@@ -14,10 +15,21 @@ import type { RecordBatch } from './join/record-matching.ts';
 import type { ChangeSet } from './store/store.ts';
 import type { InterfaceLookup } from './verdict/connection-ends.ts';
 import { ConnectionEvaluator, type VerdictOptions } from './verdict/connection-evaluator.ts';
+import { DoubtfulConnections, recentUs } from './verdict/doubtful-connections.ts';
 import { PendingOwners } from './verdict/pending-owners.ts';
 import { VerdictCounts } from './verdict/verdict-counts.ts';
 
 export type PipelineOptions = { join: JoinOptions; verdict: VerdictOptions; maxFindings: number };
+
+export type PipelineCounts = {
+  live: number;
+  pending: number;
+  evicted: number;
+  doubtful: number;
+  /** Doubtful connections whose verdict stays unknown, because there were too many. */
+  dropped: number;
+  verdicts: Record<string, number>;
+};
 
 /** `inert` findings depend on the whole cluster, so they are updated at most once in this interval. */
 const inertIntervalUs = 1_000_000;
@@ -27,6 +39,7 @@ export class Pipeline {
   readonly #join: Join;
   readonly #evaluator: ConnectionEvaluator;
   readonly #pendingOwners: PendingOwners;
+  readonly #doubtful: DoubtfulConnections;
   readonly #findings: Findings;
   readonly #verdictCounts = new VerdictCounts();
   #connections = new Map<string, Connection>();
@@ -45,6 +58,7 @@ export class Pipeline {
     this.#cluster = cluster;
     this.#evaluator = new ConnectionEvaluator(options.verdict, cluster, identities, coverage, declaredPolicies);
     this.#pendingOwners = new PendingOwners(options.join.maxLagUs, options.join.maxLive);
+    this.#doubtful = new DoubtfulConnections(options.join.maxLive / 2, (id) => this.#forget(id));
     this.#findings = new Findings(options.maxFindings);
     this.#join = new Join(
       options.join,
@@ -56,7 +70,9 @@ export class Pipeline {
       {
         due: (joined) => this.#evaluate(joined),
         merged: (id) => this.#removeMerged(id),
-        retired: (id) => this.#forget(id),
+        retired: (id) => {
+          if (!this.#doubtful.retired(id)) this.#forget(id);
+        },
       },
     );
   }
@@ -74,8 +90,11 @@ export class Pipeline {
     this.#nowUs = nowUs;
     const more = this.#join.tick(nowUs, maxConnections);
     for (const joined of this.#pendingOwners.due(nowUs, maxConnections)) this.#evaluate(joined);
+    const { viewRevision, staleKinds } = this.#cluster;
+    for (const joined of this.#doubtful.due(viewRevision, staleKinds.length > 0, nowUs, maxConnections))
+      this.#evaluate(joined);
     this.#updateInertFindings(nowUs);
-    return more;
+    return more || this.#doubtful.hasDue;
   }
 
   /** Evaluates all pending connections, at the end of a file or of the program. */
@@ -108,9 +127,16 @@ export class Pipeline {
     return changes;
   }
 
-  get counts(): { live: number; pending: number; evicted: number; verdicts: Record<string, number> } {
+  /** `doubtful` connections are evaluated again when the view of the cluster is complete. */
+  get counts(): PipelineCounts {
     const { live, pending, evicted } = this.#join.counts;
-    return { live, pending: pending + this.#pendingOwners.size, evicted, verdicts: this.#verdictCounts.counts() };
+    return {
+      live,
+      pending: pending + this.#pendingOwners.size,
+      evicted,
+      ...this.#doubtful.counts,
+      verdicts: this.#verdictCounts.counts(),
+    };
   }
 
   #evaluate(joined: JoinedConnection): void {
@@ -119,10 +145,17 @@ export class Pipeline {
     const connection = this.#findings.update(evaluated);
     this.#verdictCounts.count(connection);
     this.#connections.set(connection.id, connection);
+    this.#doubtful.keep(joined, this.#whyKept(connection, evaluated.verdict));
+  }
+
+  #whyKept({ startUs, findingId }: Connection, { verdict, why }: Verdict): 'doubtful' | 'violation' | 'neither' {
+    if (verdict === 'unknown' && why?.reason !== 'local-scope' && this.#cluster.isStaleAt(startUs)) return 'doubtful';
+    return findingId !== '' && this.#nowUs - startUs <= recentUs ? 'violation' : 'neither';
   }
 
   #removeMerged(id: string): void {
     this.#pendingOwners.remove(id);
+    this.#doubtful.remove(id);
     this.#findings.retract(id);
     this.#verdictCounts.remove(id);
     this.#connections.delete(id);

@@ -1,17 +1,24 @@
 // The status of the collector, for `waybill status` and `/v1/status`.
+import type { OpenProblem } from '../cluster/open-problems.ts';
 import { timeText } from '../model/json.ts';
+import { resourceName } from '../model/kubernetes.ts';
+import { problemLine } from '../model/problem.ts';
 import type { WireAccounting, WirePacketCounts } from '../proto/wire.ts';
-import type { NodeStatus, Status } from './api/api.ts';
+import type { NodeStatus, ProblemTimes, Status } from './api/api.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Agents, AgentView } from './ingest/agents.ts';
 import type { Pipeline } from './pipeline.ts';
+
+/** Shown at most, the latest. */
+const maxProblems = 20;
 
 export type StatusParts = {
   version: string;
   startedUs: number;
   nowUs: number;
   cluster: ClusterHistory;
-  problems: readonly string[];
+  /** The least recent first. */
+  problems: readonly OpenProblem[];
   agents: Agents;
   streamsRefused: number;
   pipeline: Pipeline['counts'];
@@ -24,18 +31,31 @@ export function statusOf(parts: StatusParts): Status {
   const agentByNode = new Map(agents.all().map((agent) => [agent.node, agent]));
   const nodeNames = [...new Set([...cluster.nodeNames, ...agentByNode.keys()])].sort();
   const list = nodeNames.map((node) => nodeStatus(node, agentByNode.get(node), agents, nowUs));
-  const { live, pending, evicted, verdicts } = parts.pipeline;
+  const { live, pending, evicted, doubtful, dropped, verdicts } = parts.pipeline;
+  const problems = parts.problems.slice(-maxProblems);
   return {
     version: parts.version,
     started: timeText(parts.startedUs),
-    cluster: { synced: cluster.synced, problems: [...parts.problems] },
+    cluster: {
+      synced: cluster.synced,
+      stale: cluster.staleKinds.map(({ kind, sinceUs }) => ({
+        resource: resourceName(kind),
+        since: timeText(sinceUs),
+      })),
+      problems: problems.map(({ problem }) => problemLine(problem)),
+      problemTimes: problems.map(problemTimesOf),
+    },
     nodes: { reporting: list.filter((one) => one.agent === 'reporting').length, of: nodeNames.length, list },
     ingest: { streamsRefused: parts.streamsRefused },
-    join: { live, pending, evicted },
+    join: { live, pending, evicted, doubtful, dropped },
     verdicts,
     store: parts.store,
     series: parts.series,
   };
+}
+
+function problemTimesOf({ firstUs, lastUs, count }: OpenProblem): ProblemTimes {
+  return { first: timeText(firstUs), last: timeText(lastUs), count };
 }
 
 function nodeStatus(node: string, agent: AgentView | undefined, agents: Agents, nowUs: number): NodeStatus {

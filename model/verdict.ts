@@ -1,6 +1,6 @@
 // The verdict of the policies for initiator -> responder, with its reasons as data. policy/explain.ts makes text of it.
 import type { Address } from './address.ts';
-import type { ContainerPort, Labels, Policy } from './kubernetes.ts';
+import type { ClusterKind, ContainerPort, Labels, Policy } from './kubernetes.ts';
 
 /**
  * One end of a connection for the policies. The address of a node, or of a host-network pod (rule 13), has that node.
@@ -71,7 +71,11 @@ export type UnknownReason =
   | { reason: 'source-translated' }
   | { reason: 'no-owner-at-that-time'; address: Address }
   | { reason: 'local-scope'; address: Address }
-  | { reason: 'cluster-not-synced' };
+  | { reason: 'cluster-not-synced' }
+  | { reason: 'cluster-stale'; kinds: readonly StaleKind[] };
+
+/** The objects of the kind were not followed from `sinceUs` on; `untilUs` is missing while that lasts. */
+export type StaleKind = { kind: ClusterKind; sinceUs: number; untilUs?: number };
 
 /** A Pass rule that matches, or that may match if it is not `sure`. */
 export type PassMatch = { rule: RuleRef; sure: boolean };

@@ -1,6 +1,7 @@
 // Explains a verdict in words and as JSON (docs/json.md): for each side the rule that decided it, or the rules that nearly
 // matched.
 
+import { resourceName } from '../model/kubernetes.ts';
 import type {
   Alternative,
   Direction,
@@ -10,6 +11,7 @@ import type {
   RuleRef,
   SideJson,
   SideVerdict,
+  StaleKind,
   UnknownReason,
   Verdict,
 } from '../model/verdict.ts';
@@ -204,7 +206,21 @@ export function reasonText(why: UnknownReason): string {
       return 'not evaluated: multicast, broadcast, link-local, neighbour discovery or DHCP';
     case 'cluster-not-synced':
       return "the cluster's objects are not known yet";
+    case 'cluster-stale':
+      return `cluster state ${why.kinds.every(({ untilUs }) => untilUs !== undefined) ? 'was' : 'is'} stale (${listText(why.kinds.map(staleKindText))})`;
   }
+}
+
+/** `pods since 05:41:07`, or `pods changed between 05:41:07 and 05:51:10`; in UTC. */
+export function staleKindText({ kind, sinceUs, untilUs }: StaleKind): string {
+  const since = clockTime(sinceUs);
+  return untilUs === undefined
+    ? `${resourceName(kind)} since ${since}`
+    : `${resourceName(kind)} changed between ${since} and ${clockTime(untilUs)}`;
+}
+
+function clockTime(timeUs: number): string {
+  return new Date(timeUs / 1000).toISOString().slice(11, 19);
 }
 
 export function policyText(policy: PolicyRef): string {

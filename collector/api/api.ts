@@ -31,14 +31,27 @@ export type PacketCountsJson = {
   lost: Record<string, number>;
 };
 
+export type ProblemTimes = { first: string; last: string; count: number };
+
 export type Status = {
   version: string;
   started: string;
-  cluster: { synced: boolean; problems: readonly string[] };
+  cluster: {
+    synced: boolean;
+    /** Kinds whose changes may be missing since then. Verdicts that depend on them are unknown. */
+    stale: readonly { resource: string; since: string }[];
+    /** The latest problems that are not fixed, one line each. */
+    problems: readonly string[];
+    /** The same number and order as `problems`. */
+    problemTimes: readonly ProblemTimes[];
+  };
   nodes: { reporting: number; of: number; list: readonly NodeStatus[] };
   ingest: { streamsRefused: number };
-  /** `pending` connections wait for the other side, for an answer or for an owner. */
-  join: { live: number; pending: number; evicted: number };
+  /**
+   * `pending` connections wait for the other side, for an answer or for an owner; `doubtful` ones for the current state of
+   * the cluster. `dropped`: too many were doubtful, so their verdicts stay unknown.
+   */
+  join: { live: number; pending: number; evicted: number; doubtful: number; dropped: number };
   verdicts: Record<string, number>;
   store: {
     batches: number;

@@ -1,6 +1,5 @@
 // The pod that owned an address at a given time. An address is reused within seconds after its pod ends, so each address
-// has a short history of owners.
-import type { Address } from '../../model/address.ts';
+// has a short history of owners. Host ports have owners too.
 import type { Pod } from '../../model/kubernetes.ts';
 
 type OwnerSpan = { uid: string; fromUs: number; toUs: number };
@@ -16,16 +15,16 @@ export type Owner =
   | { owner: 'never' };
 
 export class AddressOwners {
-  readonly #spans = new Map<Address, OwnerSpan[]>();
-  readonly #addressesOfPod = new Map<string, readonly Address[]>();
+  readonly #spans = new Map<string, OwnerSpan[]>();
+  readonly #addressesOfPod = new Map<string, readonly string[]>();
 
   /** `initial`: the pod existed when watching began, so its span begins at the pod's start. */
-  put(pod: Pod, atUs: number, when: 'initial' | 'change'): void {
+  put(pod: Pod, atUs: number, when: 'initial' | 'change', addresses: readonly string[] = pod.addresses): void {
     for (const address of this.#addressesOfPod.get(pod.uid) ?? []) {
-      if (!pod.addresses.includes(address)) this.#release(address, pod.uid, spanEndUs(pod, atUs));
+      if (!addresses.includes(address)) this.#release(address, pod.uid, spanEndUs(pod, atUs));
     }
-    this.#addressesOfPod.set(pod.uid, pod.addresses);
-    for (const address of pod.addresses) this.#claim(address, pod, atUs, when);
+    this.#addressesOfPod.set(pod.uid, addresses);
+    for (const address of addresses) this.#claim(address, pod, atUs, when);
   }
 
   remove(pod: Pod, atUs: number): void {
@@ -34,7 +33,7 @@ export class AddressOwners {
   }
 
   /** Ambiguous if two pods claim the address at that time. */
-  at(address: Address, timeUs: number): Owner {
+  at(address: string, timeUs: number): Owner {
     const spans = this.#spans.get(address);
     if (spans === undefined) return { owner: 'never' };
     const then = spans.filter((span) => span.fromUs <= timeUs && timeUs < span.toUs);
@@ -42,12 +41,12 @@ export class AddressOwners {
     return then.length === 1 ? { owner: 'pod', uid: then[0]!.uid } : { owner: 'none-at-that-time' };
   }
 
-  #release(address: Address, uid: string, atUs: number): void {
+  #release(address: string, uid: string, atUs: number): void {
     const openSpan = this.#spans.get(address)?.find((span) => span.uid === uid && span.toUs === stillOwned);
     if (openSpan !== undefined) openSpan.toUs = Math.max(atUs, openSpan.fromUs);
   }
 
-  #claim(address: Address, pod: Pod, atUs: number, when: 'initial' | 'change'): void {
+  #claim(address: string, pod: Pod, atUs: number, when: 'initial' | 'change'): void {
     const spans = this.#spans.get(address) ?? [];
     if (spans.some((span) => span.uid === pod.uid && span.toUs === stillOwned)) return;
     const previousEndUs = spans.reduce(

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Address } from '../../model/address.ts';
 import type {
   ClusterEvent,
+  ClusterKind,
   ClusterObject,
   EndpointSlice,
   Labels,
@@ -12,11 +13,14 @@ import type {
   Service,
   Workload,
 } from '../../model/kubernetes.ts';
-import { isPolicy, objectKey } from '../../model/kubernetes.ts';
+import { isPolicy, isPolicyKind, objectKey } from '../../model/kubernetes.ts';
 import { PrefixSet } from '../../model/prefix-set.ts';
+import type { StaleKind } from '../../model/verdict.ts';
 import { AddressOwners, type Owner } from './address-owners.ts';
+import { HostPorts } from './host-ports.ts';
 import { PolicyHistory } from './policy-history.ts';
 import { Timeline } from './timeline.ts';
+import { type Span, ViewGaps } from './view-gaps.ts';
 
 /** Versions kept for each pod and namespace. */
 const maxVersions = 8;
@@ -42,6 +46,8 @@ export class ClusterHistory {
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #workloads = new Map<string, Workload>();
   readonly #owners = new AddressOwners();
+  readonly #hostPorts = new HostPorts();
+  readonly #gaps = new ViewGaps();
   #synced = false;
   #changedAtUs = 0;
   #revision = 0;
@@ -51,7 +57,10 @@ export class ClusterHistory {
       this.#policies.synced();
       this.#synced = true;
     }
+    if (event.type === 'stale') this.#becomeStale(event.kind, event.sinceUs);
+    if (event.type === 'fresh') this.#becomeFresh(event.kind);
     if (event.type !== 'put' && event.type !== 'gone') return;
+    if (event.sinceUs !== undefined) this.#missChange(event.object, { sinceUs: event.sinceUs, untilUs: event.atUs });
     // Objects that exist when watching begins may be older: they count from the beginning of time.
     const atUs = this.#synced ? event.atUs : 0;
     if (event.type === 'put') this.#put(event.object, atUs);
@@ -62,6 +71,25 @@ export class ClusterHistory {
 
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** When the view of the objects was incomplete, except of the policies (`policies.gaps`). */
+  get gaps(): ViewGaps {
+    return this.#gaps;
+  }
+
+  /** The kinds whose changes may be missing now. */
+  get staleKinds(): readonly StaleKind[] {
+    return [...this.#gaps.staleKinds, ...this.#policies.gaps.staleKinds];
+  }
+
+  isStaleAt(timeUs: number): boolean {
+    return this.#gaps.isStaleAt(timeUs) || this.#policies.gaps.isStaleAt(timeUs);
+  }
+
+  /** Increases when a doubtful connection may be evaluated for sure, or a missed change becomes known. */
+  get viewRevision(): number {
+    return this.#gaps.revision + this.#policies.gaps.revision;
   }
 
   /** When an object last changed: verdicts may differ before and after. */
@@ -149,9 +177,10 @@ export class ClusterHistory {
     return slices === undefined || [...slices.values()].every(({ broken }) => !broken);
   }
 
-  /** The current host-network pods of a node. */
-  hostNetworkPods(node: string): Pod[] {
-    return this.livePods().filter((pod) => pod.hostNetwork && pod.node === node);
+  /** The host-network pod of the node that declares the port at that time. */
+  hostNetworkPod(node: string, protocol: number, port: number, timeUs: number): Pod | undefined {
+    const uid = this.#hostPorts.uidAt(node, protocol, port, timeUs);
+    return uid === undefined ? undefined : this.pod(uid, timeUs);
   }
 
   livePods(): Pod[] {
@@ -175,6 +204,33 @@ export class ClusterHistory {
   /** Whether the address is in the pod range of a node. */
   isInPodRange(address: Address): boolean {
     return this.#podRanges.contains(address);
+  }
+
+  #becomeStale(kind: ClusterKind, sinceUs: number): void {
+    (isPolicyKind(kind) ? this.#policies.gaps : this.#gaps).stale(kind, sinceUs);
+  }
+
+  #becomeFresh(kind: ClusterKind): void {
+    (isPolicyKind(kind) ? this.#policies.gaps : this.#gaps).fresh(kind);
+  }
+
+  #missChange(object: ClusterObject, span: Span): void {
+    if (isPolicy(object)) this.#policies.missChange(object, span);
+    else this.#gaps.missedChange(object, this.#currentOf(object), span);
+  }
+
+  /** The version that the object has now; undefined for a kind whose changes do not change its names. */
+  #currentOf(object: ClusterObject): ClusterObject | undefined {
+    switch (object.kind) {
+      case 'Pod':
+        return this.#pods.get(object.uid)?.latest;
+      case 'Node':
+        return this.#nodes.get(object.name);
+      case 'Service':
+        return this.#services.get(objectKey(object));
+      default:
+        return undefined;
+    }
   }
 
   #put(object: ClusterObject, atUs: number): void {
@@ -222,6 +278,7 @@ export class ClusterHistory {
     switch (object.kind) {
       case 'Pod':
         this.#owners.remove(object, atUs);
+        this.#hostPorts.remove(object, atUs);
         if (this.#uidOfName.get(objectKey(object)) === object.uid) this.#uidOfName.delete(objectKey(object));
         this.#gonePods.push(object.uid);
         if (this.#gonePods.length > maxGone) this.#pods.delete(this.#gonePods.shift()!);
@@ -260,7 +317,9 @@ export class ClusterHistory {
       previousUid === undefined || previousUid === pod.uid ? undefined : this.#pods.get(previousUid)?.latest;
     if (previous !== undefined) this.#remove(previous, atUs);
     this.#uidOfName.set(name, pod.uid);
-    this.#owners.put(pod.hostNetwork ? { ...pod, addresses: [] } : pod, atUs, this.#synced ? 'change' : 'initial');
+    const when = this.#synced ? 'change' : 'initial';
+    this.#owners.put(pod, atUs, when, pod.hostNetwork ? [] : pod.addresses);
+    this.#hostPorts.put(pod, atUs, when);
     timelineOf(this.#pods, pod.uid).put(pod, atUs);
   }
 

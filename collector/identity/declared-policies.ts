@@ -1,6 +1,6 @@
 // The declared policies (Git, `policy.declared`): they replace the cluster's policies, or are compared with them.
 import type { ClusterSource } from '../../cluster/source.ts';
-import { type ClusterEvent, isPolicy } from '../../model/kubernetes.ts';
+import { type ClusterEvent, isPolicy, isPolicyKind } from '../../model/kubernetes.ts';
 import type { ClusterHistory } from './cluster-history.ts';
 import { PolicyHistory } from './policy-history.ts';
 
@@ -24,7 +24,7 @@ export class DeclaredPolicies {
   /** Settles when the source has emitted all its objects; changes follow. Only policies are used. */
   async start(onProblem: (event: ClusterEvent) => void): Promise<void> {
     await this.#source?.start((event) => {
-      if (event.type === 'problem') onProblem(event);
+      if (event.type === 'problem' || event.type === 'fixed') onProblem(event);
       else if (event.type === 'put' || event.type === 'gone') this.#receive(event);
     });
     this.comparedPolicies?.synced();
@@ -36,8 +36,7 @@ export class DeclaredPolicies {
 
   /** Passes the cluster's objects on, without its policies if the declared ones replace them. */
   receiveFromCluster(event: ClusterEvent): void {
-    if (this.#replacesCluster && (event.type === 'put' || event.type === 'gone') && isPolicy(event.object)) return;
-    this.#cluster.receive(event);
+    if (!(this.#replacesCluster && isOfPolicies(event))) this.#cluster.receive(event);
   }
 
   #receive(event: ClusterEvent & { type: 'put' | 'gone' }): void {
@@ -47,4 +46,9 @@ export class DeclaredPolicies {
     else if (event.type === 'put') this.comparedPolicies?.put(object, event.atUs);
     else this.comparedPolicies?.remove(object, event.atUs);
   }
+}
+
+function isOfPolicies(event: ClusterEvent): boolean {
+  if (event.type === 'put' || event.type === 'gone') return isPolicy(event.object);
+  return (event.type === 'stale' || event.type === 'fresh') && isPolicyKind(event.kind);
 }

@@ -1,15 +1,16 @@
 // The owner of an address at a given time: the endpoint for users, and the party for the policies.
 import { type Address, type Prefix, prefixContainsAddress } from '../../model/address.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
-import type { Node, Pod, Service } from '../../model/kubernetes.ts';
+import { type ClusterKind, type Node, objectKey, type Pod, type Service } from '../../model/kubernetes.ts';
 import { hasPorts } from '../../model/protocol.ts';
-import type { Party, UnknownReason } from '../../model/verdict.ts';
+import type { Party, StaleKind, UnknownReason } from '../../model/verdict.ts';
 import type { ClusterHistory } from './cluster-history.ts';
 import type { DnsNames } from './dns-names.ts';
 import { PartyCache } from './party-cache.ts';
 import type { FindZone } from './zones.ts';
 
-export type Identity = { endpoint: Endpoint } & (
+/** `stale`: the view of the cluster was incomplete at that time, so the end may have been something else. */
+export type Identity = { endpoint: Endpoint; stale?: readonly StaleKind[] } & (
   | { kind: 'pod'; party: Party; uid: string; knownFromStart: boolean }
   | { kind: 'address'; party: Party }
   | { kind: 'service'; service: Service }
@@ -46,17 +47,57 @@ export class Identities {
   }
 
   at(end: ConnectionEnd, timeUs: number): Identity {
+    const identity = this.#asKnown(end, timeUs);
+    if (!this.#cluster.gaps.mayDoubt(timeUs)) return identity;
+    const stale = this.#staleKinds(identity, end, timeUs);
+    if (stale.length === 0) return identity;
+    return identity.kind === 'unknown'
+      ? { ...identity, why: { reason: 'cluster-stale', kinds: stale } }
+      : { ...identity, stale };
+  }
+
+  /** The kinds that the identity depends on, as far as they are in doubt at that time. */
+  #staleKinds(identity: Identity, { address }: ConnectionEnd, timeUs: number): StaleKind[] {
+    const doubts = (kinds: readonly [ClusterKind, readonly string[]][]): StaleKind[] =>
+      kinds.flatMap(([kind, names]) => this.#cluster.gaps.doubt(kind, names, timeUs) ?? []);
+    switch (identity.kind) {
+      case 'pod':
+        return doubts([
+          ['Pod', [identity.uid, address]],
+          ['Namespace', [objectKey({ kind: 'Namespace', namespace: '', name: identity.endpoint.namespace ?? '' })]],
+        ]);
+      case 'service':
+        return doubts([
+          ['Service', [objectKey(identity.service), address]],
+          ['EndpointSlice', [`${identity.service.namespace}/${identity.service.name}`]],
+        ]);
+      case 'address':
+      case 'unknown': {
+        const { node } = identity.endpoint;
+        if (node !== undefined)
+          return doubts([['Node', [objectKey({ kind: 'Node', namespace: '', name: node }), address]]]);
+        // Nobody had the address as far as is known.
+        return doubts([
+          ['Pod', [address]],
+          ['Node', [address]],
+          ['Service', [address]],
+        ]);
+      }
+    }
+  }
+
+  #asKnown(end: ConnectionEnd, timeUs: number): Identity {
     if (!this.#cluster.synced) return this.#unknown(end.address, { reason: 'cluster-not-synced' });
     const uid = end.podUid !== '' ? end.podUid : this.#ownerUid(end.address, timeUs);
     const pod = uid === undefined ? undefined : this.#cluster.pod(uid, timeUs);
     if (pod !== undefined) return this.#pod(pod, end.address, timeUs);
     const node = this.#cluster.nodeOf(end.address);
-    if (node !== undefined) return this.#node(node, end);
+    if (node !== undefined) return this.#node(node, end, timeUs);
     const service = this.#cluster.serviceOf(end.address);
     if (service !== undefined) return this.#service(service, end);
     const reportedNodeName = this.#nodeAddresses.nodeOf(end.address);
     const reportedNode = reportedNodeName === undefined ? undefined : this.#cluster.node(reportedNodeName);
-    if (reportedNode !== undefined) return this.#node(reportedNode, end);
+    if (reportedNode !== undefined) return this.#node(reportedNode, end, timeUs);
     if (uid !== undefined || this.#isInside(end.address, timeUs)) {
       return this.#unknown(end.address, { reason: 'no-owner-at-that-time', address: end.address });
     }
@@ -93,12 +134,10 @@ export class Identities {
   }
 
   /** A host-network pod is recognised by the port that it declares. For policies, pod and node are the node's address. */
-  #node(node: Node, end: ConnectionEnd): Identity {
+  #node(node: Node, end: ConnectionEnd, timeUs: number): Identity {
     const party = this.#parties.node(node, end.address);
     const pod = hasPorts(end.protocol)
-      ? this.#cluster
-          .hostNetworkPods(node.name)
-          .find((one) => one.ports.some((port) => port.port === end.port && port.protocol === end.protocol))
+      ? this.#cluster.hostNetworkPod(node.name, end.protocol, end.port, timeUs)
       : undefined;
     if (pod !== undefined) {
       return { endpoint: { ...podEndpoint(pod, end.address, node.zone), kind: 'host' }, kind: 'address', party };

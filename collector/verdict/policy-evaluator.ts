@@ -1,7 +1,7 @@
 // The verdict of one set of policies on a joined connection whose ends are known.
 import type { JoinedConnection } from '../../model/joined.ts';
 import { hasPorts } from '../../model/protocol.ts';
-import type { Alternative, Verdict } from '../../model/verdict.ts';
+import type { Alternative, Flow, Verdict } from '../../model/verdict.ts';
 import { combineAlternatives, combineMaybeTranslated } from '../../policy/alternatives.ts';
 import { CachedJudge } from '../../policy/cached-judge.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
@@ -9,6 +9,7 @@ import type { ClusterHistory } from '../identity/cluster-history.ts';
 import type { Identities, Identity } from '../identity/identity.ts';
 import type { PolicyHistory } from '../identity/policy-history.ts';
 import { isLocalScope } from './local-scope.ts';
+import { distinctKinds, withStalePolicies } from './stale-policies.ts';
 
 /** A power of two. */
 const maxCachedVerdicts = 2 ** 17;
@@ -36,6 +37,8 @@ export class PolicyEvaluator {
     for (const end of [initiator, responder]) {
       if (end.kind === 'unknown') return { verdict: 'unknown', sides: [], why: end.why };
     }
+    const stale = staleVerdict(initiator, responder);
+    if (stale !== undefined) return stale;
     if (initiator.kind === 'service' || initiator.kind === 'unknown' || responder.kind === 'unknown') {
       return { verdict: 'unknown', sides: [], why: { reason: 'source-translated' } };
     }
@@ -61,6 +64,8 @@ export class PolicyEvaluator {
         continue;
       }
       const translatedTuple = { ...joined.translatedTuple, responder: backend.address, responderPort: backend.port };
+      const stale = staleVerdict(identity);
+      if (stale !== undefined) return stale;
       const verdict = this.#evaluateEnds({ ...joined, translatedTuple }, initiator, identity, timeUs);
       alternatives.push({ initiator: initiator.party, responder: identity.party, verdict });
     }
@@ -73,7 +78,6 @@ export class PolicyEvaluator {
     responder: Identity & { kind: 'pod' | 'address' },
     timeUs: number,
   ): Verdict {
-    const policies = this.#policies.at(timeUs);
     const port = hasPorts(joined.protocol) ? joined.translatedTuple.responderPort : undefined;
     const flow = {
       initiator: initiator.party,
@@ -81,7 +85,7 @@ export class PolicyEvaluator {
       protocol: joined.protocol,
       ...(port === undefined ? {} : { port }),
     };
-    const verdict = this.#cached.judge(flow, policies);
+    const verdict = this.#judge(flow, timeUs);
     if (joined.originalTuple.initiator === joined.translatedTuple.initiator) return verdict;
     // A policy may see a masqueraded initiator as the pod or as the address: ingress is known only if both agree.
     const { initiator: address, initiatorPort } = joined.translatedTuple;
@@ -89,10 +93,23 @@ export class PolicyEvaluator {
       { address, port: initiatorPort, protocol: joined.protocol, podUid: '' },
       timeUs,
     );
+    const stale = staleVerdict(translatedInitiator);
+    if (stale !== undefined) return stale;
     const party =
       translatedInitiator.kind === 'address' ? translatedInitiator.party : { kind: 'address' as const, address };
-    const verdictByAddress = this.#cached.judge({ ...flow, initiator: party }, policies);
+    const verdictByAddress = this.#judge({ ...flow, initiator: party }, timeUs);
     const flowByAddress = { ...flow, initiator: party, verdict: verdictByAddress };
     return combineMaybeTranslated({ ...flow, verdict }, flowByAddress, this.#options);
   }
+  #judge(flow: Flow, timeUs: number): Verdict {
+    const verdict = this.#cached.judge(flow, this.#policies.at(timeUs));
+    return withStalePolicies(verdict, flow, this.#policies, timeUs, this.#options);
+  }
+}
+
+/** Unknown if the view of the cluster was incomplete for an end; else undefined. */
+function staleVerdict(...ends: Identity[]): Verdict | undefined {
+  const kinds = ends.flatMap(({ stale = [] }) => stale);
+  if (kinds.length === 0) return undefined;
+  return { verdict: 'unknown', sides: [], why: { reason: 'cluster-stale', kinds: distinctKinds(kinds) } };
 }

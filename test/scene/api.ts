@@ -32,7 +32,7 @@ export type ApiScene = {
 export const status: Status = {
   version: '0.1.0',
   started: '2026-01-01T00:00:00.000Z',
-  cluster: { synced: true, problems: [] },
+  cluster: { synced: true, stale: [], problems: [], problemTimes: [] },
   nodes: {
     reporting: 1,
     of: 2,
@@ -53,7 +53,7 @@ export const status: Status = {
     ],
   },
   ingest: { streamsRefused: 0 },
-  join: { live: 5, pending: 2, evicted: 0 },
+  join: { live: 5, pending: 2, evicted: 0, doubtful: 0, dropped: 0 },
   verdicts: { allowed: 4, 'unknown: the address had no owner at that time': 1 },
   store: {
     batches: 1,

@@ -98,6 +98,10 @@ export class Scene {
     for (const object of objectsOf(manifests)) this.cluster.receive({ type: 'gone', object, atUs: this.nowUs });
   }
 
+  objects(manifests: string): ClusterObject[] {
+    return objectsOf(manifests);
+  }
+
   /** The agent of a node reports its interfaces, and full coverage until now. */
   report(node: string, interfaces: Partial<WireInterface>[], nodeAddresses: string[] = []): void {
     const wireInterfaces = interfaces.map((one) => ({

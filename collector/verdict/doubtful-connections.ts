@@ -1,0 +1,104 @@
+// Connections to evaluate again once the view of the cluster is complete: those whose verdict is unknown because it was
+// not, and recent violations, which a missed change may explain. The join may forget them earlier.
+import type { JoinedConnection } from '../../model/joined.ts';
+
+/** `forgotten`: the join retired the connection, so nothing else refers to it. */
+type Kept = { joined: JoinedConnection; forgotten: boolean };
+
+/** A missed change becomes known within this time: a silent watch is checked after 90 s. */
+export const recentUs = 180_000_000;
+const maxRecent = 10_000;
+/** While some kinds are still stale, the connections are evaluated at this interval. */
+const retryUs = 10_000_000;
+
+export class DoubtfulConnections {
+  readonly #doubtful = new Map<string, Kept>();
+  readonly #recent = new Map<string, Kept>();
+  readonly #maxDoubtful: number;
+  readonly #forget: (id: string) => void;
+  #due: JoinedConnection[] = [];
+  #revision = 0;
+  #checkedUs = 0;
+  #dropped = 0;
+
+  /** Keeps the latest `maxDoubtful`. Calls `forget` for a forgotten connection that is not kept any more. */
+  constructor(maxDoubtful: number, forget: (id: string) => void) {
+    this.#maxDoubtful = maxDoubtful;
+    this.#forget = forget;
+  }
+
+  /** Call after each evaluation. */
+  keep(joined: JoinedConnection, why: 'doubtful' | 'violation' | 'neither'): void {
+    const kept = this.#doubtful.get(joined.id) ?? this.#recent.get(joined.id) ?? { joined, forgotten: false };
+    this.remove(joined.id);
+    if (why === 'doubtful') this.#doubtful.set(joined.id, kept);
+    else if (why === 'violation') this.#recent.set(joined.id, kept);
+    else this.#release(kept);
+    if (this.#doubtful.size > this.#maxDoubtful) {
+      this.#dropped += 1;
+      this.#dropOldest(this.#doubtful);
+    }
+    if (this.#recent.size > maxRecent) this.#dropOldest(this.#recent);
+  }
+
+  /** True if the connection is kept: `forget` is then called later. */
+  retired(id: string): boolean {
+    const kept = this.#doubtful.get(id) ?? this.#recent.get(id);
+    if (kept === undefined) return false;
+    kept.forgotten = true;
+    return true;
+  }
+
+  /** The connection no longer exists. */
+  remove(id: string): void {
+    this.#doubtful.delete(id);
+    this.#recent.delete(id);
+  }
+
+  /**
+   * The connections to evaluate now, at most `max`. `revision` is that of the view: it increases when a doubt may have
+   * ended. Each returned connection must be passed to `keep`.
+   */
+  due(revision: number, stale: boolean, nowUs: number, max: number): JoinedConnection[] {
+    this.#expireRecent(nowUs);
+    const retry = !stale || nowUs - this.#checkedUs >= retryUs;
+    if (revision !== this.#revision && this.#due.length === 0 && retry) {
+      this.#revision = revision;
+      this.#checkedUs = nowUs;
+      this.#due = [...this.#doubtful.values(), ...this.#recent.values()].map(({ joined }) => joined).reverse();
+    }
+    const due: JoinedConnection[] = [];
+    while (due.length < max && this.#due.length > 0) {
+      const joined = this.#due.pop()!;
+      if (this.#doubtful.has(joined.id) || this.#recent.has(joined.id)) due.push(joined);
+    }
+    return due;
+  }
+
+  get hasDue(): boolean {
+    return this.#due.length > 0;
+  }
+
+  /** `dropped`: too many were kept, so their verdicts stay unknown. */
+  get counts(): { doubtful: number; dropped: number } {
+    return { doubtful: this.#doubtful.size, dropped: this.#dropped };
+  }
+
+  #expireRecent(nowUs: number): void {
+    for (const [id, kept] of this.#recent) {
+      if (nowUs - kept.joined.startUs <= recentUs) return;
+      this.#recent.delete(id);
+      this.#release(kept);
+    }
+  }
+
+  #dropOldest(connections: Map<string, Kept>): void {
+    const [id, kept] = connections.entries().next().value!;
+    connections.delete(id);
+    this.#release(kept);
+  }
+
+  #release({ joined, forgotten }: Kept): void {
+    if (forgotten) this.#forget(joined.id);
+  }
+}

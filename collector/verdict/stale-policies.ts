@@ -1,0 +1,93 @@
+// A verdict is unknown if it depends on policies that are not known for sure at that time: of a kind that is stale, or with
+// a missed change. A side that an earlier tier decides does not depend on the later tiers (policy-semantics.md).
+import type { Policy } from '../../model/kubernetes.ts';
+import type { Direction, Flow, Party, SideVerdict, StaleKind, Tier, Verdict } from '../../model/verdict.ts';
+import { combineSides } from '../../policy/judge.ts';
+import type { PolicyOptions } from '../../policy/options.ts';
+import { selects } from '../../policy/selectors.ts';
+import type { PolicyHistory } from '../identity/policy-history.ts';
+
+type PodParty = Party & { kind: 'pod' };
+
+/** `verdict` is that of the policies as far as they are known. */
+export function withStalePolicies(
+  verdict: Verdict,
+  { initiator, responder }: Flow,
+  policies: PolicyHistory,
+  timeUs: number,
+  options: Pick<PolicyOptions, 'declaredBy'>,
+): Verdict {
+  if (!policies.gaps.mayDoubt(timeUs)) return verdict;
+  const sides = verdict.sides.map((side): SideVerdict => {
+    const own = side.side === 'egress' ? initiator : responder;
+    const kinds = own.kind === 'pod' ? staleKindsOf(side, own, policies, timeUs) : [];
+    return kinds.length === 0 ? side : { side: side.side, verdict: 'unknown', why: { reason: 'cluster-stale', kinds } };
+  });
+  return { ...verdict, verdict: combineSides(sides, options), sides };
+}
+
+function staleKindsOf(side: SideVerdict, own: PodParty, policies: PolicyHistory, timeUs: number): StaleKind[] {
+  const tiers = tiersBehind(side);
+  const stale = policies.gaps.staleKinds.filter(
+    ({ kind, sinceUs }) => timeUs > sinceUs && tiersOfKind[kind as Policy['kind']].some((tier) => tiers.includes(tier)),
+  );
+  const uncertain = policies
+    .uncertainAt(timeUs)
+    .filter(({ policy }) => tiers.includes(tierOf(policy)) && selectsSide(policy, own, side.side))
+    .map(({ policy: { kind }, sinceUs, untilUs }) => ({ kind, sinceUs, untilUs }));
+  return distinctKinds([...stale, ...uncertain]);
+}
+
+const tiersOfKind: Record<Policy['kind'], readonly Tier[]> = {
+  NetworkPolicy: ['NetworkPolicy'],
+  ClusterNetworkPolicy: ['Admin', 'Baseline'],
+  AdminNetworkPolicy: ['Admin'],
+  BaselineAdminNetworkPolicy: ['Baseline'],
+};
+
+/** The tiers that the side's verdict depends on. Rules 12 and 22: own node and itself. */
+function tiersBehind(side: SideVerdict): readonly Tier[] {
+  if (side.verdict === 'unknown') return [];
+  if (side.verdict === 'undeclared') return allTiers;
+  if (!('decidedBy' in side)) return ['Admin', 'NetworkPolicy'];
+  switch (side.decidedBy.tier) {
+    case 'Admin':
+      return ['Admin'];
+    case 'NetworkPolicy':
+      return ['Admin', 'NetworkPolicy'];
+    case 'Baseline':
+      return allTiers;
+    case 'always':
+      return side.decidedBy.reason === 'itself' || side.side === 'ingress' ? [] : allTiers;
+  }
+}
+
+const allTiers: readonly Tier[] = ['Admin', 'NetworkPolicy', 'Baseline'];
+
+function tierOf(policy: Policy): Tier {
+  return policy.kind === 'NetworkPolicy' ? 'NetworkPolicy' : policy.tier;
+}
+
+/** Whether the policy may say anything about that side of the pod. Parts that cannot be read select everything (rule 17). */
+function selectsSide(policy: Policy, own: PodParty, side: Direction): boolean {
+  const hasSide =
+    policy.broken === undefined ? (policy[side]?.length ?? -1) >= minRules(policy) : policy.directions.includes(side);
+  if (!hasSide) return false;
+  if (policy.kind === 'NetworkPolicy') {
+    return policy.namespace === own.namespace && (!policy.podSelector || selects(policy.podSelector, own.labels));
+  }
+  const { subject } = policy;
+  if (subject === undefined) return true;
+  const inNamespace = own.namespaceLabelsKnown === false || selects(subject.namespaceSelector, own.namespaceLabels);
+  return inNamespace && (!subject.podSelector || selects(subject.podSelector, own.labels));
+}
+
+/** A NetworkPolicy without rules isolates; a cluster policy without rules does nothing. */
+function minRules({ kind }: Policy): number {
+  return kind === 'NetworkPolicy' ? 0 : 1;
+}
+
+/** One entry for each kind. */
+export function distinctKinds(kinds: readonly StaleKind[]): StaleKind[] {
+  return [...new Map(kinds.map((one) => [one.kind, one])).values()];
+}
