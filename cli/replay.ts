@@ -81,7 +81,12 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   const dnsAnswers = new AnsweredNames(maxNamedAddresses);
   const pipeline = new Pipeline(
     {
-      join: { answerTimeoutUs: pipelineSettings.answerTimeoutUs, maxLagUs: pipelineSettings.maxLagUs, maxLive },
+      join: {
+        answerTimeoutUs: pipelineSettings.answerTimeoutUs,
+        maxLagUs: pipelineSettings.maxLagUs,
+        maxWaitUs: pipelineSettings.maxLagUs,
+        maxLive,
+      },
       verdict: { policy: options, graceUs: pipelineSettings.graceUs },
       maxFindings: pipelineSettings.maxFindings,
     },
@@ -150,6 +155,7 @@ const noInterfaces = {
   interfaceOf: () => undefined,
   interfaceAt: () => undefined,
   reportingAgent: () => undefined,
+  coveredUntilUs: () => undefined,
 };
 
 function reportProblems(problems: readonly Problem[]): void {

@@ -34,7 +34,18 @@ export const collectorSchema = {
     key: path({ default: '/etc/waybill/tls/tls.key', help: 'Private key of the certificate' }),
   },
   join: {
-    maxLag: duration({ default: '10s', min: '1s', max: '5m', help: 'Wait at most this long for an agent that lags' }),
+    maxLag: duration({
+      default: '10s',
+      min: '1s',
+      max: '5m',
+      help: 'Wait at most this long for an agent that lags, before the first evaluation of a connection',
+    }),
+    maxWait: duration({
+      default: '2m',
+      min: '1s',
+      max: '1h',
+      help: 'Keep a connection that ended at most this long for the records of the other side',
+    }),
     answerTimeout: duration({
       default: '1s',
       min: '100ms',

@@ -86,6 +86,7 @@ export async function runCollector(
       join: {
         answerTimeoutUs: config.join.answerTimeout * 1000,
         maxLagUs: config.join.maxLag * 1000,
+        maxWaitUs: config.join.maxWait * 1000,
         maxLive: config.join.maxLive,
       },
       verdict: { policy: config.policy, graceUs: config.findings.grace * 1000 },

@@ -10,8 +10,7 @@ import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Identities } from './identity/identity.ts';
 import type { PolicyHistory } from './identity/policy-history.ts';
 import type { Coverage } from './join/delivered.ts';
-import { Join, type JoinOptions } from './join/join.ts';
-import type { RecordBatch } from './join/record-matching.ts';
+import { Join, type JoinOptions, type RecordBatch } from './join/join.ts';
 import type { ChangeSet } from './store/store.ts';
 import type { InterfaceLookup } from './verdict/connection-ends.ts';
 import { ConnectionEvaluator, type VerdictOptions } from './verdict/connection-evaluator.ts';
@@ -67,6 +66,7 @@ export class Pipeline {
         const service = cluster.serviceOf(address);
         return service && cluster.backendsOf(service, protocol, port);
       },
+      () => true,
       {
         due: (joined) => this.#evaluate(joined),
         merged: (id) => this.#removeMerged(id),

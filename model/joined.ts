@@ -11,8 +11,6 @@ export type Observation = Tuple & {
   /** The first packet was not a SYN: the connection began before the agent watched the interface. */
   midStream: boolean;
   beganUs: number;
-  /** On the agent's clock. Every record of the connection repeats it; with the interface it identifies the connection. */
-  agentBeganUs: number;
   lastUs: number;
   packets: PerDirection<number>;
   bytes: PerDirection<number>;
@@ -38,4 +36,10 @@ export type JoinedConnection = {
   /** As the initiator's side and as the responder's side saw it; the same object if nothing was translated. */
   originalTuple: Tuple;
   translatedTuple: Tuple;
+  /** How the initiator is known; `inferred` also if the two sides disagree, because both ends sent a SYN. */
+  initiatorBy: 'handshake' | 'inferred';
+  /** The initial sequence number differs at the two ends: something between them rewrites it (a SYN proxy, a firewall). */
+  sequenceRewritten: boolean;
+  /** Another interface sent packets with the same ends: it is not known whose packets the responder's interface saw. */
+  senderAmbiguous: boolean;
 };

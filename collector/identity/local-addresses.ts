@@ -36,3 +36,11 @@ export function localZoneOf(address: Address): string | undefined {
   if (isCloudMetadata(address)) return undefined;
   return localZones.find(({ prefixes }) => prefixes.some((prefix) => prefixContainsAddress(prefix, address)))?.zone;
 }
+
+/** False for unspecified, link-local and multicast addresses: several links have the same ones. */
+export function isUniqueAddress(address: Address): boolean {
+  return !mayBeLocal.has(address.slice(0, 2)) || isCloudMetadata(address) || localZoneOf(address) === undefined;
+}
+
+/** How the addresses of local zones begin: for most addresses, no prefixes have to be compared. */
+const mayBeLocal: ReadonlySet<string> = new Set(['0.', '16', '22', '23', '25', '::', 'fe', 'ff']);

@@ -92,6 +92,11 @@ export class Agents {
     return agent !== undefined && nowUs - agent.lastHeardUs < awayAfterUs ? agent : undefined;
   }
 
+  /** How far the records of the node's agent reach, also while it is away; undefined if there was none. */
+  coveredUntilUs(node: string): number | undefined {
+    return this.#byNode.get(node)?.coveredUntilUs;
+  }
+
   podUidAt(node: string, interfaceIndex: number): string {
     return this.#byNode.get(node)?.interfaces.get(interfaceIndex)?.podUid ?? '';
   }

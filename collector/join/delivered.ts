@@ -15,6 +15,8 @@ export type Coverage = {
   interfaceOf(podUid: string, address: Address): ResponderInterface | undefined;
   /** Undefined if no agent of the node reports now. */
   reportingAgent(node: string, nowUs: number): { coveredUntilUs: number; lastLossUs: number } | undefined;
+  /** How far the records of the node's agent reach, also while it is away; undefined if there was none. */
+  coveredUntilUs(node: string): number | undefined;
 };
 
 /** Where the packets should arrive. `outside`: not at a pod interface; `service`: at an unknown backend. */

@@ -1,44 +1,54 @@
 // The join: makes one connection of the records of both observation points and of all intervals. The connection is due for
-// evaluation when both sides had time to report it (docs/join.md).
+// evaluation when both sides had time to report it (docs/join.md). The connections depend on the records only, not on
+// their order.
 import type { Address } from '../../model/address.ts';
 import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
-import type { ConnectionRecord, Tuple } from '../../model/record.ts';
+import type { ConnectionRecord } from '../../model/record.ts';
 import type { Coverage } from './delivered.ts';
-import { connectionId, initiatorKey, tupleKey } from './keys.ts';
-import { addRecord, observationOf, reverseObservation, reverseRecord, reverseTuple } from './observation.ts';
+import type { Initiator } from './initiator.ts';
+import { groupId, groupInitiator, joinedOf } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
-import {
-  clockToleranceUs,
-  hasSameInitiator,
-  isBetterMatch,
-  isSameInterface,
-  knowsInitiatorBetter,
-  orientedAsPrevious,
-  type RecordBatch,
-  recordMatches,
-  tupleOf,
-} from './record-matching.ts';
+import { type Group, groupsOf, type PairingContext } from './pairing.ts';
+import { addToSide, type End, forgetBefore, type Side, sideOf } from './side.ts';
+import { type FindBackends, SideIndex } from './side-index.ts';
+
+export type { FindBackends } from './side-index.ts';
+
+/** Records of one node in one batch. The offset converts their times to the collector's clock. */
+export type RecordBatch = { node: string; clockOffsetUs: number; records: readonly ConnectionRecord[] };
 
 export type JoinOptions = {
   /** How long to wait for an answer before evaluation. A later answer causes a re-evaluation. */
   answerTimeoutUs: number;
-  /** How long to wait for an agent that lags. */
+  /** How long to wait for an agent that lags, before the first evaluation. */
   maxLagUs: number;
+  /** How long to keep a connection that ended, for the other side's agent. */
+  maxWaitUs: number;
   maxLive: number;
 };
-
-/** The ready endpoints of the Service with that address and port; undefined if it is not a Service. */
-export type FindBackends = (
-  protocol: number,
-  address: Address,
-  port: number,
-) => { address: Address; port: number }[] | undefined;
 
 /** `merged`: the connection became part of another one, so its own verdict is void. `retired`: it is forgotten. */
 export type JoinEvents = { due(joined: JoinedConnection): void; merged(id: string): void; retired(id: string): void };
 
-type LiveConnection = JoinedConnection & { keys: string[]; updatedUs: number; evaluated: boolean };
+/** Whether the near address of a side belongs to its pod; undefined while the pod is not known. */
+export type OwnsNearAddress = (side: Side) => boolean | undefined;
+
+type LiveConnection = {
+  id: string;
+  group: Group;
+  initiator: Initiator;
+  sides: readonly Side[];
+  /** Other connections have sides with the same ends. */
+  contested: boolean;
+  /** The group was made before all owners of its addresses were known. */
+  ownersUnknown: boolean;
+  view: JoinedConnection | undefined;
+  updatedUs: number;
+  evaluated: boolean;
+  /** Evaluated before the other side's agent had reported that time: evaluated once more after that. */
+  awaitsOtherSide: boolean;
+};
 
 /** An agent has reported a time if its records reach this far beyond it. */
 const settledMarginUs = 100_000;
@@ -51,35 +61,42 @@ const checksPerEvaluation = 20;
 export class Join {
   readonly #options: JoinOptions;
   readonly #coverage: Coverage;
-  readonly #findBackends: FindBackends;
+  readonly #ownsNearAddress: OwnsNearAddress;
   readonly #events: JoinEvents;
-  readonly #live = new Set<LiveConnection>();
-  readonly #current = new Map<string, LiveConnection>();
-  readonly #previous = new Map<string, LiveConnection>();
-  readonly #unresolved = new Map<string, LiveConnection>();
+  readonly #index: SideIndex;
+  readonly #pairing: PairingContext;
+  readonly #live = new Map<string, LiveConnection>();
+  readonly #connectionsOf = new Map<Side, LiveConnection[]>();
   readonly #pending = new Set<LiveConnection>();
   #pendingCursor: Iterator<LiveConnection> | undefined;
   #sweepCursor: Iterator<LiveConnection> | undefined;
   #evicted = 0;
 
-  constructor(options: JoinOptions, coverage: Coverage, findBackends: FindBackends, events: JoinEvents) {
+  constructor(
+    options: JoinOptions,
+    coverage: Coverage,
+    findBackends: FindBackends,
+    ownsNearAddress: OwnsNearAddress,
+    events: JoinEvents,
+  ) {
     this.#options = options;
     this.#coverage = coverage;
-    this.#findBackends = findBackends;
+    this.#ownsNearAddress = ownsNearAddress;
     this.#events = events;
+    this.#index = new SideIndex(findBackends);
+    this.#pairing = {
+      isBackend: (protocol, service, backend) => this.#index.isBackend(protocol, service, backend),
+      ownsNearAddress: (side) => this.#ownsNearAddress(side) ?? true,
+    };
   }
 
   receive(batch: RecordBatch, nowUs: number): void {
-    for (const record of batch.records) {
-      const live = this.#find(record, batch) ?? this.#begin(record, batch);
-      this.#add(live, record, batch);
-      live.updatedUs = nowUs;
-      this.#pending.add(live);
-    }
-    for (const oldest of this.#live) {
+    for (const record of batch.records) this.#receiveRecord(record, batch, nowUs);
+    for (const oldest of this.#live.values()) {
       if (this.#live.size <= this.#options.maxLive) break;
+      this.#evaluate(oldest, nowUs);
+      if (this.#live.get(oldest.id) !== oldest) continue;
       this.#evicted += 1;
-      this.#evaluate(oldest);
       this.#retire(oldest);
     }
   }
@@ -102,11 +119,191 @@ export class Join {
         break;
       }
       if (!this.#isDue(next.value, nowUs)) continue;
-      this.#evaluate(next.value);
+      this.#evaluate(next.value, nowUs);
       evaluatedCount += 1;
     }
     this.#sweepEnded(nowUs);
     return this.#pendingCursor !== undefined;
+  }
+
+  /** Evaluates all pending connections now, at the end of a file or of the program. */
+  finish(): void {
+    for (const live of this.#pending) {
+      this.#evaluate(live, Number.POSITIVE_INFINITY);
+      this.#pending.delete(live);
+    }
+  }
+
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  get counts(): { live: number; pending: number; evicted: number } {
+    return { live: this.#live.size, pending: this.#pending.size, evicted: this.#evicted };
+  }
+
+  #receiveRecord(record: ConnectionRecord, batch: RecordBatch, nowUs: number): void {
+    const known = this.#index.find(record, batch.node);
+    if (known === undefined) {
+      const side = sideOf(record, batch.node, batch.clockOffsetUs);
+      this.#index.add(side);
+      this.#regroup(side, nowUs);
+      return;
+    }
+    const hadEvidence = known.translation !== undefined && known.isn !== undefined;
+    const hadTranslation = known.translation !== undefined;
+    addToSide(known, record, batch.clockOffsetUs);
+    if (!hadTranslation && known.translation !== undefined) this.#index.add(known);
+    const connections = this.#connectionsOf.get(known)!;
+    const mayChange = !hadEvidence && (record.translation !== undefined || record.isn !== undefined);
+    if (mayChange || connections.some(({ contested, ownersUnknown }) => contested || ownersUnknown))
+      this.#regroup(known, nowUs);
+    for (const live of this.#connectionsOf.get(known)!) this.#touch(live, nowUs);
+  }
+
+  #touch(live: LiveConnection, nowUs: number): void {
+    live.view = undefined;
+    live.updatedUs = nowUs;
+    live.awaitsOtherSide = false;
+    this.#pending.add(live);
+  }
+
+  /** Decides again which of the sides with these ends are one connection. */
+  #regroup(side: Side, nowUs: number): void {
+    const related = this.#index.relatedTo(side);
+    const before = new Set<LiveConnection>();
+    const sides = new Set(related);
+    for (const one of sides) {
+      for (const live of this.#connectionsOf.get(one) ?? []) {
+        before.add(live);
+        // A connection is kept whole, also if it has more sides than are compared.
+        for (const member of live.sides) sides.add(member);
+      }
+    }
+    const groups = groupsOf([...sides], this.#pairing);
+    for (const one of sides) this.#connectionsOf.set(one, []);
+    const ownersUnknown = related.some((one) => one.atPod && this.#ownsNearAddress(one) === undefined);
+    let previous: Initiator | undefined;
+    for (const group of groups) {
+      const initiator = groupInitiator(group, previous);
+      previous = initiator;
+      const live = this.#connectionOf(group, initiator, before, nowUs);
+      live.contested = groups.length > 1;
+      live.ownersUnknown = ownersUnknown;
+      before.delete(live);
+      for (const member of live.sides) this.#connectionsOf.get(member)!.push(live);
+    }
+    for (const gone of before) this.#remove(gone);
+  }
+
+  /** The connection of a group: the same one as before if its id is the same. */
+  #connectionOf(
+    group: Group,
+    initiator: Initiator,
+    before: ReadonlySet<LiveConnection>,
+    nowUs: number,
+  ): LiveConnection {
+    const id = groupId(group, initiator);
+    const sides = group.parts.flatMap(({ strand }) => strand.sides);
+    const known = this.#live.get(id);
+    if (known !== undefined && before.has(known)) {
+      const isSame = isSameGroup(known.group, group) && isSameInitiator(known.initiator, initiator, sides);
+      known.group = group;
+      known.initiator = initiator;
+      known.sides = sides;
+      if (!isSame) this.#touch(known, nowUs);
+      return known;
+    }
+    if (known !== undefined) this.#remove(known);
+    const live: LiveConnection = {
+      id,
+      group,
+      initiator,
+      sides,
+      contested: false,
+      ownersUnknown: false,
+      view: undefined,
+      updatedUs: nowUs,
+      evaluated: false,
+      awaitsOtherSide: false,
+    };
+    this.#live.set(id, live);
+    this.#pending.add(live);
+    return live;
+  }
+
+  #remove(live: LiveConnection): void {
+    if (this.#live.get(live.id) === live) this.#live.delete(live.id);
+    this.#pending.delete(live);
+    if (live.evaluated) this.#events.merged(live.id);
+  }
+
+  #viewOf(live: LiveConnection): JoinedConnection {
+    live.view ??= joinedOf(
+      live.id,
+      live.group,
+      live.initiator,
+      (protocol, end) => this.#index.backendsOf(protocol, end) !== undefined,
+    );
+    return live.view;
+  }
+
+  #evaluate(live: LiveConnection, nowUs: number): void {
+    if (live.ownersUnknown) this.#regroup(live.sides[0]!, nowUs);
+    if (this.#live.get(live.id) !== live) return;
+    const view = this.#viewOf(live);
+    live.evaluated = true;
+    live.awaitsOtherSide = nowUs < live.updatedUs + this.#options.maxWaitUs && this.#isOtherSideBehind(view);
+    if (!live.awaitsOtherSide) this.#pending.delete(live);
+    this.#events.due(view);
+  }
+
+  #isDue(live: LiveConnection, nowUs: number): boolean {
+    const view = this.#viewOf(live);
+    if (live.awaitsOtherSide)
+      return nowUs >= live.updatedUs + this.#options.maxWaitUs || !this.#isOtherSideBehind(view);
+    const answered = outcomeOf(view) !== 'unanswered';
+    const settledUs = live.evaluated ? view.startUs : view.startUs + (answered ? 0 : this.#options.answerTimeoutUs);
+    if (nowUs < settledUs) return false;
+    if (nowUs > settledUs + this.#options.maxLagUs) return true;
+    return this.#awaitedNodes(view, answered).every((node) => {
+      const agent = this.#coverage.reportingAgent(node, nowUs);
+      return agent === undefined || agent.coveredUntilUs > settledUs + settledMarginUs;
+    });
+  }
+
+  /** The agent of a side that is missing has not reported until the end of the connection. */
+  #isOtherSideBehind(view: JoinedConnection): boolean {
+    if (view.host !== undefined || (view.source !== undefined && view.destination !== undefined)) return false;
+    return this.#awaitedNodes(view, true).some((node) => {
+      const coveredUntilUs = this.#coverage.coveredUntilUs(node);
+      return coveredUntilUs !== undefined && coveredUntilUs <= view.lastUs + settledMarginUs;
+    });
+  }
+
+  /** Nodes that have to report first: those of sides not seen yet; without an answer, those of both sides. */
+  #awaitedNodes(view: JoinedConnection, answered: boolean): string[] {
+    const nodes: string[] = [];
+    if (view.source === undefined) nodes.push(...this.#nodesAt([view.originalTuple.initiator]));
+    else if (!answered) nodes.push(view.source.node);
+    if (view.destination !== undefined) {
+      if (!answered) nodes.push(view.destination.node);
+      return nodes;
+    }
+    const backends = view.originalTuple === view.translatedTuple ? this.#backendsOf(view) : undefined;
+    nodes.push(...this.#nodesAt(backends?.map((one) => one.address) ?? [view.translatedTuple.responder]));
+    return nodes;
+  }
+
+  #nodesAt(addresses: readonly Address[]): string[] {
+    return addresses
+      .map((address) => this.#coverage.interfaceOf('', address)?.node)
+      .filter((node) => node !== undefined);
+  }
+
+  #backendsOf({ protocol, originalTuple }: JoinedConnection): readonly End[] | undefined {
+    const { responder, responderPort } = originalTuple;
+    return this.#index.backendsOf(protocol, { address: responder, port: responderPort });
   }
 
   #sweepEnded(nowUs: number): void {
@@ -121,238 +318,48 @@ export class Join {
     }
   }
 
-  /** Evaluates all pending connections now, at the end of a file or of the program. */
-  finish(): void {
-    for (const live of this.#pending) this.#evaluate(live);
-  }
-
-  get pending(): number {
-    return this.#pending.size;
-  }
-
-  get counts(): { live: number; pending: number; evicted: number } {
-    return { live: this.#live.size, pending: this.#pending.size, evicted: this.#evicted };
-  }
-
-  #evaluate(live: LiveConnection): void {
-    this.#pending.delete(live);
-    live.evaluated = true;
-    this.#events.due(live);
-  }
-
-  #isDue(live: LiveConnection, nowUs: number): boolean {
-    const answered = outcomeOf(live) !== 'unanswered';
-    const settledUs = live.evaluated ? live.startUs : live.startUs + (answered ? 0 : this.#options.answerTimeoutUs);
-    if (nowUs < settledUs) return false;
-    if (nowUs > settledUs + this.#options.maxLagUs) return true;
-    return this.#awaitedNodes(live, answered).every((node) => {
-      const agent = this.#coverage.reportingAgent(node, nowUs);
-      return agent === undefined || agent.coveredUntilUs > settledUs + settledMarginUs;
-    });
-  }
-
-  /** Nodes that have to report first: those of sides not seen yet; without an answer, those of both sides. */
-  #awaitedNodes(live: LiveConnection, answered: boolean): string[] {
-    const nodes: string[] = [];
-    if (live.source === undefined) nodes.push(...this.#nodesAt([live.originalTuple.initiator]));
-    else if (!answered) nodes.push(live.source.node);
-    if (live.destination !== undefined) {
-      if (!answered) nodes.push(live.destination.node);
-      return nodes;
-    }
-    const backends = live.originalTuple === live.translatedTuple ? this.#backendsOf(live) : undefined;
-    nodes.push(...this.#nodesAt(backends?.map((one) => one.address) ?? [live.translatedTuple.responder]));
-    return nodes;
-  }
-
-  #nodesAt(addresses: readonly Address[]): string[] {
-    return addresses
-      .map((address) => this.#coverage.interfaceOf('', address)?.node)
-      .filter((node) => node !== undefined);
-  }
-
-  #backendsOf(live: JoinedConnection): { address: Address; port: number }[] | undefined {
-    return this.#findBackends(live.protocol, live.originalTuple.responder, live.originalTuple.responderPort);
-  }
-
-  #find(record: ConnectionRecord, batch: RecordBatch): LiveConnection | undefined {
-    const tuples: Tuple[] = record.translation
-      ? [record, record.translation.translated, record.translation.original]
-      : [record];
-    const firstUs = record.firstUs + batch.clockOffsetUs;
-    let best: LiveConnection | undefined;
-    for (const tuple of tuples) {
-      const key = tupleKey(record.protocol, tuple);
-      for (const live of [this.#current.get(key), this.#previous.get(key)]) {
-        if (live === undefined || live === best || !recordMatches(live, record, batch)) continue;
-        if (best === undefined || isBetterMatch(live, best, record, batch, firstUs)) best = live;
-      }
-    }
-    return best ?? this.#findThroughService(record, batch);
-  }
-
-  /**
-   * Without conntrack: same initiator and protocol, an endpoint of the Service, and overlapping times. A record of a
-   * capture file may be of either side.
-   */
-  #findThroughService(record: ConnectionRecord, batch: RecordBatch): LiveConnection | undefined {
-    if (record.translation !== undefined) return undefined;
-    const serviceSide = record.point === 'source' ? undefined : this.#findServiceSide(record, batch);
-    if (serviceSide !== undefined || record.point === 'destination') return serviceSide;
-    const candidates = this.#findBackends(record.protocol, record.responder, record.responderPort)
-      ?.map(({ address, port }) =>
-        this.#current.get(tupleKey(record.protocol, { ...tupleOf(record), responder: address, responderPort: port })),
-      )
-      .filter((live) => live !== undefined && this.#isBackendSide(live, record) && recordMatches(live, record, batch));
-    return candidates?.length === 1 ? candidates[0] : undefined;
-  }
-
-  /** The connection to a Service, for a record that one of its endpoints received. */
-  #findServiceSide(record: ConnectionRecord, batch: RecordBatch): LiveConnection | undefined {
-    const candidate = this.#unresolved.get(initiatorKey(record.protocol, record));
-    if (candidate === undefined || candidate.destination !== undefined || !recordMatches(candidate, record, batch))
-      return undefined;
-    const isBackend = this.#backendsOf(candidate)?.some(
-      (one) => one.address === record.responder && one.port === record.responderPort,
-    );
-    return isBackend ? candidate : undefined;
-  }
-
-  /** Whether the connection to an endpoint may be the other side of a record to its Service. */
-  #isBackendSide(live: LiveConnection, record: ConnectionRecord): boolean {
-    return record.point === 'host'
-      ? live.host !== undefined && live.originalTuple === live.translatedTuple
-      : live.source === undefined;
-  }
-
-  #begin(record: ConnectionRecord, batch: RecordBatch): LiveConnection {
-    const key = tupleKey(record.protocol, record);
-    const tuple = tupleOf(orientedAsPrevious(this.#current.get(key), record));
-    const startUs = record.beganUs + batch.clockOffsetUs;
-    const live: LiveConnection = {
-      id: connectionId(key, batch.node, record.beganUs),
-      protocol: record.protocol,
-      startUs,
-      lastUs: startUs,
-      source: undefined,
-      destination: undefined,
-      host: undefined,
-      originalTuple: tuple,
-      translatedTuple: tuple,
-      keys: [],
-      updatedUs: 0,
-      evaluated: false,
-    };
-    this.#live.add(live);
-    this.#index(live, key);
-    if (record.point !== 'destination' && this.#backendsOf(live) !== undefined) {
-      this.#unresolved.set(initiatorKey(record.protocol, record), live);
-    }
-    return live;
-  }
-
-  #add(live: LiveConnection, received: ConnectionRecord, batch: RecordBatch): void {
-    const record = this.#orientRecord(live, received);
-    const observation = live[record.point];
-    // An earlier time may belong to the previous connection with these ends at the other side.
-    const sinceUs = observationsOf(live).length > 0 ? record.firstUs : record.beganUs;
-    if (observation === undefined) {
-      live[record.point] = observationOf(record, batch.node, batch.clockOffsetUs);
-      this.#index(live, tupleKey(record.protocol, record));
-    } else if (isSameInterface(observation, record, batch)) {
-      addRecord(observation, record, batch.clockOffsetUs);
-    } else {
-      // A second interface of the same point (capture files): its flags count, its packets would count twice.
-      observation.tcpFlags.reverse |= record.tcpFlags.reverse;
-      observation.unreachable ||= record.unreachable;
-      this.#index(live, tupleKey(record.protocol, record));
-    }
-    live.startUs = Math.min(live.startUs, sinceUs + batch.clockOffsetUs);
-    live.lastUs = Math.max(live.lastUs, record.lastUs + batch.clockOffsetUs);
-    this.#updateTuples(live, record);
-  }
-
-  /** Reverses the record if it names the other initiator; if the record knows better, reverses the connection instead. */
-  #orientRecord(live: LiveConnection, record: ConnectionRecord): ConnectionRecord {
-    const observations = observationsOf(live);
-    if (hasSameInitiator(live, record)) return record;
-    if (observations.length === 0) return reverseRecord(record);
-    if (observations.some((one) => one.initiatorBy === 'handshake')) return reverseRecord(record);
-    if (record.initiatorBy === 'inferred' && !knowsInitiatorBetter(live, record)) return reverseRecord(record);
-    const [source, destination] = [live.destination, live.source];
-    live.source = source && reverseObservation(source);
-    live.destination = destination && reverseObservation(destination);
-    live.host = live.host && reverseObservation(live.host);
-    live.originalTuple = live.translatedTuple = reverseTuple(live.translatedTuple);
-    return record;
-  }
-
-  #updateTuples(live: LiveConnection, record: ConnectionRecord): void {
-    if (record.translation !== undefined) {
-      live.originalTuple = record.translation.original;
-      live.translatedTuple = record.translation.translated;
-      for (const tuple of [live.originalTuple, live.translatedTuple])
-        this.#indexAndMerge(live, tupleKey(record.protocol, tuple));
-      return;
-    }
-    if (live.originalTuple !== live.translatedTuple) return;
-    const [originalTuple, translatedTuple] = this.#originalAndTranslated(live, record);
-    if (tupleKey(live.protocol, originalTuple) === tupleKey(live.protocol, translatedTuple)) return;
-    live.originalTuple = originalTuple;
-    live.translatedTuple = translatedTuple;
-  }
-
-  /** The tuples before and after translation, from both sides or from two interfaces of a capture file. */
-  #originalAndTranslated(live: LiveConnection, record: ConnectionRecord): [Tuple, Tuple] {
-    if (live.source !== undefined && live.destination !== undefined) {
-      return [tupleOf(live.source), tupleOf(live.destination)];
-    }
-    if (live.host === undefined || record.point !== 'host') return [live.originalTuple, live.translatedTuple];
-    const [one, other] = [tupleOf(live.host), tupleOf(record)];
-    const isOriginal = this.#findBackends(live.protocol, one.responder, one.responderPort) !== undefined;
-    return isOriginal ? [one, other] : [other, one];
-  }
-
-  /** Indexes `live` by the key. Another connection with that key is merged into it if it is the missing side. */
-  #indexAndMerge(live: LiveConnection, key: string): void {
-    const other = this.#current.get(key);
-    this.#index(live, key);
-    if (other === undefined || other === live || Math.abs(other.startUs - live.startUs) > clockToleranceUs) return;
-    if (other.source === undefined && other.destination !== undefined && live.destination === undefined) {
-      live.destination = other.destination;
-    } else if (other.destination === undefined && other.source !== undefined && live.source === undefined) {
-      live.source = other.source;
-    } else return;
-    live.startUs = Math.min(live.startUs, other.startUs);
-    live.lastUs = Math.max(live.lastUs, other.lastUs);
-    if (other.evaluated) this.#events.merged(other.id);
-    this.#retire(other);
-  }
-
-  #index(live: LiveConnection, key: string): void {
-    if (live.keys.includes(key)) return;
-    const replaced = this.#current.get(key);
-    if (replaced !== undefined && replaced !== live) this.#previous.set(key, replaced);
-    this.#current.set(key, live);
-    live.keys.push(key);
-  }
-
+  /** A connection that awaits its other side is pending. */
   #canRetire(live: LiveConnection, nowUs: number): boolean {
     if (!live.evaluated || this.#pending.has(live)) return false;
-    const observations = observationsOf(live);
-    if (observations.every((one) => one.ended) && nowUs - live.updatedUs > endedTimeoutUs) return true;
-    return nowUs - live.updatedUs > (live.protocol === TCP ? idleTimeoutUs.tcp : idleTimeoutUs.other);
+    const view = this.#viewOf(live);
+    const idleUs = nowUs - live.updatedUs;
+    if (observationsOf(view).every((one) => one.ended) && idleUs > endedTimeoutUs) return true;
+    return idleUs > (view.protocol === TCP ? idleTimeoutUs.tcp : idleTimeoutUs.other);
   }
 
   #retire(live: LiveConnection): void {
-    this.#live.delete(live);
+    if (this.#live.get(live.id) === live) this.#live.delete(live.id);
     this.#pending.delete(live);
-    for (const key of live.keys) {
-      if (this.#current.get(key) === live) this.#current.delete(key);
-      if (this.#previous.get(key) === live) this.#previous.delete(key);
+    for (const { strand, untilUs } of live.group.parts) {
+      for (const side of strand.sides) {
+        const others = (this.#connectionsOf.get(side) ?? []).filter((one) => one !== live);
+        if (others.length > 0) {
+          this.#connectionsOf.set(side, others);
+          if (untilUs !== Number.POSITIVE_INFINITY) forgetBefore(side, untilUs);
+          continue;
+        }
+        this.#connectionsOf.delete(side);
+        this.#index.remove(side);
+      }
     }
-    const unresolvedKey = initiatorKey(live.protocol, live.originalTuple);
-    if (this.#unresolved.get(unresolvedKey) === live) this.#unresolved.delete(unresolvedKey);
     this.#events.retired(live.id);
   }
+}
+
+function isSameInitiator(a: Initiator, b: Initiator, sides: readonly Side[]): boolean {
+  return a.certain === b.certain && sides.every((side) => a.isNear(side) === b.isNear(side));
+}
+
+function isSameGroup(a: Group, b: Group): boolean {
+  const partsOf = (group: Group) =>
+    group.parts.flatMap(({ strand, fromUs, untilUs }) => strand.sides.map((side) => ({ side, fromUs, untilUs })));
+  const [one, other] = [partsOf(a), partsOf(b)];
+  return (
+    one.length === other.length &&
+    a.sequenceRewritten === b.sequenceRewritten &&
+    a.senderAmbiguous === b.senderAmbiguous &&
+    one.every(({ side, fromUs, untilUs }) =>
+      other.some((more) => more.side === side && more.fromUs === fromUs && more.untilUs === untilUs),
+    )
+  );
 }

@@ -8,9 +8,9 @@ export function tupleKey(protocol: number, tuple: Tuple): string {
   return a < b ? `${protocol} ${a} ${b}` : `${protocol} ${b} ${a}`;
 }
 
-/** Key of a connection to a Service address, whose backend is not known yet. */
-export function initiatorKey(protocol: number, tuple: Tuple): string {
-  return `${protocol} ${tuple.initiator} ${tuple.initiatorPort}`;
+/** Key of the connections of one initiator. */
+export function initiatorKey(protocol: number, { address, port }: { address: string; port: number }): string {
+  return `${protocol} ${address} ${port}`;
 }
 
 /** The same for the same connection, also if its records are joined again after a restart. */

@@ -77,7 +77,7 @@ export class Scene {
     const identities = new Identities(this.cluster, zoneFinder({}), [], this.agents, this.#names);
     this.pipeline = new Pipeline(
       {
-        join: { answerTimeoutUs: second, maxLagUs: 10 * second, maxLive: 10_000 },
+        join: { answerTimeoutUs: second, maxLagUs: 10 * second, maxWaitUs: 120 * second, maxLive: 10_000 },
         verdict: { policy: defaultPolicyOptions, graceUs },
         maxFindings: 1000,
       },

@@ -1,7 +1,7 @@
 // One-line builders for connection records, and the two ends that most tests use.
 import { type Address, parseAddress } from '../../model/address.ts';
 import { TCP } from '../../model/protocol.ts';
-import { ACK, type ConnectionRecord, RST, SYN } from '../../model/record.ts';
+import { ACK, type ConnectionRecord, type PerDirection, RST, SYN } from '../../model/record.ts';
 
 export const web = ip('10.0.1.2');
 export const db = ip('10.0.2.3');
@@ -72,4 +72,23 @@ export function reset(change: Partial<ConnectionRecord> = {}): ConnectionRecord 
 /** The same record at the responder's interface on the other node. */
 export function atDestination(seen: ConnectionRecord): ConnectionRecord {
   return { ...seen, point: 'destination', interfaceIndex: 9 };
+}
+
+/** The same packets as an agent reports them that takes the responder for the initiator. */
+export function reversed(seen: ConnectionRecord): ConnectionRecord {
+  const exchanged = <Value>({ forward, reverse }: PerDirection<Value>) => ({ forward: reverse, reverse: forward });
+  return {
+    ...seen,
+    initiator: seen.responder,
+    initiatorPort: seen.responderPort,
+    responder: seen.initiator,
+    responderPort: seen.initiatorPort,
+    point: seen.point === 'source' ? 'destination' : 'source',
+    initiatorBy: 'inferred',
+    answered: seen.packets.forward > 0 && !seen.unreachable,
+    packets: exchanged(seen.packets),
+    bytes: exchanged(seen.bytes),
+    tcpFlags: exchanged(seen.tcpFlags),
+    isn: undefined,
+  };
 }

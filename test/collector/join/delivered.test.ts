@@ -1,7 +1,9 @@
 import t from 'tap';
 import { type Coverage, deliveredOf, type ExpectedDelivery } from '../../../collector/join/delivered.ts';
-import { observationOf } from '../../../collector/join/observation.ts';
+import { groupId, groupInitiator, joinedOf } from '../../../collector/join/observation.ts';
 import { outcomeOf } from '../../../collector/join/outcome.ts';
+import { groupsOf } from '../../../collector/join/pairing.ts';
+import { sideOf } from '../../../collector/join/side.ts';
 import type { JoinedConnection } from '../../../model/joined.ts';
 import { UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
@@ -11,22 +13,10 @@ const atDb: ExpectedDelivery = { at: 'pod', podUid: 'db', address: db };
 const nowUs = t0 + 2 * second;
 
 function joined(...records: ConnectionRecord[]): JoinedConnection {
-  const tuple = records[0]!;
-  const at = (point: string) => {
-    const seen = records.find((one) => one.point === point);
-    return seen && observationOf(seen, point === 'source' ? 'n1' : 'n2', 0);
-  };
-  return {
-    id: 'x',
-    protocol: tuple.protocol,
-    startUs: t0,
-    lastUs: t0,
-    source: at('source'),
-    destination: at('destination'),
-    host: undefined,
-    originalTuple: tuple,
-    translatedTuple: tuple,
-  };
+  const sides = records.map((one) => sideOf(one, one.point === 'source' ? 'n1' : 'n2', 0));
+  const [group] = groupsOf(sides, { isBackend: () => false, ownsNearAddress: () => true });
+  const initiator = groupInitiator(group!, undefined);
+  return joinedOf(groupId(group!, initiator), group!, initiator, () => false);
 }
 
 function coverage(change: {
@@ -42,6 +32,7 @@ function coverage(change: {
       goneUs: 0,
       seesToPod: change.seesToPod ?? true,
     }),
+    coveredUntilUs: () => nowUs,
     reportingAgent: () => (change.away ? undefined : { coveredUntilUs: nowUs, lastLossUs: change.lastLossUs ?? 0 }),
   };
 }

@@ -1,11 +1,10 @@
 import t from 'tap';
 import { type FindBackends, Join } from '../../../collector/join/join.ts';
-import { reverseRecord } from '../../../collector/join/observation.ts';
 import { outcomeOf } from '../../../collector/join/outcome.ts';
 import type { JoinedConnection } from '../../../model/joined.ts';
 import { UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
-import { answered, atDestination, db, ip, record, reset, second, t0, web } from '../../scene/records.ts';
+import { answered, atDestination, db, ip, record, reset, reversed, second, t0, web } from '../../scene/records.ts';
 
 const serviceAddress = ip('10.96.0.10');
 const noService: FindBackends = () => undefined;
@@ -22,18 +21,20 @@ function scene(backends: FindBackends = noService) {
     [db, 'n2'],
   ]);
   const join = new Join(
-    { answerTimeoutUs: second, maxLagUs: 10 * second, maxLive: 1000 },
+    { answerTimeoutUs: second, maxLagUs: 10 * second, maxWaitUs: 120 * second, maxLive: 1000 },
     {
       interfaceOf: (_, address) => {
         const node = nodeOf.get(address);
         return node === undefined ? undefined : { node, gapFreeSinceUs: 0, goneUs: 0, seesToPod: true };
       },
+      coveredUntilUs: (node) => covered.get(node),
       reportingAgent: (node) => {
         const coveredUntilUs = covered.get(node);
         return coveredUntilUs === undefined ? undefined : { coveredUntilUs, lastLossUs: 0 };
       },
     },
     backends,
+    () => true,
     { due: (joined) => due.push({ ...joined }), merged: (id) => dropped.push(id), retired: () => undefined },
   );
   return {
@@ -261,7 +262,7 @@ t.test(
 t.test('a side that saw only answers is reversed by a side that saw the first packet, in either order', async (t) => {
   const ends = { protocol: UDP, initiatorBy: 'inferred' as const, tcpFlags: { forward: 0, reverse: 0 } };
   const whole = record({ ...ends, packets: { forward: 1, reverse: 1 }, answered: true });
-  const answerOnly = reverseRecord(atDestination(record({ ...ends, packets: { forward: 0, reverse: 1 } })));
+  const answerOnly = reversed(atDestination(record({ ...ends, packets: { forward: 0, reverse: 1 } })));
   t.same([answerOnly.initiator, answerOnly.packets], [db, { forward: 1, reverse: 0 }]);
   const question = record({ ...ends, packets: { forward: 1, reverse: 0 } });
   const answer = record({ ...ends, packets: { forward: 0, reverse: 1 }, answered: true });
@@ -373,7 +374,7 @@ t.test('a pod that gets the address of another in mid-flow begins a new connecti
   destination(atDestination(interval(at(0), at(0), at(0.01))));
   destination(atDestination(interval(at(0), at(0.05), at(0.1), { ended: true })));
   // The first packet at the new interface was an answer, so the wrong initiator was inferred.
-  const turned = reverseRecord(atDestination(interval(at(0.2), at(0.2), at(0.2), { initiatorBy: 'inferred' })));
+  const turned = reversed(atDestination(interval(at(0.2), at(0.2), at(0.2), { initiatorBy: 'inferred' })));
   destination({ ...turned, interfaceIndex: 10 });
   source(interval(at(0), at(0.05), at(1)));
   source(interval(at(0), at(1.05), at(2)));

@@ -1,0 +1,70 @@
+// A strand: the sides of one connection at one interface. There are several if the agent restarted, or lost sight of the
+// connection: a side without a beginning continues the side before it.
+import { TCP } from '../../model/protocol.ts';
+import { isMidStream, isSameEnd, type Side } from './side.ts';
+
+/** In the order of time; never empty. */
+export type Strand = {
+  sides: readonly Side[];
+  first: Side;
+  beganUs: number;
+  lastUs: number;
+  isn: number | undefined;
+};
+
+/** Silence after which an agent ends a connection. */
+const idleUs = { tcp: 310_000_000, other: 70_000_000 };
+
+/** Sides in any order. The result has the order of time; it is the same for every order of the sides. */
+export function strandsOf(sides: readonly Side[]): Strand[] {
+  if (sides.length === 1) return [strandOf([sides[0]!])];
+  const chains: Side[][] = [];
+  for (const side of [...sides].sort(compareSides)) {
+    const chain = chains.findLast((one) => isSameInterface(one[0]!, side));
+    if (chain !== undefined && continues(side, chain)) chain.push(side);
+    else chains.push([side]);
+  }
+  return chains.map(strandOf);
+}
+
+export function isSameInterface(a: Side, b: Side): boolean {
+  return (
+    a.interfaceIndex === b.interfaceIndex && a.node === b.node && isSameEnd(a.near, b.near) && isSameEnd(a.far, b.far)
+  );
+}
+
+function strandOf(sides: readonly Side[]): Strand {
+  return {
+    sides,
+    first: sides[0]!,
+    beganUs: sides[0]!.beganUs,
+    lastUs: Math.max(...sides.map((side) => side.total.lastUs)),
+    isn: sides.find((side) => side.isn !== undefined)?.isn,
+  };
+}
+
+/** The beginning of the side was not seen, and what came before did not end. */
+function continues(side: Side, before: readonly Side[]): boolean {
+  const last = before.at(-1)!;
+  if (last.total.ended || !last.atPod || side.initiatorBy === 'handshake') return false;
+  if (side.protocol === TCP && !isMidStream(side)) return false;
+  return side.beganUs - last.total.lastUs < (side.protocol === TCP ? idleUs.tcp : idleUs.other);
+}
+
+function compareSides(a: Side, b: Side): number {
+  return (
+    a.beganUs - b.beganUs ||
+    compareTexts(a.node, b.node) ||
+    a.interfaceIndex - b.interfaceIndex ||
+    a.agentBeganUs - b.agentBeganUs ||
+    compareTexts(a.near.address, b.near.address) ||
+    a.near.port - b.near.port ||
+    compareTexts(a.far.address, b.far.address) ||
+    a.far.port - b.far.port
+  );
+}
+
+function compareTexts(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
