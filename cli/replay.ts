@@ -9,6 +9,7 @@ import { type Manifests, readManifests } from '../cluster/manifests/read.ts';
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
 import { DnsNames } from '../collector/identity/dns-names.ts';
 import { Identities } from '../collector/identity/identity.ts';
+import { NearAddresses } from '../collector/identity/near-address.ts';
 import { PolicyHistory } from '../collector/identity/policy-history.ts';
 import { zoneFinder } from '../collector/identity/zones.ts';
 import { Pipeline } from '../collector/pipeline.ts';
@@ -93,6 +94,7 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
     cluster,
     new Identities(cluster, zoneFinder({}), [], noInterfaces, names),
     noInterfaces,
+    new NearAddresses(cluster, noInterfaces, { prefixes: {}, annotatedNamespaces: [] }),
     declared,
   );
 

@@ -1,13 +1,35 @@
 // The settings of the collector. docs/config.md is generated from them.
-import { namedPrefixes, prefixes } from '../config/prefixes.ts';
-import { bytes, type ConfigOf, choice, duration, flag, hostPort, integer, path, text, url } from '../config/setting.ts';
+import { namedPrefixes, prefixes, workloadNames, zoneNames } from '../config/prefixes.ts';
+import {
+  bytes,
+  type ConfigOf,
+  choice,
+  duration,
+  flag,
+  hostPort,
+  integer,
+  nameList,
+  path,
+  text,
+  url,
+} from '../config/setting.ts';
 
 export const collectorSchema = {
   cluster: {
     manifests: path({ default: '', help: 'File or folder of manifests to read and watch instead of an API server' }),
     kubeconfig: path({ default: '', help: 'Kubeconfig for the API server; empty: the service account of the pod' }),
     ranges: prefixes({ help: 'Pod and Service CIDRs that no Node object has; their addresses are never external' }),
-    zones: namedPrefixes({ help: 'Named sets of external addresses; the longest prefix wins, the rest is internet' }),
+    zones: namedPrefixes({
+      help: 'Named sets of external addresses; the longest prefix wins, the rest is internet',
+      names: zoneNames,
+    }),
+    forwarders: namedPrefixes({
+      help: 'Workloads (NAMESPACE/WORKLOAD) that forward packets of others, such as gateways, and the addresses of these packets',
+      names: workloadNames,
+    }),
+    forwarderNamespaces: nameList({
+      help: 'Namespaces whose pods may name such addresses in the annotation waybill.io/forwards',
+    }),
   },
   ingest: {
     listen: hostPort({ default: '0.0.0.0:7443', help: 'Address for agents' }),

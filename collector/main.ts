@@ -17,6 +17,7 @@ import { ClusterHistory } from './identity/cluster-history.ts';
 import { DeclaredPolicies } from './identity/declared-policies.ts';
 import { DnsNames } from './identity/dns-names.ts';
 import { Identities } from './identity/identity.ts';
+import { NearAddresses } from './identity/near-address.ts';
 import { zoneFinder } from './identity/zones.ts';
 import { Agents } from './ingest/agents.ts';
 import { type IngestedBatch, serveIngest } from './ingest/ingest.ts';
@@ -95,6 +96,10 @@ export async function runCollector(
     cluster,
     identities,
     agents,
+    new NearAddresses(cluster, agents, {
+      prefixes: config.cluster.forwarders,
+      annotatedNamespaces: config.cluster.forwarderNamespaces,
+    }),
     declaredPolicies.comparedPolicies,
   );
   const listeners = new Set<(change: Change) => void>();

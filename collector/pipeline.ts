@@ -8,6 +8,7 @@ import { Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Identities } from './identity/identity.ts';
+import type { NearAddresses } from './identity/near-address.ts';
 import type { PolicyHistory } from './identity/policy-history.ts';
 import type { Coverage } from './join/delivered.ts';
 import { Join, type JoinOptions, type RecordBatch } from './join/join.ts';
@@ -18,12 +19,17 @@ import { DoubtfulConnections, recentUs } from './verdict/doubtful-connections.ts
 import { PendingOwners } from './verdict/pending-owners.ts';
 import { VerdictCounts } from './verdict/verdict-counts.ts';
 
-export type PipelineOptions = { join: JoinOptions; verdict: VerdictOptions; maxFindings: number };
+export type PipelineOptions = {
+  join: JoinOptions;
+  verdict: Omit<VerdictOptions, 'maxLagUs' | 'maxWaitUs'>;
+  maxFindings: number;
+};
 
 export type PipelineCounts = {
   live: number;
   pending: number;
   evicted: number;
+  notOurs: number;
   doubtful: number;
   /** Doubtful connections whose verdict stays unknown, because there were too many. */
   dropped: number;
@@ -52,11 +58,19 @@ export class Pipeline {
     cluster: ClusterHistory,
     identities: Identities,
     coverage: Coverage & InterfaceLookup,
+    nearAddresses: NearAddresses,
     declaredPolicies?: PolicyHistory,
   ) {
     this.#cluster = cluster;
-    this.#evaluator = new ConnectionEvaluator(options.verdict, cluster, identities, coverage, declaredPolicies);
-    this.#pendingOwners = new PendingOwners(options.join.maxLagUs, options.join.maxLive);
+    this.#evaluator = new ConnectionEvaluator(
+      { ...options.verdict, maxLagUs: options.join.maxLagUs, maxWaitUs: options.join.maxWaitUs },
+      cluster,
+      identities,
+      coverage,
+      nearAddresses,
+      declaredPolicies,
+    );
+    this.#pendingOwners = new PendingOwners(options.join.maxLive);
     this.#doubtful = new DoubtfulConnections(options.join.maxLive / 2, (id) => this.#forget(id));
     this.#findings = new Findings(options.maxFindings);
     this.#join = new Join(
@@ -66,7 +80,11 @@ export class Pipeline {
         const service = cluster.serviceOf(address);
         return service && cluster.backendsOf(service, protocol, port);
       },
-      () => true,
+      ({ node, interfaceIndex, podUid, near, beganUs }, nowUs) => {
+        const uid = podUid || (coverage.interfaceAt(node, interfaceIndex)?.podUid ?? '');
+        const owner = nearAddresses.at(uid, near.address, beganUs, nowUs);
+        return owner === 'unknown' ? undefined : typeof owner === 'string';
+      },
       {
         due: (joined) => this.#evaluate(joined),
         merged: (id) => this.#removeMerged(id),
@@ -89,10 +107,10 @@ export class Pipeline {
   tick(nowUs: number, maxConnections = Number.POSITIVE_INFINITY): boolean {
     this.#nowUs = nowUs;
     const more = this.#join.tick(nowUs, maxConnections);
-    for (const joined of this.#pendingOwners.due(nowUs, maxConnections)) this.#evaluate(joined);
+    for (const id of this.#pendingOwners.due(nowUs, maxConnections)) this.#join.evaluateAgain(id, nowUs);
     const { viewRevision, staleKinds } = this.#cluster;
     for (const joined of this.#doubtful.due(viewRevision, staleKinds.length > 0, nowUs, maxConnections))
-      this.#evaluate(joined);
+      if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined);
     this.#updateInertFindings(nowUs);
     return more || this.#doubtful.hasDue;
   }
@@ -101,8 +119,8 @@ export class Pipeline {
   finish(nowUs: number): void {
     this.#nowUs = nowUs;
     this.#join.finish();
-    for (const joined of this.#pendingOwners.due(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY))
-      this.#evaluate(joined);
+    for (const id of this.#pendingOwners.due(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY))
+      this.#join.evaluateAgain(id, nowUs);
     this.#inertCheckedUs = 0;
     this.#updateInertFindings(nowUs);
   }
@@ -129,23 +147,25 @@ export class Pipeline {
 
   /** `doubtful` connections are evaluated again when the view of the cluster is complete. */
   get counts(): PipelineCounts {
-    const { live, pending, evicted } = this.#join.counts;
+    const { live, pending, evicted, notOurs } = this.#join.counts;
     return {
       live,
       pending: pending + this.#pendingOwners.size,
       evicted,
+      notOurs,
       ...this.#doubtful.counts,
       verdicts: this.#verdictCounts.counts(),
     };
   }
 
-  #evaluate(joined: JoinedConnection): void {
-    const { evaluated, ownerPending } = this.#evaluator.evaluate(joined, this.#nowUs);
-    if (!(ownerPending && this.#pendingOwners.retryLater(joined, this.#nowUs))) this.#pendingOwners.remove(joined.id);
+  #evaluate(joined: JoinedConnection): number {
+    const { evaluated, retryUntilUs } = this.#evaluator.evaluate(joined, this.#nowUs);
+    this.#pendingOwners.retryLater(joined.id, retryUntilUs, this.#nowUs);
     const connection = this.#findings.update(evaluated);
     this.#verdictCounts.count(connection);
     this.#connections.set(connection.id, connection);
     this.#doubtful.keep(joined, this.#whyKept(connection, evaluated.verdict));
+    return retryUntilUs;
   }
 
   #whyKept({ startUs, findingId }: Connection, { verdict, why }: Verdict): 'doubtful' | 'violation' | 'neither' {
@@ -163,6 +183,7 @@ export class Pipeline {
   }
 
   #forget(id: string): void {
+    this.#pendingOwners.remove(id);
     this.#findings.forgetConnection(id);
     this.#verdictCounts.forget(id);
   }

@@ -31,7 +31,7 @@ export function statusOf(parts: StatusParts): Status {
   const agentByNode = new Map(agents.all().map((agent) => [agent.node, agent]));
   const nodeNames = [...new Set([...cluster.nodeNames, ...agentByNode.keys()])].sort();
   const list = nodeNames.map((node) => nodeStatus(node, agentByNode.get(node), agents, nowUs));
-  const { live, pending, evicted, doubtful, dropped, verdicts } = parts.pipeline;
+  const { live, pending, evicted, doubtful, dropped, notOurs, verdicts } = parts.pipeline;
   const problems = parts.problems.slice(-maxProblems);
   return {
     version: parts.version,
@@ -47,7 +47,7 @@ export function statusOf(parts: StatusParts): Status {
     },
     nodes: { reporting: list.filter((one) => one.agent === 'reporting').length, of: nodeNames.length, list },
     ingest: { streamsRefused: parts.streamsRefused },
-    join: { live, pending, evicted, doubtful, dropped },
+    join: { live, pending, evicted, doubtful, dropped, notOurs },
     verdicts,
     store: parts.store,
     series: parts.series,

@@ -11,8 +11,27 @@ export function prefixes(options: { help: string }): Setting<readonly Prefix[]> 
   };
 }
 
+/** Which names a map may have, and how an error calls them. */
+type MapNames = { pattern: RegExp; called: string; fix: string };
+
+export const zoneNames: MapNames = {
+  pattern: /^[a-z][a-z0-9-]{0,62}$/,
+  called: 'a zone name',
+  fix: 'use lower case letters, digits and -',
+};
+
+export const workloadNames: MapNames = {
+  pattern: /^[a-z0-9][a-z0-9-]{0,62}\/[A-Za-z0-9][A-Za-z0-9._:-]{0,252}$/,
+  called: 'a workload',
+  fix: 'write it as NAMESPACE/WORKLOAD',
+};
+
 /** A map of lists in YAML; as a flag or variable `vpc=10.0.0.0/8,10.9.0.0/16;office=192.0.2.0/24`. */
-export function namedPrefixes(options: { help: string }): Setting<Readonly<Record<string, readonly Prefix[]>>> {
+export function namedPrefixes(options: {
+  help: string;
+  names: MapNames;
+}): Setting<Readonly<Record<string, readonly Prefix[]>>> {
+  const { pattern, called, fix } = options.names;
   return {
     type: 'map of names to lists of CIDRs',
     defaultText: '',
@@ -22,9 +41,9 @@ export function namedPrefixes(options: { help: string }): Setting<Readonly<Recor
       if (typeof raw !== 'string' && !isMap) return invalid(raw, 'a map', 'write NAME: [CIDR, …]');
       const value: Record<string, readonly Prefix[]> = {};
       for (const [name, list] of typeof raw === 'string' ? entriesOf(raw) : Object.entries(raw as object)) {
-        if (!zoneName.test(name)) return invalid(name, 'a zone name', 'use lower case letters, digits and -');
+        if (!pattern.test(name)) return invalid(name, called, fix);
         if (Object.hasOwn(value, name))
-          return invalid(name, 'a unique name', 'write NAME=CIDR,CIDR with all CIDRs of the zone');
+          return invalid(name, 'a unique name', 'write NAME=CIDR,CIDR with all CIDRs of the name');
         const read = readPrefixes(list);
         if ('fault' in read) return read;
         value[name] = read.value;
@@ -33,8 +52,6 @@ export function namedPrefixes(options: { help: string }): Setting<Readonly<Recor
     },
   };
 }
-
-const zoneName = /^[a-z][a-z0-9-]{0,62}$/;
 
 function entriesOf(raw: string): [name: string, list: string[]][] {
   const parts = raw.split(';').filter((part) => part.trim() !== '');

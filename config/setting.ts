@@ -111,6 +111,27 @@ export function text(options: SettingOptions & { secret?: true }): Setting<strin
   return textSetting({ ...options, type: 'text', isValid: () => true, fix: 'write a string that is not empty' });
 }
 
+/** A list of names in YAML; as a flag or variable separated by commas. */
+export function nameList(options: { help: string }): Setting<readonly string[]> {
+  return {
+    type: 'list of names',
+    defaultText: '',
+    help: options.help,
+    read(raw) {
+      const items: unknown = typeof raw === 'string' ? raw.split(',').filter((one) => one.trim() !== '') : raw;
+      if (!Array.isArray(items)) return invalid(raw, 'a list of names', 'write [one, two]');
+      const value: string[] = [];
+      for (const item of items) {
+        const name = typeof item === 'string' ? item.trim() : '';
+        if (!/^[a-z0-9][a-z0-9-]{0,62}$/.test(name))
+          return invalid(item, 'a name', 'use lower case letters, digits and -');
+        value.push(name);
+      }
+      return { value };
+    },
+  };
+}
+
 export function path(options: SettingOptions): Setting<string> {
   return textSetting({ ...options, type: 'path', isValid: () => true, fix: 'write the path of a file or folder' });
 }

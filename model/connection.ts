@@ -1,4 +1,5 @@
 // The connection: both observations of one flow, joined, with outcome and verdict.
+import type { Address } from './address.ts';
 import type { Endpoint, Placement } from './endpoint.ts';
 import type { ObservationPoint, PerDirection, Tuple } from './record.ts';
 import type { VerdictName } from './verdict.ts';
@@ -13,6 +14,9 @@ export const deliveryUnknownReasons = [
   'losses', // the responder's agent lost packets in that time
   'filters-changed', // seen, but other TC programs on that interface changed and may have dropped it
   'half-visible', // one direction is never seen on that interface
+  'not-reported', // the agent of the responder's node has not reported that time
+  'answered-in-between', // the answer did not leave the responder's interface, which was watched all the time
+  'sender-ambiguous', // another interface sent packets with the same ends
   'backend-not-known', // it is not known which endpoint of the Service got the connection
 ] as const;
 export type DeliveryUnknownReason = (typeof deliveryUnknownReasons)[number];
@@ -22,6 +26,9 @@ export type Delivered =
   | { delivered: 'yes'; by: 'seen' | 'answer' }
   | { delivered: 'no' }
   | { delivered: 'unknown'; why: DeliveryUnknownReason };
+
+/** `of`: who has the address. */
+export type ForeignSource = { address: Address; of: 'pod' | 'node' | 'service' | 'nobody'; owner: Endpoint };
 
 /** One joined connection with its verdict, as stored and shown. Times in µs since the epoch on the collector's clock. */
 export type Connection = {
@@ -37,6 +44,10 @@ export type Connection = {
   port: number;
   initiatorPort: number;
   initiatorInferred: boolean;
+  /** The initiator sent packets with this source address, which is not its own. */
+  foreignSource?: ForeignSource;
+  /** The TCP sequence numbers differ at the two ends: something between them rewrites them. */
+  sequenceRewritten?: true;
   midStream: boolean;
   placement: Placement;
   outcome: Outcome;

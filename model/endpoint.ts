@@ -24,5 +24,5 @@ export function namesText({ names = [] }: Pick<Endpoint, 'names'>): string {
   return others.length === 0 ? newest : `${newest} +${others.length}`;
 }
 
-export const placements = ['same-node', 'cross-node', 'egress', 'ingress', 'host'] as const;
+export const placements = ['same-node', 'cross-node', 'egress', 'ingress', 'host', 'unplaced'] as const;
 export type Placement = (typeof placements)[number];

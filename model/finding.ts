@@ -3,7 +3,16 @@ import type { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
 import type { SideJson } from './verdict.ts';
 
-export type FindingKind = 'bypass' | 'blocked' | 'undeclared' | 'broken' | 'grandfathered' | 'inert' | 'drift';
+export type FindingKind =
+  | 'bypass'
+  | 'blocked'
+  | 'undeclared'
+  | 'broken'
+  | 'grandfathered'
+  | 'inert'
+  | 'drift'
+  | 'spoofed'
+  | 'foreign-source';
 export type Severity = 'critical' | 'high' | 'medium' | 'low' | 'info';
 export const severities: readonly Severity[] = ['info', 'low', 'medium', 'high', 'critical'];
 

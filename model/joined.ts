@@ -40,6 +40,8 @@ export type JoinedConnection = {
   initiatorBy: 'handshake' | 'inferred';
   /** The initial sequence number differs at the two ends: something between them rewrites it (a SYN proxy, a firewall). */
   sequenceRewritten: boolean;
+  /** The initiator's interface saw a connection to a Service that may be this one; it is not known which endpoint got it. */
+  initiatorSeenAtService: boolean;
   /** Another interface sent packets with the same ends: it is not known whose packets the responder's interface saw. */
   senderAmbiguous: boolean;
 };

@@ -71,6 +71,7 @@ export type UnknownReason =
   | { reason: 'source-translated' }
   | { reason: 'no-owner-at-that-time'; address: Address }
   | { reason: 'local-scope'; address: Address }
+  | { reason: 'sender-not-seen'; address: Address }
   | { reason: 'cluster-not-synced' }
   | { reason: 'cluster-stale'; kinds: readonly StaleKind[] };
 

@@ -204,6 +204,8 @@ export function reasonText(why: UnknownReason): string {
       return 'the address had no owner at that time';
     case 'local-scope':
       return 'not evaluated: multicast, broadcast, link-local, neighbour discovery or DHCP';
+    case 'sender-not-seen':
+      return 'the pod with the source address was watched, and did not send these packets';
     case 'cluster-not-synced':
       return "the cluster's objects are not known yet";
     case 'cluster-stale':

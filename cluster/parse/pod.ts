@@ -1,4 +1,5 @@
 // A Pod: its owner, its node, and its own addresses (rule 15).
+import { type Address, type Prefix, parseAddress, parsePrefix } from '../../model/address.ts';
 import type { Labels, Pod, WorkloadRef } from '../../model/kubernetes.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
@@ -29,10 +30,42 @@ export function pod(field: Field, meta: Metadata): Pod {
     node: spec.at('nodeName').text() ?? '',
     hostNetwork: spec.at('hostNetwork').flag() ?? false,
     addresses: ended ? [] : owned,
+    secondaryAddresses: secondaryAddresses(meta.field.at('annotations').at(networkStatusAnnotation).text() ?? ''),
+    forwards: forwardedPrefixes(meta.field.at('annotations').at(forwardsAnnotation).text() ?? ''),
     ports: containerPorts(spec),
     startedUs: timeUs(status.at('startTime')) || meta.createdUs,
     endedUs: ended ? lastFinishUs(status) : 0,
   };
+}
+
+/** The de-facto standard of CNI plugins for several networks: a JSON list of networks with their addresses. */
+const networkStatusAnnotation = 'k8s.v1.cni.cncf.io/network-status';
+const forwardsAnnotation = 'waybill.io/forwards';
+const maxAnnotatedItems = 64;
+
+/** Annotations are free text that others write, so what cannot be read counts as nothing. */
+function secondaryAddresses(annotation: string): Address[] {
+  if (annotation === '') return [];
+  let networks: unknown;
+  try {
+    networks = JSON.parse(annotation);
+  } catch {
+    return [];
+  }
+  if (!Array.isArray(networks)) return [];
+  const ips = networks.flatMap((network) => (Array.isArray(network?.ips) ? network.ips : []));
+  return ips
+    .slice(0, maxAnnotatedItems)
+    .map((ip) => (typeof ip === 'string' ? parseAddress(ip) : undefined))
+    .filter((address) => address !== undefined);
+}
+
+function forwardedPrefixes(annotation: string): Prefix[] {
+  if (annotation === '') return [];
+  return annotation
+    .split(',', maxAnnotatedItems)
+    .map((text) => parsePrefix(text.trim()))
+    .filter((prefix) => prefix !== undefined);
 }
 
 /** Owners of ReplicaSets name them by a hash, and their pods have it as a label. The label identifies the owner's kind. */

@@ -49,9 +49,10 @@ export type Status = {
   ingest: { streamsRefused: number };
   /**
    * `pending` connections wait for the other side, for an answer or for an owner; `doubtful` ones for the current state of
-   * the cluster. `dropped`: too many were doubtful, so their verdicts stay unknown.
+   * the cluster. `dropped`: too many were doubtful, so their verdicts stay unknown. `notOurs`: flows at an interface to an
+   * address that its pod does not have.
    */
-  join: { live: number; pending: number; evicted: number; doubtful: number; dropped: number };
+  join: { live: number; pending: number; evicted: number; doubtful: number; dropped: number; notOurs: number };
   verdicts: Record<string, number>;
   store: {
     batches: number;

@@ -15,6 +15,8 @@ export const findingKinds: readonly FindingKind[] = [
   'grandfathered',
   'inert',
   'drift',
+  'spoofed',
+  'foreign-source',
 ];
 export const verdictNames: readonly VerdictName[] = ['allowed', 'undeclared', 'denied', 'unknown'];
 

@@ -1,6 +1,6 @@
 // Explains a finding: as text (the claim, the evidence, what to do) and as JSON.
 
-import type { Connection, DeliveryUnknownReason } from '../../model/connection.ts';
+import type { Connection, DeliveryUnknownReason, ForeignSource } from '../../model/connection.ts';
 import { type Endpoint, namesText } from '../../model/endpoint.ts';
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Observation } from '../../model/joined.ts';
@@ -47,6 +47,8 @@ export function evidenceOf(violation: Violation, evaluated: EvaluatedConnection)
     observedOn: observations.map((one) => ({ point: one.point, node: one.node, packets: one.packets })),
     synRetries: connection.synRetries,
     initiatorInferred: connection.initiatorInferred,
+    ...(connection.sequenceRewritten === undefined ? {} : { sequenceRewritten: true }),
+    ...(connection.foreignSource === undefined ? {} : { sourceAddress: connection.foreignSource.address }),
     ...(masqueradeAddress === undefined ? {} : { masqueradedAs: masqueradeAddress }),
     ...(violation.kind === 'drift' && declaredVerdict !== undefined ? { elsewhere: verdictJson(declaredVerdict) } : {}),
   };
@@ -70,9 +72,16 @@ function claimOf({ kind, delivery }: Violation, evaluated: EvaluatedConnection):
         : 'is allowed by policy, but no answer was seen';
     case 'drift':
       return driftClaim(evaluated);
+    case 'spoofed':
+    case 'foreign-source':
+      return `was sent with the source address ${foreignText(connection.foreignSource!)}, which is not its own`;
     case 'grandfathered':
       return 'is denied by policy now, but it began before that change, and packets still flow';
   }
+}
+
+function foreignText({ address, of, owner }: ForeignSource): string {
+  return of === 'nobody' ? `${address}, which nobody in the cluster has` : `${address} of ${nameOf(owner)}`;
 }
 
 function pathText({ placement, initiator, responder }: Connection): string {
@@ -94,7 +103,7 @@ function retransmittedText({ synRetries }: Connection): string {
 }
 
 function deliveryText({ delivered, outcome }: Connection): string {
-  if (outcome === 'established') return 'the responder answered';
+  if (outcome === 'established' && delivered.delivered === 'yes') return 'the responder answered';
   switch (delivered.delivered) {
     case 'yes':
       return delivered.by === 'seen'
@@ -106,6 +115,7 @@ function deliveryText({ delivered, outcome }: Connection): string {
     }
     case 'unknown': {
       const reason = deliveryUnknownText(delivered.why);
+      if (outcome === 'established') return `answered, but delivery is unknown: ${reason}`;
       return outcome === 'refused' ? `refused, but it is unknown by whom: ${reason}` : `delivery is unknown: ${reason}`;
     }
   }
@@ -126,6 +136,8 @@ function notesOf({ kind, delivery }: Violation, { connection, masqueradeAddress 
         : 'a fault of the network, or a responder that is down, looks the same',
     );
   if (connection.midStream) notes.push('the connection began before the agent watched the interface');
+  if (connection.sequenceRewritten)
+    notes.push('the TCP sequence numbers differ at the two ends: something between them rewrites them');
   if (connection.initiatorInferred) notes.push('the initiator is inferred from ports and order');
   if (masqueradeAddress !== undefined)
     notes.push(`the network changes the initiator's address to ${masqueradeAddress} (masquerade)`);
@@ -150,6 +162,9 @@ function toDoOf({ kind }: Violation, { connection }: EvaluatedConnection, sides:
       return 'restart one of its ends if the connection must end';
     case 'drift':
       return 'apply the declared policies, or change them';
+    case 'spoofed':
+    case 'foreign-source':
+      return `find out what runs in ${nameOf(connection.initiator)}; if it forwards packets of others, name it in cluster.forwarders`;
   }
 }
 
@@ -180,6 +195,12 @@ function deliveryUnknownText(why: DeliveryUnknownReason): string {
       return "the responder's agent lost packets in that time";
     case 'filters-changed':
       return "other TC/TCX programs on the responder's interface changed, and may have dropped the packets that were seen";
+    case 'not-reported':
+      return "the agent of the responder's node has not reported that time";
+    case 'answered-in-between':
+      return "the responder's interface was watched and shows neither the packets nor the answer: something in between answered";
+    case 'sender-ambiguous':
+      return 'another interface sent packets with the same addresses and ports at that time';
     case 'half-visible':
       return "the responder's interface does not show all packets that enter the pod";
     case 'backend-not-known':

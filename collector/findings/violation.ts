@@ -1,6 +1,6 @@
 // The kind and severity of a finding, from verdict and outcome of one connection (docs/findings.md).
 
-import type { Connection } from '../../model/connection.ts';
+import type { Connection, ForeignSource } from '../../model/connection.ts';
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { FindingKind, Severity } from '../../model/finding.ts';
 import { SCTP, TCP } from '../../model/protocol.ts';
@@ -14,6 +14,8 @@ export type Violation = { kind: Exclude<FindingKind, 'inert'>; severity: Severit
 export function violationOf(evaluated: EvaluatedConnection): Violation | undefined {
   const { connection, timing } = evaluated;
   const delivery = effectiveDelivery(connection);
+  if (connection.foreignSource !== undefined)
+    return foreignSourceViolation(connection, connection.foreignSource, delivery);
   if (timing.timing === 'grandfathered') return { kind: 'grandfathered', severity: 'low', delivery };
   switch (connection.verdict) {
     case 'unknown':
@@ -28,7 +30,7 @@ export function violationOf(evaluated: EvaluatedConnection): Violation | undefin
 }
 
 export function effectiveDelivery(connection: Connection): EffectiveDelivery {
-  if (connection.outcome === 'established' || connection.delivered.delivered === 'yes') return 'delivered';
+  if (connection.delivered.delivered === 'yes') return 'delivered';
   return connection.delivered.delivered === 'no' ? 'not-delivered' : 'unknown';
 }
 
@@ -38,8 +40,17 @@ function deniedViolation(
 ): Violation | undefined {
   if (delivery !== 'delivered') return { kind: 'blocked', severity: 'medium', delivery };
   if (timing.timing === 'grace') return undefined;
-  // An inferred initiator may be wrong, and a policy may allow the opposite direction.
-  return { kind: 'bypass', severity: connection.initiatorInferred ? 'high' : 'critical', delivery };
+  // An inferred initiator may be wrong, and a policy may allow the opposite direction. With rewritten sequence numbers, the
+  // two sides may be two connections with the same ends.
+  const isCertain = !connection.initiatorInferred && connection.sequenceRewritten === undefined;
+  return { kind: 'bypass', severity: isCertain ? 'critical' : 'high', delivery };
+}
+
+/** Whoever sends with the address of somebody else in the cluster pretends to be them. */
+function foreignSourceViolation(connection: Connection, { of }: ForeignSource, delivery: EffectiveDelivery): Violation {
+  if (of === 'nobody') return { kind: 'foreign-source', severity: 'low', delivery };
+  const isBypass = connection.verdict === 'denied' && delivery === 'delivered';
+  return { kind: 'spoofed', severity: isBypass ? 'critical' : 'high', delivery };
 }
 
 function undeclaredViolation(connection: Connection, delivery: EffectiveDelivery): Violation | undefined {

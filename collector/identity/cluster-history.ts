@@ -27,12 +27,19 @@ const maxVersions = 8;
 /** Deleted pods and namespaces that are kept, because a connection may be evaluated after its pod ended. */
 const maxGone = 20_000;
 
+const maxPodAddresses = 32;
+
+/** `sinceUs`: when the latest address became known. */
+type PodAddresses = { addresses: ReadonlySet<Address>; sinceUs: number };
+const noAddresses: PodAddresses = { addresses: new Set(), sinceUs: 0 };
+
 /** `podUid` is empty if the slice names no existing pod. */
 export type Backend = { address: Address; port: number; podUid: string };
 
 export class ClusterHistory {
   readonly #pods = new Map<string, Timeline<Pod>>();
   readonly #uidOfName = new Map<string, string>();
+  readonly #podAddresses = new Map<string, PodAddresses>();
   readonly #gonePods: string[] = [];
   readonly #namespaces = new Map<string, Timeline<Namespace | 'gone'>>();
   readonly #goneNamespaces = new Set<string>();
@@ -111,6 +118,18 @@ export class ClusterHistory {
   /** Whether the API had reported the pod by that time. */
   podKnownAt(uid: string, timeUs: number): boolean {
     return this.#pods.get(uid)?.at(timeUs) !== undefined;
+  }
+
+  /** All addresses that the pod ever had, and since when its latest ones are known. */
+  addressesOfPod(uid: string): PodAddresses {
+    return this.#podAddresses.get(uid) ?? noAddresses;
+  }
+
+  /** Whether the Service has one of the addresses as an endpoint, ready for any of its ports. */
+  hasEndpoint({ namespace, name }: Service, addresses: readonly Address[]): boolean {
+    const slices = this.#slices.get(`${namespace}/${name}`)?.values() ?? [];
+    for (const slice of slices) if (slice.addresses.some((one) => addresses.includes(one))) return true;
+    return false;
   }
 
   ownerOf(address: Address, timeUs: number): Owner {
@@ -281,7 +300,7 @@ export class ClusterHistory {
         this.#hostPorts.remove(object, atUs);
         if (this.#uidOfName.get(objectKey(object)) === object.uid) this.#uidOfName.delete(objectKey(object));
         this.#gonePods.push(object.uid);
-        if (this.#gonePods.length > maxGone) this.#pods.delete(this.#gonePods.shift()!);
+        if (this.#gonePods.length > maxGone) this.#forgetPod(this.#gonePods.shift()!);
         return;
       case 'Namespace':
         timelineOf(this.#namespaces, object.name).put('gone', atUs);
@@ -321,6 +340,18 @@ export class ClusterHistory {
     this.#owners.put(pod, atUs, when, pod.hostNetwork ? [] : pod.addresses);
     this.#hostPorts.put(pod, atUs, when);
     timelineOf(this.#pods, pod.uid).put(pod, atUs);
+    const { addresses } = this.addressesOfPod(pod.uid);
+    const fresh = pod.addresses.filter((address) => !addresses.has(address));
+    if (fresh.length > 0)
+      this.#podAddresses.set(pod.uid, {
+        addresses: new Set([...addresses, ...fresh].slice(-maxPodAddresses)),
+        sinceUs: atUs,
+      });
+  }
+
+  #forgetPod(uid: string): void {
+    this.#pods.delete(uid);
+    this.#podAddresses.delete(uid);
   }
 
   #forgetNamespace(name: string): void {

@@ -115,6 +115,11 @@ export class Identities {
     };
   }
 
+  /** The pod that had the address at that time; empty if none had. */
+  podUidOf(address: Address, timeUs: number): string {
+    return this.#ownerUid(address, timeUs) ?? '';
+  }
+
   #ownerUid(address: Address, timeUs: number): string | undefined {
     const owner = this.#cluster.ownerOf(address, timeUs);
     return owner.owner === 'pod' ? owner.uid : undefined;

@@ -1,18 +1,24 @@
 // Whether the initiator's packets were seen at the responder's interface (docs/join.md, "Delivered"). Delivery is `no` only
 // if an agent watched the interface the whole time, lost nothing, and sees that direction. Otherwise it is `unknown`.
 import type { Address } from '../../model/address.ts';
-import type { Delivered } from '../../model/connection.ts';
+import type { Delivered, DeliveryUnknownReason } from '../../model/connection.ts';
 import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import { RST } from '../../model/record.ts';
 import { isAnswered, observationsOf } from './outcome.ts';
 
 /** `gapFreeSinceUs`: the interface is watched without a gap since then. */
-export type ResponderInterface = { node: string; gapFreeSinceUs: number; goneUs: number; seesToPod: boolean };
+export type WatchedPodInterface = {
+  node: string;
+  gapFreeSinceUs: number;
+  goneUs: number;
+  seesFromPod: boolean;
+  seesToPod: boolean;
+};
 
 /** Which interfaces the agents watch, and how far their records reach. */
 export type Coverage = {
-  interfaceOf(podUid: string, address: Address): ResponderInterface | undefined;
+  interfaceOf(podUid: string, address: Address): WatchedPodInterface | undefined;
   /** Undefined if no agent of the node reports now. */
   reportingAgent(node: string, nowUs: number): { coveredUntilUs: number; lastLossUs: number } | undefined;
   /** How far the records of the node's agent reach, also while it is away; undefined if there was none. */
@@ -24,6 +30,8 @@ export type ExpectedDelivery = { at: 'pod'; podUid: string; address: Address } |
 
 /** A loss in this time before the connection began may have been its first packet. */
 const lossMarginUs = 2_000_000;
+/** An agent has reported a time if its records reach this far beyond it. */
+const reportedMarginUs = 100_000;
 
 export function deliveredOf(
   joined: JoinedConnection,
@@ -32,40 +40,58 @@ export function deliveredOf(
   nowUs: number,
 ): Delivered {
   const { destination } = joined;
+  if (destination !== undefined && joined.senderAmbiguous) return { delivered: 'unknown', why: 'sender-ambiguous' };
   if (destination?.arrived) return { delivered: 'yes', by: 'seen' };
-  if (observationsOf(joined).some((observation) => isAnswered(joined.protocol, observation)))
-    return { delivered: 'yes', by: 'answer' };
-  // A reset that left the pod's own interface proves that the packet arrived.
-  if (destination !== undefined && joined.protocol === TCP && destination.tcpFlags.reverse & RST) {
-    return { delivered: 'yes', by: 'answer' };
+  // An answer that left the responder's own interface proves that the packets arrived.
+  if (destination !== undefined && hasAnswer(joined.protocol, destination)) return { delivered: 'yes', by: 'answer' };
+  const { blindness, seesFromPod } = blindnessAt(expected, joined, coverage, nowUs);
+  if (observationsOf(joined).some((observation) => isAnswered(joined.protocol, observation))) {
+    if (blindness === 'not-reported') return { delivered: 'unknown', why: blindness };
+    return blindness === undefined && seesFromPod
+      ? { delivered: 'unknown', why: 'answered-in-between' }
+      : { delivered: 'yes', by: 'answer' };
   }
-  if (destination !== undefined && destination.packets.forward > 0) {
+  if (destination !== undefined && destination.packets.forward > 0)
     return { delivered: 'unknown', why: 'filters-changed' };
-  }
-  switch (expected.at) {
-    case 'outside':
-      return { delivered: 'unknown', why: 'responder-outside' };
-    case 'pod':
-      return deliveryWhenUnseen(expected.podUid, expected.address, joined, coverage, nowUs);
-    case 'service':
-      // The backend may have seen a masqueraded address: then it is another connection.
-      return { delivered: 'unknown', why: 'backend-not-known' };
-  }
+  return blindness === undefined ? { delivered: 'no' } : { delivered: 'unknown', why: blindness };
 }
 
-function deliveryWhenUnseen(
-  podUid: string,
-  address: Address,
+function hasAnswer(protocol: number, destination: NonNullable<JoinedConnection['destination']>): boolean {
+  return isAnswered(protocol, destination) || (protocol === TCP && (destination.tcpFlags.reverse & RST) !== 0);
+}
+
+/** Why packets may have passed the responder's interface unseen; undefined if it was watched whole. */
+function blindnessAt(
+  expected: ExpectedDelivery,
   joined: JoinedConnection,
   coverage: Coverage,
   nowUs: number,
-): Delivered {
-  const link = coverage.interfaceOf(podUid, address);
-  if (link === undefined || link.gapFreeSinceUs > joined.startUs || link.goneUs > 0) {
-    return { delivered: 'unknown', why: 'not-watched' };
+): { blindness: DeliveryUnknownReason | undefined; seesFromPod: boolean } {
+  switch (expected.at) {
+    case 'outside':
+      return { blindness: 'responder-outside', seesFromPod: false };
+    case 'service':
+      // The backend may have seen a masqueraded address: then it is another connection.
+      return { blindness: 'backend-not-known', seesFromPod: false };
+    case 'pod': {
+      const link = coverage.interfaceOf(expected.podUid, expected.address);
+      const blindness = interfaceBlindness(link, joined.startUs, coverage, nowUs);
+      const seesFromPod = link?.seesFromPod ?? false;
+      return { blindness: blindness ?? (link?.seesToPod ? undefined : 'half-visible'), seesFromPod };
+    }
   }
+}
+
+/** Undefined if the interface was watched without a gap or loss since `startUs`; directions are not considered. */
+export function interfaceBlindness(
+  link: WatchedPodInterface | undefined,
+  startUs: number,
+  coverage: Coverage,
+  nowUs: number,
+): DeliveryUnknownReason | undefined {
+  if (link === undefined || link.gapFreeSinceUs > startUs || link.goneUs > 0) return 'not-watched';
   const agent = coverage.reportingAgent(link.node, nowUs);
-  if (agent === undefined || agent.coveredUntilUs < joined.startUs) return { delivered: 'unknown', why: 'not-watched' };
-  if (agent.lastLossUs > joined.startUs - lossMarginUs) return { delivered: 'unknown', why: 'losses' };
-  return link.seesToPod ? { delivered: 'no' } : { delivered: 'unknown', why: 'half-visible' };
+  if (agent === undefined) return 'not-watched';
+  if (agent.coveredUntilUs < startUs + reportedMarginUs) return 'not-reported';
+  return agent.lastLossUs > startUs - lossMarginUs ? 'losses' : undefined;
 }

@@ -9,7 +9,7 @@ import type { Coverage } from './delivered.ts';
 import type { Initiator } from './initiator.ts';
 import { groupId, groupInitiator, joinedOf } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
-import { type Group, groupsOf, type PairingContext } from './pairing.ts';
+import { type Group, groupsOf, hasSent, type PairingContext } from './pairing.ts';
 import { addToSide, type End, forgetBefore, type Side, sideOf } from './side.ts';
 import { type FindBackends, SideIndex } from './side-index.ts';
 
@@ -29,10 +29,15 @@ export type JoinOptions = {
 };
 
 /** `merged`: the connection became part of another one, so its own verdict is void. `retired`: it is forgotten. */
-export type JoinEvents = { due(joined: JoinedConnection): void; merged(id: string): void; retired(id: string): void };
+export type JoinEvents = {
+  /** Returns until when to keep the connection, because it may be evaluated again; 0: as long as records come. */
+  due(joined: JoinedConnection): number;
+  merged(id: string): void;
+  retired(id: string): void;
+};
 
 /** Whether the near address of a side belongs to its pod; undefined while the pod is not known. */
-export type OwnsNearAddress = (side: Side) => boolean | undefined;
+export type OwnsNearAddress = (side: Side, nowUs: number) => boolean | undefined;
 
 type LiveConnection = {
   id: string;
@@ -41,10 +46,10 @@ type LiveConnection = {
   sides: readonly Side[];
   /** Other connections have sides with the same ends. */
   contested: boolean;
-  /** The group was made before all owners of its addresses were known. */
-  ownersUnknown: boolean;
   view: JoinedConnection | undefined;
   updatedUs: number;
+  keepUntilUs: number;
+  ignored: boolean;
   evaluated: boolean;
   /** Evaluated before the other side's agent had reported that time: evaluated once more after that. */
   awaitsOtherSide: boolean;
@@ -71,6 +76,7 @@ export class Join {
   #pendingCursor: Iterator<LiveConnection> | undefined;
   #sweepCursor: Iterator<LiveConnection> | undefined;
   #evicted = 0;
+  #notOurs = 0;
 
   constructor(
     options: JoinOptions,
@@ -84,10 +90,7 @@ export class Join {
     this.#ownsNearAddress = ownsNearAddress;
     this.#events = events;
     this.#index = new SideIndex(findBackends);
-    this.#pairing = {
-      isBackend: (protocol, service, backend) => this.#index.isBackend(protocol, service, backend),
-      ownsNearAddress: (side) => this.#ownsNearAddress(side) ?? true,
-    };
+    this.#pairing = { isBackend: (protocol, service, backend) => this.#index.isBackend(protocol, service, backend) };
   }
 
   receive(batch: RecordBatch, nowUs: number): void {
@@ -134,12 +137,20 @@ export class Join {
     }
   }
 
+  /** Evaluates a connection that was evaluated before, with what is known now. False if it is retired. */
+  evaluateAgain(id: string, nowUs: number): boolean {
+    const live = this.#live.get(id);
+    if (live !== undefined) this.#evaluate(live, nowUs);
+    return live !== undefined;
+  }
+
   get pending(): number {
     return this.#pending.size;
   }
 
-  get counts(): { live: number; pending: number; evicted: number } {
-    return { live: this.#live.size, pending: this.#pending.size, evicted: this.#evicted };
+  /** `notOurs`: flows to an address that the pod behind the interface does not have. */
+  get counts(): { live: number; pending: number; evicted: number; notOurs: number } {
+    return { live: this.#live.size, pending: this.#pending.size, evicted: this.#evicted, notOurs: this.#notOurs };
   }
 
   #receiveRecord(record: ConnectionRecord, batch: RecordBatch, nowUs: number): void {
@@ -154,10 +165,8 @@ export class Join {
     const hadTranslation = known.translation !== undefined;
     addToSide(known, record, batch.clockOffsetUs);
     if (!hadTranslation && known.translation !== undefined) this.#index.add(known);
-    const connections = this.#connectionsOf.get(known)!;
     const mayChange = !hadEvidence && (record.translation !== undefined || record.isn !== undefined);
-    if (mayChange || connections.some(({ contested, ownersUnknown }) => contested || ownersUnknown))
-      this.#regroup(known, nowUs);
+    if (mayChange || this.#connectionsOf.get(known)!.some(({ contested }) => contested)) this.#regroup(known, nowUs);
     for (const live of this.#connectionsOf.get(known)!) this.#touch(live, nowUs);
   }
 
@@ -180,16 +189,15 @@ export class Join {
         for (const member of live.sides) sides.add(member);
       }
     }
+    for (const one of sides) if (one.atPod) one.ownsNearAddress ??= this.#ownsNearAddress(one, nowUs);
     const groups = groupsOf([...sides], this.#pairing);
     for (const one of sides) this.#connectionsOf.set(one, []);
-    const ownersUnknown = related.some((one) => one.atPod && this.#ownsNearAddress(one) === undefined);
     let previous: Initiator | undefined;
     for (const group of groups) {
       const initiator = groupInitiator(group, previous);
       previous = initiator;
       const live = this.#connectionOf(group, initiator, before, nowUs);
       live.contested = groups.length > 1;
-      live.ownersUnknown = ownersUnknown;
       before.delete(live);
       for (const member of live.sides) this.#connectionsOf.get(member)!.push(live);
     }
@@ -221,9 +229,10 @@ export class Join {
       initiator,
       sides,
       contested: false,
-      ownersUnknown: false,
       view: undefined,
       updatedUs: nowUs,
+      keepUntilUs: 0,
+      ignored: false,
       evaluated: false,
       awaitsOtherSide: false,
     };
@@ -249,13 +258,35 @@ export class Join {
   }
 
   #evaluate(live: LiveConnection, nowUs: number): void {
-    if (live.ownersUnknown) this.#regroup(live.sides[0]!, nowUs);
+    this.#updateOwners(live, nowUs);
     if (this.#live.get(live.id) !== live) return;
+    if (isNotOurs(live)) {
+      this.#ignore(live);
+      return;
+    }
     const view = this.#viewOf(live);
     live.evaluated = true;
     live.awaitsOtherSide = nowUs < live.updatedUs + this.#options.maxWaitUs && this.#isOtherSideBehind(view);
     if (!live.awaitsOtherSide) this.#pending.delete(live);
-    this.#events.due(view);
+    live.keepUntilUs = this.#events.due(view);
+  }
+
+  /** Decides again if an address turned out to be foreign. */
+  #updateOwners(live: LiveConnection, nowUs: number): void {
+    for (const side of live.sides) {
+      if (!side.atPod || side.ownsNearAddress !== undefined) continue;
+      side.ownsNearAddress = this.#ownsNearAddress(side, nowUs);
+      if (side.ownsNearAddress === false) this.#regroup(side, nowUs);
+    }
+  }
+
+  /** Packets to other addresses reached the interface, such as on a bridge that floods: they prove nothing. */
+  #ignore(live: LiveConnection): void {
+    this.#pending.delete(live);
+    if (live.evaluated) this.#events.merged(live.id);
+    live.evaluated = false;
+    if (!live.ignored) this.#notOurs += 1;
+    live.ignored = true;
   }
 
   #isDue(live: LiveConnection, nowUs: number): boolean {
@@ -320,7 +351,8 @@ export class Join {
 
   /** A connection that awaits its other side is pending. */
   #canRetire(live: LiveConnection, nowUs: number): boolean {
-    if (!live.evaluated || this.#pending.has(live)) return false;
+    if (this.#pending.has(live) || nowUs < live.keepUntilUs) return false;
+    if (!live.evaluated && !isNotOurs(live)) return false;
     const view = this.#viewOf(live);
     const idleUs = nowUs - live.updatedUs;
     if (observationsOf(view).every((one) => one.ended) && idleUs > endedTimeoutUs) return true;
@@ -346,6 +378,11 @@ export class Join {
   }
 }
 
+/** The pod behind the interface neither has the address nor sent a packet. */
+function isNotOurs({ group }: LiveConnection): boolean {
+  return group.parts.every(({ strand }) => strand.first.ownsNearAddress === false && !hasSent(strand));
+}
+
 function isSameInitiator(a: Initiator, b: Initiator, sides: readonly Side[]): boolean {
   return a.certain === b.certain && sides.every((side) => a.isNear(side) === b.isNear(side));
 }
@@ -358,6 +395,7 @@ function isSameGroup(a: Group, b: Group): boolean {
     one.length === other.length &&
     a.sequenceRewritten === b.sequenceRewritten &&
     a.senderAmbiguous === b.senderAmbiguous &&
+    a.mayBeOfService === b.mayBeOfService &&
     one.every(({ side, fromUs, untilUs }) =>
       other.some((more) => more.side === side && more.fromUs === fromUs && more.untilUs === untilUs),
     )

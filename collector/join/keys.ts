@@ -14,6 +14,6 @@ export function initiatorKey(protocol: number, { address, port }: { address: str
 }
 
 /** The same for the same connection, also if its records are joined again after a restart. */
-export function connectionId(key: string, node: string, beganUs: number): string {
-  return hash('sha1', `${key} ${node} ${beganUs}`, 'base64url').slice(0, 20);
+export function connectionId(key: string, node: string, interfaceIndex: number, beganUs: number): string {
+  return hash('sha1', `${key} ${node} ${interfaceIndex} ${beganUs}`, 'base64url').slice(0, 20);
 }

@@ -4,7 +4,7 @@ import type { JoinedConnection, Observation } from '../../model/joined.ts';
 import type { ObservationPoint, Tuple } from '../../model/record.ts';
 import { type Initiator, initiatorOf } from './initiator.ts';
 import { connectionId, tupleKey } from './keys.ts';
-import type { Group, Part } from './pairing.ts';
+import { type Group, hasSent, type Part } from './pairing.ts';
 import {
   addCounters,
   type Counters,
@@ -22,6 +22,9 @@ type Viewed = { part: Part; side: Side; counters: Counters; nearInitiated: boole
 
 /** `previous`: the initiator of the connection before it with the same ends. */
 export function groupInitiator({ parts }: Group, previous: Initiator | undefined): Initiator {
+  // With a foreign address, the pod behind the interface sent the packets, also if they look like answers.
+  if (parts.length === 1 && parts[0]!.strand.first.ownsNearAddress === false && hasSent(parts[0]!.strand))
+    return { certain: false, isNear: () => true };
   return initiatorOf(
     parts.map(({ strand }) => strand),
     previous,
@@ -36,7 +39,12 @@ export function groupId({ parts }: Group, initiator: Initiator): string {
   };
   const { first } = parts.reduce((best, part) => (rank(part) < rank(best) ? part : best)).strand;
   const [near, far] = [first.near, first.far];
-  return connectionId(tupleKey(first.protocol, tupleOfEnds(near, far)), first.node, first.agentBeganUs);
+  return connectionId(
+    tupleKey(first.protocol, tupleOfEnds(near, far)),
+    first.node,
+    first.interfaceIndex,
+    first.agentBeganUs,
+  );
 }
 
 export function joinedOf(id: string, group: Group, initiator: Initiator, isService: IsService): JoinedConnection {
@@ -64,6 +72,7 @@ export function joinedOf(id: string, group: Group, initiator: Initiator, isServi
     initiatorBy: initiator.certain ? 'handshake' : 'inferred',
     sequenceRewritten: group.sequenceRewritten,
     senderAmbiguous: group.senderAmbiguous,
+    initiatorSeenAtService: group.mayBeOfService,
   };
 }
 

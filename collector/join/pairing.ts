@@ -17,6 +17,8 @@ export type Group = {
   parts: readonly Part[];
   /** Both ends know the initial sequence number, and the numbers differ. */
   sequenceRewritten: boolean;
+  /** A side to a Service may be the initiator's side of this connection, or of another one. */
+  mayBeOfService: boolean;
   /** Another interface sent packets with the same ends at that time: it is not known which of them arrived. */
   senderAmbiguous: boolean;
 };
@@ -24,8 +26,6 @@ export type Group = {
 export type PairingContext = {
   /** Whether `backend` is a ready endpoint of the Service address. */
   isBackend(protocol: number, service: End, backend: End): boolean;
-  /** False if the near address is not one of the pod behind the interface. True if the pod is not known. */
-  ownsNearAddress(side: Side): boolean;
 };
 
 type Candidate = { one: Strand; other: Strand; sequence: 'equal' | 'unknown' | 'different'; distanceUs: number };
@@ -46,7 +46,8 @@ export function groupsOf(sides: readonly Side[], context: PairingContext): Group
 }
 
 function podGroups(strands: readonly Strand[], context: PairingContext): Group[] {
-  const candidates = candidatesOf(strands, context);
+  const all = candidatesOf(strands, context);
+  const candidates = all.filter((candidate) => isOnlyBackend(candidate, all, context));
   const partners = matchCandidates(candidates);
   const boundaries = new Map<Strand, { atUs: number; replacement: Strand }[]>();
   for (const strand of strands) {
@@ -74,6 +75,7 @@ function podGroups(strands: readonly Strand[], context: PairingContext): Group[]
           untilUs: boundaries.get(one)?.[0]?.atUs ?? Number.POSITIVE_INFINITY,
         })),
         candidates,
+        partner === undefined && all.some(({ one, other }) => one === strand || other === strand),
       ),
     );
   }
@@ -90,13 +92,13 @@ function candidatesOf(strands: readonly Strand[], context: PairingContext): Cand
   const candidates: Candidate[] = [];
   for (const [index, one] of strands.entries()) {
     for (const other of strands.slice(index + 1)) {
-      if (!areLinked(one.first, other.first, context) || !mayBelongTogether(one, other, context)) continue;
+      if (!areLinked(one.first, other.first, context) || !mayBelongTogether(one, other)) continue;
       const sequence = sequenceOf(one, other);
       if (!overlap(one, other, sequence === 'equal' ? sameSequenceToleranceUs : clockToleranceUs)) continue;
       candidates.push({ one, other, sequence, distanceUs: Math.abs(one.beganUs - other.beganUs) });
     }
   }
-  return candidates.filter((candidate) => isOnlyBackend(candidate, candidates, context)).sort(compareCandidates);
+  return candidates.sort(compareCandidates);
 }
 
 /** Each strand gets at most one partner; the best pairs come first. */
@@ -177,11 +179,15 @@ function isOnlyBackend(candidate: Candidate, candidates: readonly Candidate[], c
 }
 
 /** Packets that do not belong to the pod of the interface prove nothing, unless the pod sent them as the initiator. */
-function mayBelongTogether(one: Strand, other: Strand, context: PairingContext): boolean {
+function mayBelongTogether(one: Strand, other: Strand): boolean {
   return [one, other].every(
-    ({ first, sides }) =>
-      context.ownsNearAddress(first) || (first.nearInitiated && sides.some(({ total }) => total.near.packets > 0)),
+    (strand) => strand.first.ownsNearAddress !== false || (strand.first.nearInitiated && hasSent(strand)),
   );
+}
+
+/** Whether the pod behind the interface sent packets. */
+export function hasSent({ sides }: Strand): boolean {
+  return sides.some(({ total }) => total.near.packets > 0);
 }
 
 function overlap(one: Strand, other: Strand, toleranceUs: number): boolean {
@@ -198,12 +204,13 @@ function sequenceOf(one: Strand, other: Strand): Candidate['sequence'] {
   return one.isn === other.isn ? 'equal' : 'different';
 }
 
-function groupOf(parts: readonly Part[], candidates: readonly Candidate[] = []): Group {
+function groupOf(parts: readonly Part[], candidates: readonly Candidate[] = [], mayBeOfService = false): Group {
   const [one, other] = parts.map(({ strand }) => strand);
   return {
     parts,
     sequenceRewritten: one !== undefined && other !== undefined && sequenceOf(one, other) === 'different',
     senderAmbiguous: parts.length > 1 && hasRivalSender(parts, candidates),
+    mayBeOfService,
   };
 }
 
@@ -232,6 +239,7 @@ function fileGroups(strands: readonly Strand[], context: PairingContext): Group[
     parts: members.map(wholeOf),
     sequenceRewritten: false,
     senderAmbiguous: false,
+    mayBeOfService: false,
   }));
 }
 

@@ -50,6 +50,8 @@ export type Side = {
   total: Counters;
   /** The counters of the latest records one by one, if there is more than one. */
   parts: Counters[] | undefined;
+  /** Whether the near address belongs to the pod behind the interface; undefined while that is not known. */
+  ownsNearAddress: boolean | undefined;
   /** Its earlier records belong to a connection that is over. */
   isRest: boolean;
 };
@@ -79,6 +81,7 @@ export function sideOf(record: ConnectionRecord, node: string, clockOffsetUs: nu
     translation: record.translation,
     total: countersOf(record, nearInitiated, clockOffsetUs),
     parts: undefined,
+    ownsNearAddress: undefined,
     isRest: false,
   };
 }

@@ -1,7 +1,8 @@
 // Evaluates each joined connection: its ends, the verdict of the policies in force when it began, and whether a change
 // before or after gives another verdict.
 
-import type { Connection, Delivered } from '../../model/connection.ts';
+import type { Address } from '../../model/address.ts';
+import type { Connection, Delivered, ForeignSource } from '../../model/connection.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
 import type { EvaluatedConnection, VerdictTiming } from '../../model/evaluated.ts';
 import type { JoinedConnection } from '../../model/joined.ts';
@@ -9,25 +10,29 @@ import type { Tuple } from '../../model/record.ts';
 import type { Verdict } from '../../model/verdict.ts';
 import { reasonText } from '../../policy/explain.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
-import type { ClusterHistory } from '../identity/cluster-history.ts';
+import type { Backend, ClusterHistory } from '../identity/cluster-history.ts';
 import type { Identities, Identity } from '../identity/identity.ts';
+import { addressesSettledUs, type NearAddresses } from '../identity/near-address.ts';
 import type { PolicyHistory } from '../identity/policy-history.ts';
 import { type Coverage, deliveredOf, type ExpectedDelivery } from '../join/delivered.ts';
 import { observationsOf, outcomeOf } from '../join/outcome.ts';
 import { type ConnectionEnds, endsOf, type InterfaceLookup } from './connection-ends.ts';
 import { placementOf } from './placement.ts';
 import { PolicyEvaluator } from './policy-evaluator.ts';
+import { type Sender, senderOf } from './sender.ts';
 
-export type VerdictOptions = { policy: PolicyOptions; graceUs: number };
+/** How long an owner (`maxLagUs`) and a record of the other side (`maxWaitUs`) may be late. */
+export type VerdictOptions = { policy: PolicyOptions; graceUs: number; maxLagUs: number; maxWaitUs: number };
 
-/** `ownerPending`: the owner of an end is not known yet, so the connection is re-evaluated while it is young. */
-export type Evaluation = { evaluated: EvaluatedConnection; ownerPending: boolean };
+/** The owner of an end may become known until `retryUntilUs`: until then the connection is re-evaluated. 0: it is known. */
+export type Evaluation = { evaluated: EvaluatedConnection; retryUntilUs: number };
 
 export class ConnectionEvaluator {
   readonly #options: VerdictOptions;
   readonly #cluster: ClusterHistory;
   readonly #identities: Identities;
   readonly #coverage: Coverage & InterfaceLookup;
+  readonly #nearAddresses: NearAddresses;
   readonly #clusterPolicies: PolicyEvaluator;
   readonly #declaredPolicies: PolicyEvaluator | undefined;
 
@@ -37,32 +42,46 @@ export class ConnectionEvaluator {
     cluster: ClusterHistory,
     identities: Identities,
     coverage: Coverage & InterfaceLookup,
+    nearAddresses: NearAddresses,
     declaredPolicies: PolicyHistory | undefined,
   ) {
     this.#options = options;
     this.#cluster = cluster;
     this.#identities = identities;
     this.#coverage = coverage;
+    this.#nearAddresses = nearAddresses;
     this.#clusterPolicies = new PolicyEvaluator(options.policy, cluster, identities, cluster.policies);
     this.#declaredPolicies =
       declaredPolicies && new PolicyEvaluator(options.policy, cluster, identities, declaredPolicies);
   }
 
-  evaluate(joined: JoinedConnection, nowUs: number): Evaluation {
+  evaluate(received: JoinedConnection, nowUs: number): Evaluation {
+    const onlyBackend = this.#onlyBackend(received);
+    const joined = onlyBackend === undefined ? received : withBackend(received, onlyBackend);
     const ends = endsOf(joined, this.#coverage);
-    const initiator = this.#identities.at(ends.initiator, joined.startUs);
-    const responder = this.#identities.at(ends.responder, joined.startUs);
-    const verdict = this.#clusterPolicies.evaluate(joined, initiator, responder, joined.startUs);
-    const declaredVerdict = this.#declaredPolicies?.evaluate(joined, initiator, responder, joined.startUs);
-    const delivered = deliveredOf(joined, this.#expectedDelivery(responder, ends), this.#coverage, nowUs);
-    const connection = connectionOf(
+    ends.responder.podUid ||= onlyBackend?.podUid ?? '';
+    const sender = senderOf(
       joined,
-      initiator.endpoint,
-      responder.endpoint,
-      delivered,
-      verdict,
-      declaredVerdict,
+      this.#senderUid(joined, ends),
+      this.#nearAddresses,
+      this.#coverage,
+      nowUs,
+      this.#options.maxWaitUs,
     );
+    const initiator = this.#initiatorOf(ends, sender, joined.startUs);
+    const responder = this.#identities.at(ends.responder, joined.startUs);
+    const verdictOf = (policies: PolicyEvaluator) =>
+      sender.sender === 'not-seen'
+        ? senderNotSeen(ends.initiator.address)
+        : policies.evaluate(asSentBy(initiator, joined, sender), initiator, responder, joined.startUs);
+    const verdict = verdictOf(this.#clusterPolicies);
+    const declaredVerdict = this.#declaredPolicies && verdictOf(this.#declaredPolicies);
+    const delivered = deliveredOf(joined, this.#expectedDelivery(received, responder, ends), this.#coverage, nowUs);
+    const connection = {
+      ...connectionOf(joined, initiator.endpoint, responder.endpoint, delivered, verdict, declaredVerdict),
+      placement: placementOf(initiator.endpoint, responder.endpoint, this.#nodeOf(joined, responder)),
+      ...(sender.sender === 'foreign' && { foreignSource: this.#foreignSource(sender, joined.startUs) }),
+    };
     const timing = this.#timing(joined, { initiator, responder }, ends, verdict, connection);
     const evaluated: EvaluatedConnection = {
       connection,
@@ -72,10 +91,65 @@ export class ConnectionEvaluator {
       observations: observationsOf(joined),
       masqueradeAddress: masqueradeAddressOf(joined),
     };
-    return { evaluated, ownerPending: !ends.podsKnown || initiator.kind === 'unknown' || responder.kind === 'unknown' };
+    const isPending =
+      !ends.podsKnown || initiator.kind === 'unknown' || responder.kind === 'unknown' || sender.sender === 'unknown';
+    return { evaluated, retryUntilUs: isPending ? joined.startUs + this.#retryForUs(sender) : 0 };
   }
 
-  #expectedDelivery(responder: Identity, ends: ConnectionEnds): ExpectedDelivery {
+  #retryForUs({ sender }: Sender): number {
+    const { maxLagUs } = this.#options;
+    return sender === 'unknown' ? maxLagUs + addressesSettledUs : maxLagUs;
+  }
+
+  /** A Service port with exactly one ready endpoint has that backend, also if conntrack did not name it. */
+  #onlyBackend({ originalTuple, translatedTuple, protocol }: JoinedConnection): Backend | undefined {
+    if (originalTuple !== translatedTuple) return undefined;
+    const service = this.#cluster.serviceOf(originalTuple.responder);
+    if (service === undefined || !this.#cluster.backendsKnown(service)) return undefined;
+    const [backend, ...others] = this.#cluster.backendsOf(service, protocol, originalTuple.responderPort);
+    return others.length === 0 ? backend : undefined;
+  }
+
+  /** The pod behind the interface of the initiator; without such an observation, the pod that has the address. */
+  #senderUid({ source, startUs }: JoinedConnection, { initiator }: ConnectionEnds): string {
+    if (source !== undefined || initiator.podUid !== '') return initiator.podUid;
+    return this.#identities.podUidOf(initiator.address, startUs);
+  }
+
+  /** The pod that sent the packets is judged, with its own address; a gateway's packets are judged by their address. */
+  #initiatorOf(ends: ConnectionEnds, sender: Sender, timeUs: number): Identity {
+    if (sender.sender === 'forwarded') return this.#identities.at({ ...ends.initiator, podUid: '' }, timeUs);
+    if (sender.sender !== 'foreign') return this.#identities.at(ends.initiator, timeUs);
+    const pod = this.#cluster.pod(ends.initiator.podUid, timeUs);
+    const isIpv6 = sender.address.includes(':');
+    const own = [...this.#cluster.addressesOfPod(ends.initiator.podUid).addresses];
+    const address = own.findLast((one) => one.includes(':') === isIpv6) ?? own.at(-1) ?? pod?.addresses[0];
+    return this.#identities.at({ ...ends.initiator, address: address ?? sender.address }, timeUs);
+  }
+
+  #foreignSource(sender: Sender & { sender: 'foreign' }, timeUs: number): ForeignSource {
+    const { address, of } = sender;
+    const { endpoint } = this.#identities.at({ address, port: 0, protocol: 0, podUid: '' }, timeUs);
+    return { address, of, owner: endpoint };
+  }
+
+  /** The node of the responder; for a Service, that of all its endpoints if they share one. */
+  #nodeOf(joined: JoinedConnection, responder: Identity): string | undefined {
+    if (responder.kind !== 'service') return responder.endpoint.node;
+    const { responderPort } = joined.originalTuple;
+    const nodes = this.#cluster
+      .backendsOf(responder.service, joined.protocol, responderPort)
+      .map(
+        ({ address }) =>
+          this.#identities.at({ address, port: 0, protocol: 0, podUid: '' }, joined.startUs).endpoint.node,
+      );
+    return this.#cluster.backendsKnown(responder.service) && new Set(nodes).size === 1 ? nodes[0] : undefined;
+  }
+
+  /** At a Service without conntrack, the backend may have seen a masqueraded address: then it is another connection. */
+  #expectedDelivery(received: JoinedConnection, responder: Identity, ends: ConnectionEnds): ExpectedDelivery {
+    const isGuess = received.originalTuple === received.translatedTuple && received.destination === undefined;
+    if (isGuess && this.#cluster.serviceOf(received.originalTuple.responder) !== undefined) return { at: 'service' };
     if (responder.kind === 'pod') return { at: 'pod', podUid: responder.uid, address: ends.responder.address };
     return responder.kind === 'service' ? { at: 'service' } : { at: 'outside' };
   }
@@ -112,6 +186,25 @@ export class ConnectionEvaluator {
   }
 }
 
+function withBackend(joined: JoinedConnection, { address, port }: Backend): JoinedConnection {
+  return { ...joined, translatedTuple: { ...joined.translatedTuple, responder: address, responderPort: port } };
+}
+
+function senderNotSeen(address: Address): Verdict {
+  return { verdict: 'unknown', sides: [], why: { reason: 'sender-not-seen', address } };
+}
+
+/** A pod that sent a foreign address did not get it by masquerade. */
+function asSentBy(initiator: Identity, joined: JoinedConnection, { sender }: Sender): JoinedConnection {
+  const ip = initiator.endpoint.ip;
+  if (sender !== 'foreign' || ip === undefined) return joined;
+  return {
+    ...joined,
+    originalTuple: { ...joined.originalTuple, initiator: ip },
+    translatedTuple: { ...joined.translatedTuple, initiator: ip },
+  };
+}
+
 function uidOf(identity: Identity): string {
   return identity.kind === 'pod' ? identity.uid : '';
 }
@@ -124,7 +217,7 @@ function connectionOf(
   delivered: Delivered,
   verdict: Verdict,
   declaredVerdict: Verdict | undefined,
-): Connection {
+): Omit<Connection, 'placement'> {
   const observations = observationsOf(joined);
   const primary = observations[0]!;
   const reason = verdict.why ?? verdict.sides.flatMap((side) => (side.verdict === 'unknown' ? [side.why] : []))[0];
@@ -139,9 +232,9 @@ function connectionOf(
     protocol: joined.protocol,
     port: joined.translatedTuple.responderPort,
     initiatorPort: joined.originalTuple.initiatorPort,
-    initiatorInferred: observations.every((observation) => observation.initiatorBy === 'inferred'),
+    initiatorInferred: joined.initiatorBy === 'inferred',
+    ...(joined.sequenceRewritten && { sequenceRewritten: true as const }),
     midStream: observations.every((observation) => observation.midStream),
-    placement: placementOf(initiator, responder),
     outcome: outcomeOf(joined),
     delivered,
     packets: { ...primary.packets },

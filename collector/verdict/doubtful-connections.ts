@@ -29,7 +29,8 @@ export class DoubtfulConnections {
 
   /** Call after each evaluation. */
   keep(joined: JoinedConnection, why: 'doubtful' | 'violation' | 'neither'): void {
-    const kept = this.#doubtful.get(joined.id) ?? this.#recent.get(joined.id) ?? { joined, forgotten: false };
+    const known = this.#doubtful.get(joined.id) ?? this.#recent.get(joined.id);
+    const kept = { joined, forgotten: known?.forgotten ?? false };
     this.remove(joined.id);
     if (why === 'doubtful') this.#doubtful.set(joined.id, kept);
     else if (why === 'violation') this.#recent.set(joined.id, kept);

@@ -2,14 +2,15 @@
 import type { Endpoint, Placement } from '../../model/endpoint.ts';
 
 /**
- * `host`: a node is the initiator, or a pod connects to its own node. An end inside the cluster whose node is not known
- * counts as on another node, so that it is not missed.
+ * `host`: a node is the initiator, or a pod connects to its own node. `unplaced`: the node of an end inside the cluster is
+ * not known. `responderNode`: the node of all endpoints that a Service may have chosen from.
  */
-export function placementOf(initiator: Endpoint, responder: Endpoint): Placement {
+export function placementOf(initiator: Endpoint, responder: Endpoint, responderNode = responder.node): Placement {
   if (responder.kind === 'external') return isNode(initiator) ? 'host' : 'egress';
   if (initiator.kind === 'external') return isNode(responder) ? 'host' : 'ingress';
   if (isNode(initiator)) return 'host';
-  const sameNode = initiator.node !== undefined && initiator.node === responder.node;
+  if (initiator.node === undefined || responderNode === undefined) return 'unplaced';
+  const sameNode = initiator.node === responderNode;
   if (isNode(responder)) return sameNode ? 'host' : 'cross-node';
   return sameNode ? 'same-node' : 'cross-node';
 }

@@ -1,10 +1,10 @@
 import t from 'tap';
-import { namedPrefixes, prefixes } from '../../config/prefixes.ts';
+import { namedPrefixes, prefixes, zoneNames } from '../../config/prefixes.ts';
 import type { ReadResult } from '../../config/setting.ts';
 import type { Prefix } from '../../model/address.ts';
 
 const list = prefixes({ help: '' });
-const named = namedPrefixes({ help: '' });
+const named = namedPrefixes({ help: '', names: zoneNames });
 
 function texts(read: ReadResult<readonly Prefix[]>): string[] | string {
   return 'value' in read ? read.value.map((one) => one.text) : read.fault;

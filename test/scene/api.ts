@@ -53,7 +53,7 @@ export const status: Status = {
     ],
   },
   ingest: { streamsRefused: 0 },
-  join: { live: 5, pending: 2, evicted: 0, doubtful: 0, dropped: 0 },
+  join: { live: 5, pending: 2, evicted: 0, doubtful: 0, dropped: 0, notOurs: 0 },
   verdicts: { allowed: 4, 'unknown: the address had no owner at that time': 1 },
   store: {
     batches: 1,

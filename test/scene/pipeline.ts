@@ -3,6 +3,7 @@ import { parseManifest } from '../../cluster/manifests/manifest.ts';
 import { ClusterHistory } from '../../collector/identity/cluster-history.ts';
 import { DnsNames } from '../../collector/identity/dns-names.ts';
 import { Identities } from '../../collector/identity/identity.ts';
+import { type Forwarders, NearAddresses } from '../../collector/identity/near-address.ts';
 import { PolicyHistory } from '../../collector/identity/policy-history.ts';
 import { zoneFinder } from '../../collector/identity/zones.ts';
 import { Agents } from '../../collector/ingest/agents.ts';
@@ -13,7 +14,7 @@ import { type ClusterObject, isPolicy } from '../../model/kubernetes.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
 import type { WireInterface } from '../../proto/wire.ts';
-import { ip, second, t0 } from './records.ts';
+import { atDestination, ip, second, t0 } from './records.ts';
 
 export const graceUs = 10 * second;
 
@@ -63,6 +64,8 @@ spec:
 `;
 }
 
+const noForwarders: Forwarders = { prefixes: {}, annotatedNamespaces: [] };
+
 export class Scene {
   nowUs = t0;
   readonly agents = new Agents();
@@ -73,7 +76,7 @@ export class Scene {
   readonly #names = new DnsNames(1000);
 
   /** `declared`: manifests of the declared policies (Git), which are evaluated too. */
-  constructor(manifests: string, declared?: string) {
+  constructor(manifests: string, declared?: string, forwarders = noForwarders) {
     const identities = new Identities(this.cluster, zoneFinder({}), [], this.agents, this.#names);
     this.pipeline = new Pipeline(
       {
@@ -84,6 +87,7 @@ export class Scene {
       this.cluster,
       identities,
       this.agents,
+      new NearAddresses(this.cluster, this.agents, forwarders),
       declared === undefined ? undefined : historyOf(declared),
     );
     for (const object of objectsOf(manifests)) this.cluster.receive({ type: 'put', object, atUs: this.nowUs });
@@ -146,6 +150,12 @@ export class Scene {
 
   see(node: string, ...records: ConnectionRecord[]): void {
     this.pipeline.receive({ node, clockOffsetUs: 0, records }, this.nowUs);
+  }
+
+  /** A connection from a pod of n1 to one of n2, as both agents report it. */
+  seeBoth(...records: ConnectionRecord[]): void {
+    this.see('n1', ...records);
+    this.see('n2', ...records.map(atDestination));
   }
 
   /** Time passes, every known agent keeps reporting, and the changes are collected. */

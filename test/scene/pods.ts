@@ -13,6 +13,8 @@ export function pod(uid: string, change: Partial<Pod> = {}): Pod {
     node: 'n1',
     hostNetwork: false,
     addresses: [web],
+    secondaryAddresses: [],
+    forwards: [],
     ports: [],
     startedUs: 0,
     endedUs: 0,

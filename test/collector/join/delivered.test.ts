@@ -14,7 +14,7 @@ const nowUs = t0 + 2 * second;
 
 function joined(...records: ConnectionRecord[]): JoinedConnection {
   const sides = records.map((one) => sideOf(one, one.point === 'source' ? 'n1' : 'n2', 0));
-  const [group] = groupsOf(sides, { isBackend: () => false, ownsNearAddress: () => true });
+  const [group] = groupsOf(sides, { isBackend: () => false });
   const initiator = groupInitiator(group!, undefined);
   return joinedOf(groupId(group!, initiator), group!, initiator, () => false);
 }
@@ -30,6 +30,7 @@ function coverage(change: {
       node: 'n2',
       gapFreeSinceUs: change.gapFreeSinceUs ?? 0,
       goneUs: 0,
+      seesFromPod: true,
       seesToPod: change.seesToPod ?? true,
     }),
     coveredUntilUs: () => nowUs,
@@ -45,8 +46,31 @@ t.test('seen at the responder: yes', async (t) => {
 t.test('seen while other TC/TCX programs changed: unknown, unless an answer proves delivery', async (t) => {
   const seen = joined(record(), atDestination(record({ deliveryUnproven: true })));
   t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'unknown', why: 'filters-changed' });
-  const proven = joined(answered(), atDestination(record({ deliveryUnproven: true })));
+  const proven = joined(answered(), atDestination(answered({ deliveryUnproven: true })));
   t.same(deliveredOf(proven, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
+});
+
+t.test(
+  "an answer that did not leave the responder's interface, which was watched: something in between sent it",
+  async (t) => {
+    const inBetween = { delivered: 'unknown', why: 'answered-in-between' };
+    t.same(deliveredOf(joined(answered()), atDb, coverage({}), nowUs), inBetween);
+    const unproven = joined(answered(), atDestination(record({ deliveryUnproven: true })));
+    t.same(deliveredOf(unproven, atDb, coverage({}), nowUs), inBetween, 'the SYN was seen there, the answer was not');
+    const proof = { delivered: 'yes', by: 'answer' };
+    for (const change of [
+      { away: true },
+      { lastLossUs: t0 },
+      { seesToPod: false },
+      { gapFreeSinceUs: t0 + 1 },
+    ] as const)
+      t.same(deliveredOf(joined(answered()), atDb, coverage(change), nowUs), proof, JSON.stringify(change));
+  },
+);
+
+t.test('packets of two senders with the same addresses and ports prove nothing about one of them', async (t) => {
+  const seen = { ...joined(record(), atDestination(record())), senderAmbiguous: true };
+  t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'unknown', why: 'sender-ambiguous' });
 });
 
 t.test('an answer seen anywhere: yes', async (t) => {
@@ -76,7 +100,7 @@ t.test('an ICMP error is not an answer', async (t) => {
 t.test('an answer and an ICMP error of one interval: the answer counts', async (t) => {
   const packets = { forward: 2, reverse: 2 };
   const udp = joined(record({ protocol: UDP, packets, unreachable: true, answered: true }));
-  t.same(deliveredOf(udp, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
+  t.same(deliveredOf(udp, { at: 'outside' }, coverage({}), nowUs), { delivered: 'yes', by: 'answer' });
   t.equal(outcomeOf(udp), 'established');
 });
 

@@ -25,7 +25,9 @@ function scene(backends: FindBackends = noService) {
     {
       interfaceOf: (_, address) => {
         const node = nodeOf.get(address);
-        return node === undefined ? undefined : { node, gapFreeSinceUs: 0, goneUs: 0, seesToPod: true };
+        return node === undefined
+          ? undefined
+          : { node, gapFreeSinceUs: 0, goneUs: 0, seesFromPod: true, seesToPod: true };
       },
       coveredUntilUs: (node) => covered.get(node),
       reportingAgent: (node) => {

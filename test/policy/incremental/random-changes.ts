@@ -64,7 +64,8 @@ export function randomChange(chance: Chance, cluster: Cluster, position: number)
     const times = { startedUs: 0, endedUs: 0 };
     const own = { kind: 'Pod' as const, namespace, name, uid, workload: { kind: 'Pod', name }, hostNetwork: false };
     const isThere = pods.some((one) => one.namespace === namespace && one.name === name);
-    const object = { ...own, labels, addresses, node, ports, ...times };
+    const none = { secondaryAddresses: [], forwards: [] };
+    const object = { ...own, ...none, labels, addresses, node, ports, ...times };
     return { what: isThere ? 'pod replaced' : 'pod put', type: 'put', object };
   }
 }

@@ -1,0 +1,75 @@
+// Whether the address at a pod's interface is one of that pod. The interface proves which pod sent a packet; the source
+// address does not (docs/join.md, "Who sent it").
+import { type Address, type Prefix, prefixContainsAddress } from '../../model/address.ts';
+import type { Pod } from '../../model/kubernetes.ts';
+import type { ClusterHistory } from './cluster-history.ts';
+import type { NodeAddresses } from './identity.ts';
+import { localZoneOf } from './local-addresses.ts';
+
+/** Pods that send packets of others, such as VPN and NAT gateways, by NAMESPACE/WORKLOAD. */
+export type Forwarders = {
+  /** The source addresses that their packets may have. */
+  prefixes: Readonly<Record<string, readonly Prefix[]>>;
+  /** Namespaces whose pods may name prefixes in the annotation waybill.io/forwards. */
+  annotatedNamespaces: readonly string[];
+};
+
+/**
+ * `own`: also an address of a Service that selects the pod. `forwarded`: the pod may send packets of this address.
+ * `unknown`: the pod, or its addresses, are not known long enough. `foreign`: the address is that of another pod, of a
+ * node, of a Service that does not select the pod, or of nobody in the cluster.
+ */
+export type NearAddress = 'own' | 'forwarded' | 'unknown' | { foreign: 'pod' | 'node' | 'service' | 'nobody' };
+
+/** The API server reports the addresses of a new pod, and of a restarted sandbox, later than the pod sends packets. */
+export const addressesSettledUs = 10_000_000;
+
+export class NearAddresses {
+  readonly #cluster: ClusterHistory;
+  readonly #nodeAddresses: NodeAddresses;
+  readonly #forwarders: Forwarders;
+
+  constructor(cluster: ClusterHistory, nodeAddresses: NodeAddresses, forwarders: Forwarders) {
+    this.#cluster = cluster;
+    this.#nodeAddresses = nodeAddresses;
+    this.#forwarders = forwarders;
+  }
+
+  /** `podUid`: the pod behind the interface; empty if it is not known. `timeUs`: when the address was seen there. */
+  at(podUid: string, address: Address, timeUs: number, nowUs: number): NearAddress {
+    const pod = podUid === '' ? undefined : this.#cluster.pod(podUid, timeUs);
+    if (pod === undefined) return 'unknown';
+    const { addresses, sinceUs } = this.#cluster.addressesOfPod(podUid);
+    if (pod.hostNetwork || addresses.has(address)) return 'own';
+    if (localZoneOf(address) !== undefined) return 'own';
+    if (this.#isForwarded(pod, address)) return 'forwarded';
+    if (this.#isServiceOf(pod, address)) return 'own';
+    if (addresses.size === 0 || nowUs < sinceUs + addressesSettledUs) return 'unknown';
+    const foreign = this.#ownerOf(address, timeUs);
+    // Whoever makes a pod writes its annotations, so they do not give it the address of somebody else.
+    return foreign === 'nobody' && pod.secondaryAddresses.includes(address) ? 'own' : { foreign };
+  }
+
+  #isForwarded(pod: Pod, address: Address): boolean {
+    const { prefixes, annotatedNamespaces } = this.#forwarders;
+    const bySetting = prefixes[`${pod.namespace}/${pod.workload.name}`] ?? [];
+    const byAnnotation = annotatedNamespaces.includes(pod.namespace) ? pod.forwards : [];
+    return [...bySetting, ...byAnnotation].some((prefix) => prefixContainsAddress(prefix, address));
+  }
+
+  /** Direct server return: the pod answers with the address of a Service that it is an endpoint of. */
+  #isServiceOf(pod: Pod, address: Address): boolean {
+    const service = this.#cluster.serviceOf(address);
+    if (service === undefined || service.namespace !== pod.namespace) return false;
+    const selector = Object.entries(service.selector ?? {});
+    if (selector.length > 0) return selector.every(([key, value]) => pod.labels[key] === value);
+    return this.#cluster.hasEndpoint(service, pod.addresses);
+  }
+
+  #ownerOf(address: Address, timeUs: number): 'pod' | 'node' | 'service' | 'nobody' {
+    const { owner } = this.#cluster.ownerOf(address, timeUs);
+    if (owner === 'pod' || owner === 'ambiguous') return 'pod';
+    if (this.#cluster.nodeOf(address) !== undefined || this.#nodeAddresses.nodeOf(address) !== undefined) return 'node';
+    return this.#cluster.serviceOf(address) === undefined ? 'nobody' : 'service';
+  }
+}

@@ -1,0 +1,61 @@
+// Which pod sent the packets of a connection. The interface that they left by proves it; their source address does not
+// (docs/join.md, "Who sent it").
+import type { Address } from '../../model/address.ts';
+import type { JoinedConnection } from '../../model/joined.ts';
+import { TCP } from '../../model/protocol.ts';
+import { FIN, RST, SYN } from '../../model/record.ts';
+import type { NearAddresses } from '../identity/near-address.ts';
+import { type Coverage, interfaceBlindness } from '../join/delivered.ts';
+import { isLocalScope } from './local-scope.ts';
+
+/**
+ * `owner`: the pod that has the source address, or nothing speaks against it. `forwarded`: a gateway sent packets of
+ * somebody else. `foreign`: the pod behind the interface does not have the address. `unknown`: its addresses are not known
+ * long enough. `not-seen`: the pod that has the address was watched, and did not send them.
+ */
+export type Sender =
+  | { sender: 'owner' | 'forwarded' | 'unknown' | 'not-seen' }
+  | { sender: 'foreign'; address: Address; of: 'pod' | 'node' | 'service' | 'nobody' };
+
+/** `initiatorUid`: the pod that has the initiator's address, or is behind the interface that saw it; else empty. */
+export function senderOf(
+  joined: JoinedConnection,
+  initiatorUid: string,
+  nearAddresses: NearAddresses,
+  coverage: Coverage,
+  nowUs: number,
+  maxWaitUs: number,
+): Sender {
+  const { source, destination } = joined;
+  if (source !== undefined) {
+    const near = nearAddresses.at(initiatorUid, source.initiator, joined.startUs, nowUs);
+    if (typeof near === 'string') return { sender: near === 'own' ? 'owner' : near };
+    return isExempt(joined) ? { sender: 'owner' } : { sender: 'foreign', address: source.initiator, of: near.foreign };
+  }
+  if (destination === undefined || initiatorUid === '' || joined.initiatorSeenAtService) return { sender: 'owner' };
+  return { sender: wasWatched(joined, initiatorUid, coverage, nowUs, maxWaitUs) ? 'not-seen' : 'owner' };
+}
+
+/** The interface of the pod that has the source address showed all its packets, and these were not among them. */
+function wasWatched(
+  joined: JoinedConnection,
+  uid: string,
+  coverage: Coverage,
+  nowUs: number,
+  maxWaitUs: number,
+): boolean {
+  const link = coverage.interfaceOf(uid, joined.translatedTuple.initiator);
+  if (link === undefined || !link.seesFromPod) return false;
+  const blindness = interfaceBlindness(link, joined.startUs, coverage, nowUs);
+  // Until its agent reports that time, the packets may still turn up there.
+  return blindness === undefined || (blindness === 'not-reported' && nowUs < joined.lastUs + maxWaitUs);
+}
+
+/** Addresses of one link, DHCP and neighbour discovery; the end of a connection whose beginning was not seen. */
+function isExempt({ protocol, source, originalTuple }: JoinedConnection): boolean {
+  if (isLocalScope(protocol, originalTuple)) return true;
+  const { tcpFlags, hasReply, unreachable, packets } = source!;
+  if (protocol === TCP) return (tcpFlags.forward & SYN) === 0 && (tcpFlags.forward & (FIN | RST)) !== 0;
+  // Nothing but ICMP errors, which may have the pod's own address.
+  return unreachable && packets.forward > 0 && !hasReply && packets.reverse === 0;
+}

@@ -1,0 +1,285 @@
+// Who sent it: the interface that a packet left by, not its source address (docs/findings.md, "Who sent it").
+import t from 'tap';
+import { parsePrefix } from '../../../model/address.ts';
+import { TCP, UDP } from '../../../model/protocol.ts';
+import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
+import { ingressPolicy, podManifest, Scene, shop } from '../../scene/pipeline.ts';
+import { answered, atDestination, ip, record, reset, second, t0 } from '../../scene/records.ts';
+
+const [batch, evil] = [ip('10.0.1.7'), ip('10.0.1.66')];
+const pods = `${shop}---${podManifest('batch', 'n1', batch)}---${podManifest('evil', 'n1', evil)}`;
+/** db allows batch only. */
+const manifests = `${pods}---${ingressPolicy('db', 'batch')}`;
+const links = {
+  web: { index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] },
+  batch: { index: 8, podUid: 'uid-batch', addresses: [batch] },
+  evil: { index: 66, podUid: 'uid-evil', addresses: [evil] },
+  db: { index: 9, podUid: 'uid-db', addresses: ['10.0.2.3'] },
+};
+
+function watched(more = '', forwarders?: ConstructorParameters<typeof Scene>[2]): Scene {
+  const scene = new Scene(manifests + more, undefined, forwarders);
+  scene.report('n1', [links.web, links.batch, links.evil]);
+  scene.report('n2', [links.db]);
+  return scene;
+}
+
+/** Leaves evil's interface with the source address of batch, and reaches db. */
+const forged = (change: Partial<ConnectionRecord> = {}) => record({ initiator: batch, interfaceIndex: 66, ...change });
+
+function shown(scene: Scene) {
+  return [...scene.findings.values()].map(
+    ({ kind, severity, initiator, evidence }) =>
+      `${kind} ${severity} ${initiator.workload}${evidence.sourceAddress === undefined ? '' : ` as ${evidence.sourceAddress}`}`,
+  );
+}
+
+t.test('a pod that sends with the address of another is found under its own name, delivered or not', async (t) => {
+  for (const [name, delivered, order, expected] of [
+    ['delivered', true, 'source first', 'spoofed critical evil as 10.0.1.7'],
+    ['delivered', true, 'destination first', 'spoofed critical evil as 10.0.1.7'],
+    ['not delivered', false, 'source first', 'spoofed high evil as 10.0.1.7'],
+  ] as const) {
+    const scene = watched();
+    const see = [() => scene.see('n1', forged()), () => delivered && scene.see('n2', atDestination(forged()))];
+    for (const one of order === 'source first' ? see : see.reverse()) one();
+    scene.pass(15 * second);
+    t.same(shown(scene), [expected], `${name}, ${order}`);
+    t.equal(scene.connections.size, 1);
+    t.match([...scene.connections.values()], [{ initiator: { pod: 'evil' }, verdict: 'denied' }]);
+  }
+});
+
+t.test('the owner of the address keeps its own connections and their verdicts', async (t) => {
+  const scene = watched();
+  scene.see('n1', forged({ initiatorPort: 1 }), answered({ initiator: batch, interfaceIndex: 8, initiatorPort: 2 }));
+  scene.see('n2', atDestination(forged({ initiatorPort: 1 })));
+  scene.see('n2', atDestination(answered({ initiator: batch, initiatorPort: 2 })));
+  scene.pass(15 * second);
+  t.same(shown(scene), ['spoofed critical evil as 10.0.1.7']);
+  t.match(
+    [...scene.connections.values()].find(({ initiatorPort }) => initiatorPort === 2),
+    {
+      initiator: { pod: 'batch' },
+      verdict: 'allowed',
+      delivered: { delivered: 'yes' },
+    },
+  );
+});
+
+t.test(
+  'both send the same ports at once: it is not known whose packets arrived, and nobody is accused of a bypass',
+  async (t) => {
+    const scene = new Scene(`${pods}---${ingressPolicy('db', 'web')}`);
+    scene.report('n1', [links.web, links.batch, links.evil]);
+    scene.report('n2', [links.db]);
+    const udp = { protocol: UDP, tcpFlags: { forward: 0, reverse: 0 } };
+    const [own, spoofed] = [record({ ...udp, initiator: batch, interfaceIndex: 8 }), forged(udp)];
+    scene.see('n1', own, spoofed);
+    scene.see('n2', atDestination(own));
+    scene.pass(15 * second);
+    t.notOk(
+      shown(scene).some((one) => one.startsWith('bypass')),
+      shown(scene).join(', '),
+    );
+    t.ok(shown(scene).some((one) => one.startsWith('spoofed')));
+  },
+);
+
+t.test('the sequence number shows whose packets arrived', async (t) => {
+  const scene = new Scene(`${pods}---${ingressPolicy('db', 'web')}`);
+  scene.report('n1', [links.web, links.batch, links.evil]);
+  scene.report('n2', [links.db]);
+  const own = record({ initiator: batch, interfaceIndex: 8, isn: 1 });
+  scene.see('n1', own, forged({ isn: 2 }));
+  scene.see('n2', atDestination(forged({ isn: 2 })));
+  scene.pass(15 * second);
+  t.same(shown(scene).sort(), ['blocked medium batch', 'spoofed critical evil as 10.0.1.7']);
+});
+
+t.test('severity follows whose address it is', async (t) => {
+  const service = `---
+apiVersion: v1
+kind: Service
+metadata: { name: sql, namespace: shop }
+spec: { clusterIP: 10.96.0.10, externalIPs: [198.51.100.10], ports: [{ port: 5432 }], selector: { app: db } }
+`;
+  const cases: [string, string, string[]][] = [
+    ['a node', '192.0.2.2', ['spoofed critical evil as 192.0.2.2']],
+    ['a Service of others', '198.51.100.10', ['spoofed critical evil as 198.51.100.10']],
+    ['nobody', '203.0.113.99', ['foreign-source low evil as 203.0.113.99']],
+    ['nobody, in the pod range', '10.0.1.250', ['foreign-source low evil as 10.0.1.250']],
+    ['unspecified', '0.0.0.0', []],
+    ['link-local', '169.254.3.3', []],
+  ];
+  for (const [name, address, expected] of cases) {
+    const scene = watched(service);
+    scene.see('n1', forged({ initiator: ip(address) }));
+    scene.see('n2', atDestination(forged({ initiator: ip(address) })));
+    scene.pass(15 * second);
+    t.same(shown(scene), expected, name);
+  }
+});
+
+t.test('what is no forgery: direct server return, further networks, lone FIN or RST, forwarders', async (t) => {
+  const vip = ip('198.51.100.10');
+  const selects = `---
+apiVersion: v1
+kind: Service
+metadata: { name: evil, namespace: shop }
+spec: { clusterIP: 10.96.0.11, externalIPs: [${vip}], ports: [{ port: 80 }], selector: { app: evil } }
+`;
+  const outside = ip('203.0.113.5');
+  const dsr = answered({
+    point: 'destination',
+    interfaceIndex: 66,
+    initiator: outside,
+    responder: vip,
+    responderPort: 80,
+  });
+  const direct = watched(selects);
+  direct.see('n1', dsr);
+  direct.pass(15 * second);
+  t.notOk(
+    shown(direct).some((one) => /spoofed|foreign/.test(one)),
+    'the address of a Service that selects the pod',
+  );
+
+  for (const [name, change] of [
+    ['RST', { tcpFlags: { forward: RST | ACK, reverse: 0 }, initiatorBy: 'inferred' }],
+    ['FIN', { tcpFlags: { forward: FIN | ACK, reverse: 0 }, initiatorBy: 'inferred' }],
+    ['ICMP errors only', { protocol: UDP, tcpFlags: { forward: 0, reverse: 0 }, unreachable: true }],
+  ] as [string, Partial<ConnectionRecord>][]) {
+    const lone = watched();
+    lone.see('n1', forged(change));
+    lone.pass(15 * second);
+    t.same(
+      shown(lone).filter((one) => one.startsWith('spoofed')),
+      [],
+      name,
+    );
+  }
+
+  const status = JSON.stringify([{ name: 'blue', ips: ['10.50.0.5', '10.0.1.7'] }]);
+  const annotated = podManifest('evil', 'n1', evil).replace(
+    'uid: uid-evil,',
+    `uid: uid-evil, annotations: { k8s.v1.cni.cncf.io/network-status: '${status}' },`,
+  );
+  const multi = watched(`---${annotated}`);
+  multi.see('n1', forged({ initiator: ip('10.50.0.5'), initiatorPort: 1 }), forged({ initiatorPort: 2 }));
+  multi.pass(15 * second);
+  t.same(
+    shown(multi).filter((one) => /spoofed|foreign/.test(one)),
+    ['spoofed high evil as 10.0.1.7'],
+    'not the address of another pod',
+  );
+
+  const range = parsePrefix('10.8.0.0/16')!;
+  const client = forged({ initiator: ip('10.8.0.5') });
+  const named = watched('', { prefixes: { 'shop/evil': [range] }, annotatedNamespaces: [] });
+  named.see('n1', client);
+  named.see('n2', atDestination(client));
+  named.pass(15 * second);
+  t.notOk(shown(named).some((one) => /spoofed|foreign/.test(one)));
+  t.match([...named.connections.values()], [{ initiator: { kind: 'external', ip: '10.8.0.5' } }]);
+
+  const claims = `---${podManifest('evil', 'n1', evil).replace('uid: uid-evil,', 'uid: uid-evil, annotations: { waybill.io/forwards: 10.8.0.0/16 },')}`;
+  for (const [namespaces, expected] of [
+    [['shop'], []],
+    [['vpn'], ['foreign-source low evil as 10.8.0.5']],
+  ] as const) {
+    const scene = watched(claims, { prefixes: {}, annotatedNamespaces: namespaces });
+    scene.see('n1', client);
+    scene.pass(15 * second);
+    t.same(
+      shown(scene).filter((one) => /spoofed|foreign/.test(one)),
+      expected,
+      `the annotation counts only in ${namespaces}`,
+    );
+  }
+});
+
+t.test('a new pod is judged again when its addresses are known for 10 s', async (t) => {
+  const scene = watched();
+  scene.pass(20 * second);
+  scene.put(podManifest('job', 'n1', '10.0.1.30'));
+  scene.report('n1', [links.web, links.batch, { index: 30, podUid: 'uid-job', addresses: ['10.0.1.30'] }]);
+  const at = { beganUs: scene.nowUs, firstUs: scene.nowUs, lastUs: scene.nowUs };
+  scene.see('n1', forged({ ...at, interfaceIndex: 30 }));
+  scene.pass(5 * second);
+  t.notOk(
+    shown(scene).some((one) => one.startsWith('spoofed')),
+    'the API server may report another address later',
+  );
+  scene.pass(8 * second);
+  t.ok(shown(scene).includes('spoofed high job as 10.0.1.7'), shown(scene).join(', '));
+});
+
+t.test('forged answers and resets do not make a connection delivered, and a forged answer is found', async (t) => {
+  const scene = watched();
+  // web is denied and blocked; evil sends it a SYN-ACK from the address of db.
+  const atWeb = answered({ isn: 5 });
+  const atEvil = record({
+    point: 'destination',
+    interfaceIndex: 66,
+    packets: { forward: 0, reverse: 1 },
+    tcpFlags: { forward: 0, reverse: SYN | ACK },
+    isn: 5,
+  });
+  scene.see('n1', atEvil, atWeb);
+  scene.pass(15 * second);
+  t.same(shown(scene).sort(), ['blocked medium web', 'spoofed high evil as 10.0.2.3']);
+  t.match(
+    [...scene.connections.values()].find(({ initiator }) => initiator.pod === 'web'),
+    {
+      delivered: { delivered: 'unknown', why: 'answered-in-between' },
+    },
+  );
+  const refused = watched();
+  refused.see('n1', reset());
+  refused.pass(15 * second);
+  t.same(shown(refused), ['blocked medium web']);
+});
+
+t.test('packets to other addresses at an interface prove nothing and are no connection', async (t) => {
+  const scene = watched();
+  // A bridge without a forwarding table sends web's packets for db to evil too.
+  scene.see('n1', record(), { ...record(), point: 'destination', interfaceIndex: 66 });
+  scene.pass(15 * second);
+  t.same(shown(scene), ['blocked medium web']);
+  t.equal(scene.connections.size, 1);
+  t.match([...scene.connections.values()], [{ delivered: { delivered: 'no' } }]);
+  t.equal(scene.pipeline.counts.notOurs, 1);
+});
+
+t.test('a bypass needs the packets at the interface of the pod that it names, wherever that was watched', async (t) => {
+  const denied = { initiator: ip('10.0.1.2') };
+  const cases: [string, (scene: Scene) => void, string[]][] = [
+    ['watched, and they were not there', () => undefined, []],
+    ['not watched', (scene) => scene.report('n1', [links.batch, links.evil]), ['bypass critical web']],
+    [
+      'half visible',
+      (scene) => scene.report('n1', [{ ...links.web, seesFromPod: false }, links.batch, links.evil]),
+      ['bypass critical web'],
+    ],
+  ];
+  for (const [name, prepare, expected] of cases) {
+    const scene = watched();
+    prepare(scene);
+    scene.see('n2', atDestination(answered(denied)));
+    scene.pass(15 * second);
+    t.same(shown(scene), expected, name);
+    if (expected.length === 0)
+      t.match(
+        [...scene.connections.values()],
+        [{ verdict: 'unknown', unknownReason: /was watched, and did not send/ }],
+      );
+  }
+});
+
+t.test('a source address of one protocol family gives the address of the same family', async (t) => {
+  const scene = watched();
+  scene.see('n1', forged({ protocol: TCP, beganUs: t0 }));
+  scene.pass(15 * second);
+  t.match([...scene.connections.values()], [{ initiator: { ip: evil }, foreignSource: { address: batch, of: 'pod' } }]);
+});
