@@ -37,6 +37,7 @@ const retentionIntervalMs = 60_000;
 const seriesIntervalMs = 10_000;
 /** After a restart, batches of this time are joined again, because their connections may still be open. */
 const rejoinWindowUs = 6 * 60 * 1_000_000;
+const rejoinMarginUs = 60 * 1_000_000;
 /** About 500 bytes each. */
 const maxNamedAddresses = 50_000;
 
@@ -199,8 +200,9 @@ export async function runCollector(
   async function restore(): Promise<void> {
     const sinceUs = nowUs() - rejoinWindowUs;
     const findings = await store.findings({ last: config.findings.max });
-    const connections = await store.connections({ sinceUs, last: config.join.maxLive });
-    pipeline.restore(findings, connections);
+    // A batch of that time may have records of connections that ended somewhat earlier.
+    const connections = await store.connections({ sinceUs: sinceUs - rejoinMarginUs, last: config.join.maxLive });
+    pipeline.restore(findings, connections, nowUs());
     // Connections that are joined again keep their DNS names, also those from answers before that time.
     for (const { initiator, responder, startUs } of connections.toReversed()) {
       dnsNames.restore(initiator, startUs);

@@ -125,8 +125,11 @@ export class Pipeline {
     this.#updateInertFindings(nowUs);
   }
 
-  restore(findings: readonly Finding[], connections: readonly Connection[]): void {
+  /** Continues after a restart with what the store has. Batches that it contains may then be received again. */
+  restore(findings: readonly Finding[], connections: readonly Connection[], nowUs: number): void {
     this.#findings.restore(findings, connections);
+    const restored = connections.map(({ id, sides = [] }) => ({ id, sides }));
+    this.#join.restore(restored, nowUs);
   }
 
   findings(): Finding[] {
@@ -163,7 +166,7 @@ export class Pipeline {
     this.#pendingOwners.retryLater(joined.id, retryUntilUs, this.#nowUs);
     const connection = this.#findings.update(evaluated);
     this.#verdictCounts.count(connection);
-    this.#connections.set(connection.id, connection);
+    this.#connections.set(connection.id, { ...connection, sides: this.#join.sidesOf(joined.id) });
     this.#doubtful.keep(joined, this.#whyKept(connection, evaluated.verdict));
     return retryUntilUs;
   }

@@ -62,6 +62,8 @@ export type Connection = {
   declaredVerdict?: VerdictName;
   /** Why the verdict is unknown; else empty. */
   unknownReason: string;
+  /** The sides of the join, to continue after a restart (collector/join/stored-side.ts); not shown. */
+  sides?: readonly unknown[];
   /** The finding that counts this connection; empty if no finding does. */
   findingId: string;
 };

@@ -10,8 +10,9 @@ import type { Initiator } from './initiator.ts';
 import { groupId, groupInitiator, joinedOf } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
 import { type Group, groupsOf, hasSent, type PairingContext } from './pairing.ts';
-import { addToSide, type End, forgetBefore, type Side, sideOf } from './side.ts';
+import { addToSide, type End, forgetBefore, isRestored, type Side, sideOf } from './side.ts';
 import { type FindBackends, SideIndex } from './side-index.ts';
+import { distinctSides, restoredSide, type StoredSide, storedSideOf } from './stored-side.ts';
 
 export type { FindBackends } from './side-index.ts';
 
@@ -144,6 +145,27 @@ export class Join {
     return live !== undefined;
   }
 
+  /** The sides of a connection as they are now; empty if it is retired. */
+  sidesOf(id: string): StoredSide[] {
+    return this.#live.get(id)?.sides.map(storedSideOf) ?? [];
+  }
+
+  /** Continues with connections that were evaluated before a restart. Only a new record makes them due again. */
+  restore(connections: readonly { id: string; sides: readonly unknown[] }[], nowUs: number): void {
+    const ids = new Set(connections.map(({ id }) => id));
+    const sides = distinctSides(connections.flatMap((one) => one.sides.flatMap((side) => restoredSide(side) ?? [])));
+    for (const side of sides) this.#index.add(side);
+    for (const side of sides) if (!this.#connectionsOf.has(side)) this.#regroup(side, nowUs);
+    for (const live of this.#live.values()) {
+      if (!ids.has(live.id)) continue;
+      live.evaluated = true;
+      const view = this.#viewOf(live);
+      const isHalf = view.host === undefined && (view.source === undefined || view.destination === undefined);
+      if (isHalf) live.keepUntilUs = nowUs + this.#options.maxWaitUs;
+      this.#pending.delete(live);
+    }
+  }
+
   get pending(): number {
     return this.#pending.size;
   }
@@ -161,12 +183,14 @@ export class Join {
       this.#regroup(side, nowUs);
       return;
     }
-    const hadEvidence = known.translation !== undefined && known.isn !== undefined;
-    const hadTranslation = known.translation !== undefined;
+    const { translation, isn } = known;
     addToSide(known, record, batch.clockOffsetUs);
-    if (!hadTranslation && known.translation !== undefined) this.#index.add(known);
-    const mayChange = !hadEvidence && (record.translation !== undefined || record.isn !== undefined);
-    if (mayChange || this.#connectionsOf.get(known)!.some(({ contested }) => contested)) this.#regroup(known, nowUs);
+    const isNewTranslation = known.translation !== translation;
+    const isNewEvidence = isNewTranslation || known.isn !== isn;
+    if (isRestored(known, record) && !isNewEvidence) return;
+    if (isNewTranslation) this.#index.add(known);
+    if (isNewEvidence || this.#connectionsOf.get(known)!.some(({ contested }) => contested))
+      this.#regroup(known, nowUs);
     for (const live of this.#connectionsOf.get(known)!) this.#touch(live, nowUs);
   }
 

@@ -40,6 +40,8 @@ export type Side = {
   podUid: string;
   /** On the agent's clock. Every record of the side repeats it; with the interface and the ends it identifies the side. */
   agentBeganUs: number;
+  /** On the agent's clock: the last packet. */
+  agentLastUs: number;
   /** On the collector's clock. */
   beganUs: number;
   nearInitiated: boolean;
@@ -54,6 +56,8 @@ export type Side = {
   ownsNearAddress: boolean | undefined;
   /** Its earlier records belong to a connection that is over. */
   isRest: boolean;
+  /** On the agent's clock: after a restart, the counters contain all records until then. 0: the side is not restored. */
+  restoredUntilUs: number;
 };
 
 /** Parts of an older time are added up: by then, both sides have been reported. */
@@ -74,6 +78,7 @@ export function sideOf(record: ConnectionRecord, node: string, clockOffsetUs: nu
     far: nearInitiated ? responder : initiator,
     podUid: record.podUid,
     agentBeganUs: record.beganUs,
+    agentLastUs: record.lastUs,
     beganUs: record.beganUs + clockOffsetUs,
     nearInitiated,
     initiatorBy: record.initiatorBy,
@@ -83,17 +88,21 @@ export function sideOf(record: ConnectionRecord, node: string, clockOffsetUs: nu
     parts: undefined,
     ownsNearAddress: undefined,
     isRest: false,
+    restoredUntilUs: 0,
   };
 }
 
 /** Adds a record of the same side. The result does not depend on the order of the records. */
 export function addToSide(side: Side, record: ConnectionRecord, clockOffsetUs: number): void {
   const isNear = isNearInitiator(side, record);
-  const counters = countersOf(record, isNear, clockOffsetUs);
-  side.parts ??= [cloneCounters(side.total)];
-  side.parts.push(counters);
-  addCounters(side.total, counters);
-  foldOldParts(side.parts, side.total.lastUs - maxPartAgeUs);
+  if (!isRestored(side, record)) {
+    const counters = countersOf(record, isNear, clockOffsetUs);
+    side.parts ??= [cloneCounters(side.total)];
+    side.parts.push(counters);
+    addCounters(side.total, counters);
+    foldOldParts(side.parts, side.total.lastUs - maxPartAgeUs);
+    side.agentLastUs = Math.max(side.agentLastUs, record.lastUs);
+  }
   side.beganUs = Math.min(side.beganUs, record.beganUs + clockOffsetUs);
   side.podUid ||= record.podUid;
   side.isn ??= record.isn;
@@ -102,6 +111,11 @@ export function addToSide(side: Side, record: ConnectionRecord, clockOffsetUs: n
     side.initiatorBy = 'handshake';
     side.nearInitiated = isNear;
   }
+}
+
+/** The side was restored after a restart, and contains the record. */
+export function isRestored({ restoredUntilUs }: Side, record: ConnectionRecord): boolean {
+  return record.lastUs <= restoredUntilUs;
 }
 
 /** Forgets all counters of records that began before that time; they belong to a connection that is over. */

@@ -73,6 +73,8 @@ export class Scene {
   readonly pipeline: Pipeline;
   readonly connections = new Map<string, Connection>();
   readonly findings = new Map<string, Finding>();
+  /** Ids of connections that became part of others. */
+  readonly merged = new Set<string>();
   readonly #names = new DnsNames(1000);
 
   /** `declared`: manifests of the declared policies (Git), which are evaluated too. */
@@ -143,6 +145,13 @@ export class Scene {
     this.agents.advanceCoverage(batch);
   }
 
+  /** Continues with what a store has. */
+  restore(findings: readonly Finding[], connections: readonly Connection[]): void {
+    for (const one of findings) this.findings.set(one.id, one);
+    for (const one of connections) this.connections.set(one.id, one);
+    this.pipeline.restore(findings, connections, this.nowUs);
+  }
+
   /** A pod gets the DNS answer now. */
   dnsAnswer(name: string, address: string, ttlSeconds: number): void {
     this.#names.learn([{ name, address: ip(address), atUs: this.nowUs, ttlSeconds }], 0);
@@ -181,7 +190,10 @@ export class Scene {
   #collect(): void {
     const { connections, merged, findings } = this.pipeline.changes();
     for (const one of connections) this.connections.set(one.id, one);
-    for (const id of merged) this.connections.delete(id);
+    for (const id of merged) {
+      this.connections.delete(id);
+      this.merged.add(id);
+    }
     for (const one of findings.put) this.findings.set(one.id, one);
     for (const id of findings.removed) this.findings.delete(id);
   }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { ingressPolicy, Scene, shop } from '../../scene/pipeline.ts';
-import { answered, atDestination, second } from '../../scene/records.ts';
+import { answered, atDestination, second, t0 } from '../../scene/records.ts';
 
 const closed = ingressPolicy('db', '');
 const open = ingressPolicy('db', 'web');
@@ -65,8 +65,8 @@ t.test('a connection counts once for its drift, also after re-evaluation and res
   scene.pass(second);
   t.equal(driftOf(scene)[0]!.connections, 1);
   const after = new Scene(`${shop}\n---\n${open}`, closed);
-  after.pipeline.restore([...scene.findings.values()], [...scene.connections.values()]);
-  after.see('n1', answered());
+  after.restore([...scene.findings.values()], [...scene.connections.values()]);
+  after.see('n1', answered({ firstUs: t0 + second, lastUs: t0 + second }));
   after.pass(3 * second);
   t.equal(driftOf(after)[0]!.connections, 1);
 });

@@ -1,0 +1,140 @@
+// A restart of the collector changes no answer: what was evaluated stays as stored, and counters go on.
+import t from 'tap';
+import type { Connection } from '../../model/connection.ts';
+import type { Finding } from '../../model/finding.ts';
+import type { ConnectionRecord } from '../../model/record.ts';
+import { ingressPolicy, podManifest, Scene, shop } from '../scene/pipeline.ts';
+import { answered, atDestination, record, second, t0 } from '../scene/records.ts';
+
+const manifests = `${shop}---${podManifest('job', 'n1', '10.0.1.9')}---${ingressPolicy('db', 'web')}`;
+const links = {
+  n1: [
+    { index: 7, podUid: 'uid-web', addresses: ['10.0.1.2'] },
+    { index: 8, podUid: 'uid-job', addresses: ['10.0.1.9'] },
+  ],
+  n2: [{ index: 9, podUid: 'uid-db', addresses: ['10.0.2.3'] }],
+};
+
+type Seen = [node: 'n1' | 'n2', record: ConnectionRecord];
+
+/** What a store would have. */
+class Stored {
+  readonly connections = new Map<string, Connection>();
+  readonly findings = new Map<string, Finding>();
+  readonly batches: Seen[] = [];
+
+  take(scene: Scene): void {
+    for (const one of scene.connections.values()) this.connections.set(one.id, JSON.parse(JSON.stringify(one)));
+    for (const id of this.connections.keys()) if (scene.merged.has(id)) this.connections.delete(id);
+    this.findings.clear();
+    for (const one of scene.findings.values()) this.findings.set(one.id, JSON.parse(JSON.stringify(one)));
+  }
+
+  /** A new collector at that time, with the cluster as it is then. */
+  restart(manifestsNow: string, nowUs: number): Scene {
+    const scene = new Scene(manifestsNow);
+    scene.nowUs = nowUs;
+    scene.restore([...this.findings.values()], [...this.connections.values()]);
+    for (const [node, one] of this.batches) scene.see(node, structuredClone(one));
+    report(scene);
+    return scene;
+  }
+}
+
+function report(scene: Scene): void {
+  scene.report('n1', links.n1);
+  scene.report('n2', links.n2);
+}
+
+function see(scene: Scene, stored: Stored, ...seen: Seen[]): void {
+  for (const [node, one] of seen) {
+    stored.batches.push([node, one]);
+    scene.see(node, structuredClone(one));
+  }
+}
+
+const shown = ({ connections, findings }: Stored) => ({
+  connections: [...connections.values()].map(({ sides: _, ...rest }) => rest).sort((a, b) => (a.id < b.id ? -1 : 1)),
+  findings: [...findings.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+});
+
+t.test('what was evaluated stays as stored, though the cluster changed while the collector was down', async (t) => {
+  const stored = new Stored();
+  const before = new Scene(manifests);
+  report(before);
+  const ends = { initiatorPort: 2, ended: true };
+  see(before, stored, ['n1', answered(ends)], ['n2', atDestination(answered(ends))]);
+  see(before, stored, ['n1', answered()], ['n2', atDestination(answered())]);
+  see(before, stored, ['n1', record({ initiatorPort: 3, interfaceIndex: 8, initiator: '10.0.1.9' as never })]);
+  before.pass(5 * second);
+  stored.take(before);
+  const expected = shown(stored);
+  t.equal(expected.connections.length, 3);
+  t.same(
+    expected.findings.map(({ kind }) => kind),
+    ['blocked'],
+  );
+
+  // The policy is another one now, and the pod job is gone.
+  const after = stored.restart(`${shop}---${ingressPolicy('db', 'api')}`, before.nowUs + 30 * second);
+  after.pass(20 * second);
+  stored.take(after);
+  t.same(shown(stored), expected);
+});
+
+t.test('counters go on after a restart, also of records that are received again', async (t) => {
+  const stored = new Stored();
+  const before = new Scene(manifests);
+  report(before);
+  const interval = (i: number) => answered({ firstUs: t0 + i * second, lastUs: t0 + i * second + 1000 });
+  see(before, stored, ['n1', interval(0)], ['n1', interval(1)], ['n2', atDestination(interval(0))]);
+  before.pass(5 * second);
+  stored.take(before);
+  // Stored, but not evaluated before the crash.
+  see(before, stored, ['n1', interval(2)], ['n2', atDestination(interval(1))]);
+
+  const after = stored.restart(manifests, before.nowUs + 10 * second);
+  see(after, stored, ['n1', interval(3)]);
+  after.pass(5 * second);
+  stored.take(after);
+  const { connections } = shown(stored);
+  t.equal(connections.length, 1);
+  t.same(connections[0]!.packets, { forward: 8, reverse: 4 });
+});
+
+t.test('fifty restarts at any moment leave what no restart leaves', async (t) => {
+  const traffic = (scene: Scene, stored: Stored, step: number): void => {
+    const atUs = scene.nowUs;
+    const one = answered({ initiatorPort: 100 + (step % 7), beganUs: atUs, firstUs: atUs, lastUs: atUs, isn: step });
+    see(scene, stored, ['n1', one], ['n2', atDestination(one)]);
+    const long = answered({ initiatorPort: 1, beganUs: t0, firstUs: atUs, lastUs: atUs });
+    see(scene, stored, ['n2', atDestination(long)], ['n1', long]);
+    if (step % 3 === 0)
+      see(scene, stored, [
+        'n1',
+        record({
+          initiatorPort: 5000 + step,
+          interfaceIndex: 8,
+          initiator: '10.0.1.9' as never,
+          beganUs: atUs,
+          firstUs: atUs,
+          lastUs: atUs,
+        }),
+      ]);
+  };
+  const run = (restarts: boolean): Stored => {
+    const stored = new Stored();
+    let scene = new Scene(manifests);
+    report(scene);
+    for (let step = 0; step < 50; step++) {
+      traffic(scene, stored, step);
+      scene.pass((0.5 + (step % 4) / 2) * second);
+      stored.take(scene);
+      if (restarts) scene = stored.restart(manifests, scene.nowUs);
+    }
+    scene.pass(20 * second);
+    stored.take(scene);
+    return stored;
+  };
+  t.same(shown(run(true)), shown(run(false)));
+});
