@@ -27,6 +27,8 @@ export function senderOf(
   maxWaitUs: number,
 ): Sender {
   const { source, destination } = joined;
+  // Addresses of one link, DHCP and neighbour discovery, which every interface of the link may show.
+  if (isLocalScope(joined.protocol, joined.originalTuple)) return { sender: 'owner' };
   if (source !== undefined) {
     const near = nearAddresses.at(initiatorUid, source.initiator, joined.startUs, nowUs);
     if (typeof near === 'string') return { sender: near === 'own' ? 'owner' : near };
@@ -51,11 +53,10 @@ function wasWatched(
   return blindness === undefined || (blindness === 'not-reported' && nowUs < joined.lastUs + maxWaitUs);
 }
 
-/** Addresses of one link, DHCP and neighbour discovery; the end of a connection whose beginning was not seen. */
-function isExempt({ protocol, source, originalTuple }: JoinedConnection): boolean {
-  if (isLocalScope(protocol, originalTuple)) return true;
+/** The end of a connection whose beginning was not seen, or nothing but ICMP errors. */
+function isExempt({ protocol, source }: JoinedConnection): boolean {
   const { tcpFlags, hasReply, unreachable, packets } = source!;
   if (protocol === TCP) return (tcpFlags.forward & SYN) === 0 && (tcpFlags.forward & (FIN | RST)) !== 0;
-  // Nothing but ICMP errors, which may have the pod's own address.
+  // The address of an ICMP error may be the pod's own: the record has those of the packet that it quotes.
   return unreachable && packets.forward > 0 && !hasReply && packets.reverse === 0;
 }

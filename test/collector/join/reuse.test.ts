@@ -195,4 +195,8 @@ t.test('addresses that are not unique are never joined across interfaces', async
   t.equal(scene.connections.size, 8);
   t.ok([...scene.connections.values()].every(({ observed }) => observed.length === 1));
   t.same(scene.kinds(), []);
+  t.ok(
+    [...scene.connections.values()].every(({ unknownReason }) => unknownReason.startsWith('not evaluated: multicast')),
+    'the reason is the scope, not the sender',
+  );
 });
