@@ -33,13 +33,13 @@ export function isCloudMetadata(address: Address): boolean {
 
 /** `multicast` or `link-local`; undefined for every other address, and for cloud metadata. */
 export function localZoneOf(address: Address): string | undefined {
-  if (isCloudMetadata(address)) return undefined;
+  if (!mayBeLocal.has(address.slice(0, 2)) || isCloudMetadata(address)) return undefined;
   return localZones.find(({ prefixes }) => prefixes.some((prefix) => prefixContainsAddress(prefix, address)))?.zone;
 }
 
 /** False for unspecified, link-local and multicast addresses: several links have the same ones. */
 export function isUniqueAddress(address: Address): boolean {
-  return !mayBeLocal.has(address.slice(0, 2)) || isCloudMetadata(address) || localZoneOf(address) === undefined;
+  return localZoneOf(address) === undefined;
 }
 
 /** How the addresses of local zones begin: for most addresses, no prefixes have to be compared. */

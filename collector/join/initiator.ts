@@ -7,6 +7,8 @@ import type { Strand } from './strand.ts';
 /** From the least to the best evidence. */
 const strengths = ['guessed', 'both-directions', 'handshake', 'translation'] as const;
 
+const byHandshake = strengths.indexOf('handshake');
+
 type Claim = { end: End; other: End; strength: number; atUs: number };
 
 /** `certain`: a handshake or conntrack names it, and no other side of the connection disagrees. */
@@ -17,16 +19,20 @@ export type Initiator = { certain: boolean; isNear(side: Side): boolean };
  * initiator is replaced by its initiator.
  */
 export function initiatorOf(strands: readonly Strand[], previous: Initiator | undefined): Initiator {
-  const claims = strands.map(claimOf);
-  const best = Math.max(...claims.map(({ strength }) => strength));
-  const isCertain = best >= strengths.indexOf('handshake');
+  let first = claimOf(strands[0]!);
+  const claims = [first];
+  for (let i = 1; i < strands.length; i++) {
+    const one = claimOf(strands[i]!);
+    claims.push(one);
+    if (one.strength > first.strength || (one.strength === first.strength && isBefore(one, first))) first = one;
+  }
+  const isCertain = first.strength >= byHandshake;
   if (!isCertain && previous !== undefined) return { certain: false, isNear: previous.isNear };
-  const leading = claims.filter(({ strength }) => strength === best);
-  const first = leading.reduce((one, other) => (isBefore(other, one) ? other : one));
-  const translations = strands.flatMap(({ sides }) => sides.flatMap(({ translation }) => translation ?? []));
-  const tuples = [{ initiator: first.end, responder: first.other }, ...translations.flatMap(endsOfTranslation)];
+  const tuples = [{ initiator: first.end, responder: first.other }];
+  for (const { sides } of strands)
+    for (const { translation } of sides) if (translation !== undefined) tuples.push(...endsOfTranslation(translation));
   return {
-    certain: isCertain && leading.every((claim) => isSameSide(claim, first, tuples)),
+    certain: isCertain && claims.every((one) => one.strength < first.strength || isSameSide(one, first, tuples)),
     isNear: (side) => isNearInitiator(side, tuples),
   };
 }

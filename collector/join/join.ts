@@ -9,7 +9,7 @@ import type { Coverage } from './delivered.ts';
 import type { Initiator } from './initiator.ts';
 import { groupId, groupInitiator, joinedOf } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
-import { type Group, groupsOf, hasSent, type PairingContext } from './pairing.ts';
+import { type Group, groupsOf, hasSent, type PairingContext, type Part } from './pairing.ts';
 import { addToSide, type End, forgetBefore, isRestored, type Side, sideOf } from './side.ts';
 import { type FindBackends, SideIndex } from './side-index.ts';
 import { distinctSides, restoredSide, type StoredSide, storedSideOf } from './stored-side.ts';
@@ -41,6 +41,7 @@ export type JoinEvents = {
 export type OwnsNearAddress = (side: Side, nowUs: number) => boolean | undefined;
 
 type LiveConnection = {
+  /** Empty until it is needed: the sides of a young connection change. */
   id: string;
   group: Group;
   initiator: Initiator;
@@ -71,7 +72,9 @@ export class Join {
   readonly #events: JoinEvents;
   readonly #index: SideIndex;
   readonly #pairing: PairingContext;
-  readonly #live = new Map<string, LiveConnection>();
+  readonly #live = new Set<LiveConnection>();
+  /** Those that have an id. */
+  readonly #byId = new Map<string, LiveConnection>();
   readonly #connectionsOf = new Map<Side, LiveConnection[]>();
   readonly #pending = new Set<LiveConnection>();
   #pendingCursor: Iterator<LiveConnection> | undefined;
@@ -96,10 +99,10 @@ export class Join {
 
   receive(batch: RecordBatch, nowUs: number): void {
     for (const record of batch.records) this.#receiveRecord(record, batch, nowUs);
-    for (const oldest of this.#live.values()) {
+    for (const oldest of this.#live) {
       if (this.#live.size <= this.#options.maxLive) break;
       this.#evaluate(oldest, nowUs);
-      if (this.#live.get(oldest.id) !== oldest) continue;
+      if (!this.#live.has(oldest)) continue;
       this.#evicted += 1;
       this.#retire(oldest);
     }
@@ -140,14 +143,14 @@ export class Join {
 
   /** Evaluates a connection that was evaluated before, with what is known now. False if it is retired. */
   evaluateAgain(id: string, nowUs: number): boolean {
-    const live = this.#live.get(id);
+    const live = this.#byId.get(id);
     if (live !== undefined) this.#evaluate(live, nowUs);
     return live !== undefined;
   }
 
   /** The sides of a connection as they are now; empty if it is retired. */
   sidesOf(id: string): StoredSide[] {
-    return this.#live.get(id)?.sides.map(storedSideOf) ?? [];
+    return this.#byId.get(id)?.sides.map(storedSideOf) ?? [];
   }
 
   /** Continues with connections that were evaluated before a restart. Only a new record makes them due again. */
@@ -156,10 +159,11 @@ export class Join {
     const sides = distinctSides(connections.flatMap((one) => one.sides.flatMap((side) => restoredSide(side) ?? [])));
     for (const side of sides) this.#index.add(side);
     for (const side of sides) if (!this.#connectionsOf.has(side)) this.#regroup(side, nowUs);
-    for (const live of this.#live.values()) {
-      if (!ids.has(live.id)) continue;
+    for (const live of this.#live) {
+      if (!ids.has(this.#idOf(live))) continue;
       live.evaluated = true;
       const view = this.#viewOf(live);
+      view.id = live.id;
       const isHalf = view.host === undefined && (view.source === undefined || view.destination === undefined);
       if (isHalf) live.keepUntilUs = nowUs + this.#options.maxWaitUs;
       this.#pending.delete(live);
@@ -203,42 +207,52 @@ export class Join {
 
   /** Decides again which of the sides with these ends are one connection. */
   #regroup(side: Side, nowUs: number): void {
-    const related = this.#index.relatedTo(side);
-    const before = new Set<LiveConnection>();
-    const sides = new Set(related);
-    for (const one of sides) {
-      for (const live of this.#connectionsOf.get(one) ?? []) {
-        before.add(live);
-        // A connection is kept whole, also if it has more sides than are compared.
-        for (const member of live.sides) sides.add(member);
-      }
-    }
+    const { sides, connections } = this.#neighbourhoodOf(side);
     for (const one of sides) if (one.atPod) one.ownsNearAddress ??= this.#ownsNearAddress(one, nowUs);
-    const groups = groupsOf([...sides], this.#pairing);
+    const groups = groupsOf(sides, this.#pairing);
     for (const one of sides) this.#connectionsOf.set(one, []);
     let previous: Initiator | undefined;
     for (const group of groups) {
       const initiator = groupInitiator(group, previous);
       previous = initiator;
-      const live = this.#connectionOf(group, initiator, before, nowUs);
+      const live = this.#connectionOf(group, initiator, connections, nowUs);
       live.contested = groups.length > 1;
-      before.delete(live);
+      connections.delete(live);
       for (const member of live.sides) this.#connectionsOf.get(member)!.push(live);
     }
-    for (const gone of before) this.#remove(gone);
+    for (const gone of connections) this.#remove(gone);
   }
 
-  /** The connection of a group: the same one as before if its id is the same. */
+  /** The sides to group again, and their connections until now. A connection is kept whole, also if it has many sides. */
+  #neighbourhoodOf(side: Side): { sides: readonly Side[]; connections: Set<LiveConnection> } {
+    const related = this.#index.relatedTo(side);
+    const connections = new Set<LiveConnection>();
+    for (const one of related) for (const live of this.#connectionsOf.get(one) ?? []) connections.add(live);
+    if (related.length <= 2 && connections.size <= 1) {
+      const [live] = connections;
+      if (live === undefined || live.sides.every((one) => related.includes(one)))
+        return { sides: related, connections };
+    }
+    const sides = new Set(related);
+    for (const one of sides) {
+      for (const live of this.#connectionsOf.get(one) ?? []) {
+        connections.add(live);
+        for (const member of live.sides) sides.add(member);
+      }
+    }
+    return { sides: [...sides], connections };
+  }
+
+  /** The connection of a group: one of `before` if it is not evaluated yet, or if its id stays the same. */
   #connectionOf(
     group: Group,
     initiator: Initiator,
     before: ReadonlySet<LiveConnection>,
     nowUs: number,
   ): LiveConnection {
-    const id = groupId(group, initiator);
-    const sides = group.parts.flatMap(({ strand }) => strand.sides);
-    const known = this.#live.get(id);
-    if (known !== undefined && before.has(known)) {
+    const sides = group.parts.length === 1 ? group.parts[0]!.strand.sides : group.parts.flatMap(sidesOfPart);
+    const known = this.#sameConnection(group, initiator, sides, before);
+    if (known !== undefined) {
       const isSame = isSameGroup(known.group, group) && isSameInitiator(known.initiator, initiator, sides);
       known.group = group;
       known.initiator = initiator;
@@ -246,9 +260,8 @@ export class Join {
       if (!isSame) this.#touch(known, nowUs);
       return known;
     }
-    if (known !== undefined) this.#remove(known);
     const live: LiveConnection = {
-      id,
+      id: '',
       group,
       initiator,
       sides,
@@ -260,14 +273,40 @@ export class Join {
       evaluated: false,
       awaitsOtherSide: false,
     };
-    this.#live.set(id, live);
+    this.#live.add(live);
     this.#pending.add(live);
     return live;
   }
 
+  #sameConnection(
+    group: Group,
+    initiator: Initiator,
+    sides: readonly Side[],
+    before: ReadonlySet<LiveConnection>,
+  ): LiveConnection | undefined {
+    let id = '';
+    for (const live of before) {
+      if (live.id === '') continue;
+      id ||= groupId(group, initiator);
+      if (live.id === id) return live;
+    }
+    for (const live of before) if (live.id === '' && live.sides.some((one) => sides.includes(one))) return live;
+    return undefined;
+  }
+
+  #idOf(live: LiveConnection): string {
+    if (live.id !== '') return live.id;
+    live.id = groupId(live.group, live.initiator);
+    const other = this.#byId.get(live.id);
+    if (other !== undefined) this.#remove(other);
+    this.#byId.set(live.id, live);
+    return live.id;
+  }
+
   #remove(live: LiveConnection): void {
-    if (this.#live.get(live.id) === live) this.#live.delete(live.id);
+    this.#live.delete(live);
     this.#pending.delete(live);
+    if (live.id !== '' && this.#byId.get(live.id) === live) this.#byId.delete(live.id);
     if (live.evaluated) this.#events.merged(live.id);
   }
 
@@ -283,12 +322,13 @@ export class Join {
 
   #evaluate(live: LiveConnection, nowUs: number): void {
     this.#updateOwners(live, nowUs);
-    if (this.#live.get(live.id) !== live) return;
+    if (!this.#live.has(live)) return;
     if (isNotOurs(live)) {
       this.#ignore(live);
       return;
     }
     const view = this.#viewOf(live);
+    view.id = this.#idOf(live);
     live.evaluated = true;
     live.awaitsOtherSide = nowUs < live.updatedUs + this.#options.maxWaitUs && this.#isOtherSideBehind(view);
     if (!live.awaitsOtherSide) this.#pending.delete(live);
@@ -384,8 +424,9 @@ export class Join {
   }
 
   #retire(live: LiveConnection): void {
-    if (this.#live.get(live.id) === live) this.#live.delete(live.id);
+    this.#live.delete(live);
     this.#pending.delete(live);
+    if (live.id !== '' && this.#byId.get(live.id) === live) this.#byId.delete(live.id);
     for (const { strand, untilUs } of live.group.parts) {
       for (const side of strand.sides) {
         const others = (this.#connectionsOf.get(side) ?? []).filter((one) => one !== live);
@@ -405,6 +446,10 @@ export class Join {
 /** The pod behind the interface neither has the address nor sent a packet. */
 function isNotOurs({ group }: LiveConnection): boolean {
   return group.parts.every(({ strand }) => strand.first.ownsNearAddress === false && !hasSent(strand));
+}
+
+function sidesOfPart({ strand }: Part): readonly Side[] {
+  return strand.sides;
 }
 
 function isSameInitiator(a: Initiator, b: Initiator, sides: readonly Side[]): boolean {

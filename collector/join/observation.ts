@@ -1,7 +1,7 @@
 // One connection as its sides saw it: the counters in the direction of the initiator, and the ends before and after
 // translation.
 import type { JoinedConnection, Observation } from '../../model/joined.ts';
-import type { ObservationPoint, Tuple } from '../../model/record.ts';
+import type { ObservationPoint, Translation, Tuple } from '../../model/record.ts';
 import { type Initiator, initiatorOf } from './initiator.ts';
 import { connectionId, tupleKey } from './keys.ts';
 import { type Group, hasSent, type Part } from './pairing.ts';
@@ -12,7 +12,6 @@ import {
   countersBetween,
   type End,
   isMidStream,
-  isSameEnd,
   type Side,
 } from './side.ts';
 
@@ -48,25 +47,31 @@ export function groupId({ parts }: Group, initiator: Initiator): string {
 }
 
 export function joinedOf(id: string, group: Group, initiator: Initiator, isService: IsService): JoinedConnection {
-  const viewed = group.parts.flatMap((part): Viewed[] => {
+  const viewed: Viewed[] = [];
+  const hosts: Viewed[] = [];
+  let source: Viewed | undefined;
+  let destination: Viewed | undefined;
+  let lastUs = 0;
+  for (const part of group.parts) {
     const counters = countersOfPart(part);
-    if (counters === undefined) return [];
+    if (counters === undefined) continue;
     const side = part.strand.first;
-    return [{ part, side, counters, nearInitiated: initiator.isNear(side) }];
-  });
-  const at = (point: ObservationPoint) => viewed.filter((one) => pointOf(one) === point);
-  const [source] = at('source');
-  const [destination] = at('destination');
-  const host = hostObservation(at('host'));
-  const [originalTuple, translatedTuple] = tuplesOf(viewed, isService);
+    const one = { part, side, counters, nearInitiated: initiator.isNear(side) };
+    viewed.push(one);
+    if (counters.lastUs > lastUs) lastUs = counters.lastUs;
+    if (!side.atPod) hosts.push(one);
+    else if (one.nearInitiated) source ??= one;
+    else destination ??= one;
+  }
+  const [originalTuple, translatedTuple] = tuplesOf(viewed, source, destination, isService);
   return {
     id,
     protocol: viewed[0]!.side.protocol,
     startUs: startOf(source, destination, viewed),
-    lastUs: Math.max(...viewed.map(({ counters }) => counters.lastUs)),
+    lastUs,
     source: source && observationOf(source),
     destination: destination && observationOf(destination),
-    host,
+    host: hostObservation(hosts),
     originalTuple,
     translatedTuple,
     initiatorBy: initiator.certain ? 'handshake' : 'inferred',
@@ -103,10 +108,13 @@ function beganOf({ part, side }: Viewed): number {
 
 /** The side that saw the first packet knows the start; the initiator's side comes first. */
 function startOf(source: Viewed | undefined, destination: Viewed | undefined, viewed: readonly Viewed[]): number {
-  const sawStart = [source, destination].find(
-    (one) => one !== undefined && one.side.initiatorBy === 'handshake' && one.part.fromUs <= one.side.beganUs,
-  );
-  return sawStart === undefined ? Math.min(...viewed.map(beganOf)) : beganOf(sawStart);
+  if (source !== undefined && sawStart(source)) return beganOf(source);
+  if (destination !== undefined && sawStart(destination)) return beganOf(destination);
+  return Math.min(...viewed.map(beganOf));
+}
+
+function sawStart({ side, part }: Viewed): boolean {
+  return side.initiatorBy === 'handshake' && part.fromUs <= side.beganUs;
 }
 
 function observationOf(viewed: Viewed): Observation {
@@ -117,8 +125,8 @@ function observationOf(viewed: Viewed): Observation {
     point: pointOf(viewed),
     node: side.node,
     interfaceIndex: side.interfaceIndex,
-    podUid: part.strand.sides.find(({ podUid }) => podUid !== '')?.podUid ?? '',
-    initiatorBy: part.strand.sides.some((one) => one.initiatorBy === 'handshake') ? 'handshake' : 'inferred',
+    podUid: side.podUid || (part.strand.sides.find(({ podUid }) => podUid !== '')?.podUid ?? ''),
+    initiatorBy: part.strand.sides.some(isByHandshake) ? 'handshake' : 'inferred',
     midStream: part.strand.sides.every(isMidStream),
     beganUs: beganOf(viewed),
     lastUs: counters.lastUs,
@@ -134,6 +142,10 @@ function observationOf(viewed: Viewed): Observation {
   };
 }
 
+function isByHandshake({ initiatorBy }: Side): boolean {
+  return initiatorBy === 'handshake';
+}
+
 /** Several interfaces of a capture file saw the same packets: one is counted, the flags of all count. */
 function hostObservation(viewed: readonly Viewed[]): Observation | undefined {
   const [first, ...others] = viewed.map(observationOf);
@@ -147,20 +159,34 @@ function hostObservation(viewed: readonly Viewed[]): Observation | undefined {
 }
 
 /** Before and after translation; the same object if nothing was translated. */
-function tuplesOf(viewed: readonly Viewed[], isService: IsService): [Tuple, Tuple] {
-  const bySide = [...viewed].sort((a, b) => Number(b.nearInitiated) - Number(a.nearInitiated));
-  for (const { part } of bySide) {
-    const translation = part.strand.sides.find((side) => side.translation !== undefined)?.translation;
-    if (translation !== undefined) return [translation.original, translation.translated];
-  }
-  const tuples = bySide.map(tupleOf);
-  const [first] = tuples;
-  const other = tuples.find((tuple) => !isSameTuple(tuple, first!));
-  if (other === undefined) return [first!, first!];
-  const firstIsOriginal =
-    bySide[0]!.side.atPod ||
-    isService(bySide[0]!.side.protocol, { address: first!.responder, port: first!.responderPort });
-  return firstIsOriginal ? [first!, other] : [other, first!];
+function tuplesOf(
+  viewed: readonly Viewed[],
+  source: Viewed | undefined,
+  destination: Viewed | undefined,
+  isService: IsService,
+): [Tuple, Tuple] {
+  const translation = (source && translationOf(source)) ?? (destination && translationOf(destination));
+  if (translation !== undefined) return [translation.original, translation.translated];
+  const ofSource = source && tupleOf(source);
+  const ofDestination = destination && tupleOf(destination);
+  if (ofSource !== undefined && ofDestination !== undefined)
+    return isSameTuple(ofSource, ofDestination) ? [ofSource, ofSource] : [ofSource, ofDestination];
+  const one = ofSource ?? ofDestination;
+  return one === undefined ? tuplesOfFile(viewed, isService) : [one, one];
+}
+
+function translationOf({ part }: Viewed): Translation | undefined {
+  return part.strand.sides.find((side) => side.translation !== undefined)?.translation;
+}
+
+/** Of two interfaces of a capture file, the one that names the Service is before translation. */
+function tuplesOfFile(viewed: readonly Viewed[], isService: IsService): [Tuple, Tuple] {
+  const tuples = viewed.map(tupleOf);
+  const first = tuples[0]!;
+  const other = tuples.find((tuple) => !isSameTuple(tuple, first));
+  if (other === undefined) return [first, first];
+  const isOriginal = isService(viewed[0]!.side.protocol, { address: first.responder, port: first.responderPort });
+  return isOriginal ? [first, other] : [other, first];
 }
 
 function tupleOf({ side, nearInitiated }: Viewed): Tuple {
@@ -178,7 +204,9 @@ function tupleOfEnds(initiator: End, responder: End): Tuple {
 
 function isSameTuple(a: Tuple, b: Tuple): boolean {
   return (
-    isSameEnd({ address: a.initiator, port: a.initiatorPort }, { address: b.initiator, port: b.initiatorPort }) &&
-    isSameEnd({ address: a.responder, port: a.responderPort }, { address: b.responder, port: b.responderPort })
+    a.initiator === b.initiator &&
+    a.initiatorPort === b.initiatorPort &&
+    a.responder === b.responder &&
+    a.responderPort === b.responderPort
   );
 }

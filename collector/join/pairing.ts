@@ -2,7 +2,7 @@
 // late or never, so several sides may have the same ends. The result depends on the sides only, not on their order.
 import type { Tuple } from '../../model/record.ts';
 import { type End, isSameEnd, type Side } from './side.ts';
-import { isSameInterface, type Strand, strandsOf } from './strand.ts';
+import { isSameInterface, type Strand, strandOf, strandsOf } from './strand.ts';
 
 /** Tolerance for comparing times of two nodes. */
 export const clockToleranceUs = 500_000;
@@ -32,6 +32,8 @@ type Candidate = { one: Strand; other: Strand; sequence: 'equal' | 'unknown' | '
 
 /** The connections of these sides, in the order of their times. */
 export function groupsOf(sides: readonly Side[], context: PairingContext): Group[] {
+  const simple = simpleGroups(sides, context);
+  if (simple !== undefined) return simple;
   const strands = strandsOf(sides);
   if (strands.length === 1) return [groupOf([wholeOf(strands[0]!)])];
   const atPods = strands.filter(({ first }) => first.atPod);
@@ -43,6 +45,19 @@ export function groupsOf(sides: readonly Side[], context: PairingContext): Group
     ),
   ];
   return groups.sort((a, b) => startOf(a) - startOf(b));
+}
+
+/** The usual case: one side, or two that see the same connection from its ends. Undefined for all other cases. */
+function simpleGroups(sides: readonly Side[], context: PairingContext): Group[] | undefined {
+  if (sides.length > 2) return undefined;
+  const [one, other] = sides;
+  if (other === undefined) return [groupOf([wholeOf(strandOf([one!]))])];
+  if (!one!.atPod || !other.atPod || isSameInterface(one!, other)) return undefined;
+  const [a, b] = [strandOf([one!]), strandOf([other])];
+  const sequence = sequenceOf(a, b);
+  const toleranceUs = sequence === 'equal' ? sameSequenceToleranceUs : clockToleranceUs;
+  if (!areLinked(one!, other, context) || !mayBelongTogether(a, b) || !overlap(a, b, toleranceUs)) return undefined;
+  return [groupOf([wholeOf(a), wholeOf(b)])];
 }
 
 function podGroups(strands: readonly Strand[], context: PairingContext): Group[] {

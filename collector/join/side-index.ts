@@ -61,7 +61,9 @@ export class SideIndex {
   }
 
   /** The side itself and those that may belong to the same or to neighbouring connections; those near in time if many. */
-  relatedTo(side: Side): Side[] {
+  relatedTo(side: Side): readonly Side[] {
+    const few = this.#fewRelatedTo(side);
+    if (few !== undefined) return few;
     const related = new Set([side]);
     for (const one of related) {
       for (const other of this.#neighboursOf(one)) {
@@ -70,6 +72,19 @@ export class SideIndex {
       }
     }
     return [...related];
+  }
+
+  /** The usual case: one side, or the two of a connection, and no Service in between. */
+  #fewRelatedTo(side: Side): readonly Side[] | undefined {
+    const sides = this.#byTuple.get(this.#keys.get(side)!.tuples[0]!)!;
+    if (sides.length > 2) return undefined;
+    return sides.every((one) => this.#hasOnlyItsTuple(one)) ? sides.slice() : undefined;
+  }
+
+  #hasOnlyItsTuple(side: Side): boolean {
+    const { tuples, toService, fromInitiator } = this.#keys.get(side)!;
+    if (tuples.length > 1 || toService !== undefined) return false;
+    return fromInitiator === undefined || !this.#toService.has(fromInitiator);
   }
 
   isBackend(protocol: number, service: End, backend: End): boolean {

@@ -33,14 +33,16 @@ export function isSameInterface(a: Side, b: Side): boolean {
   );
 }
 
-function strandOf(sides: readonly Side[]): Strand {
-  return {
-    sides,
-    first: sides[0]!,
-    beganUs: sides[0]!.beganUs,
-    lastUs: Math.max(...sides.map((side) => side.total.lastUs)),
-    isn: sides.find((side) => side.isn !== undefined)?.isn,
-  };
+/** `sides` are in the order of time, and not empty. */
+export function strandOf(sides: readonly Side[]): Strand {
+  const first = sides[0]!;
+  let { lastUs } = first.total;
+  let { isn } = first;
+  for (const { total, isn: more } of sides) {
+    if (total.lastUs > lastUs) lastUs = total.lastUs;
+    isn ??= more;
+  }
+  return { sides, first, beganUs: first.beganUs, lastUs, isn };
 }
 
 /** The beginning of the side was not seen, and what came before did not end. */
