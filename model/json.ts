@@ -1,4 +1,5 @@
 // Findings and connections as JSON, the same from every command and the API (docs/json.md).
+import type { Address } from './address.ts';
 import type { Connection } from './connection.ts';
 import type { Endpoint, Placement } from './endpoint.ts';
 import type { Finding } from './finding.ts';
@@ -34,6 +35,7 @@ export type ConnectionJson = {
   end: string;
   initiator: EndpointJson;
   responder: EndpointJson;
+  sourceAddress?: Address;
   translated?: Tuple;
   protocol: string;
   port?: number;
@@ -54,6 +56,7 @@ export type ConnectionJson = {
   initiatorInferred: boolean;
   midStream: boolean;
   synRetries: number;
+  sequenceRewritten?: boolean;
   finding?: string;
 };
 
@@ -93,6 +96,7 @@ export function connectionJson(connection: Connection): ConnectionJson {
     end: timeText(connection.endUs),
     initiator: endpointJson(initiator),
     responder: endpointJson(responder),
+    ...(connection.foreignSource === undefined ? {} : { sourceAddress: connection.foreignSource.address }),
     ...(translated === undefined ? {} : { translated }),
     protocol: protocolName(protocol),
     ...(hasPorts(protocol) ? { port: connection.port, initiatorPort: connection.initiatorPort } : {}),
@@ -112,6 +116,7 @@ export function connectionJson(connection: Connection): ConnectionJson {
     initiatorInferred: connection.initiatorInferred,
     midStream: connection.midStream,
     synRetries: connection.synRetries,
+    ...(connection.sequenceRewritten === undefined ? {} : { sequenceRewritten: true }),
     ...(findingId === '' ? {} : { finding: findingId }),
   };
 }

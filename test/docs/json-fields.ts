@@ -50,6 +50,7 @@ export const connectionFields: Fields<ConnectionJson> = {
   end: true,
   initiator: true,
   responder: true,
+  sourceAddress: true,
   translated: true,
   protocol: true,
   port: true,
@@ -70,6 +71,7 @@ export const connectionFields: Fields<ConnectionJson> = {
   initiatorInferred: true,
   midStream: true,
   synRetries: true,
+  sequenceRewritten: true,
   finding: true,
 };
 

@@ -96,6 +96,8 @@ const connections: readonly Connection[] = [
     declaredVerdict: 'denied',
     unknownReason: 'the address had no owner at that time',
     findingId: 'f1',
+    foreignSource: { address: ip('10.0.1.7'), of: 'pod', owner: everyEnd },
+    sequenceRewritten: true,
   }),
   connection({ protocol: ICMP, rttUs: 0 }),
 ];
@@ -107,6 +109,7 @@ t.test('a connection in JSON has the fields of the page, and can have each of th
   t.same(Object.keys(full!).sort(), Object.keys(connectionFields).sort());
   t.same(Object.keys(full!.responder).sort(), Object.keys(endpointFields).sort());
   const optional = [
+    'sourceAddress',
     'translated',
     'port',
     'initiatorPort',
@@ -114,6 +117,7 @@ t.test('a connection in JSON has the fields of the page, and can have each of th
     'reason',
     'deliveredReason',
     'rttMs',
+    'sequenceRewritten',
     'finding',
   ];
   t.same(
