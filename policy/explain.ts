@@ -209,16 +209,19 @@ export function reasonText(why: UnknownReason): string {
     case 'cluster-not-synced':
       return "the cluster's objects are not known yet";
     case 'cluster-stale':
-      return `cluster state ${why.kinds.every(({ untilUs }) => untilUs !== undefined) ? 'was' : 'is'} stale (${listText(why.kinds.map(staleKindText))})`;
+      return `cluster state ${why.kinds.every(({ untilUs }) => untilUs !== undefined) ? 'was' : 'is'} stale (${staleKindsText(why.kinds)})`;
   }
 }
 
-/** `pods since 05:41:07`, or `pods changed between 05:41:07 and 05:51:10`; in UTC. */
-export function staleKindText({ kind, sinceUs, untilUs }: StaleKind): string {
-  const since = clockTime(sinceUs);
-  return untilUs === undefined
-    ? `${resourceName(kind)} since ${since}`
-    : `${resourceName(kind)} changed between ${since} and ${clockTime(untilUs)}`;
+/** `pods since 05:41:07, nodes since 05:41:07`, or `pods changed between 05:41:07 and 05:51:10`; in UTC. */
+function staleKindsText(kinds: readonly StaleKind[]): string {
+  const texts = kinds.map(({ kind, sinceUs, untilUs }) => {
+    const name = resourceName(kind);
+    return untilUs === undefined
+      ? `${name} since ${clockTime(sinceUs)}`
+      : `${name} changed between ${clockTime(sinceUs)} and ${clockTime(untilUs)}`;
+  });
+  return texts.join(', ');
 }
 
 function clockTime(timeUs: number): string {
