@@ -3,7 +3,6 @@
 import type { Connection } from '../model/connection.ts';
 import type { Finding } from '../model/finding.ts';
 import type { JoinedConnection } from '../model/joined.ts';
-import type { Verdict } from '../model/verdict.ts';
 import { Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
@@ -109,8 +108,8 @@ export class Pipeline {
     const more = this.#join.tick(nowUs, maxConnections);
     for (const id of this.#pendingOwners.due(nowUs, maxConnections)) this.#join.evaluateAgain(id, nowUs);
     const { viewRevision, staleKinds } = this.#cluster;
-    for (const joined of this.#doubtful.due(viewRevision, staleKinds.length > 0, nowUs, maxConnections))
-      if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined);
+    for (const { joined, sides } of this.#doubtful.due(viewRevision, staleKinds.length > 0, nowUs, maxConnections))
+      if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined, sides);
     this.#updateInertFindings(nowUs);
     return more || this.#doubtful.hasDue;
   }
@@ -161,19 +160,15 @@ export class Pipeline {
     };
   }
 
-  #evaluate(joined: JoinedConnection): number {
-    const { evaluated, retryUntilUs } = this.#evaluator.evaluate(joined, this.#nowUs);
+  #evaluate(joined: JoinedConnection, sides: readonly unknown[] = this.#join.sidesOf(joined.id)): number {
+    const { evaluated, doubtful, retryUntilUs } = this.#evaluator.evaluate(joined, this.#nowUs);
     this.#pendingOwners.retryLater(joined.id, retryUntilUs, this.#nowUs);
     const connection = this.#findings.update(evaluated);
     this.#verdictCounts.count(connection);
-    this.#connections.set(connection.id, { ...connection, sides: this.#join.sidesOf(joined.id) });
-    this.#doubtful.keep(joined, this.#whyKept(connection, evaluated.verdict));
+    this.#connections.set(connection.id, { ...connection, sides });
+    const isRecentViolation = connection.findingId !== '' && this.#nowUs - connection.startUs <= recentUs;
+    this.#doubtful.keep({ joined, sides }, doubtful ? 'doubtful' : isRecentViolation ? 'violation' : 'neither');
     return retryUntilUs;
-  }
-
-  #whyKept({ startUs, findingId }: Connection, { verdict, why }: Verdict): 'doubtful' | 'violation' | 'neither' {
-    if (verdict === 'unknown' && why?.reason !== 'local-scope' && this.#cluster.isStaleAt(startUs)) return 'doubtful';
-    return findingId !== '' && this.#nowUs - startUs <= recentUs ? 'violation' : 'neither';
   }
 
   #removeMerged(id: string): void {

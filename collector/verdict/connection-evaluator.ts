@@ -24,8 +24,11 @@ import { type Sender, senderOf } from './sender.ts';
 /** How long an owner (`maxLagUs`) and a record of the other side (`maxWaitUs`) may be late. */
 export type VerdictOptions = { policy: PolicyOptions; graceUs: number; maxLagUs: number; maxWaitUs: number };
 
-/** The owner of an end may become known until `retryUntilUs`: until then the connection is re-evaluated. 0: it is known. */
-export type Evaluation = { evaluated: EvaluatedConnection; retryUntilUs: number };
+/**
+ * The owner of an end may become known until `retryUntilUs`: until then the connection is re-evaluated. 0: it is known.
+ * `doubtful`: the view of the cluster is incomplete now, and the result depends on it.
+ */
+export type Evaluation = { evaluated: EvaluatedConnection; doubtful: boolean; retryUntilUs: number };
 
 export class ConnectionEvaluator {
   readonly #options: VerdictOptions;
@@ -68,6 +71,8 @@ export class ConnectionEvaluator {
       nowUs,
       this.#options.maxWaitUs,
     );
+    // An address may belong to a pod or Service that is not known yet.
+    const senderDoubtful = sender.sender === 'foreign' && this.#cluster.gaps.isStaleAt(joined.startUs);
     const initiator = this.#initiatorOf(ends, sender, joined.startUs);
     const responder = this.#identities.at(ends.responder, joined.startUs);
     const verdictOf = (policies: PolicyEvaluator) =>
@@ -80,7 +85,8 @@ export class ConnectionEvaluator {
     const connection = {
       ...connectionOf(joined, initiator.endpoint, responder.endpoint, delivered, verdict, declaredVerdict),
       placement: placementOf(initiator.endpoint, responder.endpoint, this.#nodeOf(joined, responder)),
-      ...(sender.sender === 'foreign' && { foreignSource: this.#foreignSource(sender, joined.startUs) }),
+      ...(sender.sender === 'foreign' &&
+        !senderDoubtful && { foreignSource: this.#foreignSource(sender, joined.startUs) }),
     };
     const timing = this.#timing(joined, { initiator, responder }, ends, verdict, connection);
     const evaluated: EvaluatedConnection = {
@@ -93,7 +99,9 @@ export class ConnectionEvaluator {
     };
     const isPending =
       !ends.podsKnown || initiator.kind === 'unknown' || responder.kind === 'unknown' || sender.sender === 'unknown';
-    return { evaluated, retryUntilUs: isPending ? joined.startUs + this.#retryForUs(sender) : 0 };
+    const unknown = verdict.verdict === 'unknown' && verdict.why?.reason !== 'local-scope';
+    const doubtful = senderDoubtful || (unknown && this.#cluster.isStaleAt(joined.startUs));
+    return { evaluated, doubtful, retryUntilUs: isPending ? joined.startUs + this.#retryForUs(sender) : 0 };
   }
 
   #retryForUs({ sender }: Sender): number {
@@ -102,8 +110,10 @@ export class ConnectionEvaluator {
   }
 
   /** A Service port with exactly one ready endpoint has that backend, also if conntrack did not name it. */
-  #onlyBackend({ originalTuple, translatedTuple, protocol }: JoinedConnection): Backend | undefined {
+  #onlyBackend({ originalTuple, translatedTuple, protocol, startUs }: JoinedConnection): Backend | undefined {
     if (originalTuple !== translatedTuple) return undefined;
+    const { responder: address, responderPort: port } = originalTuple;
+    if (this.#identities.at({ address, port, protocol, podUid: '' }, startUs).stale !== undefined) return undefined;
     const service = this.#cluster.serviceOf(originalTuple.responder);
     if (service === undefined || !this.#cluster.backendsKnown(service)) return undefined;
     const [backend, ...others] = this.#cluster.backendsOf(service, protocol, originalTuple.responderPort);

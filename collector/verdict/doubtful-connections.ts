@@ -2,8 +2,11 @@
 // not, and recent violations, which a missed change may explain. The join may forget them earlier.
 import type { JoinedConnection } from '../../model/joined.ts';
 
+/** As it was evaluated last. `sides` are those of the join, which the store keeps. */
+export type DoubtfulConnection = { joined: JoinedConnection; sides: readonly unknown[] };
+
 /** `forgotten`: the join retired the connection, so nothing else refers to it. */
-type Kept = { joined: JoinedConnection; forgotten: boolean };
+type Kept = DoubtfulConnection & { forgotten: boolean };
 
 /** A missed change becomes known within this time: a silent watch is checked after 90 s. */
 export const recentUs = 180_000_000;
@@ -16,7 +19,7 @@ export class DoubtfulConnections {
   readonly #recent = new Map<string, Kept>();
   readonly #maxDoubtful: number;
   readonly #forget: (id: string) => void;
-  #due: JoinedConnection[] = [];
+  #due: string[] = [];
   #revision = 0;
   #checkedUs = 0;
   #dropped = 0;
@@ -28,12 +31,13 @@ export class DoubtfulConnections {
   }
 
   /** Call after each evaluation. */
-  keep(joined: JoinedConnection, why: 'doubtful' | 'violation' | 'neither'): void {
-    const known = this.#doubtful.get(joined.id) ?? this.#recent.get(joined.id);
-    const kept = { joined, forgotten: known?.forgotten ?? false };
-    this.remove(joined.id);
-    if (why === 'doubtful') this.#doubtful.set(joined.id, kept);
-    else if (why === 'violation') this.#recent.set(joined.id, kept);
+  keep(connection: DoubtfulConnection, why: 'doubtful' | 'violation' | 'neither'): void {
+    const { id } = connection.joined;
+    const known = this.#doubtful.get(id) ?? this.#recent.get(id);
+    const kept = { ...connection, forgotten: known?.forgotten ?? false };
+    this.remove(id);
+    if (why === 'doubtful') this.#doubtful.set(id, kept);
+    else if (why === 'violation') this.#recent.set(id, kept);
     else this.#release(kept);
     if (this.#doubtful.size > this.#maxDoubtful) {
       this.#dropped += 1;
@@ -60,18 +64,19 @@ export class DoubtfulConnections {
    * The connections to evaluate now, at most `max`. `revision` is that of the view: it increases when a doubt may have
    * ended. Each returned connection must be passed to `keep`.
    */
-  due(revision: number, stale: boolean, nowUs: number, max: number): JoinedConnection[] {
+  due(revision: number, stale: boolean, nowUs: number, max: number): DoubtfulConnection[] {
     this.#expireRecent(nowUs);
     const retry = !stale || nowUs - this.#checkedUs >= retryUs;
     if (revision !== this.#revision && this.#due.length === 0 && retry) {
       this.#revision = revision;
       this.#checkedUs = nowUs;
-      this.#due = [...this.#doubtful.values(), ...this.#recent.values()].map(({ joined }) => joined).reverse();
+      this.#due = [...this.#doubtful.keys(), ...this.#recent.keys()].reverse();
     }
-    const due: JoinedConnection[] = [];
+    const due: DoubtfulConnection[] = [];
     while (due.length < max && this.#due.length > 0) {
-      const joined = this.#due.pop()!;
-      if (this.#doubtful.has(joined.id) || this.#recent.has(joined.id)) due.push(joined);
+      const id = this.#due.pop()!;
+      const kept = this.#doubtful.get(id) ?? this.#recent.get(id);
+      if (kept !== undefined) due.push(kept);
     }
     return due;
   }

@@ -195,3 +195,19 @@ t.test('a bypass that began before the view became stale is still a finding', as
   t.equal(verdict(), 'denied');
   t.same(scene.kinds(), ['bypass']);
 });
+
+t.test(
+  'a foreign source address is no finding while its owner may be an unknown Service, and is one afterwards',
+  async (t) => {
+    const scene = new StaleScene(`${denied}---${podManifest('cache', 'n2', '10.0.2.4')}`);
+    scene.stale('Service');
+    scene.pass(20 * second);
+    const times = { beganUs: scene.nowUs, firstUs: scene.nowUs, lastUs: scene.nowUs };
+    scene.see('n1', answered({ ...times, initiator: ip('10.0.2.4'), podUid: 'uid-web' }));
+    scene.pass(30 * second);
+    t.notOk(scene.kinds().includes('spoofed'));
+    scene.fresh('Service');
+    scene.pass(second);
+    t.ok(scene.kinds().includes('spoofed'));
+  },
+);
