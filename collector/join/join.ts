@@ -46,7 +46,7 @@ type LiveConnection = {
   group: Group;
   initiator: Initiator;
   sides: readonly Side[];
-  /** Other connections have sides with the same ends. */
+  /** Further records may change the group: other connections have the same ends, or an end has several sides. */
   contested: boolean;
   view: JoinedConnection | undefined;
   updatedUs: number;
@@ -216,7 +216,7 @@ export class Join {
       const initiator = groupInitiator(group, previous);
       previous = initiator;
       const live = this.#connectionOf(group, initiator, connections, nowUs);
-      live.contested = groups.length > 1;
+      live.contested = groups.length > 1 || live.sides.length > group.parts.length;
       connections.delete(live);
       for (const member of live.sides) this.#connectionsOf.get(member)!.push(live);
     }

@@ -45,12 +45,17 @@ export function strandOf(sides: readonly Side[]): Strand {
   return { sides, first, beganUs: first.beganUs, lastUs, isn };
 }
 
-/** The beginning of the side was not seen, and what came before did not end. */
+/**
+ * What came before did not end, and the side shows no other beginning: the agent restarted, or its table had no room for the
+ * connection meanwhile.
+ */
 function continues(side: Side, before: readonly Side[]): boolean {
   const last = before.at(-1)!;
-  if (last.total.ended || !last.atPod || side.initiatorBy === 'handshake') return false;
-  if (side.protocol === TCP && !isMidStream(side)) return false;
-  return side.beganUs - last.total.lastUs < (side.protocol === TCP ? idleUs.tcp : idleUs.other);
+  if (last.total.ended || !last.atPod) return false;
+  const gapUs = side.beganUs - last.total.lastUs;
+  if (side.protocol !== TCP) return gapUs < idleUs.other;
+  if (gapUs >= idleUs.tcp) return false;
+  return isMidStream(side) || (side.isn !== undefined && before.some(({ isn }) => isn === side.isn));
 }
 
 function compareSides(a: Side, b: Side): number {

@@ -178,6 +178,34 @@ t.test('records without a beginning, from an agent that restarted, continue the 
   t.match([...scene.connections.values()], [{ packets: { forward: 4, reverse: 2 }, midStream: false }]);
 });
 
+t.test('a second beginning of what has not ended is the same connection', async (t) => {
+  const at = (seconds: number) => ({
+    beganUs: t0 + seconds * second,
+    firstUs: t0 + seconds * second,
+    lastUs: t0 + seconds * second,
+  });
+  const udp = { protocol: UDP, tcpFlags: { forward: 0, reverse: 0 } };
+  for (const [name, first, again, other] of [
+    ['UDP', record({ ...udp, ...at(0) }), record({ ...udp, ...at(5) }), record({ ...udp, ...at(65 + 60) })],
+    [
+      'TCP with the same number',
+      record({ isn: 9, ...at(0) }),
+      record({ isn: 9, ...at(3) }),
+      record({ isn: 10, ...at(6) }),
+    ],
+  ] as const) {
+    const scene = watched();
+    scene.see('n1', first, again);
+    scene.see('n2', atDestination({ ...first, lastUs: again.lastUs }));
+    scene.pass(15 * second);
+    t.same(sides(scene), ['0 source+destination yes'], name);
+    scene.nowUs = Math.max(scene.nowUs, other.lastUs);
+    scene.see('n1', other);
+    scene.pass(15 * second);
+    t.equal(scene.connections.size, 2, `${name}: after the idle time, or with another number, it is another one`);
+  }
+});
+
 t.test('addresses that are not unique are never joined across interfaces', async (t) => {
   const scene = watched(shop);
   const detection = { protocol: 58, initiatorPort: 0, responderPort: 0, tcpFlags: { forward: 0, reverse: 0 } };
