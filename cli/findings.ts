@@ -1,7 +1,7 @@
 // `waybill findings`: policy violations and enforcement gaps, from a running collector.
 import { type Command, Option } from 'commander';
-import { findingKinds } from '../collector/api/parameters.ts';
 import { type Severity, severities } from '../model/finding.ts';
+import { findingKinds } from '../model/finding-kind.ts';
 import type { FindingJson } from '../model/json.ts';
 import { type ListFlags, listCommand, repeatableOption, verdictFilter } from './list-command.ts';
 import { findingFormatter } from './output/item-formatters.ts';

@@ -74,7 +74,7 @@ export function listCommand<Item, Flags extends ListFlags>(
     .addOption(
       new Option(
         '--last <number>',
-        `Show at most this many, newest first (default: ${defaultLast[name]}; with --follow: ${defaultFollowLast})`,
+        `Show at most this many, newest first${name === 'findings' ? ', with an equal share for each severity and initiator' : ''} (default: ${defaultLast[name]}; with --follow: ${defaultFollowLast})`,
       ).env('WAYBILL_LAST'),
     )
     .addOption(new Option('-f, --follow', 'Keep running and show new items until interrupted').env('WAYBILL_FOLLOW'))
@@ -233,5 +233,5 @@ async function readItems<Item>(file: string, { reader }: ListCommandSpec<Item>, 
   }
   if (items.length <= query.last) return items;
   printLine(process.stderr, `showing the newest ${query.last} of ${items.length} (--last)`);
-  return items.sort((a, b) => reader.lastUs(b) - reader.lastUs(a)).slice(0, query.last);
+  return reader.newest(items, query.last);
 }

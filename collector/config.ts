@@ -87,7 +87,12 @@ export const collectorSchema = {
       max: '10m',
       help: 'How long a bypass does not count after a policy, pod or label change',
     }),
-    max: integer({ default: 100_000, min: 100, max: 5_000_000, help: 'Keep at most this many findings in memory' }),
+    max: integer({
+      default: 100_000,
+      min: 100,
+      max: 5_000_000,
+      help: 'Keep at most this many findings in memory; the others are read from the store when they change',
+    }),
   },
   policy: {
     declared: path({

@@ -13,6 +13,7 @@ import { reasonOf } from '../model/reason.ts';
 import type { Change } from './api/api.ts';
 import { serveApi } from './api/server.ts';
 import type { CollectorConfig } from './config.ts';
+import { unconnectedKinds } from './findings/findings.ts';
 import { ClusterHistory } from './identity/cluster-history.ts';
 import { DeclaredPolicies } from './identity/declared-policies.ts';
 import { DnsNames } from './identity/dns-names.ts';
@@ -199,16 +200,16 @@ export async function runCollector(
   /** Findings keep their counts, and connections that may still be open are joined again. */
   async function restore(): Promise<void> {
     const sinceUs = nowUs() - rejoinWindowUs;
-    const findings = await store.findings({ last: config.findings.max });
     // A batch of that time may have records of connections that ended somewhat earlier.
     const connections = await store.connections({ sinceUs: sinceUs - rejoinMarginUs, last: config.join.maxLive });
-    pipeline.restore(findings, connections, nowUs());
+    const unconnected = await store.findings({ kinds: unconnectedKinds, last: config.findings.max });
+    pipeline.restore(connections, unconnected, nowUs());
     // Connections that are joined again keep their DNS names, also those from answers before that time.
     for (const { initiator, responder, startUs } of connections.toReversed()) {
       dnsNames.restore(initiator, startUs);
       dnsNames.restore(responder, startUs);
     }
-    series?.restore(connections, findings);
+    series?.restore(connections, await store.findings({ last: config.findings.max }));
     let batches = 0;
     for await (const batch of store.batchesSince(sinceUs)) {
       processBatch(batch);

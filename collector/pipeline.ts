@@ -3,7 +3,7 @@
 import type { Connection } from '../model/connection.ts';
 import type { Finding } from '../model/finding.ts';
 import type { JoinedConnection } from '../model/joined.ts';
-import { Findings } from './findings/findings.ts';
+import { type FindingFamily, Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Identities } from './identity/identity.ts';
@@ -124,11 +124,28 @@ export class Pipeline {
     this.#updateInertFindings(nowUs);
   }
 
-  /** Continues after a restart with what the store has. Batches that it contains may then be received again. */
-  restore(findings: readonly Finding[], connections: readonly Connection[], nowUs: number): void {
-    this.#findings.restore(findings, connections);
+  /**
+   * Continues after a restart with what the store has: connections, and findings without connections. Batches that it
+   * contains may then be received again.
+   */
+  restore(connections: readonly Connection[], unconnected: readonly Finding[], nowUs: number): void {
+    this.#findings.restore(connections, unconnected);
     const restored = connections.map(({ id, sides = [] }) => ({ id, sides }));
     this.#join.restore(restored, nowUs);
+  }
+
+  /** Findings whose stored counts are not in memory. Their changes are held back until `loadFindings`. */
+  incompleteFindings(): FindingFamily[] {
+    return this.#findings.incompleteFamilies();
+  }
+
+  loadFindings(families: readonly FindingFamily[], stored: readonly Finding[]): void {
+    this.#findings.load(families, stored);
+  }
+
+  /** Removes findings above the limit from memory. Call it only when all changes are stored. */
+  evictFindings(): void {
+    this.#findings.evict();
   }
 
   findings(): Finding[] {
@@ -138,7 +155,7 @@ export class Pipeline {
   /** Changes since the previous call. A connection or finding that changed several times is listed once. */
   changes(): ChangeSet {
     const changes = {
-      connections: [...this.#connections.values()],
+      connections: [...this.#connections.values()].map((one) => this.#findings.withFindingId(one)),
       merged: this.#merged,
       findings: this.#findings.changes(),
     };

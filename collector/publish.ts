@@ -11,17 +11,19 @@ export type PublishTargets = {
   listeners: ReadonlySet<(change: Change) => void>;
   series: Pick<SeriesSink, 'put'> | undefined;
   pendingWrites: PendingWrites;
-  store: Pick<Store, 'putConnections' | 'removeConnections' | 'putFindings' | 'removeFindings'>;
+  store: Pick<Store, 'write' | 'findingsOf'>;
 };
 
+type FindingsPipeline = Pick<Pipeline, 'changes' | 'incompleteFindings' | 'loadFindings' | 'evictFindings'>;
+
 export class Publisher {
-  readonly #pipeline: Pick<Pipeline, 'changes'>;
+  readonly #pipeline: FindingsPipeline;
   readonly #targets: PublishTargets;
   readonly #log: Pick<Logger, 'info' | 'error'>;
   #publishing: Promise<void> = Promise.resolve();
   #storeError: string | undefined;
 
-  constructor(pipeline: Pick<Pipeline, 'changes'>, targets: PublishTargets, log: Pick<Logger, 'info' | 'error'>) {
+  constructor(pipeline: FindingsPipeline, targets: PublishTargets, log: Pick<Logger, 'info' | 'error'>) {
     this.#pipeline = pipeline;
     this.#targets = targets;
     this.#log = log;
@@ -42,22 +44,34 @@ export class Publisher {
 
   async #publishChanges(): Promise<void> {
     const { listeners, series, pendingWrites, store } = this.#targets;
+    const readError = await this.#readBack().then(noError, reasonOf);
     const changes = this.#pipeline.changes();
     for (const listener of listeners) for (const change of changesOf(changes)) listener(change);
     series?.put(changes);
     pendingWrites.add(changes);
-    const reason = await pendingWrites.writeTo(store).then(
-      () => undefined,
-      (error: unknown) => reasonOf(error),
-    );
-    if (reason !== undefined && reason !== this.#storeError)
-      this.#log.error({ reason }, 'store write failed, retrying');
+    const writeError = await pendingWrites.writeTo(store).then(noError, reasonOf);
+    if (writeError === undefined) this.#pipeline.evictFindings();
+    this.#logStoreError(readError ?? writeError);
+  }
+
+  /** Findings that are in the store and not in memory. */
+  async #readBack(): Promise<void> {
+    const families = this.#pipeline.incompleteFindings();
+    if (families.length > 0) this.#pipeline.loadFindings(families, await this.#targets.store.findingsOf(families));
+  }
+
+  #logStoreError(reason: string | undefined): void {
+    if (reason !== undefined && reason !== this.#storeError) this.#log.error({ reason }, 'store failed, retrying');
     if (reason === undefined && this.#storeError !== undefined) {
-      const { waiting, lost } = pendingWrites.counts;
-      this.#log.info({ pending: waiting, dropped: lost }, 'store writes succeed again');
+      const { waiting, lost } = this.#targets.pendingWrites.counts;
+      this.#log.info({ pending: waiting, dropped: lost }, 'store works again');
     }
     this.#storeError = reason;
   }
+}
+
+function noError(): undefined {
+  return undefined;
 }
 
 function* changesOf({ connections, merged, findings }: ChangeSet): Generator<Change> {

@@ -1,6 +1,7 @@
 // The connection: both observations of one flow, joined, with outcome and verdict.
 import type { Address } from './address.ts';
 import type { Endpoint, Placement } from './endpoint.ts';
+import type { FindingKind } from './finding-kind.ts';
 import type { ObservationPoint, PerDirection, Tuple } from './record.ts';
 import type { VerdictName } from './verdict.ts';
 
@@ -66,4 +67,6 @@ export type Connection = {
   sides?: readonly unknown[];
   /** The finding that counts this connection; empty if no finding does. */
   findingId: string;
+  /** Of that finding. Its id changes if it is rolled up. */
+  findingKind?: FindingKind;
 };

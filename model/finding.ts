@@ -1,22 +1,20 @@
 // A finding: a verdict and an outcome that do not fit together, or a policy that cannot do what it says.
 import type { Connection } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
+import type { FindingKind } from './finding-kind.ts';
 import type { SideJson } from './verdict.ts';
 
-export type FindingKind =
-  | 'bypass'
-  | 'blocked'
-  | 'undeclared'
-  | 'broken'
-  | 'grandfathered'
-  | 'inert'
-  | 'drift'
-  | 'spoofed'
-  | 'foreign-source';
 export type Severity = 'critical' | 'high' | 'medium' | 'low' | 'info';
 export const severities: readonly Severity[] = ['info', 'low', 'medium', 'high', 'critical'];
 
-/** One for each kind, initiator workload, responder workload or zone, protocol and port. `connection` is the latest. */
+/** How many, and the first of them in order. */
+export type Members<Member> = { count: number; first: readonly Member[] };
+
+/**
+ * One for each kind, initiator workload, responder workload or zone, protocol and port. `connection` is the latest. A
+ * rolled-up one has `ports` in place of `port`, `protocols` in place of `protocol`, or `responders` in place of these and
+ * `responder`.
+ */
 export type Finding = {
   id: string;
   kind: FindingKind;
@@ -26,6 +24,12 @@ export type Finding = {
   responder?: Endpoint;
   protocol?: number;
   port?: number;
+  ports?: Members<number>;
+  protocols?: Members<number>;
+  /** Workloads, without pod and address. */
+  responders?: Members<Endpoint>;
+  /** Connections by member of a rolled-up finding, for the store. */
+  memberCounts?: string;
   connection?: Pick<Connection, 'id' | 'placement' | 'verdict' | 'outcome' | 'delivered'>;
   connections: number;
   firstSeenUs: number;

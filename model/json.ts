@@ -2,9 +2,10 @@
 import type { Address } from './address.ts';
 import type { Connection } from './connection.ts';
 import type { Endpoint, Placement } from './endpoint.ts';
-import type { Finding } from './finding.ts';
+import type { Finding, Members } from './finding.ts';
 import { hasPorts, protocolName } from './protocol.ts';
 import type { ObservationPoint, PerDirection, Tuple } from './record.ts';
+import { rolledUpExplanation } from './rolled-up.ts';
 import type { SideJson } from './verdict.ts';
 
 export type EndpointJson = Endpoint & { names: readonly string[] };
@@ -17,6 +18,9 @@ export type FindingJson = {
   responder?: EndpointJson;
   protocol?: string;
   port?: number;
+  ports?: Members<number>;
+  protocols?: Members<string>;
+  responders?: Members<EndpointJson>;
   placement?: Placement;
   verdict?: string;
   outcome?: string;
@@ -61,7 +65,7 @@ export type ConnectionJson = {
 };
 
 export function findingJson(finding: Finding): FindingJson {
-  const { id, kind, severity, connection, connections, explanation, sides, evidence } = finding;
+  const { id, kind, severity, connection, connections, sides, evidence, ports, protocols, responders } = finding;
   return {
     id,
     kind,
@@ -70,6 +74,9 @@ export function findingJson(finding: Finding): FindingJson {
     ...(finding.responder === undefined ? {} : { responder: endpointJson(finding.responder) }),
     ...(finding.protocol === undefined ? {} : { protocol: protocolName(finding.protocol) }),
     ...(finding.port === undefined ? {} : { port: finding.port }),
+    ...(ports === undefined ? {} : { ports }),
+    ...(protocols === undefined ? {} : { protocols: { ...protocols, first: protocols.first.map(protocolName) } }),
+    ...(responders === undefined ? {} : { responders: { ...responders, first: responders.first.map(endpointJson) } }),
     ...(connection === undefined
       ? {}
       : {
@@ -81,7 +88,7 @@ export function findingJson(finding: Finding): FindingJson {
     connections,
     firstSeen: timeText(finding.firstSeenUs),
     lastSeen: timeText(finding.lastSeenUs),
-    explanation,
+    explanation: rolledUpExplanation(finding),
     sides,
     evidence,
   };

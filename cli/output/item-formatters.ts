@@ -1,6 +1,7 @@
 // Formats findings and connections as text.
 import { namesText } from '../../model/endpoint.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
+import { membersText } from '../../model/rolled-up.ts';
 import type { ItemFormatter } from './format.ts';
 import type { Style } from './table.ts';
 
@@ -10,8 +11,8 @@ export const findingFormatter: ItemFormatter<FindingJson> = {
     severity: finding.severity,
     kind: finding.kind,
     initiator: endpointText(finding.initiator),
-    responder: finding.responder === undefined ? '' : endpointText(finding.responder),
-    port: portText(finding),
+    responder: respondersText(finding),
+    port: portsText(finding),
     placement: finding.placement ?? '',
     count: String(finding.connections),
     'last seen': finding.lastSeen,
@@ -58,6 +59,18 @@ export const connectionFormatter: ItemFormatter<ConnectionJson> = {
     `${flow.outcome} delivered=${flow.delivered} ${flow.packets.forward}/${flow.packets.reverse} packets`,
   style: () => 'plain',
 };
+
+function respondersText(finding: FindingJson): string {
+  if (finding.responders !== undefined) return membersText(finding) ?? '';
+  return finding.responder === undefined ? '' : endpointText(finding.responder);
+}
+
+/** `TCP 5432`; of a rolled-up finding `TCP 300 ports`. */
+function portsText(finding: FindingJson): string {
+  const { ports, protocols, protocol } = finding;
+  if (ports === undefined && protocols === undefined) return portText(finding);
+  return [protocol, membersText(finding)].filter((text) => text !== undefined).join(' ');
+}
 
 /** The first line of the explanation. */
 function claimOf({ explanation }: FindingJson): string {

@@ -1,23 +1,13 @@
 // Converts the parameters of a request to a query. Several values of one parameter mean any of them. An unknown parameter
 // or an invalid value is an error.
-import { type FindingKind, severities } from '../../model/finding.ts';
+import { severities } from '../../model/finding.ts';
+import { findingKinds } from '../../model/finding-kind.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 import type { ListQuery } from '../store/store.ts';
 import { badParameter, unknownParameter } from './errors.ts';
 import { parseTimeUs, timeFix } from './times.ts';
 
-export const findingKinds: readonly FindingKind[] = [
-  'bypass',
-  'blocked',
-  'undeclared',
-  'broken',
-  'grandfathered',
-  'inert',
-  'drift',
-  'spoofed',
-  'foreign-source',
-];
 export const verdictNames: readonly VerdictName[] = ['allowed', 'undeclared', 'denied', 'unknown'];
 
 export const parameterNames = {

@@ -5,10 +5,13 @@ import type { Logger } from 'pino';
 import { nodeUriPrefix } from '../../certs/node-name.ts';
 import type { TlsCredentials } from '../../certs/read.ts';
 import { cannotListen } from '../../config/errors.ts';
+import type { Connection } from '../../model/connection.ts';
 import { escapeJson } from '../../model/escape.ts';
+import type { Finding } from '../../model/finding.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
 import { reasonOf } from '../../model/reason.ts';
+import { fairFindings } from '../store/fair-findings.ts';
 import type { ListQuery } from '../store/store.ts';
 import { ConcurrencyLimit, jsonArray } from './answers.ts';
 import { type ApiDataSource, type FollowerCounts, heartbeatHeader, moreHeader, type StatusJson } from './api.ts';
@@ -46,10 +49,22 @@ export async function serveApi(
   const answerLimit = new ConcurrencyLimit(maxConcurrentAnswers);
   const parts: ServerParts = { followers, answerLimit, onUnreadable };
   api.get('/v1/findings', (request, reply) => {
-    return answerList(parts, request, reply, 'findings', (query) => dataSource.findings(query), findingJson);
+    const list = {
+      of: 'findings' as const,
+      read: (query: ListQuery) => dataSource.findings(query),
+      first: (findings: readonly Finding[], last: number) => fairFindings(findings, last, (one) => one.lastSeenUs),
+      json: findingJson,
+    };
+    return answerList(parts, request, reply, list);
   });
   api.get('/v1/flows', (request, reply) => {
-    return answerList(parts, request, reply, 'flows', (query) => dataSource.connections(query), connectionJson);
+    const list = {
+      of: 'flows' as const,
+      read: (query: ListQuery) => dataSource.connections(query),
+      first: (connections: readonly Connection[], last: number) => connections.slice(0, last),
+      json: connectionJson,
+    };
+    return answerList(parts, request, reply, list);
   });
   api.get(
     '/v1/status',
@@ -126,13 +141,19 @@ async function listenOn(server: FastifyInstance, setting: string, listen: string
 
 type ServerParts = { followers: Followers; answerLimit: ConcurrencyLimit; onUnreadable: (error: unknown) => void };
 
+type List<Item> = {
+  of: 'findings' | 'flows';
+  read(query: ListQuery): Promise<readonly Item[]>;
+  /** The items that are shown if there are more than `last`. */
+  first(items: readonly Item[], last: number): readonly Item[];
+  json(item: Item): object;
+};
+
 async function answerList<Item>(
   { followers, answerLimit, onUnreadable }: ServerParts,
   request: FastifyRequest,
   reply: FastifyReply,
-  of: 'findings' | 'flows',
-  read: (query: ListQuery) => Promise<readonly Item[]>,
-  json: (item: Item) => object,
+  { of, read, first, json }: List<Item>,
 ): Promise<FastifyReply> {
   const listRequest = readParameters(of, request.query as RawParameters, Date.now() * 1000);
   if (isProblem(listRequest)) return refuse(reply, 400, listRequest);
@@ -144,7 +165,8 @@ async function answerList<Item>(
   // One more than requested, to know whether there are more.
   const items = await read({ ...query, last: query.last + 1 });
   if (items.length > query.last) reply.header(moreHeader, 'true');
-  return reply.type('application/json').send(jsonArray(items.slice(0, query.last), json, maxAnswerMs, onUnreadable));
+  const shown = first(items, query.last);
+  return reply.type('application/json').send(jsonArray(shown, json, maxAnswerMs, onUnreadable));
 }
 
 function answerFollower(

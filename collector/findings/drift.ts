@@ -7,10 +7,14 @@ import { effectiveDelivery, type Violation } from './violation.ts';
 
 export type Drift = Violation & { kind: 'drift' };
 
-/** Undefined if either verdict is unknown: only certain verdicts can differ. */
+/** Only certain verdicts can differ. */
+export function isDrift(verdict: VerdictName, declaredVerdict: VerdictName | undefined): boolean {
+  if (declaredVerdict === undefined || declaredVerdict === verdict) return false;
+  return declaredVerdict !== 'unknown' && verdict !== 'unknown';
+}
+
 export function driftOf({ connection, verdict, declaredVerdict }: EvaluatedConnection): Drift | undefined {
-  if (declaredVerdict === undefined || declaredVerdict.verdict === verdict.verdict) return undefined;
-  if (declaredVerdict.verdict === 'unknown' || verdict.verdict === 'unknown') return undefined;
+  if (declaredVerdict === undefined || !isDrift(verdict.verdict, declaredVerdict.verdict)) return undefined;
   const delivery = effectiveDelivery(connection);
   return {
     kind: 'drift',

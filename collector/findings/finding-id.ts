@@ -1,27 +1,73 @@
-// There is one finding for each kind, initiator workload, responder workload or zone, protocol and port. The id is a hash
-// of these: a re-evaluation, also after a restart, updates the same finding.
+// There is one finding for each kind, initiator workload, responder workload or zone, protocol and port, unless it is
+// rolled up. The id is a hash of these: a re-evaluation, also after a restart, updates the same finding.
 import { hash } from 'node:crypto';
+import type { Address } from '../../model/address.ts';
+import type { Connection } from '../../model/connection.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
-import type { FindingKind } from '../../model/finding.ts';
+import { type FindingKind, findingKinds } from '../../model/finding-kind.ts';
+import { hasPorts } from '../../model/protocol.ts';
 
-export function findingId(
-  kind: FindingKind,
-  initiator: Endpoint,
-  responder: Endpoint | undefined,
-  protocol: number | undefined,
-  port: number | undefined,
-): string {
-  const parts = [
+/** The ends by workload. `port` is undefined for protocols without ports. */
+export type FindingSubject = {
+  kind: FindingKind;
+  initiator: string;
+  responder: string;
+  protocol: number;
+  port: number | undefined;
+};
+
+export function subjectOf(kind: FindingKind, { initiator, responder, protocol, port }: Connection): FindingSubject {
+  return {
     kind,
-    workloadKey(initiator),
-    responder === undefined ? '' : workloadKey(responder),
-    protocol ?? '',
-    port ?? '',
-  ];
-  return hash('sha256', parts.join('\n'), 'hex').slice(0, 16);
+    initiator: workloadKey(initiator),
+    responder: workloadKey(responder),
+    protocol,
+    port: hasPorts(protocol) ? port : undefined,
+  };
 }
 
-function workloadKey(endpoint: Endpoint): string {
+/** The kind of the finding that counts a stored connection. Version 0.1.0 stored the id of the finding alone. */
+export function findingKindOf(connection: Connection): FindingKind | undefined {
+  const { findingKind, findingId } = connection;
+  if (findingKind !== undefined || findingId === '') return findingKind;
+  return findingKinds.find((kind) => singleFindingId(subjectOf(kind, connection)) === findingId);
+}
+
+/** Ids of the findings that may count a stored connection. Only one of them exists. */
+export function findingIdsOf(connection: Connection): string[] {
+  const kind = findingKindOf(connection);
+  if (kind === undefined) return [];
+  const subject = subjectOf(kind, connection);
+  return [respondersFindingId(subject), portsFindingId(subject), singleFindingId(subject)];
+}
+
+/** Of a finding about a workload without a connection. */
+export function workloadFindingId(kind: FindingKind, workload: Endpoint): string {
+  return idOf(kind, workloadKey(workload));
+}
+
+export function singleFindingId({ kind, initiator, responder, protocol, port }: FindingSubject): string {
+  return idOf(kind, initiator, responder, String(protocol), String(port ?? ''));
+}
+
+/** Of the finding that rolls up all ports of the protocol, or all protocols without ports. */
+export function portsFindingId({ kind, initiator, responder, protocol }: FindingSubject): string {
+  return hasPorts(protocol)
+    ? idOf(kind, initiator, responder, String(protocol), 'ports')
+    : idOf(kind, initiator, responder, 'protocols');
+}
+
+/** Of the finding that rolls up all responders. */
+export function respondersFindingId({ kind, initiator }: Pick<FindingSubject, 'kind' | 'initiator'>): string {
+  return idOf(kind, initiator, 'responders');
+}
+
+function idOf(kind: string, initiator: string, responder = '', protocol = '', port = ''): string {
+  return hash('sha256', [kind, initiator, responder, protocol, port].join('\n'), 'hex').slice(0, 16);
+}
+
+/** Names the owner of an address by workload; `workloadOfKey` reads it. */
+export function workloadKey(endpoint: Endpoint): string {
   switch (endpoint.kind) {
     case 'pod':
     case 'host':
@@ -34,5 +80,25 @@ function workloadKey(endpoint: Endpoint): string {
       return `zone ${endpoint.zone}`;
     case 'unknown':
       return `unknown ${endpoint.ip}`;
+  }
+}
+
+/** The endpoint without its pod and address. */
+export function workloadOfKey(key: string): Endpoint {
+  const blank = key.indexOf(' ');
+  const [kind, name] = [key.slice(0, blank), key.slice(blank + 1)];
+  const [namespace = '', ...rest] = name.split('/');
+  switch (kind) {
+    case 'pod':
+    case 'host':
+      return { kind, namespace, workloadKind: rest[0] ?? '', workload: rest.slice(1).join('/') };
+    case 'node':
+      return { kind, node: name };
+    case 'service':
+      return { kind, namespace, service: rest.join('/') };
+    case 'zone':
+      return { kind: 'external', zone: name };
+    default:
+      return { kind: 'unknown', ip: name as Address };
   }
 }

@@ -1,199 +1,249 @@
 // Findings from evaluated connections. A connection counts in at most one finding about the network, and in at most one
-// drift. After a re-evaluation it may count in another finding.
+// drift. After a re-evaluation it may count in another finding. Where there are many findings, they are rolled up (family.ts).
 
 import type { Connection } from '../../model/connection.ts';
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
-import { type Finding, severities } from '../../model/finding.ts';
+import type { Finding } from '../../model/finding.ts';
+import type { FindingKind } from '../../model/finding-kind.ts';
 import { hasPorts } from '../../model/protocol.ts';
-import { driftOf } from './drift.ts';
+import { driftOf, isDrift } from './drift.ts';
+import { equalShare } from './equal-share.ts';
 import { evidenceOf, explain, sidesOf } from './explanation.ts';
-import { findingId } from './finding-id.ts';
+import { Family } from './family.ts';
+import { type FindingSubject, findingKindOf, singleFindingId, subjectOf, workloadKey } from './finding-id.ts';
+import { publishedFinding, type Sighting, storedTally } from './tally.ts';
 import { type Violation, violationOf } from './violation.ts';
 
 /** Changes of findings since the previous call. */
 export type FindingChanges = { put: Finding[]; removed: string[] };
 
-export class Findings {
-  readonly #findings = new Map<string, Finding>();
-  /** Findings without a current explanation. Only the latest connection of a finding is explained, when it is needed. */
-  readonly #unexplained = new Map<string, { violation: Violation; evaluated: EvaluatedConnection }>();
-  readonly #findingIdByKey = new Map<string, string>();
-  readonly #maxFindings: number;
-  #changed = new Set<string>();
+/** Kinds of findings without connections. */
+export const unconnectedKinds: readonly FindingKind[] = ['inert'];
 
-  /** Keeps the `maxFindings` findings that were seen last. Older ones are removed from memory, but not from the store. */
+/** The findings of one kind about one initiator workload. */
+export type FindingFamily = Pick<FindingSubject, 'kind' | 'initiator'>;
+
+export class Findings {
+  /** In the order of last use. */
+  readonly #families = new Map<string, Family>();
+  readonly #changedFamilies = new Set<Family>();
+  /** What each connection counts for. */
+  readonly #counted = new Map<string, FindingSubject>();
+  /** Findings without connections. */
+  readonly #unconnected = new Map<string, Finding>();
+  readonly #changedUnconnected = new Set<string>();
+  readonly #maxFindings: number;
+  /** Whether the store may have findings that are not in memory. */
+  #moreStored = false;
+
+  /** Above `maxFindings`, `evict` removes findings from memory. */
   constructor(maxFindings: number) {
     this.#maxFindings = maxFindings;
   }
 
-  /** Restores findings, and the connections that they count, after a restart. */
-  restore(findings: readonly Finding[], connections: readonly Connection[]): void {
-    for (const finding of findings) this.#findings.set(finding.id, finding);
+  /**
+   * After a restart: the connections that stored findings count, and the stored findings without connections. The other
+   * findings are loaded when one of their connections is evaluated.
+   */
+  restore(connections: readonly Connection[], unconnected: readonly Finding[]): void {
+    this.#moreStored = true;
+    for (const finding of unconnected) this.#unconnected.set(finding.id, finding);
     for (const connection of connections) {
-      if (connection.findingId !== '') this.#findingIdByKey.set(connection.id, connection.findingId);
+      const kind = findingKindOf(connection);
+      if (kind !== undefined) this.#counted.set(connection.id, subjectOf(kind, connection));
       const { verdict, declaredVerdict } = connection;
-      if (declaredVerdict !== undefined && declaredVerdict !== verdict) this.#restoreDrift(connection);
+      if (isDrift(verdict, declaredVerdict)) this.#counted.set(driftKey(connection.id), subjectOf('drift', connection));
     }
   }
 
-  /** Returns the connection with the id of the finding that counts it. */
+  /** Returns the connection with the kind of the finding that counts it. */
   update(evaluated: EvaluatedConnection): Connection {
     const { connection } = evaluated;
     this.#countViolation(driftKey(connection.id), driftOf(evaluated), evaluated);
-    const findingId = this.#countViolation(connection.id, violationOf(evaluated), evaluated);
-    return findingId === undefined ? connection : { ...connection, findingId };
+    const violation = violationOf(evaluated);
+    this.#countViolation(connection.id, violation, evaluated);
+    return violation === undefined ? connection : { ...connection, findingKind: violation.kind };
+  }
+
+  /** The connection with the current id of the finding that counts it. */
+  withFindingId(connection: Connection): Connection {
+    if (connection.findingKind === undefined) return connection;
+    const subject = subjectOf(connection.findingKind, connection);
+    const findingId = this.#families.get(familyKey(subject))?.idOf(subject) ?? singleFindingId(subject);
+    return { ...connection, findingId };
   }
 
   /** No finding counts the connection any more. */
   retract(connectionId: string): void {
-    this.#uncount(connectionId);
-    this.#uncount(driftKey(connectionId));
-  }
-
-  #countViolation(key: string, violation: Violation | undefined, evaluated: EvaluatedConnection): string | undefined {
-    if (violation === undefined) {
-      this.#uncount(key);
-      return undefined;
-    }
-    const finding = findingOf(violation, evaluated);
-    const previousFindingId = this.#findingIdByKey.get(key);
-    if (previousFindingId !== undefined && previousFindingId !== finding.id) this.#uncount(key);
-    this.#findingIdByKey.set(key, finding.id);
-    this.#put(finding, previousFindingId === finding.id ? 'again' : 'first');
-    this.#unexplained.set(finding.id, { violation, evaluated });
-    return finding.id;
-  }
-
-  #restoreDrift({ id, initiator, responder, protocol, port }: Connection): void {
-    const drift = findingId('drift', initiator, responder, protocol, hasPorts(protocol) ? port : undefined);
-    if (this.#findings.has(drift)) this.#findingIdByKey.set(driftKey(id), drift);
-  }
-
-  #uncount(key: string): void {
-    const id = this.#findingIdByKey.get(key);
-    if (id === undefined) return;
-    this.#findingIdByKey.delete(key);
-    const finding = this.#findings.get(id);
-    if (finding === undefined) return;
-    if (finding.connections > 1) this.#findings.set(id, { ...finding, connections: finding.connections - 1 });
-    else this.#findings.delete(id);
-    this.#changed.add(id);
+    this.#uncount(connectionId, connectionId);
+    this.#uncount(driftKey(connectionId), connectionId);
   }
 
   /** The connection is retired: it will not be evaluated again. */
   forgetConnection(connectionId: string): void {
-    this.#findingIdByKey.delete(connectionId);
-    this.#findingIdByKey.delete(driftKey(connectionId));
+    this.#counted.delete(connectionId);
+    this.#counted.delete(driftKey(connectionId));
   }
 
   /** Replaces all findings of a kind that has no connections (`inert`). */
   replaceKind(kind: Finding['kind'], findings: readonly Finding[]): void {
     const current = new Map(findings.map((finding) => [finding.id, finding]));
-    for (const [id, finding] of this.#findings) {
+    for (const [id, finding] of this.#unconnected) {
       if (finding.kind !== kind || current.has(id)) continue;
-      this.#findings.delete(id);
-      this.#changed.add(id);
+      this.#unconnected.delete(id);
+      this.#changedUnconnected.add(id);
     }
     for (const [id, finding] of current) {
-      const previous = this.#findings.get(id);
-      this.#findings.set(id, { ...finding, firstSeenUs: previous?.firstSeenUs ?? finding.firstSeenUs });
-      this.#changed.add(id);
+      const previous = this.#unconnected.get(id);
+      this.#unconnected.set(id, { ...finding, firstSeenUs: previous?.firstSeenUs ?? finding.firstSeenUs });
+      this.#changedUnconnected.add(id);
+    }
+  }
+
+  /** Families that lack their stored findings. Their changes are held back until `load`. */
+  incompleteFamilies(): FindingFamily[] {
+    return [...this.#changedFamilies].filter((family) => !family.complete);
+  }
+
+  /** `stored`: all stored findings of the families. */
+  load(families: readonly FindingFamily[], stored: readonly Finding[]): void {
+    const byFamily = Map.groupBy(stored, ({ kind, initiator }) =>
+      familyKey({ kind, initiator: workloadKey(initiator) }),
+    );
+    for (const one of families) {
+      const key = familyKey(one);
+      const family = this.#families.get(key);
+      if (family?.complete === false) family.load((byFamily.get(key) ?? []).map(storedTally));
     }
   }
 
   changes(): FindingChanges {
-    this.#explainPending();
-    const put: Finding[] = [];
-    const removed: string[] = [];
-    for (const id of this.#changed) {
-      const finding = this.#findings.get(id);
-      if (finding === undefined) removed.push(id);
-      else put.push(finding);
+    const changes: FindingChanges = { put: [], removed: [] };
+    for (const family of this.#changedFamilies) {
+      if (!family.complete) continue;
+      const { put, removed } = family.takeChanges();
+      for (const tally of put) changes.put.push(publishedFinding(tally));
+      changes.removed.push(...removed);
+      this.#changedFamilies.delete(family);
     }
-    this.#changed = new Set();
-    return { put, removed };
+    for (const id of this.#changedUnconnected) {
+      const finding = this.#unconnected.get(id);
+      if (finding === undefined) changes.removed.push(id);
+      else changes.put.push(finding);
+    }
+    this.#changedUnconnected.clear();
+    return changes;
   }
 
   all(): Finding[] {
-    this.#explainPending();
-    return [...this.#findings.values()];
+    const families = [...this.#families.values()];
+    return [
+      ...families.flatMap((family) => [...family.tallies()].map(publishedFinding)),
+      ...this.#unconnected.values(),
+    ];
   }
 
-  #explainPending(): void {
-    for (const [id, { violation, evaluated }] of this.#unexplained) {
-      const finding = this.#findings.get(id);
-      if (finding !== undefined) this.#findings.set(id, { ...finding, ...explanationOf(violation, evaluated) });
+  /**
+   * Removes families above the limit from memory, those first that were used least recently. Every initiator keeps an equal
+   * share. Call it only when the store has all changes, because they are read back from there.
+   */
+  evict(): void {
+    let size = 0;
+    const sizes = new Map<string, number>();
+    for (const [key, family] of this.#families) {
+      if (family.size === 0 && !this.#changedFamilies.has(family)) this.#families.delete(key);
+      size += family.size;
+      sizes.set(family.initiator, (sizes.get(family.initiator) ?? 0) + family.size);
     }
-    this.#unexplained.clear();
+    if (size <= this.#maxFindings) return;
+    const share = equalShare([...sizes.values()], this.#maxFindings);
+    for (const [key, family] of this.#families) {
+      if (size <= this.#maxFindings) return;
+      const ofInitiator = sizes.get(family.initiator)!;
+      if (ofInitiator <= share || this.#changedFamilies.has(family)) continue;
+      this.#families.delete(key);
+      this.#moreStored = true;
+      sizes.set(family.initiator, ofInitiator - family.size);
+      size -= family.size;
+    }
   }
 
-  #put(finding: Finding, counted: 'first' | 'again'): void {
-    const previous = this.#findings.get(finding.id);
-    // The map is in the order of last sight: the first entry is evicted first.
-    this.#findings.delete(finding.id);
-    this.#findings.set(finding.id, previous === undefined ? finding : mergeFindings(previous, finding, counted));
-    this.#changed.add(finding.id);
-    if (this.#findings.size > this.#maxFindings) this.#forgetOldest();
+  #countViolation(key: string, violation: Violation | undefined, evaluated: EvaluatedConnection): void {
+    const { connection } = evaluated;
+    const previous = this.#counted.get(key);
+    const subject = violation && subjectOf(violation.kind, connection);
+    const isCounted = previous !== undefined && subject !== undefined && isSameSubject(previous, subject);
+    if (!isCounted) this.#uncount(key, connection.id);
+    if (violation === undefined || subject === undefined) return;
+    if (!isCounted) this.#counted.set(key, subject);
+    this.#changedFamily(subject).add(subject, sightingOf(violation, evaluated), isCounted ? 0 : 1);
   }
 
-  /** Removed from memory only: the store keeps the finding, so this is not a change. */
-  #forgetOldest(): void {
-    const oldest = this.#findings.keys().next().value!;
-    if (this.#changed.has(oldest)) return;
-    this.#findings.delete(oldest);
+  #uncount(key: string, connectionId: string): void {
+    const subject = this.#counted.get(key);
+    if (subject === undefined) return;
+    this.#counted.delete(key);
+    this.#changedFamily(subject).remove(subject, connectionId);
   }
+
+  #changedFamily(one: FindingFamily): Family {
+    const key = familyKey(one);
+    const family = this.#families.get(key) ?? new Family(one, this.#moreStored ? 'unknown' : 'nothing');
+    this.#families.delete(key);
+    this.#families.set(key, family);
+    this.#changedFamilies.add(family);
+    return family;
+  }
+}
+
+function familyKey({ kind, initiator }: FindingFamily): string {
+  return `${kind} ${initiator}`;
 }
 
 function driftKey(connectionId: string): string {
   return `drift ${connectionId}`;
 }
 
-/** The finding describes its latest connection, with the highest severity of all. */
-function mergeFindings(previous: Finding, latest: Finding, counted: 'first' | 'again'): Finding {
-  const graver = severities.indexOf(previous.severity) > severities.indexOf(latest.severity);
-  return {
-    ...latest,
-    severity: graver ? previous.severity : latest.severity,
-    connections: previous.connections + (counted === 'first' ? 1 : 0),
-    firstSeenUs: Math.min(previous.firstSeenUs, latest.firstSeenUs),
-    lastSeenUs: Math.max(previous.lastSeenUs, latest.lastSeenUs),
-  };
+function isSameSubject(one: FindingSubject, other: FindingSubject): boolean {
+  return (
+    one.kind === other.kind &&
+    one.port === other.port &&
+    one.protocol === other.protocol &&
+    one.initiator === other.initiator &&
+    one.responder === other.responder
+  );
 }
 
-function findingOf(violation: Violation, evaluated: EvaluatedConnection): Finding {
+function sightingOf(violation: Violation, evaluated: EvaluatedConnection): Sighting {
   const { connection } = evaluated;
   const { initiator, responder, protocol } = connection;
-  const port = hasPorts(protocol) ? { port: connection.port } : {};
   return {
-    id: findingId(violation.kind, initiator, responder, protocol, port.port),
-    kind: violation.kind,
-    severity: violation.severity,
-    initiator,
-    responder,
-    protocol,
-    ...port,
-    connection: {
-      id: connection.id,
-      placement: connection.placement,
-      verdict: connection.verdict,
-      outcome: connection.outcome,
-      delivered: connection.delivered,
+    finding: {
+      id: '',
+      kind: violation.kind,
+      severity: violation.severity,
+      initiator,
+      responder,
+      protocol,
+      ...(hasPorts(protocol) && { port: connection.port }),
+      connection: {
+        id: connection.id,
+        placement: connection.placement,
+        verdict: connection.verdict,
+        outcome: connection.outcome,
+        delivered: connection.delivered,
+      },
+      connections: 1,
+      firstSeenUs: connection.startUs,
+      lastSeenUs: connection.endUs,
+      explanation: '',
+      sides: [],
+      evidence: {},
     },
-    connections: 1,
-    firstSeenUs: connection.startUs,
-    lastSeenUs: connection.endUs,
-    ...noExplanation,
-  };
-}
-
-type Explanation = Pick<Finding, 'explanation' | 'sides' | 'evidence'>;
-
-const noExplanation: Explanation = { explanation: '', sides: [], evidence: {} };
-
-function explanationOf(violation: Violation, evaluated: EvaluatedConnection): Explanation {
-  return {
-    explanation: explain(violation, evaluated),
-    sides: sidesOf(evaluated),
-    evidence: evidenceOf(violation, evaluated),
+    explain: () => ({
+      explanation: explain(violation, evaluated),
+      sides: sidesOf(evaluated),
+      evidence: evidenceOf(violation, evaluated),
+    }),
   };
 }

@@ -5,7 +5,7 @@ import type { LabelSelector, Labels, Pod, Policy, Workload } from '../../model/k
 import { policyText } from '../../policy/explain.ts';
 import { selects } from '../../policy/selectors.ts';
 import { explanationText } from './explanation-text.ts';
-import { findingId } from './finding-id.ts';
+import { workloadFindingId } from './finding-id.ts';
 
 /** Everything that a policy may select: pods, and workloads that are known by their pod template. */
 export type InertCheckInput = {
@@ -102,7 +102,7 @@ function inertFinding(
 ): Finding {
   const initiator = { kind: 'pod' as const, ...subject };
   return {
-    id: findingId('inert', initiator, undefined, undefined, undefined),
+    id: workloadFindingId('inert', initiator),
     kind: 'inert',
     severity: 'medium',
     initiator,

@@ -2,7 +2,8 @@
 
 import type { Connection, ForeignSource } from '../../model/connection.ts';
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
-import type { FindingKind, Severity } from '../../model/finding.ts';
+import type { Severity } from '../../model/finding.ts';
+import type { FindingKind } from '../../model/finding-kind.ts';
 import { SCTP, TCP } from '../../model/protocol.ts';
 
 /** `unknown`: refused or unanswered, and no agent saw whether the packets arrived. */

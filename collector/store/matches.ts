@@ -8,8 +8,8 @@ import type { ListQuery } from './store.ts';
 
 export function findingMatches(query: ListQuery, finding: Finding): boolean {
   return (
-    endsMatch(query, finding.initiator, finding.responder) &&
-    oneOf(query.ports, finding.port) &&
+    endsMatch(query, finding.initiator, finding.responder ?? finding.responders) &&
+    portMatches(query, finding) &&
     oneOf(query.kinds, finding.kind) &&
     oneOf(query.severities, finding.severity) &&
     oneOf(query.verdicts, finding.connection?.verdict) &&
@@ -26,11 +26,21 @@ export function connectionMatches(query: ListQuery, connection: Connection): boo
   );
 }
 
+/** A finding that is rolled up over ports or responders may have any port. */
+export function portMatches(
+  { ports }: Pick<ListQuery, 'ports'>,
+  finding: { port?: number; ports?: object; responders?: object },
+): boolean {
+  return finding.ports !== undefined || finding.responders !== undefined || oneOf(ports, finding.port);
+}
+
+/** `{ count }`: a finding that is rolled up over responders may have any responder. */
 export function endsMatch(
   query: Pick<ListQuery, 'namespaces' | 'pods' | 'fromPods' | 'toPods'>,
   initiator: Endpoint | undefined,
-  responder: Endpoint | undefined,
+  responder: Endpoint | { count: number } | undefined,
 ): boolean {
+  if (responder !== undefined && 'count' in responder) return anyOf(query.fromPods, queryNames(initiator));
   return (
     anyOf(query.namespaces, namespacesOf(initiator, responder)) &&
     anyOf(query.pods, [...queryNames(initiator), ...queryNames(responder)]) &&

@@ -2,9 +2,7 @@
 // until the next one.
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
-import type { ChangeSet, Store } from './store.ts';
-
-type ChangeStore = Pick<Store, 'putConnections' | 'removeConnections' | 'putFindings' | 'removeFindings'>;
+import type { ChangeSet, Store, StoreChanges } from './store.ts';
 
 export class PendingWrites {
   readonly #maxConnections: number;
@@ -41,22 +39,32 @@ export class PendingWrites {
   }
 
   /**
-   * Writes everything that it can. What fails stays pending, and the first error is thrown at the end. Do not call `add`
-   * before it settles.
+   * Writes everything at once. If that fails, it writes what it can: what fails stays pending, and the first error is
+   * thrown at the end. Do not call `add` before it settles.
    */
-  async writeTo(store: ChangeStore): Promise<void> {
-    const errors: unknown[] = [];
-    const write = async (pending: { clear(): void }, writing: Promise<void>) => {
-      await writing.then(
-        () => pending.clear(),
-        (why: unknown) => errors.push(why),
+  async writeTo(store: Pick<Store, 'write'>): Promise<void> {
+    const parts = [
+      { changes: { connections: [...this.#connections.values()] }, pending: [this.#connections] },
+      { changes: { merged: [...this.#merged] }, pending: [this.#merged] },
+      {
+        changes: { findings: [...this.#findings.values()], removedFindings: [...this.#removed] },
+        pending: [this.#findings, this.#removed],
+      },
+    ].filter(({ pending }) => pending.some(({ size }) => size > 0));
+    if (parts.length === 0) return;
+    const write = async (some: typeof parts): Promise<unknown> => {
+      const changes: Partial<StoreChanges> = Object.assign({}, ...some.map((part) => part.changes));
+      return store.write(changes).then(
+        () => {
+          for (const { pending } of some) for (const collection of pending) collection.clear();
+        },
+        (error: unknown) => error ?? new Error('unknown reason'),
       );
     };
-    await write(this.#connections, store.putConnections([...this.#connections.values()]));
-    await write(this.#merged, store.removeConnections([...this.#merged]));
-    await write(this.#findings, store.putFindings([...this.#findings.values()]));
-    await write(this.#removed, store.removeFindings([...this.#removed]));
-    if (errors.length > 0) throw errors[0];
+    const error = await write(parts);
+    if (error === undefined) return;
+    if (parts.length > 1) for (const part of parts) await write([part]);
+    throw error;
   }
 
   /** Pending writes, and dropped connections. */

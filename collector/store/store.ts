@@ -1,9 +1,11 @@
 // The interface of the store: batches as received, connections as joined, and findings.
 import type { Connection } from '../../model/connection.ts';
 import type { DnsAnswer } from '../../model/dns-answer.ts';
-import type { Finding, FindingKind, Severity } from '../../model/finding.ts';
+import type { Finding, Severity } from '../../model/finding.ts';
+import type { FindingKind } from '../../model/finding-kind.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { VerdictName } from '../../model/verdict.ts';
+import type { FindingFamily } from '../findings/findings.ts';
 
 /** One batch of one agent, stored with (node, instance, sequence) in one transaction. Record times are on the agent's clock. */
 export type StoredBatch = {
@@ -39,8 +41,17 @@ export type ListQuery = {
   verdicts?: readonly VerdictName[];
   sinceUs?: number;
   untilUs?: number;
-  /** Newest first, at most this many. */
+  /** At most this many, newest first. Of findings, every severity and every initiator gets an equal share. */
   last: number;
+};
+
+export type StoreChanges = {
+  /** A later version of a connection (same id) replaces the earlier one. */
+  connections: readonly Connection[];
+  /** Ids of connections that were merged into others. */
+  merged: readonly string[];
+  findings: readonly Finding[];
+  removedFindings: readonly string[];
 };
 
 export type Store = {
@@ -49,14 +60,14 @@ export type Store = {
    * `refused`: this batch can never be stored. Rejects if the store cannot write now. Neither affects other agents' batches.
    */
   putBatch(batch: StoredBatch): Promise<boolean | { refused: string }>;
-  /** A later version of a connection (same id) replaces the earlier one. */
-  putConnections(connections: readonly Connection[]): Promise<void>;
-  /** Removes connections that were merged into others. */
-  removeConnections(ids: readonly string[]): Promise<void>;
-  putFindings(findings: readonly Finding[]): Promise<void>;
-  removeFindings(ids: readonly string[]): Promise<void>;
+  /** Writes all of it, or nothing: the count of a finding always fits the stored connections. */
+  write(changes: Partial<StoreChanges>): Promise<void>;
+  /** Each has the current id of its finding. */
   connections(query: ListQuery): Promise<Connection[]>;
+  /** Without `memberCounts`. */
   findings(query: ListQuery): Promise<Finding[]>;
+  /** All findings of these families, with `memberCounts`. */
+  findingsOf(families: readonly FindingFamily[]): Promise<Finding[]>;
   /** Batches whose records or names end at or after `sinceUs` (collector clock), oldest first, to join again after a restart. */
   batchesSince(sinceUs: number): AsyncIterable<StoredBatch>;
   /** Stored rows, and packets as the interfaces count them, for the accounting. */

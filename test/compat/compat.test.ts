@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import t from 'tap';
+import { workloadKey } from '../../collector/findings/finding-id.ts';
 import { openDuckdb } from '../../collector/store/duckdb/duckdb.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { decodeRecords } from '../../proto/decode.ts';
@@ -92,6 +93,11 @@ for (const release of folders(here)) {
       const findings = byId((await store.findings({ last: 10_000 })).map(findingJson));
       t.strictSame(connections.map(plain), linesOf(join(folder, 'connections.jsonl')));
       t.strictSame(findings.map(plain), linesOf(join(folder, 'findings.jsonl')));
+      const families = (await store.findings({ last: 10_000 })).map(({ kind, initiator }) => ({
+        kind,
+        initiator: workloadKey(initiator),
+      }));
+      t.equal((await store.findingsOf(families)).length, findings.length, 'every finding is found by its family');
       let records = 0;
       for await (const batch of store.batchesSince(0)) records += batch.records.length;
       t.equal((await store.totals()).records, records, 'every stored batch is read');

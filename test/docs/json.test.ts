@@ -102,7 +102,12 @@ const connections: readonly Connection[] = [
   connection({ protocol: ICMP, rttUs: 0 }),
 ];
 const { responder: _, protocol: __, port: ___, connection: ____, ...alone } = finding({ kind: 'inert' });
-const findings: readonly Finding[] = [finding({ responder: everyEnd }), alone];
+const rolledUp = {
+  ports: { count: 30, first: [1] },
+  protocols: { count: 30, first: [ICMP] },
+  responders: { count: 60, first: [everyEnd] },
+};
+const findings: readonly Finding[] = [finding({ responder: everyEnd, ...rolledUp }), alone];
 
 t.test('a connection in JSON has the fields of the page, and can have each of them', async (t) => {
   const [full, minimal] = connections.map(connectionJson);
@@ -133,7 +138,9 @@ t.test('a finding in JSON has the fields of the page, and can have each of them'
   const [full, minimal] = findings.map(findingJson);
   t.same(Object.keys(full!).sort(), Object.keys(findingFields).sort());
   t.same(Object.keys(full!.responder!).sort(), Object.keys(endpointFields).sort());
-  const optional = ['responder', 'protocol', 'port', 'placement', 'verdict', 'outcome', 'delivered'];
+  const members = ['ports', 'protocols', 'responders'];
+  t.match(full, { protocols: { count: 30, first: ['ICMP'] }, responders: { first: [{ workload: 'db' }] } });
+  const optional = ['responder', 'protocol', 'port', ...members, 'placement', 'verdict', 'outcome', 'delivered'];
   t.same(
     Object.keys(findingFields).filter((field) => !(field in minimal!)),
     optional,
@@ -146,7 +153,7 @@ t.test('every field of the first release still exists', async (t) => {
     [
       findingFields,
       'id kind severity initiator responder protocol port placement verdict outcome delivered connections ' +
-        'firstSeen lastSeen explanation evidence sides',
+        'firstSeen lastSeen explanation evidence sides ports responders',
     ],
     [
       connectionFields,

@@ -1,5 +1,7 @@
 // The collector's pipeline without ingest, store and API: manifests and records in, findings out. The test advances time.
 import { parseManifest } from '../../cluster/manifests/manifest.ts';
+import { workloadKey } from '../../collector/findings/finding-id.ts';
+import { unconnectedKinds } from '../../collector/findings/findings.ts';
 import { ClusterHistory } from '../../collector/identity/cluster-history.ts';
 import { DnsNames } from '../../collector/identity/dns-names.ts';
 import { Identities } from '../../collector/identity/identity.ts';
@@ -78,13 +80,13 @@ export class Scene {
   readonly #names = new DnsNames(1000);
 
   /** `declared`: manifests of the declared policies (Git), which are evaluated too. */
-  constructor(manifests: string, declared?: string, forwarders = noForwarders) {
+  constructor(manifests: string, declared?: string, forwarders = noForwarders, maxFindings = 1000) {
     const identities = new Identities(this.cluster, zoneFinder({}), [], this.agents, this.#names);
     this.pipeline = new Pipeline(
       {
         join: { answerTimeoutUs: second, maxLagUs: 10 * second, maxWaitUs: 120 * second, maxLive: 10_000 },
         verdict: { policy: defaultPolicyOptions, graceUs },
-        maxFindings: 1000,
+        maxFindings,
       },
       this.cluster,
       identities,
@@ -149,7 +151,8 @@ export class Scene {
   restore(findings: readonly Finding[], connections: readonly Connection[]): void {
     for (const one of findings) this.findings.set(one.id, one);
     for (const one of connections) this.connections.set(one.id, one);
-    this.pipeline.restore(findings, connections, this.nowUs);
+    const unconnected = findings.filter(({ kind }) => unconnectedKinds.includes(kind));
+    this.pipeline.restore(connections, unconnected, this.nowUs);
   }
 
   /** A pod gets the DNS answer now. */
@@ -188,6 +191,10 @@ export class Scene {
   }
 
   #collect(): void {
+    const families = this.pipeline.incompleteFindings();
+    const isOf = ({ kind, initiator }: Finding) =>
+      families.some((family) => family.kind === kind && family.initiator === workloadKey(initiator));
+    this.pipeline.loadFindings(families, [...this.findings.values()].filter(isOf));
     const { connections, merged, findings } = this.pipeline.changes();
     for (const one of connections) this.connections.set(one.id, one);
     for (const id of merged) {

@@ -3,20 +3,20 @@
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
+import { workloadKey } from '../../findings/finding-id.ts';
 import { namesOf, namespacesOf } from '../matches.ts';
 import { wholeUs } from './schema.ts';
-import { inTransaction } from './transaction.ts';
 
 /** After this many rows, other work runs: the appender blocks the main thread. */
 const maxRowsPerChunk = 2_048;
 
 /** `version` is that of the first row; each next row has one more. */
 export function appendConnections(
-  connection: DuckDBConnection,
+  database: DuckDBConnection,
   connections: readonly Connection[],
   version: number,
 ): Promise<void> {
-  return append(connection, { table: 'connections', catalog: undefined }, connections, (row, one, index) => {
+  return append(database, { table: 'connections', catalog: undefined }, connections, (row, one, index) => {
     row.appendVarchar(one.id);
     row.appendBigInt(BigInt(version + index));
     row.appendBoolean(false);
@@ -28,8 +28,8 @@ export function appendConnections(
 }
 
 /** Into the temporary table `staged_findings`. */
-export function appendFindings(connection: DuckDBConnection, findings: readonly Finding[]): Promise<void> {
-  return append(connection, { table: 'staged_findings', catalog: 'temp' }, findings, (row, one) => {
+export function appendFindings(database: DuckDBConnection, findings: readonly Finding[]): Promise<void> {
+  return append(database, { table: 'staged_findings', catalog: 'temp' }, findings, (row, one) => {
     row.appendVarchar(one.id);
     row.appendVarchar(one.kind);
     row.appendVarchar(one.severity);
@@ -37,7 +37,11 @@ export function appendFindings(connection: DuckDBConnection, findings: readonly 
     else row.appendVarchar(one.connection.verdict);
     row.appendBigInt(wholeUs(one.firstSeenUs));
     row.appendBigInt(wholeUs(one.lastSeenUs));
-    appendEndsAndBody(row, one);
+    const { memberCounts, ...body } = one;
+    appendEndsAndBody(row, body);
+    row.appendVarchar(workloadKey(one.initiator));
+    if (memberCounts === undefined) row.appendNull();
+    else row.appendVarchar(memberCounts);
   });
 }
 
@@ -55,24 +59,22 @@ function storedBody(one: Connection | Finding): object {
   return { ...rest, elsewhere: declaredVerdict };
 }
 
-/** Appends all rows, or none. */
+/** Call it in a transaction: a row that cannot be stored leaves those before it. */
 async function append<Row>(
-  connection: DuckDBConnection,
+  database: DuckDBConnection,
   { table, catalog }: { table: string; catalog: string | undefined },
   rows: readonly Row[],
   appendRow: (appender: DuckDBAppender, row: Row, index: number) => void,
 ): Promise<void> {
-  await inTransaction(connection, async () => {
-    for (let from = 0; from < rows.length; from += maxRowsPerChunk) {
-      if (from > 0) await new Promise<void>((resolve) => setImmediate(resolve));
-      const appender = await connection.createAppender(table, 'main', catalog);
-      for (const [at, row] of rows.slice(from, from + maxRowsPerChunk).entries()) {
-        appendRow(appender, row, from + at);
-        appender.endRow();
-      }
-      appender.closeSync();
+  for (let from = 0; from < rows.length; from += maxRowsPerChunk) {
+    if (from > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    const appender = await database.createAppender(table, 'main', catalog);
+    for (const [at, row] of rows.slice(from, from + maxRowsPerChunk).entries()) {
+      appendRow(appender, row, from + at);
+      appender.endRow();
     }
-  });
+    appender.closeSync();
+  }
 }
 
 /** A list of strings in DuckDB's text form. */

@@ -7,15 +7,18 @@ import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } fr
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { ProblemError } from '../../../model/problem.ts';
-import type { ListQuery, Store, StoredBatch } from '../store.ts';
+import { findingIdsOf } from '../../findings/finding-id.ts';
+import type { FindingFamily } from '../../findings/findings.ts';
+import type { ListQuery, Store, StoreChanges, StoredBatch } from '../store.ts';
 import { appendConnections, appendFindings } from './append.ts';
 import { batchOfRow } from './batch-rows.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { storeNewer, storeProblem } from './errors.ts';
-import { connectionFilter, findingFilter } from './query.ts';
+import { connectionFilter, fairSelection, findingFilter } from './query.ts';
 import { checkTimes, ReadableRows } from './readable-rows.ts';
 import { schemaVersion, tables, wholeUs } from './schema.ts';
 import { StoredSequences } from './stored-sequences.ts';
+import { inTransaction } from './transaction.ts';
 
 export type DuckdbOptions = {
   path: string;
@@ -45,6 +48,7 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Store> {
     if (version > schemaVersion) throw new ProblemError(storeNewer(options.path, version, schemaVersion));
     if (rows.length === 0) await connection.run('INSERT INTO about VALUES (?)', [schemaVersion]);
     const store = new DuckdbStore(options, instance, connection);
+    if (version < schemaVersion) await store.migrate();
     await store.loadSequences();
     return store;
   } catch (error) {
@@ -70,6 +74,16 @@ class DuckdbStore implements Store {
     this.#readable = new ReadableRows(options.onUnreadable ?? (() => undefined));
   }
 
+  /** From version 1, whose findings have no `initiator`. */
+  async migrate(): Promise<void> {
+    const rows = await rowsOf(this.#connection, 'SELECT id, body FROM findings WHERE initiator IS NULL');
+    const findings = this.#readable.read(rows, (row) => `finding ${row.id}`, findingOf);
+    await inTransaction(this.#connection, async () => {
+      await this.#putFindings(findings);
+      await this.#connection.run('UPDATE about SET schema_version = ?', [schemaVersion]);
+    });
+  }
+
   async loadSequences(): Promise<void> {
     const ranges = await rowsOf(
       this.#connection,
@@ -88,40 +102,8 @@ class DuckdbStore implements Store {
     return this.#batches.put(batch);
   }
 
-  async putConnections(connections: readonly Connection[]): Promise<void> {
-    if (connections.length === 0) return;
-    await this.#runSerialized(() => {
-      const version = this.#version + 1;
-      this.#version += connections.length;
-      return appendConnections(this.#connection, connections, version);
-    });
-  }
-
-  async removeConnections(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return;
-    await this.#runSerialized(() => {
-      this.#version += 1;
-      return this.#connection.run('INSERT INTO connections (id, version, gone) SELECT unnest(?), ?, true', [
-        listValue([...ids]),
-        BigInt(this.#version),
-      ]);
-    });
-  }
-
-  async putFindings(findings: readonly Finding[]): Promise<void> {
-    if (findings.length === 0) return;
-    await this.#runSerialized(async () => {
-      await this.#connection.run('TRUNCATE staged_findings');
-      await appendFindings(this.#connection, findings);
-      await this.#connection.run('INSERT OR REPLACE INTO findings FROM staged_findings');
-    });
-  }
-
-  async removeFindings(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return;
-    await this.#runSerialized(() =>
-      this.#connection.run('DELETE FROM findings WHERE id IN (SELECT unnest(?))', [listValue([...ids])]),
-    );
+  async write(changes: Partial<StoreChanges>): Promise<void> {
+    await this.#runSerialized(() => inTransaction(this.#connection, () => this.#writeAll(changes)));
   }
 
   async connections(query: ListQuery): Promise<Connection[]> {
@@ -134,18 +116,38 @@ class DuckdbStore implements Store {
         [...values, query.last],
       ),
     );
-    return this.#readable.read(rows, (row) => `connection ${row.id}`, connectionOf);
+    return this.#withFindingIds(this.#readable.read(rows, (row) => `connection ${row.id}`, connectionOf));
   }
 
   async findings(query: ListQuery): Promise<Finding[]> {
     const { where, values } = findingFilter(query);
     const rows = await this.#runSerialized(() =>
-      rowsOf(this.#connection, `SELECT id, body FROM findings WHERE ${where} ORDER BY last_us DESC, id LIMIT ?`, [
-        ...values,
-        query.last,
-      ]),
+      rowsOf(
+        this.#connection,
+        `SELECT id, body FROM findings WHERE id IN (${fairSelection(where)}) ORDER BY last_us DESC, id`,
+        [...values, query.last],
+      ),
     );
     return this.#readable.read(rows, (row) => `finding ${row.id}`, findingOf);
+  }
+
+  async findingsOf(families: readonly FindingFamily[]): Promise<Finding[]> {
+    if (families.length === 0) return [];
+    const rows = await this.#runSerialized(() =>
+      rowsOf(
+        this.#connection,
+        "SELECT id, body, member_counts FROM findings WHERE kind || ' ' || initiator IN (SELECT unnest(?))",
+        [listValue(families.map(({ kind, initiator }) => `${kind} ${initiator}`))],
+      ),
+    );
+    return this.#readable.read(
+      rows,
+      (row) => `finding ${row.id}`,
+      (row) => ({
+        ...findingOf(row),
+        ...(row.member_counts !== null && { memberCounts: String(row.member_counts) }),
+      }),
+    );
   }
 
   async *batchesSince(sinceUs: number): AsyncIterable<StoredBatch> {
@@ -222,6 +224,47 @@ class DuckdbStore implements Store {
     ]) {
       await this.#runSerialized(() => this.#connection.run(`DELETE FROM ${table} WHERE ${column} < ?`, before));
     }
+  }
+
+  async #writeAll(changes: Partial<StoreChanges>): Promise<void> {
+    const { connections = [], merged = [], findings = [], removedFindings = [] } = changes;
+    const version = this.#version + 1;
+    this.#version += connections.length + 1;
+    await appendConnections(this.#connection, connections, version);
+    if (merged.length > 0) {
+      await this.#connection.run('INSERT INTO connections (id, version, gone) SELECT unnest(?), ?, true', [
+        listValue([...merged]),
+        BigInt(this.#version),
+      ]);
+    }
+    await this.#putFindings(findings);
+    if (removedFindings.length > 0) {
+      await this.#connection.run('DELETE FROM findings WHERE id IN (SELECT unnest(?))', [
+        listValue([...removedFindings]),
+      ]);
+    }
+  }
+
+  async #putFindings(findings: readonly Finding[]): Promise<void> {
+    if (findings.length === 0) return;
+    await this.#connection.run('TRUNCATE staged_findings');
+    await appendFindings(this.#connection, findings);
+    await this.#connection.run('INSERT OR REPLACE INTO findings FROM staged_findings');
+  }
+
+  /** The id that is stored with a connection may be of a finding that was rolled up later. */
+  async #withFindingIds(connections: readonly Connection[]): Promise<Connection[]> {
+    const idsOf = new Map(connections.map((one) => [one, findingIdsOf(one)]));
+    const ids = [...new Set([...idsOf.values()].flat())];
+    if (ids.length === 0) return [...connections];
+    const rows = await this.#runSerialized(() =>
+      rowsOf(this.#connection, 'SELECT id FROM findings WHERE id IN (SELECT unnest(?))', [listValue(ids)]),
+    );
+    const existing = new Set(rows.map(({ id }) => String(id)));
+    return connections.map((one) => ({
+      ...one,
+      findingId: idsOf.get(one)!.find((id) => existing.has(id)) ?? one.findingId,
+    }));
   }
 
   /** Runs one statement at a time, because a DuckDB connection does not allow two. */

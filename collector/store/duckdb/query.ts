@@ -1,5 +1,6 @@
 // Converts a query to SQL. Several values of one field mean any of them; several fields mean all of them.
 import { type DuckDBValue, listValue } from '@duckdb/node-api';
+import { severities } from '../../../model/finding.ts';
 import { SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import type { ListQuery } from '../store.ts';
 import { wholeUs } from './schema.ts';
@@ -19,15 +20,33 @@ export function connectionFilter(query: ListQuery): SqlFilter {
 
 export function findingFilter(query: ListQuery): SqlFilter {
   const filter = new Conditions();
-  filter.anyOf('namespaces', query.namespaces);
-  filter.ends(query);
-  filter.port(query.ports);
+  filter.rolledUpOr(['responders'], (single) => {
+    single.anyOf('namespaces', query.namespaces);
+    single.ends({ ...query, fromPods: [] });
+  });
+  filter.ends({ fromPods: query.fromPods ?? [] });
+  filter.rolledUpOr(['ports', 'responders'], (single) => single.port(query.ports));
   filter.oneOf('kind', query.kinds);
   filter.oneOf('severity', query.severities);
   filter.oneOf('verdict', query.verdicts);
   filter.time('last_us >= ?', query.sinceUs);
   filter.time('first_us < ?', query.untilUs);
   return filter.filter();
+}
+
+/**
+ * Selects the ids of findings, `?` at most. All severities take turns, and so do the initiators of one severity; each shows
+ * its newest finding first. The same as `fairFindings` (fair-findings.ts).
+ */
+export function fairSelection(where: string): string {
+  const severityRank = `list_position(['${severities.join("', '")}'], severity)`;
+  return `
+    SELECT id FROM (
+      SELECT *, row_number() OVER (PARTITION BY severity ORDER BY turn, last_us DESC, id) AS place FROM (
+        SELECT id, severity, last_us,
+          row_number() OVER (PARTITION BY severity, initiator ORDER BY last_us DESC, id) AS turn
+        FROM findings WHERE ${where}))
+    ORDER BY place, ${severityRank} DESC, id LIMIT ?`;
 }
 
 class Conditions {
@@ -41,11 +60,22 @@ class Conditions {
   }
 
   /** A namespace with a name, or a single end, is checked in the body. The column `names` excludes most rows first. */
-  ends({ pods = [], fromPods = [], toPods = [] }: ListQuery): void {
+  ends({ pods = [], fromPods = [], toPods = [] }: Pick<ListQuery, 'pods' | 'fromPods' | 'toPods'>): void {
     if (pods.some((name) => name.includes('/'))) this.#podNamed(pods, ['initiator', 'responder']);
     else this.anyOf('names', pods);
     if (fromPods.length > 0) this.#podNamed(fromPods, ['initiator']);
     if (toPods.length > 0) this.#podNamed(toPods, ['responder']);
+  }
+
+  /** A finding that is rolled up over one of these fields may have any of them, so it matches every filter of them. */
+  rolledUpOr(fields: readonly ('ports' | 'responders')[], addTo: (single: Conditions) => void): void {
+    const single = new Conditions();
+    addTo(single);
+    if (single.#values.length === 0) return;
+    const { where, values } = single.filter();
+    const rolledUp = fields.map((field) => `${bodyField(field)} IS NOT NULL`);
+    this.#conditions.push(`(${[where, ...rolledUp].join(' OR ')})`);
+    this.#values.push(...values);
   }
 
   port(accepted: readonly number[] | undefined): void {

@@ -1,5 +1,5 @@
 // The tables of the embedded store. A later version of Waybill increases `schemaVersion` and migrates older files.
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 const maxBigint = 2n ** 63n - 1n;
 
@@ -28,6 +28,9 @@ export const tables = [
   `CREATE TABLE IF NOT EXISTS findings (
     id VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, severity VARCHAR NOT NULL, verdict VARCHAR,
     first_us BIGINT NOT NULL, last_us BIGINT NOT NULL, namespaces VARCHAR[], names VARCHAR[], body VARCHAR NOT NULL)`,
+  // Since version 2: the initiator by workload, and the connections of a rolled-up finding by member.
+  'ALTER TABLE findings ADD COLUMN IF NOT EXISTS initiator VARCHAR',
+  'ALTER TABLE findings ADD COLUMN IF NOT EXISTS member_counts VARCHAR',
   // Findings are collected here, to replace stored ones in a single statement.
   'CREATE TEMP TABLE staged_findings AS FROM findings LIMIT 0',
 ] as const;

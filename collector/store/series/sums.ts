@@ -98,7 +98,7 @@ function connectionFields({ packets, bytes }: Connection): Fields {
 
 function findingGroup(finding: Finding): Group {
   return group('waybill_findings', {
-    ...pairTags(finding.initiator, finding.responder),
+    ...pairTags(finding.initiator, finding.responder ?? finding.responders),
     kind: finding.kind,
     severity: finding.severity,
     verdict: finding.connection?.verdict ?? 'none',
@@ -114,8 +114,14 @@ function group(measurement: string, tags: Record<string, string>): Group {
   return { key: `${measurement}\n${Object.values(tags).join('\n')}`, measurement, tags };
 }
 
-function pairTags(initiator: Endpoint, responder: Endpoint | undefined): Record<string, string> {
-  return { initiator: nameOf(initiator), responder: responder === undefined ? 'none' : nameOf(responder) };
+/** `many`: a finding that is rolled up over responders. */
+function pairTags(initiator: Endpoint, responder: Endpoint | { count: number } | undefined): Record<string, string> {
+  return { initiator: nameOf(initiator), responder: responderTag(responder) };
+}
+
+function responderTag(responder: Endpoint | { count: number } | undefined): string {
+  if (responder === undefined) return 'none';
+  return 'count' in responder ? 'many' : nameOf(responder);
 }
 
 function nameOf(endpoint: Endpoint): string {

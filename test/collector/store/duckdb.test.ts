@@ -26,7 +26,7 @@ storeSuite(t, async (t) => {
 t.test('the verdict of the declared policies is stored under its name of 0.1.0', async (t) => {
   const same = options(t);
   const store = await openDuckdb(same);
-  await store.putConnections([connection({ id: 'c1', declaredVerdict: 'denied' }), connection({ id: 'c2' })]);
+  await store.write({ connections: [connection({ id: 'c1', declaredVerdict: 'denied' }), connection({ id: 'c2' })] });
   t.same((await store.connections({ last: 10 })).map(({ id, declaredVerdict }) => [id, declaredVerdict]).toSorted(), [
     ['c1', 'denied'],
     ['c2', undefined],
@@ -72,8 +72,8 @@ t.test('if the store refuses the batches of one agent, those of the others are s
 t.test('stored rows that nobody can read are skipped and counted once', async (t) => {
   const same = options(t);
   const first = await openDuckdb(same);
-  await first.putConnections(['good', 'early', 'late', 'broken', 'other'].map((id) => connection({ id })));
-  await first.putFindings(['good', 'early', 'broken'].map((id) => finding({ id })));
+  await first.write({ connections: ['good', 'early', 'late', 'broken', 'other'].map((id) => connection({ id })) });
+  await first.write({ findings: ['good', 'early', 'broken'].map((id) => finding({ id })) });
   await first.putBatch(batch(1, { records: [record({ beganUs: t0 - 2 ** 60 })] }));
   await first.putBatch(batch(2));
   await first.close();
@@ -91,9 +91,9 @@ t.test('stored rows that nobody can read are skipped and counted once', async (t
   for (let reads = 0; reads < 2; reads++) {
     t.same((await store.connections({ last: 10 })).map(({ id }) => id).sort(), ['good', 'other']);
     t.same((await store.connections({ last: 10, ports: [5432] })).map(({ id }) => id).sort(), ['good', 'other']);
-    for (const query of [{ last: 10 }, { last: 10, fromPods: ['shop/web'] }])
+    for (const query of [{}, { fromPods: ['shop/web'] }, { ports: [5432] }, { namespaces: ['shop'] }])
       t.same(
-        (await store.findings(query)).map(({ id }) => id),
+        (await store.findings({ last: 10, ...query })).map(({ id }) => id),
         ['good'],
       );
     const sequences: number[] = [];

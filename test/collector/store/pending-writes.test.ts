@@ -1,5 +1,6 @@
 import t from 'tap';
 import { PendingWrites } from '../../../collector/store/pending-writes.ts';
+import type { StoreChanges } from '../../../collector/store/store.ts';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { connection } from '../../scene/connections.ts';
@@ -15,22 +16,20 @@ function heldStore() {
     if (refusing === 'everything' || refusing === what) throw new Error('disk full');
   };
   const store = {
-    async putConnections(some: readonly Connection[]) {
-      allow('connections');
+    /** All of it, or nothing. */
+    async write({
+      connections: some = [],
+      merged = [],
+      findings: changed = [],
+      removedFindings = [],
+    }: Partial<StoreChanges>) {
+      if (some.length + merged.length > 0) allow('connections');
+      if (changed.length + removedFindings.length > 0) allow('findings');
       puts += some.length;
       for (const one of some) connections.set(one.id, one);
-    },
-    async removeConnections(ids: readonly string[]) {
-      allow('connections');
-      for (const id of ids) connections.delete(id);
-    },
-    async putFindings(some: readonly Finding[]) {
-      allow('findings');
-      for (const one of some) findings.set(one.id, one);
-    },
-    async removeFindings(ids: readonly string[]) {
-      allow('findings');
-      for (const id of ids) findings.delete(id);
+      for (const id of merged) connections.delete(id);
+      for (const one of changed) findings.set(one.id, one);
+      for (const id of removedFindings) findings.delete(id);
     },
   };
   return {

@@ -1,5 +1,13 @@
 // Tests that every store must pass.
+import fc from 'fast-check';
 import type { Test } from 'tap';
+import {
+  portsFindingId,
+  respondersFindingId,
+  singleFindingId,
+  subjectOf,
+} from '../../../collector/findings/finding-id.ts';
+import { fairFindings } from '../../../collector/store/fair-findings.ts';
 import { connectionMatches, findingMatches } from '../../../collector/store/matches.ts';
 import type { ListQuery, Store, StoredBatch } from '../../../collector/store/store.ts';
 import type { Finding } from '../../../model/finding.ts';
@@ -118,12 +126,12 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
 
   t.test('a later version of a connection replaces the earlier one', async (t) => {
     const store = await (await open(t))();
-    await store.putConnections([connection({ verdict: 'unknown' }), connection({ id: 'c2' })]);
-    await store.putConnections([connection({ verdict: 'denied' })]);
+    await store.write({ connections: [connection({ verdict: 'unknown' }), connection({ id: 'c2' })] });
+    await store.write({ connections: [connection({ verdict: 'denied' })] });
     t.same((await store.connections(all)).map((one) => one.verdict).sort(), ['allowed', 'denied']);
     t.same(await store.connections({ ...all, verdicts: ['unknown'] }), []);
     t.same(await store.connections({ ...all, verdicts: ['denied'] }), [connection({ verdict: 'denied' })]);
-    await store.removeConnections(['c1']);
+    await store.write({ merged: ['c1'] });
     t.same(
       (await store.connections(all)).map((one) => one.id),
       ['c2'],
@@ -138,8 +146,8 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
       responder: { kind: 'unknown', ip: ip('10.9.0.2') },
     } as const;
     const { responder: _, ...nobody } = finding(nobodies);
-    await store.putConnections([connection(nobodies)]);
-    await store.putFindings([nobody]);
+    await store.write({ connections: [connection(nobodies)] });
+    await store.write({ findings: [nobody] });
     t.same(await store.connections(all), [connection(nobodies)]);
     t.same(await store.findings(all), [nobody]);
     await store.close();
@@ -148,9 +156,9 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
   t.test('if one connection cannot be stored, none of its group is', async (t) => {
     const store = await (await open(t))();
     const many = Array.from({ length: 5_000 }, (_, i) => connection({ id: `c${i}` }));
-    await t.rejects(store.putConnections([...many, connection({ id: 'bad', endUs: Number.NaN })]));
+    await t.rejects(store.write({ connections: [...many, connection({ id: 'bad', endUs: Number.NaN })] }));
     t.equal((await store.totals()).connections, 0);
-    await store.putConnections(many);
+    await store.write({ connections: many });
     t.equal((await store.totals()).connections, 5_000);
     await store.close();
   });
@@ -158,7 +166,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
   t.test('a name with any characters can be queried', async (t) => {
     const store = await (await open(t))();
     const odd = `it's, "quoted" [and] \\ more`;
-    await store.putConnections([connection({ initiator: { ...podEnd('shop/web'), pod: odd } })]);
+    await store.write({ connections: [connection({ initiator: { ...podEnd('shop/web'), pod: odd } })] });
     t.equal((await store.connections({ ...all, pods: [odd] })).length, 1);
     t.same(await store.connections({ ...all, pods: ['it'] }), []);
     await store.close();
@@ -174,7 +182,9 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
         initiator: podEnd(`${namespace}/web`),
         responder: { kind: 'external', zone: 'internet' },
       });
-    await store.putConnections([at('a', 1, 'shop'), at('b', 2, 'bank'), at('c', 3, 'shop'), at('d', 4, 'blog')]);
+    await store.write({
+      connections: [at('a', 1, 'shop'), at('b', 2, 'bank'), at('c', 3, 'shop'), at('d', 4, 'blog')],
+    });
     const ids = async (query: Partial<ListQuery>) =>
       (await store.connections({ ...all, ...query })).map((one) => one.id);
     t.same(await ids({}), ['d', 'c', 'b', 'a']);
@@ -199,8 +209,8 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     ];
     const alone = finding({ id: 'e', ...ends('shop/web', 'shop/db') });
     const { responder: _, port: __, ...inert } = finding({ id: 'f', initiator: podEnd('bank/web') });
-    await store.putConnections(connections);
-    await store.putFindings([alone, inert]);
+    await store.write({ connections: connections });
+    await store.write({ findings: [alone, inert] });
     const expected: [Partial<ListQuery>, connections: string, findings: string][] = [
       [{ pods: ['web'] }, 'abcd', 'ef'],
       [{ pods: ['shop/web'] }, 'ad', 'e'],
@@ -231,8 +241,10 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
 
   t.test('a finding can be replaced by id, queried by kind and severity, and removed', async (t) => {
     const store = await (await open(t))();
-    await store.putFindings([finding(), finding({ id: 'f2', kind: 'blocked', severity: 'medium', lastSeenUs: t0 })]);
-    await store.putFindings([finding({ connections: 7 })]);
+    await store.write({
+      findings: [finding(), finding({ id: 'f2', kind: 'blocked', severity: 'medium', lastSeenUs: t0 })],
+    });
+    await store.write({ findings: [finding({ connections: 7 })] });
     t.same(
       (await store.findings(all)).map((one) => [one.id, one.connections]),
       [
@@ -245,7 +257,7 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
       ['f2'],
     );
     t.same(await store.findings({ ...all, severities: ['critical'], kinds: ['blocked'] }), []);
-    await store.removeFindings(['f1']);
+    await store.write({ removedFindings: ['f1'] });
     t.same(
       (await store.findings(all)).map((one) => one.id),
       ['f2'],
@@ -253,11 +265,133 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
+  t.test('the findings of a family are read back with the counts of their members', async (t) => {
+    const again = await open(t);
+    const store = await again();
+    const { port: _, ...scan } = finding({ id: 'scan', ports: { count: 3, first: [1, 2, 3] }, memberCounts: '1-3:1' });
+    const other = finding({ id: 'other', initiator: podEnd('bank/web') });
+    const blocked = finding({ id: 'blocked', kind: 'blocked' });
+    await store.write({ findings: [scan, finding(), other, blocked] });
+    const web = { kind: 'bypass', initiator: 'pod shop/Deployment/web' } as const;
+    const byId = (all: Finding[]) => all.sort((a, b) => (a.id < b.id ? -1 : 1));
+    t.same(byId(await store.findingsOf([web])), [finding(), scan]);
+    t.same(byId(await store.findingsOf([web, { ...web, kind: 'blocked' }])), [blocked, finding(), scan]);
+    t.same(await store.findingsOf([{ ...web, initiator: 'pod shop/Deployment/we' }]), []);
+    t.same(await store.findingsOf([]), []);
+    await store.close();
+    const after = await again();
+    t.match(byId(await after.findingsOf([web])), [{ id: 'f1' }, { id: 'scan', memberCounts: '1-3:1' }]);
+    const { memberCounts: __, ...listed } = scan;
+    t.same(
+      (await after.findings({ ...all, kinds: ['bypass'] })).find(({ id }) => id === 'scan'),
+      listed,
+    );
+    await after.close();
+  });
+
+  t.test('a connection has the id of the finding that counts it now', async (t) => {
+    const store = await (await open(t))();
+    const counted = connection({ findingKind: 'bypass', findingId: 'as it was' });
+    const subject = subjectOf('bypass', counted);
+    await store.write({ connections: [counted, connection({ id: 'c2' })] });
+    const idNow = async () => (await store.connections(all)).find(({ id }) => id === 'c1')!.findingId;
+    t.equal(await idNow(), 'as it was', 'its finding is not stored');
+    for (const id of [singleFindingId(subject), portsFindingId(subject), respondersFindingId(subject)]) {
+      await store.write({ findings: [finding({ id })] });
+      t.equal(await idNow(), id);
+      await store.write({ removedFindings: [id] });
+    }
+    t.equal((await store.connections(all)).find(({ id }) => id === 'c2')!.findingId, '');
+    await store.close();
+  });
+
+  t.test('a write is stored completely or not at all', async (t) => {
+    const store = await (await open(t))();
+    await store.write({ findings: [finding()] });
+    const bad = finding({ id: 'bad', lastSeenUs: Number.NaN });
+    await t.rejects(
+      store.write({ connections: [connection()], merged: ['c0'], findings: [bad], removedFindings: ['f1'] }),
+    );
+    t.match(await store.totals(), { connections: 0, findings: 1 });
+    await store.write({ connections: [connection()], findings: [finding({ id: 'f2' })], removedFindings: ['f1'] });
+    t.match(await store.totals(), { connections: 1, findings: 1 });
+    await store.close();
+  });
+
+  t.test('in a list with a limit, every severity and every initiator gets its share', async (t) => {
+    const store = await (await open(t))();
+    const scans = Array.from({ length: 50 }, (_, i) => finding({ id: `scan${i}`, lastSeenUs: t0 + 100 * second + i }));
+    const honest = finding({ id: 'honest', initiator: podEnd('bank/web') });
+    const low = finding({ id: 'low', severity: 'low', lastSeenUs: t0 });
+    await store.write({ findings: [...scans, honest, low] });
+    const ids = async (last: number) => (await store.findings({ last })).map(({ id }) => id);
+    t.same(await ids(3), ['scan49', 'honest', 'low']);
+    t.same(await ids(5), ['scan49', 'scan48', 'scan47', 'honest', 'low'], 'newest first');
+    t.equal((await ids(100)).length, 52);
+    await store.close();
+  });
+
+  t.test('the store selects the same findings as a program that has all of them', async (t) => {
+    const store = await (await open(t))();
+    const one = fc.record({
+      severity: fc.constantFrom('critical' as const, 'low' as const, 'info' as const),
+      workload: fc.constantFrom('a', 'b', 'c', 'd'),
+      seen: fc.nat(5),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(one, { maxLength: 30 }), fc.integer({ min: 1, max: 12 }), async (some, last) => {
+        const findings = some.map(({ severity, workload, seen }, i) =>
+          finding({ id: `f${i}`, severity, initiator: podEnd(`shop/${workload}`), lastSeenUs: t0 + seen }),
+        );
+        const stale = (await store.findings(all)).map(({ id }) => id);
+        await store.write({ removedFindings: stale });
+        await store.write({ findings });
+        const selected = fairFindings(findings, last, ({ lastSeenUs }) => lastSeenUs).map(({ id }) => id);
+        return (
+          (await store.findings({ last }))
+            .map(({ id }) => id)
+            .sort()
+            .join() === selected.sort().join()
+        );
+      }),
+      { numRuns: 60 },
+    );
+    t.pass();
+    await store.close();
+  });
+
+  t.test('a rolled-up finding matches every filter of what it is rolled up over', async (t) => {
+    const store = await (await open(t))();
+    const { port: _, ...overPorts } = finding({ id: 'p', ports: { count: 30, first: [1] } });
+    const { responder: __, ...overResponders } = { ...overPorts, id: 'r', responders: { count: 60, first: [] } };
+    delete overResponders.ports;
+    await store.write({ findings: [overPorts, overResponders, finding({ id: 's' })] });
+    const expected: [Partial<ListQuery>, string][] = [
+      [{ ports: [22] }, 'pr'],
+      [{ ports: [5432] }, 'prs'],
+      [{ namespaces: ['bank'] }, 'r'],
+      [{ pods: ['bank/web'] }, 'r'],
+      [{ toPods: ['nobody'] }, 'r'],
+      [{ toPods: ['shop/db'] }, 'prs'],
+      [{ fromPods: ['shop/db'] }, ''],
+      [{ fromPods: ['web'], toPods: ['nobody'], ports: [1] }, 'r'],
+      [{ ports: [22], kinds: ['blocked'] }, ''],
+    ];
+    for (const [query, wanted] of expected) {
+      const asked = { ...all, ...query };
+      const found = (await store.findings(asked)).map(({ id }) => id);
+      t.same(found.sort(), [...wanted], JSON.stringify(query));
+      const matching = [overPorts, overResponders, finding({ id: 's' })].filter((one) => findingMatches(asked, one));
+      t.same(matching.map(({ id }) => id).sort(), [...wanted], `in memory: ${JSON.stringify(query)}`);
+    }
+    await store.close();
+  });
+
   t.test('data older than the age limit is deleted', async (t) => {
     const store = await (await open(t))();
     await store.putBatch(batch(1));
-    await store.putConnections([connection(), connection({ id: 'c2', endUs: t0 + 3600 * second })]);
-    await store.putFindings([finding(), finding({ id: 'f2', lastSeenUs: t0 + 3600 * second })]);
+    await store.write({ connections: [connection(), connection({ id: 'c2', endUs: t0 + 3600 * second })] });
+    await store.write({ findings: [finding(), finding({ id: 'f2', lastSeenUs: t0 + 3600 * second })] });
     await store.applyRetention(t0 + 3600 * second + 1800 * second);
     t.match(await store.totals(), { batches: 0, connections: 1, findings: 1 });
     await store.close();

@@ -1,0 +1,14 @@
+// The kinds of findings (docs/findings.md).
+
+export const findingKinds = [
+  'bypass',
+  'blocked',
+  'undeclared',
+  'broken',
+  'grandfathered',
+  'inert',
+  'drift',
+  'spoofed',
+  'foreign-source',
+] as const;
+export type FindingKind = (typeof findingKinds)[number];
