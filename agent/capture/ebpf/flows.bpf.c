@@ -30,20 +30,31 @@ struct flow_key {
 	__u32 low[4];
 	__u32 high[4];
 	__u32 ports; /* low << 16 | high */
-	__u32 protocol;
+	__u32 protocol; /* and KEY_POD_IS_LOW */
 	__u32 ifindex;
 };
+
+/* The end behind the interface is part of the key: a packet with a forged source address, which leaves by the interface that
+ * it should enter by, belongs to no connection of the pod. Not set if both addresses are equal, because a pod may connect to
+ * itself. */
+#define KEY_POD_IS_LOW 0x100
 
 enum mark {
 	FIRST_FROM_HIGH = 1, /* the first packet of the row came from the high end */
 	POD_IS_LOW = 2,
-	LOW_INITIATED = 4, /* known from a SYN, INIT, echo request, or the reply to one */
+	LOW_INITIATED = 4, /* known from the first SYN, INIT, echo request, or reply to one */
 	HIGH_INITIATED = 8,
 	FIRST_QUOTED = 16, /* the first packet was an ICMP error that quotes the connection */
 	UNREACHABLE = 32,  /* an ICMP error: destination unreachable */
-	LOW_SENT = 64,	   /* the low end sent a packet other than an ICMP error */
+	LOW_SENT = 64,	   /* the low end sent a packet other than an ICMP error or what an initiator sends first */
 	HIGH_SENT = 128,
 	CONNTRACK_DONE = 256, /* this row needs no further conntrack lookup */
+	LOW_ISN = 512,	      /* isn[0] is known */
+	HIGH_ISN = 1024,
+	LOW_SYN = 2048, /* the low end sent the SYNs of this row; never both ends */
+	HIGH_SYN = 8192,
+	LOW_SYNACK = 16384, /* the low end sent a SYN-ACK */
+	HIGH_SYNACK = 32768,
 };
 
 /* One connection in one interval. [0] is sent by the low end, [1] by the high end. A row fills two cache lines. */
@@ -52,13 +63,11 @@ struct flow {
 	__u32 marks;
 	__u8 flags[2];
 	__u16 syns;	    /* SYN without ACK */
-	__u32 isn;	    /* of the SYN; or the SYN-ACK's acknowledgement number minus one */
-	__u32 first_reply;  /* jiffies of the first packet in the other direction; 0: none */
+	__u32 isn[2];	    /* of the end's SYN or SYN-ACK; or what the other end's SYN-ACK acknowledges minus one */
 	__u64 packets[2];   /* frames << 32 | segments: an offloaded frame holds several segments */
 	__u64 bytes[2];
 	__u32 last[2];	    /* jiffies */
-	__u64 first_ns;	    /* CLOCK_MONOTONIC, like the next two */
-	__u64 syn_ns;	    /* of the first SYN */
+	__u64 first_ns;	    /* CLOCK_MONOTONIC, like synack_ns */
 	__u64 synack_ns;    /* of the first SYN-ACK */
 } __attribute__((aligned(64)));
 
@@ -693,7 +702,7 @@ inlined int decode(const struct __sk_buff *skb, enum hook hook, struct packet *p
 /* ------------------------------------------------------------------------------------------------------- counting -- */
 
 /* Fills `key`. Returns whether the source is the high end. */
-inlined int key_of(const struct packet *packet, __u32 ifindex, struct flow_key *key)
+inlined int key_of(const struct packet *packet, __u32 ifindex, int from_pod, struct flow_key *key)
 {
 	int from_high = 0, decided = 0;
 
@@ -715,7 +724,7 @@ inlined int key_of(const struct packet *packet, __u32 ifindex, struct flow_key *
 		__builtin_memcpy(key->high, packet->destination, sizeof(key->high));
 		key->ports = (__u32)packet->source_port << 16 | packet->destination_port;
 	}
-	key->protocol = packet->protocol;
+	key->protocol = packet->protocol | (decided && from_pod != from_high ? KEY_POD_IS_LOW : 0);
 	key->ifindex = ifindex;
 	return from_high;
 }
@@ -737,25 +746,6 @@ inlined __u64 packets_of(const struct __sk_buff *skb)
 	return 1ULL << 32 | (segments ? segments : 1);
 }
 
-/* The initiator that the packet proves, as a mark of the key's low or high end. */
-inlined __u32 initiator_marks(const struct packet *packet, int from_high)
-{
-	if (!packet->initiator)
-		return 0;
-	return (packet->initiator == LOW_INITIATED) != from_high ? LOW_INITIATED : HIGH_INITIATED;
-}
-
-inlined __u32 marks_of(const struct packet *packet, int from_high)
-{
-	__u32 marks = initiator_marks(packet, from_high);
-
-	if (!packet->quoted)
-		marks |= from_high ? HIGH_SENT : LOW_SENT;
-	if (packet->unreachable)
-		marks |= UNREACHABLE;
-	return marks;
-}
-
 inlined int is_syn(const struct packet *packet)
 {
 	return packet->protocol == IPPROTO_TCP && packet->initiator == LOW_INITIATED;
@@ -766,16 +756,48 @@ inlined int is_synack(const struct packet *packet)
 	return packet->protocol == IPPROTO_TCP && packet->initiator == HIGH_INITIATED;
 }
 
-inlined void record_handshake(struct flow *flow, const struct packet *packet, __u64 now)
+/* The initiator that the packet proves, as a mark of the key's low or high end. */
+inlined __u32 initiator_marks(const struct packet *packet, int from_high)
 {
+	if (!packet->initiator)
+		return 0;
+	return (packet->initiator == LOW_INITIATED) != from_high ? LOW_INITIATED : HIGH_INITIATED;
+}
+
+/* `known`: the marks of the row so far. The first proof of the initiator counts, because the other end may send a SYN too
+ * (RFC 9293 3.5). */
+inlined __u32 marks_of(const struct packet *packet, int from_high, __u32 known)
+{
+	__u32 marks = 0;
+
+	if (packet->initiator) {
+		if (!(known & (LOW_INITIATED | HIGH_INITIATED)))
+			marks |= initiator_marks(packet, from_high);
+		if (is_syn(packet))
+			marks |= from_high ? HIGH_SYN | HIGH_ISN : LOW_SYN | LOW_ISN;
+		else if (is_synack(packet))
+			marks |= (from_high ? HIGH_SYNACK : LOW_SYNACK) | LOW_ISN | HIGH_ISN;
+	}
+	if (!packet->quoted && packet->initiator != LOW_INITIATED)
+		marks |= from_high ? HIGH_SENT : LOW_SENT;
+	if (packet->unreachable)
+		marks |= UNREACHABLE;
+	return marks;
+}
+
+/* `known`: the marks of the row before this packet. */
+inlined void record_handshake(struct flow *flow, const struct packet *packet, int from_high, __u32 known, __u64 now)
+{
+	int own = from_high & 1, other = !own;
+
 	if (is_syn(packet)) {
-		flow->isn = packet->sequence;
-		if (!flow->syns)
-			flow->syn_ns = now;
+		flow->isn[own] = packet->sequence;
 		flow->syns++;
 	} else if (is_synack(packet)) {
-		if (!flow->syns)
-			flow->isn = packet->acknowledged - 1;
+		if (!(known & (own ? HIGH_ISN : LOW_ISN)))
+			flow->isn[own] = packet->sequence;
+		if (!(known & (other ? HIGH_ISN : LOW_ISN)))
+			flow->isn[other] = packet->acknowledged - 1;
 		if (!flow->synack_ns)
 			flow->synack_ns = now;
 	}
@@ -787,10 +809,10 @@ inlined void start_row(struct flow *flow, const struct flow_key *key, const stru
 	__u64 now = bpf_ktime_get_ns();
 
 	flow->key = *key;
-	flow->marks = base_marks | marks_of(packet, from_high) | (from_high ? FIRST_FROM_HIGH : 0) |
+	flow->marks = base_marks | marks_of(packet, from_high, 0) | (from_high ? FIRST_FROM_HIGH : 0) |
 		      (packet->quoted ? FIRST_QUOTED : 0);
-	flow->syns = flow->isn = flow->first_reply = 0;
-	flow->syn_ns = flow->synack_ns = 0;
+	flow->syns = 0;
+	flow->synack_ns = 0;
 	flow->first_ns = now;
 #pragma unroll
 	for (int direction = 0; direction < 2; direction++) {
@@ -799,8 +821,9 @@ inlined void start_row(struct flow *flow, const struct flow_key *key, const stru
 		flow->bytes[direction] = is_own ? skb->len : 0;
 		flow->last[direction] = is_own ? (__u32)bpf_jiffies64() : 0;
 		flow->flags[direction] = is_own ? packet->flags : 0;
+		flow->isn[direction] = 0;
 	}
-	record_handshake(flow, packet, now);
+	record_handshake(flow, packet, from_high, 0, now);
 }
 
 /* Reserves a row in the ring instead of a table; 0 if the ring is full. */
@@ -835,10 +858,11 @@ inlined void flush_row(struct flow *flow, __u32 epoch, __u32 base_marks)
 		frames += packets >> 32;
 		bytes += length;
 		flow->last[direction] = flow->flags[direction] = 0;
+		flow->isn[direction] = 0;
 	}
 	flow->marks = base_marks;
-	flow->syns = flow->isn = flow->first_reply = 0;
-	flow->syn_ns = flow->synack_ns = 0;
+	flow->syns = 0;
+	flow->synack_ns = 0;
 	flow->first_ns = bpf_ktime_get_ns();
 	if (event)
 		bpf_ringbuf_submit(event, 0);
@@ -846,32 +870,38 @@ inlined void flush_row(struct flow *flow, __u32 epoch, __u32 base_marks)
 		count(RING_FULL, frames, bytes);
 }
 
-/* A SYN for an existing row is a retransmission, or it begins another connection on the same ports. */
-inlined int is_new_connection(const struct flow *flow, const struct packet *packet, __u32 initiator)
+/* A SYN for an existing row is a retransmission, or it may begin another connection on the same ports. User space decides
+ * that, so a SYN of the second kind is the first packet of its row. The sender chooses the number: after a reset, or when it
+ * has acknowledged something, the same number is no retransmission. */
+inlined int may_begin_connection(const struct flow *flow, const struct packet *packet, int from_high)
 {
-	__u32 known = flow->marks & (LOW_INITIATED | HIGH_INITIATED);
+	int own = from_high & 1;
 
-	return is_syn(packet) && (known != initiator || flow->isn != packet->sequence);
+	if (!is_syn(packet))
+		return 0;
+	if (!(flow->marks & (own ? HIGH_ISN : LOW_ISN)) || (flow->marks & (own ? LOW_SYN : HIGH_SYN)))
+		return 1;
+	return flow->isn[own] != packet->sequence || (flow->flags[own] & TCP_ACK) ||
+	       ((flow->flags[0] | flow->flags[1]) & TCP_RST);
 }
 
 /* hot, once a packet of a known connection */
 inlined void add_packet(struct flow *flow, const struct __sk_buff *skb, const struct packet *packet, int from_high)
 {
 	int direction = from_high & 1;
-	__u32 marks = marks_of(packet, from_high);
+	__u32 known = flow->marks;
+	__u32 marks = marks_of(packet, from_high, known);
 	__u32 now = bpf_jiffies64();
 
 	__sync_fetch_and_add(&flow->packets[direction], packets_of(skb));
 	__sync_fetch_and_add(&flow->bytes[direction], skb->len);
 	flow->last[direction] = now;
-	if (!flow->first_reply && direction == ((flow->marks & FIRST_FROM_HIGH) ? 0 : 1))
-		flow->first_reply = now ? now : 1;
 	if (packet->flags & ~flow->flags[direction])
 		flow->flags[direction] |= packet->flags;
-	if (marks & ~flow->marks)
+	if (marks & ~known)
 		__sync_fetch_and_or(&flow->marks, marks);
 	if (packet->initiator)
-		record_handshake(flow, packet, bpf_ktime_get_ns());
+		record_handshake(flow, packet, from_high, known, bpf_ktime_get_ns());
 }
 
 inlined __u32 mix(__u32 hash, __u32 word)
@@ -887,7 +917,7 @@ inlined __u32 hash_of(const struct flow_key *key, __u32 seed)
 	if (key->low[2] != 0xffff || key->high[2] != 0xffff)
 		hash = mix(mix(mix(mix(mix(mix(hash, key->low[0]), key->low[1]), key->low[2]), key->high[0]),
 				   key->high[1]), key->high[2]);
-	hash = mix(hash, key->protocol << 24 ^ key->ifindex);
+	hash = mix(hash, key->protocol << 23 ^ key->ifindex);
 	hash *= 0xc2b2ae35;
 	return hash ^ hash >> 16;
 }
@@ -1016,7 +1046,8 @@ inlined int look_up_conntrack(const struct __sk_buff *skb, const struct flow_key
 {
 	const __u32 *pod = pod_is_low ? key->low : key->high, *other = pod_is_low ? key->high : key->low;
 	__u16 pod_port = pod_is_low ? key->ports >> 16 : key->ports, other_port = pod_is_low ? key->ports : key->ports >> 16;
-	struct bpf_ct_opts opts = { .netns_id = BPF_F_CURRENT_NETNS, .l4proto = key->protocol };
+	__u8 protocol = key->protocol;
+	struct bpf_ct_opts opts = { .netns_id = BPF_F_CURRENT_NETNS, .l4proto = protocol };
 	struct bpf_sock_tuple tuple = {};
 	__u32 size = sizeof(tuple.ipv6);
 	int is_ipv4 = is_mapped(pod), known = 0;
@@ -1039,8 +1070,8 @@ inlined int look_up_conntrack(const struct __sk_buff *skb, const struct flow_key
 	struct nf_conn *ct = bpf_skb_ct_lookup(skb, &tuple, size, &opts, sizeof(opts));
 	if (!ct)
 		return 0;
-	if (!is_previous_connection(ct, key->protocol, syn))
-		known = report_translation(ct, key->protocol, is_ipv4);
+	if (!is_previous_connection(ct, protocol, syn))
+		known = report_translation(ct, protocol, is_ipv4);
 	bpf_ct_release(ct);
 	return known;
 }
@@ -1204,7 +1235,7 @@ inlined void count_packet(const struct __sk_buff *skb, enum hook hook, int from_
 	}
 	if (!settings)
 		return;
-	int from_high = key_of(&packet, skb->ifindex, &key);
+	int from_high = key_of(&packet, skb->ifindex, from_pod, &key);
 	__u32 base_marks = from_pod != from_high ? POD_IS_LOW : 0;
 #ifdef WITH_CONNTRACK
 	enum lookup lookup = (base_marks ? POD_IS_LOW_END : 0) | (is_syn(&packet) ? IS_SYN : 0);
@@ -1242,7 +1273,7 @@ inlined void count_packet(const struct __sk_buff *skb, enum hook hook, int from_
 	add_row(skb, &packet, &key, from_high, base_marks, settings, epoch, free_slot, free_seen, tag);
 	goto counted;
 found:
-	if (is_new_connection(flow, &packet, initiator_marks(&packet, from_high)))
+	if (may_begin_connection(flow, &packet, from_high))
 		flush_row(flow, epoch, base_marks | (from_high ? FIRST_FROM_HIGH : 0));
 	add_packet(flow, skb, &packet, from_high);
 #ifdef WITH_CONNTRACK

@@ -10,8 +10,8 @@ export const row = {
   marks: 11,
   /** Flags from the low end (8 bits), flags from the high end (8 bits), number of SYNs (16 bits). */
   flags: 12,
-  isn: 13,
-  firstReply: 14,
+  isnLow: 13,
+  isnHigh: 14,
   /** Four words: segments and frames from the low end, then from the high end. */
   packets: 16,
   bytesFromLow: 20,
@@ -19,8 +19,7 @@ export const row = {
   lastFromLow: 24,
   lastFromHigh: 25,
   firstNs: 26,
-  synNs: 28,
-  synackNs: 30,
+  synackNs: 28,
 } as const;
 
 export const mark = {
@@ -32,6 +31,11 @@ export const mark = {
   unreachable: 32,
   lowSent: 64,
   highSent: 128,
+  lowIsn: 512,
+  highIsn: 1024,
+  highSyn: 8192,
+  lowSynAck: 16384,
+  highSynAck: 32768,
 } as const;
 
 /** Events of the ring, by their first word. */

@@ -1,5 +1,5 @@
 // Presents a row of the kernel's table as an Interval. One object moves from row to row.
-import { keyWords } from '../flows/flow-columns.ts';
+import { keyWords, protocolInKey } from '../flows/flow-columns.ts';
 import type { Interval } from '../flows/interval.ts';
 import { mark, row } from './layout.ts';
 
@@ -31,8 +31,10 @@ export class RowCursor implements Interval {
     this.frames = words[at + row.packets + 1]! + words[at + row.packets + 3]!;
     this.firstUs = this.#clock.timeOfNs(words, at + row.firstNs);
     let lastUs = this.firstUs;
-    if (this.packetsFromLow > 0) lastUs = Math.max(lastUs, this.#clock.timeOfTick(words[at + row.lastFromLow]!));
-    if (this.packetsFromHigh > 0) lastUs = Math.max(lastUs, this.#clock.timeOfTick(words[at + row.lastFromHigh]!));
+    // A processor may have counted a packet without its time while another one reset the row.
+    const [tickLow, tickHigh] = [words[at + row.lastFromLow]!, words[at + row.lastFromHigh]!];
+    if (tickLow !== 0) lastUs = Math.max(lastUs, this.#clock.timeOfTick(tickLow));
+    if (tickHigh !== 0) lastUs = Math.max(lastUs, this.#clock.timeOfTick(tickHigh));
     this.lastUs = lastUs;
   }
 
@@ -44,7 +46,7 @@ export class RowCursor implements Interval {
     return this.#word(row.interfaceIndex);
   }
   get protocol(): number {
-    return this.#word(row.protocol);
+    return this.#word(row.protocol) & protocolInKey;
   }
   get lowPort(): number {
     return this.#word(row.ports) >>> 16;
@@ -73,8 +75,26 @@ export class RowCursor implements Interval {
   get syns(): number {
     return this.#word(row.flags) >>> 16;
   }
-  get isn(): number {
-    return this.#word(row.isn);
+  get synsFromLow(): boolean {
+    return !this.#has(mark.highSyn);
+  }
+  get lowSentSynAck(): boolean {
+    return this.#has(mark.lowSynAck);
+  }
+  get highSentSynAck(): boolean {
+    return this.#has(mark.highSynAck);
+  }
+  get hasIsnLow(): boolean {
+    return this.#has(mark.lowIsn);
+  }
+  get hasIsnHigh(): boolean {
+    return this.#has(mark.highIsn);
+  }
+  get isnLow(): number {
+    return this.#word(row.isnLow);
+  }
+  get isnHigh(): number {
+    return this.#word(row.isnHigh);
   }
   get synackUs(): number {
     const isAbsent = this.#word(row.synackNs) === 0 && this.#word(row.synackNs + 1) === 0;

@@ -1,10 +1,17 @@
 // Live connections as columns of numbers, with a hash table of their keys. A packet of a known connection allocates
 // nothing.
 
-/** Words of a key: lower end (4), higher end (4), both ports, protocol, interface. */
+/** Words of a key: lower end (4), higher end (4), both ports, protocol with `podIsLowInKey`, interface. */
 export const keyWords = 11;
 /** Words from one row's key to the next: each key has its own cache line. */
 export const keyStride = 16;
+/**
+ * The end behind the pod's interface is part of the key. A packet with a forged source address, which leaves by the
+ * interface that it should enter by, belongs to no connection of the pod. Not set in files, nor if both addresses are
+ * equal, because a pod may connect to itself.
+ */
+export const podIsLowInKey = 0x100;
+export const protocolInKey = 0xff;
 
 /** What is known of a connection, as bits of `state`. */
 export const bit = {
@@ -17,8 +24,8 @@ export const bit = {
   ended: 32,
   unreachable: 64,
   answered: 128,
-  /** The initial sequence number is known, from the SYN or from what the SYN-ACK acknowledges. */
-  hasIsn: 256,
+  /** The initial sequence number of that end is known: from its SYN or SYN-ACK, or from the SYN-ACK that answers it. */
+  hasIsnLow: 256,
   retried: 512,
   synSeen: 1024,
   /** A record was emitted, so the beginning that it states must not change. */
@@ -27,6 +34,11 @@ export const bit = {
   atHost: 4096,
   deliveryUnproven: 8192,
   bothSentSyn: 16384,
+  hasIsnHigh: 65536,
+  /** TCP: the initiator sent an acknowledgement other than a SYN-ACK. */
+  initiatorAcked: 131_072,
+  /** A SYN may have begun another connection; the next answer decides (handshakes.ts). */
+  contested: 262_144,
 } as const;
 
 const initialRows = 1024;
@@ -36,7 +48,7 @@ export class FlowColumns {
   capacity = 0;
   key = new Uint32Array(0);
   hash = new Int32Array(0);
-  state = new Uint16Array(0);
+  state = new Uint32Array(0);
   beganUs = new Float64Array(0);
   firstUs = new Float64Array(0);
   lastUs = new Float64Array(0);
@@ -50,7 +62,9 @@ export class FlowColumns {
   flagsFromHigh = new Uint8Array(0);
   /** FIN seen from the lower (1) and the higher end (2), since the connection began. */
   closed = new Uint8Array(0);
-  isn = new Uint32Array(0);
+  /** Initial sequence numbers; valid if the state says so. */
+  isnLow = new Uint32Array(0);
+  isnHigh = new Uint32Array(0);
   synRetries = new Uint16Array(0);
   rttUs = new Uint32Array(0);
   /**
@@ -100,7 +114,6 @@ export class FlowColumns {
   reset(row: number): void {
     this.state[row] = bit.used;
     this.closed[row] = 0;
-    this.isn[row] = 0;
     this.rttUs[row] = 0;
     this.clearInterval(row);
   }
@@ -175,7 +188,7 @@ export class FlowColumns {
     this.capacity = capacity;
     this.key = grown(this.key, new Uint32Array(capacity * keyStride));
     this.hash = grown(this.hash, new Int32Array(capacity));
-    this.state = grown(this.state, new Uint16Array(capacity));
+    this.state = grown(this.state, new Uint32Array(capacity));
     this.beganUs = grown(this.beganUs, new Float64Array(capacity));
     this.firstUs = grown(this.firstUs, new Float64Array(capacity));
     this.lastUs = grown(this.lastUs, new Float64Array(capacity));
@@ -188,7 +201,8 @@ export class FlowColumns {
     this.flagsFromLow = grown(this.flagsFromLow, new Uint8Array(capacity));
     this.flagsFromHigh = grown(this.flagsFromHigh, new Uint8Array(capacity));
     this.closed = grown(this.closed, new Uint8Array(capacity));
-    this.isn = grown(this.isn, new Uint32Array(capacity));
+    this.isnLow = grown(this.isnLow, new Uint32Array(capacity));
+    this.isnHigh = grown(this.isnHigh, new Uint32Array(capacity));
     this.synRetries = grown(this.synRetries, new Uint16Array(capacity));
     this.rttUs = grown(this.rttUs, new Uint32Array(capacity));
   }

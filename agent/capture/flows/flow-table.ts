@@ -5,7 +5,8 @@ import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
 import type { Packet } from '../decode/packet.ts';
 import type { PodDirection } from '../source.ts';
-import { bit, FlowColumns, keyStride, keyWords } from './flow-columns.ts';
+import { bit, FlowColumns, keyStride, keyWords, podIsLowInKey, protocolInKey } from './flow-columns.ts';
+import { type Accepted, answerIn, Handshakes, type Replaced, type SynMeaning } from './handshakes.ts';
 import { responderByPort } from './initiator.ts';
 import type { Interval } from './interval.ts';
 import { hashOf } from './key-hash.ts';
@@ -21,8 +22,6 @@ const maxRoundTripUs = 3_600_000_000;
 const idleTimeoutUs = { tcp: 300_000_000, other: 60_000_000 };
 /** A closed connection is kept for its last packets: the last ACK, a retransmission. */
 const lingerUs = 2_000_000;
-/** A SYN repeated sooner than this is the same packet at a second interface: a retry waits 1 s (RFC 6298 2.1). */
-const duplicateSynUs = 100_000;
 /**
  * For this time after watching began, the first packet of a connection may be an answer. At an interface that existed
  * before, until every older connection has sent a packet or is idle. At a new interface, while packets for the
@@ -34,6 +33,7 @@ export class FlowTable {
   readonly #options: FlowTableOptions;
   readonly #accounting: PacketAccounting;
   readonly #rows = new FlowColumns();
+  readonly #handshakes = new Handshakes(this.#rows);
   readonly #searchKey = new Uint32Array(keyWords);
   /** By interface: from this time on, the first packet that is seen is the first of its connection. */
   readonly #certainFromUs = new Map<number, number>();
@@ -58,7 +58,7 @@ export class FlowTable {
 
   /** hot, once a packet: allocates nothing for a known connection; make bench-capture, budget replay-vs-nfpcapd */
   add(packet: Packet, interfaceIndex: number, direction: PacketDirection, timeUs: number): void {
-    const hash = this.#key(packet, interfaceIndex);
+    const hash = this.#key(packet, interfaceIndex, direction);
     let row = this.#rows.find(this.#searchKey, hash);
     if (row < 0) {
       row = this.#rows.take(this.#searchKey, hash, this.#options.maxConnections);
@@ -67,15 +67,15 @@ export class FlowTable {
         return;
       }
       this.#begin(row, packet, interfaceIndex, direction, timeUs);
-    } else if (packet.protocol === TCP && packet.initiator === 'source') {
-      this.#onRepeatedSyn(row, packet, interfaceIndex, direction, timeUs);
+    } else if (packet.initiator !== 'unknown' || (this.#rows.state[row]! & bit.contested) !== 0) {
+      if (packet.protocol === TCP && !packet.quoted) this.#onHandshake(row, packet, interfaceIndex, direction, timeUs);
     }
     this.#countPacket(row, packet, timeUs);
   }
 
   /**
-   * hot, once a row: adds the kernel's counters of one connection in one interval (capture/ebpf/layout.ts). All SYNs in
-   * an interval have the same sequence number. make bench-capture, budget drain
+   * hot, once a row: adds the kernel's counters of one connection in one interval (capture/ebpf/layout.ts).
+   * make bench-capture, budget drain
    */
   addInterval(interval: Interval): void {
     const rows = this.#rows;
@@ -90,7 +90,9 @@ export class FlowTable {
         return;
       }
       this.#beginFromInterval(row, interval);
-    } else if (interval.syns > 0) this.#onRepeatedSyns(row, interval);
+    } else if (interval.protocol === TCP) this.#onHandshakeInterval(row, interval);
+    if (interval.lowSentSynAck) this.#addSynAckInterval(row, true, interval);
+    if (interval.highSentSynAck) this.#addSynAckInterval(row, false, interval);
     this.#countInterval(row, interval);
   }
 
@@ -100,7 +102,7 @@ export class FlowTable {
     for (let row = 0; row < this.#rows.rowsEnd; row++) {
       if (this.#rows.state[row] === 0 || this.#rows.key[row * keyStride + 10] !== interfaceIndex) continue;
       this.#finish(row);
-      this.#rows.free(row);
+      this.#free(row);
     }
   }
 
@@ -116,7 +118,7 @@ export class FlowTable {
         const isEndReported = this.#isEndReported(row);
         rows.state[row] = state | bit.ended;
         if (!isEndReported) emit(this.#record(row));
-        rows.free(row);
+        this.#free(row);
       } else if ((state & bit.changed) !== 0 || this.#isDue(row, nowUs)) {
         emit(this.#record(row));
         rows.reportedUs[row] = nowUs;
@@ -130,7 +132,7 @@ export class FlowTable {
       if (this.#rows.state[row] === 0) continue;
       if ((this.#rows.state[row]! & bit.changed) !== 0 || this.#hasCounts(row))
         this.#endedRecords.push(this.#record(row));
-      this.#rows.free(row);
+      this.#free(row);
     }
     for (const record of this.#endedRecords) emit(record);
     this.#endedRecords = [];
@@ -138,7 +140,13 @@ export class FlowTable {
 
   #timeoutUs(row: number, state: number): number {
     if ((state & bit.ended) !== 0) return lingerUs;
-    return this.#rows.key[row * keyStride + 9] === TCP ? idleTimeoutUs.tcp : idleTimeoutUs.other;
+    const protocol = this.#rows.key[row * keyStride + 9]! & protocolInKey;
+    return protocol === TCP ? idleTimeoutUs.tcp : idleTimeoutUs.other;
+  }
+
+  #free(row: number): void {
+    if ((this.#rows.state[row]! & bit.contested) !== 0) this.#handshakes.forget(row);
+    this.#rows.free(row);
   }
 
   #isDue(row: number, nowUs: number): boolean {
@@ -155,11 +163,12 @@ export class FlowTable {
   }
 
   /** Writes the key into `#searchKey`: the lower end first, so that both directions have the same key. */
-  #key(packet: Packet, interfaceIndex: number): number {
+  #key(packet: Packet, interfaceIndex: number, direction: PacketDirection): number {
     const { source, destination, sourcePort, destinationPort } = packet;
     let order = 0;
     for (let i = 0; i < 4 && order === 0; i++) order = source[i]! - destination[i]!;
-    if (order === 0) order = sourcePort - destinationPort;
+    const hasTwoAddresses = order !== 0;
+    if (!hasTwoAddresses) order = sourcePort - destinationPort;
     const sourceIsLow = order <= 0;
     this.#sourceIsLow = sourceIsLow;
     const low = sourceIsLow ? source : destination;
@@ -171,52 +180,84 @@ export class FlowTable {
     }
     searchKey[8] = sourceIsLow ? (sourcePort << 16) | destinationPort : (destinationPort << 16) | sourcePort;
     searchKey[9] = packet.protocol;
+    if (hasTwoAddresses && direction !== 'not-at-pod' && (direction === 'from-pod') === sourceIsLow) {
+      searchKey[9] = packet.protocol | podIsLowInKey;
+    }
     searchKey[10] = interfaceIndex;
     return hashOf(searchKey, this.#seed);
   }
 
-  /** A SYN on ports that are in use: a repeated SYN, or the beginning of a new connection. */
-  #onRepeatedSyn(
-    row: number,
-    packet: Packet,
-    interfaceIndex: number,
-    direction: PacketDirection,
-    timeUs: number,
-  ): void {
-    const rows = this.#rows;
-    const state = rows.state[row]!;
-    const sinceLastUs = timeUs - rows.lastUs[row]!;
-    const isSame = (state & bit.hasIsn) !== 0 && this.#isFromInitiator(state) && rows.isn[row] === packet.sequence;
-    if (isSame && (state & bit.synSeen) !== 0) {
-      if (sinceLastUs < duplicateSynUs && (state & bit.atHost) !== 0) return;
-      if ((state & bit.ended) === 0) {
-        rows.synRetries[row]! += 1;
-        rows.state[row] = state | bit.changed | bit.retried;
-        return;
-      }
-    } else if (isSame || this.#isEarlier(row, state, timeUs)) {
-      this.#adoptSyn(row, packet, timeUs);
+  /** A SYN or SYN-ACK on ports that are in use, or a packet that decides whether such a SYN began a connection. */
+  #onHandshake(row: number, packet: Packet, interfaceIndex: number, direction: PacketDirection, timeUs: number): void {
+    const handshakes = this.#handshakes;
+    const fromLow = this.#sourceIsLow;
+    const { sequence, acknowledged, tcpFlags } = packet;
+    if (packet.initiator === 'source') {
+      if (this.#addSyn(row, fromLow, sequence, timeUs) !== 'new') return;
+      const replaced = this.#replace(row, timeUs);
+      this.#begin(row, packet, interfaceIndex, direction, timeUs);
+      handshakes.contestBy(row, replaced);
       return;
     }
-    this.#finish(row);
-    rows.reset(row);
+    const answer = handshakes.meaningOfAnswer(row, fromLow, tcpFlags, acknowledged);
+    if (answer === 'new') handshakes.accept(row);
+    else if (answer === 'before') this.#restore(row);
+    if (packet.initiator !== 'destination') return;
+    const accepted = handshakes.addSynAck(row, fromLow, sequence, (acknowledged - 1) >>> 0);
+    if (accepted === undefined) return;
+    this.#replace(row, timeUs);
     this.#begin(row, packet, interfaceIndex, direction, timeUs);
+    this.#accept(row, accepted);
   }
 
-  /** It is older than all other packets of the connection: files are not always in order. */
-  #isEarlier(row: number, state: number, timeUs: number): boolean {
-    return (state & (bit.hasIsn | bit.synSeen | bit.reported)) === 0 && timeUs <= this.#rows.beganUs[row]!;
-  }
-
-  /** The SYN of a connection whose later packets were read first. */
-  #adoptSyn(row: number, packet: Packet, timeUs: number): void {
+  /** Both ends' numbers are in the SYN-ACK, with which the row began. */
+  #accept(row: number, { initiatorIsLow, beganUs, bothSentSyn }: Accepted): void {
     const rows = this.#rows;
-    let state = rows.state[row]! & ~bit.initiatorIsLow;
-    if (this.#sourceIsLow) state |= bit.initiatorIsLow;
-    rows.state[row] = state | bit.initiatorCertain | bit.hasIsn | bit.synSeen | bit.changed;
-    rows.isn[row] = packet.sequence;
-    const { beganUs } = rows;
-    if ((state & bit.hasIsn) !== 0 && beganUs[row]! > timeUs) rows.rttUs[row] = roundTrip(beganUs[row]! - timeUs);
+    const state = rows.state[row]! | bit.initiatorCertain | (bothSentSyn ? bit.bothSentSyn : 0);
+    rows.state[row] = initiatorIsLow ? state | bit.initiatorIsLow : state & ~bit.initiatorIsLow;
+    rows.beganUs[row] = Math.min(beganUs, rows.firstUs[row]!);
+  }
+
+  /** Adds the SYN to the connection of the row, unless it is new. */
+  #addSyn(row: number, fromLow: boolean, isn: number, timeUs: number, syns = 1): SynMeaning {
+    const rows = this.#rows;
+    const meaning = this.#handshakes.meaningOfSyn(row, fromLow, isn, timeUs, idleTimeoutUs.tcp);
+    const isFromInitiator = ((rows.state[row]! & bit.initiatorIsLow) !== 0) === fromLow;
+    if (meaning === 'late') this.#adoptSyn(row, fromLow, isn, timeUs);
+    else if (meaning === 'retry') {
+      rows.synRetries[row]! += syns;
+      rows.state[row]! |= bit.changed | bit.retried;
+    } else if (meaning === 'part' && !isFromInitiator) {
+      this.#handshakes.addSynOfResponder(row, fromLow, isn, timeUs);
+    }
+    return meaning;
+  }
+
+  /** The SYN of a connection whose later packets were seen first. */
+  #adoptSyn(row: number, fromLow: boolean, isn: number, timeUs: number): void {
+    const rows = this.#rows;
+    const before = rows.state[row]!;
+    const hadIsn = (before & (bit.hasIsnLow | bit.hasIsnHigh)) !== 0;
+    const state = fromLow
+      ? before | bit.initiatorIsLow | bit.hasIsnLow
+      : (before & ~bit.initiatorIsLow) | bit.hasIsnHigh;
+    rows.state[row] = state | bit.initiatorCertain | bit.synSeen | bit.changed;
+    (fromLow ? rows.isnLow : rows.isnHigh)[row] = isn;
+    if (hadIsn && rows.beganUs[row]! > timeUs) rows.rttUs[row] = roundTrip(rows.beganUs[row]! - timeUs);
+  }
+
+  /** Ends the connection of the row, and returns what is needed to restore it. */
+  #replace(row: number, timeUs: number): Replaced | undefined {
+    const replaced = this.#handshakes.replace(row, timeUs, idleTimeoutUs.tcp);
+    this.#finish(row);
+    this.#rows.reset(row);
+    return replaced;
+  }
+
+  /** The SYN began no connection: its packets are part of the one before, unless they are reported. */
+  #restore(row: number): void {
+    if ((this.#rows.state[row]! & bit.reported) !== 0) this.#finish(row);
+    this.#handshakes.restore(row);
   }
 
   #isFromInitiator(state: number): boolean {
@@ -240,8 +281,14 @@ export class FlowTable {
     if (this.#isInitiator(packet, certain) === this.#sourceIsLow) state |= bit.initiatorIsLow;
     if (certain) state |= bit.initiatorCertain;
     if (packet.protocol === TCP && packet.initiator !== 'unknown') {
-      state |= packet.initiator === 'source' ? bit.hasIsn | bit.synSeen : bit.hasIsn;
-      rows.isn[row] = packet.initiator === 'source' ? packet.sequence : packet.acknowledged - 1;
+      const [ofSource, ofDestination] = this.#sourceIsLow ? [rows.isnLow, rows.isnHigh] : [rows.isnHigh, rows.isnLow];
+      ofSource[row] = packet.sequence;
+      state |= this.#sourceIsLow ? bit.hasIsnLow : bit.hasIsnHigh;
+      if (packet.initiator === 'source') state |= bit.synSeen;
+      else {
+        ofDestination[row] = packet.acknowledged - 1;
+        state |= bit.hasIsnLow | bit.hasIsnHigh;
+      }
     }
     rows.state[row] = state;
   }
@@ -277,7 +324,9 @@ export class FlowTable {
       rows.bytesFromHigh[row]! += packet.bytes;
       rows.flagsFromHigh[row]! |= packet.tcpFlags;
     }
-    if (!fromInitiator && (state & bit.answered) === 0 && !packet.quoted) state |= bit.answered | bit.changed;
+    if (!fromInitiator && (state & bit.answered) === 0 && !packet.quoted && packet.initiator !== 'source') {
+      state |= bit.answered | bit.changed;
+    }
     if (packet.unreachable) state |= bit.unreachable | bit.changed;
     if (packet.protocol === TCP) state = this.#countPacketTcp(row, packet, state, fromInitiator, timeUs);
     rows.state[row] = state;
@@ -286,23 +335,40 @@ export class FlowTable {
   /** The packet is not later than the last one. */
   #countOutOfOrder(row: number, state: number, timeUs: number): void {
     const rows = this.#rows;
-    if (timeUs < rows.firstUs[row]!) rows.firstUs[row] = timeUs;
     if (timeUs < rows.beganUs[row]! && (state & bit.reported) === 0) rows.beganUs[row] = timeUs;
+    // Every record repeats the beginning that the first one states.
+    if (timeUs < rows.firstUs[row]!) rows.firstUs[row] = Math.max(timeUs, rows.beganUs[row]!);
   }
 
-  #onRepeatedSyns(row: number, interval: Interval): void {
-    const rows = this.#rows;
-    const state = rows.state[row]!;
-    const fromInitiator = ((state & bit.initiatorIsLow) !== 0) === interval.lowInitiated;
-    const isSame = (state & bit.hasIsn) !== 0 && fromInitiator && rows.isn[row] === interval.isn;
-    if (isSame && (state & (bit.synSeen | bit.ended)) === bit.synSeen) {
-      rows.synRetries[row]! += interval.syns;
-      rows.state[row] = state | bit.changed | bit.retried;
+  /** As `#onHandshake`, for an interval: its SYNs, unless they repeat a known one, came before its other packets. */
+  #onHandshakeInterval(row: number, interval: Interval): void {
+    if (interval.syns > 0) this.#addSynInterval(row, interval);
+    if ((this.#rows.state[row]! & bit.contested) === 0) return;
+    const answer = this.#handshakes.meaningOfInterval(row, interval);
+    if (answer === 'new') this.#handshakes.accept(row);
+    else if (answer === 'before') this.#restore(row);
+  }
+
+  #addSynInterval(row: number, interval: Interval): void {
+    const { synsFromLow: fromLow, syns, firstUs } = interval;
+    const isn = fromLow ? interval.isnLow : interval.isnHigh;
+    if (this.#addSyn(row, fromLow, isn, firstUs, syns) !== 'new') return;
+    if (answerIn(interval, !fromLow, isn) === 'before') {
+      this.#handshakes.addIgnoredSyn(row, fromLow, isn, firstUs);
       return;
     }
-    this.#finish(row);
-    rows.reset(row);
+    const replaced = this.#replace(row, firstUs);
     this.#beginFromInterval(row, interval);
+    this.#handshakes.contestBy(row, replaced);
+  }
+
+  #addSynAckInterval(row: number, fromLow: boolean, interval: Interval): void {
+    const { isnLow, isnHigh } = interval;
+    const accepted = this.#handshakes.addSynAck(row, fromLow, fromLow ? isnLow : isnHigh, fromLow ? isnHigh : isnLow);
+    if (accepted === undefined) return;
+    this.#replace(row, interval.firstUs);
+    this.#beginFromInterval(row, interval);
+    this.#accept(row, accepted);
   }
 
   #beginFromInterval(row: number, interval: Interval): void {
@@ -316,13 +382,15 @@ export class FlowTable {
       initiatorSeen || (protocol !== TCP && !interval.firstQuoted && this.#isCertain(interval.interfaceIndex, firstUs));
     if (certain) state |= bit.initiatorCertain;
     if (this.#lowIsInitiator(interval, initiatorSeen, certain, firstFromLow)) state |= bit.initiatorIsLow;
-    if (protocol === TCP && initiatorSeen) {
-      state |= interval.syns > 0 ? bit.hasIsn | bit.synSeen : bit.hasIsn;
-      rows.isn[row] = interval.isn;
-    }
-    if (interval.syns > 1) {
+    if (interval.hasIsnLow) state |= bit.hasIsnLow;
+    if (interval.hasIsnHigh) state |= bit.hasIsnHigh;
+    rows.isnLow[row] = interval.isnLow;
+    rows.isnHigh[row] = interval.isnHigh;
+    const isSynOfInitiator = ((state & bit.initiatorIsLow) !== 0) === interval.synsFromLow;
+    if (interval.syns > 0 && isSynOfInitiator) {
+      state |= bit.synSeen;
+      if (interval.syns > 1) state |= bit.retried;
       rows.synRetries[row] = interval.syns - 1;
-      state |= bit.retried;
     }
     rows.state[row] = state;
   }
@@ -340,7 +408,9 @@ export class FlowTable {
     const rows = this.#rows;
     let state = rows.state[row]!;
     const { firstUs, lastUs } = interval;
-    if (this.#rows.isEmpty(row) || firstUs < rows.firstUs[row]!) rows.firstUs[row] = firstUs;
+    if (firstUs < rows.beganUs[row]! && (state & (bit.reported | bit.synSeen)) === 0) rows.beganUs[row] = firstUs;
+    // Every record repeats the beginning that the first one states, and no packet is earlier.
+    if (rows.isEmpty(row) || firstUs < rows.firstUs[row]!) rows.firstUs[row] = Math.max(firstUs, rows.beganUs[row]!);
     if (lastUs > rows.lastUs[row]!) rows.lastUs[row] = lastUs;
     rows.frames[row]! += interval.frames;
     rows.packetsFromLow[row]! += interval.packetsFromLow;
@@ -360,12 +430,17 @@ export class FlowTable {
   #countIntervalTcp(row: number, interval: Interval, before: number): number {
     const rows = this.#rows;
     let state = before;
-    if (interval.synackUs > 0 && rows.rttUs[row] === 0) {
+    const initiatorIsLow = (state & bit.initiatorIsLow) !== 0;
+    const initiatorSentSynAck = initiatorIsLow ? interval.lowSentSynAck : interval.highSentSynAck;
+    if (interval.synackUs > 0 && !initiatorSentSynAck && rows.rttUs[row] === 0) {
       if ((state & (bit.synSeen | bit.retried)) === bit.synSeen) {
         rows.rttUs[row] = roundTrip(interval.synackUs - rows.beganUs[row]!);
       }
       state |= bit.changed;
     }
+    const initiatorFlags = initiatorIsLow ? interval.flagsFromLow : interval.flagsFromHigh;
+    const initiatorPackets = initiatorIsLow ? interval.packetsFromLow : interval.packetsFromHigh;
+    if ((initiatorFlags & ACK) !== 0 && (!initiatorSentSynAck || initiatorPackets > 1)) state |= bit.initiatorAcked;
     if ((interval.flagsFromLow & FIN) !== 0) rows.closed[row]! |= 1;
     if ((interval.flagsFromHigh & FIN) !== 0) rows.closed[row]! |= 2;
     const hasEnded = ((interval.flagsFromLow | interval.flagsFromHigh) & RST) !== 0 || rows.closed[row] === 3;
@@ -382,6 +457,7 @@ export class FlowTable {
         rows.rttUs[row] = roundTrip(timeUs - rows.beganUs[row]!);
       state |= bit.changed;
     }
+    if (fromInitiator && (flags & (SYN | ACK)) === ACK) state |= bit.initiatorAcked;
     if ((flags & (FIN | RST)) === 0) return state;
     if ((flags & FIN) !== 0) rows.closed[row]! |= this.#sourceIsLow ? 1 : 2;
     const hasEnded = (flags & RST) !== 0 || rows.closed[row] === 3;

@@ -19,19 +19,27 @@ export type Interval = {
   readonly lastUs: number;
   readonly firstFromLow: boolean;
   readonly podIsLow: boolean;
-  /** A packet proves that this end is the initiator: SYN, INIT, echo request, or the answer to one. */
+  /** A packet proves that this end is the initiator: the first SYN, INIT, echo request, or answer to one. */
   readonly lowInitiated: boolean;
   readonly highInitiated: boolean;
-  /** A packet other than an ICMP error came from that end. */
+  /** A packet other than an ICMP error, or than what an initiator sends first, came from that end. */
   readonly lowSent: boolean;
   readonly highSent: boolean;
   /** The first packet was an ICMP error that quotes the connection. */
   readonly firstQuoted: boolean;
   readonly unreachable: boolean;
   readonly deliveryUnproven: boolean;
-  /** SYNs without ACK, all with the sequence number `isn`. A SYN-ACK gives `isn` too, by its acknowledgement number. */
+  /** SYNs without ACK, all from one end with its number. Unless they repeat a known SYN, one is the first packet. */
   readonly syns: number;
-  readonly isn: number;
+  readonly synsFromLow: boolean;
+  /** A SYN-ACK came from that end. */
+  readonly lowSentSynAck: boolean;
+  readonly highSentSynAck: boolean;
+  /** The end's number: from its SYN or SYN-ACK, or what the other end's SYN-ACK answers. */
+  readonly hasIsnLow: boolean;
+  readonly hasIsnHigh: boolean;
+  readonly isnLow: number;
+  readonly isnHigh: number;
   /** Time of the first SYN-ACK; 0 if there was none. */
   readonly synackUs: number;
 };

@@ -1,7 +1,7 @@
 // Makes the record of one connection and interval from its columns.
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { addressText } from './address-text.ts';
-import { bit, type FlowColumns, keyStride } from './flow-columns.ts';
+import { bit, type FlowColumns, keyStride, protocolInKey } from './flow-columns.ts';
 
 /** hot, once a record: make bench-capture, budget drain */
 export function recordOf(rows: FlowColumns, row: number): ConnectionRecord {
@@ -17,12 +17,12 @@ export function recordOf(rows: FlowColumns, row: number): ConnectionRecord {
     initiatorPort: lowIsInitiator ? lowPort : highPort,
     responder: lowIsInitiator ? high : low,
     responderPort: lowIsInitiator ? highPort : lowPort,
-    protocol: key[at + 9]!,
+    protocol: key[at + 9]! & protocolInKey,
     point: pointOf(state),
     interfaceIndex: key[at + 10]!,
     podUid: '',
     initiatorBy: (state & bit.initiatorCertain) !== 0 ? 'handshake' : 'inferred',
-    isn: (state & bit.hasIsn) !== 0 ? rows.isn[row]! : undefined,
+    isn: isnOf(rows, row, lowIsInitiator),
     bothSentSyn: (state & bit.bothSentSyn) !== 0,
     beganUs: rows.beganUs[row]!,
     firstUs: rows.isEmpty(row) ? rows.lastUs[row]! : rows.firstUs[row]!,
@@ -39,6 +39,11 @@ export function recordOf(rows: FlowColumns, row: number): ConnectionRecord {
     ended: (state & bit.ended) !== 0,
     translation: undefined,
   };
+}
+
+function isnOf(rows: FlowColumns, row: number, ofLow: boolean): number | undefined {
+  if ((rows.state[row]! & (ofLow ? bit.hasIsnLow : bit.hasIsnHigh)) === 0) return undefined;
+  return (ofLow ? rows.isnLow : rows.isnHigh)[row]!;
 }
 
 function perDirection(lowIsInitiator: boolean, low: number, high: number): { forward: number; reverse: number } {

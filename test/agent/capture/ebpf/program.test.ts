@@ -15,6 +15,7 @@ import {
   slots,
   translationEvent,
 } from '../../../../agent/capture/ebpf/layout.ts';
+import { podIsLowInKey } from '../../../../agent/capture/flows/flow-columns.ts';
 import { storesOutside } from './stores.ts';
 
 const path = new URL('../../../../agent/capture/ebpf/flows.bpf.c', import.meta.url).pathname;
@@ -119,15 +120,14 @@ t.test('rows and events have the layout of layout.ts', async (t) => {
     ['flow', 'marks', row.marks * 4],
     ['flow', 'flags', row.flags * 4],
     ['flow', 'syns', row.flags * 4 + 2],
-    ['flow', 'isn', row.isn * 4],
-    ['flow', 'first_reply', row.firstReply * 4],
+    ['flow', 'isn[0]', row.isnLow * 4],
+    ['flow', 'isn[1]', row.isnHigh * 4],
     ['flow', 'packets', row.packets * 4],
     ['flow', 'bytes[0]', row.bytesFromLow * 4],
     ['flow', 'bytes[1]', row.bytesFromHigh * 4],
     ['flow', 'last[0]', row.lastFromLow * 4],
     ['flow', 'last[1]', row.lastFromHigh * 4],
     ['flow', 'first_ns', row.firstNs * 4],
-    ['flow', 'syn_ns', row.synNs * 4],
     ['flow', 'synack_ns', row.synackNs * 4],
     ['flow_event', 'epoch', flowEvent.epoch],
     ['flow_event', 'flow', flowEvent.row],
@@ -148,6 +148,12 @@ t.test('rows and events have the layout of layout.ts', async (t) => {
     UNREACHABLE: mark.unreachable,
     LOW_SENT: mark.lowSent,
     HIGH_SENT: mark.highSent,
+    LOW_ISN: mark.lowIsn,
+    HIGH_ISN: mark.highIsn,
+    HIGH_SYN: mark.highSyn,
+    LOW_SYNACK: mark.lowSynAck,
+    HIGH_SYNACK: mark.highSynAck,
+    KEY_POD_IS_LOW: podIsLowInKey,
   };
   const reasons = counters.map((reason, index) => [reason.toUpperCase().replaceAll('-', '_'), index] as const);
   const missed = missedEvents.map((what, index) => [`MISSED_${what.toUpperCase()}`, counters.length + index] as const);

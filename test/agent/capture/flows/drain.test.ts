@@ -188,13 +188,13 @@ t.test('every packet is in one record or lost, whatever the order of packets and
   );
 });
 
-/** After its end, a connection is reported only for later packets. */
+/** After its end, a connection is reported only for later packets. They may show that a reset did not end it. */
 function endsOnce(records: readonly ConnectionRecord[]): void {
   const ended = new Set<string>();
   for (const one of records) {
     const { interfaceIndex, protocol, initiator, initiatorPort, responderPort, beganUs } = one;
     const key = [interfaceIndex, protocol, initiator, initiatorPort, responderPort, beganUs].join();
-    if (ended.has(key)) assert(one.ended && packetsIn([one]) > 0, 'reported again without packets');
+    if (ended.has(key)) assert(packetsIn([one]) > 0, 'reported again without packets');
     if (one.ended) ended.add(key);
   }
 }
