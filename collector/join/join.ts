@@ -6,15 +6,12 @@ import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { Coverage } from './delivered.ts';
-import type { Initiator } from './initiator.ts';
-import { groupId, groupInitiator, joinedOf } from './observation.ts';
+import { Grouping, isNotOurs, type LiveConnection, type OwnsNearAddress } from './grouping.ts';
+import { groupId, joinedOf } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
-import { type Group, groupsOf, hasSent, type PairingContext, type Part } from './pairing.ts';
-import { addToSide, type End, forgetBefore, isRestored, type Side, sideOf } from './side.ts';
-import { type FindBackends, SideIndex } from './side-index.ts';
+import type { End } from './side.ts';
+import type { FindBackends } from './side-index.ts';
 import { distinctSides, restoredSide, type StoredSide, storedSideOf } from './stored-side.ts';
-
-export type { FindBackends } from './side-index.ts';
 
 /** Records of one node in one batch. The offset converts their times to the collector's clock. */
 export type RecordBatch = { node: string; clockOffsetUs: number; records: readonly ConnectionRecord[] };
@@ -37,26 +34,6 @@ export type JoinEvents = {
   retired(id: string): void;
 };
 
-/** Whether the near address of a side belongs to its pod; undefined while the pod is not known. */
-export type OwnsNearAddress = (side: Side, nowUs: number) => boolean | undefined;
-
-type LiveConnection = {
-  /** Empty until it is needed: the sides of a young connection change. */
-  id: string;
-  group: Group;
-  initiator: Initiator;
-  sides: readonly Side[];
-  /** Further records may change the group: other connections have the same ends, or an end has several sides. */
-  contested: boolean;
-  view: JoinedConnection | undefined;
-  updatedUs: number;
-  keepUntilUs: number;
-  ignored: boolean;
-  evaluated: boolean;
-  /** Evaluated before the other side's agent had reported that time: evaluated once more after that. */
-  awaitsOtherSide: boolean;
-};
-
 /** An agent has reported a time if its records reach this far beyond it. */
 const settledMarginUs = 100_000;
 const idleTimeoutUs = { tcp: 310_000_000, other: 70_000_000 };
@@ -68,14 +45,11 @@ const checksPerEvaluation = 20;
 export class Join {
   readonly #options: JoinOptions;
   readonly #coverage: Coverage;
-  readonly #ownsNearAddress: OwnsNearAddress;
   readonly #events: JoinEvents;
-  readonly #index: SideIndex;
-  readonly #pairing: PairingContext;
+  readonly #grouping: Grouping;
   readonly #live = new Set<LiveConnection>();
   /** Those that have an id. */
   readonly #byId = new Map<string, LiveConnection>();
-  readonly #connectionsOf = new Map<Side, LiveConnection[]>();
   readonly #pending = new Set<LiveConnection>();
   #pendingCursor: Iterator<LiveConnection> | undefined;
   #sweepCursor: Iterator<LiveConnection> | undefined;
@@ -91,14 +65,19 @@ export class Join {
   ) {
     this.#options = options;
     this.#coverage = coverage;
-    this.#ownsNearAddress = ownsNearAddress;
     this.#events = events;
-    this.#index = new SideIndex(findBackends);
-    this.#pairing = { isBackend: (protocol, service, backend) => this.#index.isBackend(protocol, service, backend) };
+    this.#grouping = new Grouping(findBackends, ownsNearAddress, {
+      begun: (live) => {
+        this.#live.add(live);
+        this.#pending.add(live);
+      },
+      changed: (live, atUs) => this.#touch(live, atUs),
+      removed: (live) => this.#remove(live),
+    });
   }
 
   receive(batch: RecordBatch, nowUs: number): void {
-    for (const record of batch.records) this.#receiveRecord(record, batch, nowUs);
+    for (const record of batch.records) this.#grouping.receive(record, batch.node, batch.clockOffsetUs, nowUs);
     for (const oldest of this.#live) {
       if (this.#live.size <= this.#options.maxLive) break;
       this.#evaluate(oldest, nowUs);
@@ -156,9 +135,8 @@ export class Join {
   /** Continues with connections that were evaluated before a restart. Only a new record makes them due again. */
   restore(connections: readonly { id: string; sides: readonly unknown[] }[], nowUs: number): void {
     const ids = new Set(connections.map(({ id }) => id));
-    const sides = distinctSides(connections.flatMap((one) => one.sides.flatMap((side) => restoredSide(side) ?? [])));
-    for (const side of sides) this.#index.add(side);
-    for (const side of sides) if (!this.#connectionsOf.has(side)) this.#regroup(side, nowUs);
+    const sides = connections.flatMap((one) => one.sides.flatMap((side) => restoredSide(side) ?? []));
+    this.#grouping.restore(distinctSides(sides), nowUs);
     for (const live of this.#live) {
       if (!ids.has(this.#idOf(live))) continue;
       live.evaluated = true;
@@ -179,119 +157,11 @@ export class Join {
     return { live: this.#live.size, pending: this.#pending.size, evicted: this.#evicted, notOurs: this.#notOurs };
   }
 
-  #receiveRecord(record: ConnectionRecord, batch: RecordBatch, nowUs: number): void {
-    const known = this.#index.find(record, batch.node);
-    if (known === undefined) {
-      const side = sideOf(record, batch.node, batch.clockOffsetUs);
-      this.#index.add(side);
-      this.#regroup(side, nowUs);
-      return;
-    }
-    const { translation, isn } = known;
-    addToSide(known, record, batch.clockOffsetUs);
-    const isNewTranslation = known.translation !== translation;
-    const isNewEvidence = isNewTranslation || known.isn !== isn;
-    if (isRestored(known, record) && !isNewEvidence) return;
-    if (isNewTranslation) this.#index.add(known);
-    if (isNewEvidence || this.#connectionsOf.get(known)!.some(({ contested }) => contested))
-      this.#regroup(known, nowUs);
-    for (const live of this.#connectionsOf.get(known)!) this.#touch(live, nowUs);
-  }
-
   #touch(live: LiveConnection, nowUs: number): void {
     live.view = undefined;
     live.updatedUs = nowUs;
     live.awaitsOtherSide = false;
     this.#pending.add(live);
-  }
-
-  /** Decides again which of the sides with these ends are one connection. */
-  #regroup(side: Side, nowUs: number): void {
-    const { sides, connections } = this.#neighbourhoodOf(side);
-    for (const one of sides) if (one.atPod) one.ownsNearAddress ??= this.#ownsNearAddress(one, nowUs);
-    const groups = groupsOf(sides, this.#pairing);
-    for (const one of sides) this.#connectionsOf.set(one, []);
-    let previous: Initiator | undefined;
-    for (const group of groups) {
-      const initiator = groupInitiator(group, previous);
-      previous = initiator;
-      const live = this.#connectionOf(group, initiator, connections, nowUs);
-      live.contested = groups.length > 1 || live.sides.length > group.parts.length;
-      connections.delete(live);
-      for (const member of live.sides) this.#connectionsOf.get(member)!.push(live);
-    }
-    for (const gone of connections) this.#remove(gone);
-  }
-
-  /** The sides to group again, and their connections until now. A connection is kept whole, also if it has many sides. */
-  #neighbourhoodOf(side: Side): { sides: readonly Side[]; connections: Set<LiveConnection> } {
-    const related = this.#index.relatedTo(side);
-    const connections = new Set<LiveConnection>();
-    for (const one of related) for (const live of this.#connectionsOf.get(one) ?? []) connections.add(live);
-    if (related.length <= 2 && connections.size <= 1) {
-      const [live] = connections;
-      if (live === undefined || live.sides.every((one) => related.includes(one)))
-        return { sides: related, connections };
-    }
-    const sides = new Set(related);
-    for (const one of sides) {
-      for (const live of this.#connectionsOf.get(one) ?? []) {
-        connections.add(live);
-        for (const member of live.sides) sides.add(member);
-      }
-    }
-    return { sides: [...sides], connections };
-  }
-
-  /** The connection of a group: one of `before` if it is not evaluated yet, or if its id stays the same. */
-  #connectionOf(
-    group: Group,
-    initiator: Initiator,
-    before: ReadonlySet<LiveConnection>,
-    nowUs: number,
-  ): LiveConnection {
-    const sides = group.parts.length === 1 ? group.parts[0]!.strand.sides : group.parts.flatMap(sidesOfPart);
-    const known = this.#sameConnection(group, initiator, sides, before);
-    if (known !== undefined) {
-      const isSame = isSameGroup(known.group, group) && isSameInitiator(known.initiator, initiator, sides);
-      known.group = group;
-      known.initiator = initiator;
-      known.sides = sides;
-      if (!isSame) this.#touch(known, nowUs);
-      return known;
-    }
-    const live: LiveConnection = {
-      id: '',
-      group,
-      initiator,
-      sides,
-      contested: false,
-      view: undefined,
-      updatedUs: nowUs,
-      keepUntilUs: 0,
-      ignored: false,
-      evaluated: false,
-      awaitsOtherSide: false,
-    };
-    this.#live.add(live);
-    this.#pending.add(live);
-    return live;
-  }
-
-  #sameConnection(
-    group: Group,
-    initiator: Initiator,
-    sides: readonly Side[],
-    before: ReadonlySet<LiveConnection>,
-  ): LiveConnection | undefined {
-    let id = '';
-    for (const live of before) {
-      if (live.id === '') continue;
-      id ||= groupId(group, initiator);
-      if (live.id === id) return live;
-    }
-    for (const live of before) if (live.id === '' && live.sides.some((one) => sides.includes(one))) return live;
-    return undefined;
   }
 
   #idOf(live: LiveConnection): string {
@@ -315,13 +185,13 @@ export class Join {
       live.id,
       live.group,
       live.initiator,
-      (protocol, end) => this.#index.backendsOf(protocol, end) !== undefined,
+      (protocol, end) => this.#grouping.backendsOf(protocol, end) !== undefined,
     );
     return live.view;
   }
 
   #evaluate(live: LiveConnection, nowUs: number): void {
-    this.#updateOwners(live, nowUs);
+    this.#grouping.updateOwners(live, nowUs);
     if (!this.#live.has(live)) return;
     if (isNotOurs(live)) {
       this.#ignore(live);
@@ -333,15 +203,6 @@ export class Join {
     live.awaitsOtherSide = nowUs < live.updatedUs + this.#options.maxWaitUs && this.#isOtherSideBehind(view);
     if (!live.awaitsOtherSide) this.#pending.delete(live);
     live.keepUntilUs = this.#events.due(view);
-  }
-
-  /** Decides again if an address turned out to be foreign. */
-  #updateOwners(live: LiveConnection, nowUs: number): void {
-    for (const side of live.sides) {
-      if (!side.atPod || side.ownsNearAddress !== undefined) continue;
-      side.ownsNearAddress = this.#ownsNearAddress(side, nowUs);
-      if (side.ownsNearAddress === false) this.#regroup(side, nowUs);
-    }
   }
 
   /** Packets to other addresses reached the interface, such as on a bridge that floods: they prove nothing. */
@@ -398,7 +259,7 @@ export class Join {
 
   #backendsOf({ protocol, originalTuple }: JoinedConnection): readonly End[] | undefined {
     const { responder, responderPort } = originalTuple;
-    return this.#index.backendsOf(protocol, { address: responder, port: responderPort });
+    return this.#grouping.backendsOf(protocol, { address: responder, port: responderPort });
   }
 
   #sweepEnded(nowUs: number): void {
@@ -427,46 +288,7 @@ export class Join {
     this.#live.delete(live);
     this.#pending.delete(live);
     if (live.id !== '' && this.#byId.get(live.id) === live) this.#byId.delete(live.id);
-    for (const { strand, untilUs } of live.group.parts) {
-      for (const side of strand.sides) {
-        const others = (this.#connectionsOf.get(side) ?? []).filter((one) => one !== live);
-        if (others.length > 0) {
-          this.#connectionsOf.set(side, others);
-          if (untilUs !== Number.POSITIVE_INFINITY) forgetBefore(side, untilUs);
-          continue;
-        }
-        this.#connectionsOf.delete(side);
-        this.#index.remove(side);
-      }
-    }
+    this.#grouping.retire(live);
     this.#events.retired(live.id);
   }
-}
-
-/** The pod behind the interface neither has the address nor sent a packet. */
-function isNotOurs({ group }: LiveConnection): boolean {
-  return group.parts.every(({ strand }) => strand.first.ownsNearAddress === false && !hasSent(strand));
-}
-
-function sidesOfPart({ strand }: Part): readonly Side[] {
-  return strand.sides;
-}
-
-function isSameInitiator(a: Initiator, b: Initiator, sides: readonly Side[]): boolean {
-  return a.certain === b.certain && sides.every((side) => a.isNear(side) === b.isNear(side));
-}
-
-function isSameGroup(a: Group, b: Group): boolean {
-  const partsOf = (group: Group) =>
-    group.parts.flatMap(({ strand, fromUs, untilUs }) => strand.sides.map((side) => ({ side, fromUs, untilUs })));
-  const [one, other] = [partsOf(a), partsOf(b)];
-  return (
-    one.length === other.length &&
-    a.sequenceRewritten === b.sequenceRewritten &&
-    a.senderAmbiguous === b.senderAmbiguous &&
-    a.mayBeOfService === b.mayBeOfService &&
-    one.every(({ side, fromUs, untilUs }) =>
-      other.some((more) => more.side === side && more.fromUs === fromUs && more.untilUs === untilUs),
-    )
-  );
 }

@@ -1,6 +1,7 @@
 import t from 'tap';
-import { type FindBackends, Join } from '../../../collector/join/join.ts';
+import { Join } from '../../../collector/join/join.ts';
 import { outcomeOf } from '../../../collector/join/outcome.ts';
+import type { FindBackends } from '../../../collector/join/side-index.ts';
 import type { JoinedConnection } from '../../../model/joined.ts';
 import { UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';

@@ -1,0 +1,222 @@
+// Which sides are one connection, as records arrive. Each new side is grouped with those that have the same ends.
+import type { JoinedConnection } from '../../model/joined.ts';
+import type { ConnectionRecord } from '../../model/record.ts';
+import type { Initiator } from './initiator.ts';
+import { groupId, groupInitiator } from './observation.ts';
+import { type Group, groupsOf, hasSent, type PairingContext, type Part } from './pairing.ts';
+import { addToSide, type End, forgetBefore, isRestored, type Side, sideOf } from './side.ts';
+import { type FindBackends, SideIndex } from './side-index.ts';
+
+/** Whether the near address of a side belongs to its pod; undefined while the pod is not known. */
+export type OwnsNearAddress = (side: Side, nowUs: number) => boolean | undefined;
+
+export type LiveConnection = {
+  /** Empty until it is needed: the sides of a young connection change. */
+  id: string;
+  group: Group;
+  initiator: Initiator;
+  sides: readonly Side[];
+  /** Further records may change the group: other connections have the same ends, or an end has several sides. */
+  contested: boolean;
+  view: JoinedConnection | undefined;
+  updatedUs: number;
+  keepUntilUs: number;
+  ignored: boolean;
+  evaluated: boolean;
+  /** Evaluated before the other side's agent had reported that time: evaluated once more after that. */
+  awaitsOtherSide: boolean;
+};
+
+/** `removed`: its sides are in other connections now. */
+export type GroupingEvents = {
+  begun(live: LiveConnection): void;
+  changed(live: LiveConnection, nowUs: number): void;
+  removed(live: LiveConnection): void;
+};
+
+export class Grouping {
+  readonly #ownsNearAddress: OwnsNearAddress;
+  readonly #events: GroupingEvents;
+  readonly #index: SideIndex;
+  readonly #pairing: PairingContext;
+  readonly #connectionsOf = new Map<Side, LiveConnection[]>();
+
+  constructor(findBackends: FindBackends, ownsNearAddress: OwnsNearAddress, events: GroupingEvents) {
+    this.#ownsNearAddress = ownsNearAddress;
+    this.#events = events;
+    this.#index = new SideIndex(findBackends);
+    this.#pairing = { isBackend: (protocol, service, backend) => this.#index.isBackend(protocol, service, backend) };
+  }
+
+  /** Adds a record to its side, and reports which connections changed. */
+  receive(record: ConnectionRecord, node: string, clockOffsetUs: number, nowUs: number): void {
+    const known = this.#index.find(record, node);
+    if (known === undefined) {
+      const side = sideOf(record, node, clockOffsetUs);
+      this.#index.add(side);
+      this.#regroup(side, nowUs);
+      return;
+    }
+    const { translation, isn } = known;
+    addToSide(known, record, clockOffsetUs);
+    const isNewTranslation = known.translation !== translation;
+    const isNewEvidence = isNewTranslation || known.isn !== isn;
+    if (isRestored(known, record) && !isNewEvidence) return;
+    if (isNewTranslation) this.#index.add(known);
+    if (isNewEvidence || this.#connectionsOf.get(known)!.some(({ contested }) => contested))
+      this.#regroup(known, nowUs);
+    for (const live of this.#connectionsOf.get(known)!) this.#events.changed(live, nowUs);
+  }
+
+  /** Adds sides that the store has, with all their records. */
+  restore(sides: readonly Side[], nowUs: number): void {
+    for (const side of sides) this.#index.add(side);
+    for (const side of sides) if (!this.#connectionsOf.has(side)) this.#regroup(side, nowUs);
+  }
+
+  /** Decides again if an address turned out to be foreign. */
+  updateOwners(live: LiveConnection, nowUs: number): void {
+    for (const side of live.sides) {
+      if (!side.atPod || side.ownsNearAddress !== undefined) continue;
+      side.ownsNearAddress = this.#ownsNearAddress(side, nowUs);
+      if (side.ownsNearAddress === false) this.#regroup(side, nowUs);
+    }
+  }
+
+  /** Forgets the sides of a connection that is over. A side that goes on in another connection loses its older records. */
+  retire(live: LiveConnection): void {
+    for (const { strand, untilUs } of live.group.parts) {
+      for (const side of strand.sides) {
+        const others = (this.#connectionsOf.get(side) ?? []).filter((one) => one !== live);
+        if (others.length > 0) {
+          this.#connectionsOf.set(side, others);
+          if (untilUs !== Number.POSITIVE_INFINITY) forgetBefore(side, untilUs);
+          continue;
+        }
+        this.#connectionsOf.delete(side);
+        this.#index.remove(side);
+      }
+    }
+  }
+
+  /** The ready endpoints of a Service; undefined if it is none. */
+  backendsOf(protocol: number, end: End): readonly End[] | undefined {
+    return this.#index.backendsOf(protocol, end);
+  }
+
+  /** Decides again which of the sides with these ends are one connection. */
+  #regroup(side: Side, nowUs: number): void {
+    const { sides, connections } = this.#neighbourhoodOf(side);
+    for (const one of sides) if (one.atPod) one.ownsNearAddress ??= this.#ownsNearAddress(one, nowUs);
+    const groups = groupsOf(sides, this.#pairing);
+    for (const one of sides) this.#connectionsOf.set(one, []);
+    let previous: Initiator | undefined;
+    for (const group of groups) {
+      const initiator = groupInitiator(group, previous);
+      previous = initiator;
+      const live = this.#connectionOf(group, initiator, connections, nowUs);
+      live.contested = groups.length > 1 || live.sides.length > group.parts.length;
+      connections.delete(live);
+      for (const member of live.sides) this.#connectionsOf.get(member)!.push(live);
+    }
+    for (const gone of connections) this.#events.removed(gone);
+  }
+
+  /** The sides to group again, and their connections until now. A connection is kept whole, also if it has many sides. */
+  #neighbourhoodOf(side: Side): { sides: readonly Side[]; connections: Set<LiveConnection> } {
+    const related = this.#index.relatedTo(side);
+    const connections = new Set<LiveConnection>();
+    for (const one of related) for (const live of this.#connectionsOf.get(one) ?? []) connections.add(live);
+    if (related.length <= 2 && connections.size <= 1) {
+      const [live] = connections;
+      if (live === undefined || live.sides.every((one) => related.includes(one)))
+        return { sides: related, connections };
+    }
+    const sides = new Set(related);
+    for (const one of sides) {
+      for (const live of this.#connectionsOf.get(one) ?? []) {
+        connections.add(live);
+        for (const member of live.sides) sides.add(member);
+      }
+    }
+    return { sides: [...sides], connections };
+  }
+
+  /** The connection of a group: one of `before` if it is not evaluated yet, or if its id stays the same. */
+  #connectionOf(
+    group: Group,
+    initiator: Initiator,
+    before: ReadonlySet<LiveConnection>,
+    nowUs: number,
+  ): LiveConnection {
+    const sides = group.parts.length === 1 ? group.parts[0]!.strand.sides : group.parts.flatMap(sidesOfPart);
+    const known = this.#sameConnection(group, initiator, sides, before);
+    if (known !== undefined) {
+      const isSame = isSameGroup(known.group, group) && isSameInitiator(known.initiator, initiator, sides);
+      known.group = group;
+      known.initiator = initiator;
+      known.sides = sides;
+      if (!isSame) this.#events.changed(known, nowUs);
+      return known;
+    }
+    const live: LiveConnection = {
+      id: '',
+      group,
+      initiator,
+      sides,
+      contested: false,
+      view: undefined,
+      updatedUs: nowUs,
+      keepUntilUs: 0,
+      ignored: false,
+      evaluated: false,
+      awaitsOtherSide: false,
+    };
+    this.#events.begun(live);
+    return live;
+  }
+
+  #sameConnection(
+    group: Group,
+    initiator: Initiator,
+    sides: readonly Side[],
+    before: ReadonlySet<LiveConnection>,
+  ): LiveConnection | undefined {
+    let id = '';
+    for (const live of before) {
+      if (live.id === '') continue;
+      id ||= groupId(group, initiator);
+      if (live.id === id) return live;
+    }
+    for (const live of before) if (live.id === '' && live.sides.some((one) => sides.includes(one))) return live;
+    return undefined;
+  }
+}
+
+/** The pod behind the interface neither has the address nor sent a packet. */
+export function isNotOurs({ group }: LiveConnection): boolean {
+  return group.parts.every(({ strand }) => strand.first.ownsNearAddress === false && !hasSent(strand));
+}
+
+function sidesOfPart({ strand }: Part): readonly Side[] {
+  return strand.sides;
+}
+
+function isSameInitiator(a: Initiator, b: Initiator, sides: readonly Side[]): boolean {
+  return a.certain === b.certain && sides.every((side) => a.isNear(side) === b.isNear(side));
+}
+
+function isSameGroup(a: Group, b: Group): boolean {
+  const partsOf = (group: Group) =>
+    group.parts.flatMap(({ strand, fromUs, untilUs }) => strand.sides.map((side) => ({ side, fromUs, untilUs })));
+  const [one, other] = [partsOf(a), partsOf(b)];
+  return (
+    one.length === other.length &&
+    a.sequenceRewritten === b.sequenceRewritten &&
+    a.senderAmbiguous === b.senderAmbiguous &&
+    a.mayBeOfService === b.mayBeOfService &&
+    one.every(({ side, fromUs, untilUs }) =>
+      other.some((more) => more.side === side && more.fromUs === fromUs && more.untilUs === untilUs),
+    )
+  );
+}
