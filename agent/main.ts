@@ -4,9 +4,10 @@ import type { Logger } from 'pino';
 import { PacketAccounting } from '../accounting/accounting.ts';
 import { loadedCertificatesFrom, readNodeTlsCredentials } from '../certs/read.ts';
 import { watchExpiry } from '../certs/validity.ts';
-import { nowUs, systemClock } from '../cluster/clock.ts';
+import { systemClock } from '../cluster/clock.ts';
 import { clusterEventLog } from '../cluster/event-log.ts';
 import { openClusterSource } from '../cluster/open.ts';
+import { type SteadyClock, steadyClockOfKernel } from '../cluster/steady-clock.ts';
 import { problemLine } from '../model/problem.ts';
 import type { ConnectionRecord, Translation } from '../model/record.ts';
 import { maxDnsNames } from '../proto/dns-names.ts';
@@ -38,13 +39,19 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const node = nodeName(config);
   const tls = readNodeTlsCredentials(config.tls, node);
   watchExpiry(loadedCertificatesFrom(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
+  const clock = steadyClockOfKernel((stepUs) => {
+    log.info({ byMs: Math.round(stepUs / 1000) }, "the node's clock was set; times of records stay steady");
+  });
+  const { nowUs } = clock;
+  const timers = { ...systemClock, nowUs };
   const accounting = new PacketAccounting();
   const translations = new Translations(config.translation.maxEntries, nowUs);
   const dnsAnswers = config.names.dns === 'auto' ? new DnsAnswers(config.names.maxEntries) : undefined;
-  const { source, reason } = openSource(config, accounting, { translations, dnsAnswers }, log);
+  const { source, reason } = openSource(config, clock, accounting, { translations, dnsAnswers }, log);
   const table = new InterfaceTable(peerAddresses, (index) => source.visibility(index));
   const pods = new LocalPods(node);
   const queue = new BatchQueue(accounting, config.delivery);
+  let watchingSinceUs = 0;
   const state = new StateReporter(version, {
     source: () => ({
       name: source.name,
@@ -53,6 +60,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     interfaces: () => table.wire(),
     notWatched: () => table.notWatched(),
     nodeAddresses,
+    watchingSinceUs: () => watchingSinceUs,
     accounting: () => accounting.snapshot(),
   });
   const links = new PodLinks(
@@ -77,16 +85,17 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
         table.disappeared(index, nowUs());
       },
     },
-    { ...systemClock, nowUs },
+    timers,
     log,
   );
 
-  const cluster = openClusterSource(config.cluster, node);
+  const cluster = openClusterSource(config.cluster, node, timers);
   let synced = false;
   const health = await serveHealth(config.health.listen, () =>
     synced ? { ready: true, reason: 'watching' } : { ready: false, reason: "this node's pods are not known yet" },
   );
   await links.start();
+  watchingSinceUs = nowUs();
   const stream = new CollectorStream(
     {
       node,
@@ -94,6 +103,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
       address: config.collector.address,
       tls,
       nowUs,
+      wallOffsetUs: () => clock.wallOffsetUs,
       state: () => state.at(nowUs()),
       onConnected: () => dnsAnswers?.resend(nowUs()),
     },
@@ -162,12 +172,20 @@ type CaptureSinks = { translations: Translations; dnsAnswers: DnsAnswers | undef
 
 function openSource(
   config: AgentConfig,
+  clock: SteadyClock,
   accounting: PacketAccounting,
   { translations, dnsAnswers }: CaptureSinks,
   log: Logger,
 ): { source: CaptureSource; reason: string } {
   const { bufferBytes, maxConnections, reportEvery } = config.capture;
-  const options = { bufferBytes, maxConnections, reportEveryUs: reportEvery * 1000, nowUs, seed: randomInt(2 ** 32) };
+  const options = {
+    bufferBytes,
+    maxConnections,
+    reportEveryUs: reportEvery * 1000,
+    nowUs: clock.nowUs,
+    fromWallUs: (wallUs: number) => clock.fromWallUs(wallUs),
+    seed: randomInt(2 ** 32),
+  };
   const eventHandlers = {
     translation: (protocol: number, translation: Translation) => translations.learn(protocol, translation),
     dns: (protocol: number, bytes: Uint8Array, timeUs: number) => dnsAnswers?.receive(protocol, bytes, timeUs),

@@ -11,6 +11,8 @@ export type StateReaders = {
   interfaces: () => WireInterface[];
   notWatched: () => string[];
   nodeAddresses: () => string[];
+  /** 0 while the interfaces are not watched yet. */
+  watchingSinceUs: () => number;
   accounting: () => AccountingSnapshot;
 };
 
@@ -44,6 +46,8 @@ export class StateReporter {
       notWatched,
       accounting: { ...wireCounts(accounting), bytes: wireCounts(accounting.bytes) },
       nodeAddresses: this.#nodeAddresses,
+      watchingSinceUs: this.#readers.watchingSinceUs(),
+      stopped: false,
     };
     return this.#last;
   }

@@ -1,5 +1,5 @@
 // Opens the source that the settings name: a folder of manifests or the API server.
-import { systemClock } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { manifestSource } from './manifests/watch.ts';
 import type { ClusterSource } from './source.ts';
 import { accessByKubeconfig, accessByServiceAccount } from './watch/access.ts';
@@ -10,8 +10,8 @@ import { apiSource } from './watch/api-source.ts';
 export type ClusterPlace = { manifests: string; kubeconfig: string };
 
 /** With `node`, an API server source reports only the pods of that node; undefined means all objects. */
-export function openClusterSource(place: ClusterPlace, node: string | undefined): ClusterSource {
-  if (place.manifests !== '') return manifestSource(place.manifests, systemClock);
+export function openClusterSource(place: ClusterPlace, node: string | undefined, clock: Clock): ClusterSource {
+  if (place.manifests !== '') return manifestSource(place.manifests, clock);
   let source: ClusterSource | undefined;
   let stopped = false;
   return {
@@ -20,7 +20,7 @@ export function openClusterSource(place: ClusterPlace, node: string | undefined)
       const scope = node === undefined ? { of: 'cluster' as const } : { of: 'node' as const, node };
       const server = apiServer(await access);
       if (stopped) return;
-      source = apiSource({ server, scope, clock: systemClock, random: Math.random });
+      source = apiSource({ server, scope, clock, random: Math.random });
       await source.start(receive);
     },
     async stop() {

@@ -116,7 +116,7 @@ export async function runCollector(
   };
 
   const logClusterEvent = clusterEventLog(log, problems);
-  const source = openClusterSource(config.cluster, undefined);
+  const source = openClusterSource(config.cluster, undefined, systemClock);
   const synced = declaredPolicies.start(logClusterEvent).then(() =>
     source.start((event) => {
       logClusterEvent(event);

@@ -14,7 +14,15 @@ export type FieldLimit =
   | { is: 'bytes' }
   | { is: 'flag' };
 
-export type MessageName = 'FlowBatch' | 'AgentState' | 'Interface' | 'Accounting' | 'Bytes' | 'DnsNames' | 'Records';
+export type MessageName =
+  | 'FlowBatch'
+  | 'Clock'
+  | 'AgentState'
+  | 'Interface'
+  | 'Accounting'
+  | 'Bytes'
+  | 'DnsNames'
+  | 'Records';
 
 /** JavaScript has exact integers up to here; the store has larger ones. */
 const maxCount = Number.MAX_SAFE_INTEGER;
@@ -56,7 +64,9 @@ export const fieldLimits: Record<MessageName, Record<string, FieldLimit>> = {
     state: message('AgentState'),
     records: message('Records'),
     names: message('DnsNames'),
+    clock: message('Clock'),
   },
+  Clock: { wallUs: timeUs, acks: count, sinceAckUs: timeUs },
   AgentState: {
     version: text(64),
     source: text(32),
@@ -65,6 +75,8 @@ export const fieldLimits: Record<MessageName, Record<string, FieldLimit>> = {
     accounting: message('Accounting'),
     nodeAddresses: texts(maxAddressLength, 1_000),
     notWatched: texts(64, maxInterfaces),
+    watchingSinceUs: timeUs,
+    stopped: flag,
   },
   Interface: {
     index: numberUpTo(maxInt32),

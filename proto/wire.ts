@@ -70,7 +70,12 @@ export type AgentState = {
   accounting: WireAccounting | null;
   nodeAddresses: string[];
   notWatched: string[];
+  /** 0 or absent from an older agent. */
+  watchingSinceUs?: number;
+  stopped?: boolean;
 };
+
+export type WireClock = { wallUs: number; acks: number; sinceAckUs: number };
 
 export type FlowBatch = {
   node: string;
@@ -82,6 +87,8 @@ export type FlowBatch = {
   records: WireRecords | null;
   /** Null if the batch has no names, as from an older agent. */
   names: WireDnsNames | null;
+  /** Null or absent from an older agent. */
+  clock?: WireClock | null;
 };
 
 export type Ack = { sequence: number; refused: string };

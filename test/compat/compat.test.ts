@@ -42,15 +42,21 @@ const renamedFields = [
   ['unproven', 'deliveryUnproven'],
 ] as const;
 
-/** Fields that later releases added to records, as they are decoded from a message without them. */
-const addedRecordFields = { bothSentSyn: false };
+/** Fields that later releases added, as they are decoded from a message without them. */
+const addedFields = {
+  message: { clock: null },
+  state: { watchingSinceUs: 0, stopped: false },
+  record: { bothSentSyn: false },
+};
 
 function messageLinesOf(path: string): unknown[] {
   let text = readFileSync(path, 'utf8');
   for (const [old, now] of renamedFields) text = text.replaceAll(`"${old}":`, `"${now}":`);
-  const messages = jsonLines(text) as { records: { records: object[] } | null }[];
-  for (const record of messages.flatMap((message) => message.records?.records ?? [])) {
-    Object.assign(record, addedRecordFields);
+  const messages = jsonLines(text) as { records: { records: object[] } | null; state: object | null }[];
+  for (const message of messages) {
+    Object.assign(message, addedFields.message);
+    if (message.state !== null) Object.assign(message.state, addedFields.state);
+    for (const record of message.records?.records ?? []) Object.assign(record, addedFields.record);
   }
   return messages;
 }

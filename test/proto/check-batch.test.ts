@@ -87,12 +87,14 @@ function full(): FlowBatch {
     nodeAddresses: ['192.0.2.1'],
     notWatched: ['veth9'],
   };
-  return { node: 'n1', instance: 'one', sequence: 1, sentUs: t0, coveredUntilUs: t0, state, records, names };
+  const clock = { wallUs: t0, acks: 3, sinceAckUs: 1000 };
+  return { node: 'n1', instance: 'one', sequence: 1, sentUs: t0, coveredUntilUs: t0, state, records, names, clock };
 }
 
 /** The message of that name in the batch. */
 const messageIn: Record<MessageName, (batch: FlowBatch) => object> = {
   FlowBatch: (batch) => batch,
+  Clock: (batch) => batch.clock!,
   AgentState: (batch) => batch.state!,
   Interface: (batch) => batch.state!.interfaces[0]!,
   Accounting: (batch) => batch.state!.accounting!,

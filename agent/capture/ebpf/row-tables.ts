@@ -11,8 +11,11 @@ const rowsPerRead = 4_096;
 /** Possible values of CONFIG_HZ, in ticks a second. */
 const tickRates = [100, 250, 300, 1000];
 
-/** Both clocks of the kernel and ours, read at the same time. */
+/** Both clocks of the kernel and ours, read at the same time. Those of the kernel stop while the machine is suspended. */
 type ClockSample = { monotonicNs: number; jiffies: number; nowUs: number };
+
+/** Our clock gained more than this on the kernel's between two samples: the machine was suspended. */
+const suspendedUs = 50_000;
 
 export class RowTables {
   readonly #program: LoadedProgram;
@@ -27,6 +30,9 @@ export class RowTables {
   readonly #sampleClocks: () => void;
   readonly #firstSample: ClockSample;
   #latestSample: ClockSample;
+  /** The last sample before the machine was suspended, for rows that are older. */
+  #sampleBeforeSuspension: ClockSample | undefined;
+  #readsOfOldRows = 0;
   #nsPerTick = 0;
   #epoch = 1;
   /** The table that no longer fills. It is ready when the programs that may write to it have ended. */
@@ -84,7 +90,7 @@ export class RowTables {
   read(onRow: (words: Uint32Array, at: number) => void): void {
     if (this.#retired === undefined || !this.#retired.ready) return;
     const table = this.#retired.epoch & 1;
-    this.#latestSample = this.#readClocks();
+    this.#takeSample();
     this.#learnTickRate();
     readElement(this.#program.mapFd('used'), table, this.#used);
     const count = Math.min(Number(this.#used.readBigUInt64LE(0)), this.#program.rowCount);
@@ -119,18 +125,35 @@ export class RowTables {
   /** Rounded to whole µs: a later record of the same connection must have the same start time. */
   timeOfNs(words: Uint32Array, at: number): number {
     const ns = words[at + 1]! * 2 ** 32 + words[at]!;
-    return Math.round(this.#latestSample.nowUs - (this.#latestSample.monotonicNs - ns) / 1000);
+    const earlier = this.#sampleBeforeSuspension;
+    const sample = earlier === undefined || ns > earlier.monotonicNs ? this.#latestSample : earlier;
+    return Math.round(sample.nowUs - (sample.monotonicNs - ns) / 1000);
   }
 
   timeOfTick(tick: number): number {
-    const ticksAgo = (this.#latestSample.jiffies - tick) | 0;
-    return Math.round(this.#latestSample.nowUs - (ticksAgo * this.#nsPerTick) / 1000);
+    const earlier = this.#sampleBeforeSuspension;
+    const sample = earlier === undefined || ((earlier.jiffies - tick) | 0) < 0 ? this.#latestSample : earlier;
+    const ticksAgo = (sample.jiffies - tick) | 0;
+    return Math.round(sample.nowUs - (ticksAgo * this.#nsPerTick) / 1000);
   }
 
   #useEpoch(epoch: number): void {
     this.#control.writeUInt32LE(epoch >>> 0, 0);
     writeElement(this.#program.mapFd('control'), 0, this.#control);
     this.#epoch = epoch;
+  }
+
+  #takeSample(): void {
+    const before = this.#latestSample;
+    const sample = this.#readClocks();
+    const gainedUs = sample.nowUs - before.nowUs - (sample.monotonicNs - before.monotonicNs) / 1000;
+    if (gainedUs > suspendedUs) {
+      this.#sampleBeforeSuspension = before;
+      this.#readsOfOldRows = 0;
+    }
+    // By then, both tables were read.
+    if (++this.#readsOfOldRows > 2) this.#sampleBeforeSuspension = undefined;
+    this.#latestSample = sample;
   }
 
   #readClocks(): ClockSample {

@@ -7,8 +7,11 @@ import { cannotCapture } from '../errors.ts';
 import type { PodInterface } from '../source.ts';
 import { bindSocket, bindToLoopback, openedSocket, sendThroughLoopback } from './capture-socket.ts';
 
-/** `bytes` has `captured` bytes of a frame of `length` bytes, and is valid until the call returns. */
-export type OnCaptured = (bytes: Uint8Array, captured: number, length: number, timeUs: number) => void;
+/**
+ * `bytes` has `captured` bytes of a frame of `length` bytes, and is valid until the call returns. `wallUs`: the wall clock when
+ * the kernel got the packet.
+ */
+export type OnCaptured = (bytes: Uint8Array, captured: number, length: number, wallUs: number) => void;
 
 /** Since the last call: `dropped` because the kernel buffer was full, `skipped` by libpcap. */
 export type MissedPackets = { dropped: number; skipped: number };
@@ -53,8 +56,8 @@ export class PcapSession {
       this.#delivered += 1;
       const { buf, header } = made;
       const captured = Math.min(header.readUInt32LE(8), buf.length);
-      const timeUs = header.readUInt32LE(0) * 1_000_000 + header.readUInt32LE(4);
-      onCaptured(buf, captured, header.readUInt32LE(12), timeUs);
+      const wallUs = header.readUInt32LE(0) * 1_000_000 + header.readUInt32LE(4);
+      onCaptured(buf, captured, header.readUInt32LE(12), wallUs);
     });
     if (!this.#makeReady(link.index)) {
       this.tryClose();

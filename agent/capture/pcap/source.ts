@@ -14,8 +14,15 @@ import { type Visibility, VisibilityTracker } from '../visibility.ts';
 import { mergeRuns, PacketRun } from './merge-runs.ts';
 import { npmPcap, PcapSession, type SessionOptions } from './session.ts';
 
-/** `bufferBytes`: for each interface, both directions together. */
-export type LiveOptions = FlowTableOptions & { bufferBytes: number; nowUs: () => number };
+/**
+ * `bufferBytes`: for each interface, both directions together. `fromWallUs` converts the time of a packet, which the kernel
+ * takes from the wall clock, to the clock of `nowUs`; by default they are one clock.
+ */
+export type LiveOptions = FlowTableOptions & {
+  bufferBytes: number;
+  nowUs: () => number;
+  fromWallUs?: (wallUs: number) => number;
+};
 
 type DirectionCapture = { session: PcapSession; run: PacketRun };
 type WatchedInterface = { link: PodInterface; dnsSession: PcapSession | undefined } & Record<
@@ -42,6 +49,7 @@ export class PcapSource implements CaptureSource {
   readonly name = 'pcap';
   readonly attachmentSummary = '';
   readonly #options: LiveOptions;
+  readonly #fromWallUs: (wallUs: number) => number;
   readonly #accounting: PacketAccounting;
   readonly #table: FlowTable;
   readonly #watched = new Map<number, WatchedInterface>();
@@ -59,6 +67,7 @@ export class PcapSource implements CaptureSource {
   constructor(options: LiveOptions, accounting: PacketAccounting, dnsSink?: DnsSink) {
     npmPcap();
     this.#options = options;
+    this.#fromWallUs = options.fromWallUs ?? ((wallUs) => wallUs);
     this.#accounting = accounting;
     this.#dnsSink = dnsSink;
     this.#table = new FlowTable(options, accounting);
@@ -130,7 +139,8 @@ export class PcapSource implements CaptureSource {
         snapLength: headerBytes,
         bufferBytes: Math.floor(this.#options.bufferBytes / 2),
       },
-      (bytes, captured, length, timeUs) => this.#onFrame(side, index, bytes, captured, length, timeUs),
+      (bytes, captured, length, wallUs) =>
+        this.#onFrame(side, index, bytes, captured, length, this.#fromWallUs(wallUs)),
       () => this.#readNow(index),
     );
     const side: DirectionCapture = { session, run };
@@ -144,8 +154,8 @@ export class PcapSource implements CaptureSource {
     const session: PcapSession = new PcapSession(
       link,
       dnsSessionOptions,
-      (bytes, captured, length, timeUs) =>
-        this.#onDnsFrame(dnsSink, linkType, bytes.subarray(0, captured), length, timeUs),
+      (bytes, captured, length, wallUs) =>
+        this.#onDnsFrame(dnsSink, linkType, bytes.subarray(0, captured), length, this.#fromWallUs(wallUs)),
       () => session.read(),
     );
     return session;

@@ -18,6 +18,7 @@ function scene() {
     interfaces: () => table.wire(),
     notWatched: () => table.notWatched(),
     nodeAddresses: () => [],
+    watchingSinceUs: () => 0,
     accounting: () => noPackets,
   });
   return { table, state, visibility };
