@@ -1,10 +1,11 @@
 // Findings of a running collector: a scan, an eviction, a kill and a restart change no count, and a follower hears of
 // every finding that is gone.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { pino } from 'pino';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { PacketAccounting } from '../../accounting/accounting.ts';
 import { BatchQueue } from '../../agent/delivery/queue.ts';
 import { CollectorStream } from '../../agent/delivery/stream.ts';
@@ -39,7 +40,7 @@ const env = {
   WAYBILL_TLS_KEY: `${folder}/client.key`,
 };
 
-function startCollector(): Promise<Program> {
+function startCollector(t: Test): Promise<Program> {
   const settings = {
     'cluster-manifests': `${folder}/manifests`,
     'findings-max': '100',
@@ -56,7 +57,7 @@ function startCollector(): Promise<Program> {
 }
 
 /** The agent of n1, without a kernel. */
-function startAgent(): { send(...records: ConnectionRecord[]): void } {
+function startAgent(t: Test): { send(...records: ConnectionRecord[]): void } {
   const watchedSinceUs = nowUs() - 60_000_000;
   const interfaces = [webLink, ...jobs].map(({ name, ip: address, index }) => ({
     index,
@@ -82,7 +83,7 @@ function startAgent(): { send(...records: ConnectionRecord[]): void } {
   const stream = new CollectorStream(
     {
       node: 'n1',
-      instance: 'one',
+      instance: randomUUID(),
       address: `localhost:${ingestPort}`,
       tls: readTlsCredentials({
         ca: `${folder}/ca.crt`,
@@ -123,7 +124,7 @@ function connects(from: { ip: string; index: number }, responderPort: number): C
 }
 
 async function ask<Item>(verb: string, ...args: string[]): Promise<Item[]> {
-  const { code, out, err } = await runWaybill([verb, '-o', 'json', '--last', '1000', ...args], { env });
+  const { code, out, err } = await runWaybill([verb, '-o', 'json', ...args], { env });
   if (code !== 0) throw new Error(err);
   return JSON.parse(out) as Item[];
 }
@@ -131,7 +132,7 @@ async function ask<Item>(verb: string, ...args: string[]): Promise<Item[]> {
 const bypasses = () => ask<FindingJson>('findings', '--kind', 'bypass');
 const countOf = (findings: readonly FindingJson[]) => findings.reduce((sum, one) => sum + one.connections, 0);
 
-function follow(): { lines: (FindingJson & { gone?: boolean })[]; child: ChildProcess } {
+function follow(t: Test): { lines: (FindingJson & { gone?: boolean })[]; child: ChildProcess } {
   const args = [new URL('../../cli/waybill.ts', import.meta.url).pathname, 'findings', '--follow', '-o', 'jsonl'];
   const child = spawn(process.execPath, args, {
     env: { PATH: process.env.PATH, ...env },
@@ -144,8 +145,8 @@ function follow(): { lines: (FindingJson & { gone?: boolean })[]; child: ChildPr
 }
 
 t.test('a scan, an eviction, a kill and a restart change no count', async (t) => {
-  const first = await startCollector();
-  const agent = startAgent();
+  const first = await startCollector(t);
+  const agent = startAgent(t);
   for (let port = 1; port <= 300; port++) agent.send(connects(webLink, port));
   for (const job of jobs) for (let port = 1; port <= 5; port++) agent.send(connects(job, port));
   await until('all are counted', async () => countOf(await bypasses()) === 450, maxWaitMs);
@@ -157,7 +158,7 @@ t.test('a scan, an eviction, a kill and a restart change no count', async (t) =>
     scan.ports!.first,
     Array.from({ length: 20 }, (_, i) => i + 1),
   );
-  const flows = await ask<ConnectionJson>('flows', '--from-pod', 'shop/web');
+  const flows = await ask<ConnectionJson>('flows', '--from-pod', 'shop/web', '--last', '1000');
   t.equal(flows.length, 300);
   t.ok(
     flows.every(({ finding }) => finding === scan.id),
@@ -168,10 +169,10 @@ t.test('a scan, an eviction, a kill and a restart change no count', async (t) =>
 
   // The store has everything now.
   await first.kill();
-  await startCollector();
+  await startCollector(t);
   t.same(await bypasses(), before, 'a kill and a restart change nothing');
 
-  const following = follow();
+  const following = follow(t);
   await until('it follows', () => following.lines.length === 20, maxWaitMs);
   agent.send(connects(webLink, 1), connects(webLink, 301), ...jobs.map((job) => connects(job, 1)));
   await until('all are counted', async () => countOf(await bypasses()) === 482, maxWaitMs);
@@ -197,4 +198,31 @@ t.test('a scan, an eviction, a kill and a restart change no count', async (t) =>
   await until('it is gone', () => following.lines.some((line) => line.id === id && line.gone === true), maxWaitMs);
   t.same(await ask('findings', '--kind', 'broken'), []);
   t.equal(following.lines.filter(({ gone }) => gone).length, 1);
+});
+
+t.test('kills at any moment change no count', async (t) => {
+  let collector = await startCollector(t);
+  const agent = startAgent(t);
+  const before = countOf(await bypasses());
+  let sent = 0;
+  const timer = setInterval(() => {
+    for (let i = 0; i < 20; i++) {
+      agent.send(
+        i % 4 === 0 ? connects(webLink, 1 + (sent % 900)) : connects(jobs[sent % jobs.length]!, 1 + (sent % 5)),
+      );
+      sent += 1;
+    }
+  }, 100);
+  t.teardown(() => clearInterval(timer));
+  for (let kills = 0; kills < 3; kills++) {
+    await new Promise((resolve) => setTimeout(resolve, 500 + 400 * kills));
+    await collector.kill();
+    collector = await startCollector(t);
+  }
+  clearInterval(timer);
+  await until('all are counted', async () => countOf(await bypasses()) >= before + sent, maxWaitMs);
+  const found = await bypasses();
+  t.equal(countOf(found), before + sent);
+  const flows = Map.groupBy(await ask<ConnectionJson>('flows', '--last', '10000'), ({ finding }) => finding);
+  for (const { id, connections } of found) t.equal(flows.get(id)?.length, connections, `the connections of ${id}`);
 });
