@@ -183,7 +183,7 @@ export class Pipeline {
     const connection = this.#findings.update(evaluated);
     this.#verdictCounts.count(connection);
     this.#connections.set(connection.id, { ...connection, sides });
-    const isRecentViolation = connection.findingId !== '' && this.#nowUs - connection.startUs <= recentUs;
+    const isRecentViolation = connection.findingKind !== undefined && this.#nowUs - connection.startUs <= recentUs;
     this.#doubtful.keep({ joined, sides }, doubtful ? 'doubtful' : isRecentViolation ? 'violation' : 'neither');
     return retryUntilUs;
   }
