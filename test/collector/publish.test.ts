@@ -57,9 +57,9 @@ function followed(manifests: string, store: Pick<Store, 'write' | 'findingsOf'> 
 
 t.test('a follower learns that a finding was retracted, once', async (t) => {
   const { scene, pass, end } = followed(`${shop}---${ingressPolicy('db', 'web')}`);
-  scene.see('n1', record({ synRetries: 1 }));
+  scene.seeBoth(record({ synRetries: 1 }));
   await pass(3 * second);
-  scene.see('n1', answered({ firstUs: t0 + 4 * second, lastUs: t0 + 4 * second }));
+  scene.seeBoth(answered({ firstUs: t0 + 4 * second, lastUs: t0 + 4 * second }));
   await pass(second);
   await pass(second);
   const { finding } = await end();
@@ -80,9 +80,9 @@ t.test('a follower learns that a connection was merged into another one', async 
     translated: { ...ends, responder, responderPort },
   };
   scene.see('n2', atDestination(answered()));
-  scene.see('n1', answered({ ...service, beganUs: t0 + 1 }));
+  scene.seeBoth(answered({ ...service, beganUs: t0 + 1 }));
   await pass(12 * second);
-  scene.see('n1', answered({ ...service, translation, beganUs: t0 + 1, firstUs: t0 + second, lastUs: t0 + second }));
+  scene.seeBoth(answered({ ...service, translation, beganUs: t0 + 1, firstUs: t0 + second, lastUs: t0 + second }));
   await pass(second);
   const { connection } = await end();
   const gone = connection.filter((line) => line.gone === true);
@@ -119,10 +119,10 @@ t.test('a port scan becomes one finding, and a follower never loses a count', as
     [1, 15],
     [16, 300],
   ] as const) {
-    for (let port = from; port <= to; port++) scene.see('n1', toPort(port));
+    for (let port = from; port <= to; port++) scene.seeBoth(toPort(port));
     await pass(second);
   }
-  scene.see('n1', toPort(1), toPort(301));
+  scene.seeBoth(toPort(1), toPort(301));
   await pass(second);
   const shown = new Map<unknown, number>();
   const counts: number[] = [];
@@ -159,7 +159,7 @@ t.test('a port scan becomes one finding, and a follower never loses a count', as
 t.test('a scan of all ports takes memory for one finding', async (t) => {
   const { scene, pass, end } = followed(closed);
   for (let port = 1; port <= 60_000; port++) {
-    scene.see('n1', toPort(port));
+    scene.seeBoth(toPort(port));
     if (port % 5_000 === 0) await pass(second);
   }
   t.equal(scene.pipeline.findings().length, 1);
@@ -175,13 +175,13 @@ t.test('an evicted finding keeps its count and first time', async (t) => {
     { index: 8, podUid: 'uid-job', addresses: ['10.0.1.9'] },
   ]);
   const fromJob = { initiator: ip('10.0.1.9'), interfaceIndex: 8 };
-  scene.see('n1', answered({ initiatorPort: 1 }));
+  scene.seeBoth(answered({ initiatorPort: 1 }));
   await pass(second);
-  scene.see('n1', answered({ ...fromJob, initiatorPort: 2 }));
+  scene.seeBoth(answered({ ...fromJob, initiatorPort: 2 }));
   await pass(second);
   t.equal(scene.pipeline.findings().length, 1, 'one is evicted');
   const later = { beganUs: scene.nowUs, firstUs: scene.nowUs, lastUs: scene.nowUs };
-  scene.see('n1', answered({ ...later, initiatorPort: 3 }), answered({ ...fromJob, ...later, initiatorPort: 4 }));
+  scene.seeBoth(answered({ ...later, initiatorPort: 3 }), answered({ ...fromJob, ...later, initiatorPort: 4 }));
   await pass(second);
   const found = [...store.findings.values()].map(({ initiator, connections, firstSeenUs }) => [
     initiator.workload,
@@ -198,11 +198,11 @@ t.test('an evicted finding keeps its count and first time', async (t) => {
 t.test('while the store fails, no finding is evicted and no count is lost', async (t) => {
   const store = new MemoryStore();
   const { scene, pass, end } = followed(closed, store, 1);
-  scene.see('n1', toPort(1), toPort(2));
+  scene.seeBoth(toPort(1), toPort(2));
   await pass(second);
   store.broken = true;
   for (const port of [1, 2, 3]) {
-    scene.see('n1', answered({ responderPort: port, initiatorPort: 100 + port }));
+    scene.seeBoth(answered({ responderPort: port, initiatorPort: 100 + port }));
     await pass(second);
   }
   store.broken = false;
