@@ -68,27 +68,20 @@ export class WaybillPrograms {
   async start(): Promise<void> {
     const { world } = this.#lab;
     const { topology } = world;
-    const server = collectorAddress(topology.underlay[0]!);
-    const certificates = join(this.#folder, 'certs');
     await mkdir(this.#folder, { recursive: true });
     await makeCertificates({
-      folder: certificates,
+      folder: join(this.#folder, 'certs'),
       nodes: world.cluster.nodes.map((node) => node.name),
-      servers: [server, 'localhost'],
+      servers: [this.#serverAddress, 'localhost'],
       days: 2,
       overwrite: false,
-    });
-    const tls = (name: string) => ({
-      ca: join(certificates, 'ca.crt'),
-      cert: join(certificates, `${name}.crt`),
-      key: join(certificates, `${name}.key`),
     });
     const collector = await this.#writeConfig('collector', topology.waybill.collector, {
       cluster: { manifests: this.#lab.manifests },
       ingest: { listen: `0.0.0.0:${ports.ingest}` },
       api: { listen: `0.0.0.0:${ports.api}` },
       health: { listen: `0.0.0.0:${ports.health}` },
-      tls: tls('collector'),
+      tls: this.certificate('collector'),
       store: { path: join(this.#folder, 'store', 'waybill.duckdb') },
     });
     await this.#startProgram('collector', collectorNamespace(this.#lab.world.id), collector, 'collector listening');
@@ -97,10 +90,10 @@ export class WaybillPrograms {
         const config = await this.#writeConfig(`agent-${node.name}`, topology.waybill.agent, {
           node: { name: node.name },
           cluster: { manifests: this.#lab.manifests },
-          collector: { address: `${server}:${ports.ingest}` },
+          collector: { address: this.ingestAddress },
           capture: { source: this.#source },
           health: { listen: `0.0.0.0:${ports.agentHealth}` },
-          tls: tls(`agent-${node.name}`),
+          tls: this.certificate(`agent-${node.name}`),
         });
         await this.#startProgram(
           `agent-${node.name}`,
@@ -137,12 +130,34 @@ export class WaybillPrograms {
     return this.#apiQueries.ask(path);
   }
 
+  /** The packet accounting of each node whose agent reports one. */
+  async accounting(): Promise<Map<string, NodeAccounting>> {
+    const { nodes } = await this.status();
+    return new Map(nodes.list.flatMap(({ node, books }) => (books === undefined ? [] : [[node, books] as const])));
+  }
+
   async findings(): Promise<FindingJson[]> {
     return (await this.#runClient(['findings', '-o', 'json', '--last', '10000'])) as FindingJson[];
   }
 
   async connections(): Promise<ConnectionJson[]> {
     return (await this.#runClient(['flows', '-o', 'json', '--last', '10000'])) as ConnectionJson[];
+  }
+
+  /** host:port for agents, as the nodes reach it. */
+  get ingestAddress(): string {
+    return `${this.#serverAddress}:${ports.ingest}`;
+  }
+
+  /** Address and port of the API, as the nodes reach it. */
+  get api(): { host: string; port: number } {
+    return { host: this.#serverAddress, port: ports.api };
+  }
+
+  /** Paths of the certificate `collector`, `client` or `agent-NODE`, its key, and the authority of all. */
+  certificate(name: string): { ca: string; cert: string; key: string } {
+    const path = (file: string) => join(this.#folder, 'certs', file);
+    return { ca: path('ca.crt'), cert: path(`${name}.crt`), key: path(`${name}.key`) };
   }
 
   /** Process id of `collector` or `agent-NODE`. */
@@ -152,15 +167,19 @@ export class WaybillPrograms {
 
   /** The command that runs `waybill` in the collector's namespace with the client's certificate. */
   clientCommand(args: readonly string[]): string[] {
-    const certificates = join(this.#folder, 'certs');
+    const { ca, cert, key } = this.certificate('client');
     const flags = [
       ['--collector', `https://localhost:${ports.api}`],
-      ['--ca', join(certificates, 'ca.crt')],
-      ['--cert', join(certificates, 'client.crt')],
-      ['--key', join(certificates, 'client.key')],
+      ['--ca', ca],
+      ['--cert', cert],
+      ['--key', key],
     ];
     const namespace = `--net=/run/netns/${collectorNamespace(this.#lab.world.id)}`;
     return ['nsenter', namespace, process.execPath, commandLine, ...args, ...flags.flat()];
+  }
+
+  get #serverAddress(): string {
+    return collectorAddress(this.#lab.world.topology.underlay[0]!);
   }
 
   /** Stops the agents first: the collector then gets their last records. */
@@ -177,7 +196,7 @@ export class WaybillPrograms {
   }
 
   #startApiProgram() {
-    const certificates = ['ca.crt', 'client.crt', 'client.key'].map((name) => join(this.#folder, 'certs', name));
+    const { ca, cert, key } = this.certificate('client');
     const child = spawn(
       'nsenter',
       [
@@ -185,7 +204,9 @@ export class WaybillPrograms {
         process.execPath,
         apiProgram,
         `https://localhost:${ports.api}`,
-        ...certificates,
+        ca,
+        cert,
+        key,
       ],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
