@@ -3,8 +3,9 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 JOBS ?= 2
 capture_benchmarks := bench/packet-cost.ts bench/drain-cost.ts bench/agent-cost.ts bench/replay.ts
+SOURCE ?= auto
 
-.PHONY: help build packages demo test lint format bench-packages bench-capture bench-policy bench-collector bench clean
+.PHONY: help build packages demo attack test lint format bench-packages bench-capture bench-policy bench-collector bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | expand -t 16
@@ -25,6 +26,9 @@ agent/capture/ebpf/flows.bpf.o: agent/capture/ebpf/flows.bpf.c setup/ebpf.sh
 
 demo: build ## Run a two-node lab with real traffic, and print its findings
 	@node lab/demo.ts
+
+attack: build ## Attack a cluster of the lab, and check what Waybill reports; SOURCE=ebpf, tap, pcap or all
+	@node lab/attack.ts --source $(SOURCE)
 
 test: build lint ## Run every test, and print the counts
 	@set -o pipefail; tap run --disable-coverage --jobs=$(JOBS) --timeout=900 --reporter=tap $$(find test -name '*.test.ts' | sort) | node setup/count-tests.ts

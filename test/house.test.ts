@@ -56,7 +56,7 @@ const stages: Record<string, readonly string[]> = {
 };
 
 /** The folders of the lab, lowest first: a file imports only from its own folder or a lower one. */
-const labFloors = ['system', 'topology', 'network', 'programs', 'cluster', 'traffic'];
+const labFloors = ['system', 'topology', 'network', 'programs', 'cluster', 'traffic', 'attack'];
 
 const vagueNames = /(^|\/)(utils?|helpers?|common|misc|manager|base|index)(\/|\.ts$)/;
 
