@@ -36,7 +36,7 @@ type ReplayFlags = {
   maxConnections: string;
 };
 
-const pipelineSettings = { answerTimeoutUs: 1_000_000, maxLagUs: 0, graceUs: 0, maxFindings: 1_000_000 };
+const pipelineSettings = { answerTimeoutUs: 1_000_000, maxLagUs: 0, graceUs: 0, maxFindings: Number.POSITIVE_INFINITY };
 
 const maxNamedAddresses = 100_000;
 

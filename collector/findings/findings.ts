@@ -23,12 +23,15 @@ export const unconnectedKinds: readonly FindingKind[] = ['inert'];
 /** The findings of one kind about one initiator workload. */
 export type FindingFamily = Pick<FindingSubject, 'kind' | 'initiator'>;
 
+const maxSharedWorkloads = 100_000;
+
 export class Findings {
   /** In the order of last use. */
   readonly #families = new Map<string, Family>();
   readonly #changedFamilies = new Set<Family>();
   /** What each connection counts for. */
   readonly #counted = new Map<string, FindingSubject>();
+  readonly #workloads = new Map<string, string>();
   /** Findings without connections. */
   readonly #unconnected = new Map<string, Finding>();
   readonly #changedUnconnected = new Set<string>();
@@ -175,8 +178,20 @@ export class Findings {
     const isCounted = previous !== undefined && subject !== undefined && isSameSubject(previous, subject);
     if (!isCounted) this.#uncount(key, connection.id);
     if (violation === undefined || subject === undefined) return;
-    if (!isCounted) this.#counted.set(key, subject);
+    if (!isCounted) {
+      const [initiator, responder] = [this.#shared(subject.initiator), this.#shared(subject.responder)];
+      this.#counted.set(key, { ...subject, initiator, responder });
+    }
     this.#changedFamily(subject).add(subject, sightingOf(violation, evaluated), isCounted ? 0 : 1);
+  }
+
+  /** One string for all connections, because each keeps it as long as it lives. */
+  #shared(workload: string): string {
+    const known = this.#workloads.get(workload);
+    if (known !== undefined) return known;
+    if (this.#workloads.size >= maxSharedWorkloads) this.#workloads.clear();
+    this.#workloads.set(workload, workload);
+    return workload;
   }
 
   #uncount(key: string, connectionId: string): void {

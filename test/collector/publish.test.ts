@@ -156,17 +156,6 @@ t.test('a port scan becomes one finding, and a follower never loses a count', as
   );
 });
 
-t.test('a scan of all ports takes memory for one finding', async (t) => {
-  const { scene, pass, end } = followed(closed);
-  for (let port = 1; port <= 60_000; port++) {
-    scene.seeBoth(toPort(port));
-    if (port % 5_000 === 0) await pass(second);
-  }
-  t.equal(scene.pipeline.findings().length, 1);
-  t.match(scene.pipeline.findings(), [{ connections: 60_000, ports: { count: 60_000 }, memberCounts: '1-60000:1' }]);
-  await end();
-});
-
 t.test('an evicted finding keeps its count and first time', async (t) => {
   const store = new MemoryStore();
   const { scene, pass, end } = followed(`${shop}---${podManifest('job', 'n1', '10.0.1.9')}`, store, 1);

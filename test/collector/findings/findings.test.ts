@@ -345,6 +345,21 @@ t.test('counts are exact if many steps happen between two writes', async (t) => 
   t.pass();
 });
 
+t.test('a scan of all ports is one finding, which lists the first ports', async (t) => {
+  const run = new Run();
+  const seen = { initiator: 'web', responder: 'db', protocol: TCP, atUs: t0 };
+  for (let port = 65_535; port >= 1; port--) {
+    run.evaluate({ ...seen, id: `c${port}`, port }, 'bypass');
+    run.findings.forgetConnection(`c${port}`);
+    if (port % 5_000 === 0) run.publish();
+  }
+  run.publish();
+  const first = Array.from({ length: 20 }, (_, i) => i + 1);
+  t.match(run.findings.all(), [{ connections: 65_535, ports: { count: 65_535, first }, memberCounts: '1-65535:1' }]);
+  t.equal(run.stored.size, 1);
+  t.same(run.faults, []);
+});
+
 function byId(run: Run): unknown[] {
   const plain = [...run.stored.values()].map((one) => JSON.parse(JSON.stringify(one)) as Finding);
   return plain.sort((a, b) => (a.id < b.id ? -1 : 1));
