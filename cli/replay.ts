@@ -156,6 +156,8 @@ const noInterfaces = {
   nodeOf: () => undefined,
   interfaceOf: () => undefined,
   interfaceAt: () => undefined,
+  hasPendingClaim: () => false,
+  judgePod: () => 'proven' as const,
   reportingAgent: () => undefined,
   coveredUntilUs: () => undefined,
 };

@@ -59,6 +59,7 @@ export function statusText(status: StatusJson, screen: Screen): string {
     `cluster   ${clusterText(cluster)}`,
     ...cluster.problems.map((problem, i) => `          ${problem}${problemTimesText(cluster.problemTimes?.[i])}`),
     `nodes     ${nodes.reporting} of ${nodes.of} reporting`,
+    ...nodes.list.flatMap(warningsOf).map((warning) => `          ${warning}`),
     `refused   ${ingest?.streamsRefused ?? 0} agent streams`,
     `join      ${join.live} live, ${join.pending} pending, ${limited(join.evicted, 'evicted', 'join.maxLive reached')}`,
     ...(join.doubtful || join.dropped
@@ -92,6 +93,18 @@ function problemTimesText(times: ProblemTimes | undefined): string {
   if (times === undefined) return '';
   const { first, last, count } = times;
   return count === 1 ? ` (at ${first})` : ` (since ${first}, ${count} times, last ${last})`;
+}
+
+/** What somebody should look at: refusals, and a second agent. */
+function warningsOf({ node, agents = 1, refusedBatches = 0, refusedClaims }: NodeStatus): string[] {
+  const { pods = 0, nodeAddresses = 0 } = refusedClaims ?? {};
+  return [
+    ...(agents > 1 ? [`${node}: ${agents} agents report; only one may have the certificate of a node`] : []),
+    ...(pods + nodeAddresses > 0
+      ? [`${node}: its agent claims ${pods} pods and ${nodeAddresses} addresses of other nodes, refused`]
+      : []),
+    ...(refusedBatches > 0 ? [`${node}: ${refusedBatches} batches refused; the collector's log has the reason`] : []),
+  ];
 }
 
 /** `12 evicted (join.maxLive reached)`, or `0 evicted` without the reason. */

@@ -22,6 +22,8 @@ import { NearAddresses } from './identity/near-address.ts';
 import { zoneFinder } from './identity/zones.ts';
 import { Agents } from './ingest/agents.ts';
 import { type IngestedBatch, serveIngest } from './ingest/ingest.ts';
+import { NodeClaims } from './ingest/node-claims.ts';
+import { ThrottledLog } from './ingest/throttled-log.ts';
 import { Pipeline } from './pipeline.ts';
 import { Publisher } from './publish.ts';
 import { readinessOf } from './readiness.ts';
@@ -75,7 +77,10 @@ export async function runCollector(
           log,
         );
   const cluster = new ClusterHistory();
-  const agents = new Agents();
+  const claimLog = new ThrottledLog(log, nowUs);
+  const agents = new Agents(new NodeClaims(cluster), (node, claim, reason) =>
+    claimLog.warn(node, { node, claim, reason }, 'claim of an agent refused'),
+  );
   const dnsNames = new DnsNames(maxNamedAddresses);
   const identities = new Identities(cluster, zoneFinder(config.cluster.zones), config.cluster.ranges, agents, dnsNames);
   const { declared: path, judgeBy } = config.policy;

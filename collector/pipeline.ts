@@ -15,6 +15,7 @@ import type { ChangeSet } from './store/store.ts';
 import type { InterfaceLookup } from './verdict/connection-ends.ts';
 import { ConnectionEvaluator, type VerdictOptions } from './verdict/connection-evaluator.ts';
 import { DoubtfulConnections, recentUs } from './verdict/doubtful-connections.ts';
+import { ownsNearAddress } from './verdict/near-owner.ts';
 import { PendingOwners } from './verdict/pending-owners.ts';
 import { VerdictCounts } from './verdict/verdict-counts.ts';
 
@@ -79,11 +80,7 @@ export class Pipeline {
         const service = cluster.serviceOf(address);
         return service && cluster.backendsOf(service, protocol, port);
       },
-      ({ node, interfaceIndex, podUid, near, beganUs }, nowUs) => {
-        const uid = podUid || (coverage.interfaceAt(node, interfaceIndex)?.podUid ?? '');
-        const owner = nearAddresses.at(uid, near.address, beganUs, nowUs);
-        return owner === 'unknown' ? undefined : typeof owner === 'string';
-      },
+      (side, nowUs) => ownsNearAddress(side, coverage, nearAddresses, nowUs),
       {
         due: (joined) => this.#evaluate(joined),
         merged: (id) => this.#removeMerged(id),

@@ -74,6 +74,9 @@ function nodeStatus(node: string, agent: AgentView | undefined, agents: Agents, 
     notWatched: state.notWatched,
     recordsReceived: agent.recordsReceived,
     duplicatesDropped: agent.duplicatesDropped,
+    refusedBatches: agent.refusedBatches,
+    ...(agent.refusedClaims.isEmpty ? {} : { refusedClaims: agent.refusedClaims.counts }),
+    ...(agents.agentsOf(node, nowUs) > 1 ? { agents: agents.agentsOf(node, nowUs) } : {}),
     ...(state.accounting === null ? {} : { books: accountingJson(state.accounting) }),
   };
 }

@@ -70,6 +70,7 @@ export type UnknownReason =
   | { reason: 'backend-not-known'; service: string }
   | { reason: 'source-translated' }
   | { reason: 'no-owner-at-that-time'; address: Address }
+  | { reason: 'address-of-another-node'; address: Address }
   | { reason: 'local-scope'; address: Address }
   | { reason: 'sender-not-seen'; address: Address }
   | { reason: 'cluster-not-synced' }

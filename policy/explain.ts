@@ -202,6 +202,8 @@ export function reasonText(why: UnknownReason): string {
       return 'the source address was translated, and policies may see either address';
     case 'no-owner-at-that-time':
       return 'the address had no owner at that time';
+    case 'address-of-another-node':
+      return 'the interface that saw it is on another node than the owner of the address';
     case 'local-scope':
       return 'not evaluated: multicast, broadcast, link-local, neighbour discovery or DHCP';
     case 'sender-not-seen':

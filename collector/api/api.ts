@@ -20,6 +20,12 @@ export type NodeStatus = {
   notWatched?: readonly string[];
   recordsReceived?: number;
   duplicatesDropped?: number;
+  /** Batches with an invalid value. */
+  refusedBatches?: number;
+  /** Distinct claims about pods and addresses that are not those of the node; missing without one. */
+  refusedClaims?: { pods: number; podAddresses: number; nodeAddresses: number };
+  /** How many agents of the node report now; missing if it is one. */
+  agents?: number;
   /** `bytes` is missing if the agent does not report them. */
   books?: PacketCountsJson & { bytes?: PacketCountsJson };
 };

@@ -120,6 +120,11 @@ export class ClusterHistory {
     return this.#pods.get(uid)?.at(timeUs) !== undefined;
   }
 
+  /** The latest version of the pod, also if it is deleted. */
+  podNow(uid: string): Pod | undefined {
+    return this.#pods.get(uid)?.latest;
+  }
+
   /** All addresses that the pod ever had, and since when its latest ones are known. */
   addressesOfPod(uid: string): PodAddresses {
     return this.#podAddresses.get(uid) ?? noAddresses;
@@ -130,6 +135,12 @@ export class ClusterHistory {
     const slices = this.#slices.get(`${namespace}/${name}`)?.values() ?? [];
     for (const slice of slices) if (slice.addresses.some((one) => addresses.includes(one))) return true;
     return false;
+  }
+
+  /** Undefined if no pod has the address now, or several claim it. */
+  podUidNow(address: Address): string | undefined {
+    const owner = this.#owners.at(address, Number.MAX_VALUE);
+    return owner.owner === 'pod' ? owner.uid : undefined;
   }
 
   ownerOf(address: Address, timeUs: number): Owner {

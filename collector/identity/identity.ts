@@ -17,11 +17,21 @@ export type Identity = { endpoint: Endpoint; stale?: readonly StaleKind[] } & (
   | { kind: 'unknown'; why: UnknownReason }
 );
 
-/** One end of a connection. `podUid` is the pod behind the interface that saw this end, else empty. */
-export type ConnectionEnd = { address: Address; port: number; protocol: number; podUid: string };
+/**
+ * One end of a connection. `podUid` is the pod behind the interface that saw this end, else empty. `behindNode` is the node
+ * of that interface: then the end is on that node, whatever its address says. `observers`: the nodes that saw the connection.
+ */
+export type ConnectionEnd = {
+  address: Address;
+  port: number;
+  protocol: number;
+  podUid: string;
+  behindNode?: string;
+  observers?: readonly string[];
+};
 
 /** Addresses of nodes from the agents, such as those of bridges and tunnels, which Node objects do not list. */
-export type NodeAddresses = { nodeOf(address: Address): string | undefined };
+export type NodeAddresses = { nodeOf(address: Address, observers: readonly string[]): string | undefined };
 
 export class Identities {
   readonly #cluster: ClusterHistory;
@@ -90,12 +100,14 @@ export class Identities {
     if (!this.#cluster.synced) return this.#unknown(end.address, { reason: 'cluster-not-synced' });
     const uid = end.podUid !== '' ? end.podUid : this.#ownerUid(end.address, timeUs);
     const pod = uid === undefined ? undefined : this.#cluster.pod(uid, timeUs);
-    if (pod !== undefined) return this.#pod(pod, end.address, timeUs);
+    if (pod !== undefined) {
+      return isOnAnotherNode(pod.node, end) ? this.#foreign(end) : this.#pod(pod, end.address, timeUs);
+    }
     const node = this.#cluster.nodeOf(end.address);
-    if (node !== undefined) return this.#node(node, end, timeUs);
+    if (node !== undefined) return isOnAnotherNode(node.name, end) ? this.#foreign(end) : this.#node(node, end, timeUs);
     const service = this.#cluster.serviceOf(end.address);
     if (service !== undefined) return this.#service(service, end);
-    const reportedNodeName = this.#nodeAddresses.nodeOf(end.address);
+    const reportedNodeName = this.#nodeAddresses.nodeOf(end.address, end.observers ?? []);
     const reportedNode = reportedNodeName === undefined ? undefined : this.#cluster.node(reportedNodeName);
     if (reportedNode !== undefined) return this.#node(reportedNode, end, timeUs);
     if (uid !== undefined || this.#isInside(end.address, timeUs)) {
@@ -164,9 +176,19 @@ export class Identities {
     return { endpoint, kind: 'service', service };
   }
 
+  /** Only the node that runs a pod can prove that the pod sent or received something. */
+  #foreign({ address }: ConnectionEnd): Identity {
+    return this.#unknown(address, { reason: 'address-of-another-node', address });
+  }
+
   #unknown(ip: Address, why: UnknownReason): Identity {
     return { endpoint: { kind: 'unknown', ip }, kind: 'unknown', why };
   }
+}
+
+/** Whether the end is behind an interface of another node. */
+function isOnAnotherNode(node: string, { behindNode }: ConnectionEnd): boolean {
+  return behindNode !== undefined && node !== '' && node !== behindNode;
 }
 
 /** `ip` is the address that was seen; a pod may have several. */

@@ -50,6 +50,14 @@ export class NearAddresses {
     return foreign === 'nobody' && pod.secondaryAddresses.includes(address) ? 'own' : { foreign };
   }
 
+  /** Whether the address is that of another node, or of a pod there. */
+  isOnAnotherNode(node: string, address: Address, timeUs: number): boolean {
+    const owner = this.#cluster.ownerOf(address, timeUs);
+    const holder =
+      owner.owner === 'pod' ? this.#cluster.pod(owner.uid, timeUs)?.node : this.#cluster.nodeOf(address)?.name;
+    return holder !== undefined && holder !== '' && holder !== node;
+  }
+
   #isForwarded(pod: Pod, address: Address): boolean {
     const { prefixes, annotatedNamespaces } = this.#forwarders;
     const bySetting = prefixes[`${pod.namespace}/${pod.workload.name}`] ?? [];
@@ -69,7 +77,8 @@ export class NearAddresses {
   #ownerOf(address: Address, timeUs: number): 'pod' | 'node' | 'service' | 'nobody' {
     const { owner } = this.#cluster.ownerOf(address, timeUs);
     if (owner === 'pod' || owner === 'ambiguous') return 'pod';
-    if (this.#cluster.nodeOf(address) !== undefined || this.#nodeAddresses.nodeOf(address) !== undefined) return 'node';
+    if (this.#cluster.nodeOf(address) !== undefined || this.#nodeAddresses.nodeOf(address, []) !== undefined)
+      return 'node';
     return this.#cluster.serviceOf(address) === undefined ? 'nobody' : 'service';
   }
 }

@@ -1,28 +1,15 @@
 // The state of each agent: the interfaces that it watches and since when, how far its records reach, its losses, and its
-// clock offset.
+// clock offset. What it says about pods and addresses counts only as far as it is about its own node (node-claims.ts).
 import { type Address, parseAddress } from '../../model/address.ts';
 import type { AgentState, FlowBatch, WireInterface } from '../../proto/wire.ts';
 import { ClockOffset } from './clock-offset.ts';
+import { ReportedNodeAddresses } from './node-addresses.ts';
+import type { Judgement, NodeClaims } from './node-claims.ts';
+import { RefusedClaims } from './refused-claims.ts';
+import { type WatchedInterface, WatchedInterfaces } from './watched-interfaces.ts';
 
 /** An agent without a message for this long is `away`. */
 export const awayAfterUs = 5_000_000;
-
-const maxNodeAddresses = 1_000;
-
-export type WatchedInterface = {
-  node: string;
-  index: number;
-  podUid: string;
-  addresses: readonly Address[];
-  /** On the collector's clock. */
-  watchedSinceUs: number;
-  /** On the collector's clock: watched without a gap since then. */
-  gapFreeSinceUs: number;
-  seesFromPod: boolean;
-  seesToPod: boolean;
-  /** On the collector's clock; 0 while the interface exists. */
-  goneUs: number;
-};
 
 export type AgentView = {
   node: string;
@@ -37,9 +24,24 @@ export type AgentView = {
   state: AgentState;
   recordsReceived: number;
   duplicatesDropped: number;
+  refusedClaims: RefusedClaims;
+  refusedBatches: number;
 };
 
-type Agent = AgentView & { offset: ClockOffset; interfaces: Map<number, WatchedInterface>; lostPackets: number };
+/** Called at most once for each claim. `claim` says what the agent claims, `reason` why it is refused. */
+export type OnRefusedClaim = (node: string, claim: string, reason: string) => void;
+
+type Agent = AgentView & {
+  offset: ClockOffset;
+  interfaces: ReadonlyMap<number, WatchedInterface>;
+  lostPackets: number;
+};
+
+/** `current` has the state of the node. Other agents of the same node are only counted. */
+type NodeAgents = { current: Agent; others: Map<string, Agent> };
+
+/** Most other agents of a node that are remembered. */
+const maxOthers = 4;
 
 const noState: AgentState = {
   version: '',
@@ -52,14 +54,22 @@ const noState: AgentState = {
 };
 
 export class Agents {
-  readonly #byNode = new Map<string, Agent>();
-  readonly #byPod = new Map<string, WatchedInterface>();
-  readonly #byAddress = new Map<Address, WatchedInterface>();
-  readonly #nodesOf = new Map<Address, Set<string>>();
+  readonly #byNode = new Map<string, NodeAgents>();
+  readonly #claims: NodeClaims;
+  readonly #onRefusedClaim: OnRefusedClaim;
+  readonly #interfaces: WatchedInterfaces;
+  readonly #nodeAddresses: ReportedNodeAddresses;
+
+  constructor(claims: NodeClaims, onRefusedClaim: OnRefusedClaim = () => undefined) {
+    this.#claims = claims;
+    this.#onRefusedClaim = onRefusedClaim;
+    this.#interfaces = new WatchedInterfaces(claims);
+    this.#nodeAddresses = new ReportedNodeAddresses(claims);
+  }
 
   /** Call once for each message before it is stored. Returns the clock offset for its records. */
   receiveMessage(batch: FlowBatch, nowUs: number): number {
-    const agent = this.#agent(batch.node, batch.instance);
+    const agent = this.#agent(batch.node, batch.instance, nowUs);
     agent.lastHeardUs = nowUs;
     agent.connected = true;
     agent.clockOffsetUs = agent.offset.observe(nowUs - batch.sentUs, nowUs);
@@ -68,129 +78,173 @@ export class Agents {
   }
 
   /** Call when the records of the message are stored and joined: before that, a missing record proves nothing. */
-  advanceCoverage(batch: FlowBatch): void {
-    const agent = this.#byNode.get(batch.node);
-    if (agent === undefined || agent.instance !== batch.instance || batch.coveredUntilUs === 0) return;
-    agent.coveredUntilUs = Math.max(agent.coveredUntilUs, batch.coveredUntilUs + agent.clockOffsetUs);
+  advanceCoverage({ node, instance, coveredUntilUs }: FlowBatch, nowUs: number): void {
+    const agent = this.#byNode.get(node)?.current;
+    if (agent === undefined || agent.instance !== instance || coveredUntilUs === 0) return;
+    // Nobody has seen the packets of the future.
+    agent.coveredUntilUs = Math.max(agent.coveredUntilUs, Math.min(coveredUntilUs + agent.clockOffsetUs, nowUs));
   }
 
   countRecords(node: string, records: number, duplicates: number): void {
-    const agent = this.#byNode.get(node);
+    const agent = this.#byNode.get(node)?.current;
     if (agent === undefined) return;
     agent.recordsReceived += records;
     agent.duplicatesDropped += duplicates;
   }
 
+  countRefusedBatch(node: string): void {
+    const agent = this.#byNode.get(node)?.current;
+    if (agent !== undefined) agent.refusedBatches += 1;
+  }
+
   disconnected(node: string, instance: string): void {
-    const agent = this.#byNode.get(node);
-    if (agent !== undefined && agent.instance === instance) agent.connected = false;
+    const agents = this.#byNode.get(node);
+    if (agents?.current.instance === instance) agents.current.connected = false;
+    agents?.others.delete(instance);
   }
 
   /** Undefined if no agent of the node reports now. */
   reportingAgent(node: string, nowUs: number): AgentView | undefined {
-    const agent = this.#byNode.get(node);
+    const agent = this.#byNode.get(node)?.current;
     return agent !== undefined && nowUs - agent.lastHeardUs < awayAfterUs ? agent : undefined;
   }
 
   /** How far the records of the node's agent reach, also while it is away; undefined if there was none. */
   coveredUntilUs(node: string): number | undefined {
-    return this.#byNode.get(node)?.coveredUntilUs;
+    return this.#byNode.get(node)?.current.coveredUntilUs;
   }
 
-  podUidAt(node: string, interfaceIndex: number): string {
-    return this.#byNode.get(node)?.interfaces.get(interfaceIndex)?.podUid ?? '';
+  /** How many agents of the node report now. More than one is a mistake, or somebody has the node's certificate. */
+  agentsOf(node: string, nowUs: number): number {
+    const agents = this.#byNode.get(node);
+    if (agents === undefined) return 0;
+    const all = [agents.current, ...agents.others.values()];
+    return all.filter(({ lastHeardUs }) => nowUs - lastHeardUs < awayAfterUs).length;
+  }
+
+  /** The pod behind the interface as that agent claims it; empty if it does not know the pod. */
+  claimedPodAt(node: string, instance: string, interfaceIndex: number): string {
+    const agents = this.#byNode.get(node);
+    const agent = agents?.current.instance === instance ? agents.current : agents?.others.get(instance);
+    return agent?.interfaces.get(interfaceIndex)?.podUid ?? '';
   }
 
   interfaceAt(node: string, interfaceIndex: number): WatchedInterface | undefined {
-    return this.#byNode.get(node)?.interfaces.get(interfaceIndex);
+    return this.#interfaces.at(node, interfaceIndex);
   }
 
-  /** The interface of a pod, by uid if the agent knows the pod, else by address. */
+  /** The interface of a pod, by uid if it is not empty, else by address. Only what its node is proven to have. */
   interfaceOf(podUid: string, address: Address): WatchedInterface | undefined {
-    return this.#byPod.get(podUid) ?? this.#byAddress.get(address);
+    return (podUid === '' ? undefined : this.#interfaces.ofPod(podUid)) ?? this.#interfaces.atAddress(address);
   }
 
-  /** The node that reports the address as its own. Undefined if several nodes do, such as for a bridge that all nodes have. */
-  nodeOf(address: Address): string | undefined {
-    const nodes = this.#nodesOf.get(address);
-    return nodes?.size === 1 ? nodes.values().next().value : undefined;
+  hasPendingClaim(address: Address, timeUs: number): boolean {
+    return this.#interfaces.hasPendingClaim(address, timeUs);
+  }
+
+  judgePod(node: string, podUid: string): Judgement {
+    return this.#claims.judgePod(node, podUid);
+  }
+
+  /** The node that has the address. `observers`: the nodes whose pods saw it. */
+  nodeOf(address: Address, observers: readonly string[]): string | undefined {
+    return this.#nodeAddresses.nodeOf(address, observers);
   }
 
   all(): readonly AgentView[] {
-    return [...this.#byNode.values()];
+    return [...this.#byNode.values()].map(({ current }) => current);
   }
 
-  #agent(node: string, instance: string): Agent {
-    const known = this.#byNode.get(node);
-    if (known !== undefined && known.instance === instance) return known;
-    if (known !== undefined) {
-      this.#forgetInterfaces(known);
-      this.#learnNodeAddresses(known, []);
+  /** A new instance takes over. The one before is only counted, unless the new one falls silent. */
+  #agent(node: string, instance: string, nowUs: number): Agent {
+    const agents = this.#byNode.get(node);
+    if (agents === undefined) {
+      const current = newAgent(node, instance);
+      this.#byNode.set(node, { current, others: new Map() });
+      return current;
     }
-    const fresh: Agent = {
-      node,
-      instance,
-      connected: true,
-      lastHeardUs: 0,
-      coveredUntilUs: 0,
-      clockOffsetUs: 0,
-      lastLossUs: 0,
-      state: noState,
-      recordsReceived: 0,
-      duplicatesDropped: 0,
-      offset: new ClockOffset(),
-      interfaces: new Map(),
-      lostPackets: 0,
-    };
-    this.#byNode.set(node, fresh);
-    return fresh;
+    const { current, others } = agents;
+    if (current.instance === instance) return current;
+    const known = others.get(instance);
+    if (known !== undefined && nowUs - current.lastHeardUs < awayAfterUs) return known;
+    const next = known ?? newAgent(node, instance);
+    others.delete(instance);
+    others.set(current.instance, current);
+    if (others.size > maxOthers) others.delete(others.keys().next().value!);
+    this.#byNode.set(node, { current: next, others });
+    this.#publishState(next);
+    return next;
   }
 
   #learnState(agent: Agent, state: AgentState, nowUs: number): void {
-    this.#forgetInterfaces(agent);
-    this.#learnNodeAddresses(agent, state.nodeAddresses);
     agent.state = state;
-    for (const link of state.interfaces) this.#learnInterface(agent, link);
+    agent.interfaces = new Map(state.interfaces.map((link) => [link.index, watchedInterface(agent, link)]));
     const lost = Object.values(state.accounting?.lost ?? {}).reduce((sum, packets) => sum + packets, 0);
     if (lost > agent.lostPackets) agent.lastLossUs = nowUs;
     agent.lostPackets = lost;
+    if (this.#byNode.get(agent.node)?.current === agent) this.#publishState(agent);
+    this.#countRefusedClaims(agent);
   }
 
-  #learnNodeAddresses(agent: Agent, addresses: readonly string[]): void {
-    if (addresses.join() === agent.state.nodeAddresses.join()) return;
-    for (const address of parseAddresses(agent.state.nodeAddresses)) this.#nodesOf.get(address)?.delete(agent.node);
-    for (const address of parseAddresses(addresses.slice(0, maxNodeAddresses))) {
-      const nodes = this.#nodesOf.get(address) ?? new Set();
-      this.#nodesOf.set(address, nodes.add(agent.node));
-    }
+  /** Makes the agent's interfaces and addresses those of its node. */
+  #publishState(agent: Agent): void {
+    this.#interfaces.replace(agent.node, [...agent.interfaces.values()]);
+    this.#nodeAddresses.replace(agent.node, parseAddresses(agent.state.nodeAddresses));
   }
 
-  #learnInterface(agent: Agent, link: WireInterface): void {
-    const watched: WatchedInterface = {
-      node: agent.node,
-      index: link.index,
-      podUid: link.podUid,
-      addresses: parseAddresses(link.addresses),
-      watchedSinceUs: link.watchedSinceUs + agent.clockOffsetUs,
-      gapFreeSinceUs: Math.max(link.watchedSinceUs, link.gapFreeSinceUs) + agent.clockOffsetUs,
-      seesFromPod: link.seesFromPod,
-      seesToPod: link.seesToPod,
-      goneUs: link.goneUs === 0 ? 0 : link.goneUs + agent.clockOffsetUs,
-    };
-    agent.interfaces.set(link.index, watched);
-    if (watched.podUid !== '') this.#byPod.set(watched.podUid, watched);
-    for (const address of watched.addresses) this.#byAddress.set(address, watched);
-  }
-
-  #forgetInterfaces(agent: Agent): void {
-    for (const watched of agent.interfaces.values()) {
-      if (this.#byPod.get(watched.podUid) === watched) this.#byPod.delete(watched.podUid);
-      for (const address of watched.addresses) {
-        if (this.#byAddress.get(address) === watched) this.#byAddress.delete(address);
+  /** Called with each state, so that a claim is counted soon after the object that refutes it is known. */
+  #countRefusedClaims(agent: Agent): void {
+    const { node, refusedClaims: refused } = agent;
+    for (const { index, podUid, addresses } of agent.interfaces.values()) {
+      if (podUid !== '' && this.#claims.judgePod(node, podUid) === 'refused') {
+        if (refused.add('pods', podUid))
+          this.#onRefusedClaim(node, `pod ${podUid} at interface ${index}`, 'the pod does not run on this node');
+        continue;
       }
+      for (const address of addresses)
+        if (this.#claims.judgePodAddress(node, podUid, address) === 'refused')
+          refused.add('podAddresses', `${index} ${address}`);
     }
-    agent.interfaces.clear();
+    for (const address of parseAddresses(agent.state.nodeAddresses)) {
+      if (this.#claims.judgeNodeAddress(node, address) !== 'refused') continue;
+      if (refused.add('nodeAddresses', address))
+        this.#onRefusedClaim(node, `node address ${address}`, 'the address is that of a pod or of another node');
+    }
   }
+}
+
+function newAgent(node: string, instance: string): Agent {
+  return {
+    node,
+    instance,
+    connected: true,
+    lastHeardUs: 0,
+    coveredUntilUs: 0,
+    clockOffsetUs: 0,
+    lastLossUs: 0,
+    state: noState,
+    recordsReceived: 0,
+    duplicatesDropped: 0,
+    refusedBatches: 0,
+    offset: new ClockOffset(),
+    interfaces: new Map(),
+    lostPackets: 0,
+    refusedClaims: new RefusedClaims(),
+  };
+}
+
+function watchedInterface({ node, clockOffsetUs }: Agent, link: WireInterface): WatchedInterface {
+  return {
+    node,
+    index: link.index,
+    podUid: link.podUid,
+    addresses: parseAddresses(link.addresses),
+    watchedSinceUs: link.watchedSinceUs + clockOffsetUs,
+    gapFreeSinceUs: Math.max(link.watchedSinceUs, link.gapFreeSinceUs) + clockOffsetUs,
+    seesFromPod: link.seesFromPod,
+    seesToPod: link.seesToPod,
+    goneUs: link.goneUs === 0 ? 0 : link.goneUs + clockOffsetUs,
+  };
 }
 
 function parseAddresses(addresses: readonly string[]): Address[] {

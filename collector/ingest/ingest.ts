@@ -20,6 +20,7 @@ import { decodeRecords } from '../../proto/decode.ts';
 import { decodeDnsNames } from '../../proto/dns-names.ts';
 import { type Ack, type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 import type { Agents } from './agents.ts';
+import { ThrottledLog } from './throttled-log.ts';
 
 export type IngestedBatch = {
   node: string;
@@ -59,6 +60,7 @@ export async function serveIngest(
 ): Promise<IngestServer> {
   const { ca, cert, key } = options.tls;
   const server = new Server({ 'grpc.max_receive_message_length': 16 * 1024 * 1024, 'grpc.keepalive_time_ms': 10_000 });
+  const refusals = new ThrottledLog(log, options.nowUs);
   let streams = 0;
   let refused = 0;
   const serve: handleBidiStreamingCall<FlowBatch, Ack> = (call) => {
@@ -69,7 +71,7 @@ export async function serveIngest(
         node === undefined
           ? 'the certificate names no node'
           : `more than ${options.maxAgents} agents (ingest.maxAgents)`;
-      log.warn({ address: call.getPeer(), reason }, 'stream refused');
+      refusals.warn(`stream ${node ?? ''}`, { address: call.getPeer(), reason }, 'stream refused');
       call.emit('error', {
         code: node === undefined ? status.PERMISSION_DENIED : status.RESOURCE_EXHAUSTED,
         details: reason,
@@ -77,7 +79,7 @@ export async function serveIngest(
       return;
     }
     streams += 1;
-    const stream = new AgentStream(node, call, options, agents, sink, log);
+    const stream = new AgentStream(node, call, options, agents, sink, log, refusals);
     stream.run().then((ended) => {
       streams -= 1;
       if (ended === 'refused') refused += 1;
@@ -116,6 +118,7 @@ class AgentStream {
   readonly #agents: Agents;
   readonly #sink: BatchSink;
   readonly #log: Logger;
+  readonly #refusals: ThrottledLog;
   #instance = '';
   /** Batches are stored concurrently and joined one by one, in the order in which they arrived. */
   #order: Promise<void> = Promise.resolve();
@@ -127,6 +130,7 @@ class AgentStream {
     agents: Agents,
     sink: BatchSink,
     log: Logger,
+    refusals: ThrottledLog,
   ) {
     this.#node = node;
     this.#call = call;
@@ -134,6 +138,7 @@ class AgentStream {
     this.#agents = agents;
     this.#sink = sink;
     this.#log = log.child({ node });
+    this.#refusals = refusals;
   }
 
   run(): Promise<'ended' | 'refused'> {
@@ -147,7 +152,8 @@ class AgentStream {
         if (state === 'refused') return; // sent before the agent received the refusal
         if (batch.node !== this.#node) {
           state = 'refused';
-          this.#log.warn({ claimedNode: batch.node }, 'stream refused: node name differs from the certificate');
+          const reason = 'node name differs from the certificate';
+          this.#warn({ claimedNode: batch.node.slice(0, 253), reason }, 'stream refused');
           end('refused');
           this.#call.emit('error', {
             code: status.PERMISSION_DENIED,
@@ -177,8 +183,10 @@ class AgentStream {
     }
     const clockOffsetUs = this.#agents.receiveMessage(batch, this.#options.nowUs());
     this.#instance = batch.instance;
+    const agents = this.#agents.agentsOf(this.#node, this.#options.nowUs());
+    if (agents > 1) this.#warn({ agents, instance: batch.instance }, 'several agents of one node');
     if (batch.sequence === 0 || batch.records === null) {
-      this.#order = this.#order.then(() => this.#agents.advanceCoverage(batch));
+      this.#order = this.#order.then(() => this.#agents.advanceCoverage(batch, this.#options.nowUs()));
       return;
     }
     const decodedRecords = decodeRecords(batch.records, this.#options.maxBatchRecords);
@@ -190,7 +198,7 @@ class AgentStream {
       return;
     }
     for (const record of decodedRecords.records)
-      record.podUid = this.#agents.podUidAt(batch.node, record.interfaceIndex);
+      record.podUid = this.#agents.claimedPodAt(batch.node, batch.instance, record.interfaceIndex);
     const { node, instance, sequence } = batch;
     const ingested: IngestedBatch = {
       node,
@@ -205,9 +213,14 @@ class AgentStream {
     this.#order = this.#order.then(() => this.#acknowledge(batch, ingested, stored));
   }
 
+  #warn(fields: Record<string, unknown>, message: string): void {
+    this.#refusals.warn(`${message} ${this.#node}`, { node: this.#node, ...fields }, message);
+  }
+
   /** A heartbeat (sequence 0) has no answer. */
   #refuse({ sequence }: FlowBatch, reason: string): void {
-    this.#log.warn({ sequence, reason }, 'batch refused');
+    this.#agents.countRefusedBatch(this.#node);
+    this.#warn({ sequence, reason }, 'batch refused');
     if (sequence > 0) this.#call.write({ sequence, refused: reason });
   }
 
@@ -220,7 +233,7 @@ class AgentStream {
       }
       this.#agents.countRecords(this.#node, isNew ? ingested.records.length : 0, isNew ? 0 : 1);
       if (isNew) this.#sink.process(ingested);
-      this.#agents.advanceCoverage(batch);
+      this.#agents.advanceCoverage(batch, this.#options.nowUs());
       this.#call.write({ sequence: batch.sequence, refused: '' });
     } catch (error) {
       // Not stored, so not acknowledged: the agent keeps the batch and sends it again on its next stream.

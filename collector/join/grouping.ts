@@ -3,12 +3,12 @@ import type { JoinedConnection } from '../../model/joined.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { Initiator } from './initiator.ts';
 import { groupId, groupInitiator } from './observation.ts';
-import { type Group, groupsOf, hasSent, type PairingContext, type Part } from './pairing.ts';
+import { type Group, groupsOf, hasSent, isForeign, type PairingContext, type Part } from './pairing.ts';
 import { addToSide, type End, forgetBefore, isRestored, type Side, sideOf } from './side.ts';
 import { type FindBackends, SideIndex } from './side-index.ts';
 
 /** Whether the near address of a side belongs to its pod; undefined while the pod is not known. */
-export type OwnsNearAddress = (side: Side, nowUs: number) => boolean | undefined;
+export type OwnsNearAddress = (side: Side, nowUs: number) => Side['ownsNearAddress'];
 
 export type LiveConnection = {
   /** Empty until it is needed: the sides of a young connection change. */
@@ -79,7 +79,7 @@ export class Grouping {
     for (const side of live.sides) {
       if (!side.atPod || side.ownsNearAddress !== undefined) continue;
       side.ownsNearAddress = this.#ownsNearAddress(side, nowUs);
-      if (side.ownsNearAddress === false) this.#regroup(side, nowUs);
+      if (isForeign(side)) this.#regroup(side, nowUs);
     }
   }
 
@@ -195,7 +195,7 @@ export class Grouping {
 
 /** The pod behind the interface neither has the address nor sent a packet. */
 export function isNotOurs({ group }: LiveConnection): boolean {
-  return group.parts.every(({ strand }) => strand.first.ownsNearAddress === false && !hasSent(strand));
+  return group.parts.every(({ strand }) => isForeign(strand.first) && !hasSent(strand));
 }
 
 function sidesOfPart({ strand }: Part): readonly Side[] {

@@ -193,11 +193,21 @@ function isOnlyBackend(candidate: Candidate, candidates: readonly Candidate[], c
   );
 }
 
-/** Packets that do not belong to the pod of the interface prove nothing, unless the pod sent them as the initiator. */
+/**
+ * Packets that do not belong to the pod of the interface prove nothing, unless the pod sent them as the initiator. If no pod
+ * is behind it, they never prove anything about an address of another node.
+ */
 function mayBelongTogether(one: Strand, other: Strand): boolean {
-  return [one, other].every(
-    (strand) => strand.first.ownsNearAddress !== false || (strand.first.nearInitiated && hasSent(strand)),
-  );
+  return [one, other].every((strand) => {
+    const { ownsNearAddress, nearInitiated } = strand.first;
+    if (ownsNearAddress === false) return nearInitiated && hasSent(strand);
+    return ownsNearAddress !== 'on-another-node';
+  });
+}
+
+/** Whether the near address is known to be that of somebody else. */
+export function isForeign({ ownsNearAddress }: Side): boolean {
+  return ownsNearAddress === false || ownsNearAddress === 'on-another-node';
 }
 
 /** Whether the pod behind the interface sent packets. */

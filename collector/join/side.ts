@@ -52,8 +52,11 @@ export type Side = {
   total: Counters;
   /** The counters of the latest records one by one, if there is more than one. */
   parts: Counters[] | undefined;
-  /** Whether the near address belongs to the pod behind the interface; undefined while that is not known. */
-  ownsNearAddress: boolean | undefined;
+  /**
+   * Whether the near address belongs to the pod behind the interface; undefined while that is not known. `on-another-node`:
+   * no pod is proven behind the interface, and the address is that of another node or of a pod there.
+   */
+  ownsNearAddress: boolean | 'on-another-node' | undefined;
   /** Its earlier records belong to a connection that is over. */
   isRest: boolean;
   /** On the agent's clock: after a restart, the counters contain all records until then. 0: the side is not restored. */

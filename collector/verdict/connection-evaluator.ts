@@ -128,7 +128,10 @@ export class ConnectionEvaluator {
 
   /** The pod that sent the packets is judged, with its own address; a gateway's packets are judged by their address. */
   #initiatorOf(ends: ConnectionEnds, sender: Sender, timeUs: number): Identity {
-    if (sender.sender === 'forwarded') return this.#identities.at({ ...ends.initiator, podUid: '' }, timeUs);
+    if (sender.sender === 'forwarded') {
+      const { behindNode: _, ...end } = ends.initiator;
+      return this.#identities.at({ ...end, podUid: '' }, timeUs);
+    }
     if (sender.sender !== 'foreign') return this.#identities.at(ends.initiator, timeUs);
     const pod = this.#cluster.pod(ends.initiator.podUid, timeUs);
     const isIpv6 = sender.address.includes(':');

@@ -8,6 +8,7 @@ import type { PolicyOptions } from '../../policy/options.ts';
 import type { ClusterHistory } from '../identity/cluster-history.ts';
 import type { Identities, Identity } from '../identity/identity.ts';
 import type { PolicyHistory } from '../identity/policy-history.ts';
+import { observersOf } from './connection-ends.ts';
 import { isLocalScope } from './local-scope.ts';
 import { distinctKinds, withStalePolicies } from './stale-policies.ts';
 
@@ -90,7 +91,7 @@ export class PolicyEvaluator {
     // A policy may see a masqueraded initiator as the pod or as the address: ingress is known only if both agree.
     const { initiator: address, initiatorPort } = joined.translatedTuple;
     const translatedInitiator = this.#identities.at(
-      { address, port: initiatorPort, protocol: joined.protocol, podUid: '' },
+      { address, port: initiatorPort, protocol: joined.protocol, podUid: '', observers: observersOf(joined) },
       timeUs,
     );
     const stale = staleVerdict(translatedInitiator);

@@ -142,5 +142,8 @@ export const nodeFields: Fields<NodeStatus> = {
   notWatched: true,
   recordsReceived: true,
   duplicatesDropped: true,
+  refusedBatches: true,
+  refusedClaims: true,
+  agents: true,
   books: true,
 };

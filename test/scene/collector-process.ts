@@ -3,7 +3,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import type { Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
 import { readTlsCredentials, type TlsCredentials } from '../../certs/read.ts';
-import { Program, runWaybill } from './programs.ts';
+import { CollectorClient } from '../../cli/collector-client.ts';
+import { Program } from './programs.ts';
 
 export type CollectorScene = {
   ingestPort: number;
@@ -11,8 +12,8 @@ export type CollectorScene = {
   folder: string;
   program: Program;
   tls(name: string): TlsCredentials;
-  /** The JSON of `waybill VERB`; throws with what it wrote to stderr if it fails. */
-  ask<Answer = unknown>(verb: string, ...flags: string[]): Promise<Answer>;
+  /** The API's answer for `findings`, `flows` or `status`. */
+  ask<Answer = unknown>(of: string): Promise<Answer>;
   writeManifests(manifests: string): void;
   /** The same collector again, with its store. */
   restart(): Promise<CollectorScene>;
@@ -46,6 +47,12 @@ async function start(t: Test, folder: string, settings: Record<string, string>):
   const flags = Object.entries(all).flatMap(([flag, value]) => [`--${flag}`, value]);
   const program = await Program.start(t, 'collector', flags, {});
   const { ingest, api } = program.lines('collector listening')[0] as unknown as { ingest: number; api: number };
+  const client = new CollectorClient({
+    collector: `https://127.0.0.1:${api}`,
+    ca: `${folder}/ca.crt`,
+    cert: `${folder}/client.crt`,
+    key: `${folder}/client.key`,
+  });
   return {
     ingestPort: ingest,
     apiPort: api,
@@ -53,17 +60,7 @@ async function start(t: Test, folder: string, settings: Record<string, string>):
     program,
     tls: (name) =>
       readTlsCredentials({ ca: `${folder}/ca.crt`, cert: `${folder}/${name}.crt`, key: `${folder}/${name}.key` }),
-    async ask<Answer>(verb: string, ...more: string[]) {
-      const env = {
-        WAYBILL_TLS_CA: `${folder}/ca.crt`,
-        WAYBILL_TLS_CERT: `${folder}/client.crt`,
-        WAYBILL_TLS_KEY: `${folder}/client.key`,
-      };
-      const words = [verb, ...more, '-o', 'json', '--collector', `https://127.0.0.1:${api}`];
-      const { code, out, err } = await runWaybill(words, { env });
-      if (code !== 0) throw new Error(`waybill ${verb}: ${err}`);
-      return JSON.parse(out) as Answer;
-    },
+    ask: async <Answer>(of: string) => (await client.get(`/v1/${of}`, new URLSearchParams())).value as Answer,
     writeManifests: (text) => writeFileSync(`${folder}/manifests/all.yaml`, text),
     async restart() {
       await program.end();

@@ -9,6 +9,7 @@ import { type Forwarders, NearAddresses } from '../../collector/identity/near-ad
 import { PolicyHistory } from '../../collector/identity/policy-history.ts';
 import { zoneFinder } from '../../collector/identity/zones.ts';
 import { Agents } from '../../collector/ingest/agents.ts';
+import { NodeClaims } from '../../collector/ingest/node-claims.ts';
 import { Pipeline } from '../../collector/pipeline.ts';
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -70,8 +71,8 @@ const noForwarders: Forwarders = { prefixes: {}, annotatedNamespaces: [] };
 
 export class Scene {
   nowUs = t0;
-  readonly agents = new Agents();
   readonly cluster = new ClusterHistory();
+  readonly agents = new Agents(new NodeClaims(this.cluster));
   readonly pipeline: Pipeline;
   readonly connections = new Map<string, Connection>();
   readonly findings = new Map<string, Finding>();
@@ -144,7 +145,7 @@ export class Scene {
       names: null,
     };
     this.agents.receiveMessage(batch, this.nowUs);
-    this.agents.advanceCoverage(batch);
+    this.agents.advanceCoverage(batch, this.nowUs);
   }
 
   /** Continues with what a store has. */

@@ -10,8 +10,10 @@ import { BatchQueue } from '../../../agent/delivery/queue.ts';
 import { CollectorStream } from '../../../agent/delivery/stream.ts';
 import { makeCertificates } from '../../../certs/make.ts';
 import { readTlsCredentials, type TlsCredentials } from '../../../certs/read.ts';
+import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
 import { Agents } from '../../../collector/ingest/agents.ts';
 import { type IngestedBatch, serveIngest } from '../../../collector/ingest/ingest.ts';
+import { NodeClaims } from '../../../collector/ingest/node-claims.ts';
 import { ip, record, t0 } from '../../scene/records.ts';
 import { until } from '../../scene/until.ts';
 
@@ -36,7 +38,7 @@ async function collector(folder: string, listen: string) {
   const options = { listen, tls, maxBatchRecords: 100, maxAgents: 10, nowUs: () => t0 };
   const running = await serveIngest(
     options,
-    new Agents(),
+    new Agents(new NodeClaims(new ClusterHistory())),
     { store: async () => true, process: (batch) => joined.push(batch) },
     log,
   );
