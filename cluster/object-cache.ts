@@ -11,11 +11,16 @@ export class ObjectCache {
     this.#receive = receive;
   }
 
+  /** An object that was reported by a former run. */
+  seed(object: ClusterObject): void {
+    this.#objects.set(objectKey(object), object);
+  }
+
   /**
    * If the uid of an object changes, the former object was deleted, so it is reported as gone first. With `sinceUs`, a
    * change was missed (ClusterEvent): it is reported even if the object looks the same.
    */
-  put(object: ClusterObject, atUs: number, sinceUs?: number): void {
+  put(object: ClusterObject, atUs: number, sinceUs?: number, version = ''): void {
     const key = objectKey(object);
     const former = this.#objects.get(key);
     const same = former !== undefined && isDeepStrictEqual(former, object);
@@ -23,7 +28,11 @@ export class ObjectCache {
     if (former !== undefined && former.uid !== object.uid) this.#report('gone', former, atUs, sinceUs);
     const latest = same ? former : object;
     this.#objects.set(key, latest);
-    this.#report('put', latest, atUs, sinceUs);
+    this.#report('put', latest, atUs, sinceUs, version);
+  }
+
+  differsFrom(object: ClusterObject): boolean {
+    return !isDeepStrictEqual(this.#objects.get(objectKey(object)), object);
   }
 
   remove(key: string, atUs: number, sinceUs?: number): void {
@@ -38,7 +47,13 @@ export class ObjectCache {
     for (const key of this.#objects.keys()) if (!keys.has(key)) this.remove(key, atUs, sinceUs);
   }
 
-  #report(type: 'put' | 'gone', object: ClusterObject, atUs: number, sinceUs: number | undefined): void {
-    this.#receive({ type, object, atUs, ...(sinceUs !== undefined && { sinceUs }) });
+  #report(type: 'put' | 'gone', object: ClusterObject, atUs: number, sinceUs: number | undefined, version = ''): void {
+    this.#receive({
+      type,
+      object,
+      atUs,
+      ...(sinceUs !== undefined && { sinceUs }),
+      ...(version !== '' && { version }),
+    });
   }
 }

@@ -15,14 +15,15 @@ export function openClusterSource(place: ClusterPlace, node: string | undefined,
   let source: ClusterSource | undefined;
   let stopped = false;
   return {
-    async start(receive) {
+    async start(receive, former) {
       const access = place.kubeconfig === '' ? accessByServiceAccount() : accessByKubeconfig(place.kubeconfig);
       const scope = node === undefined ? { of: 'cluster' as const } : { of: 'node' as const, node };
       const server = apiServer(await access);
       if (stopped) return;
       source = apiSource({ server, scope, clock, random: Math.random });
-      await source.start(receive);
+      await source.start(receive, former);
     },
+    known: () => source?.known() ?? { untilUs: {}, versions: {} },
     async stop() {
       stopped = true;
       await source?.stop();

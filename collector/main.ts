@@ -19,6 +19,7 @@ import { DeclaredPolicies } from './identity/declared-policies.ts';
 import { DnsNames } from './identity/dns-names.ts';
 import { Identities } from './identity/identity.ts';
 import { NearAddresses } from './identity/near-address.ts';
+import { restoreObjects } from './identity/restored-objects.ts';
 import { zoneFinder } from './identity/zones.ts';
 import { Agents } from './ingest/agents.ts';
 import { type IngestedBatch, serveIngest } from './ingest/ingest.ts';
@@ -29,6 +30,7 @@ import { Publisher } from './publish.ts';
 import { readinessOf } from './readiness.ts';
 import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
+import { ObjectJournal } from './store/object-journal.ts';
 import { PendingWrites } from './store/pending-writes.ts';
 import { readPassword } from './store/series/password.ts';
 import { Series } from './store/series/series.ts';
@@ -37,6 +39,10 @@ const tickIntervalMs = 50;
 const maxPerTick = 500;
 const publishIntervalMs = 250;
 const retentionIntervalMs = 60_000;
+/** After a crash, changes of the cluster are uncertain for at most this long before it. */
+const knownObjectsIntervalMs = 60_000;
+/** Connections that are joined again began in this time, except for a few that are older. */
+const objectHistoryUs = 3_600_000_000;
 const seriesIntervalMs = 10_000;
 /** After a restart, batches of this time are joined again, because their connections may still be open. */
 const rejoinWindowUs = 6 * 60 * 1_000_000;
@@ -121,15 +127,23 @@ export async function runCollector(
   };
 
   const logClusterEvent = clusterEventLog(log, problems);
+  const stored = await store.cluster();
   const source = openClusterSource(config.cluster, undefined, systemClock);
-  const synced = declaredPolicies.start(logClusterEvent).then(() =>
-    source.start((event) => {
+  const journal = new ObjectJournal(store, stored !== undefined, log);
+  const synced = declaredPolicies.start(logClusterEvent).then(() => {
+    const baseUs = nowUs() - objectHistoryUs;
+    const former =
+      stored &&
+      restoreObjects(stored.versions, stored.known, baseUs, (event) => declaredPolicies.receiveFromCluster(event));
+    return source.start((event) => {
       logClusterEvent(event);
+      journal.receive(event);
       declaredPolicies.receiveFromCluster(event);
-    }),
-  );
+    }, former);
+  });
   try {
     await Promise.race([synced, aborted(signal)]);
+    await journal.write(source.known());
     await restore();
     const ingestServer = await serveIngest(
       {
@@ -177,6 +191,8 @@ export async function runCollector(
     const stopTicking = startTicking(pipeline);
     const timers = [
       setInterval(() => publisher.publish(), publishIntervalMs),
+      setInterval(() => journal.write(), publishIntervalMs),
+      setInterval(() => journal.write(source.known()), knownObjectsIntervalMs),
       setInterval(() => {
         store
           .applyRetention(nowUs())
@@ -193,6 +209,7 @@ export async function runCollector(
   } finally {
     await source.stop();
     await declaredPolicies.stop();
+    await journal.write(source.known());
     await publisher.publish();
     const { waiting } = pendingWrites.counts;
     if (waiting > 0)

@@ -199,14 +199,28 @@ export function isPolicyKind(kind: ClusterKind): kind is Policy['kind'] {
 export type ClusterObject = Pod | Workload | Namespace | Node | Service | EndpointSlice | Policy;
 export type ClusterKind = ClusterObject['kind'];
 
+const kinds: Record<ClusterKind, true> = {
+  Namespace: true,
+  Node: true,
+  Pod: true,
+  Workload: true,
+  Service: true,
+  EndpointSlice: true,
+  NetworkPolicy: true,
+  ClusterNetworkPolicy: true,
+  AdminNetworkPolicy: true,
+  BaselineAdminNetworkPolicy: true,
+};
+export const clusterKinds = Object.keys(kinds) as readonly ClusterKind[];
+
 /**
  * Changes of the cluster's objects, in order. `atUs` is when the change was received, or when it happened if known. With
  * `sinceUs`, the change was missed: it happened at an unknown time after `sinceUs`, and the object may look the same.
- * `stale`: changes of that kind after `sinceUs` may be missing. `fresh`: all of them have been reported.
+ * `version`: see ObjectVersion. `stale`: changes of that kind after `sinceUs` may be missing. `fresh`: all of them have been reported.
  * `absent`: the API server does not know this kind. `fixed`: the problem with that code and place is over.
  */
 export type ClusterEvent =
-  | { type: 'put'; object: ClusterObject; atUs: number; sinceUs?: number }
+  | { type: 'put'; object: ClusterObject; atUs: number; sinceUs?: number; version?: string }
   | { type: 'gone'; object: ClusterObject; atUs: number; sinceUs?: number }
   | { type: 'synced'; atUs: number }
   | { type: 'stale'; kind: ClusterKind; sinceUs: number; atUs: number }

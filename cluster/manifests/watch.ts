@@ -1,5 +1,6 @@
 // Reads the cluster's objects from a file or a folder of manifests, and watches for changes.
-import type { ClusterEvent } from '../../model/kubernetes.ts';
+import { type ClusterEvent, clusterKinds } from '../../model/kubernetes.ts';
+import type { FormerObjects, KnownObjects } from '../../model/object-version.ts';
 import type { Clock } from '../clock.ts';
 import { ObjectCache } from '../object-cache.ts';
 import type { ClusterSource } from '../source.ts';
@@ -15,10 +16,11 @@ const rescanMs = 30_000;
 export function manifestSource(path: string, clock: Clock): ClusterSource {
   let running: Running | undefined;
   return {
-    async start(receive) {
-      running = new Running(path, clock, receive);
+    async start(receive, former) {
+      running = new Running(path, clock, receive, former);
       await running.start();
     },
+    known: () => ({ untilUs: running?.untilUs() ?? {}, versions: {} }),
     async stop() {
       await running?.stop();
     },
@@ -37,13 +39,15 @@ class Running {
   #cancelRescan: (() => void) | undefined;
   #stopped = false;
 
-  constructor(path: string, clock: Clock, receive: (event: ClusterEvent) => void) {
+  constructor(path: string, clock: Clock, receive: (event: ClusterEvent) => void, former: FormerObjects | undefined) {
     this.#clock = clock;
     this.#receive = (event) => {
       if (!this.#stopped) receive(event);
     };
     this.#folder = new ManifestFolder(path);
-    this.#reporter = new ChangeReporter(new ObjectCache(this.#receive), this.#receive);
+    const cache = new ObjectCache(this.#receive);
+    for (const { object } of former?.objects ?? []) cache.seed(object);
+    this.#reporter = new ChangeReporter(cache, this.#receive, former && Math.max(0, ...Object.values(former.untilUs)));
     this.#watch = new FolderWatch({
       clock,
       onChange: () => this.#scanAgain(),
@@ -57,6 +61,12 @@ class Running {
     await this.#scan();
     this.#receive({ type: 'synced', atUs: this.#clock.nowUs() });
     this.#rescanLater();
+  }
+
+  /** All kinds are read at the same time. */
+  untilUs(): KnownObjects['untilUs'] {
+    const { lastScanUs } = this.#reporter;
+    return lastScanUs === 0 ? {} : Object.fromEntries(clusterKinds.map((kind) => [kind, lastScanUs]));
   }
 
   async stop(): Promise<void> {

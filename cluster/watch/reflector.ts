@@ -1,6 +1,7 @@
 // Keeps one resource in sync with the API server: lists it, watches it, and lists it again if it may have missed changes.
 // A watch can stop delivering without an error, so after a silence a list shows whether it missed a change.
 import type { ClusterEvent } from '../../model/kubernetes.ts';
+import type { FormerObjects } from '../../model/object-version.ts';
 import { type Problem, ProblemError } from '../../model/problem.ts';
 import { systemCode } from '../../model/reason.ts';
 import { ApiRefusal } from './api-server.ts';
@@ -12,6 +13,8 @@ import { selectorOf } from './resources.ts';
 import { readWatchEvent, type WatchEvent } from './responses.ts';
 
 export type ReflectorOptions = ListReaderOptions & {
+  /** What a former run knew: the first list is compared with it. */
+  former?: { untilUs: number; objects: FormerObjects['objects'] };
   random: () => number;
   receive: (event: ClusterEvent) => void;
   /** All existing objects have been reported. */
@@ -63,6 +66,14 @@ export class Reflector {
     this.#options = options;
     this.#cache = new ResourceCache(options.resource, options.receive);
     this.#reader = new ListReader(options);
+    if (options.former === undefined) return;
+    this.#cache.seed(options.former.objects);
+    this.#knownUntilUs = options.former.untilUs;
+  }
+
+  /** Until when the objects are complete, and their versions by key; undefined before the first list. */
+  known(): { untilUs: number; versions: ReadonlyMap<string, string> } | undefined {
+    return this.#listed ? { untilUs: this.#knownUntilUs, versions: this.#cache.versions } : undefined;
   }
 
   /** Runs until `signal`. Throws a ProblemError if the first list is refused and retries do not change that. */
@@ -94,7 +105,8 @@ export class Reflector {
   }
 
   #takeOver(listing: Listing, version: string, sentUs: number): void {
-    this.#cache.replaceBy(listing, this.#options.clock.nowUs(), this.#listed ? this.#knownUntilUs : undefined);
+    const isFirst = !this.#listed && this.#options.former === undefined;
+    this.#cache.replaceBy(listing, this.#options.clock.nowUs(), isFirst ? undefined : this.#knownUntilUs);
     this.#resourceVersion = version;
     this.#knownUntilUs = sentUs;
     this.#mustList = false;

@@ -1,6 +1,7 @@
 // The objects of one resource as the API server last sent them. Reports changes and problems as events.
 import type { ClusterEvent } from '../../model/kubernetes.ts';
 import { objectKey } from '../../model/kubernetes.ts';
+import type { FormerObjects } from '../../model/object-version.ts';
 import { type Problem, problemLine } from '../../model/problem.ts';
 import { ObjectCache } from '../object-cache.ts';
 import { type Parsed, parseObject } from '../parse/parse.ts';
@@ -28,6 +29,19 @@ export class ResourceCache {
     this.#resource = resource;
     this.#receive = receive;
     this.#objects = new ObjectCache(receive);
+  }
+
+  /** The objects that a former run knew. */
+  seed(objects: FormerObjects['objects']): void {
+    for (const { object, version } of objects) {
+      this.#versions.set(objectKey(object), version);
+      this.#objects.seed(object);
+    }
+  }
+
+  /** By key. */
+  get versions(): ReadonlyMap<string, string> {
+    return this.#versions;
   }
 
   /** A broken object is removed from the cache, even if it was valid before. */
@@ -62,7 +76,7 @@ export class ResourceCache {
   #put({ key, version, parsed }: Changed, atUs: number, sinceUs?: number): void {
     this.#versions.set(key, version);
     this.#reportProblems(key, parsed.is === 'not-ours' ? [] : parsed.problems, atUs);
-    if (parsed.is === 'object') this.#objects.put(parsed.object, atUs, sinceUs);
+    if (parsed.is === 'object') this.#objects.put(parsed.object, atUs, sinceUs, version);
     else this.#objects.remove(key, atUs, sinceUs);
   }
 

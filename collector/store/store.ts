@@ -3,6 +3,7 @@ import type { Connection } from '../../model/connection.ts';
 import type { DnsAnswer } from '../../model/dns-answer.ts';
 import type { Finding, Severity } from '../../model/finding.ts';
 import type { FindingKind } from '../../model/finding-kind.ts';
+import type { KnownObjects, ObjectVersion } from '../../model/object-version.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 import type { FindingFamily } from '../findings/findings.ts';
@@ -54,6 +55,9 @@ export type StoreChanges = {
   removedFindings: readonly string[];
 };
 
+/** The objects of the cluster as they were, oldest first, and what the source knew last. */
+export type StoredCluster = { versions: readonly ObjectVersion[]; known: KnownObjects };
+
 export type Store = {
   /**
    * Resolves when the batch is on disk; false if (node, instance, sequence) was stored before and nothing was written.
@@ -62,6 +66,12 @@ export type Store = {
   putBatch(batch: StoredBatch): Promise<boolean | { refused: string }>;
   /** Writes all of it, or nothing: the count of a finding always fits the stored connections. */
   write(changes: Partial<StoreChanges>): Promise<void>;
+  /** Adds versions of the cluster's objects, in order. */
+  putObjectVersions(versions: readonly ObjectVersion[]): Promise<void>;
+  /** Replaces what the source knew before. Put its versions first. */
+  putKnownObjects(known: KnownObjects): Promise<void>;
+  /** Undefined before `putKnownObjects`. */
+  cluster(): Promise<StoredCluster | undefined>;
   /** Each has the current id of its finding. */
   connections(query: ListQuery): Promise<Connection[]>;
   /** Without `memberCounts`. */
@@ -81,7 +91,10 @@ export type Store = {
     /** Rows that were skipped because they cannot be read, since the store was opened. */
     unreadable: number;
   }>;
-  /** Deletes data older than the age limit, then the oldest data until the size limit is met. */
+  /**
+   * Deletes data older than the age limit, then the oldest data until the size limit is met. Of the cluster's objects it
+   * keeps all versions of the last hour, and the version before.
+   */
   applyRetention(nowUs: number): Promise<void>;
   close(): Promise<void>;
 };

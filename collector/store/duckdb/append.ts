@@ -3,6 +3,9 @@
 import type { DuckDBAppender, DuckDBConnection } from '@duckdb/node-api';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
+import { objectKey } from '../../../model/kubernetes.ts';
+import type { ObjectVersion } from '../../../model/object-version.ts';
+import { objectText } from '../../../model/stored-object.ts';
 import { workloadKey } from '../../findings/finding-id.ts';
 import { namesOf, namespacesOf } from '../matches.ts';
 import { wholeUs } from './schema.ts';
@@ -42,6 +45,24 @@ export function appendFindings(database: DuckDBConnection, findings: readonly Fi
     row.appendVarchar(workloadKey(one.initiator));
     if (memberCounts === undefined) row.appendNull();
     else row.appendVarchar(memberCounts);
+  });
+}
+
+/** `sequence` is that of the first row; each next row has one more. */
+export function appendObjectVersions(
+  connection: DuckDBConnection,
+  versions: readonly ObjectVersion[],
+  sequence: number,
+): Promise<void> {
+  return append(connection, { table: 'object_versions', catalog: undefined }, versions, (row, one, index) => {
+    row.appendBigInt(BigInt(sequence + index));
+    row.appendVarchar(objectKey(one.object));
+    row.appendVarchar(one.type);
+    row.appendVarchar(one.version);
+    row.appendBigInt(wholeUs(one.fromUs));
+    if (one.sinceUs === undefined) row.appendNull();
+    else row.appendBigInt(wholeUs(one.sinceUs));
+    row.appendVarchar(objectText(one.object));
   });
 }
 

@@ -6,14 +6,16 @@ import { dirname } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } from '@duckdb/node-api';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
+import type { KnownObjects, ObjectVersion } from '../../../model/object-version.ts';
 import { ProblemError } from '../../../model/problem.ts';
 import { findingIdsOf } from '../../findings/finding-id.ts';
 import type { FindingFamily } from '../../findings/findings.ts';
-import type { ListQuery, Store, StoreChanges, StoredBatch } from '../store.ts';
-import { appendConnections, appendFindings } from './append.ts';
+import type { ListQuery, Store, StoreChanges, StoredBatch, StoredCluster } from '../store.ts';
+import { appendConnections, appendFindings, appendObjectVersions } from './append.ts';
 import { batchOfRow } from './batch-rows.ts';
 import { BatchWriter } from './batch-writer.ts';
 import { storeNewer, storeProblem } from './errors.ts';
+import { deleteOldVersions, knownObjectsOf, objectVersionOfRow, replaceKnownObjects } from './object-rows.ts';
 import { connectionFilter, fairSelection, findingFilter } from './query.ts';
 import { checkTimes, ReadableRows } from './readable-rows.ts';
 import { schemaVersion, tables, wholeUs } from './schema.ts';
@@ -65,6 +67,7 @@ class DuckdbStore implements Store {
   readonly #readable: ReadableRows;
   #lastStatement: Promise<unknown> = Promise.resolve();
   #version = 0;
+  #objectSequence = 0;
 
   constructor(options: DuckdbOptions, instance: DuckDBInstance, connection: DuckDBConnection) {
     this.#options = options;
@@ -96,6 +99,8 @@ class DuckdbStore implements Store {
     }
     const [row] = await rowsOf(this.#connection, 'SELECT max(version) AS version FROM connections');
     this.#version = Number(row?.version ?? 0);
+    const [last] = await rowsOf(this.#connection, 'SELECT max(sequence) AS sequence FROM object_versions');
+    this.#objectSequence = Number(last?.sequence ?? 0);
   }
 
   putBatch(batch: StoredBatch): ReturnType<Store['putBatch']> {
@@ -104,6 +109,33 @@ class DuckdbStore implements Store {
 
   async write(changes: Partial<StoreChanges>): Promise<void> {
     await this.#runSerialized(() => inTransaction(this.#connection, () => this.#writeAll(changes)));
+  }
+
+  async putObjectVersions(versions: readonly ObjectVersion[]): Promise<void> {
+    if (versions.length === 0) return;
+    await this.#runSerialized(() => {
+      const sequence = this.#objectSequence + 1;
+      this.#objectSequence += versions.length;
+      return inTransaction(this.#connection, () => appendObjectVersions(this.#connection, versions, sequence));
+    });
+  }
+
+  async putKnownObjects(known: KnownObjects): Promise<void> {
+    await this.#runSerialized(() => replaceKnownObjects(this.#connection, known));
+  }
+
+  async cluster(): Promise<StoredCluster | undefined> {
+    const objects = await this.#runSerialized(() =>
+      rowsOf(this.#connection, 'SELECT * FROM object_versions ORDER BY sequence'),
+    );
+    const known = await this.#runSerialized(() => rowsOf(this.#connection, 'SELECT body FROM known_objects'));
+    const versions = this.#readable.read(objects, (row) => `object ${row.key}`, objectVersionOfRow);
+    const [last] = this.#readable.read(
+      known,
+      () => 'known objects',
+      (row) => knownObjectsOf(String(row.body)),
+    );
+    return last && { versions, known: last };
   }
 
   async connections(query: ListQuery): Promise<Connection[]> {
@@ -193,6 +225,7 @@ class DuckdbStore implements Store {
           'WHERE connections.id = latest.id AND (connections.version < latest.newest OR connections.gone)',
       ),
     );
+    await this.#runSerialized(() => deleteOldVersions(this.#connection, nowUs));
     await this.#runSerialized(() => this.#connection.run('CHECKPOINT'));
     // Each pass deletes a share of the rest, so the loop ends.
     for (let pass = 0; pass < 20 && (await this.#bytesUsed()) > this.#options.maxBytes; pass++) {

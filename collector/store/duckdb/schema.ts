@@ -13,6 +13,7 @@ export function wholeUs(us: number): bigint {
 /**
  * batches: one row for each batch, with its records as received (a FlowBatch message); unique by (node, instance, sequence).
  * connections: a later version of the same id replaces the earlier one. findings: one row for each finding.
+ * object_versions: the cluster's objects over time, by their sequence number. known_objects: at most one row.
  * Times in µs since the epoch.
  */
 export const tables = [
@@ -31,6 +32,10 @@ export const tables = [
   // Since version 2: the initiator by workload, and the connections of a rolled-up finding by member.
   'ALTER TABLE findings ADD COLUMN IF NOT EXISTS initiator VARCHAR',
   'ALTER TABLE findings ADD COLUMN IF NOT EXISTS member_counts VARCHAR',
+  `CREATE TABLE IF NOT EXISTS object_versions (
+    sequence BIGINT NOT NULL, key VARCHAR NOT NULL, type VARCHAR NOT NULL, version VARCHAR NOT NULL,
+    from_us BIGINT NOT NULL, since_us BIGINT, body VARCHAR NOT NULL)`,
+  'CREATE TABLE IF NOT EXISTS known_objects (body VARCHAR NOT NULL)',
   // Findings are collected here, to replace stored ones in a single statement.
   'CREATE TEMP TABLE staged_findings AS FROM findings LIMIT 0',
 ] as const;

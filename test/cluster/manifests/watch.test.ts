@@ -5,6 +5,7 @@ import { systemClock } from '../../../cluster/clock.ts';
 import { manifestSource } from '../../../cluster/manifests/watch.ts';
 import type { ClusterEvent } from '../../../model/kubernetes.ts';
 import { ClusterEvents } from '../../scene/cluster-events.ts';
+import { until } from '../../scene/until.ts';
 import { folder, namespace } from './folders.ts';
 
 type Watched = { events: ClusterEvent[]; next: (count: number) => Promise<string[]> };
@@ -131,4 +132,29 @@ t.test('no event is reported after stop', async (t) => {
   files.write('b.yaml', namespace('b'));
   await source.stop();
   t.same(events, ['put a', 'synced']);
+});
+
+t.test('after a restart, the objects are compared with the former ones', async (t) => {
+  const files = folder(t, { 'a.yaml': namespace('a'), 'b.yaml': namespace('b'), 'c.yaml': namespace('c') });
+  const first = manifestSource(files.path, systemClock);
+  const before = new ClusterEvents();
+  await first.start(before.receive);
+  await first.stop();
+  const { untilUs } = first.known();
+  const objects = before.all.flatMap((event) => (event.type === 'put' ? { object: event.object, version: '' } : []));
+  files.remove('a.yaml');
+  files.write('b.yaml', namespace('b', 'other'));
+  utimesSync(join(files.path, 'b.yaml'), (untilUs.Pod! + 1_000) / 1_000_000, (untilUs.Pod! + 1_000) / 1_000_000);
+  await until('b is not from the future', () => systemClock.nowUs() > untilUs.Pod! + 2_000);
+  files.write('c.yaml', namespace('c', 'other'));
+  utimesSync(join(files.path, 'c.yaml'), new Date('2020-01-01'), new Date('2020-01-01'));
+  const again = manifestSource(files.path, systemClock);
+  t.teardown(() => again.stop());
+  const after = new ClusterEvents();
+  await again.start(after.receive, { untilUs, objects });
+  t.same(after.all.map(eventText), ['put b', 'put c', 'gone a', 'synced']);
+  const [written, old, removed] = after.all;
+  t.notOk('sinceUs' in written!, 'when its file was written is known');
+  t.ok(written!.atUs >= untilUs.Pod! && written!.atUs <= old!.atUs);
+  for (const one of [old, removed]) t.match(one, { sinceUs: untilUs.Pod });
 });

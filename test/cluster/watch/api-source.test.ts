@@ -1,7 +1,7 @@
 import t from 'tap';
 import { apiServer } from '../../../cluster/watch/api-server.ts';
 import { type ApiSourceOptions, apiSource } from '../../../cluster/watch/api-source.ts';
-import type { ClusterEvent } from '../../../model/kubernetes.ts';
+import { type ClusterEvent, objectKey } from '../../../model/kubernetes.ts';
 import { problemLine } from '../../../model/problem.ts';
 import { ClusterEvents } from '../../scene/cluster-events.ts';
 import { HandClock } from '../../scene/hand-clock.ts';
@@ -571,6 +571,40 @@ t.test('a page without a response times out and is requested again', async (t) =
   clock.advance(1_000);
   (await server.next()).list([], '1');
   t.same(await nextEvents(2), ['fixed', 'synced']);
+});
+
+t.test('after a restart, the first list is compared with the former objects, like after a gap', async (t) => {
+  const first = await watching(t);
+  first.watch.event('ADDED', pod('same', '6'));
+  first.watch.event('ADDED', pod('changed', '7'));
+  first.watch.event('MODIFIED', pod('same', '8', { status: { phase: 'Pending' } }));
+  await first.nextEvents(2);
+  await first.source.stop();
+  const { untilUs, versions } = first.source.known();
+  t.same(untilUs, { Pod: first.clock.nowUs() });
+  t.match(versions, { 'Pod/shop/same': /\b8$/, 'Pod/shop/changed': /\b7$/ });
+  const objects = first.events.flatMap((event) =>
+    event.type === 'put' ? { object: event.object, version: versions[objectKey(event.object)]! } : [],
+  );
+
+  const server = new ScriptedServer();
+  const source = apiSource({
+    server: apiServer(await server.listen()),
+    scope: ofNode,
+    clock: first.clock,
+    random: () => 0.5,
+  });
+  t.teardown(async () => {
+    await source.stop();
+    await server.close();
+  });
+  first.clock.advance(60_000);
+  const events = new ClusterEvents();
+  const started = source.start(events.receive, { untilUs, objects });
+  (await server.next()).list([pod('same', '8'), pod('changed', '9'), pod('new', '10')], '11');
+  t.same((await events.next(4)).map(eventText), ['put Pod changed', 'put Pod new', 'gone Pod a', 'synced']);
+  await started;
+  for (const event of events.all.slice(0, 3)) t.match(event, { sinceUs: untilUs.Pod, atUs: first.clock.nowUs() });
 });
 
 t.test('stop ends the watch, and a start in progress', async (t) => {

@@ -11,7 +11,10 @@ import { fairFindings } from '../../../collector/store/fair-findings.ts';
 import { connectionMatches, findingMatches } from '../../../collector/store/matches.ts';
 import type { ListQuery, Store, StoredBatch } from '../../../collector/store/store.ts';
 import type { Finding } from '../../../model/finding.ts';
+import type { ClusterObject } from '../../../model/kubernetes.ts';
+import type { ObjectVersion } from '../../../model/object-version.ts';
 import { connection, podEnd } from '../../scene/connections.ts';
+import { ingressPolicy, Scene, shop } from '../../scene/pipeline.ts';
 import { answered, ip, record, second, t0 } from '../../scene/records.ts';
 
 const all: ListQuery = { last: 100 };
@@ -394,6 +397,47 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.write({ findings: [finding(), finding({ id: 'f2', lastSeenUs: t0 + 3600 * second })] });
     await store.applyRetention(t0 + 3600 * second + 1800 * second);
     t.match(await store.totals(), { batches: 0, connections: 1, findings: 1 });
+    await store.close();
+  });
+
+  t.test('the objects of the cluster are read back unchanged and in order, also after a restart', async (t) => {
+    const again = await open(t);
+    const store = await again();
+    const [one, two, three] = new Scene('').objects(`${shop}---${ingressPolicy('db', 'web')}`).toReversed();
+    const versions: ObjectVersion[] = [
+      { type: 'put', object: one!, version: '1', fromUs: 0 },
+      { type: 'put', object: two!, version: '', fromUs: t0, sinceUs: t0 - second },
+      { type: 'gone', object: one!, version: '', fromUs: t0 + second },
+    ];
+    await store.putObjectVersions(versions);
+    t.equal(await store.cluster(), undefined, 'without what the source knew, they are incomplete');
+    const known = { untilUs: { Pod: t0 }, versions: { 'Pod/shop/web': '7' } };
+    await store.putKnownObjects({ untilUs: {}, versions: {} });
+    await store.putKnownObjects(known);
+    t.same(await store.cluster(), { versions, known });
+    await store.close();
+    const after = await again();
+    const last: ObjectVersion = { type: 'put', object: three!, version: '3', fromUs: t0 + 2 * second };
+    await after.putObjectVersions([last]);
+    t.same(await after.cluster(), { versions: [...versions, last], known });
+    await after.close();
+  });
+
+  t.test('of objects, all versions of the last hour and the version before are kept', async (t) => {
+    const store = await (await open(t))();
+    const [kept, gone] = new Scene('').objects(shop) as [ClusterObject, ClusterObject];
+    const put = (object: ClusterObject, version: string, fromUs: number): ObjectVersion => {
+      return { type: 'put', object, version, fromUs };
+    };
+    await store.putObjectVersions([put(kept, 'oldest', 0), put(gone, 'gone', 0), put(kept, 'base', t0)]);
+    await store.putObjectVersions([{ type: 'gone', object: gone, version: '', fromUs: t0 }]);
+    await store.putObjectVersions([put(kept, 'late', t0 + 2 * second), put(kept, 'latest', t0 + 3 * second)]);
+    await store.putKnownObjects({ untilUs: {}, versions: {} });
+    await store.applyRetention(t0 + 3_600 * second + second);
+    t.same(
+      (await store.cluster())!.versions.map(({ version }) => version),
+      ['base', 'late', 'latest'],
+    );
     await store.close();
   });
 }
