@@ -109,3 +109,18 @@ t.test('an unknown kind is reported as stale like any other if the API server st
   }
   t.match(events, ['absent', 'listed', /^api-failed: API server, clusternetworkpolicies/]);
 });
+
+t.test('of a policy, a new generation is a missed change, and a new resourceVersion alone is none', async (t) => {
+  const { server, clock, events, count } = await scene(t);
+  const versioned = (name: string, resourceVersion: string, generation: number) => {
+    const { metadata, spec } = policy(name);
+    return { metadata: { ...metadata, resourceVersion, generation }, spec };
+  };
+  (await server.next()).list([versioned('guard', '2', 1), versioned('other', '3', 1)], '5');
+  (await server.next()).refuse(410, 'too old resource version');
+  await clock.waiting(1_000);
+  clock.advance(1_000);
+  (await server.next()).list([versioned('guard', '8', 1), versioned('other', '9', 2)], '10');
+  await count(5);
+  t.same(events, ['put guard', 'put other', 'listed', 'put other', 'listed']);
+});
