@@ -16,6 +16,7 @@ export class ObjectJournal {
   readonly #log: Pick<Logger, 'error'>;
   #pending: ObjectVersion[] = [];
   #synced: boolean;
+  #listed = false;
   #incomplete = false;
   #writing: Promise<void> = Promise.resolve();
   #error: string | undefined;
@@ -28,7 +29,7 @@ export class ObjectJournal {
   }
 
   receive(event: ClusterEvent): void {
-    if (event.type === 'synced') this.#synced = true;
+    if (event.type === 'synced') this.#synced = this.#listed = true;
     if (event.type !== 'put' && event.type !== 'gone') return;
     const { type, object, sinceUs } = event;
     this.#pending.push({
@@ -44,8 +45,8 @@ export class ObjectJournal {
   }
 
   /**
-   * Writes the pending changes, then `known`, which the source returned after them. Never rejects: what the store refuses
-   * is written by a later call.
+   * Writes the pending changes, then `known`, which the source returned after them; before the first list it is not
+   * complete, and not written. Never rejects: what the store refuses is written by a later call.
    */
   write(known?: KnownObjects): Promise<void> {
     this.#writing = this.#writing.then(async () => {
@@ -69,7 +70,7 @@ export class ObjectJournal {
       this.#pending = [...versions, ...this.#pending];
       throw error;
     }
-    if (known !== undefined) await this.#store.putKnownObjects(this.#incomplete ? nothingKnown : known);
+    if (known !== undefined && this.#listed) await this.#store.putKnownObjects(this.#incomplete ? nothingKnown : known);
   }
 }
 

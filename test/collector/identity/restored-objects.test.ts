@@ -93,6 +93,7 @@ t.test('after restarts at any time, the history answers as if there had been non
         restarted = new ClusterHistory();
         restoreObjects(store.versions, store.known!, nowUs - hourUs, (event) => restarted.receive(event));
         journal = new ObjectJournal(store, true, log);
+        journal.receive({ type: 'synced', atUs: nowUs });
       }
       for (let timeUs = t0; timeUs <= nowUs + second; timeUs += second / 4)
         t.same(answers(restarted, timeUs), answers(whole, timeUs), `${(timeUs - t0) / second} s`);
@@ -141,3 +142,15 @@ t.test(
     t.same(former.untilUs, { Pod: t0 + second });
   },
 );
+
+t.test('a run that ends before its first list keeps what the former run knew', async (t) => {
+  const store = new MemoryObjects();
+  const known = { untilUs: { Pod: t0 }, versions: {} };
+  const first = new ObjectJournal(store, false, log);
+  await first.write({ untilUs: {}, versions: {} });
+  t.equal(store.known, undefined);
+  first.receive({ type: 'synced', atUs: t0 });
+  await first.write(known);
+  await new ObjectJournal(store, true, log).write({ untilUs: {}, versions: {} });
+  t.equal(store.known, known);
+});
