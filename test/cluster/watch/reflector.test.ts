@@ -110,7 +110,7 @@ t.test('an unknown kind is reported as stale like any other if the API server st
   t.match(events, ['absent', 'listed', /^api-failed: API server, clusternetworkpolicies/]);
 });
 
-t.test('of a policy, a new generation is a missed change, and a new resourceVersion alone is none', async (t) => {
+t.test('of a policy, a new generation is a missed change; a new resourceVersion alone is not', async (t) => {
   const { server, clock, events, count } = await scene(t);
   const versioned = (name: string, resourceVersion: string, generation: number) => {
     const { metadata, spec } = policy(name);
