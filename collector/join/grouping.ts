@@ -99,7 +99,7 @@ export class Grouping {
     }
   }
 
-  /** The ready endpoints of a Service; undefined if it is none. */
+  /** The ready endpoints of a Service; undefined for any other address. */
   backendsOf(protocol: number, end: End): readonly End[] | undefined {
     return this.#index.backendsOf(protocol, end);
   }

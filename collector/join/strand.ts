@@ -46,7 +46,7 @@ export function strandOf(sides: readonly Side[]): Strand {
 }
 
 /**
- * What came before did not end, and the side shows no other beginning: the agent restarted, or its table had no room for the
+ * What came before did not end, and the side shows no other beginning: the agent restarted, or its table was full and dropped the
  * connection meanwhile.
  */
 function continues(side: Side, before: readonly Side[]): boolean {
