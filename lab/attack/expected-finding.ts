@@ -1,5 +1,5 @@
 // The finding that an attack must cause, compared with those that Waybill reports.
-import type { EndpointJson, FindingJson } from '../../model/json.ts';
+import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 
 /** A missing field is not compared. */
 export type ExpectedFinding = {
@@ -35,6 +35,12 @@ function isAs({ kind, severity, responder, protocol, port, mentions }: ExpectedF
     (port === undefined || finding.port === port) &&
     (mentions === undefined || `${explanation} ${JSON.stringify(evidence)}`.includes(mentions))
   );
+}
+
+/** One line: `denied, established, delivered yes, observed at source, bypass`. */
+export function connectionText({ verdict, reason, outcome, delivered, observed, finding }: ConnectionJson): string {
+  const why = reason === undefined ? '' : ` (${reason})`;
+  return `${verdict}${why}, ${outcome}, delivered ${delivered}, observed at ${observed.join(' and ')}, finding ${finding ?? 'none'}`;
 }
 
 /** One line: `critical bypass of tenant/evil to shop/db TCP 5432, 1 connection`. */

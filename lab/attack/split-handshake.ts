@@ -1,9 +1,9 @@
 // An outside server that works with the attacker answers a SYN with a SYN: whoever takes this for two connections takes
 // forbidden egress for a blocked attempt and an allowed ingress.
 import type { Address } from '../../model/address.ts';
-import { type Attack, attackerPod } from './attack.ts';
+import { type Attack, attackerPod, attackerWorkload } from './attack.ts';
 import { serveSplitHandshake } from './crafted-tcp.ts';
-import { findingText, missingFinding, nameOf } from './expected-finding.ts';
+import { connectionText, findingText, missingFinding, nameOf } from './expected-finding.ts';
 
 export const splitHandshake: readonly Attack[] = [
   attackOf({
@@ -35,10 +35,14 @@ function attackOf({ name, does, port, finish }: Handshake): Attack {
       return async () => {
         const findings = (await ownFindings()).filter((one) => one.port === port);
         const others = findings.filter(({ kind }) => kind !== 'bypass').map(findingText);
+        const own = await connections(`from-pod=${attackerWorkload}&port=${port}`);
+        const missing = missingFinding({ kind: 'bypass', severity: 'critical', responder: 'internet', port }, findings);
         const turned = (await connections('to-pod=tenant/evil')).filter(({ initiator }) => initiator.ip === address);
         return [
           outcome === 'established' ? undefined : `the attack itself is ${outcome}`,
-          missingFinding({ kind: 'bypass', severity: 'critical', responder: 'internet', port }, findings),
+          missing === undefined
+            ? undefined
+            : `${missing}; its connections: ${own.map(connectionText).join('; ') || 'none'}`,
           ...others.map((text) => `expected no other finding of that port; seen ${text}`),
           ...turned.map(({ initiator }) => `expected no connection from outside; seen one from ${nameOf(initiator)}`),
         ].filter((one) => one !== undefined);
