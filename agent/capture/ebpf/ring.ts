@@ -27,19 +27,15 @@ export class Ring {
     this.#position = Number(Atomics.load(this.#consumer, 0));
   }
 
-  /**
-   * Calls `onRecord` for each record, oldest first, until it returns 'later': the next call begins with that record again.
-   * `bytes` is valid until `onRecord` returns.
-   */
-  read(onRecord: (bytes: Uint8Array) => 'done' | 'later'): void {
+  /** Calls `onRecord` for each record, oldest first. `bytes` is valid until it returns. */
+  read(onRecord: (bytes: Uint8Array) => void): void {
     const end = Number(Atomics.load(this.#producer, 0));
     while (this.#position < end) {
       const at = this.#position & this.#mask;
       const header = this.#data.getUint32(at, true);
       if ((header & BUSY) !== 0) break;
       const length = header & ~(BUSY | DISCARDED);
-      const isKept = (header & DISCARDED) === 0;
-      if (isKept && onRecord(this.#bytes.subarray(at + headerBytes, at + headerBytes + length)) === 'later') break;
+      if ((header & DISCARDED) === 0) onRecord(this.#bytes.subarray(at + headerBytes, at + headerBytes + length));
       this.#position += headerBytes + ((length + 7) & ~7);
       Atomics.store(this.#consumer, 0, BigInt(this.#position));
     }

@@ -4,6 +4,7 @@ import type { IgnoredReason, LossReason } from '../../../accounting/reasons.ts';
 import { waitForRunningPrograms } from '../../../kernel/bpf.ts';
 import { prepareTestRun, readElement, readElements, writeElement } from '../../../kernel/libbpf.ts';
 import { possibleCpus } from './cpus.ts';
+import { type ClockReading, KernelClock } from './kernel-clock.ts';
 import { clockSampleBytes, controlBytes, countBytes, counters, missedEvents, row, usedBytes } from './layout.ts';
 import type { LoadedProgram } from './program.ts';
 
@@ -11,11 +12,7 @@ const rowsPerRead = 4_096;
 /** Possible values of CONFIG_HZ, in ticks a second. */
 const tickRates = [100, 250, 300, 1000];
 
-/** Both clocks of the kernel and ours, read at the same time. Those of the kernel stop while the machine is suspended. */
-type ClockSample = { monotonicNs: number; jiffies: number; nowUs: number };
-
-/** Our clock gained more than this on the kernel's between two samples: the machine was suspended. */
-const suspendedUs = 50_000;
+type ClockSample = ClockReading & { jiffies: number };
 
 export class RowTables {
   readonly #program: LoadedProgram;
@@ -28,11 +25,9 @@ export class RowTables {
   readonly #rows: Buffer;
   readonly #words: Uint32Array;
   readonly #sampleClocks: () => void;
+  readonly #clock: KernelClock;
   readonly #firstSample: ClockSample;
   #latestSample: ClockSample;
-  /** The last sample before the machine was suspended, for rows that are older. */
-  #sampleBeforeSuspension: ClockSample | undefined;
-  #readsOfOldRows = 0;
   #nsPerTick = 0;
   #epoch = 1;
   /** The table that no longer fills. It is ready when the programs that may write to it have ended. */
@@ -51,6 +46,7 @@ export class RowTables {
     this.#control.writeUInt32LE(program.bucketCount - 1, 8);
     this.#control.writeUInt32LE(program.rowCount, 12);
     this.#firstSample = this.#latestSample = this.#readClocks();
+    this.#clock = new KernelClock(this.#firstSample);
     this.#useEpoch(1);
   }
 
@@ -90,7 +86,8 @@ export class RowTables {
   read(onRow: (words: Uint32Array, at: number) => void): void {
     if (this.#retired === undefined || !this.#retired.ready) return;
     const table = this.#retired.epoch & 1;
-    this.#takeSample();
+    this.#latestSample = this.#readClocks();
+    this.#clock.update(this.#latestSample);
     this.#learnTickRate();
     readElement(this.#program.mapFd('used'), table, this.#used);
     const count = Math.min(Number(this.#used.readBigUInt64LE(0)), this.#program.rowCount);
@@ -122,19 +119,13 @@ export class RowTables {
     return { translations: translations!, dns: dns! };
   }
 
-  /** Rounded to whole µs: a later record of the same connection must have the same start time. */
   timeOfNs(words: Uint32Array, at: number): number {
-    const ns = words[at + 1]! * 2 ** 32 + words[at]!;
-    const earlier = this.#sampleBeforeSuspension;
-    const sample = earlier === undefined || ns > earlier.monotonicNs ? this.#latestSample : earlier;
-    return Math.round(sample.nowUs - (sample.monotonicNs - ns) / 1000);
+    return this.#clock.usOfNs(words[at + 1]! * 2 ** 32 + words[at]!);
   }
 
   timeOfTick(tick: number): number {
-    const earlier = this.#sampleBeforeSuspension;
-    const sample = earlier === undefined || ((earlier.jiffies - tick) | 0) < 0 ? this.#latestSample : earlier;
-    const ticksAgo = (sample.jiffies - tick) | 0;
-    return Math.round(sample.nowUs - (ticksAgo * this.#nsPerTick) / 1000);
+    const ticksAgo = (this.#latestSample.jiffies - tick) | 0;
+    return this.#clock.usOfNs(this.#latestSample.monotonicNs - ticksAgo * this.#nsPerTick);
   }
 
   #useEpoch(epoch: number): void {
@@ -143,28 +134,16 @@ export class RowTables {
     this.#epoch = epoch;
   }
 
-  #takeSample(): void {
-    const before = this.#latestSample;
-    const sample = this.#readClocks();
-    const gainedUs = sample.nowUs - before.nowUs - (sample.monotonicNs - before.monotonicNs) / 1000;
-    if (gainedUs > suspendedUs) {
-      this.#sampleBeforeSuspension = before;
-      this.#readsOfOldRows = 0;
-    }
-    // By then, both tables were read.
-    if (++this.#readsOfOldRows > 2) this.#sampleBeforeSuspension = undefined;
-    this.#latestSample = sample;
-  }
-
   #readClocks(): ClockSample {
     const beforeUs = this.#nowUs();
     this.#sampleClocks();
-    const nowUs = (beforeUs + this.#nowUs()) / 2;
+    const afterUs = this.#nowUs();
     readElement(this.#program.mapFd('clock_samples'), 0, this.#sampleBuffer);
     return {
       monotonicNs: Number(this.#sampleBuffer.readBigUInt64LE(0)),
       jiffies: this.#sampleBuffer.readUInt32LE(8),
-      nowUs,
+      beforeUs,
+      afterUs,
     };
   }
 

@@ -60,6 +60,11 @@ export class KernelSource implements CaptureSource {
   readonly #visibilityTracker = new VisibilityTracker();
   /** How often packets may have passed unseen, because a change by others is noticed only at the next drain. */
   #gaps = 0;
+  /**
+   * Rows of epochs whose tables are not read yet, from the ring. At a change of epochs, two processors may add rows of both in
+   * any order.
+   */
+  #laterEvents: Uint8Array[] = [];
   /** A row from the ring, in words. */
   readonly #words = new Uint32Array(row.words);
   readonly #wordBytes = new Uint8Array(this.#words.buffer);
@@ -201,6 +206,9 @@ export class KernelSource implements CaptureSource {
   }
 
   #read(epoch: number): void {
+    const earlier = this.#laterEvents;
+    this.#laterEvents = [];
+    for (const bytes of earlier) this.#readEvent(bytes, epoch);
     this.#ring.read((bytes) => this.#readEvent(bytes, epoch));
     this.#rowTables.read((words, at) => this.#addRow(words, at, epoch));
     this.#rowTables.drainCounters((reason, frames, bytes) => {
@@ -220,27 +228,27 @@ export class KernelSource implements CaptureSource {
     this.#flows.addInterval(interval);
   }
 
-  #readEvent(bytes: Uint8Array, epoch: number): 'done' | 'later' {
+  #readEvent(bytes: Uint8Array, epoch: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     switch (view.getUint32(0, true)) {
       case event.flow: {
         const eventEpoch = view.getUint32(flowEvent.epoch, true);
-        if (eventEpoch > epoch) return 'later';
+        if (eventEpoch > epoch) {
+          this.#laterEvents.push(bytes.slice());
+          return;
+        }
         this.#wordBytes.set(bytes.subarray(flowEvent.row, flowEvent.bytes));
         this.#addRow(this.#words, 0, eventEpoch);
-        return 'done';
+        return;
       }
       case event.translation:
         this.#readTranslation(bytes, view);
-        return 'done';
+        return;
       case event.dns: {
         const length = view.getUint32(dnsEvent.length, true);
         const message = bytes.subarray(dnsEvent.message, dnsEvent.message + length);
         this.#eventHandlers.dns(view.getUint32(dnsEvent.protocol, true), message, this.#options.nowUs());
-        return 'done';
       }
-      default:
-        return 'done';
     }
   }
 

@@ -1,0 +1,21 @@
+// Each of many connections on few ports is one connection from its SYN to its end, however the reading of the tables falls.
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import t from 'tap';
+import type { PortReuse } from './port-reuse.ts';
+
+const script = new URL('port-reuse.ts', import.meta.url).pathname;
+const connections = 300_000;
+
+for (const source of ['ebpf', 'tap']) {
+  t.test(`${source}: ${connections} connections on 500 ports keep their beginning on the wire`, async (t) => {
+    const unshare = process.getuid?.() === 0 ? '-n' : '-rn';
+    const words = [unshare, '--kill-child', process.execPath, script, source, String(connections)];
+    const { stdout } = await promisify(execFile)('unshare', words, { timeout: 170_000 });
+    const found = JSON.parse(stdout) as PortReuse;
+    t.same(found.lost, {});
+    t.same(found.wrong, {}, found.examples.join('\n'));
+    t.equal(found.connections, connections);
+    t.ok(found.drains > 100, `read ${found.drains} times`);
+  });
+}
