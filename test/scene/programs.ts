@@ -62,10 +62,11 @@ export class Program {
 
   /** Resolves with the first log line that begins with `message`. */
   async logged(message: string): Promise<LogLine> {
-    await until(`"${message}" is logged`, () => {
+    const isLogged = () => {
       if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.stderr}`);
       return this.lines(message).length > 0;
-    });
+    };
+    await until(`"${message}" is logged`, isLogged, maxRunMs);
     return this.lines(message)[0]!;
   }
 
