@@ -8,6 +8,7 @@ import { systemClock } from '../cluster/clock.ts';
 import { clusterEventLog } from '../cluster/event-log.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { type SteadyClock, steadyClockOfKernel } from '../cluster/steady-clock.ts';
+import { emptyDnsReport } from '../model/dns-answer.ts';
 import { problemLine } from '../model/problem.ts';
 import type { ConnectionRecord, Translation } from '../model/record.ts';
 import { maxDnsNames } from '../proto/dns-names.ts';
@@ -17,7 +18,7 @@ import { loadProgram } from './capture/ebpf/program.ts';
 import { KernelSource } from './capture/ebpf/source.ts';
 import { sourceRefused } from './capture/errors.ts';
 import { PcapSource } from './capture/pcap/source.ts';
-import type { CaptureSource } from './capture/source.ts';
+import type { CaptureSource, DnsEvent } from './capture/source.ts';
 import { type AgentConfig, nodeName } from './config.ts';
 import { BatchQueue } from './delivery/queue.ts';
 import { CollectorStream } from './delivery/stream.ts';
@@ -112,7 +113,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   );
   const records: ConnectionRecord[] = [];
   const enqueue = (coveredUntilUs: number) => {
-    queue.enqueue(records, dnsAnswers?.drain(maxDnsNames) ?? [], coveredUntilUs);
+    queue.enqueue(records, dnsAnswers?.drain(maxDnsNames, nowUs()) ?? emptyDnsReport, coveredUntilUs);
     records.length = 0;
   };
   const onRecord = (record: ConnectionRecord) => {
@@ -188,7 +189,7 @@ function openSource(
   };
   const eventHandlers = {
     translation: (protocol: number, translation: Translation) => translations.learn(protocol, translation),
-    dns: (protocol: number, bytes: Uint8Array, timeUs: number) => dnsAnswers?.receive(protocol, bytes, timeUs),
+    dns: dnsAnswers && ((event: DnsEvent) => dnsAnswers.receive(event)),
   };
   return chooseSource<CaptureSource>(
     config.capture.source,

@@ -16,6 +16,7 @@ import { CollectorStream } from '../agent/delivery/stream.ts';
 import { makeCertificates } from '../certs/make.ts';
 import { CollectorClient } from '../cli/collector-client.ts';
 import { nowUs } from '../cluster/clock.ts';
+import { emptyDnsReport } from '../model/dns-answer.ts';
 import { printBudgets } from './budget.ts';
 import { nodeName, numbers } from './cluster.ts';
 import { clusterManifest, type Interval, interfacesOf, nodes, recordsOf } from './collector-load.ts';
@@ -110,7 +111,7 @@ function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent
 async function play(interval: Interval, agents: readonly Agent[], collector: Running): Promise<void> {
   const ofNode = agents.map(() => [] as Parameters<BatchQueue['enqueue']>[0][number][]);
   for (const { node, record } of recordsOf(interval)) ofNode[node]!.push(record);
-  for (const [node, { queue }] of agents.entries()) queue.enqueue(ofNode[node]!, [], nowUs());
+  for (const [node, { queue }] of agents.entries()) queue.enqueue(ofNode[node]!, emptyDnsReport, nowUs());
   const deadline = Date.now() + maxIntervalMs;
   for (;;) {
     for (const { stream } of agents) stream.flush();

@@ -1,6 +1,5 @@
 // The cost to find out what a node's address and port were, which every kubelet probe needs, with more and more pods.
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
-import { DnsNames } from '../collector/identity/dns-names.ts';
 import { Identities } from '../collector/identity/identity.ts';
 import { zoneFinder } from '../collector/identity/zones.ts';
 import { parseAddress } from '../model/address.ts';
@@ -22,7 +21,7 @@ function microseconds(pods: number): number {
   for (const object of even.objects()) cluster.receive({ type: 'put', object: parsed(object), atUs: 0 });
   cluster.receive({ type: 'synced', atUs: 0 });
   const agents = { nodeOf: () => undefined };
-  const identities = new Identities(cluster, zoneFinder({}), [], agents, new DnsNames(1));
+  const identities = new Identities(cluster, zoneFinder({}), [], agents);
   const addresses = Array.from({ length: nodes }, (_, i) => parseAddress(`192.0.2.${1 + i}`)!);
   const figures = Array.from({ length: turns }, () => {
     const startMs = performance.now();

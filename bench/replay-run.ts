@@ -6,6 +6,7 @@ import { useCompileCache } from '../cli/compile-cache.ts';
 
 useCompileCache();
 const { readCaptureFile } = await import('../agent/capture/pcap/capture-file.ts');
+const { DnsClients } = await import('../agent/capture/pcap/dns-clients.ts');
 const { replayFile } = await import('../agent/capture/pcap/replay.ts');
 const { PacketAccounting } = await import('../accounting/accounting.ts');
 
@@ -51,6 +52,7 @@ async function records(path: string): Promise<number> {
   await replayFile(path, new PacketAccounting(), {
     maxConnections: 1_000_000,
     dnsSink: { receive: () => undefined },
+    clients: new DnsClients(1_000),
     onProgress: () => undefined,
     onRecords: (records) => {
       for (const record of records) packets += record.packets.forward + record.packets.reverse;

@@ -4,15 +4,17 @@ import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
 import { PacketAccounting } from '../accounting/accounting.ts';
 import { DnsAnswers as AnsweredNames } from '../agent/capture/dns-answers.ts';
+import { DnsClients } from '../agent/capture/pcap/dns-clients.ts';
 import { replayFile } from '../agent/capture/pcap/replay.ts';
 import { type Manifests, readManifests } from '../cluster/manifests/read.ts';
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
-import { DnsNames } from '../collector/identity/dns-names.ts';
+import { clientKey, DnsNames } from '../collector/identity/dns-names.ts';
 import { Identities } from '../collector/identity/identity.ts';
 import { NearAddresses } from '../collector/identity/near-address.ts';
 import { PolicyHistory } from '../collector/identity/policy-history.ts';
 import { zoneFinder } from '../collector/identity/zones.ts';
 import { Pipeline } from '../collector/pipeline.ts';
+import { prefixes } from '../config/prefixes.ts';
 import { integer } from '../config/setting.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import { findingJson } from '../model/json.ts';
@@ -34,11 +36,17 @@ type ReplayFlags = {
   failOn?: Severity;
   output: Output;
   maxConnections: string;
+  dnsServers?: string;
 };
 
 const pipelineSettings = { answerTimeoutUs: 1_000_000, maxLagUs: 0, graceUs: 0, maxFindings: Number.POSITIVE_INFINITY };
 
 const maxNamedAddresses = 100_000;
+const maxDnsClients = 20_000;
+
+const dnsServersSetting = prefixes({
+  help: 'DNS servers to trust besides the DNS Service of the cluster, as CIDRs with commas between them',
+});
 
 const maxConnectionsSetting = integer({
   default: 1_000_000,
@@ -58,6 +66,7 @@ export function replayCommand(): Command {
     )
     .option('--option <name=value>', policyOptionHelp(), appendValue)
     .option('--max-connections <number>', maxConnectionsSetting.help, maxConnectionsSetting.defaultText)
+    .option('--dns-servers <cidrs>', dnsServersSetting.help)
     .addOption(new Option('-o, --output <format>', 'Output format').choices(outputs).default('table'))
     .addOption(failOnOption('finding'))
     .action(async (files: string[], flags: ReplayFlags) => {
@@ -72,14 +81,20 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   if ('fault' in parsedMaxConnections)
     throw new ProblemError(badFlag('--max-connections', parsedMaxConnections.fault, parsedMaxConnections.fix));
   const maxLive = parsedMaxConnections.value;
+  const parsedDnsServers = dnsServersSetting.read(flags.dnsServers ?? '');
+  if ('fault' in parsedDnsServers)
+    throw new ProblemError(badFlag('--dns-servers', parsedDnsServers.fault, parsedDnsServers.fix));
+  const dnsServers = parsedDnsServers.value;
   const manifests = await readManifestsAndReport(flags.cluster);
-  const cluster = new ClusterHistory();
+  const cluster = new ClusterHistory(dnsServers);
   for (const object of manifests.objects) cluster.receive({ type: 'put', object, atUs: 0 });
   cluster.receive({ type: 'synced', atUs: 0 });
   const declaredManifests = flags.declared === undefined ? undefined : await readManifestsAndReport(flags.declared);
   const declared = declaredManifests && policiesOf(declaredManifests);
-  const names = new DnsNames(maxNamedAddresses);
+  const names = new DnsNames(maxNamedAddresses, cluster.dnsServers, cluster);
   const dnsAnswers = new AnsweredNames(maxNamedAddresses);
+  const clients = new DnsClients(maxDnsClients);
+  const nameSource = { keyOf: (number: number) => clientKey(clients.addressOf(number)!), podUidOf: () => '' };
   const pipeline = new Pipeline(
     {
       join: {
@@ -92,9 +107,10 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
       maxFindings: pipelineSettings.maxFindings,
     },
     cluster,
-    new Identities(cluster, zoneFinder({}), [], noInterfaces, names),
+    new Identities(cluster, zoneFinder({}), [], noInterfaces),
     noInterfaces,
     new NearAddresses(cluster, noInterfaces, { prefixes: {}, annotatedNamespaces: [] }),
+    names,
     declared,
   );
 
@@ -109,13 +125,14 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
       ...(await replayFile(file, accounting, {
         maxConnections: maxLive,
         dnsSink: dnsAnswers,
+        clients,
         onProgress: (bytes) => {
           bytesRead = bytesBefore + bytes;
           bar?.update(bytesRead);
         },
         onRecords: (records, until) => {
           untilUs = Math.max(untilUs, until);
-          names.learn(dnsAnswers.drain(Number.POSITIVE_INFINITY), 0);
+          names.learn(dnsAnswers.drain(Number.POSITIVE_INFINITY, untilUs), nameSource, 0);
           pipeline.receive({ node: '', clockOffsetUs: 0, records }, untilUs);
           pipeline.tick(untilUs);
           // Only findings are shown, so the changed connections are discarded.

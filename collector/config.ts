@@ -19,6 +19,9 @@ export const collectorSchema = {
     manifests: path({ default: '', help: 'File or folder of manifests to read and watch instead of an API server' }),
     kubeconfig: path({ default: '', help: 'Kubeconfig for the API server; empty: the service account of the pod' }),
     ranges: prefixes({ help: 'Pod and Service CIDRs that no Node object has; their addresses are never external' }),
+    dnsServers: prefixes({
+      help: 'DNS servers to trust besides the DNS Service of the cluster: node-local caches, resolvers of the nodes',
+    }),
     zones: namedPrefixes({
       help: 'Named sets of external addresses; the longest prefix wins, the rest is internet',
       names: zoneNames,
@@ -29,6 +32,14 @@ export const collectorSchema = {
     }),
     forwarderNamespaces: nameList({
       help: 'Namespaces whose pods may name such addresses in the annotation waybill.io/forwards',
+    }),
+  },
+  names: {
+    maxAddresses: integer({
+      default: 200_000,
+      min: 1_000,
+      max: 10_000_000,
+      help: 'Remember the DNS names of at most this many external addresses, of all pods together',
     }),
   },
   ingest: {

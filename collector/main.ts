@@ -16,7 +16,7 @@ import type { CollectorConfig } from './config.ts';
 import { unconnectedKinds } from './findings/findings.ts';
 import { ClusterHistory } from './identity/cluster-history.ts';
 import { DeclaredPolicies } from './identity/declared-policies.ts';
-import { DnsNames } from './identity/dns-names.ts';
+import { DnsNames, interfaceKey } from './identity/dns-names.ts';
 import { Identities } from './identity/identity.ts';
 import { NearAddresses } from './identity/near-address.ts';
 import { restoreObjects } from './identity/restored-objects.ts';
@@ -34,6 +34,7 @@ import { ObjectJournal } from './store/object-journal.ts';
 import { PendingWrites } from './store/pending-writes.ts';
 import { readPassword } from './store/series/password.ts';
 import { Series } from './store/series/series.ts';
+import { StoredNamesWriter } from './stored-names.ts';
 
 const tickIntervalMs = 50;
 const maxPerTick = 500;
@@ -47,8 +48,8 @@ const seriesIntervalMs = 10_000;
 /** After a restart, batches of this time are joined again, because their connections may still be open. */
 const rejoinWindowUs = 6 * 60 * 1_000_000;
 const rejoinMarginUs = 60 * 1_000_000;
-/** About 500 bytes each. */
-const maxNamedAddresses = 50_000;
+/** Shorter than the time of batches that are joined again: those have the names that are not stored yet. */
+const namesIntervalMs = 60_000;
 
 /** Runs until `signal`; rejects with a ProblemError if it cannot start. */
 export async function runCollector(
@@ -82,13 +83,13 @@ export async function runCollector(
           },
           log,
         );
-  const cluster = new ClusterHistory();
+  const cluster = new ClusterHistory(config.cluster.dnsServers);
   const claimLog = new ThrottledLog(log, nowUs);
   const agents = new Agents(new NodeClaims(cluster), (node, claim, reason) =>
     claimLog.warn(node, { node, claim, reason }, 'claim of an agent refused'),
   );
-  const dnsNames = new DnsNames(maxNamedAddresses);
-  const identities = new Identities(cluster, zoneFinder(config.cluster.zones), config.cluster.ranges, agents, dnsNames);
+  const dnsNames = new DnsNames(config.names.maxAddresses, cluster.dnsServers, cluster);
+  const identities = new Identities(cluster, zoneFinder(config.cluster.zones), config.cluster.ranges, agents);
   const { declared: path, judgeBy } = config.policy;
   const declaredPolicies = new DeclaredPolicies(
     path === '' ? undefined : manifestSource(path, systemClock),
@@ -113,16 +114,24 @@ export async function runCollector(
       prefixes: config.cluster.forwarders,
       annotatedNamespaces: config.cluster.forwarderNamespaces,
     }),
+    dnsNames,
     declaredPolicies.comparedPolicies,
   );
   const listeners = new Set<(change: Change) => void>();
   const problems = new OpenProblems();
 
   const pendingWrites = new PendingWrites(config.join.maxLive);
+  const namesWriter = new StoredNamesWriter(dnsNames, store, log);
   const publisher = new Publisher(pipeline, { listeners, series, pendingWrites, store }, log);
 
   const processBatch = (batch: IngestedBatch) => {
-    dnsNames.learn(batch.dnsAnswers, batch.clockOffsetUs);
+    const { node, instance, records, dns, clockOffsetUs } = batch;
+    const source = {
+      keyOf: (index: number) => interfaceKey(node, index),
+      podUidOf: (index: number) => agents.provenPodAt(node, instance, index),
+    };
+    dnsNames.learn(dns, source, clockOffsetUs);
+    dnsNames.observe(records, source, clockOffsetUs);
     pipeline.receive(batch, nowUs());
   };
 
@@ -193,6 +202,7 @@ export async function runCollector(
       setInterval(() => publisher.publish(), publishIntervalMs),
       setInterval(() => journal.write(), publishIntervalMs),
       setInterval(() => journal.write(source.known()), knownObjectsIntervalMs),
+      setInterval(() => namesWriter.write(), namesIntervalMs),
       setInterval(() => {
         store
           .applyRetention(nowUs())
@@ -211,6 +221,7 @@ export async function runCollector(
     await declaredPolicies.stop();
     await journal.write(source.known());
     await publisher.publish();
+    await namesWriter.write();
     const { waiting } = pendingWrites.counts;
     if (waiting > 0)
       log.error({ reason: publisher.storeError, pending: waiting }, 'store write failed at shutdown, changes lost');
@@ -226,11 +237,8 @@ export async function runCollector(
     const connections = await store.connections({ sinceUs: sinceUs - rejoinMarginUs, last: config.join.maxLive });
     const unconnected = await store.findings({ kinds: unconnectedKinds, last: config.findings.max });
     pipeline.restore(connections, unconnected, nowUs());
-    // Connections that are joined again keep their DNS names, also those from answers before that time.
-    for (const { initiator, responder, startUs } of connections.toReversed()) {
-      dnsNames.restore(initiator, startUs);
-      dnsNames.restore(responder, startUs);
-    }
+    const unreadable = dnsNames.restore(await store.names());
+    if (unreadable.length > 0) log.warn({ interfaces: unreadable.slice(0, 10) }, 'stored DNS names cannot be read');
     series?.restore(connections, await store.findings({ last: config.findings.max }));
     let batches = 0;
     for await (const batch of store.batchesSince(sinceUs)) {

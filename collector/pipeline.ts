@@ -17,6 +17,8 @@ import { ConnectionEvaluator, type VerdictOptions } from './verdict/connection-e
 import { DoubtfulConnections, recentUs } from './verdict/doubtful-connections.ts';
 import { ownsNearAddress } from './verdict/near-owner.ts';
 import { PendingOwners } from './verdict/pending-owners.ts';
+import type { NameLookup } from './verdict/pod-names.ts';
+import { UnsettledNames } from './verdict/unsettled-names.ts';
 import { VerdictCounts } from './verdict/verdict-counts.ts';
 
 export type PipelineOptions = {
@@ -45,6 +47,7 @@ export class Pipeline {
   readonly #evaluator: ConnectionEvaluator;
   readonly #pendingOwners: PendingOwners;
   readonly #doubtful: DoubtfulConnections;
+  readonly #unsettledNames: UnsettledNames;
   readonly #findings: Findings;
   readonly #verdictCounts = new VerdictCounts();
   #connections = new Map<string, Connection>();
@@ -59,6 +62,7 @@ export class Pipeline {
     identities: Identities,
     coverage: Coverage & InterfaceLookup,
     nearAddresses: NearAddresses,
+    names: NameLookup,
     declaredPolicies?: PolicyHistory,
   ) {
     this.#cluster = cluster;
@@ -68,10 +72,12 @@ export class Pipeline {
       identities,
       coverage,
       nearAddresses,
+      names,
       declaredPolicies,
     );
     this.#pendingOwners = new PendingOwners(options.join.maxLive);
     this.#doubtful = new DoubtfulConnections(options.join.maxLive / 2, (id) => this.#forget(id));
+    this.#unsettledNames = new UnsettledNames(options.join.maxLive);
     this.#findings = new Findings(options.maxFindings);
     this.#join = new Join(
       options.join,
@@ -104,6 +110,7 @@ export class Pipeline {
     this.#nowUs = nowUs;
     const more = this.#join.tick(nowUs, maxConnections);
     for (const id of this.#pendingOwners.due(nowUs, maxConnections)) this.#join.evaluateAgain(id, nowUs);
+    for (const id of this.#unsettledNames.due(nowUs, maxConnections)) this.#join.evaluateAgain(id, nowUs);
     const { viewRevision, staleKinds } = this.#cluster;
     for (const { joined, sides } of this.#doubtful.due(viewRevision, staleKinds.length > 0, nowUs, maxConnections))
       if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined, sides);
@@ -175,7 +182,8 @@ export class Pipeline {
   }
 
   #evaluate(joined: JoinedConnection, sides: readonly unknown[] = this.#join.sidesOf(joined.id)): number {
-    const { evaluated, doubtful, retryUntilUs } = this.#evaluator.evaluate(joined, this.#nowUs);
+    const { evaluated, doubtful, retryUntilUs, unsettledUntilUs } = this.#evaluator.evaluate(joined, this.#nowUs);
+    if (unsettledUntilUs > this.#nowUs) this.#unsettledNames.add(joined.id, unsettledUntilUs);
     this.#pendingOwners.retryLater(joined.id, retryUntilUs, this.#nowUs);
     const connection = this.#findings.update(evaluated);
     this.#verdictCounts.count(connection);
@@ -187,6 +195,7 @@ export class Pipeline {
 
   #removeMerged(id: string): void {
     this.#pendingOwners.remove(id);
+    this.#unsettledNames.remove(id);
     this.#doubtful.remove(id);
     this.#findings.retract(id);
     this.#verdictCounts.remove(id);
@@ -196,6 +205,7 @@ export class Pipeline {
 
   #forget(id: string): void {
     this.#pendingOwners.remove(id);
+    this.#unsettledNames.remove(id);
     this.#findings.forgetConnection(id);
     this.#verdictCounts.forget(id);
   }

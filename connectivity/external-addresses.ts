@@ -37,7 +37,7 @@ export class ExternalAddresses {
 
 /** The first address of the range represents the whole range. */
 export function externalParty({ family, from }: AddressRange, { exampleNames: names }: NameClass): Party {
-  return { kind: 'address', address: addressOf(family, from), ...(names && { names }) };
+  return { kind: 'address', address: addressOf(family, from), ...(names && { names, namesKnown: true }) };
 }
 
 export function externalJson(ranges: readonly AddressRange[], { json }: NameClass): EndpointGroupJson {

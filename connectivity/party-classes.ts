@@ -36,10 +36,10 @@ export class PartyClasses {
       case 'some-node':
         return 'some-node';
       case 'address': {
-        const { node, nodeLabels, nodeLabelsKnown, names = [] } = party;
+        const { node, nodeLabels, nodeLabelsKnown, names = [], namesKnown } = party;
         const labels =
           nodeLabels && withOwnerOfUnknown(this.#selectorMatches(nodeSelectors, nodeLabels, nodeLabelsKnown), node);
-        return `address ${this.#rangeOf(party.address)} ${node !== undefined} ${nodeLabels !== undefined} ${labels} ${names}`;
+        return `address ${this.#rangeOf(party.address)} ${node !== undefined} ${nodeLabels !== undefined} ${labels} ${names} ${namesKnown}`;
       }
       case 'pod': {
         const ports = party.ports

@@ -46,6 +46,7 @@ export const setAutoload: (program: Pointer, autoload: boolean) => number = libb
 export const programFd: (program: Pointer) => number = libbpf.func('int bpf_program__fd(void *)');
 
 const lookup = libbpf.func('int bpf_map_lookup_elem(int, const void *, _Out_ void *)');
+const remove = libbpf.func('int bpf_map_delete_elem(int, const void *)');
 const update = libbpf.func('int bpf_map_update_elem(int, const void *, const void *, uint64_t)');
 const lookupBatch = libbpf.func(
   'int bpf_map_lookup_batch(int, const void *, _Out_ void *, _Out_ void *, _Out_ void *, _Inout_ uint32_t *, const void *)',
@@ -55,7 +56,7 @@ const programInfo = libbpf.func('int bpf_obj_get_info_by_fd(int, _Out_ void *, _
 
 const key = Buffer.alloc(4);
 
-/** Reads an element of an array map. */
+/** Reads an element of a map whose keys have 32 bits. */
 export function readElement(fd: number, index: number, into: Buffer): void {
   key.writeUInt32LE(index);
   checkLibbpfCall('bpf_map_lookup_elem', lookup(fd, key, into) as number);
@@ -64,6 +65,12 @@ export function readElement(fd: number, index: number, into: Buffer): void {
 export function writeElement(fd: number, index: number, value: Buffer): void {
   key.writeUInt32LE(index);
   checkLibbpfCall('bpf_map_update_elem', update(fd, key, value, 0) as number);
+}
+
+/** Returns a negative error number if it fails. */
+export function deleteElement(fd: number, index: number): number {
+  key.writeUInt32LE(index);
+  return remove(fd, key) as number;
 }
 
 const [batchStart, batchEnd, batchCount] = [Buffer.alloc(4), Buffer.alloc(4), [0]];

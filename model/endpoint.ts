@@ -14,13 +14,24 @@ export type Endpoint = {
   service?: string;
   /** Named set of CIDRs; external endpoints always have one. */
   zone?: string;
-  /** DNS names that pods resolved to this address, newest first; external endpoints only. Not verified. */
+  /**
+   * DNS names that trusted servers gave the pod at the other end for this address, newest first; external endpoints only.
+   */
   names?: readonly string[];
+  /** Names from other servers. No verdict depends on them. */
+  unverifiedNames?: readonly UnverifiedName[];
 };
 
-/** Shown after an address: `example.com`, or `example.com +2` if it has two more names; empty without a name. */
-export function namesText({ names = [] }: Pick<Endpoint, 'names'>): string {
-  const [newest = '', ...others] = names;
+/** `from` is the DNS server; missing if the agent is too old to report it. */
+export type UnverifiedName = { name: string; from?: Address };
+
+/**
+ * Shown after an address: `example.com`, `example.com from 203.0.113.9` if that server is not trusted, or
+ * `example.com +2` if it has two more names. Empty without a name.
+ */
+export function namesText({ names = [], unverifiedNames = [] }: Pick<Endpoint, 'names' | 'unverifiedNames'>): string {
+  const unverified = unverifiedNames.map(({ name, from = 'an unknown server' }) => `${name} from ${from}`);
+  const [newest = '', ...others] = [...names, ...unverified];
   return others.length === 0 ? newest : `${newest} +${others.length}`;
 }
 

@@ -84,6 +84,8 @@ export type Service = ObjectMeta & {
   addresses: readonly Address[];
   clusterAddresses: readonly Address[];
   headless?: true;
+  /** The cluster's DNS, by the label that every distribution gives it. */
+  clusterDns?: true;
   selector?: Labels;
   ports: readonly ServicePort[];
 };

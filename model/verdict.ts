@@ -31,10 +31,29 @@ export type Party =
       nodeLabels?: Labels;
       /** False: the node may have other labels too. */
       nodeLabelsKnown?: false;
-      /** From the DNS answers valid at that time, in lower case without a final dot; missing or empty: none was seen. */
+      /**
+       * By DNS answers of trusted servers to the pod at the other end, valid at that time; in lower case without a final dot.
+       */
       names?: readonly string[];
+      /** Names that the pod asked for, and that may have this address. */
+      possibleNames?: readonly string[];
+      /** Why it may have other names; missing: not known. */
+      namesGap?: NamesGap;
+      /** It has no other names. */
+      namesKnown?: true;
     }
   | { kind: 'some-node'; namespace: string; name: string };
+
+/** Why a pod may have been given DNS names that were not seen. `reply-missed`: it asked for a name that could match. */
+export type NamesGap =
+  | 'not-watched'
+  | 'watched-late'
+  | 'queries-missed'
+  | 'reply-missed'
+  | 'dns-over-tls'
+  | 'other-server'
+  | 'other-port'
+  | 'capture-file';
 
 /** Input of the policy engine. `port` is the responder's, after translation; undefined for protocols without ports. */
 export type Flow = { initiator: Party; responder: Party; protocol: number; port?: number };
@@ -60,7 +79,7 @@ export type NearMiss = {
 export type UnknownReason =
   | { reason: 'broken-policy'; policies: readonly PolicyRef[] }
   | { reason: 'address-not-known'; policies: readonly PolicyRef[] }
-  | { reason: 'names-not-known'; policies: readonly PolicyRef[] }
+  | { reason: 'names-not-known'; gap?: NamesGap; policies: readonly PolicyRef[] }
   | { reason: 'namespace-labels-not-known'; namespace: string; policies: readonly PolicyRef[] }
   | { reason: 'node-labels-not-known'; node: string; policies: readonly PolicyRef[] }
   | { reason: 'ambiguous-priority'; policies: readonly PolicyRef[] }

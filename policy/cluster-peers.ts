@@ -4,7 +4,7 @@ import type { Party } from '../model/verdict.ts';
 import { type Match, networkMatches, type PodParty, podsMatch } from './peers.ts';
 import { selects, selectsWithPartialLabels } from './selectors.ts';
 
-/** `maybe-named`: the peer has domain names, and no DNS answer with the address was seen. */
+/** `maybe-named`: the peer has domain names, and it is not known whether the address has one of them. */
 export type ClusterMatch = Match | 'maybe-named';
 
 export function clusterPeersMatch(peers: readonly ClusterPeer[], own: PodParty, other: Party): ClusterMatch {
@@ -29,7 +29,7 @@ function clusterPeerMatches(peer: ClusterPeer, own: PodParty, other: Party): Clu
       return 'nodes' in peer ? 'maybe' : 'maybe-named';
     case 'address':
       if ('nodes' in peer) return nodeMatches(peer.nodes, other);
-      return namesMatch(peer.domainNames, other.names);
+      return namesMatch(peer.domainNames, other);
   }
 }
 
@@ -40,10 +40,15 @@ function nodeMatches(selector: LabelSelector, node: Party & { kind: 'address' })
   return selects(selector, nodeLabels) ? 'yes' : 'no';
 }
 
-function namesMatch(patterns: readonly string[], names: readonly string[] | undefined): ClusterMatch {
-  if (names === undefined || names.length === 0) return 'maybe-named';
-  for (const pattern of patterns) for (const name of names) if (nameMatches(pattern, name)) return 'yes';
-  return 'no';
+function namesMatch(patterns: readonly string[], other: Party & { kind: 'address' }): ClusterMatch {
+  const { names = [], possibleNames = [], namesKnown } = other;
+  if (anyMatches(patterns, names)) return 'yes';
+  return namesKnown && !anyMatches(patterns, possibleNames) ? 'no' : 'maybe-named';
+}
+
+function anyMatches(patterns: readonly string[], names: readonly string[]): boolean {
+  for (const pattern of patterns) for (const name of names) if (nameMatches(pattern, name)) return true;
+  return false;
 }
 
 /** `*.` matches one or more whole labels (rule 24). */

@@ -5,6 +5,7 @@ import { resourceName } from '../model/kubernetes.ts';
 import type {
   Alternative,
   Direction,
+  NamesGap,
   NearMiss,
   Party,
   PolicyRef,
@@ -183,7 +184,7 @@ export function reasonText(why: UnknownReason): string {
     case 'address-not-known':
       return `a rule could match by address, and the address is not known: ${policiesText(why.policies)}`;
     case 'names-not-known':
-      return `a domain name could match, and no DNS answer for the address was seen: ${policiesText(why.policies)}`;
+      return `name resolution not visible${gapText(why.gap)}, and a domain name could match: ${policiesText(why.policies)}`;
     case 'namespace-labels-not-known':
       return `the labels of namespace ${why.namespace} are not known, and a policy selects by them: ${policiesText(why.policies)}`;
     case 'node-labels-not-known':
@@ -229,6 +230,20 @@ function staleKindsText(kinds: readonly StaleKind[]): string {
 function clockTime(timeUs: number): string {
   return new Date(timeUs / 1000).toISOString().slice(11, 19);
 }
+function gapText(gap: NamesGap | undefined): string {
+  return gap === undefined ? '' : ` (${gapTexts[gap]})`;
+}
+
+const gapTexts: Record<NamesGap, string> = {
+  'not-watched': "the pod's interface is not watched",
+  'watched-late': 'the pod may have asked before it was watched',
+  'queries-missed': 'not all of its DNS queries are known',
+  'reply-missed': 'the pod asked, and the reply was not seen or is not certain',
+  'dns-over-tls': 'the pod uses DNS over TLS',
+  'other-server': 'the pod asks a DNS server that is not trusted',
+  'other-port': "the cluster's DNS endpoints use another port than 53",
+  'capture-file': 'a capture file may lack queries',
+};
 
 export function policyText(policy: PolicyRef): string {
   const { kind, namespace, name } = policy;

@@ -2,7 +2,7 @@
 // are plausible. No other code checks a number of the wire.
 import { type FieldLimit, fieldLimits, type MessageName, maxAgeUs, maxAheadUs } from './field-limits.ts';
 import { marks, observationPoints } from './marks.ts';
-import type { FlowBatch, WireDnsNames, WireRecords } from './wire.ts';
+import type { FlowBatch, WireDnsNames, WireDnsQueries, WireRecords } from './wire.ts';
 
 /** Undefined if the batch is valid; otherwise one line with the first field that is not, and its value. */
 export function batchFault(batch: FlowBatch): string | undefined {
@@ -45,11 +45,23 @@ export function recordsFault(records: WireRecords | null, sentUs: number): strin
 }
 
 function namesFault(names: WireDnsNames | null, sentUs: number): string | undefined {
-  for (const [i, atUs] of names?.atUs.entries() ?? []) {
-    const fault = laterFault(`names.atUs[${i}]`, atUs, sentUs);
-    if (fault !== undefined) return fault;
-  }
-  return undefined;
+  if (names === null) return undefined;
+  return (
+    firstFault(names.atUs, (atUs, i) => laterFault(`names.atUs[${i}]`, atUs, sentUs)) ??
+    (names.queries && queriesFault(names.queries, sentUs)) ??
+    undefined
+  );
+}
+
+function queriesFault({ withdrawn, unanswered, watched }: WireDnsQueries, sentUs: number): string | undefined {
+  const later = (what: string, us: number) => laterFault(`names.queries.${what}`, us, sentUs);
+  return (
+    firstFault(withdrawn, ({ atUs }, i) => later(`withdrawn[${i}].atUs`, atUs)) ??
+    firstFault(unanswered, ({ atUs }, i) => later(`unanswered[${i}].atUs`, atUs)) ??
+    firstFault(watched, ({ sinceUs, untilUs }, i) => {
+      return later(`watched[${i}].sinceUs`, sinceUs) ?? later(`watched[${i}].untilUs`, untilUs);
+    })
+  );
 }
 
 function laterFault(what: string, us: number, sentUs: number): string | undefined {

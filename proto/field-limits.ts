@@ -22,6 +22,10 @@ export type MessageName =
   | 'Accounting'
   | 'Bytes'
   | 'DnsNames'
+  | 'DnsQueries'
+  | 'Withdrawn'
+  | 'Unanswered'
+  | 'Watched'
   | 'Records';
 
 /** JavaScript has exact integers up to here; the store has larger ones. */
@@ -51,6 +55,8 @@ const flag: FieldLimit = { is: 'flag' };
 const countsByReason: FieldLimit = { is: 'counts', maxItems: 64, maxLength: 64, max: maxCount };
 /** The longest text form of an IPv6 address. */
 const maxAddressLength = 45;
+/** Of a kind, in one batch. */
+const maxDnsItems = 100_000;
 /** More than the kubelet allows on one node. */
 const maxInterfaces = 5_000;
 
@@ -105,7 +111,28 @@ export const fieldLimits: Record<MessageName, Record<string, FieldLimit>> = {
     name: text(1_024),
     atUs: timeUs,
     ttlSeconds: numberUpTo(maxInt32),
+    interfaceIndex: numberUpTo(maxInt32),
+    servers: texts(maxAddressLength, maxDnsItems),
+    server: index32,
+    asked: index32,
+    transport: bytes,
+    queries: message('DnsQueries'),
   },
+  DnsQueries: {
+    withdrawn: message('Withdrawn', maxDnsItems),
+    unanswered: message('Unanswered', maxDnsItems),
+    watched: message('Watched', maxDnsItems),
+  },
+  Withdrawn: {
+    interfaceIndex: numberUpTo(maxInt32),
+    name: text(1_024),
+    address: text(maxAddressLength),
+    atUs: timeUs,
+    server: text(maxAddressLength),
+    asked: text(maxAddressLength),
+  },
+  Unanswered: { interfaceIndex: numberUpTo(maxInt32), name: text(1_024), atUs: timeUs, open: flag },
+  Watched: { interfaceIndex: numberUpTo(maxInt32), sinceUs: timeUs, isNew: flag, untilUs: timeUs },
   Records: {
     ipv4: bytes,
     ipv6: bytes,

@@ -38,6 +38,26 @@ export type WireDnsNames = {
   name: string[];
   atUs: number[];
   ttlSeconds: number[];
+  interfaceIndex: number[];
+  servers: string[];
+  server: number[];
+  asked: number[];
+  transport: Uint8Array;
+  /** Null from an older agent. */
+  queries: WireDnsQueries | null;
+};
+
+export type WireDnsQueries = {
+  withdrawn: {
+    interfaceIndex: number;
+    name: string;
+    address: string;
+    atUs: number;
+    server: string;
+    asked: string;
+  }[];
+  unanswered: { interfaceIndex: number; name: string; atUs: number; open: boolean }[];
+  watched: { interfaceIndex: number; sinceUs: number; isNew: boolean; untilUs: number }[];
 };
 
 export type WireInterface = {

@@ -1,63 +1,81 @@
-// The addresses that DNS answers give to pods. An answer that was sent to the collector is sent again only if it is now
-// valid for much longer. So a name that pods ask for all the time costs almost nothing.
-import type { DnsAnswer } from '../../model/dns-answer.ts';
-import { readDnsAnswers } from './decode/dns.ts';
-import type { DnsSink } from './source.ts';
-
-/** `expiresUs` is when the answer that was sent becomes invalid. */
-type RememberedAnswer = { answer: DnsAnswer; expiresUs: number };
-
-/** Answers with a shorter time to live are treated as if they had this one. */
-const minTtlSeconds = 60;
-const maxTtlSeconds = 86_400;
+// What the pods of this node ask DNS, and which names they are given. A reply counts only if it matches a query that the
+// same pod sent. So a name that pods ask for all the time costs almost nothing, and a packet that nobody asked for nothing.
+import type { DnsReport } from '../../model/dns-answer.ts';
+import { PodDns } from './dns-pod.ts';
+import type { DnsEvent, DnsSink } from './source.ts';
 
 export class DnsAnswers implements DnsSink {
   readonly #maxAnswers: number;
-  /** By name and address; the oldest first. */
-  readonly #answers = new Map<string, RememberedAnswer>();
-  /** Keys of answers that are not sent yet. */
-  readonly #pending = new Set<string>();
+  readonly #pods = new Map<number, PodDns>();
+  /** Interfaces that are gone, and whose last report is due. */
+  readonly #gone = new Set<number>();
 
-  /** Remembers at most `maxAnswers`; one that was evicted is sent again when it is seen again. */
+  /** Remembers at most `maxAnswers`. If there are more, the pod with the most loses its oldest. */
   constructor(maxAnswers: number) {
     this.#maxAnswers = maxAnswers;
   }
 
-  receive(protocol: number, bytes: Uint8Array, timeUs: number): void {
-    readDnsAnswers(protocol, bytes, (name, address, ttl) => {
-      this.#learn({ name, address, atUs: timeUs, ttlSeconds: Math.min(ttl, maxTtlSeconds) });
+  receive(event: DnsEvent): void {
+    const { interfaceIndex } = event;
+    if (event.type === 'watched') {
+      this.#watch(event);
+      return;
+    }
+    const pod = this.#pods.get(interfaceIndex);
+    if (pod === undefined) return;
+    switch (event.type) {
+      case 'forgotten':
+        this.#gone.add(interfaceIndex);
+        return;
+      case 'missed':
+        pod.missed(event.sinceUs);
+        return;
+      case 'packet':
+        pod.receive(event);
+        if (event.direction === 'to-pod') this.#evict();
+        return;
+    }
+  }
+
+  /** What to send, with at most `max` answers; the others wait for the next call. A pod with few gets all of its own. */
+  drain(max: number, nowUs: number): DnsReport {
+    const pods = [...this.#pods.values()].sort((a, b) => a.dueAnswers - b.dueAnswers);
+    let left = max;
+    const reports = pods.map((pod, i) => {
+      const report = pod.drain(Math.floor(left / (pods.length - i)), nowUs);
+      left -= report.answers.length;
+      return report;
     });
+    for (const interfaceIndex of this.#gone) this.#pods.delete(interfaceIndex);
+    this.#gone.clear();
+    return {
+      answers: reports.flatMap(({ answers }) => answers),
+      withdrawn: reports.flatMap(({ withdrawn }) => withdrawn),
+      unanswered: reports.flatMap(({ unanswered }) => unanswered),
+      watched: reports.flatMap(({ watched }) => watched),
+    };
   }
 
-  /** The answers to send, at most `max`; the others wait for the next call. */
-  drain(max: number): DnsAnswer[] {
-    const answers: DnsAnswer[] = [];
-    for (const key of this.#pending) {
-      if (answers.length === max) break;
-      this.#pending.delete(key);
-      answers.push(this.#answers.get(key)!.answer);
-    }
-    return answers;
-  }
-
-  /** For a collector that may have restarted: sends all answers again that are still valid. */
+  /** For a collector that may have restarted: sends everything again that is still valid. */
   resend(nowUs: number): void {
-    for (const [key, { expiresUs }] of this.#answers) {
-      if (expiresUs > nowUs) this.#pending.add(key);
-    }
+    for (const pod of this.#pods.values()) pod.resend(nowUs);
   }
 
-  #learn(answer: DnsAnswer): void {
-    const key = `${answer.name} ${answer.address}`;
-    const validUs = Math.max(answer.ttlSeconds, minTtlSeconds) * 1_000_000;
-    const before = this.#answers.get(key);
-    if (before !== undefined && before.expiresUs - answer.atUs >= validUs / 2) return;
-    this.#answers.delete(key);
-    this.#answers.set(key, { answer, expiresUs: answer.atUs + validUs });
-    this.#pending.add(key);
-    if (this.#answers.size <= this.#maxAnswers) return;
-    const oldest = this.#answers.keys().next().value!;
-    this.#answers.delete(oldest);
-    this.#pending.delete(oldest);
+  #watch({ interfaceIndex, atUs, isNew }: DnsEvent & { type: 'watched' }): void {
+    const known = this.#pods.get(interfaceIndex);
+    if (known === undefined) this.#pods.set(interfaceIndex, new PodDns(interfaceIndex, atUs, isNew));
+    // It was not watched for a while.
+    else known.missed(0);
+    this.#gone.delete(interfaceIndex);
+  }
+
+  #evict(): void {
+    let count = 0;
+    for (const pod of this.#pods.values()) count += pod.answerCount;
+    for (; count > this.#maxAnswers; count--) {
+      let largest: PodDns | undefined;
+      for (const pod of this.#pods.values()) if (pod.answerCount > (largest?.answerCount ?? 0)) largest = pod;
+      largest?.evictOldest();
+    }
   }
 }

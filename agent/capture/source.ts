@@ -1,18 +1,57 @@
 // The interface that every live capture source has: it watches pod interfaces and emits connection records.
+import type { Address } from '../../model/address.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import type { Visibility } from './visibility.ts';
 
-/** A link whose peer is in a pod's network namespace. `appearedUs` is 0 if it existed before the agent started. */
-export type PodInterface = { index: number; name: string; appearedUs: number };
+/**
+ * A link whose peer is in a pod's network namespace. `appearedUs` is 0 if it existed before the agent started. `noticedUs`
+ * is when the kernel reported a change of the links that may be this one; missing if it reported none.
+ */
+export type PodInterface = { index: number; name: string; appearedUs: number; noticedUs?: number };
+
+/** A container starts later than this after its pod's interface. */
+const containerStartUs = 500_000;
+
+/** Whether the interface is watched since before the pod can have sent a query. `nowUs`: when it was watched. */
+export function isWatchedFromStart({ appearedUs, noticedUs }: PodInterface, nowUs: number): boolean {
+  return appearedUs !== 0 && noticedUs !== undefined && nowUs - noticedUs <= containerStartUs;
+}
 
 /** The direction of a packet, from the pod's view. */
 export type PodDirection = 'from-pod' | 'to-pod';
 
 /**
- * Receives the DNS answers that pods get, from every source. `bytes` is the payload, or the beginning of the payload,
- * of a datagram or segment from port 53 to a pod; it is valid until the call returns. Times in µs since the epoch.
+ * A DNS packet between a pod and port 53 of a server: a query from the pod, or a reply to it. It is the interface that says
+ * which of both, not the message.
  */
-export type DnsSink = { receive(protocol: number, bytes: Uint8Array, timeUs: number): void };
+export type DnsPacket = {
+  interfaceIndex: number;
+  direction: PodDirection;
+  protocol: number;
+  client: Address;
+  clientPort: number;
+  server: Address;
+  /** TCP only, else 0. A SYN-ACK is passed on too, because it shows where the server's stream begins. */
+  tcpFlags: number;
+  sequence: number;
+  /** Of the datagram or segment, or its beginning. Valid until the call returns. */
+  payload: Uint8Array;
+  /** µs since the epoch. */
+  timeUs: number;
+};
+
+/**
+ * `isNew`: since before the pod can have sent a query. `missed`: packets from the pod to port 53 may have passed
+ * unseen since `sinceUs`.
+ */
+export type DnsEvent =
+  | { type: 'watched'; interfaceIndex: number; atUs: number; isNew: boolean }
+  | { type: 'forgotten'; interfaceIndex: number }
+  | { type: 'missed'; interfaceIndex: number; sinceUs: number }
+  | ({ type: 'packet' } & DnsPacket);
+
+/** Receives the DNS packets of pods, in order, from every source. */
+export type DnsSink = { receive(event: DnsEvent): void };
 
 export type CaptureSource = {
   readonly name: 'ebpf' | 'tap' | 'pcap';

@@ -1,7 +1,7 @@
 // Batches that the collector has not acknowledged yet. If there are too many records, batches are dropped and counted. A
 // batch in flight may be stored: whether it is lost is decided by the answer, or by the end of the stream.
 import type { PacketAccounting } from '../../accounting/accounting.ts';
-import type { DnsAnswer } from '../../model/dns-answer.ts';
+import { type DnsReport, dnsReportSize, emptyDnsReport } from '../../model/dns-answer.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { encodeDnsNames } from '../../proto/dns-names.ts';
 import { encodeRecords } from '../../proto/encode.ts';
@@ -11,7 +11,7 @@ export type QueuedBatch = {
   sequence: number;
   coveredUntilUs: number;
   packed: PackedBatch;
-  /** Records and names. */
+  /** Records, and items of the DNS report. */
   count: number;
   /** Packets as the interface counts them; the packet accounting uses the same unit. */
   frames: number;
@@ -42,16 +42,16 @@ export class BatchQueue {
   }
 
   /**
-   * Adds all records of one drain, and DNS names of the same time (at most maxDnsNames). All packets from before
-   * `coveredUntilUs` are then in the queue or were sent. Names are in the first batch, so that the collector knows them
-   * when it evaluates the connections that follow.
+   * Adds all records of one drain, and the DNS report of the same time (at most maxDnsNames answers). All packets from
+   * before `coveredUntilUs` are then in the queue or were sent. The report is in the first batch, so that the collector
+   * knows the names when it evaluates the connections that follow.
    */
-  enqueue(records: readonly ConnectionRecord[], names: readonly DnsAnswer[], coveredUntilUs: number): void {
+  enqueue(records: readonly ConnectionRecord[], dns: DnsReport, coveredUntilUs: number): void {
     const size = this.#limits.maxBatchRecords;
-    for (let from = 0; from < records.length || (from === 0 && names.length > 0); from += size) {
+    for (let from = 0; from < records.length || (from === 0 && dnsReportSize(dns) > 0); from += size) {
       const last = from + size >= records.length;
       const until = last ? coveredUntilUs : this.#coveredUntilUs;
-      this.#add(records.slice(from, from + size), from === 0 ? names : [], until);
+      this.#add(records.slice(from, from + size), from === 0 ? dns : emptyDnsReport, until);
     }
     this.#coveredUntilUs = coveredUntilUs;
     while (this.#queuedCount > this.#limits.maxQueuedRecords) this.#drop();
@@ -103,19 +103,20 @@ export class BatchQueue {
     return { batches: this.#batches.size + this.#undecided.size, records: this.#queuedCount };
   }
 
-  #add(records: readonly ConnectionRecord[], names: readonly DnsAnswer[], coveredUntilUs: number): void {
+  #add(records: readonly ConnectionRecord[], dns: DnsReport, coveredUntilUs: number): void {
     this.#sequence += 1;
+    const count = records.length + dnsReportSize(dns);
     const frames = records.reduce((sum, record) => sum + record.frames, 0);
     const bytes = records.reduce((sum, record) => sum + record.bytes.forward + record.bytes.reverse, 0);
     this.#batches.set(this.#sequence, {
       sequence: this.#sequence,
       coveredUntilUs,
-      packed: packBatch(encodeRecords(records), encodeDnsNames(names)),
-      count: records.length + names.length,
+      packed: packBatch(encodeRecords(records), encodeDnsNames(dns)),
+      count,
       frames,
       bytes,
     });
-    this.#queuedCount += records.length + names.length;
+    this.#queuedCount += count;
   }
 
   #drop(): void {

@@ -38,6 +38,8 @@ export class PodLinks {
   #cancelRefresh = () => {};
   #cancelMonitorRestart = () => {};
   #hasRefreshed = false;
+  /** When the monitor first reported a change since the last check began. */
+  #noticedUs: number | undefined;
   #refreshing: Promise<void> | undefined;
   #refreshAgain = false;
   #stopped = false;
@@ -82,9 +84,11 @@ export class PodLinks {
 
   async #refreshOnce(): Promise<void> {
     let links: Link[];
+    const noticedUs = this.#noticedUs;
+    this.#noticedUs = undefined;
     try {
       const { links: linksJson, defaultRoutes } = await this.#reader.list();
-      links = podLinksOf(linksJson, defaultRoutes, this.#hasRefreshed ? this.#clock.nowUs() : 0);
+      links = podLinksOf(linksJson, defaultRoutes, this.#hasRefreshed ? this.#clock.nowUs() : 0, noticedUs);
     } catch (error) {
       this.#log.warn({ reason: reasonOf(error) }, 'cannot list links, retrying; new pods are not watched');
       return;
@@ -127,7 +131,10 @@ export class PodLinks {
   #startMonitor(): void {
     let hasEnded = false;
     this.#monitor = this.#reader.monitor(
-      () => this.refresh(),
+      () => {
+        this.#noticedUs ??= this.#clock.nowUs();
+        this.refresh();
+      },
       (reason) => {
         // A program that cannot be started reports two events: an error, and its end.
         if (hasEnded || this.#stopped) return;
@@ -150,7 +157,12 @@ type IpLink = {
 type IpRoute = { dev?: string; nexthops?: { dev?: string }[] };
 
 /** Links that are up and lead into another namespace, except those that a default route uses. */
-export function podLinksOf(links: string, defaultRoutes: readonly string[], appearedUs: number): Link[] {
+export function podLinksOf(
+  links: string,
+  defaultRoutes: readonly string[],
+  appearedUs: number,
+  noticedUs?: number,
+): Link[] {
   const uplinks = new Set(
     defaultRoutes
       .flatMap((json) => JSON.parse(json) as IpRoute[])
@@ -160,7 +172,8 @@ export function podLinksOf(links: string, defaultRoutes: readonly string[], appe
     const kind = linkinfo?.info_kind;
     if (ifindex === undefined || ifname === undefined || link_netnsid === undefined) return [];
     if ((kind !== 'veth' && kind !== 'netkit') || !flags?.includes('UP') || uplinks.has(ifname)) return [];
-    return [{ index: ifindex, name: ifname, netnsid: link_netnsid, appearedUs }];
+    const noticed = noticedUs === undefined ? {} : { noticedUs };
+    return [{ index: ifindex, name: ifname, netnsid: link_netnsid, appearedUs, ...noticed }];
   });
 }
 

@@ -4,8 +4,11 @@
 import type { Address } from '../../model/address.ts';
 import type { WireInterface } from '../../proto/wire.ts';
 
-/** `appearedUs` is 0 if it existed before the agent started. */
-export type Link = { index: number; name: string; netnsid: number; appearedUs: number };
+/**
+ * `appearedUs` is 0 if it existed before the agent started. `noticedUs` is when the kernel reported a change of the links
+ * that may be this one; missing if it reported none.
+ */
+export type Link = { index: number; name: string; netnsid: number; appearedUs: number; noticedUs?: number };
 
 /** Addresses in the namespace with that id; empty if it has none yet. */
 export type AddressesOf = (netnsid: number) => Address[];

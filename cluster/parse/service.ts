@@ -22,6 +22,7 @@ export function service(field: Field, meta: Metadata): Service {
     addresses: [...new Set([...clusterAddresses, ...addresses(external)])],
     clusterAddresses,
     ...(spec.at('clusterIP').value === 'None' && { headless: true as const }),
+    ...(namespace === 'kube-system' && labels(meta.labels)['k8s-app'] === 'kube-dns' && { clusterDns: true as const }),
     ...(Object.keys(selector).length > 0 && { selector }),
     ports: spec
       .at('ports')

@@ -1,6 +1,6 @@
 // The cluster's objects: all recent versions of pods, namespaces and policies; Services, endpoints and nodes as they are now.
 import { isDeepStrictEqual } from 'node:util';
-import type { Address } from '../../model/address.ts';
+import type { Address, Prefix } from '../../model/address.ts';
 import type {
   ClusterEvent,
   ClusterKind,
@@ -17,6 +17,7 @@ import { isPolicy, isPolicyKind, objectKey } from '../../model/kubernetes.ts';
 import { PrefixSet } from '../../model/prefix-set.ts';
 import type { StaleKind } from '../../model/verdict.ts';
 import { AddressOwners, type Owner } from './address-owners.ts';
+import { DnsServers } from './dns-servers.ts';
 import { HostPorts } from './host-ports.ts';
 import { PolicyHistory } from './policy-history.ts';
 import { Timeline } from './timeline.ts';
@@ -53,11 +54,17 @@ export class ClusterHistory {
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #workloads = new Map<string, Workload>();
   readonly #owners = new AddressOwners();
+  readonly #dnsServers: DnsServers;
   readonly #hostPorts = new HostPorts();
   readonly #gaps = new ViewGaps();
   #synced = false;
   #changedAtUs = 0;
   #revision = 0;
+
+  /** `dnsServers`: trusted besides the cluster's DNS Service. */
+  constructor(dnsServers: readonly Prefix[] = []) {
+    this.#dnsServers = new DnsServers(dnsServers);
+  }
 
   receive(event: ClusterEvent): void {
     if (event.type === 'synced') {
@@ -72,6 +79,7 @@ export class ClusterHistory {
     const atUs = this.#synced ? event.atUs : 0;
     if (event.type === 'put') this.#put(event.object, atUs);
     else this.#remove(event.object, atUs);
+    this.#updateDnsServers(event.object, atUs);
     this.#changedAtUs = Math.max(this.#changedAtUs, atUs);
     this.#revision += 1;
   }
@@ -181,6 +189,12 @@ export class ClusterHistory {
     return [...this.#nodes.keys()];
   }
 
+  /** Whether it is, or was, the address of a pod, a node or a Service. */
+  hasAddress(address: Address): boolean {
+    if (this.#serviceOfAddress.has(address) || this.#nodeOfAddress.has(address)) return true;
+    return this.#owners.at(address, 0).owner !== 'never';
+  }
+
   serviceOf(address: Address): Service | undefined {
     return this.#serviceOfAddress.get(address);
   }
@@ -227,6 +241,10 @@ export class ClusterHistory {
     return this.#workloads.values();
   }
 
+  get dnsServers(): DnsServers {
+    return this.#dnsServers;
+  }
+
   get policies(): PolicyHistory {
     return this.#policies;
   }
@@ -234,6 +252,13 @@ export class ClusterHistory {
   /** Whether the address is in the pod range of a node. */
   isInPodRange(address: Address): boolean {
     return this.#podRanges.contains(address);
+  }
+
+  #updateDnsServers(changed: ClusterObject, atUs: number): void {
+    if (changed.kind !== 'Service' && changed.kind !== 'EndpointSlice') return;
+    const services = [...this.#services.values()].filter(({ clusterDns }) => clusterDns);
+    const slicesOf = ({ namespace, name }: Service) => this.#slices.get(`${namespace}/${name}`)?.values() ?? [];
+    this.#dnsServers.update(services, slicesOf, atUs);
   }
 
   #becomeStale(kind: ClusterKind, sinceUs: number): void {

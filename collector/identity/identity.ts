@@ -5,14 +5,15 @@ import { type ClusterKind, type Node, objectKey, type Pod, type Service } from '
 import { hasPorts } from '../../model/protocol.ts';
 import type { Party, StaleKind, UnknownReason } from '../../model/verdict.ts';
 import type { ClusterHistory } from './cluster-history.ts';
-import type { DnsNames } from './dns-names.ts';
+import { type GivenNames, noNames } from './dns-names.ts';
 import { PartyCache } from './party-cache.ts';
 import type { FindZone } from './zones.ts';
 
 /** `stale`: the view of the cluster was incomplete at that time, so the end may have been something else. */
 export type Identity = { endpoint: Endpoint; stale?: readonly StaleKind[] } & (
   | { kind: 'pod'; party: Party; uid: string; knownFromStart: boolean }
-  | { kind: 'address'; party: Party }
+  /** `namedUs`: when the pod at the other end was last given a trusted name for it. */
+  | { kind: 'address'; party: Party; namedUs?: number }
   | { kind: 'service'; service: Service }
   | { kind: 'unknown'; why: UnknownReason }
 );
@@ -30,6 +31,10 @@ export type ConnectionEnd = {
   observers?: readonly string[];
 };
 
+export type NamesOf = (address: Address) => GivenNames;
+
+const maxNamesShown = 5;
+
 /** Addresses of nodes from the agents, such as those of bridges and tunnels, which Node objects do not list. */
 export type NodeAddresses = { nodeOf(address: Address, observers: readonly string[]): string | undefined };
 
@@ -38,7 +43,6 @@ export class Identities {
   readonly #findZone: FindZone;
   readonly #clusterRanges: readonly Prefix[];
   readonly #nodeAddresses: NodeAddresses;
-  readonly #names: DnsNames;
   readonly #parties = new PartyCache();
 
   /** `clusterRanges`: pod and service ranges that Node objects do not list. */
@@ -47,17 +51,16 @@ export class Identities {
     findZone: FindZone,
     clusterRanges: readonly Prefix[],
     nodeAddresses: NodeAddresses,
-    names: DnsNames,
   ) {
     this.#cluster = cluster;
     this.#nodeAddresses = nodeAddresses;
-    this.#names = names;
     this.#findZone = findZone;
     this.#clusterRanges = clusterRanges;
   }
 
-  at(end: ConnectionEnd, timeUs: number): Identity {
-    const identity = this.#asKnown(end, timeUs);
+  /** `namesOf`: the DNS names of an external address that the pod at the other end was given. */
+  at(end: ConnectionEnd, timeUs: number, namesOf: NamesOf = () => noNames): Identity {
+    const identity = this.#asKnown(end, timeUs, namesOf);
     if (!this.#cluster.gaps.mayDoubt(timeUs)) return identity;
     const stale = this.#staleKinds(identity, end, timeUs);
     if (stale.length === 0) return identity;
@@ -96,7 +99,7 @@ export class Identities {
     }
   }
 
-  #asKnown(end: ConnectionEnd, timeUs: number): Identity {
+  #asKnown(end: ConnectionEnd, timeUs: number, namesOf: NamesOf): Identity {
     if (!this.#cluster.synced) return this.#unknown(end.address, { reason: 'cluster-not-synced' });
     const uid = end.podUid !== '' ? end.podUid : this.#ownerUid(end.address, timeUs);
     const pod = uid === undefined ? undefined : this.#cluster.pod(uid, timeUs);
@@ -113,17 +116,20 @@ export class Identities {
     if (uid !== undefined || this.#isInside(end.address, timeUs)) {
       return this.#unknown(end.address, { reason: 'no-owner-at-that-time', address: end.address });
     }
-    const names = this.#names.at(end.address, timeUs);
+    const given = namesOf(end.address);
+    const { names, unverified } = given;
     const endpoint: Endpoint = {
       kind: 'external',
       ip: end.address,
       zone: this.#findZone(end.address),
-      ...(names.length === 0 ? {} : { names }),
+      ...(names.length > 0 && { names: names.slice(0, maxNamesShown) }),
+      ...(unverified.length > 0 && { unverifiedNames: unverified }),
     };
     return {
       endpoint,
       kind: 'address',
-      party: this.#parties.external(end.address, this.#names.allAt(end.address, timeUs)),
+      party: this.#parties.external(end.address, given),
+      ...(given.latestUs > 0 && { namedUs: given.latestUs }),
     };
   }
 

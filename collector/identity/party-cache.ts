@@ -3,15 +3,15 @@
 import type { Address } from '../../model/address.ts';
 import type { Labels, Node, Pod } from '../../model/kubernetes.ts';
 import type { Party } from '../../model/verdict.ts';
-
-type ExternalParty = { names: string; party: Party };
+import type { GivenNames } from './dns-names.ts';
 
 const maxExternals = 65_536;
 
 export class PartyCache {
   readonly #pods = new WeakMap<Pod, WeakMap<Labels, Map<Address, Party>>>();
   readonly #nodes = new WeakMap<Node, Map<Address, Party>>();
-  #externals = new Map<Address, ExternalParty>();
+  /** By address, and by address with what is known of its names. */
+  #externals = new Map<string, Party>();
 
   /** `ip` is the address that was seen. `labelsKnown`: the namespace has no other labels. */
   pod(pod: Pod, ip: Address, namespaceLabels: Labels, labelsKnown: boolean): Party {
@@ -39,13 +39,19 @@ export class PartyCache {
     return party;
   }
 
-  external(address: Address, names: readonly string[]): Party {
-    const key = names.join(' ');
-    const known = this.#externals.get(address);
-    if (known !== undefined && known.names === key) return known.party;
-    const party: Party = { kind: 'address', address, ...(names.length > 0 && { names }) };
+  external(address: Address, { names, possible, gap }: Pick<GivenNames, 'names' | 'possible' | 'gap'>): Party {
+    const key = `${address} ${gap ?? ''} ${names.join(' ')}|${gap === undefined ? possible.join(' ') : ''}`;
+    const known = this.#externals.get(key);
+    if (known !== undefined) return known;
+    const party: Party = {
+      kind: 'address',
+      address,
+      ...(names.length > 0 && { names }),
+      ...(gap === undefined ? { namesKnown: true } : { namesGap: gap }),
+      ...(gap === undefined && possible.length > 0 && { possibleNames: possible }),
+    };
     if (this.#externals.size >= maxExternals) this.#externals = new Map();
-    this.#externals.set(address, { names: key, party });
+    this.#externals.set(key, party);
     return party;
   }
 }

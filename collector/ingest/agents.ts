@@ -129,6 +129,12 @@ export class Agents {
     return agent?.interfaces.get(interfaceIndex)?.podUid ?? '';
   }
 
+  /** Like `claimedPodAt`; empty unless the cluster's objects prove that the pod runs on the node. */
+  provenPodAt(node: string, instance: string, interfaceIndex: number): string {
+    const uid = this.claimedPodAt(node, instance, interfaceIndex);
+    return uid !== '' && this.#claims.judgePod(node, uid) === 'proven' ? uid : '';
+  }
+
   interfaceAt(node: string, interfaceIndex: number): WatchedInterface | undefined {
     return this.#interfaces.at(node, interfaceIndex);
   }

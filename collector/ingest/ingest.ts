@@ -11,7 +11,7 @@ import type { Logger } from 'pino';
 import { nodeOfCertificate } from '../../certs/node-name.ts';
 import type { TlsCredentials } from '../../certs/read.ts';
 import { cannotListen } from '../../config/errors.ts';
-import type { DnsAnswer } from '../../model/dns-answer.ts';
+import type { DnsReport } from '../../model/dns-answer.ts';
 import { ProblemError } from '../../model/problem.ts';
 import { reasonOf } from '../../model/reason.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
@@ -28,7 +28,7 @@ export type IngestedBatch = {
   sequence: number;
   clockOffsetUs: number;
   records: readonly ConnectionRecord[];
-  dnsAnswers: readonly DnsAnswer[];
+  dns: DnsReport;
 };
 
 /**
@@ -206,7 +206,7 @@ class AgentStream {
       sequence,
       clockOffsetUs,
       records: decodedRecords.records,
-      dnsAnswers: decodedNames.names,
+      dns: decodedNames.report,
     };
     const stored = this.#sink.store(ingested);
     stored.catch(() => undefined); // answered below, in order

@@ -1,6 +1,6 @@
 // The interface of the store: batches as received, connections as joined, and findings.
 import type { Connection } from '../../model/connection.ts';
-import type { DnsAnswer } from '../../model/dns-answer.ts';
+import type { DnsReport } from '../../model/dns-answer.ts';
 import type { Finding, Severity } from '../../model/finding.ts';
 import type { FindingKind } from '../../model/finding-kind.ts';
 import type { KnownObjects, ObjectVersion } from '../../model/object-version.ts';
@@ -16,8 +16,8 @@ export type StoredBatch = {
   /** Collector clock minus agent clock, µs. */
   clockOffsetUs: number;
   records: readonly ConnectionRecord[];
-  /** Their times are on the agent's clock too. */
-  dnsAnswers: readonly DnsAnswer[];
+  /** Its times are on the agent's clock too. */
+  dns: DnsReport;
 };
 
 /** Changes of connections and findings since the previous call. `merged` and `removed` are ids that no longer exist. */
@@ -26,6 +26,8 @@ export type ChangeSet = {
   merged: readonly string[];
   findings: { put: readonly Finding[]; removed: readonly string[] };
 };
+
+export type StoredText = { key: string; body: string };
 
 /** Several values of one field mean any of them; several fields mean all of them. Times in µs. */
 export type ListQuery = {
@@ -72,6 +74,9 @@ export type Store = {
   putKnownObjects(known: KnownObjects): Promise<void>;
   /** Undefined before `putKnownObjects`. */
   cluster(): Promise<StoredCluster | undefined>;
+  /** Replaces the rows of the same keys, and removes others. The store does not read the text. */
+  putNames(changes: { put: readonly StoredText[]; removed: readonly string[] }): Promise<void>;
+  names(): Promise<StoredText[]>;
   /** Each has the current id of its finding. */
   connections(query: ListQuery): Promise<Connection[]>;
   /** Without `memberCounts`. */

@@ -11,24 +11,32 @@ import type { Verdict } from '../../model/verdict.ts';
 import { reasonText } from '../../policy/explain.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
 import type { Backend, ClusterHistory } from '../identity/cluster-history.ts';
-import type { Identities, Identity } from '../identity/identity.ts';
+import type { ConnectionEnd, Identities, Identity } from '../identity/identity.ts';
 import { addressesSettledUs, type NearAddresses } from '../identity/near-address.ts';
 import type { PolicyHistory } from '../identity/policy-history.ts';
 import { type Coverage, deliveredOf, type ExpectedDelivery } from '../join/delivered.ts';
 import { observationsOf, outcomeOf } from '../join/outcome.ts';
 import { type ConnectionEnds, endsOf, type InterfaceLookup } from './connection-ends.ts';
 import { placementOf } from './placement.ts';
+import { type NameLookup, namesGivenTo } from './pod-names.ts';
 import { PolicyEvaluator } from './policy-evaluator.ts';
 import { type Sender, senderOf } from './sender.ts';
+import { namesSettleUs } from './unsettled-names.ts';
 
 /** How long an owner (`maxLagUs`) and a record of the other side (`maxWaitUs`) may be late. */
 export type VerdictOptions = { policy: PolicyOptions; graceUs: number; maxLagUs: number; maxWaitUs: number };
 
 /**
  * The owner of an end may become known until `retryUntilUs`: until then the connection is re-evaluated. 0: it is known.
- * `doubtful`: the view of the cluster is incomplete now, and the result depends on it.
+ * `doubtful`: the view of the cluster is incomplete now, and the result depends on it. A DNS name that may allow it can be
+ * withdrawn until `unsettledUntilUs`. 0: no name.
  */
-export type Evaluation = { evaluated: EvaluatedConnection; doubtful: boolean; retryUntilUs: number };
+export type Evaluation = {
+  evaluated: EvaluatedConnection;
+  doubtful: boolean;
+  retryUntilUs: number;
+  unsettledUntilUs: number;
+};
 
 export class ConnectionEvaluator {
   readonly #options: VerdictOptions;
@@ -36,6 +44,7 @@ export class ConnectionEvaluator {
   readonly #identities: Identities;
   readonly #coverage: Coverage & InterfaceLookup;
   readonly #nearAddresses: NearAddresses;
+  readonly #names: NameLookup;
   readonly #clusterPolicies: PolicyEvaluator;
   readonly #declaredPolicies: PolicyEvaluator | undefined;
 
@@ -46,6 +55,7 @@ export class ConnectionEvaluator {
     identities: Identities,
     coverage: Coverage & InterfaceLookup,
     nearAddresses: NearAddresses,
+    names: NameLookup,
     declaredPolicies: PolicyHistory | undefined,
   ) {
     this.#options = options;
@@ -53,6 +63,7 @@ export class ConnectionEvaluator {
     this.#identities = identities;
     this.#coverage = coverage;
     this.#nearAddresses = nearAddresses;
+    this.#names = names;
     this.#clusterPolicies = new PolicyEvaluator(options.policy, cluster, identities, cluster.policies);
     this.#declaredPolicies =
       declaredPolicies && new PolicyEvaluator(options.policy, cluster, identities, declaredPolicies);
@@ -73,8 +84,8 @@ export class ConnectionEvaluator {
     );
     // An address may belong to a pod or Service that is not known yet.
     const senderDoubtful = sender.sender === 'foreign' && this.#cluster.gaps.isStaleAt(joined.startUs);
-    const initiator = this.#initiatorOf(ends, sender, joined.startUs);
-    const responder = this.#identities.at(ends.responder, joined.startUs);
+    const initiator = this.#initiatorOf(joined, ends, sender);
+    const responder = this.#responderAt(joined, ends.responder, uidOf(initiator), joined.startUs);
     const verdictOf = (policies: PolicyEvaluator) =>
       sender.sender === 'not-seen'
         ? senderNotSeen(ends.initiator.address)
@@ -101,7 +112,19 @@ export class ConnectionEvaluator {
       !ends.podsKnown || initiator.kind === 'unknown' || responder.kind === 'unknown' || sender.sender === 'unknown';
     const unknown = verdict.verdict === 'unknown' && verdict.why?.reason !== 'local-scope';
     const doubtful = senderDoubtful || (unknown && this.#cluster.isStaleAt(joined.startUs));
-    return { evaluated, doubtful, retryUntilUs: isPending ? joined.startUs + this.#retryForUs(sender) : 0 };
+    return {
+      evaluated,
+      doubtful,
+      retryUntilUs: isPending ? joined.startUs + this.#retryForUs(sender) : 0,
+      unsettledUntilUs: verdict.verdict === 'allowed' ? unsettledUntilUs(responder) : 0,
+    };
+  }
+
+  /** With the DNS names that the pod with that uid was given. */
+  #responderAt(joined: JoinedConnection, responder: ConnectionEnd, initiatorUid: string, timeUs: number): Identity {
+    const { source, host, originalTuple, startUs } = joined;
+    const asking = { observation: source ?? host, address: originalTuple.initiator, podUid: initiatorUid };
+    return this.#identities.at(responder, timeUs, namesGivenTo(asking, this.#names, startUs));
   }
 
   #retryForUs({ sender }: Sender): number {
@@ -127,12 +150,19 @@ export class ConnectionEvaluator {
   }
 
   /** The pod that sent the packets is judged, with its own address; a gateway's packets are judged by their address. */
-  #initiatorOf(ends: ConnectionEnds, sender: Sender, timeUs: number): Identity {
+  #initiatorOf(joined: JoinedConnection, ends: ConnectionEnds, sender: Sender): Identity {
+    const { startUs: timeUs, destination, host, translatedTuple } = joined;
     if (sender.sender === 'forwarded') {
       const { behindNode: _, ...end } = ends.initiator;
       return this.#identities.at({ ...end, podUid: '' }, timeUs);
     }
-    if (sender.sender !== 'foreign') return this.#identities.at(ends.initiator, timeUs);
+    const asking = {
+      observation: destination ?? host,
+      address: translatedTuple.responder,
+      podUid: ends.responder.podUid,
+    };
+    const namesOf = namesGivenTo(asking, this.#names, timeUs);
+    if (sender.sender !== 'foreign') return this.#identities.at(ends.initiator, timeUs, namesOf);
     const pod = this.#cluster.pod(ends.initiator.podUid, timeUs);
     const isIpv6 = sender.address.includes(':');
     const own = [...this.#cluster.addressesOfPod(ends.initiator.podUid).addresses];
@@ -179,10 +209,9 @@ export class ConnectionEvaluator {
     const settledUs = joined.lastUs - graceUs;
     if (this.#cluster.changedAtUs < joined.startUs - graceUs) return { timing: 'in-force' };
     const evaluateAt = (timeUs: number): Verdict => {
-      const [initiator, responder] = [
-        this.#identities.at({ ...ends.initiator, podUid: uidOf(identities.initiator) }, timeUs),
-        this.#identities.at({ ...ends.responder, podUid: uidOf(identities.responder) }, timeUs),
-      ];
+      const [initiatorUid, responderUid] = [uidOf(identities.initiator), uidOf(identities.responder)];
+      const initiator = this.#identities.at({ ...ends.initiator, podUid: initiatorUid }, timeUs);
+      const responder = this.#responderAt(joined, { ...ends.responder, podUid: responderUid }, initiatorUid, timeUs);
       return this.#clusterPolicies.evaluate(joined, initiator, responder, timeUs);
     };
     if (verdict.verdict === 'denied') {
@@ -216,6 +245,10 @@ function asSentBy(initiator: Identity, joined: JoinedConnection, { sender }: Sen
     originalTuple: { ...joined.originalTuple, initiator: ip },
     translatedTuple: { ...joined.translatedTuple, initiator: ip },
   };
+}
+
+function unsettledUntilUs(responder: Identity): number {
+  return responder.kind === 'address' && responder.namedUs !== undefined ? responder.namedUs + namesSettleUs : 0;
 }
 
 function uidOf(identity: Identity): string {

@@ -14,6 +14,7 @@ const RECURSION_DESIRED = 0x0100;
 export const ANSWER = 0x8180;
 const NO_SUCH_NAME = 3;
 const ttlSeconds = 30;
+const unaskedTtlSeconds = 86_400;
 const maxAliases = 8;
 
 /** `question`: a name, after `AAAA ` to query its IPv6 addresses. */
@@ -43,6 +44,13 @@ export function dnsAnswer(query: Buffer, zone: DnsZone): Buffer | undefined {
     type,
     answers: known ? answersOf(name, type, zone) : [],
   });
+}
+
+/** `NAME ADDRESS`: a reply with that answer. */
+export function unaskedReply(text: string): Buffer {
+  const [name = '', address = ''] = text.split(' ');
+  const answer = addressRecord(name, address, unaskedTtlSeconds);
+  return dnsMessage({ id: 1, flags: ANSWER, name, type: answer.type, answers: [answer] });
 }
 
 /** Over TCP a message follows its length. */

@@ -8,7 +8,7 @@ import { flushCompileCache } from 'node:module';
 import { connect, createServer, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import type { PortSpec } from '../topology/cluster.ts';
-import { dnsAnswer, dnsQuery, withLength } from './dns-message.ts';
+import { dnsAnswer, dnsQuery, unaskedReply, withLength } from './dns-message.ts';
 
 export type PeerDial = {
   address: string;
@@ -17,6 +17,8 @@ export type PeerDial = {
   bytes: number;
   /** The name of a DNS query that is sent in place of the bytes. */
   asks?: string;
+  /** The name and the address in a DNS reply that is sent in place of the bytes, though nobody asked. */
+  forges?: string;
   timeoutMs: number;
   sourcePort: number;
 };
@@ -140,7 +142,8 @@ function dialTcp(wanted: PeerDial): Promise<Reached> {
   });
 }
 
-function payloadOf({ asks, bytes, protocol, sourcePort }: PeerDial): Buffer {
+function payloadOf({ asks, forges, bytes, protocol, sourcePort }: PeerDial): Buffer {
+  if (forges !== undefined) return unaskedReply(forges);
   if (asks === undefined) return Buffer.alloc(bytes, 'w');
   const query = dnsQuery(asks, sourcePort);
   return protocol === 'TCP' ? withLength(query) : query;

@@ -30,6 +30,8 @@ export type Dial = {
   bytes: number;
   /** The name of a DNS query that is sent in place of the bytes; empty for none. */
   asks: string;
+  /** The name and the address in a DNS reply that is sent in place of the bytes; empty for none. */
+  forges: string;
   sourcePort: number | undefined;
   timeoutMs: number;
   /** What the network does, whatever the policies declare. */
@@ -57,6 +59,8 @@ const duration = patternField(/^\d{1,5}(ms|s)$/, 'a duration such as 500ms or 2s
 export const domainPattern = /^[a-z0-9]([-a-z0-9.]{0,200}[a-z0-9])?$/;
 const dnsQuestion = patternField(new RegExp(`^(AAAA )?${domainPattern.source.slice(1)}`), '[AAAA ]NAME');
 
+const dnsReply = patternField(new RegExp(`${domainPattern.source.slice(0, -1)} [0-9a-f.:]+$`), 'NAME ADDRESS');
+
 const initiator = placeField(['pod', 'node', 'outside']);
 const responder = placeField(['pod', 'service', 'node', 'outside', 'address']);
 
@@ -70,6 +74,7 @@ const dialFields = {
   family: z.enum(['ipv4', 'ipv6', 'both']).optional(),
   bytes: z.int().min(0).max(1_000_000).default(100),
   asks: dnsQuestion.optional(),
+  forges: dnsReply.optional(),
   sourcePort: z.int().min(1).max(65535).optional(),
   timeout: duration.default(2500),
   outcome: z.enum(['established', 'refused', 'unanswered']).default('established'),
@@ -197,6 +202,7 @@ function dialOf(raw: RawDial, family: Family): Dial {
     family,
     bytes,
     asks: raw.asks ?? '',
+    forges: raw.forges ?? '',
     sourcePort,
     timeoutMs: timeout,
     outcome,

@@ -81,8 +81,13 @@ function faultsOf(played: Played, found: readonly ConnectionJson[], findings: re
     : label.delivered.join(' or ');
   if (label.delivered.length > 0) compare('delivered', connection.delivered, expectedDelivered);
   compare('finding', finding, label.finding);
-  compare('name', connection.responder.names[0] ?? '', label.named);
+  compare('name', newestName(connection.responder), label.named);
   return faults;
+}
+
+function newestName({ names, unverifiedNames }: ConnectionJson['responder']): string {
+  const [newest = ''] = [...names, ...(unverifiedNames ?? []).map(({ name, from }) => `${name} from ${from}`)];
+  return newest;
 }
 
 function isAt({ initiator }: FindingJson, namespace: string, name: string): boolean {

@@ -142,6 +142,7 @@ function dialOf(dial: Dial, address: string, sourcePort: number) {
     protocol: dial.protocol as 'TCP' | 'UDP',
     bytes: dial.bytes,
     ...(dial.asks === '' ? {} : { asks: dial.asks }),
+    ...(dial.forges === '' ? {} : { forges: dial.forges }),
     timeoutMs: dial.timeoutMs,
     sourcePort,
   };

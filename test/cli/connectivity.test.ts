@@ -190,7 +190,7 @@ t.test('external addresses are split by the domain names of a policy, and unknow
       'x/web | outside 0.0.0.0/0 (no name seen) | unknown | all connections',
     ],
   );
-  t.match(lines.join('\n'), /no DNS answer for the address was seen/);
+  t.match(lines.join('\n'), /name resolution not visible/);
 });
 
 t.test('a wrong flag, path or option is a problem', async (t) => {

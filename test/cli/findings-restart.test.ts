@@ -11,6 +11,7 @@ import { BatchQueue } from '../../agent/delivery/queue.ts';
 import { CollectorStream } from '../../agent/delivery/stream.ts';
 import { makeCertificates } from '../../certs/make.ts';
 import { readTlsCredentials } from '../../certs/read.ts';
+import { emptyDnsReport } from '../../model/dns-answer.ts';
 import type { ConnectionJson, FindingJson } from '../../model/json.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { freePort } from '../scene/free-port.ts';
@@ -98,14 +99,14 @@ function startAgent(t: Test): { send(...records: ConnectionRecord[]): void } {
     pino({ level: 'silent' }),
   );
   const timer = setInterval(() => {
-    queue.enqueue([], [], nowUs());
+    queue.enqueue([], emptyDnsReport, nowUs());
     stream.flush();
   }, 100);
   t.teardown(async () => {
     clearInterval(timer);
     await stream.close(0);
   });
-  return { send: (...records) => queue.enqueue(records, [], nowUs()) };
+  return { send: (...records) => queue.enqueue(records, emptyDnsReport, nowUs()) };
 }
 
 let ports = 1024;

@@ -18,25 +18,33 @@ t.test('the findings of a capture are shown, the most severe first, with a summa
   t.equal(ran.code, 0);
 });
 
-t.test('an address gets its name from the DNS answers in the capture', async (t) => {
-  const { args } = replayScene(t, pcapFile(named('www.example.com')));
-  const [table, jsonl] = await Promise.all([run(...args), run(...args, '-o', 'jsonl')]);
-  t.match(table.out, / 203\.0\.113\.7 \(www\.example\.com, internet\) +UDP 443 /);
-  const lines = jsonl.out
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  t.match(
-    lines
-      .map(({ port, responder, explanation }) => ({ port, names: responder.names, explanation }))
-      .sort((a, b) => a.port - b.port),
-    [
-      { port: 53, names: [], explanation: /198\.51\.100\.53 \(internet\)/ },
-      { port: 443, names: ['www.example.com'], explanation: /203\.0\.113\.7 \(www\.example\.com, internet\)/ },
-    ],
-  );
-  t.same(table.err, ['4 packets; connections: undeclared 2'], 'each packet is counted once');
-});
+t.test(
+  'an address gets its name from the DNS answers in the capture, and the server if it is not trusted',
+  async (t) => {
+    const { args } = replayScene(t, pcapFile(named('www.example.com')));
+    const [table, trusted, jsonl] = await Promise.all([
+      run(...args),
+      run(...args, '--dns-servers', '198.51.100.53/32'),
+      run(...args, '-o', 'jsonl'),
+    ]);
+    t.match(table.out, / 203\.0\.113\.7 \(www\.example\.com from 198\.51\.100\.53, internet\) +UDP 443 /);
+    t.match(trusted.out, / 203\.0\.113\.7 \(www\.example\.com, internet\) +UDP 443 /);
+    const lines = jsonl.out
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const [, named443] = lines.sort((a, b) => a.port - b.port);
+    t.match(named443, {
+      responder: { names: [], unverifiedNames: [{ name: 'www.example.com', from: '198.51.100.53' }] },
+      explanation: /203\.0\.113\.7 \(www\.example\.com from 198\.51\.100\.53, internet\)/,
+    });
+    t.same(table.err, ['4 packets; connections: undeclared 2'], 'each packet is counted once');
+    t.match(await run(...args, '--dns-servers', 'resolver'), {
+      code: 2,
+      err: [/^bad-flag: --dns-servers: "resolver" is not a CIDR; /],
+    });
+  },
+);
 
 t.test('json is one list, jsonl has one finding a line, and yaml equals json', async (t) => {
   const { args } = replayScene(t);

@@ -10,7 +10,7 @@ import { openDuckdb } from '../../collector/store/duckdb/duckdb.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { decodeRecords } from '../../proto/decode.ts';
 import { decodeDnsNames } from '../../proto/dns-names.ts';
-import { flowIngestDefinition } from '../../proto/wire.ts';
+import { type FlowBatch, flowIngestDefinition } from '../../proto/wire.ts';
 
 const here = new URL('.', import.meta.url).pathname;
 const folders = (path: string) =>
@@ -22,7 +22,13 @@ const folders = (path: string) =>
 function decodedMessage(bytes: Buffer): unknown {
   const batch = flowIngestDefinition().Stream.requestDeserialize(bytes);
   const records = batch.records === null ? null : decodeRecords(batch.records, 100_000);
-  return JSON.parse(JSON.stringify({ ...batch, records, names: decodeDnsNames(batch.names) }));
+  return JSON.parse(JSON.stringify({ ...batch, records, names: namesOf(batch) }));
+}
+
+/** 0.1.0 had the answers only. */
+function namesOf(batch: FlowBatch): unknown {
+  const decoded = decodeDnsNames(batch.names);
+  return 'report' in decoded ? { names: decoded.report.answers } : decoded;
 }
 
 function* messagesOf(path: string): Generator<Buffer> {

@@ -74,7 +74,7 @@ const someAddresses = [
 
 function outsideBy(chance: Chance): Party {
   const address = ip(chance.one(someAddresses));
-  return { kind: 'address', address, ...(chance.once(2) && { names: chance.list(0, 1, () => chance.one(names)) }) };
+  return { kind: 'address', address, ...(chance.once(2) && { names: [chance.one(names)], namesKnown: true as const }) };
 }
 
 function randomFlow(chance: Chance, parties: readonly Party[]): Flow | undefined {

@@ -22,6 +22,7 @@ export const endpointFields: Fields<EndpointJson> = {
   service: true,
   zone: true,
   names: true,
+  unverifiedNames: true,
 };
 
 export const findingFields: Fields<FindingJson> = {

@@ -84,6 +84,7 @@ const everyEnd: Endpoint = {
   service: 'db',
   zone: 'vpc',
   names: ['db.example.org'],
+  unverifiedNames: [{ name: 'other.example.org', from: ip('203.0.113.9') }],
 };
 
 /** One connection with every field, and one with the required fields only. */

@@ -125,12 +125,12 @@ t.test('rule 24: networks match external addresses and addresses of pods', async
   t.equal(egressTo(outside('198.51.100.1'), [{ action: 'Deny', to }]).verdict, 'undeclared');
 });
 
-t.test('rule 24: domainNames match by DNS answers, and give unknown if no answer was seen', async (t) => {
+t.test('rule 24: domainNames match by DNS answers, and give unknown if answers may be missing', async (t) => {
   const rules = [
     { action: 'Accept', to: [{ domainNames: ['*.example.com', 'api.test'] }] },
     { action: 'Deny', to: [{ networks: ['0.0.0.0/0'] }] },
   ];
-  const named = (...names: string[]) => egressTo({ ...internet, names } as Party, rules).verdict;
+  const named = (...names: string[]) => egressTo({ ...internet, names, namesKnown: true } as Party, rules).verdict;
   t.equal(named('www.example.com'), 'allowed');
   t.equal(named('a.b.example.com'), 'allowed', 'several labels');
   t.equal(named('example.com'), 'denied', 'not without a label');
@@ -139,6 +139,21 @@ t.test('rule 24: domainNames match by DNS answers, and give unknown if no answer
   t.match(egressTo(internet, rules), {
     verdict: 'unknown',
     why: { reason: 'names-not-known', policies: [{ name: 'out' }] },
+  });
+  const unknownOf = (names: object) => {
+    const verdict = egressTo({ ...internet, ...names } as Party, rules);
+    return verdict.verdict === 'unknown' && verdict.why.reason === 'names-not-known'
+      ? (verdict.why.gap ?? '')
+      : verdict;
+  };
+  t.equal(unknownOf({ names: ['other.test'], namesGap: 'watched-late' }), 'watched-late', 'it may have more names');
+  t.equal(unknownOf({ namesKnown: true, possibleNames: ['api.test'] }), 'reply-missed', 'the pod asked for that name');
+  t.match(egressTo({ ...internet, namesKnown: true } as Party, rules), { verdict: 'denied' }, 'it has no name at all');
+  t.match(egressTo({ ...internet, namesKnown: true, possibleNames: ['x.test'] } as Party, rules), {
+    verdict: 'denied',
+  });
+  t.match(egressTo({ ...internet, names: ['api.test'], namesGap: 'losses' } as unknown as Party, rules), {
+    verdict: 'allowed',
   });
   t.equal(egressTo(internet, [rules[0]!, { action: 'Accept', to: [{ networks: ['0.0.0.0/0'] }] }]).verdict, 'allowed');
 });

@@ -79,7 +79,14 @@ function full(): FlowBatch {
       translation: { original: tuple, translated: tuple },
     }),
   ]);
-  const names = encodeDnsNames([{ name: 'www.example', address: ip('203.0.113.9'), atUs: t0, ttlSeconds: 30 }]);
+  const asked = { interfaceIndex: 7, server: ip('10.0.2.9'), asked: ip('10.96.0.10') };
+  const answer = { name: 'www.example', address: ip('203.0.113.9'), atUs: t0 };
+  const names = encodeDnsNames({
+    answers: [{ ...answer, ttlSeconds: 30, origin: { ...asked, transport: 'TCP' } }],
+    withdrawn: [{ ...answer, origin: asked }],
+    unanswered: [{ interfaceIndex: 7, name: 'www.example', atUs: t0, open: true }],
+    watched: [{ interfaceIndex: 7, sinceUs: t0, isNew: true, untilUs: t0 }],
+  });
   const state = {
     ...emptyState,
     interfaces: [wireInterface({ podUid: 'uid', addresses: ['10.0.1.2'] })],
@@ -100,6 +107,10 @@ const messageIn: Record<MessageName, (batch: FlowBatch) => object> = {
   Accounting: (batch) => batch.state!.accounting!,
   Bytes: (batch) => batch.state!.accounting!.bytes!,
   DnsNames: (batch) => batch.names!,
+  DnsQueries: (batch) => batch.names!.queries!,
+  Withdrawn: (batch) => batch.names!.queries!.withdrawn[0]!,
+  Unanswered: (batch) => batch.names!.queries!.unanswered[0]!,
+  Watched: (batch) => batch.names!.queries!.watched[0]!,
   Records: (batch) => batch.records!,
 };
 
@@ -172,6 +183,16 @@ t.test('times that cannot be true are refused', async (t) => {
     faultAfter('DnsNames', (to) => (to.atUs = [t0 + 3 * hour])),
     /^names\.atUs\[0\] is at \d+, more than two hours/,
   );
+  for (const [name, field] of [
+    ['Withdrawn', 'atUs'],
+    ['Unanswered', 'atUs'],
+    ['Watched', 'sinceUs'],
+    ['Watched', 'untilUs'],
+  ] as const)
+    t.match(
+      faultAfter(name, (to) => (to[field] = t0 + 3 * hour)),
+      new RegExp(`^names\\.queries\\.\\w+\\[0\\]\\.${field} is at \\d+, more than two hours`),
+    );
   t.match(
     faultAfter('FlowBatch', (to) => (to.coveredUntilUs = 4_000_000_000_000_000)),
     /^coveredUntilUs is at 4000000000000000, more than two hours after sentUs/,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { emptyDnsReport } from '../../model/dns-answer.ts';
 import { encodeDnsNames } from '../../proto/dns-names.ts';
 import { encodeRecords } from '../../proto/encode.ts';
 import { packBatch, serializeWithPacked } from '../../proto/pack.ts';
@@ -45,7 +46,10 @@ const records = fc.array(
 );
 
 t.test('a packed batch after its envelope is the message that protobufjs writes', async () => {
-  const names = encodeDnsNames([{ name: 'a.example', address: ip('192.0.2.1'), atUs: t0, ttlSeconds: 9 }]);
+  const names = encodeDnsNames({
+    ...emptyDnsReport,
+    answers: [{ name: 'a.example', address: ip('192.0.2.1'), atUs: t0, ttlSeconds: 9 }],
+  });
   fc.assert(
     fc.property(records, fc.constantFrom(null, names), (some, dnsNames) => {
       const wire = encodeRecords(some.map((one) => record(one)));

@@ -1,13 +1,16 @@
 // One-line builders for DNS messages, and the answers that the agent reads in them.
-import { readDnsAnswers } from '../../agent/capture/decode/dns.ts';
+import { readDnsMessage } from '../../agent/capture/decode/dns.ts';
+import { readSegment } from '../../agent/capture/dns-streams.ts';
 import { ANSWER, addressRecord, type DnsRecord, dnsMessage, dnsTypes } from '../../lab/programs/dns-message.ts';
-import { TCP, UDP } from '../../model/protocol.ts';
 
 /** `www.example.com 203.0.113.10 300`. */
 export function read(bytes: Uint8Array, over: 'UDP' | 'TCP' = 'UDP'): string[] {
-  const answers: string[] = [];
-  readDnsAnswers(over === 'TCP' ? TCP : UDP, bytes, (name, address, ttl) => answers.push(`${name} ${address} ${ttl}`));
-  return answers;
+  const messages = over === 'TCP' ? readSegment(bytes).messages : [readDnsMessage(bytes, 0, bytes.length)];
+  return messages.flatMap((message) =>
+    message.kind === 'reply'
+      ? message.addresses.map(({ address, ttlSeconds }) => `${message.name} ${address} ${ttlSeconds}`)
+      : [],
+  );
 }
 
 /** Each answer is `OWNER TTL VALUE`. A value is an address, or the target of a CNAME. */

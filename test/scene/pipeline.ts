@@ -3,7 +3,7 @@ import { parseManifest } from '../../cluster/manifests/manifest.ts';
 import { workloadKey } from '../../collector/findings/finding-id.ts';
 import { unconnectedKinds } from '../../collector/findings/findings.ts';
 import { ClusterHistory } from '../../collector/identity/cluster-history.ts';
-import { DnsNames } from '../../collector/identity/dns-names.ts';
+import { DnsNames, interfaceKey, type ReportSource } from '../../collector/identity/dns-names.ts';
 import { Identities } from '../../collector/identity/identity.ts';
 import { type Forwarders, NearAddresses } from '../../collector/identity/near-address.ts';
 import { PolicyHistory } from '../../collector/identity/policy-history.ts';
@@ -11,7 +11,9 @@ import { zoneFinder } from '../../collector/identity/zones.ts';
 import { Agents } from '../../collector/ingest/agents.ts';
 import { NodeClaims } from '../../collector/ingest/node-claims.ts';
 import { Pipeline } from '../../collector/pipeline.ts';
+import { parsePrefix } from '../../model/address.ts';
 import type { Connection } from '../../model/connection.ts';
+import { type DnsOrigin, type DnsReport, emptyDnsReport } from '../../model/dns-answer.ts';
 import type { Finding } from '../../model/finding.ts';
 import { type ClusterObject, isPolicy } from '../../model/kubernetes.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
@@ -20,6 +22,8 @@ import type { WireInterface } from '../../proto/wire.ts';
 import { atDestination, ip, second, t0 } from './records.ts';
 
 export const graceUs = 10 * second;
+/** Trusted in each scene. */
+export const clusterDns = ip('10.96.0.10');
 
 /** web (10.0.1.2, node n1) and db (10.0.2.3, node n2) in namespace shop; no policy. */
 export const shop = `
@@ -71,18 +75,18 @@ const noForwarders: Forwarders = { prefixes: {}, annotatedNamespaces: [] };
 
 export class Scene {
   nowUs = t0;
-  readonly cluster = new ClusterHistory();
+  readonly cluster = new ClusterHistory([parsePrefix(`${clusterDns}/32`)!]);
   readonly agents = new Agents(new NodeClaims(this.cluster));
   readonly pipeline: Pipeline;
   readonly connections = new Map<string, Connection>();
   readonly findings = new Map<string, Finding>();
   /** Ids of connections that became part of others. */
   readonly merged = new Set<string>();
-  readonly #names = new DnsNames(1000);
+  readonly names = new DnsNames(1000, this.cluster.dnsServers, this.cluster);
 
   /** `declared`: manifests of the declared policies (Git), which are evaluated too. */
   constructor(manifests: string, declared?: string, forwarders = noForwarders, maxFindings = 1000) {
-    const identities = new Identities(this.cluster, zoneFinder({}), [], this.agents, this.#names);
+    const identities = new Identities(this.cluster, zoneFinder({}), [], this.agents);
     this.pipeline = new Pipeline(
       {
         join: { answerTimeoutUs: second, maxLagUs: 10 * second, maxWaitUs: 120 * second, maxLive: 10_000 },
@@ -93,6 +97,7 @@ export class Scene {
       identities,
       this.agents,
       new NearAddresses(this.cluster, this.agents, forwarders),
+      this.names,
       declared === undefined ? undefined : historyOf(declared),
     );
     for (const object of objectsOf(manifests)) this.cluster.receive({ type: 'put', object, atUs: this.nowUs });
@@ -156,12 +161,27 @@ export class Scene {
     this.pipeline.restore(connections, unconnected, this.nowUs);
   }
 
-  /** A pod gets the DNS answer now. */
-  dnsAnswer(name: string, address: string, ttlSeconds: number): void {
-    this.#names.learn([{ name, address: ip(address), atUs: this.nowUs, ttlSeconds }], 0);
+  /** The pod at interface 7 of n1, or at another one, gets the DNS answer now. */
+  dnsAnswer(name: string, address: string, ttlSeconds: number, change: Partial<DnsOrigin> = {}): void {
+    const server = change.server ?? clusterDns;
+    const origin: DnsOrigin = { interfaceIndex: 7, server, asked: server, transport: 'UDP', ...change };
+    this.dns({ answers: [{ name, address: ip(address), atUs: this.nowUs, ttlSeconds, origin }] });
+  }
+
+  /** The agent of n1 reports DNS. */
+  dns(report: Partial<DnsReport>): void {
+    this.names.learn({ ...emptyDnsReport, ...report }, this.#askers('n1'), 0);
+  }
+
+  #askers(node: string): ReportSource {
+    return {
+      keyOf: (index) => interfaceKey(node, index),
+      podUidOf: (index) => this.agents.provenPodAt(node, node, index),
+    };
   }
 
   see(node: string, ...records: ConnectionRecord[]): void {
+    this.names.observe(records, this.#askers(node), 0);
     this.pipeline.receive({ node, clockOffsetUs: 0, records }, this.nowUs);
   }
 

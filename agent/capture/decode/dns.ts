@@ -1,97 +1,120 @@
-// Reads DNS answers (RFC 1035 4): the addresses of the queried name, and their time to live. All loops are bounded,
-// because anybody can send such a message. From a truncated message, the complete answers are read.
+// Reads DNS messages (RFC 1035 4): the question of a query, and the addresses that a reply gives the queried name, with
+// their time to live. All loops are bounded, because anybody can send such a message.
 import { type Address, addressFromBytes } from '../../../model/address.ts';
-import { TCP } from '../../../model/protocol.ts';
 import { type Bytes, word16, word32 } from './packet.ts';
 
-/** `name` is the queried name, not an alias: lower case, without the last dot. */
-export type OnAnswer = (name: string, address: Address, ttlSeconds: number) => void;
+/** `name` is the queried name, not an alias: lower case, without the last dot. `type` is the record type. */
+export type DnsQuestion = { name: string; type: number };
+export type AnsweredAddress = { address: Address; ttlSeconds: number };
+
+/**
+ * `other`: a readable message that cannot name an address, such as one of another class. `unreadable`: malformed, or cut
+ * within the question. `complete` is false if the reply may give the name more addresses: it is cut or too long, or gives
+ * addresses in a record type that is not read.
+ */
+export type DnsMessage =
+  | ({ kind: 'query'; id: number } & DnsQuestion)
+  | ({ kind: 'reply'; id: number; addresses: readonly AnsweredAddress[]; complete: boolean } & DnsQuestion)
+  | { kind: 'other' }
+  | { kind: 'unreadable' };
 
 export const DNS = 53;
 
-const headerBytes = 12;
+export const dnsHeaderBytes = 12;
 const RESPONSE = 0x8000;
-/**
- * The bits for response, opcode and response code. In an answer without error to a standard query, only RESPONSE is
- * set.
- */
-const FLAGS_MASK = 0xf80f;
+const OPCODE_MASK = 0x7800;
+const ERROR_MASK = 0x000f;
 const IN = 1;
-const types = { a: 1, cname: 5, aaaa: 28 };
+const types = { a: 1, cname: 5, aaaa: 28, svcb: 64, https: 65, any: 255 };
+/** Their records give addresses that are not read (RFC 9460 7.3, RFC 8482). */
+const typesWithOtherAddresses: ReadonlySet<number> = new Set([types.svcb, types.https, types.any]);
 const maxRecords = 64;
 const maxAliases = 16;
 const maxNameBytes = 253;
 const maxLabelBytes = 63;
 
-/**
- * `bytes` is the payload, or the beginning of the payload, of one datagram or one segment. Over TCP, each message
- * begins with its length (RFC 1035 4.2.2). A segment that begins within a message is ignored. Never throws.
- */
-export function readDnsAnswers(protocol: number, bytes: Bytes, emit: OnAnswer): void {
-  if (protocol !== TCP) {
-    message(bytes, 0, bytes.length, emit);
-    return;
-  }
-  let start = 0;
-  while (bytes.length - start >= 2 + headerBytes) {
-    const length = word16(bytes, start);
-    if (length < headerBytes) return;
-    message(bytes, start + 2, Math.min(bytes.length, start + 2 + length), emit);
-    start += 2 + length;
-  }
-}
+const other: DnsMessage = { kind: 'other' };
+const unreadable: DnsMessage = { kind: 'unreadable' };
 
-function message(bytes: Bytes, start: number, end: number, emit: OnAnswer): void {
-  if (end - start < headerBytes || (word16(bytes, start + 2) & FLAGS_MASK) !== RESPONSE) return;
-  if (word16(bytes, start + 4) !== 1) return;
-  const question = nameAt(bytes, start, start + headerBytes, end);
-  if (question.name === undefined || end - question.next < 4 || word16(bytes, question.next + 2) !== IN) return;
-  const queriedName = question.name;
-  const answers = answerRecords(bytes, start, question.next + 4, end, word16(bytes, start + 6));
-  const ttls = ttlsByName(queriedName, answers);
-  for (const answer of answers) {
-    const ttl = ttls.get(answer.owner);
-    if (answer.address !== undefined && ttl !== undefined) emit(queriedName, answer.address, Math.min(ttl, answer.ttl));
+/** The message, or the beginning of it, from `start` to `end`. From a cut reply, the whole records are read. Never throws. */
+export function readDnsMessage(bytes: Bytes, start: number, end: number): DnsMessage {
+  if (end - start < dnsHeaderBytes) return unreadable;
+  const id = word16(bytes, start);
+  const flags = word16(bytes, start + 2);
+  if ((flags & OPCODE_MASK) !== 0) return other;
+  if (word16(bytes, start + 4) !== 1) return unreadable;
+  const question = nameAt(bytes, start, start + dnsHeaderBytes, end);
+  if (question.next < 0 || end - question.next < 4) return unreadable;
+  if (question.name === undefined || word16(bytes, question.next + 2) !== IN) return other;
+  const { name } = question;
+  const type = word16(bytes, question.next);
+  if ((flags & RESPONSE) === 0) return { kind: 'query', id, name, type };
+  if ((flags & ERROR_MASK) !== 0) return { kind: 'reply', id, name, type, addresses: [], complete: true };
+  const count = word16(bytes, start + 6);
+  const { records, whole } = answerRecords(bytes, start, question.next + 4, end, count);
+  const { ttls, followed } = ttlsByName(name, records);
+  const addresses: AnsweredAddress[] = [];
+  for (const { owner, address, ttl } of records) {
+    const chainTtl = ttls.get(owner);
+    if (address !== undefined && chainTtl !== undefined) {
+      addresses.push({ address, ttlSeconds: Math.min(chainTtl, ttl) });
+    }
   }
+  const complete = whole && followed && !(count > 0 && typesWithOtherAddresses.has(type));
+  return { kind: 'reply', id, name, type, addresses, complete };
 }
 
 type AnswerRecord = { owner: string; ttl: number; address: Address | undefined; alias: string | undefined };
 
-/** The complete records of the answer section, in class IN. */
-function answerRecords(bytes: Bytes, start: number, first: number, end: number, count: number): AnswerRecord[] {
-  const answers: AnswerRecord[] = [];
+/** The complete records of the answer section, in class IN. `whole`: there are no others that name an address. */
+function answerRecords(
+  bytes: Bytes,
+  start: number,
+  first: number,
+  end: number,
+  count: number,
+): { records: AnswerRecord[]; whole: boolean } {
+  const records: AnswerRecord[] = [];
+  let whole = true;
   let at = first;
-  for (let i = 0; i < Math.min(count, maxRecords); i++) {
+  for (let i = 0; i < count; i++) {
+    if (i === maxRecords) return { records, whole: false };
     const owner = nameAt(bytes, start, at, end);
-    if (owner.next < 0 || end - owner.next < 10) break;
+    if (owner.next < 0 || end - owner.next < 10) return { records, whole: false };
     const data = owner.next + 10;
     const dataEnd = data + word16(bytes, owner.next + 8);
-    if (dataEnd > end) break;
+    if (dataEnd > end) return { records, whole: false };
     at = dataEnd;
     if (owner.name === undefined || word16(bytes, owner.next + 2) !== IN) continue;
     const type = word16(bytes, owner.next);
     const ttl = word32(bytes, owner.next + 4);
-    answers.push({
+    const alias = type === types.cname ? nameAt(bytes, start, data, dataEnd).name : undefined;
+    // An alias that is not printable is not followed.
+    if (type === types.cname && alias === undefined) whole = false;
+    records.push({
       owner: owner.name,
       ttl: ttl > 0x7fffffff ? 0 : ttl, // RFC 2181 8
       address: addressAt(bytes, data, dataEnd, type),
-      alias: type === types.cname ? nameAt(bytes, start, data, dataEnd).name : undefined,
+      alias,
     });
   }
-  return answers;
+  return { records, whole };
 }
 
-/** The queried name and the names that it is an alias of, each with its time to live. */
-function ttlsByName(queriedName: string, answers: readonly AnswerRecord[]): Map<string, number> {
+/** The queried name and the names that it is an alias of, each with its time to live. `followed`: the chain has no more. */
+function ttlsByName(
+  queriedName: string,
+  records: readonly AnswerRecord[],
+): { ttls: Map<string, number>; followed: boolean } {
   const ttls = new Map([[queriedName, Number.POSITIVE_INFINITY]]);
   let name = queriedName;
-  while (ttls.size <= maxAliases) {
-    const next = answers.find((one) => one.owner === name && one.alias !== undefined);
-    if (next === undefined || ttls.has(next.alias!)) break;
+  for (;;) {
+    const next = records.find((one) => one.owner === name && one.alias !== undefined);
+    if (next === undefined || ttls.has(next.alias!)) return { ttls, followed: true };
+    if (ttls.size > maxAliases) return { ttls, followed: false };
     ttls.set(next.alias!, Math.min(ttls.get(name)!, next.ttl));
     name = next.alias!;
   }
-  return ttls;
 }
 
 function addressAt(bytes: Bytes, at: number, end: number, type: number): Address | undefined {

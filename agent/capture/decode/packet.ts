@@ -30,7 +30,7 @@ export class Packet {
   /** The kind of packet in a tunnel, and its offset. */
   inner: 'nothing' | 'ethernet' | 'ip' = 'nothing';
   innerAt = 0;
-  /** Begin and end of a DNS server's payload; `dnsStart` is 0 for all other packets. */
+  /** Begin and end of the payload from or to port 53; `dnsStart` is 0 for all other packets. */
   dnsStart = 0;
   dnsEnd = 0;
   /**

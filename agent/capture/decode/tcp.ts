@@ -10,7 +10,7 @@ const minHeaderWords = 5;
 export function tcp(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < headerBytes || bytes[at + 12]! >> 4 < minHeaderWords) return 'corrupt';
   ports(bytes, at, into);
-  if (into.sourcePort === DNS) {
+  if (into.sourcePort === DNS || into.destinationPort === DNS) {
     into.dnsStart = Math.min(end, at + (bytes[at + 12]! >> 4) * 4);
     into.dnsEnd = end;
   }

@@ -13,7 +13,7 @@ const IPV6 = 0x86dd;
 export function udp(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < headerBytes) return 'corrupt';
   ports(bytes, at, into);
-  if (into.sourcePort === DNS) {
+  if (into.sourcePort === DNS || into.destinationPort === DNS) {
     into.dnsStart = at + headerBytes;
     into.dnsEnd = Math.max(into.dnsStart, Math.min(end, at + word16(bytes, at + 4)));
   }

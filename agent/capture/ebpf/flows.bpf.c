@@ -71,7 +71,7 @@ struct flow {
 	__u64 synack_ns;    /* of the first SYN-ACK */
 } __attribute__((aligned(64)));
 
-enum event_type { FLOW_EVENT = 1, TRANSLATION_EVENT = 2, DNS_EVENT = 3 };
+enum event_type { FLOW_EVENT = 1, TRANSLATION_EVENT = 2 };
 
 /* A row whose ports another connection reused, or a single packet for which the table had no row. */
 struct flow_event {
@@ -91,14 +91,31 @@ struct translation_event {
 	__u16 ports[4]; /* in the order of the addresses above */
 };
 
-#define DNS_MAX_LENGTH 1232 /* the largest UDP response without fragments (DNS flag day 2020) */
+#define DNS_MAX_REPLY 1232 /* the largest UDP response without fragments (DNS flag day 2020) */
+#define DNS_MAX_QUERY 512  /* of a query only the question is read */
 
+/* A packet between a pod, the client, and port 53 of a server. Addresses are as in `flow_key`. */
 struct dns_event {
-	__u32 type;
+	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 ifindex;
 	__u32 protocol;
+	__u32 client[4];
+	__u32 server[4];
+	__u32 sequence; /* TCP */
+	__u16 client_port;
+	__u8 flags; /* TCP */
+	__u8 from_pod;
 	__u32 length;
-	__u8 message[DNS_MAX_LENGTH];
+	__u8 payload[DNS_MAX_REPLY];
+};
+
+/* What an interface may still put into the ring in this epoch, and what it could not. User space adds and deletes it. [0] is
+ * to the pod, [1] from the pod. */
+struct dns_share {
+	__u32 epoch;
+	__u32 bytes[2];
+	__u32 spare;
+	__u64 missed[2];
 };
 
 /* Why a frame is in no row; then the other events that were dropped because the ring was full. */
@@ -223,6 +240,22 @@ struct {
 	__type(value, struct dns_event);
 } dns_scratch SEC(".maps");
 
+/* Not the ring of the other events, so that no pod's queries displace them. */
+#define DNS_RING (1 << 20)
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, DNS_RING);
+} dns_events SEC(".maps");
+
+/* By interface. DNS packets of an interface that is not in the map are not reported. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct dns_share);
+} dns_shares SEC(".maps");
+
 /* ------------------------------------------------------------------------------------------------------- decoding -- */
 
 #define TCP_FIN 1
@@ -248,7 +281,7 @@ struct packet {
 	__u8 initiator; /* LOW_INITIATED: the source, HIGH_INITIATED: the destination, 0: unknown; see initiator_marks() */
 	__u8 quoted;
 	__u8 unreachable;
-	__u32 payload; /* offset of the UDP or TCP payload */
+	__u32 transport; /* offset of the UDP or TCP header */
 };
 
 /* Copies `length` bytes at `offset` of the frame, also from outside its linear part. */
@@ -493,7 +526,7 @@ inlined void read_tcp(const struct tcp_header *tcp, __u32 at, struct packet *pac
 	packet->source_port = bpf_ntohs(tcp->source);
 	packet->destination_port = bpf_ntohs(tcp->destination);
 	packet->flags = tcp->flags;
-	packet->payload = at + (tcp->offset >> 4) * 4;
+	packet->transport = at;
 	if ((tcp->flags & (TCP_SYN | TCP_RST)) != TCP_SYN)
 		return;
 	packet->sequence = bpf_ntohl(tcp->sequence);
@@ -523,7 +556,7 @@ inlined int read_transport(const struct __sk_buff *skb, __u32 at, struct packet 
 		packet->source_port = bpf_ntohs(body.ports.source);
 		packet->destination_port = bpf_ntohs(body.ports.destination);
 		if (packet->protocol == IPPROTO_UDP) {
-			packet->payload = at + UDP_HEADER;
+			packet->transport = at;
 			return DECODED;
 		}
 		__u32 checksum;
@@ -656,7 +689,7 @@ inlined void read_plain(const struct tcp_header *tcp, __u32 at, struct packet *p
 	packet->source_port = bpf_ntohs(tcp->source);
 	packet->destination_port = bpf_ntohs(tcp->destination);
 	if (packet->protocol == IPPROTO_UDP) {
-		packet->payload = at + UDP_HEADER;
+		packet->transport = at;
 		return;
 	}
 	read_tcp(tcp, at, packet);
@@ -1156,31 +1189,90 @@ inlined int is_lookup_due(const struct flow *flow)
 /* ------------------------------------------------------------------------------------------------------------ DNS -- */
 
 #define DNS_PORT 53
-#define DNS_HEADER 12
+/* Bytes of one interface and direction in one epoch: always, and as long as half of the ring is free. */
+#define DNS_SHARE (8 << 10)
+#define DNS_MOST (128 << 10)
 
-/* Copies a DNS response to user space; of TCP only what is in this segment. */
-__noinline int report_dns(const struct __sk_buff *skb, __u32 protocol, __u32 offset)
+inlined int is_dns(const struct packet *packet, int from_pod)
 {
-	__u32 zero = 0;
-	struct dns_event *event = bpf_map_lookup_elem(&dns_scratch, &zero);
-	__u32 length = skb->len;
+	__u16 server_port = from_pod ? packet->destination_port : packet->source_port;
 
-	if (!event || length <= offset)
+	return server_port == DNS_PORT && packet->transport && !packet->quoted;
+}
+
+/* Whether the interface may use the ring for so many bytes more. */
+inlined int admit_dns(struct dns_share *share, int from_pod, __u32 bytes)
+{
+	__u32 zero = 0, direction = from_pod & 1;
+	struct control *settings = bpf_map_lookup_elem(&control, &zero);
+
+	if (!settings)
 		return 0;
-	length -= offset;
-	if (length > DNS_MAX_LENGTH)
-		length = DNS_MAX_LENGTH;
-	if (length < DNS_HEADER)
+	__u32 epoch = *(volatile __u32 *)&settings->epoch;
+	if (share->epoch != epoch) {
+		share->epoch = epoch;
+		share->bytes[0] = share->bytes[1] = 0;
+	}
+	__u32 used = share->bytes[direction] + bytes;
+	if (used > DNS_SHARE && (used > DNS_MOST || bpf_ringbuf_query(&dns_events, BPF_RB_AVAIL_DATA) > DNS_RING / 2))
 		return 0;
-	event->type = DNS_EVENT;
-	event->ifindex = skb->ifindex;
-	event->protocol = protocol;
+	share->bytes[direction] = used;
+	return 1;
+}
+
+/* The end of an IPv4 packet without options: behind it, a short frame has padding. For other packets the end of the frame. */
+inlined __u32 end_of(const struct __sk_buff *skb, const struct packet *packet)
+{
+	__be16 length;
+
+	if (!is_mapped(packet->source) || packet->transport != ETH_HLEN + sizeof(struct ipv4_header) ||
+	    load(skb, ETH_HLEN + __builtin_offsetof(struct ipv4_header, total_length), &length, sizeof(length)) || !length)
+		return skb->len;
+	__u32 end = ETH_HLEN + bpf_ntohs(length);
+	return end < skb->len ? end : skb->len;
+}
+
+/* Copies a DNS packet to user space; of TCP every segment with data, and the SYN-ACK. */
+__noinline int report_dns(const struct __sk_buff *skb, const struct packet *packet, int from_pod)
+{
+	__u32 zero = 0, ifindex = skb->ifindex;
+	struct dns_event *event = bpf_map_lookup_elem(&dns_scratch, &zero);
+	struct dns_share *share = bpf_map_lookup_elem(&dns_shares, &ifindex);
+
+	if (!packet || !event || !share)
+		return 0;
+	__u32 offset = packet->transport + UDP_HEADER;
+	event->sequence = 0;
+	if (packet->protocol == IPPROTO_TCP) {
+		struct tcp_header tcp;
+		if (load(skb, packet->transport, &tcp, sizeof(tcp)))
+			return 0;
+		offset = packet->transport + (tcp.offset >> 4) * 4;
+		event->sequence = bpf_ntohl(tcp.sequence);
+	}
+	__u32 end = end_of(skb, packet), length = end > offset ? end - offset : 0;
+	if (!length && packet->protocol == IPPROTO_TCP && (from_pod || !(packet->flags & TCP_SYN)))
+		return 0;
+	if (from_pod && length > DNS_MAX_QUERY)
+		length = DNS_MAX_QUERY;
+	if (length > DNS_MAX_REPLY)
+		length = DNS_MAX_REPLY;
+	event->time_ns = bpf_ktime_get_ns();
+	event->ifindex = ifindex;
+	event->protocol = packet->protocol;
+	__builtin_memcpy(event->client, from_pod ? packet->source : packet->destination, sizeof(event->client));
+	__builtin_memcpy(event->server, from_pod ? packet->destination : packet->source, sizeof(event->server));
+	event->client_port = from_pod ? packet->source_port : packet->destination_port;
+	event->flags = packet->flags;
+	event->from_pod = from_pod;
 	event->length = length;
-	/* The copy may include padding after the message; the DNS parser ignores it. */
-	if (load(skb, offset, event->message, length))
+	if (length && load(skb, offset, event->payload, length))
 		return 0;
-	if (bpf_ringbuf_output(&events, event, __builtin_offsetof(struct dns_event, message) + length, 0))
+	__u32 size = __builtin_offsetof(struct dns_event, payload) + length;
+	if (!admit_dns(share, from_pod, size) || bpf_ringbuf_output(&dns_events, event, size, 0)) {
+		__sync_fetch_and_add(&share->missed[from_pod & 1], 1);
 		count(MISSED_DNS, 1, length);
+	}
 	return 0;
 }
 
@@ -1282,8 +1374,8 @@ found:
 		__sync_fetch_and_or(&flow->marks, CONNTRACK_DONE);
 #endif
 counted:
-	if (packet.source_port == DNS_PORT && !from_pod && packet.payload && !packet.quoted)
-		report_dns(skb, packet.protocol, packet.payload);
+	if (is_dns(&packet, from_pod))
+		report_dns(skb, &packet, from_pod);
 }
 
 SEC("tc")

@@ -39,7 +39,7 @@ export const mark = {
 } as const;
 
 /** Events of the ring, by their first word. */
-export const event = { flow: 1, translation: 2, dns: 3 } as const;
+export const event = { flow: 1, translation: 2 } as const;
 
 export const flowEvent = { epoch: 4, row: 64, bytes: 192 } as const;
 
@@ -47,7 +47,23 @@ export const translationEvent = { protocol: 4, addresses: 8, ports: 72, bytes: 8
 /** Set in `protocol` if the addresses have 16 bytes. */
 export const isIpv6Bit = 0x100;
 
-export const dnsEvent = { interfaceIndex: 4, protocol: 8, length: 12, message: 16 } as const;
+/** In the ring `dns_events`. Addresses have the form of a row's key. */
+export const dnsEvent = {
+  timeNs: 0,
+  interfaceIndex: 8,
+  protocol: 12,
+  client: 16,
+  server: 32,
+  sequence: 48,
+  clientPort: 52,
+  flags: 54,
+  fromPod: 55,
+  length: 56,
+  payload: 60,
+} as const;
+
+/** `struct dns_share`: of `missed`, the second is what the pod sent. */
+export const dnsShare = { missedFromPod: 24, bytes: 32 } as const;
 
 /** `enum counter`: first the reasons of the packet accounting, then events that were dropped because the ring was full. */
 export const counters = ['not-ip', 'corrupt', 'fragment-without-first', 'table-full', 'ring-full'] as const;
@@ -62,3 +78,4 @@ export const slots = 8;
 export const slotBytes = 8;
 /** The map's max_entries, a power of two. */
 export const ringBytes = 2 << 20;
+export const dnsRingBytes = 1 << 20;

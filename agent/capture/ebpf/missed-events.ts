@@ -1,4 +1,5 @@
-// Counts translations and DNS responses that were dropped because the ring was full, and logs them once a minute.
+// Counts translations and DNS packets that were dropped because their ring, or an interface's share of it, was full. Logs
+// them once a minute.
 import type { Logger } from 'pino';
 
 const logEveryUs = 60_000_000;
@@ -19,7 +20,7 @@ export class MissedEvents {
     if (this.#translations + this.#dns === 0 || nowUs - this.#loggedUs < logEveryUs) return;
     this.#loggedUs = nowUs;
     const counts = { translations: this.#translations, dns: this.#dns };
-    this.#log.warn(counts, 'ring buffer full, translations or DNS responses dropped; lower capture.drainEvery');
+    this.#log.warn(counts, 'ring buffer full, translations or DNS packets dropped; lower capture.drainEvery');
     this.#translations = this.#dns = 0;
   }
 }

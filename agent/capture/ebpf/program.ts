@@ -16,10 +16,19 @@ import {
   silenceLibbpf,
 } from '../../../kernel/libbpf.ts';
 import { type Capability, requireCapabilities } from './capabilities.ts';
-import { ringBytes, row, slotBytes, slots } from './layout.ts';
+import { dnsRingBytes, ringBytes, row, slotBytes, slots } from './layout.ts';
 
 export type ProgramName = 'from_pod' | 'to_pod' | 'tap_both' | 'tap_to_pod' | 'sample_clocks' | 'empty' | 'empty_tap';
-export type MapName = 'control' | 'used' | 'rows' | 'buckets' | 'events' | 'counters' | 'clock_samples';
+export type MapName =
+  | 'control'
+  | 'used'
+  | 'rows'
+  | 'buckets'
+  | 'events'
+  | 'dns_events'
+  | 'dns_shares'
+  | 'counters'
+  | 'clock_samples';
 
 export type LoadedProgram = {
   /** Whether the program looks up connections in conntrack. */
@@ -140,10 +149,13 @@ function bucketsFor(maxConnections: number): number {
   return buckets;
 }
 
-/** Kernel memory of the maps: two tables, the conntrack cache and the ring. The rest is less than 1 MiB. */
+/** Kernel memory of the maps: two tables, the conntrack cache and the rings. The rest is less than 1 MiB. */
 export function mapBytes(maxConnections: number): number {
   const buckets = bucketsFor(maxConnections);
   return (
-    2 * maxConnections * row.bytes + (2 * buckets + buckets / bucketsPerConntrackSet) * slots * slotBytes + ringBytes
+    2 * maxConnections * row.bytes +
+    (2 * buckets + buckets / bucketsPerConntrackSet) * slots * slotBytes +
+    ringBytes +
+    dnsRingBytes
   );
 }

@@ -6,10 +6,17 @@ import { SystemError } from '../../../kernel/errno.ts';
 import { addressFromBytes } from '../../../model/address.ts';
 import type { ConnectionRecord, Translation } from '../../../model/record.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
-import type { CaptureSource, PodDirection, PodInterface } from '../source.ts';
+import {
+  type CaptureSource,
+  type DnsEvent,
+  isWatchedFromStart,
+  type PodDirection,
+  type PodInterface,
+} from '../source.ts';
 import { type Visibility, VisibilityTracker } from '../visibility.ts';
 import { type Attacher, attacherFor, type InterfaceAttachments } from './attacher.ts';
-import { dnsEvent, event, flowEvent, isIpv6Bit, ringBytes, row, translationEvent } from './layout.ts';
+import { DnsRing } from './dns-ring.ts';
+import { event, flowEvent, isIpv6Bit, ringBytes, row, translationEvent } from './layout.ts';
 import { MissedEvents } from './missed-events.ts';
 import type { LoadedProgram } from './program.ts';
 import { Ring } from './ring.ts';
@@ -21,8 +28,8 @@ export type KernelOptions = FlowTableOptions & { nowUs: () => number };
 /** Receives what the program reports besides connections. */
 export type KernelEventHandlers = {
   translation(protocol: number, translation: Translation): void;
-  /** A DNS message to a pod; `bytes` is valid until it returns. */
-  dns(protocol: number, bytes: Uint8Array, timeUs: number): void;
+  /** Undefined: only headers are read. */
+  dns: ((event: DnsEvent) => void) | undefined;
 };
 
 type WatchedInterface = {
@@ -53,6 +60,9 @@ export class KernelSource implements CaptureSource {
   readonly #flows: FlowTable;
   readonly #rowTables: RowTables;
   readonly #ring: Ring;
+  readonly #dnsRing: DnsRing | undefined;
+  /** When the DNS packets were read last. */
+  #dnsReadUs: number;
   readonly #rowCursor: RowCursor;
   readonly #missedEvents: MissedEvents;
   readonly #attacher: Attacher;
@@ -90,17 +100,23 @@ export class KernelSource implements CaptureSource {
     this.#rowCursor = new RowCursor(this.#rowTables);
     this.#missedEvents = new MissedEvents(log);
     this.#ring = new Ring(program.mapFd('events'), ringBytes);
+    this.#dnsRing = eventHandlers.dns && new DnsRing(program, this.#rowTables, eventHandlers.dns);
+    this.#dnsReadUs = options.nowUs();
     this.#attacher = attacher;
   }
 
   watch(link: PodInterface): void {
     const before = this.#watched.get(link.index);
     if (before !== undefined && before.lastEpoch === undefined) return;
-    const attachments = this.#attacher.attach(link.index);
+    this.#dnsRing?.watch(link.index);
+    const attachments = this.#attach(link.index);
     if (before === undefined) this.#visibilityTracker.watch(link.index);
     // If it comes back before its last rows were read, its connections continue.
     const isNew = before === undefined && link.appearedUs !== 0;
-    this.#flows.watch(link.index, this.#options.nowUs(), isNew ? 'while-watching' : 'before');
+    const nowUs = this.#options.nowUs();
+    this.#flows.watch(link.index, nowUs, isNew ? 'while-watching' : 'before');
+    const fromStart = before === undefined && isWatchedFromStart(link, nowUs);
+    this.#eventHandlers.dns?.({ type: 'watched', interfaceIndex: link.index, atUs: nowUs, isNew: fromStart });
     this.#watched.set(link.index, {
       link,
       attachments,
@@ -108,6 +124,15 @@ export class KernelSource implements CaptureSource {
       loggedReasons: { 'from-pod': '', 'to-pod': '' },
       lastEpoch: undefined,
     });
+  }
+
+  #attach(index: number): InterfaceAttachments {
+    try {
+      return this.#attacher.attach(index);
+    } catch (error) {
+      this.#dnsRing?.forget(index);
+      throw error;
+    }
   }
 
   forget(link: PodInterface): void {
@@ -160,6 +185,7 @@ export class KernelSource implements CaptureSource {
     this.drain(this.#options.nowUs(), emit);
     await this.#attacher.close();
     this.#ring.close();
+    this.#dnsRing?.close();
     this.#program.close();
   }
 
@@ -187,6 +213,7 @@ export class KernelSource implements CaptureSource {
       if (deliveryUnproven) watched.unprovenUntilEpoch = this.#rowTables.epoch;
       if (hasGap) {
         this.#visibilityTracker.recordGap(link.index, this.#options.nowUs());
+        this.#missedQueries(link.index);
         this.#gaps += 1;
       }
       if (kind === undefined) return;
@@ -205,6 +232,19 @@ export class KernelSource implements CaptureSource {
     }
   }
 
+  #missedQueries(interfaceIndex: number): void {
+    this.#eventHandlers.dns?.({ type: 'missed', interfaceIndex, sinceUs: this.#dnsReadUs });
+  }
+
+  #readDns(missed: number): void {
+    this.#dnsRing?.read();
+    if (missed > 0) this.#dnsRing?.readMissed(this.#dnsReadUs);
+    for (const [index, { lastEpoch }] of this.#watched) {
+      if (lastEpoch === undefined && !this.visibility(index).fromPod) this.#missedQueries(index);
+    }
+    this.#dnsReadUs = this.#options.nowUs();
+  }
+
   #read(epoch: number): void {
     const earlier = this.#laterEvents;
     this.#laterEvents = [];
@@ -216,7 +256,9 @@ export class KernelSource implements CaptureSource {
       if (reason === 'not-ip' || reason === 'carrier') this.#accounting.ignored(reason, frames, bytes);
       else this.#accounting.lost(reason, frames, bytes);
     });
-    this.#missedEvents.add(this.#rowTables.drainMissed(), this.#options.nowUs());
+    const missed = this.#rowTables.drainMissed();
+    this.#missedEvents.add(missed, this.#options.nowUs());
+    this.#readDns(missed.dns);
   }
 
   #addRow(words: Uint32Array, at: number, epoch: number): void {
@@ -244,11 +286,6 @@ export class KernelSource implements CaptureSource {
       case event.translation:
         this.#readTranslation(bytes, view);
         return;
-      case event.dns: {
-        const length = view.getUint32(dnsEvent.length, true);
-        const message = bytes.subarray(dnsEvent.message, dnsEvent.message + length);
-        this.#eventHandlers.dns(view.getUint32(dnsEvent.protocol, true), message, this.#options.nowUs());
-      }
     }
   }
 
@@ -274,6 +311,8 @@ export class KernelSource implements CaptureSource {
       if (lastEpoch === undefined || lastEpoch > epoch) continue;
       this.#flows.forget(index);
       this.#visibilityTracker.forget(index);
+      this.#dnsRing?.forget(index);
+      this.#eventHandlers.dns?.({ type: 'forgotten', interfaceIndex: index });
       this.#watched.delete(index);
     }
   }

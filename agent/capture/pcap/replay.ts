@@ -7,13 +7,17 @@ import { decodeFrame } from '../decode/frame.ts';
 import { Packet } from '../decode/packet.ts';
 import { unknownLinkType } from '../errors.ts';
 import { FlowTable, fileInterfaceIndex } from '../flows/flow-table.ts';
-import type { DnsSink } from '../source.ts';
+import type { DnsPacket, DnsSink } from '../source.ts';
 import { readCaptureFile } from './capture-file.ts';
+import type { DnsClients } from './dns-clients.ts';
+import { directionByPort, dnsPacketOf } from './dns-packet.ts';
 
 export type ReplayOptions = {
   maxConnections: number;
-  /** Receives DNS answers, always before the records of the same time. */
+  /** Receives DNS packets, always before the records of the same time. */
   dnsSink: DnsSink;
+  /** The number of a DNS client, in place of an interface index. */
+  clients: DnsClients;
   onProgress(bytes: number): void;
   /** Receives the records until `untilUs`, at intervals and once at the end of the file. */
   onRecords(records: ConnectionRecord[], untilUs: number): void;
@@ -75,9 +79,7 @@ class Replay {
     const decoded = decodeFrame(linkType, bytes, start, end, length, this.#fragments, packet);
     switch (decoded) {
       case 'packet':
-        if (packet.dnsStart !== 0) {
-          this.#options.dnsSink.receive(packet.protocol, bytes.subarray(packet.dnsStart, packet.dnsEnd), timeUs);
-        }
+        if (packet.dnsStart !== 0) this.#onDns(packet, bytes, timeUs);
         this.#table.add(packet, packet.interfaceIndex === 0 ? source : packet.interfaceIndex, 'not-at-pod', timeUs);
         return;
       case 'not-ip':
@@ -91,6 +93,28 @@ class Replay {
       default:
         this.#accounting.lost(decoded, 1, length);
     }
+  }
+
+  /** Nobody knows at whose interface a file was captured: a client is known by its address. */
+  #onDns(packet: Packet, bytes: Uint8Array, timeUs: number): void {
+    const direction = directionByPort(packet);
+    if (direction === undefined) return;
+    const { dnsSink, clients } = this.#options;
+    const dnsPacket = dnsPacketOf(packet, bytes, 0, direction, timeUs);
+    if (dnsPacket === undefined) return;
+    const number =
+      clients.find(dnsPacket.client) ?? (direction === 'from-pod' ? this.#addClient(dnsPacket) : undefined);
+    if (number === undefined) return;
+    dnsSink.receive({ type: 'packet', ...dnsPacket, interfaceIndex: number });
+  }
+
+  #addClient({ client, timeUs }: DnsPacket): number | undefined {
+    const { dnsSink, clients } = this.#options;
+    const number = clients.add(client);
+    if (number !== undefined) {
+      dnsSink.receive({ type: 'watched', interfaceIndex: number, atUs: timeUs, isNew: false });
+    }
+    return number;
   }
 
   finish(): void {

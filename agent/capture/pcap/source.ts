@@ -1,16 +1,24 @@
 // Live capture by libpcap (npm `pcap`). Each pod interface has two captures, one for each direction, because only
 // libpcap's filter knows the direction of a packet. At the host side of the veth, inbound packets come from the pod. A
-// third capture reads DNS answers, which are longer than headers.
+// third capture reads DNS packets, which are longer than headers.
 import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
 import { removeLeftoverFilters } from '../clsact.ts';
+import { DNS } from '../decode/dns.ts';
 import { Fragments } from '../decode/fragments.ts';
 import { decodeFrame } from '../decode/frame.ts';
 import { linkTypes } from '../decode/link-type.ts';
 import { Packet } from '../decode/packet.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
-import type { CaptureSource, DnsSink, PodDirection, PodInterface } from '../source.ts';
+import {
+  type CaptureSource,
+  type DnsSink,
+  isWatchedFromStart,
+  type PodDirection,
+  type PodInterface,
+} from '../source.ts';
 import { type Visibility, VisibilityTracker } from '../visibility.ts';
+import { dnsPacketOf } from './dns-packet.ts';
 import { mergeRuns, PacketRun } from './merge-runs.ts';
 import { npmPcap, PcapSession, type SessionOptions } from './session.ts';
 
@@ -33,13 +41,14 @@ type WatchedInterface = { link: PodInterface; dnsSession: PcapSession | undefine
 /** Enough for Ethernet with two tags, IPv6 with extensions, and the quoted packet of an ICMP error. */
 const headerBytes = 256;
 /**
- * 2,048 bytes are enough for DNS over UDP without fragments. The filter must also pass our own frame, which starts and
- * ends a capture (capture-socket.ts).
+ * 2,048 bytes are enough for DNS over UDP without fragments. One capture has both directions, so that a query comes before
+ * its reply. The ports show the direction: the filter passes no query from port 53. It must also pass our own frame, which
+ * starts and ends a capture (capture-socket.ts).
  */
 const dnsSessionOptions: SessionOptions = {
-  filter: 'outbound and (src port 53 or ether proto 0x88b5)',
+  filter: '(outbound and (src port 53 or ether proto 0x88b5)) or (inbound and dst port 53 and not src port 53)',
   snapLength: 2048,
-  bufferBytes: 256 * 1024,
+  bufferBytes: 512 * 1024,
 };
 
 /** Packets of one direction that may wait until the other direction is read. */
@@ -62,6 +71,8 @@ export class PcapSource implements CaptureSource {
   /** Packet objects that can be used again. */
   readonly #freePackets: Packet[] = [];
   #closing: PcapSession[] = [];
+  /** When the DNS packets were read last. */
+  #dnsReadUs: number;
 
   /** Without `dnsSink`, only headers are read. */
   constructor(options: LiveOptions, accounting: PacketAccounting, dnsSink?: DnsSink) {
@@ -71,6 +82,7 @@ export class PcapSource implements CaptureSource {
     this.#accounting = accounting;
     this.#dnsSink = dnsSink;
     this.#table = new FlowTable(options, accounting);
+    this.#dnsReadUs = options.nowUs();
   }
 
   watch(link: PodInterface): void {
@@ -86,6 +98,10 @@ export class PcapSource implements CaptureSource {
       opened.push(toPod.session);
       const dnsSession = this.#openDns(link, toPod.session.linkType);
       this.#watched.set(link.index, { link, 'from-pod': fromPod, 'to-pod': toPod, dnsSession });
+      if (dnsSession === undefined) return;
+      const atUs = this.#options.nowUs();
+      const fromStart = isWatchedFromStart(link, atUs);
+      this.#dnsSink?.receive({ type: 'watched', interfaceIndex: link.index, atUs, isNew: fromStart });
     } catch (error) {
       for (const session of opened) this.#closeSession(session);
       throw error;
@@ -100,8 +116,11 @@ export class PcapSource implements CaptureSource {
     this.#watched.delete(link.index);
     this.#closeSession(watched['from-pod'].session);
     this.#closeSession(watched['to-pod'].session);
-    watched.dnsSession?.read();
-    if (watched.dnsSession !== undefined) this.#closeSession(watched.dnsSession);
+    if (watched.dnsSession !== undefined) {
+      this.#readDns(watched.dnsSession, link.index);
+      this.#closeSession(watched.dnsSession);
+      this.#dnsSink?.receive({ type: 'forgotten', interfaceIndex: link.index });
+    }
     this.#table.forget(link.index);
     this.#visibilityTracker.forget(link.index);
   }
@@ -110,8 +129,9 @@ export class PcapSource implements CaptureSource {
     for (const watched of this.#watched.values()) {
       this.#readCounted(watched);
       // Before the records are emitted: a DNS answer must precede the connection that it leads to.
-      watched.dnsSession?.read();
+      if (watched.dnsSession !== undefined) this.#readDns(watched.dnsSession, watched.link.index);
     }
+    this.#dnsReadUs = nowUs;
     this.#table.drain(nowUs, (record) => {
       this.#visibilityTracker.observe(record);
       emit(record);
@@ -155,17 +175,37 @@ export class PcapSource implements CaptureSource {
       link,
       dnsSessionOptions,
       (bytes, captured, length, wallUs) =>
-        this.#onDnsFrame(dnsSink, linkType, bytes.subarray(0, captured), length, this.#fromWallUs(wallUs)),
+        this.#onDnsFrame(dnsSink, link.index, linkType, bytes.subarray(0, captured), length, this.#fromWallUs(wallUs)),
       () => session.read(),
     );
     return session;
   }
 
-  #onDnsFrame(dnsSink: DnsSink, linkType: number, bytes: Uint8Array, length: number, timeUs: number): void {
+  #onDnsFrame(
+    dnsSink: DnsSink,
+    index: number,
+    linkType: number,
+    bytes: Uint8Array,
+    length: number,
+    timeUs: number,
+  ): void {
     const dnsPacket = this.#dnsPacket;
     const decoded = decodeFrame(linkType, bytes, 0, bytes.length, length, this.#dnsFragments, dnsPacket);
     if (decoded !== 'packet' || dnsPacket.dnsStart === 0) return;
-    dnsSink.receive(dnsPacket.protocol, bytes.subarray(dnsPacket.dnsStart, dnsPacket.dnsEnd), timeUs);
+    const direction = dnsPacket.sourcePort === DNS ? 'to-pod' : 'from-pod';
+    const packet = dnsPacketOf(dnsPacket, bytes, index, direction, timeUs);
+    if (packet !== undefined) dnsSink.receive({ type: 'packet', ...packet });
+  }
+
+  #readDns(session: PcapSession, index: number): void {
+    const before = session.counters();
+    session.read();
+    const { dropped, skipped } = session.missedSince(before);
+    if (dropped + skipped > 0 || !this.visibility(index).fromPod) this.#missedQueries(index);
+  }
+
+  #missedQueries(interfaceIndex: number): void {
+    this.#dnsSink?.receive({ type: 'missed', interfaceIndex, sinceUs: this.#dnsReadUs });
   }
 
   #readNow(index: number): void {
@@ -190,6 +230,7 @@ export class PcapSource implements CaptureSource {
     const packet = this.#freePackets.pop() ?? new Packet('opaque');
     const decoded = decodeFrame(side.session.linkType, bytes, 0, captured, length, this.#fragments, packet);
     if (decoded === 'packet') {
+      if (packet.sourcePort === DNS && packet.destinationPort === DNS) this.#missedQueries(index);
       side.run.packets.push(packet);
       side.run.timesUs.push(timeUs);
       const watched = side.run.packets.length < maxWaiting ? undefined : this.#watched.get(index);

@@ -1,5 +1,6 @@
 // A batch as a row of the table `batches`: its records as received, as a FlowBatch message.
 import type { DuckDBAppender, DuckDBValue } from '@duckdb/node-api';
+import { type DnsReport, emptyDnsReport } from '../../../model/dns-answer.ts';
 import { batchFault } from '../../../proto/check-batch.ts';
 import { decodeRecords } from '../../../proto/decode.ts';
 import { decodeDnsNames, encodeDnsNames } from '../../../proto/dns-names.ts';
@@ -24,9 +25,9 @@ export type BatchRow = {
 
 /** Throws if a value of the batch cannot be stored. */
 export function batchRowOf(batch: StoredBatch): BatchRow {
-  const { node, instance, sequence, clockOffsetUs, records, dnsAnswers } = batch;
+  const { node, instance, sequence, clockOffsetUs, records, dns } = batch;
   const lastUs = records.reduce((latest, record) => Math.max(latest, record.lastUs), 0);
-  const endUs = dnsAnswers.reduce((latest, { atUs }) => Math.max(latest, atUs), lastUs) + clockOffsetUs;
+  const endUs = dnsEndUs(dns, lastUs) + clockOffsetUs;
   const packets = records.reduce((sum, record) => sum + record.frames, 0);
   const pods: Record<number, string> = {};
   for (const record of records) if (record.podUid !== '') pods[record.interfaceIndex] = record.podUid;
@@ -38,7 +39,7 @@ export function batchRowOf(batch: StoredBatch): BatchRow {
     coveredUntilUs: 0,
     state: null,
     records: encodeRecords(records),
-    names: encodeDnsNames(dnsAnswers),
+    names: encodeDnsNames(dns),
   };
   return {
     node,
@@ -51,6 +52,13 @@ export function batchRowOf(batch: StoredBatch): BatchRow {
     pods: JSON.stringify(pods),
     body: requestSerialize(message),
   };
+}
+
+function dnsEndUs({ answers, withdrawn, unanswered, watched }: DnsReport, fromUs: number): number {
+  let endUs = fromUs;
+  for (const { atUs } of [...answers, ...withdrawn, ...unanswered]) endUs = Math.max(endUs, atUs);
+  for (const { sinceUs, untilUs } of watched) endUs = Math.max(endUs, sinceUs, untilUs);
+  return endUs;
 }
 
 export function appendBatchRow(appender: DuckDBAppender, row: BatchRow): void {
@@ -84,6 +92,6 @@ export function batchOfRow(row: Record<string, DuckDBValue>): StoredBatch {
     sequence: Number(row.sequence),
     clockOffsetUs,
     records: decodedRecords.records,
-    dnsAnswers: 'names' in decodedNames ? decodedNames.names : [],
+    dns: 'report' in decodedNames ? decodedNames.report : emptyDnsReport,
   };
 }

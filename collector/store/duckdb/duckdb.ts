@@ -10,7 +10,7 @@ import type { KnownObjects, ObjectVersion } from '../../../model/object-version.
 import { ProblemError } from '../../../model/problem.ts';
 import { findingIdsOf } from '../../findings/finding-id.ts';
 import type { FindingFamily } from '../../findings/findings.ts';
-import type { ListQuery, Store, StoreChanges, StoredBatch, StoredCluster } from '../store.ts';
+import type { ListQuery, Store, StoreChanges, StoredBatch, StoredCluster, StoredText } from '../store.ts';
 import { appendConnections, appendFindings, appendObjectVersions } from './append.ts';
 import { batchOfRow } from './batch-rows.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -136,6 +136,23 @@ class DuckdbStore implements Store {
       (row) => knownObjectsOf(String(row.body)),
     );
     return last && { versions, known: last };
+  }
+
+  async putNames({ put, removed }: { put: readonly StoredText[]; removed: readonly string[] }): Promise<void> {
+    if (put.length + removed.length === 0) return;
+    await this.#runSerialized(() =>
+      inTransaction(this.#connection, async () => {
+        const keys = listValue([...put.map(({ key }) => key), ...removed]);
+        await this.#connection.run('DELETE FROM names WHERE key IN (SELECT unnest(?))', [keys]);
+        const bodies = [listValue(put.map(({ key }) => key)), listValue(put.map(({ body }) => body))];
+        if (put.length > 0) await this.#connection.run('INSERT INTO names SELECT unnest(?), unnest(?)', bodies);
+      }),
+    );
+  }
+
+  async names(): Promise<StoredText[]> {
+    const rows = await this.#runSerialized(() => rowsOf(this.#connection, 'SELECT key, body FROM names'));
+    return rows.map(({ key, body }) => ({ key: String(key), body: String(body) }));
   }
 
   async connections(query: ListQuery): Promise<Connection[]> {

@@ -14,7 +14,7 @@ export function wholeUs(us: number): bigint {
  * batches: one row for each batch, with its records as received (a FlowBatch message); unique by (node, instance, sequence).
  * connections: a later version of the same id replaces the earlier one. findings: one row for each finding.
  * object_versions: the cluster's objects over time, by their sequence number. known_objects: at most one row.
- * Times in µs since the epoch.
+ * names: the DNS names of one interface, as identity/dns-names.ts writes them. Times in µs since the epoch.
  */
 export const tables = [
   'CREATE TABLE IF NOT EXISTS about (schema_version INTEGER NOT NULL)',
@@ -29,6 +29,7 @@ export const tables = [
   `CREATE TABLE IF NOT EXISTS findings (
     id VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, severity VARCHAR NOT NULL, verdict VARCHAR,
     first_us BIGINT NOT NULL, last_us BIGINT NOT NULL, namespaces VARCHAR[], names VARCHAR[], body VARCHAR NOT NULL)`,
+  'CREATE TABLE IF NOT EXISTS names (key VARCHAR PRIMARY KEY, body VARCHAR NOT NULL)',
   // Since version 2: the initiator by workload, and the connections of a rolled-up finding by member.
   'ALTER TABLE findings ADD COLUMN IF NOT EXISTS initiator VARCHAR',
   'ALTER TABLE findings ADD COLUMN IF NOT EXISTS member_counts VARCHAR',

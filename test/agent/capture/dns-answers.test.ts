@@ -1,74 +1,343 @@
 import t from 'tap';
 import { DnsAnswers } from '../../../agent/capture/dns-answers.ts';
-import { UDP } from '../../../model/protocol.ts';
-import { answer } from '../../scene/dns.ts';
+import { dnsQuery, withLength } from '../../../lab/programs/dns-message.ts';
+import { clusterDns, DnsPods, replyOf } from '../../scene/dns-pods.ts';
+import { join } from '../../scene/packets.ts';
 import { second, t0 } from '../../scene/records.ts';
 
-function drained(names: DnsAnswers, max = 100): string[] {
-  return names.drain(max).map(({ name, address, ttlSeconds, atUs }) => {
-    return `${name} ${address} ${ttlSeconds} at ${(atUs - t0) / second}`;
-  });
+const a = 'a.example';
+
+/** The lines before `watched`, which is reported first, are empty. */
+function scene(maxAnswers = 100): { answers: DnsAnswers; pods: DnsPods } {
+  const answers = new DnsAnswers(maxAnswers);
+  const pods = new DnsPods(answers);
+  pods.report(0);
+  return { answers, pods };
 }
 
-function receive(names: DnsAnswers, atSeconds: number, ...answers: string[]): void {
-  names.receive(UDP, answer(answers[0]!.split(' ')[0]!, ...answers), t0 + atSeconds * second);
-}
-
-t.test('an answer is sent once, with its address, its time and its time to live', async (t) => {
-  const names = new DnsAnswers(100);
-  receive(names, 0, 'www.example 300 192.0.2.1', 'www.example 300 192.0.2.2');
-  t.same(drained(names), ['www.example 192.0.2.1 300 at 0', 'www.example 192.0.2.2 300 at 0']);
-  receive(names, 1, 'www.example 299 192.0.2.1');
-  t.same(drained(names), []);
+t.test('the reply to a query is reported, with the pod, the server and the transport', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  pods.reply(1.001, a, ['a.example 300 192.0.2.1', 'a.example 300 192.0.2.2']);
+  t.same(pods.report(1.2), [
+    '7 a.example 192.0.2.1 300 s at 1.001 from 10.96.0.10 UDP',
+    '7 a.example 192.0.2.2 300 s at 1.001 from 10.96.0.10 UDP',
+  ]);
+  t.same(pods.report(1.4), [], 'once');
 });
 
-t.test('an answer is sent again if the sent one covers less than half of its time to live', async (t) => {
-  const names = new DnsAnswers(100);
-  receive(names, 0, 'a 300 192.0.2.1');
-  drained(names);
+t.test('a packet from port 53 that no query of this pod asked for makes nothing true', async (t) => {
+  const forged = ['a.example 86400 198.51.100.20'];
+  const cases: Record<string, (pods: DnsPods) => void> = {
+    'no query': (pods) => pods.reply(1, a, forged),
+    'another id': (pods) => pods.reply(1, a, forged, 8),
+    'another port': (pods) => pods.reply(1, a, forged, 7, { port: 40_001 }),
+    'another address of the pod': (pods) => pods.reply(1, a, forged, 7, { client: '10.0.1.3' }),
+    'another name': (pods) => pods.reply(1, 'b.example', ['b.example 9 198.51.100.20']),
+    'another type': (pods) => pods.send(1, 'to-pod', replyOf(a, forged, 7, 28)),
+    'the other transport': (pods) => {
+      pods.accept(1, { sequence: 1000 });
+      pods.reply(1, a, forged, 7, { over: 'TCP' });
+    },
+    'another pod': (pods) => pods.reply(1, a, forged, 7, { interfaceIndex: 8 }),
+    'the pod itself, as if it were a server': (pods) => pods.send(1, 'from-pod', replyOf(a, forged, 7)),
+    'too late': (pods) => pods.reply(11, a, forged),
+  };
+  for (const [name, forge] of Object.entries(cases)) {
+    const { pods } = scene();
+    pods.watch(8);
+    pods.report(0);
+    if (name !== 'no query') pods.ask(0.5, a);
+    forge(pods);
+    const answers = pods.report(11).filter((line) => line.includes('198.51.100.20'));
+    t.same(answers, [], name);
+  }
+});
+
+t.test('a reply may come from the endpoint behind the Service address that was asked', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  pods.reply(1, a, ['a.example 9 192.0.2.1'], 7, { server: '10.0.2.3' });
+  t.same(pods.report(1), ['7 a.example 192.0.2.1 9 s at 1 from 10.0.2.3 for 10.96.0.10 UDP']);
+});
+
+t.test('a query that was sent again to a second server may be answered by either', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  pods.ask(6, a, 7, { server: '169.254.20.10' });
+  pods.reply(6.1, a, ['a.example 9 192.0.2.1'], 7, { server: '169.254.20.10' });
+  t.same(pods.report(7), ['7 a.example 192.0.2.1 9 s at 6.1 from 169.254.20.10 UDP']);
+});
+
+t.test('of two different replies to one query, neither is believed', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  pods.reply(1.1, a, ['a.example 9 192.0.2.1']);
+  pods.reply(1.2, a, ['a.example 9 198.51.100.20']);
+  t.same(pods.report(1.3), ['7 unanswered a.example at 1'], 'both before the report');
+  pods.ask(2, a, 8);
+  pods.reply(2.1, a, ['a.example 9 192.0.2.1'], 8);
+  t.same(pods.report(2.2), ['7 a.example 192.0.2.1 9 s at 2.1 from 10.96.0.10 UDP'], 'another query');
+});
+
+t.test('a believed answer is withdrawn if a different reply follows, and both stay withdrawn', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  pods.reply(1.1, a, ['a.example 9 192.0.2.1']);
+  pods.report(1.2);
+  pods.reply(1.3, a, ['a.example 9 198.51.100.20']);
+  t.same(pods.report(1.4), ['7 withdrawn a.example 192.0.2.1 at 1.1 from 10.96.0.10', '7 unanswered a.example at 1']);
+  pods.ask(1.5, a);
+  pods.reply(1.6, a, ['a.example 9 192.0.2.1']);
+  pods.reply(1.7, a, ['a.example 9 198.51.100.20']);
+  t.same(pods.report(1.8), []);
+});
+
+t.test('the same reply twice, in another order, is one reply; a query sent twice may get two', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  pods.reply(1.1, a, ['a.example 9 192.0.2.1', 'a.example 9 192.0.2.2']);
+  pods.reply(1.2, a, ['a.example 8 192.0.2.2', 'a.example 8 192.0.2.1']);
+  t.equal(pods.report(1.3).length, 2);
+  pods.ask(2, 'b.example');
+  pods.ask(3, 'b.example');
+  pods.reply(3.1, 'b.example', ['b.example 9 192.0.2.3']);
+  pods.reply(3.2, 'b.example', ['b.example 9 192.0.2.4']);
+  t.equal(pods.report(4).length, 2);
+  pods.reply(4.1, 'b.example', ['b.example 9 192.0.2.5']);
+  t.match(pods.report(5), [/withdrawn/, /withdrawn/, /unanswered b\.example/]);
+});
+
+t.test('an answer that another query confirmed is not withdrawn', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a, 1);
+  pods.reply(1.1, a, ['a.example 9 192.0.2.1'], 1);
+  pods.ask(2, a, 2);
+  pods.reply(2.1, a, ['a.example 9 192.0.2.1'], 2);
+  pods.report(3);
+  pods.reply(3.1, a, ['a.example 9 198.51.100.20'], 1);
+  t.same(pods.report(4), ['7 unanswered a.example at 1']);
+});
+
+t.test('an answer is reported again if the reported one covers less than half of its time to live', async (t) => {
+  const { pods } = scene();
+  const resolve = (at: number, ttl: number) => {
+    pods.ask(at, a, at);
+    pods.reply(at, a, [`a.example ${ttl} 192.0.2.1`], at);
+  };
+  resolve(0, 300);
+  pods.report(1);
   // A DNS cache counts down, so the answer expires at the same time.
-  for (let at = 10; at < 240; at += 10) receive(names, at, `a ${300 - at} 192.0.2.1`);
-  t.same(drained(names), []);
-  receive(names, 149, 'a 300 192.0.2.1');
-  t.same(drained(names), []);
-  receive(names, 151, 'a 300 192.0.2.1');
-  t.same(drained(names), ['a 192.0.2.1 300 at 151']);
+  for (let at = 10; at < 240; at += 10) resolve(at, 300 - at);
+  t.same(pods.report(240), []);
+  resolve(149, 300);
+  t.same(pods.report(240), []);
+  resolve(241, 300);
+  t.same(pods.report(242), ['7 a.example 192.0.2.1 300 s at 241 from 10.96.0.10 UDP']);
 });
 
-t.test('an answer with a time to live of 0 is sent as often as one of 60 s', async (t) => {
-  const names = new DnsAnswers(100);
-  for (let at = 0; at < 100; at++) receive(names, at, 'a 0 192.0.2.1');
-  t.same(drained(names), ['a 192.0.2.1 0 at 93'], 'the latest one before the drain');
-  receive(names, 100, 'a 0 192.0.2.1');
-  t.same(drained(names), []);
+t.test('the time to live is limited to one day, and an answer without one is not reported each time', async (t) => {
+  const { pods } = scene();
+  for (let at = 0; at < 20; at++) {
+    pods.ask(at, a, at);
+    pods.reply(at, a, ['a.example 0 192.0.2.1'], at);
+  }
+  pods.ask(20, 'b.example', 20);
+  pods.reply(20, 'b.example', ['b.example 2000000000 192.0.2.2'], 20);
+  t.match(pods.report(20), [/a\.example 192\.0\.2\.1 0 s at 0/, /b\.example 192\.0\.2\.2 86400 s/]);
 });
 
-t.test('the time to live is limited to one day', async (t) => {
-  const names = new DnsAnswers(100);
-  receive(names, 0, 'a 2000000000 192.0.2.1');
-  t.same(drained(names), ['a 192.0.2.1 86400 at 0']);
+t.test('a name that was asked for is unanswered until its reply is seen', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  t.same(pods.report(1.1), ['7 unanswered a.example at 1']);
+  t.same(pods.report(1.2), []);
+  pods.reply(1.3, a, ['a.example 9 192.0.2.1']);
+  t.same(pods.report(1.4), ['7 a.example 192.0.2.1 9 s at 1.3 from 10.96.0.10 UDP', '7 answered a.example']);
+  pods.ask(2, 'no.example', 8);
+  pods.report(2.1);
+  pods.refuse(2.2, 'no.example', 8);
+  t.same(pods.report(2.3), ['7 answered no.example'], 'also if there is no such name');
 });
 
-t.test('answers above the limit of a drain are sent at the next drain', async (t) => {
-  const names = new DnsAnswers(100);
-  receive(names, 0, 'a 9 192.0.2.1', 'a 9 192.0.2.2', 'a 9 192.0.2.3');
-  t.equal(drained(names, 2).length, 2);
-  t.same(drained(names, 2), ['a 192.0.2.3 9 at 0']);
+t.test('a name whose query timed out stays unanswered, whatever another query gets', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a, 1);
+  pods.report(1.1);
+  t.same(pods.report(12), [], 'timed out');
+  pods.ask(13, a, 2);
+  pods.reply(13, a, ['a.example 9 192.0.2.1'], 2);
+  t.same(pods.report(14), ['7 a.example 192.0.2.1 9 s at 13 from 10.96.0.10 UDP']);
 });
 
-t.test('answers above maxAnswers are evicted, and sent again when they are seen again', async (t) => {
-  const names = new DnsAnswers(2);
-  receive(names, 0, 'a 300 192.0.2.1', 'a 300 192.0.2.2', 'a 300 192.0.2.3');
-  t.same(drained(names), ['a 192.0.2.2 300 at 0', 'a 192.0.2.3 300 at 0']);
-  receive(names, 1, 'a 300 192.0.2.1');
-  t.same(drained(names), ['a 192.0.2.1 300 at 1']);
+t.test('both queries of a name must be answered', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a, 1);
+  pods.ask(1, `AAAA ${a}`, 2);
+  pods.report(1.1);
+  pods.reply(1.2, a, [], 1);
+  t.same(pods.report(1.3), []);
+  pods.send(1.4, 'to-pod', replyOf(a, ['a.example 9 2001:db8::1'], 2, 28));
+  t.same(pods.report(1.5), ['7 a.example 2001:db8::1 9 s at 1.4 from 10.96.0.10 UDP', '7 answered a.example']);
 });
 
-t.test('resend sends all answers again that are still valid', async (t) => {
-  const names = new DnsAnswers(100);
-  receive(names, 0, 'a 3600 192.0.2.1');
-  receive(names, 0, 'b 100 192.0.2.2');
-  drained(names);
-  names.resend(t0 + 200 * second);
-  t.same(drained(names), ['a 192.0.2.1 3600 at 0']);
+t.test('of a reply that is cut, the whole answers are believed, and the name stays unanswered', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  const whole = replyOf(a, ['a.example 9 192.0.2.1', 'a.example 9 192.0.2.2'], 7);
+  pods.send(1, 'to-pod', whole.subarray(0, -1));
+  t.same(pods.report(2), ['7 a.example 192.0.2.1 9 s at 1 from 10.96.0.10 UDP', '7 unanswered a.example at 1']);
+});
+
+t.test('queries that cannot be read make the rest of the watch uncertain', async (t) => {
+  const query = dnsQuery(a, 7);
+  const cases: Record<string, (pods: DnsPods) => void> = {
+    'a datagram that is too short': (pods) => pods.send(3, 'from-pod', query.subarray(0, 8)),
+    'a question that is cut': (pods) => pods.send(3, 'from-pod', query.subarray(0, 20)),
+    'a segment with the length only': (pods) =>
+      pods.segment(3, 'from-pod', withLength(query).subarray(0, 2), { over: 'TCP' }),
+    'a segment that ends within a query': (pods) =>
+      pods.segment(3, 'from-pod', join(withLength(query), withLength(query).subarray(0, 20)), { over: 'TCP' }),
+    'queries that the source missed': (pods) => pods.missed(7, 3),
+  };
+  for (const [name, send] of Object.entries(cases)) {
+    const { pods } = scene();
+    send(pods);
+    t.ok(pods.report(4).includes('7 watched from 0 until 3'), name);
+  }
+});
+
+t.test(
+  'what is not a query for an address does not: another class, another opcode, a name with a control character',
+  async (t) => {
+    const { pods } = scene();
+    const query = dnsQuery(a, 7);
+    const changed = (at: number, value: number) => {
+      const bytes = Buffer.from(query);
+      bytes[at] = value;
+      return bytes;
+    };
+    for (const bytes of [changed(query.length - 1, 3), changed(2, 0x28), changed(13, 7)])
+      pods.send(1, 'from-pod', bytes);
+    t.same(pods.report(2), []);
+  },
+);
+
+t.test('over TCP, replies count in segments that begin with a message', async (t) => {
+  const { pods } = scene();
+  const tcp = { over: 'TCP', sequence: 1001 } as const;
+  pods.accept(1, { sequence: 1000 });
+  pods.ask(1, a, 1, tcp);
+  pods.ask(1, 'b.example', 2, tcp);
+  const replies = join(
+    withLength(replyOf(a, ['a.example 9 192.0.2.1'], 1)),
+    withLength(replyOf('b.example', ['b.example 9 192.0.2.2'], 2)),
+  );
+  pods.segment(1.1, 'to-pod', replies, tcp);
+  t.same(pods.report(2), [
+    '7 a.example 192.0.2.1 9 s at 1.1 from 10.96.0.10 TCP',
+    '7 b.example 192.0.2.2 9 s at 1.1 from 10.96.0.10 TCP',
+  ]);
+});
+
+t.test('a part of a longer TCP reply does not pass for a message of its own', async (t) => {
+  const tcp = { over: 'TCP' } as const;
+  const forged = withLength(replyOf(a, ['a.example 9 198.51.100.20'], 7));
+  const long = withLength(replyOf('txt.example', ['txt.example 9 192.0.2.9'], 8));
+  const whole = join(long, forged);
+  whole.writeUInt16BE(whole.length - 2, 0);
+  const split = long.length;
+  const { pods } = scene();
+  pods.accept(1, { sequence: 1000 });
+  pods.ask(1, 'txt.example', 8, tcp);
+  pods.ask(1, a, 7, tcp);
+  pods.segment(1.1, 'to-pod', whole.subarray(0, split), { ...tcp, sequence: 1001 });
+  pods.segment(1.2, 'to-pod', whole.subarray(split), { ...tcp, sequence: 1001 + split });
+  t.same(pods.report(2), ['7 unanswered txt.example at 1', '7 unanswered a.example at 1']);
+  pods.segment(2.1, 'to-pod', forged, { ...tcp, sequence: 1001 + whole.length });
+  t.match(pods.report(3), [/a\.example 198\.51\.100\.20/, /answered/], 'the next message after it does count');
+});
+
+t.test('a TCP segment counts only if the beginning of the connection was seen', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a, 7, { over: 'TCP' });
+  pods.reply(1.1, a, ['a.example 9 198.51.100.20'], 7, { over: 'TCP' });
+  t.same(pods.report(2), ['7 unanswered a.example at 1']);
+});
+
+t.test('an interface that existed before is reported as such, and one that is watched again as missed', async (t) => {
+  const { answers, pods } = scene();
+  pods.watch(8, false, 2);
+  t.same(pods.report(3), ['8 watched from 2, existed before']);
+  pods.watch(7, false, 4);
+  t.same(pods.report(5), ['7 watched from 0 until 0']);
+  answers.receive({ type: 'forgotten', interfaceIndex: 8 });
+  pods.report(6);
+  pods.ask(7, a, 7, { interfaceIndex: 8 });
+  t.same(pods.report(8), [], 'nothing is kept for an interface that is gone');
+});
+
+t.test('one pod that floods queries does not displace the queries of another', async (t) => {
+  const { pods } = scene();
+  pods.watch(8);
+  pods.report(0);
+  pods.ask(1, a);
+  for (let i = 0; i < 20_000; i++) pods.ask(1, `n${i}.example`, i, { interfaceIndex: 8 });
+  pods.reply(1.5, a, ['a.example 9 192.0.2.1']);
+  t.same(pods.report(2), ['7 a.example 192.0.2.1 9 s at 1.5 from 10.96.0.10 UDP', ...pods8Flooded]);
+});
+/** 64 unanswered names are reported; after that nothing is certain about the flooder. */
+const pods8Flooded = [
+  ...Array.from({ length: 64 }, (_, i) => `8 unanswered n${i}.example at 1`),
+  '8 watched from 0 until 1',
+];
+
+t.test('one pod that resolves many names does not displace the answers of another', async (t) => {
+  const { pods } = scene(100);
+  pods.watch(8);
+  pods.report(0);
+  pods.ask(1, a);
+  pods.reply(1, a, ['a.example 300 192.0.2.1']);
+  for (let i = 0; i < 1000; i++) {
+    const exchange = { interfaceIndex: 8 };
+    pods.ask(1, `n${i}.example`, i, exchange);
+    pods.reply(1, `n${i}.example`, [`n${i}.example 300 10.9.${i >> 8}.${i & 255}`], i, exchange);
+  }
+  const lines = pods.report(2, 50);
+  t.ok(lines.includes('7 a.example 192.0.2.1 300 s at 1 from 10.96.0.10 UDP'));
+  t.equal(lines.filter((line) => line.startsWith('8 n')).length, 49);
+  t.ok(lines.includes('8 watched from 0 until 0'), 'some of its answers are gone');
+  t.notOk(lines.some((line) => line.startsWith('7 watched')));
+});
+
+t.test('answers above the limit of a report follow later; until then the pod is uncertain', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  pods.reply(1, a, ['a.example 9 192.0.2.1', 'a.example 9 192.0.2.2', 'a.example 9 192.0.2.3']);
+  t.match(pods.report(2, 2), [/192\.0\.2\.1/, /192\.0\.2\.2/, '7 watched from 0 until 1']);
+  t.match(pods.report(3, 2), [/192\.0\.2\.3/]);
+});
+
+t.test('after a reconnect everything that is valid is sent again, the watch last', async (t) => {
+  const { answers, pods } = scene();
+  const resolve = (at: number, name: string, id: number, ttl: number) => {
+    pods.ask(at, name, id);
+    pods.reply(at, name, [`${name} ${ttl} 192.0.2.${id}`], id);
+  };
+  resolve(1, a, 1, 10);
+  resolve(1, 'b.example', 2, 3600);
+  pods.ask(1, 'c.example', 3);
+  pods.report(2);
+  resolve(100, 'd.example', 4, 3600);
+  answers.resend(t0 + 100 * second);
+  t.match(pods.report(100, 1), [/7 d\.example/, '7 unanswered c.example at 1']);
+  t.match(pods.report(101, 100), [/7 b\.example/, '7 watched from 0'], 'after the answers; a.example has expired');
+});
+
+t.test('the server’s address is not compared by its text', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a, 7, { client: 'fd00::2', server: 'fd00:96::a' });
+  pods.reply(1, a, ['a.example 9 192.0.2.1'], 7, { client: 'FD00:0::2', server: 'fd00:0096::000a' });
+  t.same(pods.report(2), ['7 a.example 192.0.2.1 9 s at 1 from fd00:96::a UDP']);
+  t.equal(clusterDns, '10.96.0.10');
 });

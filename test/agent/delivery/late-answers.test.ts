@@ -2,6 +2,7 @@
 import t from 'tap';
 import { PacketAccounting } from '../../../accounting/accounting.ts';
 import { BatchQueue } from '../../../agent/delivery/queue.ts';
+import { emptyDnsReport } from '../../../model/dns-answer.ts';
 import { record, t0 } from '../../scene/records.ts';
 
 const limits = { maxBatchRecords: 2, maxQueuedRecords: 2 };
@@ -16,12 +17,12 @@ const drainOf = (count: number) => Array.from({ length: count }, (_, i) => recor
 
 t.test('a batch that was sent and then pushed out of the queue is stored if it is acknowledged', async (t) => {
   const { accounting, queue } = scene(4);
-  queue.enqueue(drainOf(2), [], t0);
+  queue.enqueue(drainOf(2), emptyDnsReport, t0);
   t.same(
     [...queue.after(0)].map(({ sequence }) => sequence),
     [1],
   );
-  queue.enqueue(drainOf(2), [], t0 + 1);
+  queue.enqueue(drainOf(2), emptyDnsReport, t0 + 1);
   t.match(accounting.snapshot(), { stored: 0, lost: {}, pending: 4 }, 'undecided until the answer');
   t.same(
     [...queue.after(1)].map(({ sequence }) => sequence),
@@ -36,18 +37,18 @@ t.test('a batch that was sent and then pushed out of the queue is stored if it i
 
 t.test('it is lost as rejected if the collector refuses it', async (t) => {
   const { accounting, queue } = scene(4);
-  queue.enqueue(drainOf(2), [], t0);
+  queue.enqueue(drainOf(2), emptyDnsReport, t0);
   queue.after(0).next();
-  queue.enqueue(drainOf(2), [], t0 + 1);
+  queue.enqueue(drainOf(2), emptyDnsReport, t0 + 1);
   queue.reject(1);
   t.same(accounting.snapshot().lost, { rejected: 2 });
 });
 
 t.test('it is lost if the stream ends without an answer, and counted once', async (t) => {
   const { accounting, queue } = scene(4);
-  queue.enqueue(drainOf(2), [], t0);
+  queue.enqueue(drainOf(2), emptyDnsReport, t0);
   queue.after(0).next();
-  queue.enqueue(drainOf(2), [], t0 + 1);
+  queue.enqueue(drainOf(2), emptyDnsReport, t0 + 1);
   queue.streamEnded();
   queue.streamEnded();
   t.same(accounting.snapshot().lost, { 'queue-full': 2 });
@@ -64,10 +65,10 @@ t.test(
     const accounting = new PacketAccounting();
     accounting.seen(8, 0);
     const queue = new BatchQueue(accounting, { maxBatchRecords: 2, maxQueuedRecords: 4 });
-    queue.enqueue(drainOf(2), [], t0);
+    queue.enqueue(drainOf(2), emptyDnsReport, t0);
     queue.after(0).next();
     queue.streamEnded();
-    for (let i = 1; i < 4; i++) queue.enqueue(drainOf(2), [], t0 + i);
+    for (let i = 1; i < 4; i++) queue.enqueue(drainOf(2), emptyDnsReport, t0 + i);
     t.same(
       [...queue.after(0)].map(({ sequence }) => sequence),
       [1, 4],
@@ -78,10 +79,10 @@ t.test(
 
 t.test('only as many batches as may be sent are in flight', async (t) => {
   const { accounting, queue } = scene(6);
-  for (let i = 0; i < 3; i++) queue.enqueue(drainOf(2), [], t0 + i);
+  for (let i = 0; i < 3; i++) queue.enqueue(drainOf(2), emptyDnsReport, t0 + i);
   t.match(accounting.snapshot().lost, { 'queue-full': 4 }, 'none was sent');
   t.same([...queue.after(0, 0)], []);
-  queue.enqueue(drainOf(2), [], t0 + 3);
+  queue.enqueue(drainOf(2), emptyDnsReport, t0 + 3);
   t.match(accounting.snapshot().lost, { 'queue-full': 6 }, 'the third was not sent either');
 });
 
@@ -125,7 +126,7 @@ t.test('in any order of sending, answers, overflow and broken streams, each pack
         const count = 1 + random(4);
         accounting.seen(count, 0);
         seen += count;
-        queue.enqueue(drainOf(count), [], t0 + step);
+        queue.enqueue(drainOf(count), emptyDnsReport, t0 + step);
       } else if (kind < 5) send();
       else if (kind < 6) answer('stored');
       else if (kind < 7) answer('refused');

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { PacketAccounting } from '../../../accounting/accounting.ts';
 import { BatchQueue } from '../../../agent/delivery/queue.ts';
+import { emptyDnsReport } from '../../../model/dns-answer.ts';
 import { flowIngestDefinition } from '../../../proto/wire.ts';
 import { ip, record, t0 } from '../../scene/records.ts';
 
@@ -10,8 +11,8 @@ function records(count: number) {
 
 t.test('a drain is split into batches, and only the last one covers its time', async (t) => {
   const queue = new BatchQueue(new PacketAccounting(), { maxBatchRecords: 4, maxQueuedRecords: 100 });
-  queue.enqueue(records(3), [], t0);
-  queue.enqueue(records(9), [], t0 + 5);
+  queue.enqueue(records(3), emptyDnsReport, t0);
+  queue.enqueue(records(9), emptyDnsReport, t0 + 5);
   const batches = [...queue.after(0)];
   t.same(
     batches.map(({ sequence, count, coveredUntilUs }) => [sequence, count, coveredUntilUs - t0]),
@@ -30,7 +31,7 @@ t.test('packets of acknowledged batches are stored, those of refused ones are lo
   const bytes = each.bytes.forward + each.bytes.reverse;
   accounting.seen(5, 5 * bytes);
   const queue = new BatchQueue(accounting, { maxBatchRecords: 2, maxQueuedRecords: 100 });
-  queue.enqueue(records(5), [], t0);
+  queue.enqueue(records(5), emptyDnsReport, t0);
   queue.acknowledge(1);
   queue.acknowledge(1);
   queue.reject(2);
@@ -44,7 +45,7 @@ t.test('above maxQueuedRecords, the oldest batch is dropped and counted as lost'
   const accounting = new PacketAccounting();
   accounting.seen(6, 6 * 60);
   const queue = new BatchQueue(accounting, { maxBatchRecords: 2, maxQueuedRecords: 4 });
-  queue.enqueue(records(6), [], t0);
+  queue.enqueue(records(6), emptyDnsReport, t0);
   t.same(
     [...queue.after(0)].map((batch) => batch.sequence),
     [2, 3],
@@ -55,9 +56,9 @@ t.test('above maxQueuedRecords, the oldest batch is dropped and counted as lost'
 t.test('names are in the first batch of their drain, or alone, and count as records for the limits', async (t) => {
   const names = [1, 2].map((last) => ({ name: 'a', address: ip(`192.0.2.${last}`), atUs: t0, ttlSeconds: 9 }));
   const queue = new BatchQueue(new PacketAccounting(), { maxBatchRecords: 2, maxQueuedRecords: 6 });
-  queue.enqueue(records(3), names, t0);
-  queue.enqueue([], [], t0 + 1);
-  queue.enqueue([], names, t0 + 2);
+  queue.enqueue(records(3), { ...emptyDnsReport, answers: names }, t0);
+  queue.enqueue([], emptyDnsReport, t0 + 1);
+  queue.enqueue([], { ...emptyDnsReport, answers: names }, t0 + 2);
   t.same(
     [...queue.after(0)].map(({ packed, coveredUntilUs }) => {
       const { records, names } = flowIngestDefinition().Stream.requestDeserialize(packed);

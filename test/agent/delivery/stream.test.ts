@@ -14,6 +14,7 @@ import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
 import { Agents } from '../../../collector/ingest/agents.ts';
 import { type IngestedBatch, serveIngest } from '../../../collector/ingest/ingest.ts';
 import { NodeClaims } from '../../../collector/ingest/node-claims.ts';
+import { emptyDnsReport } from '../../../model/dns-answer.ts';
 import { ip, record, t0 } from '../../scene/records.ts';
 import { until } from '../../scene/until.ts';
 
@@ -78,14 +79,14 @@ t.test('names arrive with the records of their batch and are acknowledged with t
   const { first, queue, stream } = await scene(t);
   t.teardown(() => first.stop());
   const names = [{ name: 'www.example', address: ip('203.0.113.9'), atUs: t0, ttlSeconds: 300 }];
-  queue.enqueue([record()], names, t0);
-  queue.enqueue([], names, t0);
+  queue.enqueue([record()], { ...emptyDnsReport, answers: names }, t0);
+  queue.enqueue([], { ...emptyDnsReport, answers: names }, t0);
   await until('both are acknowledged', () => {
     stream.flush();
     return queue.unacknowledged.batches === 0;
   });
   t.same(
-    first.joined.map((batch) => [batch.records.length, batch.dnsAnswers]),
+    first.joined.map((batch) => [batch.records.length, batch.dns.answers]),
     [
       [1, names],
       [0, names],

@@ -56,6 +56,23 @@ t.test('after a change by the monitor, new and gone links are reported once', as
   pods.stop();
 });
 
+t.test('a link has the time at which the monitor reported a change, if it did', async (t) => {
+  const { pods, reader, clock, appeared, settled } = linkScene(veth(7));
+  await pods.start();
+  const changedUs = clock.nowUs();
+  reader.links = [veth(7), veth(8)];
+  reader.monitors[0]!.changed();
+  await settled();
+  reader.links = [veth(7), veth(8), veth(9)];
+  clock.advance(10_000);
+  await settled();
+  t.same(
+    appeared.map((link) => link.noticedUs),
+    [undefined, changedUs, undefined],
+  );
+  pods.stop();
+});
+
 t.test('a link is reported when it is up, and as gone when it is down', async (t) => {
   const { pods, reader, reported, settled } = linkScene(veth(7, { flags: [] }));
   await pods.start();

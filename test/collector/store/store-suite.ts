@@ -10,6 +10,7 @@ import {
 import { fairFindings } from '../../../collector/store/fair-findings.ts';
 import { connectionMatches, findingMatches } from '../../../collector/store/matches.ts';
 import type { ListQuery, Store, StoredBatch } from '../../../collector/store/store.ts';
+import { type DnsReport, emptyDnsReport } from '../../../model/dns-answer.ts';
 import type { Finding } from '../../../model/finding.ts';
 import type { ClusterObject } from '../../../model/kubernetes.ts';
 import type { ObjectVersion } from '../../../model/object-version.ts';
@@ -26,7 +27,7 @@ export function batch(sequence: number, change: Partial<StoredBatch> = {}): Stor
     sequence,
     clockOffsetUs: 250,
     records: [record(), answered({ podUid: 'uid' })],
-    dnsAnswers: [],
+    dns: emptyDnsReport,
     ...change,
   };
 }
@@ -116,14 +117,40 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
   t.test('DNS names are read back unchanged, also those of a batch without records', async (t) => {
     const again = await open(t);
     const store = await again();
-    const names = [{ name: 'www.example', address: ip('2001:db8::9'), atUs: t0 + 5 * second, ttlSeconds: 300 }];
+    const asked = { interfaceIndex: 7, asked: ip('10.96.0.10') };
+    const origin = { ...asked, server: ip('10.0.2.3'), transport: 'TCP' as const };
+    const answer = { name: 'www.example', address: ip('2001:db8::9'), atUs: t0 + 5 * second, ttlSeconds: 300, origin };
+    const { transport: _, ...servers } = origin;
+    const dns: DnsReport = {
+      answers: [answer],
+      withdrawn: [{ name: 'x.example', address: ip('192.0.2.1'), atUs: t0, origin: servers }],
+      unanswered: [{ interfaceIndex: 7, name: 'y.example', atUs: t0, open: true }],
+      watched: [{ interfaceIndex: 7, sinceUs: t0, isNew: true, untilUs: 0 }],
+    };
     await store.putBatch(batch(1));
-    await store.putBatch(batch(2, { records: [], dnsAnswers: names }));
+    await store.putBatch(batch(2, { records: [], dns }));
     await store.close();
     const after = await again();
     const back: StoredBatch[] = [];
     for await (const one of after.batchesSince(t0 + 4 * second)) back.push(one);
-    t.match(back, [{ sequence: 2, records: [], dnsAnswers: names }]);
+    t.match(back, [{ sequence: 2, records: [], dns }]);
+    await after.close();
+  });
+
+  t.test('names of interfaces are replaced and removed by key', async (t) => {
+    const again = await open(t);
+    const store = await again();
+    await store.putNames({
+      put: [
+        { key: 'n1 7', body: 'a' },
+        { key: 'n1 8', body: 'b' },
+      ],
+      removed: [],
+    });
+    await store.putNames({ put: [{ key: 'n1 7', body: 'c' }], removed: ['n1 8', 'n1 9'] });
+    await store.close();
+    const after = await again();
+    t.same(await after.names(), [{ key: 'n1 7', body: 'c' }]);
     await after.close();
   });
 

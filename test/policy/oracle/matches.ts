@@ -81,9 +81,11 @@ export function clusterPeerMatches(peer: RawClusterPeer, own: PodParty, other: P
     if (other.nodeLabelsKnown === false && asksForMore(peer.nodes, other.nodeLabels)) return 'node-labels-not-known';
     return labelsFit(peer.nodes, other.nodeLabels);
   }
-  const names = other.kind === 'address' ? (other.names ?? []) : [];
-  if (names.length === 0) return 'names-not-known';
-  return peer.domainNames.some((pattern) => names.some((name) => nameFits(name, pattern)));
+  const { names = [], possibleNames = [], namesKnown = false } = other.kind === 'address' ? other : {};
+  const fits = (some: readonly string[]) =>
+    peer.domainNames.some((pattern) => some.some((name) => nameFits(name, pattern)));
+  if (fits(names)) return true;
+  return namesKnown && !fits(possibleNames) ? false : 'names-not-known';
 }
 
 function nameFits(name: string, pattern: string): boolean {

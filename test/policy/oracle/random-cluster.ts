@@ -70,7 +70,13 @@ function containerPorts(chance: Chance): PodParty['ports'] {
 function nodeParty(chance: Chance, node: string, index: number, nodeLabels: Record<string, string>): Party {
   const address = ip(chance.one([`172.16.0.${index + 1}`, `172.16.0.${index + 3}`, `2001:db8:1::${index + 10}`]));
   const ofStatus = chance.once(5) ? {} : { nodeLabels, ...(chance.once(4) && { nodeLabelsKnown: false as const }) };
-  return { kind: 'address', address, node, ...ofStatus, ...(chance.once(4) && { names: [chance.one(names)] }) };
+  return {
+    kind: 'address',
+    address,
+    node,
+    ...ofStatus,
+    ...(chance.once(4) && { names: [chance.one(names)], namesKnown: true as const }),
+  };
 }
 
 function outside(chance: Chance): Party {
@@ -78,7 +84,9 @@ function outside(chance: Chance): Party {
     chance.one(['192.0.2.1', '203.0.113.7', '10.0.1.77', '2001:db8::77', '2001:db8:1::77', '3fff::1']),
   );
   if (chance.once(3)) return { kind: 'address', address };
-  return { kind: 'address', address, names: chance.list(0, 2, () => chance.one(names)) };
+  const some = (most: number) => chance.list(0, most, () => chance.one(names));
+  const known = chance.once(2) ? { namesKnown: true as const, possibleNames: some(1) } : {};
+  return { kind: 'address', address, names: some(2), ...known };
 }
 
 const names = ['example.com', 'api.example.com', 'a.b.example.com', 'notexample.com', 'example.net'];

@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import t from 'tap';
-import { ANSWER, dnsMessage, dnsTypes, withLength } from '../../../../lab/programs/dns-message.ts';
+import { readDnsMessage } from '../../../../agent/capture/decode/dns.ts';
+import { ANSWER, dnsMessage, dnsQuery, dnsTypes, withLength } from '../../../../lab/programs/dns-message.ts';
 import { isPrintableName } from '../../../../model/dns-answer.ts';
 import { answer, read } from '../../../scene/dns.ts';
 import { join, u8, u16, u32 } from '../../../scene/packets.ts';
@@ -14,6 +15,7 @@ import { join, u8, u16, u32 } from '../../../scene/packets.ts';
 const header = (answers: number, flags = 0x8180, questions = 1) => u16(7, flags, questions, answers, 0, 0);
 const label = (text: string) => join(u8(text.length), Buffer.from(text, 'latin1'));
 const question = (...labels: string[]) => join(...labels.map(label), u8(0), u16(1, 1));
+const message = (bytes: Buffer) => readDnsMessage(bytes, 0, bytes.length);
 /** Its name is a pointer to the question's. */
 const addressOf = (ttl: number, ...bytes: number[]) => join(u16(0xc00c, 1, 1), u32(ttl), u16(4), u8(...bytes));
 
@@ -136,13 +138,44 @@ t.test('all complete answers of a truncated message are read, wherever it is cut
   t.same([...seen], [0, 1, 2]);
 });
 
-t.test('over TCP, a segment may have several messages, a partial last one, or begin within a message', async (t) => {
+t.test('over TCP, the whole messages of a segment are read', async (t) => {
   const one = withLength(answer('a', 'a 9 192.0.2.1'));
   const two = withLength(answer('b', 'b 9 192.0.2.2', 'b 9 192.0.2.3'));
   t.same(read(join(one, two), 'TCP'), ['a 192.0.2.1 9', 'b 192.0.2.2 9', 'b 192.0.2.3 9']);
-  t.same(read(join(one, two).subarray(0, -1), 'TCP'), ['a 192.0.2.1 9', 'b 192.0.2.2 9']);
+  t.same(read(join(one, two).subarray(0, -1), 'TCP'), ['a 192.0.2.1 9']);
   t.same(read(two.subarray(20), 'TCP'), []);
   t.same(read(Buffer.alloc(0), 'TCP'), []);
+});
+
+t.test('a query has its id, its name and its type', async (t) => {
+  const bytes = dnsQuery('AAAA www.Example.com', 0x1a2b);
+  t.same(message(bytes), { kind: 'query', id: 0x1a2b, name: 'www.example.com', type: 28 });
+  t.same(message(bytes.subarray(0, -1)), { kind: 'unreadable' }, 'cut within the question');
+  t.same(message(join(bytes, u16(0, 41), 20)).kind, 'query', 'with EDNS after it');
+});
+
+t.test('a reply is complete if it cannot have given more addresses', async (t) => {
+  const whole = answer('a', 'a 9 b', 'b 9 192.0.2.1');
+  const ofType = (type: number, ...records: Buffer[]) =>
+    join(header(records.length), label('a'), u8(0), u16(type, 1), ...records);
+  const text = join(u16(0xc00c, 16, 1), u32(9), u16(5), label('spf1'));
+  const cases: [string, Buffer, boolean][] = [
+    ['whole', whole, true],
+    ['no such name', join(header(0, 0x8183), question('a')), true],
+    ['no addresses', answer('a'), true],
+    ['a type without addresses', ofType(16, text), true],
+    ['cut', whole.subarray(0, -1), false],
+    ['more records than are read', answer('a', ...Array.from({ length: 65 }, () => 'a 9 192.0.2.1')), false],
+    [
+      'more aliases than are followed',
+      answer('n0', ...Array.from({ length: 17 }, (_, i) => `n${i} 9 n${i + 1}`)),
+      false,
+    ],
+    ['an alias that is not printable', answer('a', 'a 9 b\\c'), false],
+    ['HTTPS with hints', ofType(65, join(u16(0xc00c, 65, 1), u32(9), u16(4), 4)), false],
+    ['HTTPS without records', ofType(65), true],
+  ];
+  for (const [name, bytes, complete] of cases) t.match(message(bytes), { kind: 'reply', complete }, name);
 });
 
 t.test('arbitrary bytes cause no error, and nothing beyond the end is read', async () => {

@@ -2,7 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { PacketAccounting } from '../../../../accounting/accounting.ts';
+import { DnsClients } from '../../../../agent/capture/pcap/dns-clients.ts';
 import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
+import type { DnsPacket } from '../../../../agent/capture/source.ts';
 import { problemLine } from '../../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
 import { type Captured, pcapFile, section } from '../../../scene/captures.ts';
@@ -12,7 +14,7 @@ import * as packets from '../../../scene/packets.ts';
 import { arp, cooked2, ethernet, ip4, middle, tcp, udp, vxlan } from '../../../scene/packets.ts';
 import { second, t0 } from '../../../scene/records.ts';
 
-type DnsMessage = { protocol: number; bytes: string; timeUs: number };
+type DnsMessage = DnsPacket & { text: string };
 
 async function replayed(t: Test, file: Buffer, maxConnections = 1000) {
   const path = join(folderFor(t), 'some.pcap');
@@ -23,9 +25,11 @@ async function replayed(t: Test, file: Buffer, maxConnections = 1000) {
   const problems = await replayFile(path, accounting, {
     maxConnections,
     dnsSink: {
-      receive: (protocol, bytes, timeUs) =>
-        dnsMessages.push({ protocol, bytes: Buffer.from(bytes).toString(), timeUs }),
+      receive: (event) => {
+        if (event.type === 'packet') dnsMessages.push({ ...event, text: Buffer.from(event.payload).toString() });
+      },
     },
+    clients: new DnsClients(100),
     onProgress: () => undefined,
     onRecords: (records, untilUs) => batches.push({ records, untilUs }),
   });
@@ -117,11 +121,10 @@ t.test('an unsupported link type is reported once, and its packets are lost', as
   t.match(lines[0], /^capture-link-type-unknown: .*: link type 105 is not supported; /);
 });
 
-t.test('only payload of DNS servers is passed on, without headers', async (t) => {
+t.test('DNS packets are passed on with their ends, without headers', async (t) => {
   const [server, pod] = ['10.96.0.10', '10.0.1.2'];
-  const body = Buffer.from('answer');
-  const segment = (flags: string, payload: Buffer) => {
-    const { protocol, bytes } = tcp(53, 40_000, flags);
+  const segment = (from: number, to: number, flags: string, payload: Buffer) => {
+    const { protocol, bytes } = tcp(from, to, flags, { sequence: 5000 });
     return { protocol, bytes: packets.join(bytes, payload) };
   };
   const withOptions = (segment: packets.Body) => {
@@ -129,42 +132,49 @@ t.test('only payload of DNS servers is passed on, without headers', async (t) =>
     bytes[12] = 0x80;
     return { ...segment, bytes };
   };
+  const query = Buffer.from('query');
+  const body = Buffer.from('reply');
+  const toPod = (body: packets.Body, traits = {}) => ethernet(ip4(server, pod, body, traits));
   const frames: Buffer[] = [
-    ethernet(ip4(server, pod, udp(53, 40_000, body))),
-    packets.join(ethernet(ip4(server, pod, udp(53, 40_000, body))), 18), // padded
-    cooked2(packets.tagged(packets.ip6('2001:db8::53', '2001:db8::2', udp(53, 40_000, body)))),
-    ethernet(ip4(server, pod, withOptions(segment('PA', body)))),
-    ethernet(
-      ip4('192.0.2.1', '192.0.2.2', udp(40_000, 4789, vxlan(ethernet(ip4(server, pod, udp(53, 40_000, body)))))),
-    ),
-    // Not read: a query, another port, no payload, a later fragment, a packet quoted by an ICMP error.
-    ethernet(ip4(pod, server, udp(40_000, 53, body))),
-    ethernet(ip4(server, pod, udp(5353, 40_000, body))),
-    ethernet(ip4(server, pod, segment('SA', Buffer.alloc(0)))),
-    ethernet(ip4(server, pod, udp(53, 40_001, body), { more: true, id: 9 })),
-    ethernet(ip4(server, pod, middle(17), { offset: 1480, id: 9 })),
+    ethernet(ip4(pod, server, udp(40_000, 53, query))),
+    toPod(udp(53, 40_000, body)),
+    packets.join(toPod(udp(53, 40_000, body)), 18), // padded
+    ethernet(packets.tagged(packets.ip6('2001:db8::2', '2001:db8::53', udp(40_000, 53, query)))),
+    ethernet(packets.tagged(packets.ip6('2001:db8::53', '2001:db8::2', udp(53, 40_000, body)))),
+    toPod(withOptions(segment(53, 40_000, 'PA', body))),
+    toPod(segment(53, 40_000, 'SA', Buffer.alloc(0))), // the server's data begins after it
+    ethernet(ip4('192.0.2.1', '192.0.2.2', udp(40_000, 4789, vxlan(toPod(udp(53, 40_000, body)))))),
+    toPod(udp(53, 40_001, body), { more: true, id: 9 }), // a first fragment has the beginning
+    // Not passed on: another port, segments without data, a later fragment, a packet quoted by an ICMP error, a reply to a
+    // client without a query, and a packet with port 53 at both ends.
+    toPod(udp(5353, 40_000, body)),
+    toPod(segment(53, 40_000, 'A', Buffer.alloc(0))),
+    ethernet(ip4(pod, server, segment(40_000, 53, 'S', Buffer.alloc(0)))),
+    toPod(middle(17), { offset: 1480, id: 9 }),
     ethernet(ip4(pod, server, packets.icmp(3, 3, 4, ip4(server, pod, udp(53, 40_000, body)).bytes))),
+    ethernet(ip4(server, '10.0.1.9', udp(53, 40_000, body))),
+    ethernet(ip4(pod, server, udp(53, 53, query))),
   ];
-  const linked = frames.filter((_, i) => i !== 2);
   const { dnsMessages, accounting } = await replayed(
     t,
-    pcapFile(linked.map((frame, i) => ({ frame, timeUs: t0 + i }))),
+    pcapFile(frames.map((frame, i) => ({ frame, timeUs: t0 + i }))),
   );
-  const bodies = dnsMessages.filter(({ bytes }) => bytes !== '');
   t.same(
-    bodies.map(({ protocol, bytes, timeUs }) => [protocol, bytes, timeUs - t0]),
+    dnsMessages.map(({ text, interfaceIndex, direction, protocol, client, clientPort, server, sequence, timeUs }) => {
+      const ends = `${interfaceIndex} ${client} ${clientPort} ${direction === 'from-pod' ? '>' : '<'} ${server}`;
+      return `${timeUs - t0}: ${protocol} ${ends} ${sequence} ${text}`;
+    }),
     [
-      [17, 'answer', 0],
-      [17, 'answer', 1],
-      [6, 'answer', 2],
-      [17, 'answer', 3],
-      [17, 'answer', 7], // a first fragment has the beginning
+      '0: 17 0 10.0.1.2 40000 > 10.96.0.10 0 query',
+      '1: 17 0 10.0.1.2 40000 < 10.96.0.10 0 reply',
+      '2: 17 0 10.0.1.2 40000 < 10.96.0.10 0 reply',
+      '3: 17 1 2001:db8::2 40000 > 2001:db8::53 0 query',
+      '4: 17 1 2001:db8::2 40000 < 2001:db8::53 0 reply',
+      '5: 6 0 10.0.1.2 40000 < 10.96.0.10 5000 reply',
+      '6: 6 0 10.0.1.2 40000 < 10.96.0.10 5000 ',
+      '7: 17 0 10.0.1.2 40000 < 10.96.0.10 0 reply',
+      '8: 17 0 10.0.1.2 40001 < 10.96.0.10 0 reply',
     ],
   );
-  t.equal(accounting.seen, linked.length, 'each packet is counted once');
-  const cooked = await replayed(t, pcapFile([{ frame: frames[2]! }], { linkType: 276 }));
-  t.same(
-    cooked.dnsMessages.map(({ bytes }) => bytes),
-    ['answer'],
-  );
+  t.equal(accounting.seen, frames.length, 'each packet is counted once');
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
+import { DnsClients } from '../../../../agent/capture/pcap/dns-clients.ts';
 import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
 import { UDP } from '../../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, SYN } from '../../../../model/record.ts';
@@ -45,6 +46,7 @@ t.test(
     const problems = await replayFile(path, accounting, {
       maxConnections: 100,
       dnsSink: { receive: () => undefined },
+      clients: new DnsClients(10),
       onProgress: () => undefined,
       onRecords: (some) => records.push(...some),
     });
