@@ -241,7 +241,9 @@ export async function runCollector(
     if (unreadable.length > 0) log.warn({ interfaces: unreadable.slice(0, 10) }, 'stored DNS names cannot be read');
     series?.restore(connections, await store.findings({ last: config.findings.max }));
     let batches = 0;
-    for await (const batch of store.batchesSince(sinceUs)) {
+    // Above the limit, older connections are not known any more: their records would count a second time.
+    const oldestUs = connections.length < config.join.maxLive ? 0 : (connections.at(-1)?.endUs ?? 0);
+    for await (const batch of store.batchesSince(Math.max(sinceUs, oldestUs))) {
       processBatch(batch);
       batches += 1;
     }

@@ -51,7 +51,7 @@ export class Pipeline {
   readonly #findings: Findings;
   readonly #verdictCounts = new VerdictCounts();
   #connections = new Map<string, Connection>();
-  #merged: string[] = [];
+  #merged = new Set<string>();
   #nowUs = 0;
   #inertRevision = -1;
   #inertCheckedUs = 0;
@@ -88,7 +88,7 @@ export class Pipeline {
       },
       (side, nowUs) => ownsNearAddress(side, coverage, nearAddresses, nowUs),
       {
-        due: (joined) => this.#evaluate(joined),
+        due: (joined, awaitsOtherSide) => this.#evaluate(joined, awaitsOtherSide, this.#join.sidesOf(joined.id)),
         merged: (id) => this.#removeMerged(id),
         retired: (id) => {
           if (!this.#doubtful.retired(id)) this.#forget(id);
@@ -113,7 +113,7 @@ export class Pipeline {
     for (const id of this.#unsettledNames.due(nowUs, maxConnections)) this.#join.evaluateAgain(id, nowUs);
     const { viewRevision, staleKinds } = this.#cluster;
     for (const { joined, sides } of this.#doubtful.due(viewRevision, staleKinds.length > 0, nowUs, maxConnections))
-      if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined, sides);
+      if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined, false, sides);
     this.#updateInertFindings(nowUs);
     return more || this.#doubtful.hasDue;
   }
@@ -134,7 +134,7 @@ export class Pipeline {
    */
   restore(connections: readonly Connection[], unconnected: readonly Finding[], nowUs: number): void {
     this.#findings.restore(connections, unconnected);
-    const restored = connections.map(({ id, sides = [] }) => ({ id, sides }));
+    const restored = connections.map(({ id, sides = [], open = false }) => ({ id, sides, open }));
     this.#join.restore(restored, nowUs);
   }
 
@@ -160,11 +160,11 @@ export class Pipeline {
   changes(): ChangeSet {
     const changes = {
       connections: [...this.#connections.values()].map((one) => this.#findings.withFindingId(one)),
-      merged: this.#merged,
+      merged: [...this.#merged],
       findings: this.#findings.changes(),
     };
     this.#connections = new Map();
-    this.#merged = [];
+    this.#merged = new Set();
     return changes;
   }
 
@@ -181,13 +181,16 @@ export class Pipeline {
     };
   }
 
-  #evaluate(joined: JoinedConnection, sides: readonly unknown[] = this.#join.sidesOf(joined.id)): number {
+  #evaluate(joined: JoinedConnection, awaitsOtherSide: boolean, sides: readonly unknown[]): number {
     const { evaluated, doubtful, retryUntilUs, unsettledUntilUs } = this.#evaluator.evaluate(joined, this.#nowUs);
     if (unsettledUntilUs > this.#nowUs) this.#unsettledNames.add(joined.id, unsettledUntilUs);
+    const isOpen = awaitsOtherSide || doubtful || Math.max(retryUntilUs, unsettledUntilUs) > this.#nowUs;
     this.#pendingOwners.retryLater(joined.id, retryUntilUs, this.#nowUs);
     const connection = this.#findings.update(evaluated);
     this.#verdictCounts.count(connection);
-    this.#connections.set(connection.id, { ...connection, sides });
+    this.#connections.set(connection.id, { ...connection, sides, ...(isOpen && { open: true as const }) });
+    // It was part of another connection, and is one of its own again.
+    this.#merged.delete(connection.id);
     const isRecentViolation = connection.findingKind !== undefined && this.#nowUs - connection.startUs <= recentUs;
     this.#doubtful.keep({ joined, sides }, doubtful ? 'doubtful' : isRecentViolation ? 'violation' : 'neither');
     return retryUntilUs;
@@ -200,7 +203,7 @@ export class Pipeline {
     this.#findings.retract(id);
     this.#verdictCounts.remove(id);
     this.#connections.delete(id);
-    this.#merged.push(id);
+    this.#merged.add(id);
   }
 
   #forget(id: string): void {

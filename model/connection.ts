@@ -65,6 +65,8 @@ export type Connection = {
   unknownReason: string;
   /** The sides of the join, to continue after a restart (collector/join/stored-side.ts); not shown. */
   sides?: readonly unknown[];
+  /** It is evaluated again when more is known, also after a restart; not shown. */
+  open?: true;
   /** The finding that counts this connection; empty if no finding does. */
   findingId: string;
   /** Of that finding. Its id changes if it is rolled up. */

@@ -79,7 +79,8 @@ export function workloadKey(endpoint: Endpoint): string {
     case 'external':
       return `zone ${endpoint.zone}`;
     case 'unknown':
-      return `unknown ${endpoint.ip}`;
+      // A sender may choose any number of addresses.
+      return 'unknown';
   }
 }
 
@@ -99,6 +100,6 @@ export function workloadOfKey(key: string): Endpoint {
     case 'zone':
       return { kind: 'external', zone: name };
     default:
-      return { kind: 'unknown', ip: name as Address };
+      return { kind: 'unknown', ...(blank >= 0 && { ip: name as Address }) };
   }
 }

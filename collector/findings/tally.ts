@@ -125,16 +125,22 @@ function removeMember(tally: Tally, subject: Subject): boolean {
 function combine(tally: Tally, { finding, explain }: Sighting, connections: number): void {
   const before = tally.finding;
   const isLatest = isLater(finding, before);
+  // Its only connection was evaluated again.
+  const isSole = connections === 0 && before.connections <= 1;
   const described = isLatest ? shaped(finding, tally.over) : before;
   tally.finding = {
     ...described,
     id: before.id,
-    severity: severities[Math.max(...[before, finding].map(({ severity }) => severities.indexOf(severity)))]!,
+    severity: isSole ? finding.severity : graverOf(before, finding),
     connections: before.connections + connections,
     firstSeenUs: Math.min(before.firstSeenUs, finding.firstSeenUs),
     lastSeenUs: Math.max(before.lastSeenUs, finding.lastSeenUs),
   };
   if (isLatest) tally.explain = explain;
+}
+
+function graverOf(...findings: readonly [Finding, Finding]): Finding['severity'] {
+  return severities[Math.max(...findings.map(({ severity }) => severities.indexOf(severity)))]!;
 }
 
 /** Of connections that end at the same time, the one with the greater id is the latest. So their order does not matter. */

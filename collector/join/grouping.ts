@@ -22,6 +22,8 @@ export type LiveConnection = {
   updatedUs: number;
   keepUntilUs: number;
   ignored: boolean;
+  /** Not evaluated before that time. */
+  dueFromUs: number;
   evaluated: boolean;
   /** Evaluated before the other side's agent had reported that time: evaluated once more after that. */
   awaitsOtherSide: boolean;
@@ -58,10 +60,11 @@ export class Grouping {
       return;
     }
     const { translation, isn } = known;
+    const { ended } = known.total;
     addToSide(known, record, clockOffsetUs);
     const isNewTranslation = known.translation !== translation;
     const isNewEvidence = isNewTranslation || known.isn !== isn;
-    if (isRestored(known, record) && !isNewEvidence) return;
+    if (isRestored(known, record) && !isNewEvidence && ended === known.total.ended) return;
     if (isNewTranslation) this.#index.add(known);
     if (isNewEvidence || this.#connectionsOf.get(known)!.some(({ contested }) => contested))
       this.#regroup(known, nowUs);
@@ -169,6 +172,7 @@ export class Grouping {
       updatedUs: nowUs,
       keepUntilUs: 0,
       ignored: false,
+      dueFromUs: 0,
       evaluated: false,
       awaitsOtherSide: false,
     };

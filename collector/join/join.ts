@@ -29,7 +29,7 @@ export type JoinOptions = {
 /** `merged`: the connection became part of another one, so its own verdict is void. `retired`: it is forgotten. */
 export type JoinEvents = {
   /** Returns until when to keep the connection, because it may be evaluated again; 0: as long as records come. */
-  due(joined: JoinedConnection): number;
+  due(joined: JoinedConnection, awaitsOtherSide: boolean): number;
   merged(id: string): void;
   retired(id: string): void;
 };
@@ -38,6 +38,8 @@ export type JoinEvents = {
 const settledMarginUs = 100_000;
 const idleTimeoutUs = { tcp: 310_000_000, other: 70_000_000 };
 const endedTimeoutUs = 5_000_000;
+/** Agents connect again within this time after a restart of the collector. */
+const reconnectUs = 15_000_000;
 const maxSweptPerTick = 4_000;
 /** A check whether a connection is due costs this many times less than an evaluation. */
 const checksPerEvaluation = 20;
@@ -132,19 +134,23 @@ export class Join {
     return this.#byId.get(id)?.sides.map(storedSideOf) ?? [];
   }
 
-  /** Continues with connections that were evaluated before a restart. Only a new record makes them due again. */
-  restore(connections: readonly { id: string; sides: readonly unknown[] }[], nowUs: number): void {
-    const ids = new Set(connections.map(({ id }) => id));
+  /** Continues with connections that were evaluated before a restart. A new record makes them due again, and `open`. */
+  restore(connections: readonly { id: string; sides: readonly unknown[]; open: boolean }[], nowUs: number): void {
+    const stored = new Map(connections.map((one) => [one.id, one]));
     const sides = connections.flatMap((one) => one.sides.flatMap((side) => restoredSide(side) ?? []));
     this.#grouping.restore(distinctSides(sides), nowUs);
     for (const live of this.#live) {
-      if (!ids.has(this.#idOf(live))) continue;
+      const known = stored.get(this.#idOf(live));
+      if (known === undefined) continue;
       live.evaluated = true;
       const view = this.#viewOf(live);
       view.id = live.id;
       const isHalf = view.host === undefined && (view.source === undefined || view.destination === undefined);
       if (isHalf) live.keepUntilUs = nowUs + this.#options.maxWaitUs;
-      this.#pending.delete(live);
+      // What was not known may be known when the agents have reported again.
+      live.awaitsOtherSide = known.open;
+      live.dueFromUs = nowUs + reconnectUs;
+      if (!known.open) this.#pending.delete(live);
     }
   }
 
@@ -161,6 +167,7 @@ export class Join {
     live.view = undefined;
     live.updatedUs = nowUs;
     live.awaitsOtherSide = false;
+    live.dueFromUs = 0;
     this.#pending.add(live);
   }
 
@@ -202,7 +209,7 @@ export class Join {
     live.evaluated = true;
     live.awaitsOtherSide = nowUs < live.updatedUs + this.#options.maxWaitUs && this.#isOtherSideBehind(view);
     if (!live.awaitsOtherSide) this.#pending.delete(live);
-    live.keepUntilUs = this.#events.due(view);
+    live.keepUntilUs = this.#events.due(view, live.awaitsOtherSide);
   }
 
   /** Packets to other addresses reached the interface, such as on a bridge that floods: they prove nothing. */
@@ -216,6 +223,7 @@ export class Join {
 
   #isDue(live: LiveConnection, nowUs: number): boolean {
     const view = this.#viewOf(live);
+    if (nowUs < live.dueFromUs) return false;
     if (live.awaitsOtherSide)
       return nowUs >= live.updatedUs + this.#options.maxWaitUs || !this.#isOtherSideBehind(view);
     const answered = outcomeOf(view) !== 'unanswered';

@@ -21,7 +21,8 @@ export function isAnswered(protocol: number, observation: Observation): boolean 
   if (protocol !== TCP) return observation.hasReply;
   const flags = observation.tcpFlags.reverse;
   if ((flags & (SYN | ACK)) === (SYN | ACK) && flags & SYN) return true;
-  return observation.midStream && (flags & ACK) !== 0 && (flags & RST) === 0;
+  // A reset may end what was established before: then it is not the only packet.
+  return observation.midStream && (flags & ACK) !== 0 && ((flags & RST) === 0 || observation.packets.reverse > 1);
 }
 
 function isRefused(protocol: number, observation: Observation): boolean {

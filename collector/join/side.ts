@@ -106,6 +106,7 @@ export function addToSide(side: Side, record: ConnectionRecord, clockOffsetUs: n
     foldOldParts(side.parts, side.total.lastUs - maxPartAgeUs);
     side.agentLastUs = Math.max(side.agentLastUs, record.lastUs);
   }
+  side.total.ended ||= record.ended;
   side.beganUs = Math.min(side.beganUs, record.beganUs + clockOffsetUs);
   side.podUid ||= record.podUid;
   side.isn ??= record.isn;

@@ -19,6 +19,7 @@ export class PendingWrites {
 
   add({ connections, merged, findings }: ChangeSet): void {
     for (const one of connections) {
+      this.#merged.delete(one.id);
       this.#connections.delete(one.id);
       this.#connections.set(one.id, one);
     }

@@ -99,7 +99,7 @@ export class ConnectionEvaluator {
       ...(sender.sender === 'foreign' &&
         !senderDoubtful && { foreignSource: this.#foreignSource(sender, joined.startUs) }),
     };
-    const timing = this.#timing(joined, { initiator, responder }, ends, verdict, connection);
+    const timing = this.#timing(joined, { initiator, responder }, ends, sender, verdict, connection);
     const evaluated: EvaluatedConnection = {
       connection,
       verdict,
@@ -150,8 +150,8 @@ export class ConnectionEvaluator {
   }
 
   /** The pod that sent the packets is judged, with its own address; a gateway's packets are judged by their address. */
-  #initiatorOf(joined: JoinedConnection, ends: ConnectionEnds, sender: Sender): Identity {
-    const { startUs: timeUs, destination, host, translatedTuple } = joined;
+  #initiatorOf(joined: JoinedConnection, ends: ConnectionEnds, sender: Sender, timeUs = joined.startUs): Identity {
+    const { destination, host, startUs, translatedTuple } = joined;
     if (sender.sender === 'forwarded') {
       const { behindNode: _, ...end } = ends.initiator;
       return this.#identities.at({ ...end, podUid: '' }, timeUs);
@@ -161,7 +161,7 @@ export class ConnectionEvaluator {
       address: translatedTuple.responder,
       podUid: ends.responder.podUid,
     };
-    const namesOf = namesGivenTo(asking, this.#names, timeUs);
+    const namesOf = namesGivenTo(asking, this.#names, startUs);
     if (sender.sender !== 'foreign') return this.#identities.at(ends.initiator, timeUs, namesOf);
     const pod = this.#cluster.pod(ends.initiator.podUid, timeUs);
     const isIpv6 = sender.address.includes(':');
@@ -202,17 +202,24 @@ export class ConnectionEvaluator {
     joined: JoinedConnection,
     identities: { initiator: Identity; responder: Identity },
     ends: ConnectionEnds,
+    sender: Sender,
     verdict: Verdict,
     connection: Connection,
   ): VerdictTiming {
     const { graceUs } = this.#options;
     const settledUs = joined.lastUs - graceUs;
+    // What is not known now says nothing about before and after.
+    if (verdict.verdict === 'unknown') return { timing: 'in-force' };
     if (this.#cluster.changedAtUs < joined.startUs - graceUs) return { timing: 'in-force' };
+    const samePods: ConnectionEnds = {
+      ...ends,
+      initiator: { ...ends.initiator, podUid: uidOf(identities.initiator) },
+      responder: { ...ends.responder, podUid: uidOf(identities.responder) },
+    };
     const evaluateAt = (timeUs: number): Verdict => {
-      const [initiatorUid, responderUid] = [uidOf(identities.initiator), uidOf(identities.responder)];
-      const initiator = this.#identities.at({ ...ends.initiator, podUid: initiatorUid }, timeUs);
-      const responder = this.#responderAt(joined, { ...ends.responder, podUid: responderUid }, initiatorUid, timeUs);
-      return this.#clusterPolicies.evaluate(joined, initiator, responder, timeUs);
+      const initiator = this.#initiatorOf(joined, samePods, sender, timeUs);
+      const responder = this.#responderAt(joined, samePods.responder, samePods.initiator.podUid, timeUs);
+      return this.#clusterPolicies.evaluate(asSentBy(initiator, joined, sender), initiator, responder, timeUs);
     };
     if (verdict.verdict === 'denied') {
       const beforeUs = joined.startUs - graceUs;

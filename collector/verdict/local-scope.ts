@@ -5,10 +5,17 @@ import { isCloudMetadata, localZoneOf } from '../identity/local-addresses.ts';
 
 const dhcpPorts: ReadonlySet<number> = new Set([67, 68, 546, 547]); // RFC 2131, RFC 8415
 
-export function isLocalScope(protocol: number, tuple: Tuple): boolean {
-  if (isCloudMetadata(tuple.responder)) return false;
-  if (protocol === UDP && dhcpPorts.has(tuple.responderPort) && dhcpPorts.has(tuple.initiatorPort)) return true;
-  // An echo request has an identifier. ICMPv6 without one is neighbour discovery or MLD (RFC 4861, RFC 3810).
-  if (protocol === ICMPV6 && tuple.initiatorPort === 0 && tuple.responderPort === 0) return true;
-  return localZoneOf(tuple.initiator) !== undefined || localZoneOf(tuple.responder) !== undefined;
+/** By the addresses alone. */
+export function isLocalScope({ initiator, responder }: Tuple): boolean {
+  if (isCloudMetadata(responder)) return false;
+  return localZoneOf(initiator) !== undefined || localZoneOf(responder) !== undefined;
+}
+
+/**
+ * What only hosts of one link do: renewals of DHCP, and ICMPv6 without an identifier, which is neighbour discovery (RFC
+ * 4861). Anybody can send such packets anywhere, so they count as local only within one node.
+ */
+export function isLinkProtocol(protocol: number, { initiatorPort, responderPort }: Tuple): boolean {
+  if (protocol === UDP) return dhcpPorts.has(initiatorPort) && dhcpPorts.has(responderPort);
+  return protocol === ICMPV6 && initiatorPort === 0 && responderPort === 0;
 }

@@ -9,7 +9,7 @@ import type { ClusterHistory } from '../identity/cluster-history.ts';
 import type { Identities, Identity } from '../identity/identity.ts';
 import type { PolicyHistory } from '../identity/policy-history.ts';
 import { observersOf } from './connection-ends.ts';
-import { isLocalScope } from './local-scope.ts';
+import { isLinkProtocol, isLocalScope } from './local-scope.ts';
 import { distinctKinds, withStalePolicies } from './stale-policies.ts';
 
 /** A power of two. */
@@ -32,7 +32,7 @@ export class PolicyEvaluator {
 
   /** The verdict of the policies in force at that time. */
   evaluate(joined: JoinedConnection, initiator: Identity, responder: Identity, timeUs: number): Verdict {
-    if (isLocalScope(joined.protocol, joined.originalTuple)) {
+    if (isLocalScope(joined.originalTuple) || isOfOneLink(joined, initiator, responder)) {
       return { verdict: 'unknown', sides: [], why: { reason: 'local-scope', address: joined.originalTuple.responder } };
     }
     for (const end of [initiator, responder]) {
@@ -113,4 +113,10 @@ function staleVerdict(...ends: Identity[]): Verdict | undefined {
   const kinds = ends.flatMap(({ stale = [] }) => stale);
   if (kinds.length === 0) return undefined;
   return { verdict: 'unknown', sides: [], why: { reason: 'cluster-stale', kinds: distinctKinds(kinds) } };
+}
+
+/** Both ends are on one node, so they may be on one link. */
+function isOfOneLink({ protocol, originalTuple }: JoinedConnection, initiator: Identity, responder: Identity): boolean {
+  if (!isLinkProtocol(protocol, originalTuple)) return false;
+  return initiator.endpoint.node !== undefined && initiator.endpoint.node === responder.endpoint.node;
 }

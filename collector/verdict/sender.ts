@@ -28,7 +28,7 @@ export function senderOf(
 ): Sender {
   const { source, destination } = joined;
   // Addresses of one link, DHCP and neighbour discovery, which every interface of the link may show.
-  if (isLocalScope(joined.protocol, joined.originalTuple)) return { sender: 'owner' };
+  if (isLocalScope(joined.originalTuple)) return { sender: 'owner' };
   if (source !== undefined) {
     const near = nearAddresses.at(initiatorUid, source.initiator, joined.startUs, nowUs);
     if (typeof near === 'string') return { sender: near === 'own' ? 'owner' : near };
@@ -53,9 +53,13 @@ function wasWatched(
   return blindness === undefined || (blindness === 'not-reported' && nowUs < joined.lastUs + maxWaitUs);
 }
 
+/** More packets are no lone end of a connection. */
+const maxLonePackets = 10;
+
 /** The end of a connection whose beginning was not seen, or nothing but ICMP errors. */
 function isExempt({ protocol, source }: JoinedConnection): boolean {
   const { tcpFlags, hasReply, unreachable, packets } = source!;
+  if (packets.forward > maxLonePackets) return false;
   if (protocol === TCP) return (tcpFlags.forward & SYN) === 0 && (tcpFlags.forward & (FIN | RST)) !== 0;
   // The address of an ICMP error may be the pod's own: the record has those of the packet that it quotes.
   return unreachable && packets.forward > 0 && !hasReply && packets.reverse === 0;

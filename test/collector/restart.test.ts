@@ -4,7 +4,7 @@ import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { ingressPolicy, podManifest, Scene, shop } from '../scene/pipeline.ts';
-import { answered, atDestination, record, second, t0 } from '../scene/records.ts';
+import { answered, atDestination, ip, record, second, t0 } from '../scene/records.ts';
 
 const manifests = `${shop}---${podManifest('job', 'n1', '10.0.1.9')}---${ingressPolicy('db', 'web')}`;
 const links = {
@@ -137,4 +137,57 @@ t.test('fifty restarts at any moment leave what no restart leaves', async (t) =>
     return stored;
   };
   t.same(shown(run(true)), shown(run(false)));
+});
+
+t.test('what was not known before a restart is evaluated again after it', async (t) => {
+  const stored = new Stored();
+  const before = new Scene(`${shop}---${ingressPolicy('db', 'api')}`);
+  before.report('n1', links.n1);
+  before.report('n2', links.n2);
+  // The agent of n2 has not reported that time when the collector stops.
+  const silent = record({ beganUs: t0 + second, firstUs: t0 + second, lastUs: t0 + second, ended: true });
+  see(before, stored, ['n1', silent]);
+  for (let i = 0; i < 60; i++) {
+    before.nowUs += second / 4;
+    before.report('n1', links.n1);
+    before.pipeline.tick(before.nowUs);
+  }
+  before.collect();
+  stored.take(before);
+  t.match(shown(stored).connections, [{ delivered: { delivered: 'unknown' } }]);
+  const after = stored.restart(`${shop}---${ingressPolicy('db', 'api')}`, before.nowUs + second);
+  after.pass(30 * second);
+  stored.take(after);
+  t.match(shown(stored).connections, [{ delivered: { delivered: 'no' } }]);
+});
+
+t.test('a connection that merges and is one of its own again stays in the change set', async (t) => {
+  const service = `---
+apiVersion: v1
+kind: Service
+metadata: { name: sql, namespace: shop }
+spec: { clusterIP: 10.96.0.10, ports: [{ name: sql, port: 80 }], selector: { app: db } }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: sql-1, namespace: shop, labels: { kubernetes.io/service-name: sql } }
+addressType: IPv4
+endpoints: [{ addresses: [10.0.2.3] }, { addresses: [10.0.2.4] }]
+ports: [{ name: sql, port: 5432, protocol: TCP }]
+`;
+  const scene = new Scene(`${shop}---${podManifest('db2', 'n2', '10.0.2.4')}${service}`);
+  report(scene);
+  scene.see('n2', atDestination(answered()));
+  scene.pass(15 * second);
+  scene.pipeline.changes();
+  scene.see('n1', answered({ responder: ip('10.96.0.10'), responderPort: 80 }));
+  scene.pipeline.tick(scene.nowUs);
+  scene.see('n2', { ...atDestination(answered({ responder: ip('10.0.2.4') })), interfaceIndex: 10 });
+  scene.advance(15 * second);
+  const { connections, merged } = scene.pipeline.changes();
+  t.equal(connections.length, 3);
+  t.same(
+    merged.filter((id) => connections.some((one) => one.id === id)),
+    [],
+  );
 });

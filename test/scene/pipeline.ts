@@ -194,7 +194,7 @@ export class Scene {
   /** Time passes, every known agent keeps reporting, and the changes are collected. */
   pass(us: number): void {
     this.advance(us);
-    this.#collect();
+    this.collect();
   }
 
   /** The same, but the changes stay in the pipeline. */
@@ -211,7 +211,7 @@ export class Scene {
     return [...this.findings.values()].map((finding) => finding.kind).sort();
   }
 
-  #collect(): void {
+  collect(): void {
     const families = this.pipeline.incompleteFindings();
     const isOf = ({ kind, initiator }: Finding) =>
       families.some((family) => family.kind === kind && family.initiator === workloadKey(initiator));

@@ -283,3 +283,64 @@ t.test('a source address of one protocol family gives the address of the same fa
   scene.pass(15 * second);
   t.match([...scene.connections.values()], [{ initiator: { ip: evil }, foreignSource: { address: batch, of: 'pod' } }]);
 });
+
+t.test(
+  'a change of another object changes nothing about a forwarder, or about a sender that was not seen',
+  async (t) => {
+    const range = parsePrefix('10.0.2.0/24')!;
+    const far = `---${podManifest('src', 'n2', '10.0.2.50')}`;
+    const through = watched(far, { prefixes: { 'shop/evil': [range] }, annotatedNamespaces: [] });
+    through.pass(30 * second);
+    const at = { beganUs: through.nowUs, firstUs: through.nowUs, lastUs: through.nowUs };
+    const forwarded = answered({ ...at, initiator: ip('10.0.2.50'), interfaceIndex: 66, podUid: 'uid-evil' });
+    through.see('n1', forwarded);
+    through.see('n2', { ...atDestination(forwarded), podUid: 'uid-db' });
+    through.put(podManifest('other', 'n1', '10.0.1.77'));
+    through.pass(30 * second);
+    t.same(shown(through), ['bypass critical src']);
+
+    const framed = watched();
+    framed.pass(30 * second);
+    const start = framed.nowUs;
+    const interval = (us: number) => ({ beganUs: start, firstUs: start + us, lastUs: start + us + second });
+    framed.see('n2', atDestination(answered(interval(0))));
+    framed.pass(15 * second);
+    framed.put(podManifest('other', 'n1', '10.0.1.77'));
+    framed.see('n2', atDestination(answered(interval(14 * second))));
+    framed.pass(30 * second);
+    t.same(shown(framed), [], 'what is unknown is not grandfathered');
+  },
+);
+
+t.test('a FIN or an ICMP error among many packets hides no forged data', async (t) => {
+  for (const change of [
+    { tcpFlags: { forward: ACK | FIN, reverse: 0 }, initiatorBy: 'inferred' },
+    { protocol: UDP, tcpFlags: { forward: 0, reverse: 0 }, unreachable: true },
+  ] as Partial<ConnectionRecord>[]) {
+    const scene = watched();
+    scene.see('n1', forged({ ...change, packets: { forward: 1000, reverse: 0 } }));
+    scene.pass(15 * second);
+    t.ok(shown(scene).some((one) => one.startsWith('spoofed')));
+  }
+});
+
+t.test('ports of DHCP, and ICMPv6 without an identifier, hide nothing that leaves the node', async (t) => {
+  const egress = `---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: web, namespace: shop }
+spec: { podSelector: { matchLabels: { app: web } }, policyTypes: [Egress], egress: [] }
+`;
+  const none = { tcpFlags: { forward: 0, reverse: 0 }, packets: { forward: 9, reverse: 9 }, answered: true };
+  for (const change of [
+    { protocol: UDP, responder: ip('203.0.113.5'), initiatorPort: 68, responderPort: 67 },
+    { protocol: 58, initiator: ip('fd00::2'), responder: ip('2001:db8::5'), initiatorPort: 0, responderPort: 0 },
+  ]) {
+    const scene = watched(
+      `${egress}---${podManifest('web', 'n1', '10.0.1.2').replace('podIPs: [', 'podIPs: [{ ip: "fd00::2" }, ')}`,
+    );
+    scene.see('n1', record({ ...none, ...change }));
+    scene.pass(15 * second);
+    t.match(shown(scene), [/^bypass critical web/], String(change.protocol));
+  }
+});
