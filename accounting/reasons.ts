@@ -3,6 +3,7 @@
 
 export const ignoredReasons = {
   'not-ip': 'a frame without IP, such as ARP or LLDP',
+  'not-ours': 'a packet at a pod’s interface that is addressed to another host, because a bridge sent it to every port',
   carrier: 'the outer packet of a tunnel, which contains a flow',
 } as const;
 
@@ -21,3 +22,7 @@ export const lossReasons = {
 
 export type IgnoredReason = keyof typeof ignoredReasons;
 export type LossReason = keyof typeof lossReasons;
+
+export function isIgnored(reason: IgnoredReason | LossReason): reason is IgnoredReason {
+  return reason in ignoredReasons;
+}

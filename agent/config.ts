@@ -33,7 +33,7 @@ export const agentSchema = {
       default: 100_000,
       min: 100,
       max: 5_000_000,
-      help: 'Track at most this many live connections',
+      help: 'Track at most this many live connections, and an eighth more of pods that have few',
     }),
     drainEvery: duration({
       default: '200ms',

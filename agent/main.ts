@@ -19,13 +19,14 @@ import { KernelSource } from './capture/ebpf/source.ts';
 import { sourceRefused } from './capture/errors.ts';
 import { PcapSource } from './capture/pcap/source.ts';
 import type { CaptureSource, DnsEvent } from './capture/source.ts';
+import { UnrecordedTraffic } from './capture/unrecorded.ts';
 import { type AgentConfig, nodeName } from './config.ts';
 import { BatchQueue } from './delivery/queue.ts';
 import { CollectorStream } from './delivery/stream.ts';
 import { serveHealth } from './health.ts';
 import { ipProgram, PodLinks } from './interfaces/links.ts';
 import { nodeAddresses } from './interfaces/node-addresses.ts';
-import { peerAddresses } from './interfaces/peer-addresses.ts';
+import { podAddresses } from './interfaces/peer-addresses.ts';
 import { InterfaceTable } from './interfaces/table.ts';
 import { LocalPods } from './pods/pods.ts';
 import { followConntrack } from './records/conntrack.ts';
@@ -46,10 +47,15 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   const { nowUs } = clock;
   const timers = { ...systemClock, nowUs };
   const accounting = new PacketAccounting();
+  const unrecorded = new UnrecordedTraffic();
   const translations = new Translations(config.translation.maxEntries, nowUs);
   const dnsAnswers = config.names.dns === 'auto' ? new DnsAnswers(config.names.maxEntries) : undefined;
-  const { source, reason } = openSource(config, clock, accounting, { translations, dnsAnswers }, log);
-  const table = new InterfaceTable(peerAddresses, (index) => source.visibility(index));
+  const { source, reason } = openSource(config, clock, accounting, { translations, dnsAnswers, unrecorded }, log);
+  const table = new InterfaceTable(
+    podAddresses,
+    (index) => source.visibility(index),
+    (index, addresses) => source.setAddresses(index, addresses),
+  );
   const pods = new LocalPods(node);
   const queue = new BatchQueue(accounting, config.delivery);
   let watchingSinceUs = 0;
@@ -63,6 +69,7 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
     nodeAddresses,
     watchingSinceUs: () => watchingSinceUs,
     accounting: () => accounting.snapshot(),
+    coverage: () => unrecorded.wire(),
   });
   const links = new PodLinks(
     ipProgram,
@@ -124,6 +131,11 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   };
   const flush = (coveredUntilUs: number) => {
     records.push(...translations.takeLate(nowUs()));
+    logGap(
+      log,
+      unrecorded,
+      unrecorded.refresh(nowUs(), (index) => table.at(index)),
+    );
     enqueue(coveredUntilUs || queue.coveredUntilUs);
     stream.flush();
   };
@@ -168,14 +180,23 @@ export async function runAgent(config: AgentConfig, version: string, log: Logger
   log.info({ accounting: accounting.snapshot() }, 'agent stopped');
 }
 
+function logGap(log: Logger, unrecorded: UnrecordedTraffic, gap: ReturnType<UnrecordedTraffic['refresh']>): void {
+  if (gap === 'began') {
+    const { interfaces } = unrecorded.wire().gaps.at(-1)!;
+    const reasons = new Set(interfaces.flatMap(({ unrecorded: sums }) => sums.map(({ reason }) => reason)));
+    log.warn({ interface: interfaces[0]!.name, reasons: [...reasons] }, 'not every connection is recorded');
+  }
+  if (gap === 'ended') log.info('every connection is recorded again');
+}
+
 /** Receivers of what a source reports besides records. */
-type CaptureSinks = { translations: Translations; dnsAnswers: DnsAnswers | undefined };
+type CaptureSinks = { translations: Translations; dnsAnswers: DnsAnswers | undefined; unrecorded: UnrecordedTraffic };
 
 function openSource(
   config: AgentConfig,
   clock: SteadyClock,
   accounting: PacketAccounting,
-  { translations, dnsAnswers }: CaptureSinks,
+  { translations, dnsAnswers, unrecorded }: CaptureSinks,
   log: Logger,
 ): { source: CaptureSource; reason: string } {
   const { bufferBytes, maxConnections, reportEvery } = config.capture;
@@ -186,6 +207,7 @@ function openSource(
     nowUs: clock.nowUs,
     fromWallUs: (wallUs: number) => clock.fromWallUs(wallUs),
     seed: randomInt(2 ** 32),
+    unrecorded,
   };
   const eventHandlers = {
     translation: (protocol: number, translation: Translation) => translations.learn(protocol, translation),

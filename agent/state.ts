@@ -1,7 +1,7 @@
 // The agent's report about itself: its source, interfaces and packet accounting. It is a new object only if something
 // changed: the stream sends each new object.
 import type { AccountingSnapshot, PacketCounts } from '../accounting/accounting.ts';
-import type { AgentState, WireInterface, WirePacketCounts } from '../proto/wire.ts';
+import type { AgentState, WireCoverage, WireInterface, WirePacketCounts } from '../proto/wire.ts';
 
 /** The accounting changes with every packet; it is reported at this interval. */
 const accountingEveryUs = 1_000_000;
@@ -14,6 +14,7 @@ export type StateReaders = {
   /** 0 while the interfaces are not watched yet. */
   watchingSinceUs: () => number;
   accounting: () => AccountingSnapshot;
+  coverage: () => WireCoverage;
 };
 
 export class StateReporter {
@@ -32,8 +33,10 @@ export class StateReporter {
     const interfaces = this.#readers.interfaces();
     const notWatched = this.#readers.notWatched();
     const accountingDue = nowUs - this.#accountingUs >= accountingEveryUs;
-    const isSame = this.#last?.interfaces === interfaces && this.#last.notWatched === notWatched;
-    if (this.#last !== undefined && isSame && !accountingDue) return this.#last;
+    const coverage = this.#readers.coverage();
+    const last = this.#last;
+    const isSame = last?.interfaces === interfaces && last.notWatched === notWatched && last.coverage === coverage;
+    if (last !== undefined && isSame && !accountingDue) return last;
     const accounting = this.#readers.accounting();
     this.#accountingUs = nowUs;
     const source = this.#readers.source();
@@ -48,6 +51,7 @@ export class StateReporter {
       nodeAddresses: this.#nodeAddresses,
       watchingSinceUs: this.#readers.watchingSinceUs(),
       stopped: false,
+      coverage,
     };
     return this.#last;
   }

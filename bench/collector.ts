@@ -85,6 +85,7 @@ function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent
     accounting: null,
     nodeAddresses: [],
     notWatched: [],
+    coverage: null,
   };
   const name = `agent-${nodeName(node)}`;
   const stream = new CollectorStream(

@@ -2,6 +2,7 @@
 // rate of small packets through a veth pair with and without them. In a network namespace of its own.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Attachment, attachTap, attachTcx } from '../agent/capture/ebpf/attach.ts';
+import { InterfaceSlots } from '../agent/capture/ebpf/interface-slots.ts';
 import { loadProgram, type ProgramName } from '../agent/capture/ebpf/program.ts';
 import { RowTables } from '../agent/capture/ebpf/row-tables.ts';
 import { nowUs } from '../cluster/clock.ts';
@@ -93,7 +94,7 @@ function main(): void {
   const links = addVethPair();
   const index = links.host;
   const program = loadProgram('bench', 131_072);
-  new RowTables(program, nowUs, 7);
+  new RowTables(program, new InterfaceSlots(program), nowUs, 7);
   const before = readFileSync(statsSwitch, 'utf8');
   writeFileSync(statsSwitch, '1');
   const tc = (name: ProgramName): Contender => {

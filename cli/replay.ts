@@ -177,6 +177,7 @@ const noInterfaces = {
   judgePod: () => 'proven' as const,
   reportingAgent: () => undefined,
   coveredUntilUs: () => undefined,
+  coverageGaps: () => ({ revision: 0, nodes: [] }),
 };
 
 function reportProblems(problems: readonly Problem[]): void {

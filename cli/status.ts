@@ -137,9 +137,11 @@ function sumOf(packets: Record<string, number>): number {
   return Object.values(packets).reduce((sum, one) => sum + one, 0);
 }
 
-function interfacesText({ interfaces, notWatched = [] }: NodeStatus): string {
+function interfacesText({ interfaces, notWatched = [], podsNotWatched = [] }: NodeStatus): string {
   if (interfaces === undefined) return '';
-  return notWatched.length === 0 ? String(interfaces) : `${interfaces}, ${notWatched.length} not watched`;
+  const links = notWatched.length === 0 ? [] : [`${notWatched.length} not watched`];
+  const pods = podsNotWatched.length === 0 ? [] : [`${podsNotWatched.length} pods not watched`];
+  return [String(interfaces), ...links, ...pods].join(', ');
 }
 
 function mebibytes(bytes: number): string {

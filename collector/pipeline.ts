@@ -3,6 +3,7 @@
 import type { Connection } from '../model/connection.ts';
 import type { Finding } from '../model/finding.ts';
 import type { JoinedConnection } from '../model/joined.ts';
+import { coverageGapFinding, endedGapFinding, type GapLookup, gapLasts } from './findings/coverage-gap.ts';
 import { type FindingFamily, Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
@@ -40,6 +41,8 @@ export type PipelineCounts = {
 
 /** `inert` findings depend on the whole cluster, so they are updated at most once in this interval. */
 const inertIntervalUs = 1_000_000;
+/** Findings about gaps in the coverage are updated at most once in this interval. */
+const gapIntervalUs = 1_000_000;
 
 export class Pipeline {
   readonly #cluster: ClusterHistory;
@@ -53,6 +56,9 @@ export class Pipeline {
   #connections = new Map<string, Connection>();
   #merged = new Set<string>();
   #nowUs = 0;
+  readonly #gaps: GapLookup;
+  #gapRevision = -1;
+  #gapsCheckedUs = 0;
   #inertRevision = -1;
   #inertCheckedUs = 0;
 
@@ -60,12 +66,13 @@ export class Pipeline {
     options: PipelineOptions,
     cluster: ClusterHistory,
     identities: Identities,
-    coverage: Coverage & InterfaceLookup,
+    coverage: Coverage & InterfaceLookup & GapLookup,
     nearAddresses: NearAddresses,
     names: NameLookup,
     declaredPolicies?: PolicyHistory,
   ) {
     this.#cluster = cluster;
+    this.#gaps = coverage;
     this.#evaluator = new ConnectionEvaluator(
       { ...options.verdict, maxLagUs: options.join.maxLagUs, maxWaitUs: options.join.maxWaitUs },
       cluster,
@@ -115,6 +122,7 @@ export class Pipeline {
     for (const { joined, sides } of this.#doubtful.due(viewRevision, staleKinds.length > 0, nowUs, maxConnections))
       if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined, false, sides);
     this.#updateInertFindings(nowUs);
+    this.#updateCoverageGaps(nowUs);
     return more || this.#doubtful.hasDue;
   }
 
@@ -211,6 +219,26 @@ export class Pipeline {
     this.#unsettledNames.remove(id);
     this.#findings.forgetConnection(id);
     this.#verdictCounts.forget(id);
+  }
+
+  #updateCoverageGaps(nowUs: number): void {
+    if (nowUs - this.#gapsCheckedUs < gapIntervalUs) return;
+    const { revision, nodes } = this.#gaps.coverageGaps();
+    if (revision === this.#gapRevision) return;
+    this.#gapRevision = revision;
+    this.#gapsCheckedUs = nowUs;
+    const podName = (uid: string, node: string) => {
+      const pod = uid === '' ? undefined : this.#cluster.pod(uid, nowUs);
+      return pod?.node === node ? `${pod.namespace}/${pod.name}` : undefined;
+    };
+    const findings = nodes.map((one) => coverageGapFinding(one, podName)).filter((one) => one !== undefined);
+    for (const finding of findings) this.#findings.putUnconnected(finding);
+    const current = new Set(findings.map(({ id }) => id));
+    const reporting = new Set(nodes.map(({ node }) => node));
+    for (const stored of this.#findings.unconnectedOf('coverage-gap')) {
+      const isOver = !current.has(stored.id) && reporting.has(stored.initiator.node ?? '') && gapLasts(stored);
+      if (isOver) this.#findings.putUnconnected(endedGapFinding(stored));
+    }
   }
 
   #updateInertFindings(nowUs: number): void {

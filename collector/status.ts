@@ -11,6 +11,7 @@ import type { Pipeline } from './pipeline.ts';
 
 /** Shown at most, the latest. */
 const maxProblems = 20;
+const maxPodsNotWatched = 1_000;
 
 export type StatusParts = {
   version: string;
@@ -30,7 +31,10 @@ export function statusOf(parts: StatusParts): Status {
   const { agents, cluster, nowUs } = parts;
   const agentByNode = new Map(agents.all().map((agent) => [agent.node, agent]));
   const nodeNames = [...new Set([...cluster.nodeNames, ...agentByNode.keys()])].sort();
-  const list = nodeNames.map((node) => nodeStatus(node, agentByNode.get(node), agents, nowUs));
+  const notWatched = podsNotWatched(cluster, agents);
+  const list = nodeNames.map((node) =>
+    nodeStatus(node, agentByNode.get(node), notWatched.get(node) ?? [], agents, nowUs),
+  );
   const { live, pending, evicted, doubtful, dropped, notOurs, verdicts } = parts.pipeline;
   const problems = parts.problems.slice(-maxProblems);
   return {
@@ -58,7 +62,29 @@ function problemTimesOf({ firstUs, lastUs, count }: OpenProblem): ProblemTimes {
   return { first: timeText(firstUs), last: timeText(lastUs), count };
 }
 
-function nodeStatus(node: string, agent: AgentView | undefined, agents: Agents, nowUs: number): NodeStatus {
+/** By node, as `namespace/name`; an address is named if the pod has others that are watched. */
+function podsNotWatched(cluster: ClusterHistory, agents: Agents): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const { namespace, name, uid, node, hostNetwork, addresses, secondaryAddresses } of cluster.livePods()) {
+    if (hostNetwork || node === '' || addresses.length === 0) continue;
+    const isWatched = addresses.some((address) => agents.interfaceOf(uid, address) !== undefined);
+    const missing = isWatched
+      ? secondaryAddresses
+          .filter((address) => agents.interfaceOf(uid, address) === undefined)
+          .map((address) => `${namespace}/${name} ${address}`)
+      : [`${namespace}/${name}`];
+    if (missing.length > 0) found.set(node, [...(found.get(node) ?? []), ...missing]);
+  }
+  return found;
+}
+
+function nodeStatus(
+  node: string,
+  agent: AgentView | undefined,
+  podsNotWatched: readonly string[],
+  agents: Agents,
+  nowUs: number,
+): NodeStatus {
   if (agent === undefined) return { node, agent: 'missing' };
   const { state } = agent;
   return {
@@ -72,6 +98,7 @@ function nodeStatus(node: string, agent: AgentView | undefined, agents: Agents, 
     sourceReason: state.sourceReason,
     interfaces: state.interfaces.filter((link) => link.goneUs === 0).length,
     notWatched: state.notWatched,
+    podsNotWatched: podsNotWatched.toSorted().slice(0, maxPodsNotWatched),
     recordsReceived: agent.recordsReceived,
     duplicatesDropped: agent.duplicatesDropped,
     refusedBatches: agent.refusedBatches,

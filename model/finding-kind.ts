@@ -10,5 +10,6 @@ export const findingKinds = [
   'drift',
   'spoofed',
   'foreign-source',
+  'coverage-gap',
 ] as const;
 export type FindingKind = (typeof findingKinds)[number];

@@ -21,6 +21,11 @@ export type MessageName =
   | 'Interface'
   | 'Accounting'
   | 'Bytes'
+  | 'Coverage'
+  | 'Gap'
+  | 'GapInterface'
+  | 'InterfaceLosses'
+  | 'Unrecorded'
   | 'DnsNames'
   | 'DnsQueries'
   | 'Withdrawn'
@@ -59,6 +64,9 @@ const maxAddressLength = 45;
 const maxDnsItems = 100_000;
 /** More than the kubelet allows on one node. */
 const maxInterfaces = 5_000;
+/** An agent keeps fewer. */
+const maxGaps = 64;
+const maxSums = 512;
 
 export const fieldLimits: Record<MessageName, Record<string, FieldLimit>> = {
   FlowBatch: {
@@ -83,6 +91,7 @@ export const fieldLimits: Record<MessageName, Record<string, FieldLimit>> = {
     notWatched: texts(64, maxInterfaces),
     watchingSinceUs: timeUs,
     stopped: flag,
+    coverage: message('Coverage'),
   },
   Interface: {
     index: numberUpTo(maxInt32),
@@ -104,6 +113,29 @@ export const fieldLimits: Record<MessageName, Record<string, FieldLimit>> = {
     bytes: message('Bytes'),
   },
   Bytes: { seen: count, stored: count, ignored: countsByReason, lost: countsByReason },
+  Coverage: { gaps: message('Gap', maxGaps), unreadable: message('InterfaceLosses', maxInterfaces) },
+  Gap: { fromUs: timeUs, untilUs: timeUs, ended: flag, interfaces: message('GapInterface', maxInterfaces) },
+  GapInterface: {
+    index: numberUpTo(maxInt32),
+    name: text(64),
+    podUid: text(128),
+    connections: numberUpTo(maxUint32),
+    unanswered: numberUpTo(maxUint32),
+    unrecorded: message('Unrecorded', maxSums),
+  },
+  InterfaceLosses: { index: numberUpTo(maxInt32), unrecorded: message('Unrecorded', maxSums) },
+  Unrecorded: {
+    reason: text(64),
+    // Larger numbers are `unknown`, as a newer agent may send.
+    direction: numberUpTo(255),
+    protocol: numberUpTo(255),
+    port,
+    zone: numberUpTo(255),
+    packets: count,
+    bytes: count,
+    firstUs: timeUs,
+    lastUs: timeUs,
+  },
   DnsNames: {
     ipv4: bytes,
     ipv6: bytes,

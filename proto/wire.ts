@@ -72,6 +72,32 @@ export type WireInterface = {
   gapFreeSinceUs: number;
 };
 
+/** `direction` and `zone` are numbers of proto/unrecorded.ts. */
+export type WireUnrecorded = {
+  reason: string;
+  direction: number;
+  protocol: number;
+  port: number;
+  zone: number;
+  packets: number;
+  bytes: number;
+  firstUs: number;
+  lastUs: number;
+};
+
+export type WireGapInterface = {
+  index: number;
+  name: string;
+  podUid: string;
+  connections: number;
+  unanswered: number;
+  unrecorded: WireUnrecorded[];
+};
+
+export type WireGap = { fromUs: number; untilUs: number; ended: boolean; interfaces: WireGapInterface[] };
+export type WireInterfaceLosses = { index: number; unrecorded: WireUnrecorded[] };
+export type WireCoverage = { gaps: WireGap[]; unreadable: WireInterfaceLosses[] };
+
 export type WirePacketCounts = {
   seen: number;
   stored: number;
@@ -93,6 +119,8 @@ export type AgentState = {
   /** 0 or absent from an older agent. */
   watchingSinceUs?: number;
   stopped?: boolean;
+  /** Null or absent from an older agent, which does not know which interface its losses belong to. */
+  coverage?: WireCoverage | null;
 };
 
 export type WireClock = { wallUs: number; acks: number; sinceAckUs: number };

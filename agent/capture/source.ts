@@ -1,6 +1,7 @@
 // The interface that every live capture source has: it watches pod interfaces and emits connection records.
 import type { Address } from '../../model/address.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
+import type { PodAddresses } from '../interfaces/peer-addresses.ts';
 import type { Visibility } from './visibility.ts';
 
 /**
@@ -57,6 +58,8 @@ export type CaptureSource = {
   readonly name: 'ebpf' | 'tap' | 'pcap';
   /** Begins to watch; throws a ProblemError if the kernel refuses. */
   watch(link: PodInterface): void;
+  /** Packets towards the pod that are for neither of its link addresses count as `not-ours` from now on. */
+  setAddresses(index: number, addresses: PodAddresses): void;
   /** Stops watching. The next drains emit the last records of the interface, each marked as ended. */
   forget(link: PodInterface): void;
   /**

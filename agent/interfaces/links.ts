@@ -150,6 +150,7 @@ type IpLink = {
   ifindex?: number;
   ifname?: string;
   link_netnsid?: number;
+  link_index?: number;
   flags?: string[];
   linkinfo?: { info_kind?: string };
 };
@@ -168,12 +169,14 @@ export function podLinksOf(
       .flatMap((json) => JSON.parse(json) as IpRoute[])
       .flatMap((route) => [route.dev, ...(route.nexthops ?? []).map((hop) => hop.dev)]),
   );
-  return (JSON.parse(links) as IpLink[]).flatMap(({ ifindex, ifname, link_netnsid, flags, linkinfo }) => {
+  return (JSON.parse(links) as IpLink[]).flatMap(({ ifindex, ifname, link_netnsid, link_index, flags, linkinfo }) => {
     const kind = linkinfo?.info_kind;
     if (ifindex === undefined || ifname === undefined || link_netnsid === undefined) return [];
     if ((kind !== 'veth' && kind !== 'netkit') || !flags?.includes('UP') || uplinks.has(ifname)) return [];
     const noticed = noticedUs === undefined ? {} : { noticedUs };
-    return [{ index: ifindex, name: ifname, netnsid: link_netnsid, appearedUs, ...noticed }];
+    return [
+      { index: ifindex, name: ifname, netnsid: link_netnsid, peerIndex: link_index ?? 0, appearedUs, ...noticed },
+    ];
   });
 }
 

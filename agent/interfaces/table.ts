@@ -3,15 +3,22 @@
 // still sent.
 import type { Address } from '../../model/address.ts';
 import type { WireInterface } from '../../proto/wire.ts';
+import type { PodAddresses } from './peer-addresses.ts';
 
 /**
- * `appearedUs` is 0 if it existed before the agent started. `noticedUs` is when the kernel reported a change of the links
+ * `peerIndex`: in the pod's namespace; 0: unknown. `appearedUs` is 0 if it existed before the agent started. `noticedUs` is when the kernel reported a change of the links
  * that may be this one; missing if it reported none.
  */
-export type Link = { index: number; name: string; netnsid: number; appearedUs: number; noticedUs?: number };
+export type Link = {
+  index: number;
+  name: string;
+  netnsid: number;
+  peerIndex: number;
+  appearedUs: number;
+  noticedUs?: number;
+};
 
-/** Addresses in the namespace with that id; empty if it has none yet. */
-export type AddressesOf = (netnsid: number) => Address[];
+export type AddressesOf = (link: { netnsid: number; peerIndex: number }) => PodAddresses;
 
 /**
  * False for a direction that is not (fully) seen; and the time since which no packet was missed, 0 if none ever was.
@@ -23,7 +30,9 @@ export type PresentInterface = { index: number; appearedUs: number; addresses: r
 
 type InterfaceRow = Omit<WireInterface, 'addresses'> & {
   addresses: Address[];
+  linkAddress: Buffer | undefined;
   netnsid: number;
+  peerIndex: number;
   appearedUs: number;
   addressesReadUs: number;
 };
@@ -36,14 +45,21 @@ export class InterfaceTable {
   readonly #rows = new Map<number, InterfaceRow>();
   readonly #addressesOf: AddressesOf;
   readonly #visibilityOf: VisibilityOf;
+  readonly #onAddresses: (index: number, addresses: PodAddresses) => void;
   #wire: WireInterface[] | undefined;
   /** Links that the source could not watch, by index. */
   readonly #unwatched = new Map<number, { name: string; reason: string }>();
   #notWatched: string[] = [];
 
-  constructor(addressesOf: AddressesOf, visibilityOf: VisibilityOf) {
+  /** `onAddresses` is called whenever the addresses of an interface changed. */
+  constructor(
+    addressesOf: AddressesOf,
+    visibilityOf: VisibilityOf,
+    onAddresses: (index: number, addresses: PodAddresses) => void,
+  ) {
     this.#addressesOf = addressesOf;
     this.#visibilityOf = visibilityOf;
+    this.#onAddresses = onAddresses;
   }
 
   /** The source cannot watch it. Returns whether that, or the reason, is new. */
@@ -60,6 +76,8 @@ export class InterfaceTable {
       index: link.index,
       name: link.name,
       netnsid: link.netnsid,
+      peerIndex: link.peerIndex,
+      linkAddress: undefined,
       appearedUs: link.appearedUs,
       podUid: '',
       addresses: [],
@@ -93,6 +111,12 @@ export class InterfaceTable {
     }
   }
 
+  /** Undefined if it is gone for longer than its records may take. */
+  at(index: number): { name: string; podUid: string } | undefined {
+    const row = this.#rows.get(index);
+    return row && { name: row.name, podUid: row.podUid };
+  }
+
   /** Interfaces that exist now. */
   present(): PresentInterface[] {
     return [...this.#rows.values()].filter((row) => row.goneUs === 0);
@@ -111,7 +135,9 @@ export class InterfaceTable {
   wire(): WireInterface[] {
     this.#wire ??= [...this.#rows.values()]
       .sort((a, b) => a.index - b.index)
-      .map(({ netnsid: _, appearedUs: __, addressesReadUs: ___, ...wire }) => wire);
+      .map(
+        ({ netnsid: _, peerIndex: __, linkAddress: ___, appearedUs: ____, addressesReadUs: _____, ...wire }) => wire,
+      );
     return this.#wire;
   }
 
@@ -132,10 +158,13 @@ export class InterfaceTable {
     const young = nowUs - row.watchedSinceUs < addressRefreshUs.youngFor && row.addresses.length === 0;
     if (nowUs - row.addressesReadUs < (young ? addressRefreshUs.young : addressRefreshUs.old)) return;
     row.addressesReadUs = nowUs;
-    const addresses = this.#addressesOf(row.netnsid);
-    if (addresses.join() === row.addresses.join()) return;
-    row.addresses = addresses;
-    this.#wire = undefined;
+    const { addresses, linkAddress } = this.#addressesOf(row);
+    const isSame = addresses.join() === row.addresses.join();
+    if (isSame && linkAddress?.toString('hex') === row.linkAddress?.toString('hex')) return;
+    row.addresses = [...addresses];
+    row.linkAddress = linkAddress;
+    if (!isSame) this.#wire = undefined;
+    this.#onAddresses(row.index, { addresses, linkAddress });
   }
 
   #updateVisibility(row: InterfaceRow): void {

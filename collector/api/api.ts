@@ -18,6 +18,8 @@ export type NodeStatus = {
   interfaces?: number;
   /** Pod interfaces that it cannot watch. */
   notWatched?: readonly string[];
+  /** Pods without a watched interface, and addresses of pods at interfaces that no agent can watch. */
+  podsNotWatched?: readonly string[];
   recordsReceived?: number;
   duplicatesDropped?: number;
   /** Batches with an invalid value. */

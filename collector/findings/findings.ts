@@ -1,6 +1,7 @@
 // Findings from evaluated connections. A connection counts in at most one finding about the network, and in at most one
 // drift. After a re-evaluation it may count in another finding. Where there are many findings, they are rolled up (family.ts).
 
+import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from '../../model/connection.ts';
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Finding } from '../../model/finding.ts';
@@ -18,7 +19,7 @@ import { type Violation, violationOf } from './violation.ts';
 export type FindingChanges = { put: Finding[]; removed: string[] };
 
 /** Kinds of findings without connections. */
-export const unconnectedKinds: readonly FindingKind[] = ['inert'];
+export const unconnectedKinds: readonly FindingKind[] = ['inert', 'coverage-gap'];
 
 /** The findings of one kind about one initiator workload. */
 export type FindingFamily = Pick<FindingSubject, 'kind' | 'initiator'>;
@@ -101,6 +102,20 @@ export class Findings {
       this.#unconnected.set(id, { ...finding, firstSeenUs: previous?.firstSeenUs ?? finding.firstSeenUs });
       this.#changedUnconnected.add(id);
     }
+  }
+
+  unconnectedOf(kind: FindingKind): Finding[] {
+    return [...this.#unconnected.values()].filter((finding) => finding.kind === kind);
+  }
+
+  /** Adds a finding without connections, or updates it. */
+  putUnconnected(finding: Finding): void {
+    const previous = this.#unconnected.get(finding.id);
+    const firstSeenUs = Math.min(previous?.firstSeenUs ?? finding.firstSeenUs, finding.firstSeenUs);
+    const current = { ...finding, firstSeenUs };
+    if (isDeepStrictEqual(current, previous)) return;
+    this.#unconnected.set(finding.id, current);
+    this.#changedUnconnected.add(finding.id);
   }
 
   /** Families that lack their stored findings. Their changes are held back until `load`. */

@@ -9,7 +9,11 @@ import { SCTP, TCP } from '../../model/protocol.ts';
 /** `unknown`: refused or unanswered, and no agent saw whether the packets arrived. */
 export type EffectiveDelivery = 'delivered' | 'not-delivered' | 'unknown';
 
-export type Violation = { kind: Exclude<FindingKind, 'inert'>; severity: Severity; delivery: EffectiveDelivery };
+export type Violation = {
+  kind: Exclude<FindingKind, 'inert' | 'coverage-gap'>;
+  severity: Severity;
+  delivery: EffectiveDelivery;
+};
 
 /** Undefined if verdict and outcome fit together, or if the verdict is unknown. */
 export function violationOf(evaluated: EvaluatedConnection): Violation | undefined {

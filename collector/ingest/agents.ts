@@ -1,8 +1,10 @@
 // The state of each agent: the interfaces that it watches and since when, how far its records reach, its losses, and its
 // clock offset. What it says about pods and addresses counts only as far as it is about its own node (node-claims.ts).
 import { type Address, parseAddress } from '../../model/address.ts';
+import type { CoverageGap, NodeGaps } from '../../model/unrecorded.ts';
 import type { AgentState, FlowBatch, WireInterface } from '../../proto/wire.ts';
 import { ClockOffset } from './clock-offset.ts';
+import { coverageGap, interfaceLosses, type LossesByInterface, lossesAt, lostAnywhere } from './losses.ts';
 import { ReportedNodeAddresses } from './node-addresses.ts';
 import type { Judgement, NodeClaims } from './node-claims.ts';
 import { RefusedClaims } from './refused-claims.ts';
@@ -19,7 +21,7 @@ export type AgentView = {
   /** On the collector's clock: all packets that the agent saw before are in batches that were received. */
   coveredUntilUs: number;
   clockOffsetUs: number;
-  /** On the collector's clock; 0 without losses. */
+  /** On the collector's clock: the latest loss that may concern any interface; 0 without losses. */
   lastLossUs: number;
   state: AgentState;
   recordsReceived: number;
@@ -35,7 +37,13 @@ type Agent = AgentView & {
   offset: ClockOffset;
   interfaces: ReadonlyMap<number, WatchedInterface>;
   lostPackets: number;
+  gaps: readonly CoverageGap[];
+  /** Of the agents that ran on the node before. */
+  earlierGaps: readonly CoverageGap[];
 };
+
+/** Gaps of earlier agents that are kept. */
+const maxEarlierGaps = 8;
 
 /** `current` has the state of the node. Other agents of the same node are only counted. */
 type NodeAgents = { current: Agent; others: Map<string, Agent> };
@@ -59,6 +67,7 @@ export class Agents {
   readonly #onRefusedClaim: OnRefusedClaim;
   readonly #interfaces: WatchedInterfaces;
   readonly #nodeAddresses: ReportedNodeAddresses;
+  #gapRevision = 0;
 
   constructor(claims: NodeClaims, onRefusedClaim: OnRefusedClaim = () => undefined) {
     this.#claims = claims;
@@ -139,9 +148,14 @@ export class Agents {
     return this.#interfaces.at(node, interfaceIndex);
   }
 
-  /** The interface of a pod, by uid if it is not empty, else by address. Only what its node is proven to have. */
+  /**
+   * The interface of a pod, by uid if it is not empty, else by address. Only what its node is proven to have. Undefined for
+   * an address of another interface of the pod, such as a macvlan, which no agent can watch.
+   */
   interfaceOf(podUid: string, address: Address): WatchedInterface | undefined {
-    return (podUid === '' ? undefined : this.#interfaces.ofPod(podUid)) ?? this.#interfaces.atAddress(address);
+    const ofPod = podUid === '' ? undefined : this.#interfaces.ofPod(podUid);
+    if (ofPod !== undefined && (ofPod.addresses.length === 0 || ofPod.addresses.includes(address))) return ofPod;
+    return this.#interfaces.atAddress(address);
   }
 
   hasPendingClaim(address: Address, timeUs: number): boolean {
@@ -155,6 +169,16 @@ export class Agents {
   /** The node that has the address. `observers`: the nodes whose pods saw it. */
   nodeOf(address: Address, observers: readonly string[]): string | undefined {
     return this.#nodeAddresses.nodeOf(address, observers);
+  }
+
+  /** The gaps of each node whose agent reports gaps at all. The revision changes with them. */
+  coverageGaps(): { revision: number; nodes: NodeGaps[] } {
+    const reported = [...this.#byNode.values()].filter(({ current }) => Boolean(current.state.coverage));
+    const nodes = reported.map(({ current: { node, gaps, earlierGaps } }) => ({
+      node,
+      gaps: [...earlierGaps, ...gaps],
+    }));
+    return { revision: this.#gapRevision, nodes };
   }
 
   all(): readonly AgentView[] {
@@ -173,7 +197,8 @@ export class Agents {
     if (current.instance === instance) return current;
     const known = others.get(instance);
     if (known !== undefined && nowUs - current.lastHeardUs < awayAfterUs) return known;
-    const next = known ?? newAgent(node, instance);
+    const next = known ?? { ...newAgent(node, instance), earlierGaps: endedGaps(current) };
+    this.#gapRevision += 1;
     others.delete(instance);
     others.set(current.instance, current);
     if (others.size > maxOthers) others.delete(others.keys().next().value!);
@@ -183,9 +208,14 @@ export class Agents {
   }
 
   #learnState(agent: Agent, state: AgentState, nowUs: number): void {
+    if (JSON.stringify(state.coverage) !== JSON.stringify(agent.state.coverage)) {
+      agent.gaps = (state.coverage?.gaps ?? []).map((gap) => coverageGap(gap, agent.clockOffsetUs));
+      this.#gapRevision += 1;
+    }
     agent.state = state;
-    agent.interfaces = new Map(state.interfaces.map((link) => [link.index, watchedInterface(agent, link)]));
-    const lost = Object.values(state.accounting?.lost ?? {}).reduce((sum, packets) => sum + packets, 0);
+    const losses = interfaceLosses(state.coverage, agent.clockOffsetUs);
+    agent.interfaces = new Map(state.interfaces.map((link) => [link.index, watchedInterface(agent, link, losses)]));
+    const lost = lostAnywhere(state);
     if (lost > agent.lostPackets) agent.lastLossUs = nowUs;
     agent.lostPackets = lost;
     if (this.#byNode.get(agent.node)?.current === agent) this.#publishState(agent);
@@ -235,11 +265,22 @@ function newAgent(node: string, instance: string): Agent {
     offset: new ClockOffset(),
     interfaces: new Map(),
     lostPackets: 0,
+    gaps: [],
+    earlierGaps: [],
     refusedClaims: new RefusedClaims(),
   };
 }
 
-function watchedInterface({ node, clockOffsetUs }: Agent, link: WireInterface): WatchedInterface {
+/** Of an agent that another one replaced: what lasted has ended. */
+function endedGaps({ gaps, earlierGaps }: Agent): CoverageGap[] {
+  return [...earlierGaps, ...gaps.map((gap) => ({ ...gap, ended: true }))].slice(-maxEarlierGaps);
+}
+
+function watchedInterface(
+  { node, clockOffsetUs }: Agent,
+  link: WireInterface,
+  losses: LossesByInterface,
+): WatchedInterface {
   return {
     node,
     index: link.index,
@@ -250,6 +291,7 @@ function watchedInterface({ node, clockOffsetUs }: Agent, link: WireInterface): 
     seesFromPod: link.seesFromPod,
     seesToPod: link.seesToPod,
     goneUs: link.goneUs === 0 ? 0 : link.goneUs + clockOffsetUs,
+    losses: lossesAt(losses, link.index),
   };
 }
 

@@ -1,6 +1,7 @@
 // The interfaces that the agents watch, by pod and by address. A claim is judged when it is used (node-claims.ts), because
 // the object that proves it may arrive later than the claim.
 import type { Address } from '../../model/address.ts';
+import type { InterfaceLoss } from '../../model/unrecorded.ts';
 import type { NodeClaims } from './node-claims.ts';
 
 export type WatchedInterface = {
@@ -17,6 +18,7 @@ export type WatchedInterface = {
   seesToPod: boolean;
   /** On the collector's clock; 0 while the interface exists. */
   goneUs: number;
+  losses: readonly InterfaceLoss[];
 };
 
 /** An address has one interface, or a few while a pod replaces another one. */

@@ -5,6 +5,8 @@ import type { Delivered, DeliveryUnknownReason } from '../../model/connection.ts
 import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import { RST } from '../../model/record.ts';
+import type { InterfaceLoss } from '../../model/unrecorded.ts';
+import { mayBeLost, type SoughtConnection } from './interface-losses.ts';
 import { isAnswered, observationsOf } from './outcome.ts';
 
 /** `gapFreeSinceUs`: the interface is watched without a gap since then. */
@@ -14,12 +16,13 @@ export type WatchedPodInterface = {
   goneUs: number;
   seesFromPod: boolean;
   seesToPod: boolean;
+  losses: readonly InterfaceLoss[];
 };
 
 /** Which interfaces the agents watch, and how far their records reach. */
 export type Coverage = {
   interfaceOf(podUid: string, address: Address): WatchedPodInterface | undefined;
-  /** Undefined if no agent of the node reports now. */
+  /** Undefined if no agent of the node reports now. `lastLossUs`: of losses that may concern any interface. */
   reportingAgent(node: string, nowUs: number): { coveredUntilUs: number; lastLossUs: number } | undefined;
   /** How far the records of the node's agent reach, also while it is away; undefined if there was none. */
   coveredUntilUs(node: string): number | undefined;
@@ -44,8 +47,15 @@ export function deliveredOf(
   if (destination?.arrived) return { delivered: 'yes', by: 'seen' };
   // An answer that left the responder's own interface proves that the packets arrived.
   if (destination !== undefined && hasAnswer(joined.protocol, destination)) return { delivered: 'yes', by: 'answer' };
-  const { blindness, seesFromPod } = blindnessAt(expected, joined, coverage, nowUs);
-  if (observationsOf(joined).some((observation) => isAnswered(joined.protocol, observation))) {
+  const answered = observationsOf(joined).some((observation) => isAnswered(joined.protocol, observation));
+  const { protocol, translatedTuple } = joined;
+  const sought: SoughtConnection = {
+    pod: 'responder',
+    wanted: answered ? 'all-packets' : 'initiator-packets',
+    ...{ protocol, responderPort: translatedTuple.responderPort },
+  };
+  const { blindness, seesFromPod } = blindnessAt(expected, sought, joined.startUs, coverage, nowUs);
+  if (answered) {
     if (blindness === 'not-reported') return { delivered: 'unknown', why: blindness };
     return blindness === undefined && seesFromPod
       ? { delivered: 'unknown', why: 'answered-in-between' }
@@ -63,7 +73,8 @@ function hasAnswer(protocol: number, destination: NonNullable<JoinedConnection['
 /** Why packets may have passed the responder's interface unseen; undefined if it was watched whole. */
 function blindnessAt(
   expected: ExpectedDelivery,
-  joined: JoinedConnection,
+  sought: SoughtConnection,
+  startUs: number,
   coverage: Coverage,
   nowUs: number,
 ): { blindness: DeliveryUnknownReason | undefined; seesFromPod: boolean } {
@@ -75,16 +86,17 @@ function blindnessAt(
       return { blindness: 'backend-not-known', seesFromPod: false };
     case 'pod': {
       const link = coverage.interfaceOf(expected.podUid, expected.address);
-      const blindness = interfaceBlindness(link, joined.startUs, coverage, nowUs);
+      const blindness = interfaceBlindness(link, sought, startUs, coverage, nowUs);
       const seesFromPod = link?.seesFromPod ?? false;
       return { blindness: blindness ?? (link?.seesToPod ? undefined : 'half-visible'), seesFromPod };
     }
   }
 }
 
-/** Undefined if the interface was watched without a gap or loss since `startUs`; directions are not considered. */
+/** Undefined if the interface was watched without a gap since `startUs`, and the agent lost nothing that is sought. */
 export function interfaceBlindness(
   link: WatchedPodInterface | undefined,
+  sought: SoughtConnection,
   startUs: number,
   coverage: Coverage,
   nowUs: number,
@@ -93,5 +105,5 @@ export function interfaceBlindness(
   const agent = coverage.reportingAgent(link.node, nowUs);
   if (agent === undefined) return 'not-watched';
   if (agent.coveredUntilUs < startUs + reportedMarginUs) return 'not-reported';
-  return agent.lastLossUs > startUs - lossMarginUs ? 'losses' : undefined;
+  return agent.lastLossUs > startUs - lossMarginUs || mayBeLost(link.losses, sought, startUs) ? 'losses' : undefined;
 }

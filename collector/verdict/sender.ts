@@ -48,7 +48,10 @@ function wasWatched(
 ): boolean {
   const link = coverage.interfaceOf(uid, joined.translatedTuple.initiator);
   if (link === undefined || !link.seesFromPod) return false;
-  const blindness = interfaceBlindness(link, joined.startUs, coverage, nowUs);
+  const { protocol, originalTuple, startUs } = joined;
+  const { responderPort } = originalTuple;
+  const sought = { pod: 'initiator', wanted: 'initiator-packets', protocol, responderPort } as const;
+  const blindness = interfaceBlindness(link, sought, startUs, coverage, nowUs);
   // Until its agent reports that time, the packets may still turn up there.
   return blindness === undefined || (blindness === 'not-reported' && nowUs < joined.lastUs + maxWaitUs);
 }

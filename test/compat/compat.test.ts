@@ -51,7 +51,7 @@ const renamedFields = [
 /** Fields that later releases added, as they are decoded from a message without them. */
 const addedFields = {
   message: { clock: null },
-  state: { watchingSinceUs: 0, stopped: false },
+  state: { watchingSinceUs: 0, stopped: false, coverage: null },
   record: { bothSentSyn: false },
 };
 

@@ -141,6 +141,7 @@ export const nodeFields: Fields<NodeStatus> = {
   sourceReason: true,
   interfaces: true,
   notWatched: true,
+  podsNotWatched: true,
   recordsReceived: true,
   duplicatesDropped: true,
   refusedBatches: true,

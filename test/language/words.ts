@@ -119,7 +119,7 @@ export const exceptions: readonly Exception[] = [
     reason: 'JSON field of waybill status and of the lab',
   },
   {
-    file: /^test\/(docs\/json-fields|lab\/(accounting|topologies)\.test|scene\/api)\.ts$/,
+    file: /^test\/(docs\/json-fields|lab\/(accounting|flooding-bridge|half-open-flood|topologies)\.test|scene\/api)\.ts$/,
     text: statusField,
     reason: 'JSON field of waybill status and of the lab',
   },

@@ -87,12 +87,28 @@ function full(): FlowBatch {
     unanswered: [{ interfaceIndex: 7, name: 'www.example', atUs: t0, open: true }],
     watched: [{ interfaceIndex: 7, sinceUs: t0, isNew: true, untilUs: t0 }],
   });
+  const times = { firstUs: t0, lastUs: t0 };
+  const unrecorded = {
+    reason: 'table-full',
+    direction: 1,
+    protocol: 6,
+    port: 443,
+    zone: 2,
+    packets: 3,
+    bytes: 180,
+    ...times,
+  };
+  const gapInterface = { index: 7, name: 'veth7', podUid: 'uid', connections: 9, unanswered: 8 };
   const state = {
     ...emptyState,
     interfaces: [wireInterface({ podUid: 'uid', addresses: ['10.0.1.2'] })],
     accounting: { ...counts, bytes: counts },
     nodeAddresses: ['192.0.2.1'],
     notWatched: ['veth9'],
+    coverage: {
+      gaps: [{ fromUs: t0, untilUs: t0, ended: true, interfaces: [{ ...gapInterface, unrecorded: [unrecorded] }] }],
+      unreadable: [{ index: 7, unrecorded: [{ ...unrecorded, reason: 'corrupt' }] }],
+    },
   };
   const clock = { wallUs: t0, acks: 3, sinceAckUs: 1000 };
   return { node: 'n1', instance: 'one', sequence: 1, sentUs: t0, coveredUntilUs: t0, state, records, names, clock };
@@ -106,6 +122,11 @@ const messageIn: Record<MessageName, (batch: FlowBatch) => object> = {
   Interface: (batch) => batch.state!.interfaces[0]!,
   Accounting: (batch) => batch.state!.accounting!,
   Bytes: (batch) => batch.state!.accounting!.bytes!,
+  Coverage: (batch) => batch.state!.coverage!,
+  Gap: (batch) => batch.state!.coverage!.gaps[0]!,
+  GapInterface: (batch) => batch.state!.coverage!.gaps[0]!.interfaces[0]!,
+  InterfaceLosses: (batch) => batch.state!.coverage!.unreadable[0]!,
+  Unrecorded: (batch) => batch.state!.coverage!.unreadable[0]!.unrecorded[0]!,
   DnsNames: (batch) => batch.names!,
   DnsQueries: (batch) => batch.names!.queries!,
   Withdrawn: (batch) => batch.names!.queries!.withdrawn[0]!,

@@ -236,7 +236,15 @@ t.test('the accounting is in packets and bytes, without bytes from an older agen
   const packets = { seen: 9, stored: 5, ignored: { 'not-ip': 1 }, lost: { 'table-full': 3 } };
   const bytes = { seen: 2 ** 50, stored: 300, ignored: { 'not-ip': 42 }, lost: { 'table-full': 180 } };
   const received = (accounting: WireAccounting) => {
-    const state = { version: '', source: '', sourceReason: '', interfaces: [], nodeAddresses: [], notWatched: [] };
+    const state = {
+      version: '',
+      source: '',
+      sourceReason: '',
+      interfaces: [],
+      nodeAddresses: [],
+      notWatched: [],
+      coverage: null,
+    };
     return overTheWire({ ...envelope, records: null, state: { ...state, accounting } }).state?.accounting;
   };
   t.match(received({ ...packets, bytes }), { ...packets, bytes });

@@ -6,21 +6,41 @@ import { decodeFrame } from '../../agent/capture/decode/frame.ts';
 import { linkTypes } from '../../agent/capture/decode/link-type.ts';
 import { Packet } from '../../agent/capture/decode/packet.ts';
 import { FlowTable, type FlowTableOptions, type PacketDirection } from '../../agent/capture/flows/flow-table.ts';
+import type { LostPackets, UnrecordedSink } from '../../agent/capture/unrecorded.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
+import type { Unrecorded } from '../../model/unrecorded.ts';
 import { type Body, type Content, ip4 } from './packets.ts';
 import { db, second, t0, web } from './records.ts';
 
 export const webLink = 7;
 
+/** Keeps each loss. */
+class KeptLosses implements UnrecordedSink {
+  readonly hasGap = false;
+  readonly losses: (Unrecorded & LostPackets & { interfaceIndex: number })[] = [];
+
+  add(interfaceIndex: number, _reason: string, of: Unrecorded, lost: LostPackets): void {
+    this.losses.push({ interfaceIndex, ...of, ...lost });
+  }
+
+  observeTable(): void {}
+
+  packets(): number {
+    return this.losses.reduce((sum, { packets }) => sum + packets, 0);
+  }
+}
+
 /** All times are in seconds since t0. */
 export class Flows {
   readonly accounting = new PacketAccounting();
+  readonly unrecorded = new KeptLosses();
   readonly table: FlowTable;
   readonly #fragments = new Fragments();
   readonly #packet = new Packet('opaque');
 
   constructor(options: Partial<FlowTableOptions> = {}) {
-    this.table = new FlowTable({ maxConnections: 1000, reportEveryUs: 10 * second, ...options }, this.accounting);
+    const defaults = { maxConnections: 1000, reportEveryUs: 10 * second, unrecorded: this.unrecorded };
+    this.table = new FlowTable({ ...defaults, ...options }, this.accounting);
   }
 
   /** From web to db. */

@@ -7,13 +7,20 @@ export type IpLinkJson = {
   ifindex: number;
   ifname: string;
   link_netnsid?: number;
+  link_index?: number;
   flags: string[];
   linkinfo?: { info_kind: string };
 };
 
 /** The host side of a pod's veth, as `ip -d -j link show` prints it. */
 export function veth(ifindex: number, change: Partial<IpLinkJson> = {}): IpLinkJson {
-  const own = { ifindex, ifname: `veth${ifindex}`, link_netnsid: ifindex, flags: ['BROADCAST', 'UP', 'LOWER_UP'] };
+  const own = {
+    ifindex,
+    ifname: `veth${ifindex}`,
+    link_netnsid: ifindex,
+    link_index: 2,
+    flags: ['BROADCAST', 'UP', 'LOWER_UP'],
+  };
   return { ...own, linkinfo: { info_kind: 'veth' }, ...change };
 }
 

@@ -18,7 +18,7 @@ import type { Finding } from '../../model/finding.ts';
 import { type ClusterObject, isPolicy } from '../../model/kubernetes.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
-import type { WireInterface } from '../../proto/wire.ts';
+import type { AgentState, WireInterface } from '../../proto/wire.ts';
 import { atDestination, ip, second, t0 } from './records.ts';
 
 export const graceUs = 10 * second;
@@ -117,7 +117,13 @@ export class Scene {
   }
 
   /** The agent of a node reports its interfaces, and full coverage until now. */
-  report(node: string, interfaces: Partial<WireInterface>[], nodeAddresses: string[] = []): void {
+  report(
+    node: string,
+    interfaces: Partial<WireInterface>[],
+    nodeAddresses: string[] = [],
+    losses: Partial<Pick<AgentState, 'accounting' | 'coverage'>> = {},
+    instance = node,
+  ): void {
     const wireInterfaces = interfaces.map((one) => ({
       index: 0,
       name: '',
@@ -135,13 +141,14 @@ export class Scene {
       source: 'pcap',
       sourceReason: '',
       interfaces: wireInterfaces,
-      accounting: null,
+      accounting: losses.accounting ?? null,
       nodeAddresses,
       notWatched: [],
+      coverage: losses.coverage ?? null,
     };
     const batch = {
       node,
-      instance: node,
+      instance,
       sequence: 0,
       sentUs: this.nowUs,
       coveredUntilUs: this.nowUs,
@@ -202,7 +209,8 @@ export class Scene {
     const until = this.nowUs + us;
     while (this.nowUs < until) {
       this.nowUs = Math.min(this.nowUs + second / 4, until);
-      for (const { node, state } of this.agents.all()) this.report(node, state.interfaces, state.nodeAddresses);
+      for (const { node, instance, state } of this.agents.all())
+        this.report(node, state.interfaces, state.nodeAddresses, state, instance);
       this.pipeline.tick(this.nowUs);
     }
   }

@@ -13,6 +13,7 @@ export const withoutNamespaces: string | false =
 export type PodLink = {
   /** The command prefix of a program that runs on the node. */
   onNode: readonly string[];
+  inPod: readonly string[];
   /** The node pings the pod: each time one packet there and one back. */
   ping(times: number): void;
 };
@@ -37,6 +38,7 @@ export function podLink(t: Test): PodLink {
   const onNode = ['nsenter', `--net=/run/netns/${node}`];
   return {
     onNode,
+    inPod: ['nsenter', `--net=/run/netns/${pod}`],
     ping(times) {
       const [program, ...words] = [...onNode, 'ping', '-q', '-i', '0.01', '-c', String(times), '-W', '2', podAddress];
       execFileSync(program!, words, { timeout: 10_000 });

@@ -22,6 +22,7 @@ export const emptyState: AgentState = {
   accounting: null,
   nodeAddresses: [],
   notWatched: [],
+  coverage: null,
 };
 
 /** A watched interface that sees both directions. */

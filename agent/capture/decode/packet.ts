@@ -2,7 +2,7 @@
 import type { IgnoredReason, LossReason } from '../../../accounting/reasons.ts';
 
 /** The result for a frame: a packet of a connection, or the reason why it is ignored or lost. */
-export type DecodeResult = 'packet' | IgnoredReason | LossReason;
+export type DecodeResult = 'packet' | Exclude<IgnoredReason, 'not-ours'> | LossReason;
 
 /** `source` and `destination` are ends of the connection: an ICMP error is a reply in the connection that it quotes. */
 export class Packet {
@@ -27,6 +27,8 @@ export class Packet {
   quoted = false;
   /** The ICMP error says that the destination cannot be reached. */
   unreachable = false;
+  /** It went to the pod's interface, but its link address is another one. The decoder does not set it. */
+  deliveryUnproven = false;
   /** The kind of packet in a tunnel, and its offset. */
   inner: 'nothing' | 'ethernet' | 'ip' = 'nothing';
   innerAt = 0;
@@ -55,6 +57,7 @@ export class Packet {
     this.initiator = 'unknown';
     this.quoted = false;
     this.unreachable = false;
+    this.deliveryUnproven = false;
     this.inner = 'nothing';
     this.dnsStart = 0;
   }

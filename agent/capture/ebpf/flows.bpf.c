@@ -52,6 +52,7 @@ enum mark {
 	LOW_ISN = 512,	      /* isn[0] is known */
 	HIGH_ISN = 1024,
 	LOW_SYN = 2048, /* the low end sent the SYNs of this row; never both ends */
+	UNPROVEN = 4096, /* for an address of the pod, but not for its link address */
 	HIGH_SYN = 8192,
 	LOW_SYNACK = 16384, /* the low end sent a SYN-ACK */
 	HIGH_SYNACK = 32768,
@@ -125,6 +126,7 @@ enum counter {
 	FRAGMENT_WITHOUT_FIRST,
 	TABLE_FULL,
 	RING_FULL,
+	NOT_OURS,
 	MISSED_TRANSLATION,
 	MISSED_DNS,
 	COUNTERS
@@ -140,12 +142,58 @@ struct control {
 	__u32 epoch; /* starts at 1 */
 	__u32 seed;  /* of the hash; secret, so that no sender can force collisions */
 	__u32 bucket_mask;
-	__u32 rows;
+	__u32 rows;	       /* of each table */
+	__u32 shared_rows;     /* the first rows of a table are for all interfaces; the others belong to one interface each */
+	__u32 unanswered_rows; /* of the shared ones: for a packet that may get no answer */
+	__u32 own_rows[2];     /* of each interface, by table */
 };
 
 struct used {
-	__u64 rows;
-	__u64 spare[7];
+	__u64 rows;    /* of the shared ones; may exceed their number */
+	__u64 touched; /* an element of interface_tables is not empty */
+	__u64 spare[6];
+};
+
+#define INTERFACES 512
+#define MAX_ADDRESSES 4
+
+union link_address {
+	__u8 bytes[8]; /* the last two are 0 */
+	__u64 word;    /* 0: unknown */
+};
+
+/* Only user space writes it. */
+struct interface {
+	__u32 slot;	 /* of interface_tables and link_addresses */
+	__u32 addresses; /* how many the pod has; if more than MAX_ADDRESSES, some are missing below */
+	union link_address link;
+	__u32 address[MAX_ADDRESSES][4];
+};
+
+/* Packets without a row, by the fields of the key: `1 << 48 | reason << 40 | direction << 36 | zone << 32 | protocol << 16 |
+ * port`. Directions and zones are those of proto/unrecorded.ts. */
+struct sum {
+	__u64 key; /* 0: not used */
+	__u64 frames;
+	__u64 bytes;
+};
+
+/* The first sums are found by hash. If another one has the place, the packet goes to a sum without port. */
+#define HASHED_SUMS 16
+#define SUMS (HASHED_SUMS + 18 + 18)
+
+/* One for each interface and table. */
+struct interface_table {
+	__u64 used_rows; /* of its own ones; may exceed their number */
+	__u64 events;	 /* rows that it sent through the ring */
+	struct sum sums[SUMS];
+};
+
+/* Link addresses other than its own from which a pod has sent, such as that of a virtual machine inside. */
+#define LINK_ADDRESSES 4 /* a power of two */
+struct link_addresses {
+	__u64 next;
+	union link_address link[LINK_ADDRESSES];
 };
 
 /* ----------------------------------------------------------------------------------------------------------- maps -- */
@@ -168,7 +216,6 @@ struct {
 	__type(value, struct control);
 } control SEC(".maps");
 
-/* How many rows of each table were requested; may exceed the capacity. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 2);
@@ -190,6 +237,29 @@ struct {
 	__type(key, __u32);
 	__type(value, struct bucket);
 } buckets SEC(".maps");
+
+/* By interface index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * INTERFACES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct interface);
+} interfaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * INTERFACES);
+	__type(key, __u32);
+	__type(value, struct interface_table);
+} interface_tables SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, INTERFACES);
+	__type(key, __u32);
+	__type(value, struct link_addresses);
+} link_addresses SEC(".maps");
 
 #ifdef WITH_CONNTRACK
 /* Connections that were looked up in conntrack recently, in sets of eight: `signature << 32 | expiry`. A connection that
@@ -859,6 +929,62 @@ inlined void start_row(struct flow *flow, const struct flow_key *key, const stru
 	record_handshake(flow, packet, from_high, 0, now);
 }
 
+enum direction { UNKNOWN_DIRECTION, FROM_POD, TO_POD };
+enum zone { UNKNOWN_ZONE, PRIVATE, PUBLIC, LOCAL };
+
+/* As in flows/remote-zone.ts. */
+inlined enum zone zone_of(const __u32 address[4])
+{
+	__u32 first = address[0], last = address[3];
+
+	if (is_mapped(address)) {
+		__u32 top = last >> 24;
+		if (top == 0 || top == 127 || last >> 16 == 0xa9fe || (top >= 224 && top < 240) || last == 0xffffffff)
+			return LOCAL;
+		return top == 10 || last >> 16 == 0xc0a8 || last >> 20 == 0xac1 || last >> 22 == 0x191 ? PRIVATE : PUBLIC;
+	}
+	if (!first && !address[1] && !address[2] && last <= 1)
+		return LOCAL;
+	if (first >> 24 == 0xff || first >> 22 == 0x3fa)
+		return LOCAL;
+	return first >> 25 == 0x7e ? PRIVATE : PUBLIC;
+}
+
+/* Packets without a row; see add_loss(). */
+struct loss {
+	__u32 ifindex;
+	__u32 epoch;
+	__u32 reason;
+	__u32 direction;
+	__u32 zone;
+	__u32 protocol;
+	__u32 port;
+	__u64 frames;
+	__u64 bytes;
+};
+
+__noinline int add_loss(const struct loss *loss);
+
+/* Counts the packets of a row that the ring has no place for. */
+inlined void lose_row(const struct flow_key *key, __u32 marks, __u32 epoch, __u64 frames, __u64 bytes)
+{
+	int low_initiated = (marks & LOW_INITIATED) != 0, pod_is_low = (marks & POD_IS_LOW) != 0;
+	struct loss loss = {
+		.ifindex = key->ifindex,
+		.epoch = epoch,
+		.reason = RING_FULL,
+		.direction = low_initiated == pod_is_low ? FROM_POD : TO_POD,
+		.protocol = key->protocol & 0xff,
+		.port = low_initiated ? key->ports & 0xffff : key->ports >> 16,
+		.zone = zone_of(pod_is_low ? key->high : key->low),
+		.frames = frames,
+		.bytes = bytes,
+	};
+
+	count(RING_FULL, frames, bytes);
+	add_loss(&loss);
+}
+
 /* Reserves a row in the ring instead of a table; 0 if the ring is full. */
 inlined struct flow_event *reserve_flow_event(__u32 epoch)
 {
@@ -871,11 +997,30 @@ inlined struct flow_event *reserve_flow_event(__u32 epoch)
 	return event;
 }
 
+/* An interface has this part of the ring in each epoch, so that no pod's reused ports displace the events of others. */
+#define EVENTS_OF_INTERFACE ((2 << 20) / sizeof(struct flow_event) / 8)
+
+/* Not inlined, because ports are rarely reused within an epoch. */
+__noinline int claim_event(__u32 ifindex, __u32 epoch)
+{
+	__u32 table = epoch & 1;
+	struct interface *interface = bpf_map_lookup_elem(&interfaces, &ifindex);
+	struct used *used_rows = bpf_map_lookup_elem(&used, &table);
+	__u32 index = table * INTERFACES + (interface ? interface->slot : INTERFACES - 1);
+	struct interface_table *of_interface = bpf_map_lookup_elem(&interface_tables, &index);
+
+	if (!of_interface || !used_rows)
+		return 1;
+	used_rows->touched = 1;
+	return __sync_fetch_and_add(&of_interface->events, 1) < EVENTS_OF_INTERFACE;
+}
+
 /* Sends the row to user space and resets it. The atomic exchange keeps what another CPU adds meanwhile: it is in the event
  * or in the reset row. */
 inlined void flush_row(struct flow *flow, __u32 epoch, __u32 base_marks)
 {
-	struct flow_event *event = reserve_flow_event(epoch);
+	struct flow_event *event = claim_event(flow->key.ifindex, epoch) ? reserve_flow_event(epoch) : 0;
+	__u32 marks = flow->marks;
 	__u64 frames = 0, bytes = 0;
 
 	if (event)
@@ -900,7 +1045,7 @@ inlined void flush_row(struct flow *flow, __u32 epoch, __u32 base_marks)
 	if (event)
 		bpf_ringbuf_submit(event, 0);
 	else
-		count(RING_FULL, frames, bytes);
+		lose_row(&flow->key, marks, epoch, frames, bytes);
 }
 
 /* A SYN for an existing row is a retransmission, or it may begin another connection on the same ports. User space decides
@@ -1276,38 +1421,222 @@ __noinline int report_dns(const struct __sk_buff *skb, const struct packet *pack
 	return 0;
 }
 
+/* -------------------------------------------------------------------------------------------------- without a row -- */
+
+/* As in flows/initiator.ts: the side with a port that servers use. */
+inlined int is_from_server_port(const struct packet *packet)
+{
+	if ((packet->source_port < 1024) != (packet->destination_port < 1024))
+		return packet->source_port < 1024;
+	return packet->source_port < 32768 && packet->destination_port >= 32768;
+}
+
+inlined int is_from_responder(const struct packet *packet)
+{
+	if (packet->initiator)
+		return packet->initiator == HIGH_INITIATED;
+	return packet->quoted || is_from_server_port(packet);
+}
+
+/* A packet that may get no answer costs its sender nothing else, so it does not get the last rows. As in flows/answers.ts. */
+inlined int may_be_answer(const struct packet *packet)
+{
+	return packet->protocol == IPPROTO_TCP ? packet->initiator != LOW_INITIATED : is_from_responder(packet);
+}
+
+inlined __u64 sum_key(const struct loss *loss, __u32 zone, __u32 protocol, __u32 port)
+{
+	return 1ULL << 48 | (__u64)loss->reason << 40 | (__u64)loss->direction << 36 | (__u64)zone << 32 | protocol << 16 | port;
+}
+
+/* The place of a sum without port: TCP, UDP and the others; for a full table also by zone. */
+inlined __u32 coarse_sum(const struct loss *loss, __u32 *protocol)
+{
+	__u32 is_to_pod = loss->direction == TO_POD, class = 2;
+
+	if (loss->protocol == IPPROTO_TCP)
+		class = 0;
+	else if (loss->protocol == IPPROTO_UDP)
+		class = 1;
+	else
+		*protocol = 0;
+	if (loss->reason == TABLE_FULL)
+		return HASHED_SUMS + (is_to_pod * 3 + class) * 3 + (loss->zone ? loss->zone - 1 : 0);
+	__u32 reason = loss->reason == RING_FULL ? 0 : loss->reason == CORRUPT ? 1 : 2;
+	return HASHED_SUMS + 18 + (reason * 2 + is_to_pod) * 3 + class;
+}
+
+/* Not inlined, because few packets have no row. */
+__noinline int add_loss(const struct loss *loss)
+{
+	if (!loss)
+		return 0;
+	__u32 table = loss->epoch & 1, ifindex = loss->ifindex, protocol = loss->protocol;
+	struct interface *interface = bpf_map_lookup_elem(&interfaces, &ifindex);
+	struct used *used_rows = bpf_map_lookup_elem(&used, &table);
+	__u32 index = table * INTERFACES + (interface ? interface->slot : INTERFACES - 1);
+	struct interface_table *of_interface = bpf_map_lookup_elem(&interface_tables, &index);
+	if (!of_interface || !used_rows)
+		return 0;
+	used_rows->touched = 1;
+	__u64 key = sum_key(loss, loss->zone, protocol, loss->port);
+	__u32 at = mix(loss->port, (__u32)(key >> 16)) & (HASHED_SUMS - 1);
+	__u64 found = key;
+	if (loss->port)
+		found = __sync_val_compare_and_swap(&of_interface->sums[at].key, 0, key);
+	if (!loss->port || (found && found != key)) {
+		at = coarse_sum(loss, &protocol);
+		if (at >= SUMS)
+			return 0;
+		of_interface->sums[at].key = sum_key(loss, loss->reason == TABLE_FULL ? loss->zone : 0, protocol, 0);
+	}
+	__sync_fetch_and_add(&of_interface->sums[at].frames, loss->frames);
+	__sync_fetch_and_add(&of_interface->sums[at].bytes, loss->bytes);
+	return 0;
+}
+
+/* Counts a packet that gets no row, because the table is full or the packet cannot be read. */
+__noinline int lose_packet(const struct __sk_buff *skb, const struct packet *packet, __u32 from_pod, __u32 epoch,
+			   __u32 reason)
+{
+	struct loss loss = { .ifindex = skb->ifindex, .epoch = epoch, .reason = reason, .frames = 1, .bytes = skb->len };
+
+	if (!packet)
+		return 0;
+	count(reason, 1, skb->len);
+	loss.protocol = packet->protocol & 0xff;
+	loss.direction = from_pod ? FROM_POD : TO_POD;
+	if (reason == TABLE_FULL) {
+		__u32 by_responder = is_from_responder(packet);
+		if (by_responder)
+			loss.direction = from_pod ? TO_POD : FROM_POD;
+		if (has_ports(packet->protocol))
+			loss.port = by_responder ? packet->source_port : packet->destination_port;
+		loss.zone = zone_of(from_pod ? packet->destination : packet->source);
+	}
+	return add_loss(&loss);
+}
+
+/* ------------------------------------------------------------------------------------------------- link addresses -- */
+
+enum addressee { THIS_POD, DOUBTFUL, ANOTHER_HOST };
+
+#define LINK_DESTINATION 0
+#define LINK_SOURCE ETH_ALEN
+#define MULTICAST 1 /* in the first byte of a link address; broadcast has it too */
+
+/* A bridge that does not know where a host is sends its packets to every pod. DOUBTFUL: the packet is for an address of the
+ * pod, whose programs may read it although its link address is another one. */
+__noinline int addressee_of(const struct __sk_buff *skb, const struct packet *packet)
+{
+	__u32 ifindex = skb->ifindex;
+	struct interface *interface = bpf_map_lookup_elem(&interfaces, &ifindex);
+	union link_address destination = {};
+
+	if (!packet || !interface || !interface->link.word || load(skb, LINK_DESTINATION, destination.bytes, ETH_ALEN))
+		return THIS_POD;
+	if ((destination.bytes[0] & MULTICAST) || destination.word == interface->link.word)
+		return THIS_POD;
+	__u32 slot = interface->slot;
+	struct link_addresses *learned = bpf_map_lookup_elem(&link_addresses, &slot);
+	for (int i = 0; learned && i < LINK_ADDRESSES; i++)
+		if (learned->link[i].word == destination.word)
+			return THIS_POD;
+	for (int i = 0; i < MAX_ADDRESSES; i++) {
+		const __u32 *address = interface->address[i];
+		if (address[0] == packet->destination[0] && address[1] == packet->destination[1] &&
+		    address[2] == packet->destination[2] && address[3] == packet->destination[3])
+			return DOUBTFUL;
+	}
+	return interface->addresses > MAX_ADDRESSES ? DOUBTFUL : ANOTHER_HOST;
+}
+
+__noinline int learn_link_address(const struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex;
+	struct interface *interface = bpf_map_lookup_elem(&interfaces, &ifindex);
+	union link_address source = {};
+
+	if (!interface || load(skb, LINK_SOURCE, source.bytes, ETH_ALEN) || source.word == interface->link.word)
+		return 0;
+	__u32 slot = interface->slot;
+	struct link_addresses *learned = bpf_map_lookup_elem(&link_addresses, &slot);
+	if (!learned)
+		return 0;
+	for (int i = 0; i < LINK_ADDRESSES; i++)
+		if (learned->link[i].word == source.word)
+			return 0;
+	learned->link[__sync_fetch_and_add(&learned->next, 1) & (LINK_ADDRESSES - 1)] = source;
+	return 0;
+}
+
 /* ------------------------------------------------------------------------------------------------------- programs -- */
+
+/* The index of a row that belongs to the interface, or -1. The shared rows are used up. */
+__noinline int claim_own_row(__u32 ifindex, __u32 epoch, __u32 is_answer)
+{
+	__u32 zero = 0, table = epoch & 1;
+	struct control *settings = bpf_map_lookup_elem(&control, &zero);
+	struct interface *interface = bpf_map_lookup_elem(&interfaces, &ifindex);
+	struct used *used_rows = bpf_map_lookup_elem(&used, &table);
+
+	if (!settings || !interface || !used_rows)
+		return -1;
+	__u32 own = epoch & 1 ? settings->own_rows[1] : settings->own_rows[0];
+	__u32 slot = interface->slot, index = table * INTERFACES + slot;
+	struct interface_table *of_interface = bpf_map_lookup_elem(&interface_tables, &index);
+	if (!of_interface || of_interface->used_rows >= (is_answer ? own : own - own / 8))
+		return -1;
+	__u32 at = __sync_fetch_and_add(&of_interface->used_rows, 1);
+	__u32 row = settings->shared_rows + slot * own + at;
+	used_rows->touched = 1;
+	return at < own && row < settings->rows ? (int)(table * settings->rows + row) : -1;
+}
+
+/* A new row, or 0. */
+inlined struct flow *claim_row(const struct packet *packet, const struct flow_key *key, const struct control *settings,
+			       __u32 epoch, __u32 *index)
+{
+	__u32 table = epoch & 1;
+	struct used *used_rows = bpf_map_lookup_elem(&used, &table);
+	int is_answer = may_be_answer(packet);
+
+	if (used_rows && used_rows->rows < (is_answer ? settings->shared_rows : settings->unanswered_rows)) {
+		*index = __sync_fetch_and_add(&used_rows->rows, 1);
+		if (*index < settings->shared_rows) {
+			*index += table * settings->rows;
+			return bpf_map_lookup_elem(&rows, index);
+		}
+	}
+	int own = claim_own_row(key->ifindex, epoch, is_answer);
+	if (own < 0)
+		return 0;
+	*index = own;
+	return bpf_map_lookup_elem(&rows, index);
+}
 
 /* Adds a row for a new connection and stores its index in the bucket's free slot. Without a free slot, or if another CPU
  * takes it first, the row counts only this packet and is read like any other. */
 inlined void add_row(const struct __sk_buff *skb, const struct packet *packet, const struct flow_key *key, int from_high,
 		    __u32 base_marks, const struct control *settings, __u32 epoch, __u64 *slot, __u64 seen, __u32 tag)
 {
-	__u32 table = epoch & 1;
-	struct used *used_rows = bpf_map_lookup_elem(&used, &table);
-	struct flow *flow = 0;
 	__u32 index = 0;
+	struct flow *flow = claim_row(packet, key, settings, epoch, &index);
 
-	if (used_rows && used_rows->rows < settings->rows) {
-		index = __sync_fetch_and_add(&used_rows->rows, 1);
-		if (index < settings->rows) {
-			index += table * settings->rows;
-			flow = bpf_map_lookup_elem(&rows, &index);
-		}
-	}
 	if (!flow) {
-		struct flow_event *event = reserve_flow_event(epoch);
-		if (!event) {
-			count(TABLE_FULL, 1, skb->len);
-			return;
-		}
-		start_row(&event->flow, key, skb, packet, from_high, base_marks);
-		bpf_ringbuf_submit(event, 0);
+		lose_packet(skb, packet, ((base_marks & POD_IS_LOW) != 0) != from_high, epoch, TABLE_FULL);
 		return;
 	}
 	start_row(flow, key, skb, packet, from_high, base_marks);
 	if (slot)
 		__sync_val_compare_and_swap(slot, seen, (__u64)epoch << 32 | tag << 24 | index);
+}
+
+/* Whether a packet towards the pod is the first of its direction in the row, or begins a connection. The others were checked
+ * with those. */
+inlined int is_link_check_due(const struct flow *flow, const struct packet *packet, int from_high)
+{
+	return packet->initiator || !flow->packets[from_high & 1];
 }
 
 /* hot, once a packet */
@@ -1321,18 +1650,24 @@ inlined void count_packet(const struct __sk_buff *skb, enum hook hook, int from_
 	struct control *settings = bpf_map_lookup_elem(&control, &zero);
 	int reason = decode(skb, hook, &packet);
 
-	if (reason != DECODED) {
-		count(reason, 1, skb->len);
-		return;
-	}
 	if (!settings)
 		return;
+	__u32 epoch = *(volatile __u32 *)&settings->epoch;
+	if (reason != DECODED) {
+		if (reason != NOT_IP) {
+			lose_packet(skb, &packet, from_pod, epoch, reason);
+			return;
+		}
+		count(reason, 1, skb->len);
+		if (from_pod)
+			learn_link_address(skb); /* ARP comes before any IP packet */
+		return;
+	}
 	int from_high = key_of(&packet, skb->ifindex, from_pod, &key);
 	__u32 base_marks = from_pod != from_high ? POD_IS_LOW : 0;
 #ifdef WITH_CONNTRACK
 	enum lookup lookup = (base_marks ? POD_IS_LOW_END : 0) | (is_syn(&packet) ? IS_SYN : 0);
 #endif
-	__u32 epoch = *(volatile __u32 *)&settings->epoch;
 	__u32 hash = hash_of(&key, settings->seed);
 	__u32 tag = hash >> 24;
 	__u32 bucket_index = (hash & settings->bucket_mask) + (epoch & 1) * (settings->bucket_mask + 1);
@@ -1358,6 +1693,15 @@ inlined void count_packet(const struct __sk_buff *skb, enum hook hook, int from_
 			break;
 		}
 	}
+	if (from_pod) {
+		learn_link_address(skb);
+	} else {
+		int addressee = addressee_of(skb, &packet);
+		if (addressee == ANOTHER_HOST)
+			goto not_ours;
+		if (addressee == DOUBTFUL)
+			base_marks |= UNPROVEN;
+	}
 #ifdef WITH_CONNTRACK
 	if (can_look_up(hook, &packet) && look_up_unless_cached(skb, &key, hash, lookup | ROW_BEGINS))
 		base_marks |= CONNTRACK_DONE;
@@ -1365,8 +1709,17 @@ inlined void count_packet(const struct __sk_buff *skb, enum hook hook, int from_
 	add_row(skb, &packet, &key, from_high, base_marks, settings, epoch, free_slot, free_seen, tag);
 	goto counted;
 found:
+	if (!from_pod && is_link_check_due(flow, &packet, from_high)) {
+		int addressee = addressee_of(skb, &packet);
+		if (addressee == ANOTHER_HOST)
+			goto not_ours;
+		if (addressee == DOUBTFUL)
+			base_marks |= UNPROVEN;
+	}
 	if (may_begin_connection(flow, &packet, from_high))
 		flush_row(flow, epoch, base_marks | (from_high ? FIRST_FROM_HIGH : 0));
+	if (base_marks & UNPROVEN)
+		__sync_fetch_and_or(&flow->marks, UNPROVEN);
 	add_packet(flow, skb, &packet, from_high);
 #ifdef WITH_CONNTRACK
 	if (!(flow->marks & CONNTRACK_DONE) && can_look_up(hook, &packet) && is_lookup_due(flow) &&
@@ -1376,6 +1729,9 @@ found:
 counted:
 	if (is_dns(&packet, from_pod))
 		report_dns(skb, &packet, from_pod);
+	return;
+not_ours:
+	count(NOT_OURS, 1, skb->len);
 }
 
 SEC("tc")

@@ -36,6 +36,7 @@ export const mark = {
   highSyn: 8192,
   lowSynAck: 16384,
   highSynAck: 32768,
+  unproven: 4096,
 } as const;
 
 /** Events of the ring, by their first word. */
@@ -66,12 +67,37 @@ export const dnsEvent = {
 export const dnsShare = { missedFromPod: 24, bytes: 32 } as const;
 
 /** `enum counter`: first the reasons of the packet accounting, then events that were dropped because the ring was full. */
-export const counters = ['not-ip', 'corrupt', 'fragment-without-first', 'table-full', 'ring-full'] as const;
+export const counters = ['not-ip', 'corrupt', 'fragment-without-first', 'table-full', 'ring-full', 'not-ours'] as const;
 export const missedEvents = ['translation', 'dns'] as const;
 export const countBytes = 16;
 
-export const controlBytes = 16;
-export const usedBytes = 64;
+/** `struct control`; `ownRows` has one value for each table. */
+export const control = {
+  bytes: 32,
+  epoch: 0,
+  seed: 4,
+  bucketMask: 8,
+  rows: 12,
+  sharedRows: 16,
+  unansweredRows: 20,
+  ownRows: 24,
+} as const;
+export const used = { bytes: 64, rows: 0, touched: 8 } as const;
+/** At most so many interfaces have rows of their own; the others use the last slot together. */
+export const interfaceSlots = 512;
+/** `struct interface`. */
+export const interfaceEntry = {
+  bytes: 80,
+  slot: 0,
+  addressCount: 4,
+  linkAddress: 8,
+  addresses: 16,
+  maxAddresses: 4,
+} as const;
+/** `struct interface_table`. */
+export const interfaceTable = { bytes: 1264, usedRows: 0, sums: 16 } as const;
+export const sum = { bytes: 24, key: 0, frames: 8, frameBytes: 16, count: 52 } as const;
+export const linkAddressesBytes = 40;
 export const clockSampleBytes = 16;
 /** Slots of a bucket, and of a set in `conntrack_cache`. */
 export const slots = 8;

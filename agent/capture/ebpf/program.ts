@@ -16,7 +16,7 @@ import {
   silenceLibbpf,
 } from '../../../kernel/libbpf.ts';
 import { type Capability, requireCapabilities } from './capabilities.ts';
-import { dnsRingBytes, ringBytes, row, slotBytes, slots } from './layout.ts';
+import { dnsRingBytes, interfaceSlots, interfaceTable, ringBytes, row, slotBytes, slots } from './layout.ts';
 
 export type ProgramName = 'from_pod' | 'to_pod' | 'tap_both' | 'tap_to_pod' | 'sample_clocks' | 'empty' | 'empty_tap';
 export type MapName =
@@ -28,12 +28,17 @@ export type MapName =
   | 'dns_events'
   | 'dns_shares'
   | 'counters'
-  | 'clock_samples';
+  | 'clock_samples'
+  | 'interfaces'
+  | 'interface_tables'
+  | 'link_addresses';
 
 export type LoadedProgram = {
   /** Whether the program looks up connections in conntrack. */
   conntrack: { available: true } | { available: false; reason: string };
+  /** Of each table. The first `sharedRowCount` are for all interfaces. */
   rowCount: number;
+  sharedRowCount: number;
   bucketCount: number;
   programFd(name: ProgramName): number;
   mapFd(name: MapName): number;
@@ -42,6 +47,8 @@ export type LoadedProgram = {
 
 /** With eight slots, a bucket is then rarely full. */
 const rowsPerBucket = 3;
+/** Rows that only one interface can use each: this part of the others, in addition. */
+const reservePart = 8;
 /** `bucket_mask >> 2` in flows.bpf.c. */
 const bucketsPerConntrackSet = 4;
 const objects = {
@@ -100,7 +107,7 @@ function load(
   const buckets = bucketsFor(maxConnections);
   try {
     for (const name of allPrograms) setAutoload(findProgram(object, name), requiredPrograms[use].includes(name));
-    setSize(object, 'rows', maxConnections * 2);
+    setSize(object, 'rows', rowsFor(maxConnections) * 2);
     setSize(object, 'buckets', buckets * 2);
     if (conntrack.available) setSize(object, 'conntrack_cache', buckets / bucketsPerConntrackSet);
     const result = objectLoad(object);
@@ -111,7 +118,8 @@ function load(
   }
   return {
     conntrack,
-    rowCount: maxConnections,
+    rowCount: rowsFor(maxConnections),
+    sharedRowCount: maxConnections,
     bucketCount: buckets,
     programFd: (name) => programFd(findProgram(object, name)),
     mapFd: (name) => mapFd(findMap(object, name)),
@@ -142,10 +150,14 @@ function reasonOf(errno: number, likelyCause: string): string {
   }
 }
 
+function rowsFor(maxConnections: number): number {
+  return maxConnections + Math.ceil(maxConnections / reservePart);
+}
+
 /** A power of two. */
 function bucketsFor(maxConnections: number): number {
   let buckets = slots;
-  while (buckets < maxConnections / rowsPerBucket) buckets *= 2;
+  while (buckets < rowsFor(maxConnections) / rowsPerBucket) buckets *= 2;
   return buckets;
 }
 
@@ -153,7 +165,7 @@ function bucketsFor(maxConnections: number): number {
 export function mapBytes(maxConnections: number): number {
   const buckets = bucketsFor(maxConnections);
   return (
-    2 * maxConnections * row.bytes +
+    2 * (rowsFor(maxConnections) * row.bytes + interfaceSlots * interfaceTable.bytes) +
     (2 * buckets + buckets / bucketsPerConntrackSet) * slots * slotBytes +
     ringBytes +
     dnsRingBytes

@@ -14,7 +14,8 @@ export class RowCursor implements Interval {
   #words: Uint32Array = new Uint32Array(row.words);
   #at = 0;
   #marks = 0;
-  deliveryUnproven = false;
+  /** Of all rows that are read now. */
+  filtersChanged = false;
   frames = 0;
   firstUs = 0;
   lastUs = 0;
@@ -120,6 +121,9 @@ export class RowCursor implements Interval {
   }
   get firstQuoted(): boolean {
     return this.#has(mark.firstQuoted);
+  }
+  get deliveryUnproven(): boolean {
+    return this.filtersChanged || this.#has(mark.unproven);
   }
   get unreachable(): boolean {
     return this.#has(mark.unreachable);

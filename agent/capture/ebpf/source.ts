@@ -2,9 +2,11 @@
 // or as a packet tap where other programs filter towards the pod. `tap` uses packet taps only.
 import type { Logger } from 'pino';
 import type { PacketAccounting } from '../../../accounting/accounting.ts';
+import { isIgnored } from '../../../accounting/reasons.ts';
 import { SystemError } from '../../../kernel/errno.ts';
 import { addressFromBytes } from '../../../model/address.ts';
 import type { ConnectionRecord, Translation } from '../../../model/record.ts';
+import type { PodAddresses } from '../../interfaces/peer-addresses.ts';
 import { FlowTable, type FlowTableOptions } from '../flows/flow-table.ts';
 import {
   type CaptureSource,
@@ -13,9 +15,11 @@ import {
   type PodDirection,
   type PodInterface,
 } from '../source.ts';
+import { ignoreUnrecorded } from '../unrecorded.ts';
 import { type Visibility, VisibilityTracker } from '../visibility.ts';
 import { type Attacher, attacherFor, type InterfaceAttachments } from './attacher.ts';
 import { DnsRing } from './dns-ring.ts';
+import { InterfaceSlots } from './interface-slots.ts';
 import { event, flowEvent, isIpv6Bit, ringBytes, row, translationEvent } from './layout.ts';
 import { MissedEvents } from './missed-events.ts';
 import type { LoadedProgram } from './program.ts';
@@ -58,6 +62,7 @@ export class KernelSource implements CaptureSource {
   readonly #eventHandlers: KernelEventHandlers;
   readonly #log: Logger;
   readonly #flows: FlowTable;
+  readonly #slots: InterfaceSlots;
   readonly #rowTables: RowTables;
   readonly #ring: Ring;
   readonly #dnsRing: DnsRing | undefined;
@@ -96,7 +101,8 @@ export class KernelSource implements CaptureSource {
     this.#eventHandlers = eventHandlers;
     this.#log = log;
     this.#flows = new FlowTable(options, accounting);
-    this.#rowTables = new RowTables(program, options.nowUs, options.seed ?? 0);
+    this.#slots = new InterfaceSlots(program);
+    this.#rowTables = new RowTables(program, this.#slots, options.nowUs, options.seed ?? 0);
     this.#rowCursor = new RowCursor(this.#rowTables);
     this.#missedEvents = new MissedEvents(log);
     this.#ring = new Ring(program.mapFd('events'), ringBytes);
@@ -108,6 +114,7 @@ export class KernelSource implements CaptureSource {
   watch(link: PodInterface): void {
     const before = this.#watched.get(link.index);
     if (before !== undefined && before.lastEpoch === undefined) return;
+    this.#slots.add(link.index);
     this.#dnsRing?.watch(link.index);
     const attachments = this.#attach(link.index);
     if (before === undefined) this.#visibilityTracker.watch(link.index);
@@ -126,13 +133,8 @@ export class KernelSource implements CaptureSource {
     });
   }
 
-  #attach(index: number): InterfaceAttachments {
-    try {
-      return this.#attacher.attach(index);
-    } catch (error) {
-      this.#dnsRing?.forget(index);
-      throw error;
-    }
+  setAddresses(index: number, addresses: PodAddresses): void {
+    this.#slots.setAddresses(index, addresses);
   }
 
   forget(link: PodInterface): void {
@@ -146,7 +148,7 @@ export class KernelSource implements CaptureSource {
       this.#rowTables.swap();
       return 0;
     }
-    this.#read(readable.epoch);
+    this.#read(readable);
     this.#rowTables.swap();
     this.#forgetDetached(readable.epoch);
     this.#flows.drain(nowUs, (record) => {
@@ -187,6 +189,16 @@ export class KernelSource implements CaptureSource {
     this.#ring.close();
     this.#dnsRing?.close();
     this.#program.close();
+  }
+
+  #attach(index: number): InterfaceAttachments {
+    try {
+      return this.#attacher.attach(index);
+    } catch (error) {
+      this.#dnsRing?.forget(index);
+      if (!this.#watched.has(index)) this.#slots.remove(index);
+      throw error;
+    }
   }
 
   #detach(index: number, when: 'while watching' | 'at the end'): void {
@@ -245,15 +257,19 @@ export class KernelSource implements CaptureSource {
     this.#dnsReadUs = this.#options.nowUs();
   }
 
-  #read(epoch: number): void {
+  #read({ epoch, sinceUs: firstUs, untilUs: lastUs }: { epoch: number; sinceUs: number; untilUs: number }): void {
+    const { unrecorded = ignoreUnrecorded } = this.#options;
     const earlier = this.#laterEvents;
     this.#laterEvents = [];
     for (const bytes of earlier) this.#readEvent(bytes, epoch);
     this.#ring.read((bytes) => this.#readEvent(bytes, epoch));
-    this.#rowTables.read((words, at) => this.#addRow(words, at, epoch));
+    this.#rowTables.read(
+      (words, at) => this.#addRow(words, at, epoch),
+      (index, reason, of, packets, bytes) => unrecorded.add(index, reason, of, { packets, bytes, firstUs, lastUs }),
+    );
     this.#rowTables.drainCounters((reason, frames, bytes) => {
       this.#accounting.seen(frames, bytes);
-      if (reason === 'not-ip' || reason === 'carrier') this.#accounting.ignored(reason, frames, bytes);
+      if (isIgnored(reason)) this.#accounting.ignored(reason, frames, bytes);
       else this.#accounting.lost(reason, frames, bytes);
     });
     const missed = this.#rowTables.drainMissed();
@@ -266,7 +282,7 @@ export class KernelSource implements CaptureSource {
     interval.moveTo(words, at);
     this.#accounting.seen(interval.frames, interval.bytesFromLow + interval.bytesFromHigh);
     const watched = this.#watched.get(interval.interfaceIndex);
-    interval.deliveryUnproven = watched !== undefined && epoch <= watched.unprovenUntilEpoch;
+    interval.filtersChanged = watched !== undefined && epoch <= watched.unprovenUntilEpoch;
     this.#flows.addInterval(interval);
   }
 
@@ -310,6 +326,7 @@ export class KernelSource implements CaptureSource {
     for (const [index, { lastEpoch }] of this.#watched) {
       if (lastEpoch === undefined || lastEpoch > epoch) continue;
       this.#flows.forget(index);
+      this.#slots.remove(index);
       this.#visibilityTracker.forget(index);
       this.#dnsRing?.forget(index);
       this.#eventHandlers.dns?.({ type: 'forgotten', interfaceIndex: index });

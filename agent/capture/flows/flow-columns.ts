@@ -39,6 +39,8 @@ export const bit = {
   initiatorAcked: 131_072,
   /** A SYN may have begun another connection; the next answer decides (handshakes.ts). */
   contested: 262_144,
+  /** Answered, and for TCP acknowledged by the initiator: a SYN and its SYN-ACK alone cost a sender nothing. */
+  confirmed: 524_288,
 } as const;
 
 const initialRows = 1024;
@@ -67,6 +69,9 @@ export class FlowColumns {
   isnHigh = new Uint32Array(0);
   synRetries = new Uint16Array(0);
   rttUs = new Uint32Array(0);
+  /** The neighbours of an unanswered row in the list of its interface (table-shares.ts). */
+  earlier = new Int32Array(0);
+  later = new Int32Array(0);
   /**
    * Pairs of hash and row, so that most searches read one cache line. Row -1: the slot is empty, at least half of them
    * are.
@@ -205,6 +210,8 @@ export class FlowColumns {
     this.isnHigh = grown(this.isnHigh, new Uint32Array(capacity));
     this.synRetries = grown(this.synRetries, new Uint16Array(capacity));
     this.rttUs = grown(this.rttUs, new Uint32Array(capacity));
+    this.earlier = grown(this.earlier, new Int32Array(capacity));
+    this.later = grown(this.later, new Int32Array(capacity));
   }
 }
 

@@ -5,15 +5,25 @@ import { TCP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
 import type { Packet } from '../decode/packet.ts';
 import type { PodDirection } from '../source.ts';
+import { ignoreUnrecorded, type UnrecordedSink } from '../unrecorded.ts';
+import { hasAnswer, isAnswer } from './answers.ts';
 import { bit, FlowColumns, keyStride, keyWords, podIsLowInKey, protocolInKey } from './flow-columns.ts';
 import { type Accepted, answerIn, Handshakes, type Replaced, type SynMeaning } from './handshakes.ts';
 import { responderByPort } from './initiator.ts';
 import type { Interval } from './interval.ts';
 import { hashOf } from './key-hash.ts';
 import { recordOf } from './record.ts';
+import { TableShares } from './table-shares.ts';
+import { unrecordedOf } from './unrecorded-row.ts';
 
 /** A random `seed` prevents senders from choosing packets whose keys collide in the hash table. */
-export type FlowTableOptions = { maxConnections: number; reportEveryUs: number; seed?: number };
+export type FlowTableOptions = {
+  maxConnections: number;
+  reportEveryUs: number;
+  seed?: number;
+  /** Receives what finds no row. */
+  unrecorded?: UnrecordedSink;
+};
 
 /** `not-at-pod`: seen at another interface than a pod's, or in a file. */
 export type PacketDirection = PodDirection | 'not-at-pod';
@@ -34,6 +44,8 @@ export class FlowTable {
   readonly #accounting: PacketAccounting;
   readonly #rows = new FlowColumns();
   readonly #handshakes = new Handshakes(this.#rows);
+  readonly #shares: TableShares;
+  readonly #unrecorded: UnrecordedSink;
   readonly #searchKey = new Uint32Array(keyWords);
   /** By interface: from this time on, the first packet that is seen is the first of its connection. */
   readonly #certainFromUs = new Map<number, number>();
@@ -44,7 +56,9 @@ export class FlowTable {
   constructor(options: FlowTableOptions, accounting: PacketAccounting) {
     this.#options = options;
     this.#accounting = accounting;
+    this.#unrecorded = options.unrecorded ?? ignoreUnrecorded;
     this.#seed = options.seed ?? 0x9e3779b9;
+    this.#shares = new TableShares(this.#rows, options.maxConnections, (row) => this.#evict(row));
   }
 
   get size(): number {
@@ -54,6 +68,7 @@ export class FlowTable {
   /** `appeared`: whether the interface existed before it was watched, so that connections may have begun unseen. */
   watch(interfaceIndex: number, sinceUs: number, appeared: 'before' | 'while-watching'): void {
     this.#certainFromUs.set(interfaceIndex, sinceUs + uncertainUs[appeared]);
+    this.#shares.watch(interfaceIndex);
   }
 
   /** hot, once a packet: allocates nothing for a known connection; make bench-capture, budget replay-vs-nfpcapd */
@@ -61,12 +76,15 @@ export class FlowTable {
     const hash = this.#key(packet, interfaceIndex, direction);
     let row = this.#rows.find(this.#searchKey, hash);
     if (row < 0) {
-      row = this.#rows.take(this.#searchKey, hash, this.#options.maxConnections);
-      if (row < 0) {
-        this.#accounting.lost('table-full', 1, packet.bytes);
+      const isAdmitted = this.#shares.admits(interfaceIndex, isAnswer(packet));
+      row = this.#rows.take(this.#searchKey, hash, this.#shares.maxRows + 1);
+      this.#shares.enter(row);
+      this.#begin(row, packet, interfaceIndex, direction, timeUs);
+      if (!isAdmitted) {
+        this.#countPacket(row, packet, timeUs);
+        this.#evict(row);
         return;
       }
-      this.#begin(row, packet, interfaceIndex, direction, timeUs);
     } else if (packet.initiator !== 'unknown' || (this.#rows.state[row]! & bit.contested) !== 0) {
       if (packet.protocol === TCP && !packet.quoted) this.#onHandshake(row, packet, interfaceIndex, direction, timeUs);
     }
@@ -83,17 +101,16 @@ export class FlowTable {
     interval.key(searchKey);
     const hash = hashOf(searchKey, this.#seed);
     let row = rows.find(searchKey, hash);
+    const isAdmitted = row >= 0 || this.#shares.admits(interval.interfaceIndex, hasAnswer(interval));
     if (row < 0) {
-      row = rows.take(searchKey, hash, this.#options.maxConnections);
-      if (row < 0) {
-        this.#accounting.lost('table-full', interval.frames, interval.bytesFromLow + interval.bytesFromHigh);
-        return;
-      }
+      row = rows.take(searchKey, hash, this.#shares.maxRows + 1);
+      this.#shares.enter(row);
       this.#beginFromInterval(row, interval);
     } else if (interval.protocol === TCP) this.#onHandshakeInterval(row, interval);
     if (interval.lowSentSynAck) this.#addSynAckInterval(row, true, interval);
     if (interval.highSentSynAck) this.#addSynAckInterval(row, false, interval);
     this.#countInterval(row, interval);
+    if (!isAdmitted) this.#evict(row);
   }
 
   /** Ends every connection of the interface; the next drain reports them. */
@@ -104,11 +121,13 @@ export class FlowTable {
       this.#finish(row);
       this.#free(row);
     }
+    this.#shares.forget(interfaceIndex);
   }
 
   /** Emits the records that are due, as CaptureSource.drain describes. */
   drain(nowUs: number, emit: (record: ConnectionRecord) => void): void {
     const rows = this.#rows;
+    if (this.#unrecorded.hasGap) this.#unrecorded.observeTable(this.#shares.holdings());
     for (const record of this.#endedRecords) emit(record);
     this.#endedRecords = [];
     for (let row = 0; row < rows.rowsEnd; row++) {
@@ -124,6 +143,7 @@ export class FlowTable {
         rows.reportedUs[row] = nowUs;
       }
     }
+    this.#shares.beginInterval();
   }
 
   /** Emits all that is not reported yet and removes all rows, at the end of a file. */
@@ -146,7 +166,32 @@ export class FlowTable {
 
   #free(row: number): void {
     if ((this.#rows.state[row]! & bit.contested) !== 0) this.#handshakes.forget(row);
+    this.#shares.leave(row);
     this.#rows.free(row);
+  }
+
+  /** Frees the row. Its packets that are in no record yet are lost. */
+  #evict(row: number): void {
+    this.#lose(row);
+    this.#free(row);
+  }
+
+  #lose(row: number): void {
+    const rows = this.#rows;
+    const packets = rows.frames[row]!;
+    if (packets === 0) return;
+    const bytes = rows.bytesFromLow[row]! + rows.bytesFromHigh[row]!;
+    this.#accounting.lost('table-full', packets, bytes);
+    const lost = { packets, bytes, firstUs: rows.firstUs[row]!, lastUs: rows.lastUs[row]! };
+    this.#unrecorded.add(rows.key[row * keyStride + 10]!, 'table-full', unrecordedOf(rows, row), lost);
+  }
+
+  /** An answered connection counts as such when the initiator has acknowledged the answer, if its protocol does. */
+  #confirm(row: number, state: number): void {
+    const protocol = this.#rows.key[row * keyStride + 9]! & protocolInKey;
+    if (protocol === TCP && (state & bit.initiatorAcked) === 0) return;
+    this.#shares.confirm(row);
+    this.#rows.state[row] = state | bit.confirmed;
   }
 
   #isDue(row: number, nowUs: number): boolean {
@@ -251,6 +296,7 @@ export class FlowTable {
     const replaced = this.#handshakes.replace(row, timeUs, idleTimeoutUs.tcp);
     this.#finish(row);
     this.#rows.reset(row);
+    this.#shares.enterAgain(row);
     return replaced;
   }
 
@@ -258,6 +304,7 @@ export class FlowTable {
   #restore(row: number): void {
     if ((this.#rows.state[row]! & bit.reported) !== 0) this.#finish(row);
     this.#handshakes.restore(row);
+    if ((this.#rows.state[row]! & bit.confirmed) !== 0) this.#shares.confirm(row);
   }
 
   #isFromInitiator(state: number): boolean {
@@ -328,8 +375,10 @@ export class FlowTable {
       state |= bit.answered | bit.changed;
     }
     if (packet.unreachable) state |= bit.unreachable | bit.changed;
+    if (packet.deliveryUnproven) state |= bit.deliveryUnproven;
     if (packet.protocol === TCP) state = this.#countPacketTcp(row, packet, state, fromInitiator, timeUs);
     rows.state[row] = state;
+    if ((state & (bit.answered | bit.confirmed)) === bit.answered) this.#confirm(row, state);
   }
 
   /** The packet is not later than the last one. */
@@ -425,6 +474,7 @@ export class FlowTable {
     if (interval.deliveryUnproven) state |= bit.deliveryUnproven;
     if (interval.protocol === TCP) state = this.#countIntervalTcp(row, interval, state);
     rows.state[row] = state;
+    if ((state & (bit.answered | bit.confirmed)) === bit.answered) this.#confirm(row, state);
   }
 
   #countIntervalTcp(row: number, interval: Interval, before: number): number {
@@ -465,13 +515,17 @@ export class FlowTable {
     return state;
   }
 
-  /** Keeps the last record for the next drain, at most `maxConnections` of them. */
+  /** Keeps the last record for the next drain, at most `maxConnections` of them and the shares. */
   #finish(row: number): void {
     if (this.#isEndReported(row)) return;
-    this.#rows.state[row]! |= bit.ended;
-    const record = this.#record(row);
-    if (this.#endedRecords.length < this.#options.maxConnections) this.#endedRecords.push(record);
-    else this.#accounting.lost('table-full', record.frames, record.bytes.forward + record.bytes.reverse);
+    const rows = this.#rows;
+    rows.state[row]! |= bit.ended;
+    if (this.#shares.admitsEnded(rows.key[row * keyStride + 10]!, this.#endedRecords.length)) {
+      this.#endedRecords.push(this.#record(row));
+    } else {
+      this.#lose(row);
+      rows.clearInterval(row);
+    }
   }
 
   /** The record of this interval; resets its counters. */

@@ -2,7 +2,9 @@
 // libpcap's filter knows the direction of a packet. At the host side of the veth, inbound packets come from the pod. A
 // third capture reads DNS packets, which are longer than headers.
 import type { PacketAccounting } from '../../../accounting/accounting.ts';
+import { isIgnored, type LossReason } from '../../../accounting/reasons.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
+import type { PodAddresses } from '../../interfaces/peer-addresses.ts';
 import { removeLeftoverFilters } from '../clsact.ts';
 import { DNS } from '../decode/dns.ts';
 import { Fragments } from '../decode/fragments.ts';
@@ -17,7 +19,9 @@ import {
   type PodDirection,
   type PodInterface,
 } from '../source.ts';
+import { ignoreUnrecorded, type UnrecordedSink } from '../unrecorded.ts';
 import { type Visibility, VisibilityTracker } from '../visibility.ts';
+import { LinkAddressee } from './addressee.ts';
 import { dnsPacketOf } from './dns-packet.ts';
 import { mergeRuns, PacketRun } from './merge-runs.ts';
 import { npmPcap, PcapSession, type SessionOptions } from './session.ts';
@@ -32,11 +36,14 @@ export type LiveOptions = FlowTableOptions & {
   fromWallUs?: (wallUs: number) => number;
 };
 
-type DirectionCapture = { session: PcapSession; run: PacketRun };
-type WatchedInterface = { link: PodInterface; dnsSession: PcapSession | undefined } & Record<
-  PodDirection,
-  DirectionCapture
->;
+type DirectionCapture = { session: PcapSession; run: PacketRun; direction: PodDirection; addressee: LinkAddressee };
+type WatchedInterface = {
+  link: PodInterface;
+  addressee: LinkAddressee;
+  dnsSession: PcapSession | undefined;
+  /** When it was read last. */
+  readUs: number;
+} & Record<PodDirection, DirectionCapture>;
 
 /** Enough for Ethernet with two tags, IPv6 with extensions, and the quoted packet of an ICMP error. */
 const headerBytes = 256;
@@ -60,6 +67,7 @@ export class PcapSource implements CaptureSource {
   readonly #options: LiveOptions;
   readonly #fromWallUs: (wallUs: number) => number;
   readonly #accounting: PacketAccounting;
+  readonly #unrecorded: UnrecordedSink;
   readonly #table: FlowTable;
   readonly #watched = new Map<number, WatchedInterface>();
   readonly #visibilityTracker = new VisibilityTracker();
@@ -80,6 +88,7 @@ export class PcapSource implements CaptureSource {
     this.#options = options;
     this.#fromWallUs = options.fromWallUs ?? ((wallUs) => wallUs);
     this.#accounting = accounting;
+    this.#unrecorded = options.unrecorded ?? ignoreUnrecorded;
     this.#dnsSink = dnsSink;
     this.#table = new FlowTable(options, accounting);
     this.#dnsReadUs = options.nowUs();
@@ -90,14 +99,22 @@ export class PcapSource implements CaptureSource {
     removeLeftoverFilters(link.index);
     this.#visibilityTracker.watch(link.index);
     this.#table.watch(link.index, this.#options.nowUs(), link.appearedUs === 0 ? 'before' : 'while-watching');
+    const addressee = new LinkAddressee();
     const opened: PcapSession[] = [];
     try {
-      const fromPod = this.#openSession(link, 'from-pod');
+      const fromPod = this.#openSession(link, 'from-pod', addressee);
       opened.push(fromPod.session);
-      const toPod = this.#openSession(link, 'to-pod');
+      const toPod = this.#openSession(link, 'to-pod', addressee);
       opened.push(toPod.session);
       const dnsSession = this.#openDns(link, toPod.session.linkType);
-      this.#watched.set(link.index, { link, 'from-pod': fromPod, 'to-pod': toPod, dnsSession });
+      this.#watched.set(link.index, {
+        link,
+        addressee,
+        'from-pod': fromPod,
+        'to-pod': toPod,
+        dnsSession,
+        readUs: this.#options.nowUs(),
+      });
       if (dnsSession === undefined) return;
       const atUs = this.#options.nowUs();
       const fromStart = isWatchedFromStart(link, atUs);
@@ -106,6 +123,10 @@ export class PcapSource implements CaptureSource {
       for (const session of opened) this.#closeSession(session);
       throw error;
     }
+  }
+
+  setAddresses(index: number, addresses: PodAddresses): void {
+    this.#watched.get(index)?.addressee.setAddresses(addresses);
   }
 
   forget(link: PodInterface): void {
@@ -149,7 +170,7 @@ export class PcapSource implements CaptureSource {
     this.drain(this.#options.nowUs(), emit);
   }
 
-  #openSession(link: PodInterface, direction: PodDirection): DirectionCapture {
+  #openSession(link: PodInterface, direction: PodDirection, addressee: LinkAddressee): DirectionCapture {
     const { index } = link;
     const run = new PacketRun();
     const session = new PcapSession(
@@ -163,7 +184,7 @@ export class PcapSource implements CaptureSource {
         this.#onFrame(side, index, bytes, captured, length, this.#fromWallUs(wallUs)),
       () => this.#readNow(index),
     );
-    const side: DirectionCapture = { session, run };
+    const side: DirectionCapture = { session, run, direction, addressee };
     return side;
   }
 
@@ -229,7 +250,7 @@ export class PcapSource implements CaptureSource {
     this.#accounting.seen(1, length);
     const packet = this.#freePackets.pop() ?? new Packet('opaque');
     const decoded = decodeFrame(side.session.linkType, bytes, 0, captured, length, this.#fragments, packet);
-    if (decoded === 'packet') {
+    if (this.#isOurs(side, bytes, packet) && decoded === 'packet') {
       if (packet.sourcePort === DNS && packet.destinationPort === DNS) this.#missedQueries(index);
       side.run.packets.push(packet);
       side.run.timesUs.push(timeUs);
@@ -238,8 +259,26 @@ export class PcapSource implements CaptureSource {
       return;
     }
     this.#freePackets.push(packet);
-    if (decoded === 'not-ip' || decoded === 'carrier') this.#accounting.ignored(decoded, 1, length);
-    else this.#accounting.lost(decoded, 1, length);
+    if (decoded === 'packet') this.#accounting.ignored('not-ours', 1, length);
+    else if (isIgnored(decoded)) this.#accounting.ignored(decoded, 1, length);
+    else {
+      this.#accounting.lost(decoded, 1, length);
+      const { protocol } = packet;
+      const lost = { packets: 1, bytes: length, firstUs: timeUs, lastUs: timeUs };
+      this.#unrecorded.add(index, decoded, { direction: side.direction, protocol, port: 0, zone: 'unknown' }, lost);
+    }
+  }
+
+  /** False for a frame to another host. Marks the packet if it does not prove delivery. */
+  #isOurs({ session, direction, addressee }: DirectionCapture, bytes: Uint8Array, packet: Packet): boolean {
+    if (session.linkType !== linkTypes.ethernet) return true;
+    if (direction === 'from-pod') {
+      addressee.learn(bytes);
+      return true;
+    }
+    const of = addressee.of(bytes, packet);
+    packet.deliveryUnproven = of === 'doubtful';
+    return of !== 'another-host';
   }
 
   /**
@@ -259,12 +298,21 @@ export class PcapSource implements CaptureSource {
     const sides = [watched['from-pod'], watched['to-pod']];
     const before = sides.map(({ session }) => session.counters());
     this.#read(watched);
-    for (const [i, { session }] of sides.entries()) {
+    for (const [i, { session, direction }] of sides.entries()) {
       const { dropped, skipped } = session.missedSince(before[i]!);
       this.#accounting.seen(dropped + skipped, 0);
-      this.#accounting.lost('kernel-buffer-full', dropped, 0);
-      this.#accounting.lost('capture-start', skipped, 0);
+      this.#countMissed(watched, direction, 'kernel-buffer-full', dropped);
+      this.#countMissed(watched, direction, 'capture-start', skipped);
     }
+    watched.readUs = this.#options.nowUs();
+  }
+
+  /** Only the direction of these packets is known. */
+  #countMissed({ link, readUs }: WatchedInterface, direction: PodDirection, reason: LossReason, packets: number): void {
+    if (packets === 0) return;
+    this.#accounting.lost(reason, packets, 0);
+    const lost = { packets, bytes: 0, firstUs: readUs, lastUs: this.#options.nowUs() };
+    this.#unrecorded.add(link.index, reason, { direction, protocol: 0, port: 0, zone: 'unknown' }, lost);
   }
 
   #mergeUpTo({ link, 'from-pod': fromPod, 'to-pod': toPod }: WatchedInterface, untilUs: number): void {

@@ -27,6 +27,7 @@ const state = {
   accounting: null,
   nodeAddresses: [],
   notWatched: [],
+  coverage: null,
 };
 
 async function collector(folder: string, listen: string) {

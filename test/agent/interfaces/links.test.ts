@@ -10,7 +10,7 @@ function names(links: readonly object[], ...routes: object[][]): string[] {
 
 t.test('a veth or netkit link that is up leads to a pod if its peer is in another namespace', async (t) => {
   t.same(podLinksOf(JSON.stringify([veth(7)]), ['[]', '[]'], 5), [
-    { index: 7, name: 'veth7', netnsid: 7, appearedUs: 5 },
+    { index: 7, name: 'veth7', netnsid: 7, peerIndex: 2, appearedUs: 5 },
   ]);
   t.same(names([veth(7, { link_netnsid: 0 })]), ['veth7'], 'the namespace id 0 is valid');
   t.same(names([veth(7, { ifname: 'lxc1234', linkinfo: { info_kind: 'netkit' } })]), ['lxc1234'], 'whatever its name');

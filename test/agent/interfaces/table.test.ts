@@ -1,27 +1,33 @@
 import t from 'tap';
 import { PacketAccounting } from '../../../accounting/accounting.ts';
+import type { PodAddresses } from '../../../agent/interfaces/peer-addresses.ts';
 import { InterfaceTable, type Link } from '../../../agent/interfaces/table.ts';
 import { StateReporter } from '../../../agent/state.ts';
 
 const second = 1_000_000;
-const link = (index: number): Link => ({ index, name: `veth${index}`, netnsid: index, appearedUs: 0 });
+const link = (index: number): Link => ({ index, name: `veth${index}`, netnsid: index, peerIndex: 2, appearedUs: 0 });
 const noPackets = new PacketAccounting().snapshot();
+const coverage = { gaps: [], unreadable: [] };
 
 function scene() {
   const visibility = { fromPod: true, toPod: true, gapFreeSinceUs: 0 };
+  const addresses: PodAddresses = { linkAddress: undefined, addresses: [] };
+  const learned: string[] = [];
   const table = new InterfaceTable(
-    () => [],
+    () => addresses,
     () => visibility,
+    (index, { linkAddress }) => learned.push(`${index} ${linkAddress?.toString('hex')}`),
   );
   const state = new StateReporter('1', {
     source: () => ({ name: 'tap', reason: 'configured' }),
     interfaces: () => table.wire(),
     notWatched: () => table.notWatched(),
+    coverage: () => coverage,
     nodeAddresses: () => [],
     watchingSinceUs: () => 0,
     accounting: () => noPackets,
   });
-  return { table, state, visibility };
+  return { table, state, visibility, addresses, learned };
 }
 
 t.test('interfaces that cannot be watched are reported by name, until they are watched or gone', async (t) => {
@@ -72,4 +78,17 @@ t.test('gapFreeSinceUs is the end of the last gap', async (t) => {
     [{ watchedSinceUs: 6 * second, gapFreeSinceUs: 3 * second }],
     'the gap ended before the interface was watched',
   );
+});
+
+t.test('each change of the addresses in the pod is passed on, and the link address changes no report', async (t) => {
+  const { table, addresses, learned } = scene();
+  table.appeared(link(7), second);
+  table.refresh(2 * second);
+  t.same(learned, []);
+  addresses.linkAddress = Buffer.from('020000000001', 'hex');
+  const before = table.wire();
+  table.refresh(3 * second);
+  table.refresh(4 * second);
+  t.same(learned, ['7 020000000001']);
+  t.equal(table.wire(), before);
 });

@@ -5,8 +5,9 @@ import { outcomeOf } from '../../../collector/join/outcome.ts';
 import { groupsOf } from '../../../collector/join/pairing.ts';
 import { sideOf } from '../../../collector/join/side.ts';
 import type { JoinedConnection } from '../../../model/joined.ts';
-import { UDP } from '../../../model/protocol.ts';
+import { TCP, UDP } from '../../../model/protocol.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
+import type { InterfaceLoss } from '../../../model/unrecorded.ts';
 import { answered, atDestination, db, record, reset, second, t0 } from '../../scene/records.ts';
 
 const atDb: ExpectedDelivery = { at: 'pod', podUid: 'db', address: db };
@@ -23,6 +24,7 @@ function coverage(change: {
   gapFreeSinceUs?: number;
   seesToPod?: boolean;
   lastLossUs?: number;
+  losses?: readonly InterfaceLoss[];
   away?: true;
 }): Coverage {
   return {
@@ -32,6 +34,7 @@ function coverage(change: {
       goneUs: 0,
       seesFromPod: true,
       seesToPod: change.seesToPod ?? true,
+      losses: change.losses ?? [],
     }),
     coveredUntilUs: () => nowUs,
     reportingAgent: () => (change.away ? undefined : { coveredUntilUs: nowUs, lastLossUs: change.lastLossUs ?? 0 }),
@@ -133,3 +136,38 @@ t.test('nothing seen at an interface that was not fully watched: unknown, with t
 t.test('losses long before the connection do not matter', async (t) => {
   t.equal(deliveredOf(joined(record()), atDb, coverage({ lastLossUs: t0 - 3 * second }), nowUs).delivered, 'no');
 });
+
+t.test(
+  "losses at the responder's interface: only those that may be the connection make delivery unknown",
+  async (t) => {
+    const [toPod, fromPod, any] = ['to-pod', 'from-pod', 'unknown'] as const;
+    const loss = (change: Partial<InterfaceLoss>): InterfaceLoss => ({
+      ...{ of: 'connections', direction: toPod, protocol: TCP, port: 5432, lastUs: t0 },
+      ...change,
+    });
+    const unknown = { delivered: 'unknown', why: 'losses' };
+    const deliveredWith = (change: Partial<InterfaceLoss>, one: ConnectionRecord = record()) =>
+      deliveredOf(joined(one), atDb, coverage({ losses: [loss(change)] }), nowUs);
+    for (const change of [
+      {},
+      { port: 0 },
+      { protocol: 0, port: 0 },
+      { direction: any },
+      { of: 'packets', protocol: 0, port: 0 },
+      { lastUs: Number.POSITIVE_INFINITY },
+      { lastUs: t0 - second },
+    ] as const)
+      t.same(deliveredWith(change), unknown, JSON.stringify(change));
+    for (const change of [
+      { port: 5433 },
+      { protocol: UDP },
+      { direction: fromPod },
+      { of: 'packets', direction: fromPod, protocol: 0, port: 0 },
+      { lastUs: t0 - 4 * second },
+    ] as const)
+      t.same(deliveredWith(change), { delivered: 'no' }, JSON.stringify(change));
+    const lostAnswer = { of: 'packets', direction: fromPod, protocol: 0, port: 0 } as const;
+    t.same(deliveredWith(lostAnswer, answered()), { delivered: 'yes', by: 'answer' }, 'the answer may be among them');
+    t.same(deliveredWith({ direction: fromPod }, answered()), { delivered: 'unknown', why: 'answered-in-between' });
+  },
+);

@@ -28,7 +28,7 @@ function scene(backends: FindBackends = noService) {
         const node = nodeOf.get(address);
         return node === undefined
           ? undefined
-          : { node, gapFreeSinceUs: 0, goneUs: 0, seesFromPod: true, seesToPod: true };
+          : { node, gapFreeSinceUs: 0, goneUs: 0, seesFromPod: true, seesToPod: true, losses: [] };
       },
       coveredUntilUs: (node) => covered.get(node),
       reportingAgent: (node) => {
