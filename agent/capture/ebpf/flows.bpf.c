@@ -1438,7 +1438,7 @@ inlined int is_from_responder(const struct packet *packet)
 	return packet->quoted || is_from_server_port(packet);
 }
 
-/* A packet that may get no answer costs its sender nothing else, so it does not get the last rows. As in flows/answers.ts. */
+/* A packet that may get no answer costs its sender nothing else, so it does not get the last rows. As in flows/newcomer.ts. */
 inlined int may_be_answer(const struct packet *packet)
 {
 	return packet->protocol == IPPROTO_TCP ? packet->initiator != LOW_INITIATED : is_from_responder(packet);

@@ -6,12 +6,12 @@ import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record
 import type { Packet } from '../decode/packet.ts';
 import type { PodDirection } from '../source.ts';
 import { ignoreUnrecorded, type UnrecordedSink } from '../unrecorded.ts';
-import { hasAnswer, isAnswer } from './answers.ts';
 import { bit, FlowColumns, keyStride, keyWords, podIsLowInKey, protocolInKey } from './flow-columns.ts';
 import { type Accepted, answerIn, Handshakes, type Replaced, type SynMeaning } from './handshakes.ts';
 import { responderByPort } from './initiator.ts';
 import type { Interval } from './interval.ts';
 import { hashOf } from './key-hash.ts';
+import { newcomerOfInterval, newcomerOfPacket } from './newcomer.ts';
 import { recordOf } from './record.ts';
 import { TableShares } from './table-shares.ts';
 import { unrecordedOf } from './unrecorded-row.ts';
@@ -76,7 +76,7 @@ export class FlowTable {
     const hash = this.#key(packet, interfaceIndex, direction);
     let row = this.#rows.find(this.#searchKey, hash);
     if (row < 0) {
-      const isAdmitted = this.#shares.admits(interfaceIndex, isAnswer(packet));
+      const isAdmitted = this.#shares.admits(interfaceIndex, newcomerOfPacket(packet));
       row = this.#rows.take(this.#searchKey, hash, this.#shares.maxRows + 1);
       this.#shares.enter(row);
       this.#begin(row, packet, interfaceIndex, direction, timeUs);
@@ -101,7 +101,7 @@ export class FlowTable {
     interval.key(searchKey);
     const hash = hashOf(searchKey, this.#seed);
     let row = rows.find(searchKey, hash);
-    const isAdmitted = row >= 0 || this.#shares.admits(interval.interfaceIndex, hasAnswer(interval));
+    const isAdmitted = row >= 0 || this.#shares.admits(interval.interfaceIndex, newcomerOfInterval(interval));
     if (row < 0) {
       row = rows.take(searchKey, hash, this.#shares.maxRows + 1);
       this.#shares.enter(row);

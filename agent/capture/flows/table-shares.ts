@@ -1,15 +1,13 @@
 // Which connection gets a row if the table is full (docs/decisions/0025-table-shares.md). No interface takes the share of
 // another one, and connections without an answer lose their rows first, those of the interface that has most of them.
 import { bit, type FlowColumns, keyStride } from './flow-columns.ts';
+import { type Newcomer, newcomers } from './newcomer.ts';
 
 /** Rows beyond `maxConnections`, for interfaces that have less than their share: this part of it. */
 const reservePart = 8;
 /** The reserve is divided by at least this number, so that a share does not change with each new interface. */
 const minInterfaces = 64;
-/**
- * Rows that an interface may take over in one interval, for answered connections and for others each: this part of the
- * table.
- */
+/** Rows that an interface may take over in one interval, for newcomers of each kind: this part of the table. */
 const takeoverPart = 20;
 
 /** Instead of a row in the lists. */
@@ -24,8 +22,8 @@ type Holder = Holding & {
   /** The list of its unanswered rows. */
   oldest: number;
   newest: number;
-  /** Rows taken over in this interval, for answered connections and for others. */
-  takenOver: { answered: number; unanswered: number };
+  /** Rows taken over in this interval. */
+  takenOver: Record<Newcomer, number>;
   /** Ended records that wait for the next drain. */
   endedRecords: number;
 };
@@ -70,15 +68,14 @@ export class TableShares {
   }
 
   /** Whether a new connection gets a row. May evict another one for it. */
-  admits(interfaceIndex: number, isAnswered: boolean): boolean {
+  admits(interfaceIndex: number, newcomer: Newcomer): boolean {
     const { used } = this.#rows;
     if (used < this.#maxConnections) return true;
     const holder = this.#holderOf(interfaceIndex);
     if (holder.rows < this.#share && used < this.maxRows) return true;
     const victim = this.#victimFor(holder);
     if (victim === undefined) return false;
-    const isOwn = victim === holder && !isAnswered;
-    const newcomer = isAnswered ? 'answered' : 'unanswered';
+    const isOwn = victim === holder && newcomer === 'unanswered';
     if (holder.takenOver[newcomer] >= (isOwn ? this.#share : this.#maxTakenOver)) return false;
     // Not yet reported: the old row is worth as much as the new one.
     if (isOwn && (this.#rows.state[victim.oldest]! & bit.reported) === 0) return false;
@@ -126,7 +123,7 @@ export class TableShares {
   beginInterval(): void {
     this.#largest = undefined;
     for (const holder of this.#holders.values()) {
-      holder.takenOver.answered = holder.takenOver.unanswered = 0;
+      for (const newcomer of newcomers) holder.takenOver[newcomer] = 0;
       holder.endedRecords = 0;
       this.#dropIfEmpty(holder);
     }
@@ -194,7 +191,7 @@ export class TableShares {
       isWatched: false,
       oldest: none,
       newest: none,
-      takenOver: { answered: 0, unanswered: 0 },
+      takenOver: { unanswered: 0, 'half-open': 0, answered: 0 },
       endedRecords: 0,
     };
     this.#holders.set(interfaceIndex, fresh);

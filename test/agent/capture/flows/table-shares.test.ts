@@ -172,3 +172,18 @@ t.test('a flooded pod gets its answered connections, also while another pod floo
   const own = portsOf(other).filter((port) => port >= 20_000);
   t.same(own, range(20_000, 20));
 });
+
+t.test('half-open connections that the flooded pod answers do not use up the rows of its answered ones', async (t) => {
+  const flows = new Flows({ maxConnections });
+  const records: ConnectionRecord[] = [];
+  const answers = (port: number, acknowledges: boolean) => {
+    flows.see(0, ip4('203.0.113.9', web, tcp(port, 80, 'S')), 'to-pod', attacker);
+    flows.see(0, ip4(web, '203.0.113.9', tcp(80, port, 'SA', { acknowledged: 1001 })), 'from-pod', attacker);
+    if (acknowledges) flows.see(0, ip4('203.0.113.9', web, tcp(port, 80, 'A')), 'to-pod', attacker);
+  };
+  for (const port of range(1_024, 2_000)) answers(port, false);
+  for (const port of range(20_000, 40)) answers(port, true);
+  records.push(...flows.drain(1));
+  const recorded = new Set(records.map((one) => one.initiatorPort));
+  for (const port of range(20_000, 40)) t.ok(recorded.has(port), `${port}`);
+});
