@@ -13,7 +13,7 @@ export const deliveryUnknownReasons = [
   'responder-outside', // the responder is not behind a pod interface
   'not-watched', // no agent watched the responder's interface for the whole time
   'losses', // the responder's agent lost packets in that time
-  'filters-changed', // seen, but other TC programs on that interface changed and may have dropped it
+  'filters-changed', // seen, but other TC programs may have dropped it, or it had another link address
   'half-visible', // one direction is never seen on that interface
   'not-reported', // the agent of the responder's node has not reported that time
   'answered-in-between', // the answer did not leave the responder's interface, which was watched all the time

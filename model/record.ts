@@ -58,7 +58,7 @@ export type ConnectionRecord = Tuple & {
   unreachable: boolean;
   /** A packet of the responder other than such an error was seen, in this interval or an earlier one. */
   answered: boolean;
-  /** Other TC/TCX programs on the interface changed, and may have dropped packets after we saw them. */
+  /** Other TC/TCX programs changed and may have dropped packets after we saw them, or packets had another link address. */
   deliveryUnproven: boolean;
   /** Handshake round trip in µs; 0 if it was not seen. */
   rttUs: number;

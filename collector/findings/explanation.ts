@@ -194,7 +194,7 @@ function deliveryUnknownText(why: DeliveryUnknownReason): string {
     case 'losses':
       return "the responder's agent lost packets in that time";
     case 'filters-changed':
-      return "other TC/TCX programs on the responder's interface changed, and may have dropped the packets that were seen";
+      return "packets were seen at the responder's interface, but other TC/TCX programs there may have dropped them, or they had the link address of another host";
     case 'not-reported':
       return "the agent of the responder's node has not reported that time";
     case 'answered-in-between':
