@@ -10,9 +10,11 @@ import { bit, FlowColumns, keyStride, keyWords, podIsLowInKey, protocolInKey } f
 import { type Accepted, answerIn, Handshakes, type Replaced, type SynMeaning } from './handshakes.ts';
 import { responderByPort } from './initiator.ts';
 import type { Interval } from './interval.ts';
+import { beginFromInterval, countInterval } from './interval-counting.ts';
 import { hashOf } from './key-hash.ts';
 import { newcomerOfInterval, newcomerOfPacket } from './newcomer.ts';
 import { recordOf } from './record.ts';
+import { roundTrip } from './round-trip.ts';
 import { TableShares } from './table-shares.ts';
 import { unrecordedOf } from './unrecorded-row.ts';
 
@@ -28,7 +30,6 @@ export type FlowTableOptions = {
 /** `not-at-pod`: seen at another interface than a pod's, or in a file. */
 export type PacketDirection = PodDirection | 'not-at-pod';
 
-const maxRoundTripUs = 3_600_000_000;
 const idleTimeoutUs = { tcp: 300_000_000, other: 60_000_000 };
 /** A closed connection is kept for its last packets: the last ACK, a retransmission. */
 const lingerUs = 2_000_000;
@@ -85,7 +86,11 @@ export class FlowTable {
         this.#evict(row);
         return;
       }
-    } else if (packet.initiator !== 'unknown' || (this.#rows.state[row]! & bit.contested) !== 0) {
+    } else if (
+      packet.initiator !== 'unknown' ||
+      (packet.tcpFlags & RST) !== 0 ||
+      (this.#rows.state[row]! & bit.contested) !== 0
+    ) {
       if (packet.protocol === TCP && !packet.quoted) this.#onHandshake(row, packet, interfaceIndex, direction, timeUs);
     }
     this.#countPacket(row, packet, timeUs);
@@ -109,6 +114,7 @@ export class FlowTable {
     } else if (interval.protocol === TCP) this.#onHandshakeInterval(row, interval);
     if (interval.lowSentSynAck) this.#addSynAckInterval(row, true, interval);
     if (interval.highSentSynAck) this.#addSynAckInterval(row, false, interval);
+    if (((interval.flagsFromLow | interval.flagsFromHigh) & RST) !== 0) this.#addResets(row, interval);
     this.#countInterval(row, interval);
     if (!isAdmitted) this.#evict(row);
   }
@@ -244,6 +250,7 @@ export class FlowTable {
       handshakes.contestBy(row, replaced);
       return;
     }
+    if (handshakes.isSynAckRefused(row, fromLow, tcpFlags)) this.#turn(row, timeUs);
     const answer = handshakes.meaningOfAnswer(row, fromLow, tcpFlags, acknowledged);
     if (answer === 'new') handshakes.accept(row);
     else if (answer === 'before') this.#restore(row);
@@ -298,6 +305,19 @@ export class FlowTable {
     this.#rows.reset(row);
     this.#shares.enterAgain(row);
     return replaced;
+  }
+
+  /** The sender of a SYN-ACK that nobody asked for is the initiator, and its number answers no SYN. */
+  #turn(row: number, timeUs: number): void {
+    const rows = this.#rows;
+    const before = rows.state[row]!;
+    if ((before & bit.reported) !== 0) {
+      this.#replace(row, timeUs);
+      rows.beganUs[row] = rows.firstUs[row] = rows.lastUs[row] = rows.reportedUs[row] = timeUs;
+    }
+    const kept = before & (bit.used | bit.initiatorIsLow | bit.podIsLow | bit.atHost);
+    rows.state[row] = (kept ^ bit.initiatorIsLow) | bit.changed;
+    rows.rttUs[row] = 0;
   }
 
   /** The SYN began no connection: its packets are part of the one before, unless they are reported. */
@@ -411,6 +431,13 @@ export class FlowTable {
     this.#handshakes.contestBy(row, replaced);
   }
 
+  #addResets(row: number, { flagsFromLow, flagsFromHigh, firstUs }: Interval): void {
+    const handshakes = this.#handshakes;
+    const isRefused =
+      handshakes.isSynAckRefused(row, true, flagsFromLow) || handshakes.isSynAckRefused(row, false, flagsFromHigh);
+    if (isRefused) this.#turn(row, firstUs);
+  }
+
   #addSynAckInterval(row: number, fromLow: boolean, interval: Interval): void {
     const { isnLow, isnHigh } = interval;
     const accepted = this.#handshakes.addSynAck(row, fromLow, fromLow ? isnLow : isnHigh, fromLow ? isnHigh : isnLow);
@@ -421,80 +448,13 @@ export class FlowTable {
   }
 
   #beginFromInterval(row: number, interval: Interval): void {
-    const rows = this.#rows;
-    const { firstUs, firstFromLow, protocol } = interval;
-    rows.beganUs[row] = rows.firstUs[row] = rows.lastUs[row] = rows.reportedUs[row] = firstUs;
-    let state: number = bit.used | bit.changed;
-    if (interval.podIsLow) state |= bit.podIsLow;
-    const initiatorSeen = interval.lowInitiated || interval.highInitiated;
-    const certain =
-      initiatorSeen || (protocol !== TCP && !interval.firstQuoted && this.#isCertain(interval.interfaceIndex, firstUs));
-    if (certain) state |= bit.initiatorCertain;
-    if (this.#lowIsInitiator(interval, initiatorSeen, certain, firstFromLow)) state |= bit.initiatorIsLow;
-    if (interval.hasIsnLow) state |= bit.hasIsnLow;
-    if (interval.hasIsnHigh) state |= bit.hasIsnHigh;
-    rows.isnLow[row] = interval.isnLow;
-    rows.isnHigh[row] = interval.isnHigh;
-    const isSynOfInitiator = ((state & bit.initiatorIsLow) !== 0) === interval.synsFromLow;
-    if (interval.syns > 0 && isSynOfInitiator) {
-      state |= bit.synSeen;
-      if (interval.syns > 1) state |= bit.retried;
-      rows.synRetries[row] = interval.syns - 1;
-    }
-    rows.state[row] = state;
-  }
-
-  #lowIsInitiator(interval: Interval, initiatorSeen: boolean, certain: boolean, firstFromLow: boolean): boolean {
-    if (initiatorSeen) return interval.lowInitiated;
-    if (interval.firstQuoted) return !firstFromLow;
-    if (certain) return firstFromLow;
-    const { lowPort, highPort } = interval;
-    const responder = firstFromLow ? responderByPort(lowPort, highPort) : responderByPort(highPort, lowPort);
-    return (responder !== 'source') === firstFromLow;
+    beginFromInterval(this.#rows, row, interval, this.#isCertain(interval.interfaceIndex, interval.firstUs));
   }
 
   #countInterval(row: number, interval: Interval): void {
-    const rows = this.#rows;
-    let state = rows.state[row]!;
-    const { firstUs, lastUs } = interval;
-    if (firstUs < rows.beganUs[row]! && (state & (bit.reported | bit.synSeen)) === 0) rows.beganUs[row] = firstUs;
-    // Every record repeats the beginning that the first one states, and no packet is earlier.
-    if (rows.isEmpty(row) || firstUs < rows.firstUs[row]!) rows.firstUs[row] = Math.max(firstUs, rows.beganUs[row]!);
-    if (lastUs > rows.lastUs[row]!) rows.lastUs[row] = lastUs;
-    rows.frames[row]! += interval.frames;
-    rows.packetsFromLow[row]! += interval.packetsFromLow;
-    rows.packetsFromHigh[row]! += interval.packetsFromHigh;
-    rows.bytesFromLow[row]! += interval.bytesFromLow;
-    rows.bytesFromHigh[row]! += interval.bytesFromHigh;
-    rows.flagsFromLow[row]! |= interval.flagsFromLow;
-    rows.flagsFromHigh[row]! |= interval.flagsFromHigh;
-    const responderSent = (state & bit.initiatorIsLow) !== 0 ? interval.highSent : interval.lowSent;
-    if (responderSent && (state & bit.answered) === 0) state |= bit.answered | bit.changed;
-    if (interval.unreachable) state |= bit.unreachable | bit.changed;
-    if (interval.deliveryUnproven) state |= bit.deliveryUnproven;
-    if (interval.protocol === TCP) state = this.#countIntervalTcp(row, interval, state);
-    rows.state[row] = state;
+    countInterval(this.#rows, row, interval);
+    const state = this.#rows.state[row]!;
     if ((state & (bit.answered | bit.confirmed)) === bit.answered) this.#confirm(row, state);
-  }
-
-  #countIntervalTcp(row: number, interval: Interval, before: number): number {
-    const rows = this.#rows;
-    let state = before;
-    const initiatorIsLow = (state & bit.initiatorIsLow) !== 0;
-    const initiatorSentSynAck = initiatorIsLow ? interval.lowSentSynAck : interval.highSentSynAck;
-    if (interval.synackUs > 0 && !initiatorSentSynAck && rows.rttUs[row] === 0) {
-      if ((state & (bit.synSeen | bit.retried)) === bit.synSeen) {
-        rows.rttUs[row] = roundTrip(interval.synackUs - rows.beganUs[row]!);
-      }
-      state |= bit.changed;
-    }
-    const initiatorFlags = initiatorIsLow ? interval.flagsFromLow : interval.flagsFromHigh;
-    const initiatorPackets = initiatorIsLow ? interval.packetsFromLow : interval.packetsFromHigh;
-    if ((initiatorFlags & ACK) !== 0 && (!initiatorSentSynAck || initiatorPackets > 1)) state |= bit.initiatorAcked;
-    if ((interval.flagsFromLow & FIN) !== 0) rows.closed[row]! |= 1;
-    if ((interval.flagsFromHigh & FIN) !== 0) rows.closed[row]! |= 2;
-    const hasEnded = ((interval.flagsFromLow | interval.flagsFromHigh) & RST) !== 0 || rows.closed[row] === 3;
-    return hasEnded && (state & bit.ended) === 0 ? state | bit.ended | bit.changed : state;
   }
 
   #countPacketTcp(row: number, packet: Packet, before: number, fromInitiator: boolean, timeUs: number): number {
@@ -536,11 +496,6 @@ export class FlowTable {
     rows.state[row] = (rows.state[row]! & ~(bit.changed | bit.unreachable | bit.deliveryUnproven)) | bit.reported;
     return record;
   }
-}
-
-/** At least 1, because 0 means unknown. */
-function roundTrip(us: number): number {
-  return Math.min(Math.max(1, us), maxRoundTripUs);
 }
 
 /** The interface of packets from a file that names none: no link has index 0. */

@@ -90,6 +90,17 @@ export class Handshakes {
   }
 
   /**
+   * Whether the end that only a SYN-ACK made the initiator refuses it: it never sent a SYN. The reset has no
+   * acknowledgement (RFC 9293 3.5.2). `flags`: of this end's packets.
+   */
+  isSynAckRefused(row: number, fromLow: boolean, flags: number): boolean {
+    const state = this.#rows.state[row]!;
+    const initiatorIsLow = (state & bit.initiatorIsLow) !== 0;
+    if (initiatorIsLow !== fromLow || !this.#hasIsn(row, fromLow)) return false;
+    return (state & (bit.synSeen | bit.initiatorAcked)) === 0 && (flags & (RST | ACK | SYN)) === RST;
+  }
+
+  /**
    * What is needed to restore the connection of the row, which a SYN is about to replace. Undefined if it is certain that
    * it is over. Call `contestBy` when the row has the new connection.
    */

@@ -96,6 +96,10 @@ const cases: Record<string, Step[]> = {
     ...data,
   ],
   'only a SYN-ACK': [['db', 'SA', 900, 101], ...data],
+  'a SYN-ACK that is refused': [
+    ['db', 'SA', 900, 101],
+    ['web', 'R', 101],
+  ],
   'mid-stream, a SYN that is not accepted': [...data, ['db', 'S', 5], ['web', 'A', 101, 901], ...data],
 };
 

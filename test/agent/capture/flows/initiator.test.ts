@@ -1,6 +1,7 @@
 // Which end the flow table reports as the initiator.
 import t from 'tap';
 import { ICMP, SCTP } from '../../../../model/protocol.ts';
+import { RST } from '../../../../model/record.ts';
 import { Flows, webLink } from '../../../scene/flows.ts';
 import { matchEach } from '../../../scene/match-each.ts';
 import { type Body, echoOf, icmp, ip4, sctp, tcp, udp } from '../../../scene/packets.ts';
@@ -20,6 +21,23 @@ t.test('a SYN-ACK proves the initiator, and identifies the SYN that it answers',
     { ended: true, packets: { forward: 0 } },
     { ended: false, packets: { forward: 1 } },
   ]);
+});
+
+t.test('a SYN-ACK that its receiver refuses proves nothing: its sender is the initiator', async (t) => {
+  for (const isDrained of [false, true]) {
+    const flows = new Flows();
+    flows.back(0, fromDb('SA', { sequence: 7, acknowledged: 1001 }));
+    if (isDrained) flows.drain(0.5);
+    flows.out(0.6, fromWeb('R', { sequence: 1001 }));
+    const refused = flows.drain(1).at(-1);
+    t.match(refused, { initiator: db, initiatorBy: 'inferred', isn: undefined, point: 'destination', ended: true });
+    t.match(refused, { packets: { reverse: 1 }, tcpFlags: { reverse: RST } });
+  }
+  const accepted = new Flows();
+  accepted.back(0, fromDb('SA', { sequence: 7, acknowledged: 1001 }));
+  accepted.out(0.1, fromWeb('A', { sequence: 1001, acknowledged: 8 }));
+  accepted.out(0.2, fromWeb('R', { sequence: 1001 }));
+  matchEach(t, accepted.drain(1), [{ ...handshakeEnds, initiatorBy: 'handshake', isn: 1000, ended: true }]);
 });
 
 t.test('the sequence number derived from a SYN-ACK wraps at 32 bits', async (t) => {
