@@ -50,10 +50,10 @@ bench-policy: build ## Measure verdicts and policy changes
 	@node bench/run.ts bench/policy.ts
 
 bench-collector: build ## Measure the throughput and memory of the collector
-	@node bench/run.ts bench/collector.ts bench/node-lookup.ts
+	@node bench/run.ts bench/collector.ts bench/node-lookup.ts bench/fair-ingest.ts
 
 bench: bench-packages ## Run every benchmark, and print the budgets at the end
-	@node bench/run.ts $(capture_benchmarks) bench/policy.ts bench/collector.ts bench/node-lookup.ts bench/first-packet-to-finding.ts
+	@node bench/run.ts $(capture_benchmarks) bench/policy.ts bench/collector.ts bench/node-lookup.ts bench/fair-ingest.ts bench/first-packet-to-finding.ts
 
 clean: ## Remove the npm packages and test results
 	@rm -rf node_modules .tap

@@ -1,25 +1,21 @@
 // The throughput and memory of a real collector on a processor of its own, with 10,000 pods and 2,000 policies. Ten
 // agents' streams send as fast as it acknowledges: 500,000 records of new connections, then 500,000 records of the same
 // connections. Throughput is records per second of processor time until all are decoded, stored, joined and evaluated.
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { pino } from 'pino';
-import { stringify } from 'yaml';
 import { PacketAccounting } from '../accounting/accounting.ts';
 import { BatchQueue } from '../agent/delivery/queue.ts';
 import { CollectorStream } from '../agent/delivery/stream.ts';
 import { makeCertificates } from '../certs/make.ts';
-import { CollectorClient } from '../cli/collector-client.ts';
 import { nowUs } from '../cluster/clock.ts';
 import { emptyDnsReport } from '../model/dns-answer.ts';
 import { printBudgets } from './budget.ts';
 import { nodeName, numbers } from './cluster.ts';
 import { clusterManifest, type Interval, interfacesOf, nodes, recordsOf } from './collector-load.ts';
+import { type RunningCollector, startCollector } from './collector-process.ts';
 import { cpuSeconds, memoryMiB } from './process.ts';
 
 const connections = 250_000;
@@ -28,52 +24,9 @@ const limits = { maxBatchRecords: 5_000, maxQueuedRecords: 10_000_000 };
 const maxIntervalMs = 600_000;
 
 type Agent = { queue: BatchQueue; stream: CollectorStream };
-type Running = { pid: number; ingest: number; client: CollectorClient; hasExited(): boolean; end(): Promise<void> };
 
 const folder = mkdtempSync(join(tmpdir(), 'waybill-collector-'));
 const file = (name: string) => join(folder, name);
-
-async function startCollector(): Promise<Running> {
-  writeFileSync(file('cluster.json'), clusterManifest());
-  const anyPort = { listen: '127.0.0.1:0' };
-  const config = {
-    cluster: { manifests: file('cluster.json') },
-    ingest: anyPort,
-    api: anyPort,
-    health: anyPort,
-    tls: { ca: file('ca.crt'), cert: file('collector.crt'), key: file('collector.key') },
-    store: { path: file('store/waybill.duckdb') },
-  };
-  writeFileSync(file('collector.yaml'), stringify(config));
-  const core = String(availableParallelism() - 1);
-  const waybill = new URL('../cli/waybill.ts', import.meta.url).pathname;
-  const args = ['-c', core, process.execPath, waybill, 'collector', '--config', file('collector.yaml')];
-  const child = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  const exited = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const ports = await portsOf(child.stdout);
-  const [ca, cert, key] = [file('ca.crt'), file('client.crt'), file('client.key')];
-  return {
-    pid: child.pid!,
-    ingest: ports.ingest,
-    client: new CollectorClient({ collector: `https://localhost:${ports.api}`, ca, cert, key }),
-    hasExited: () => child.exitCode !== null || child.signalCode !== null,
-    end() {
-      child.kill();
-      return exited;
-    },
-  };
-}
-
-/** Reads the log up to the line with the ports; the rest is read and ignored. */
-function portsOf(log: Readable): Promise<{ ingest: number; api: number }> {
-  return new Promise((resolve, reject) => {
-    const lines = createInterface({ input: log });
-    lines.on('line', (line) => {
-      if (line.includes('collector listening')) resolve(JSON.parse(line) as { ingest: number; api: number });
-    });
-    lines.once('close', () => reject(new Error('the collector did not start')));
-  });
-}
 
 function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent {
   const queue = new BatchQueue(new PacketAccounting(), limits);
@@ -109,7 +62,7 @@ function startAgent(node: number, ingest: number, watchedSinceUs: number): Agent
 }
 
 /** Sends an interval's records through the agents. Resolves when all are stored, joined and evaluated. */
-async function play(interval: Interval, agents: readonly Agent[], collector: Running): Promise<void> {
+async function play(interval: Interval, agents: readonly Agent[], collector: RunningCollector): Promise<void> {
   const ofNode = agents.map(() => [] as Parameters<BatchQueue['enqueue']>[0][number][]);
   for (const { node, record } of recordsOf(interval)) ofNode[node]!.push(record);
   for (const [node, { queue }] of agents.entries()) queue.enqueue(ofNode[node]!, emptyDnsReport, nowUs());
@@ -125,7 +78,7 @@ async function play(interval: Interval, agents: readonly Agent[], collector: Run
 }
 
 /** A collector that is too busy to answer in time has records pending. */
-async function hasPending({ client, hasExited }: Running): Promise<boolean> {
+async function hasPending({ client, hasExited }: RunningCollector): Promise<boolean> {
   const status = await client.get('/v1/status', new URLSearchParams()).catch(() => undefined);
   if (hasExited()) throw new Error('the collector exited');
   return status === undefined || (status.value as { join: { pending: number } }).join.pending > 0;
@@ -136,7 +89,7 @@ const count = (figure: number) => Math.round(figure).toLocaleString('en');
 async function main(): Promise<void> {
   const nodeNames = numbers(nodes).map(nodeName);
   await makeCertificates({ folder, nodes: nodeNames, servers: ['localhost'], days: 1, overwrite: false });
-  const collector = await startCollector();
+  const collector = await startCollector(folder, clusterManifest());
   try {
     process.stdout.write(`with the cluster only: ${memoryMiB(collector.pid, 'VmRSS').toFixed(0)} MiB resident\n`);
     const startUs = nowUs() - 60_000_000;

@@ -1,5 +1,5 @@
 // The node of an agent's certificate: its subject alternative name has the URI waybill://node/NAME.
-import { X509Certificate } from 'node:crypto';
+import { alternativeNames } from './alternative-names.ts';
 
 export const nodeUriPrefix = 'waybill://node/';
 
@@ -13,17 +13,9 @@ export function isNodeName(text: string): boolean {
 
 /** The node in a certificate (DER or PEM). Undefined if it names no node or several, or is invalid. */
 export function nodeOfCertificate(raw: Buffer | undefined): string | undefined {
-  const names = uriNames(raw).filter((uri) => uri.startsWith(nodeUriPrefix));
+  const names = alternativeNames(raw)
+    .filter(({ type, value }) => type === 'URI' && value.startsWith(nodeUriPrefix))
+    .map(({ value }) => value);
   const node = names[0]?.slice(nodeUriPrefix.length);
   return names.length === 1 && node !== undefined && isNodeName(node) ? node : undefined;
-}
-
-function uriNames(raw: Buffer | undefined): string[] {
-  if (raw === undefined) return [];
-  try {
-    const names = new X509Certificate(raw).subjectAltName ?? '';
-    return names.split(', ').flatMap((name) => (name.startsWith('URI:') ? [name.slice('URI:'.length)] : []));
-  } catch {
-    return [];
-  }
 }

@@ -11,6 +11,7 @@ import {
   nameList,
   path,
   text,
+  textList,
   url,
 } from '../config/setting.ts';
 
@@ -51,9 +52,19 @@ export const collectorSchema = {
       help: 'Accept at most this many records in a batch',
     }),
     maxAgents: integer({ default: 10_000, min: 1, max: 100_000, help: 'Accept at most this many connected agents' }),
+    maxAgentRate: integer({
+      default: 10_000,
+      min: 100,
+      max: 10_000_000,
+      help: 'Read at most about this many records per second from one agent, after a burst of ten times as many',
+    }),
   },
   api: {
     listen: hostPort({ default: '0.0.0.0:7444', help: 'Address of the API (TLS with client certificates)' }),
+    clients: textList({
+      default: ['waybill://client'],
+      help: 'Names of client certificates that may use the API: a URI, DNS name or email of the subject alternative names',
+    }),
   },
   health: {
     listen: hostPort({ default: '0.0.0.0:7445', help: 'Address of /healthz and /readyz (plain HTTP)' }),

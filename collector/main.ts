@@ -37,7 +37,7 @@ import { Series } from './store/series/series.ts';
 import { StoredNamesWriter } from './stored-names.ts';
 
 const tickIntervalMs = 50;
-const maxPerTick = 500;
+const maxPerTick = 200;
 const publishIntervalMs = 250;
 const retentionIntervalMs = 60_000;
 /** After a crash, changes of the cluster are uncertain for at most this long before it. */
@@ -160,6 +160,7 @@ export async function runCollector(
         tls,
         maxBatchRecords: config.ingest.maxBatchRecords,
         maxAgents: config.ingest.maxAgents,
+        maxAgentRate: config.ingest.maxAgentRate,
         nowUs,
       },
       agents,
@@ -167,7 +168,7 @@ export async function runCollector(
       log,
     );
     const api = await serveApi(
-      { listen: config.api.listen, tls, healthListen: config.health.listen },
+      { listen: config.api.listen, clients: config.api.clients, tls, healthListen: config.health.listen },
       {
         findings: (query) => publisher.publish().then(() => store.findings(query)),
         connections: (query) => publisher.publish().then(() => store.connections(query)),

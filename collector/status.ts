@@ -85,7 +85,8 @@ function nodeStatus(
   agents: Agents,
   nowUs: number,
 ): NodeStatus {
-  if (agent === undefined) return { node, agent: 'missing' };
+  const refusedBatches = agents.refusedBatches(node);
+  if (agent === undefined) return { node, agent: 'missing', ...(refusedBatches > 0 && { refusedBatches }) };
   const { state } = agent;
   return {
     node,
@@ -101,7 +102,7 @@ function nodeStatus(
     podsNotWatched: podsNotWatched.toSorted().slice(0, maxPodsNotWatched),
     recordsReceived: agent.recordsReceived,
     duplicatesDropped: agent.duplicatesDropped,
-    refusedBatches: agent.refusedBatches,
+    refusedBatches,
     ...(agent.refusedClaims.isEmpty ? {} : { refusedClaims: agent.refusedClaims.counts }),
     ...(agents.agentsOf(node, nowUs) > 1 ? { agents: agents.agentsOf(node, nowUs) } : {}),
     ...(state.accounting === null ? {} : { books: accountingJson(state.accounting) }),

@@ -132,6 +132,22 @@ export function nameList(options: { help: string }): Setting<readonly string[]> 
   };
 }
 
+/** A list of texts in YAML; as a flag or variable separated by commas. At least one. */
+export function textList(options: SettingOptions<readonly string[]>): Setting<readonly string[]> {
+  return {
+    type: 'list of texts',
+    defaultText: options.default.join(','),
+    help: options.help,
+    read(raw) {
+      const items: unknown = typeof raw === 'string' ? raw.split(',').map((one) => one.trim()) : raw;
+      if (!Array.isArray(items) || items.length === 0) return invalid(raw, 'a list of texts', 'write [one, two]');
+      const bad = items.find((item) => typeof item !== 'string' || !/^[!-~]+$/.test(item));
+      if (bad !== undefined) return invalid(bad, 'a text', 'write at least one character, without spaces');
+      return { value: items };
+    },
+  };
+}
+
 export function path(options: SettingOptions): Setting<string> {
   return textSetting({ ...options, type: 'path', isValid: () => true, fix: 'write the path of a file or folder' });
 }

@@ -7,6 +7,7 @@ export const apiProblemCodes = [
   'follower-too-slow',
   'too-many-followers',
   'agent-certificate',
+  'client-not-allowed',
   'api-certificate-unusable',
 ] as const;
 
@@ -47,6 +48,16 @@ export function agentCertificate(): Problem {
     place: 'the client certificate',
     fault: 'agents may not use the API',
     fix: 'use a client certificate, which names no node',
+  };
+}
+
+export function clientNotAllowed(names: readonly string[]): Problem {
+  return {
+    code: 'client-not-allowed',
+    place: 'the client certificate',
+    fault:
+      names.length === 0 ? 'it has no subject alternative name' : `${names.map(quote).join(', ')} may not use the API`,
+    fix: 'use a certificate with a name that api.clients lists, or add this one to api.clients',
   };
 }
 

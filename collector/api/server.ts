@@ -1,7 +1,8 @@
 // The HTTP API: findings, connections and status with a client certificate; health without.
-import { createSecureContext, type TLSSocket } from 'node:tls';
+import { createSecureContext, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import { alternativeNames } from '../../certs/alternative-names.ts';
 import { nodeUriPrefix } from '../../certs/node-name.ts';
 import type { TlsCredentials } from '../../certs/read.ts';
 import { cannotListen } from '../../config/errors.ts';
@@ -11,11 +12,12 @@ import type { Finding } from '../../model/finding.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
 import { reasonOf } from '../../model/reason.ts';
+import { handshakeTimeoutMs, limitConnections, WaitingConnections } from '../ingest/connection-limits.ts';
 import { fairFindings } from '../store/fair-findings.ts';
 import type { ListQuery } from '../store/store.ts';
 import { ConcurrencyLimit, jsonArray } from './answers.ts';
 import { type ApiDataSource, type FollowerCounts, heartbeatHeader, moreHeader, type StatusJson } from './api.ts';
-import { agentCertificate, certificateUnusable, tooManyFollowers } from './errors.ts';
+import { agentCertificate, certificateUnusable, clientNotAllowed, tooManyFollowers } from './errors.ts';
 import { Followers, followLimits } from './follow.ts';
 import { isProblem, type RawParameters, readParameters } from './parameters.ts';
 
@@ -24,6 +26,8 @@ export type ApiOptions = {
   listen: string;
   tls: TlsCredentials;
   healthListen: string;
+  /** Names of certificates that may use the API. */
+  clients: readonly string[];
   /** For tests; default: follow.ts. */
   follow?: typeof followLimits;
 };
@@ -31,7 +35,9 @@ export type ApiOptions = {
 export type Readiness = () => { ready: boolean; reason: string };
 export type Api = { port: number; healthPort: number; followers(): FollowerCounts; close(): Promise<void> };
 
-const maxConnections = 500;
+const connectionLimits = { maxHandshakes: 200, maxConnections: 500, maxPerPeer: 200 };
+/** Connections to the health port that have not sent a request. */
+const maxHealthWaiting = 100;
 const maxConcurrentAnswers = 4;
 const maxAnswerMs = 60_000;
 const maxIdleMs = 60_000;
@@ -45,7 +51,7 @@ export async function serveApi(
 ): Promise<Api> {
   const onUnreadable = (error: unknown) => log.error({ reason: reasonOf(error) }, 'item cannot be shown, left out');
   const followers = new Followers(dataSource, options.follow ?? followLimits, onUnreadable);
-  const api = secureServer(options.tls);
+  const api = secureServer(options);
   const answerLimit = new ConcurrencyLimit(maxConcurrentAnswers);
   const parts: ServerParts = { followers, answerLimit, onUnreadable };
   api.get('/v1/findings', (request, reply) => {
@@ -79,7 +85,9 @@ export async function serveApi(
     reply.code(404).send({ error: 'unknown path; use /v1/findings, /v1/flows or /v1/status' });
   });
   const health = Fastify({ logger: false, forceCloseConnections: true, requestTimeout: maxIdleMs });
-  health.server.maxConnections = maxConnections;
+  const waiting = new WaitingConnections(maxHealthWaiting);
+  health.server.on('connection', (socket) => waiting.add(socket));
+  health.addHook('onRequest', async (request) => waiting.finished(request.raw.socket));
   health.get('/healthz', async () => 'alive\n');
   health.get('/readyz', async (_, reply) => {
     const { ready, reason } = readiness();
@@ -103,8 +111,8 @@ export async function serveApi(
   };
 }
 
-/** Certificates of agents have the same CA, but may not read the API. */
-function secureServer({ ca, cert, key }: TlsCredentials): FastifyInstance {
+/** Certificates of agents and of others have the same CA, but may not read the API. */
+function secureServer({ tls: { ca, cert, key }, clients }: ApiOptions): FastifyInstance {
   try {
     createSecureContext({ ca, cert, key });
   } catch (error) {
@@ -112,19 +120,32 @@ function secureServer({ ca, cert, key }: TlsCredentials): FastifyInstance {
   }
   const server = Fastify({
     logger: false,
-    https: { ca, cert, key, requestCert: true, rejectUnauthorized: true, minVersion: 'TLSv1.2' },
+    https: {
+      ca,
+      cert,
+      key,
+      requestCert: true,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: handshakeTimeoutMs,
+    },
     connectionTimeout: maxIdleMs,
     requestTimeout: maxIdleMs,
     forceCloseConnections: true,
     bodyLimit: 1024,
   }) as unknown as FastifyInstance;
-  server.server.maxConnections = maxConnections;
+  limitConnections(server.server as unknown as TlsServer, connectionLimits, (socket) => clientNames(socket).join());
   server.setReplySerializer((value) => escapeJson(JSON.stringify(value)));
   server.addHook('onRequest', async (request, reply) => {
-    const names = (request.raw.socket as TLSSocket).getPeerCertificate().subjectaltname ?? '';
-    if (names.includes(`URI:${nodeUriPrefix}`)) return refuse(reply, 403, agentCertificate());
+    const names = clientNames(request.raw.socket as TLSSocket);
+    if (names.some((name) => name.startsWith(nodeUriPrefix))) return refuse(reply, 403, agentCertificate());
+    if (!names.some((name) => clients.includes(name))) return refuse(reply, 403, clientNotAllowed(names));
   });
   return server;
+}
+
+function clientNames(socket: TLSSocket): string[] {
+  return alternativeNames(socket.getPeerCertificate().raw).map(({ value }) => value);
 }
 
 async function listenOn(server: FastifyInstance, setting: string, listen: string): Promise<number> {

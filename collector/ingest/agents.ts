@@ -27,7 +27,6 @@ export type AgentView = {
   recordsReceived: number;
   duplicatesDropped: number;
   refusedClaims: RefusedClaims;
-  refusedBatches: number;
 };
 
 /** Called at most once for each claim. `claim` says what the agent claims, `reason` why it is refused. */
@@ -63,6 +62,7 @@ const noState: AgentState = {
 
 export class Agents {
   readonly #byNode = new Map<string, NodeAgents>();
+  readonly #refusedBatches = new Map<string, number>();
   readonly #claims: NodeClaims;
   readonly #onRefusedClaim: OnRefusedClaim;
   readonly #interfaces: WatchedInterfaces;
@@ -102,8 +102,12 @@ export class Agents {
   }
 
   countRefusedBatch(node: string): void {
-    const agent = this.#byNode.get(node)?.current;
-    if (agent !== undefined) agent.refusedBatches += 1;
+    this.#refusedBatches.set(node, this.refusedBatches(node) + 1);
+  }
+
+  /** Batches of the node with an invalid value, also if its agent sent no other ones. */
+  refusedBatches(node: string): number {
+    return this.#refusedBatches.get(node) ?? 0;
   }
 
   disconnected(node: string, instance: string): void {
@@ -261,7 +265,6 @@ function newAgent(node: string, instance: string): Agent {
     state: noState,
     recordsReceived: 0,
     duplicatesDropped: 0,
-    refusedBatches: 0,
     offset: new ClockOffset(),
     interfaces: new Map(),
     lostPackets: 0,

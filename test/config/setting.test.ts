@@ -10,6 +10,7 @@ import {
   path,
   type Setting,
   text,
+  textList,
   url,
 } from '../../config/setting.ts';
 
@@ -142,4 +143,19 @@ t.test('a fault shows the value on one line, and cuts a long one', async (t) => 
   t.match(setting.read('two\nlines\x1b[31m'), { fault: '"two\\nlines\\u001b[31m" is not true or false' });
   const read = setting.read('x'.repeat(500)) as { fault: string };
   t.ok(read.fault.length < 90 && read.fault.includes('…'), read.fault);
+});
+
+t.test('a list of texts has at least one, without spaces', async (t) => {
+  const setting = textList({ default: ['waybill://client'], help });
+  t.equal(setting.defaultText, 'waybill://client');
+  takes(t, setting, [
+    ['waybill://client', ['waybill://client']],
+    ['waybill://client, dashboard.example', ['waybill://client', 'dashboard.example']],
+    [
+      ['a', 'b'],
+      ['a', 'b'],
+    ],
+  ]);
+  refuses(t, setting, /is not a list of texts$/, /^write \[one, two\]$/, [[], 7, true, { a: 1 }]);
+  refuses(t, setting, /is not a text$/, /without spaces$/, ['', 'a,,b', ['a b'], [7], ['\u202e']]);
 });

@@ -255,12 +255,15 @@ t.test('an agent uses the certificate of its own node', async (t) => {
 
 t.test('the collector’s policy allows only agents as clients, and only connections to the API server', async (t) => {
   const collector = 'waybill/StatefulSet/waybill-collector';
-  const [aNode, theApiServer] = ['192.0.2.9', '192.0.2.1'];
+  const [aNode, theApiServer, theInternet] = ['192.0.2.9', '10.0.0.10', '203.0.113.9'];
   const questions = [
     { id: 'allowed', from: aNode, to: collector, port: 7443 },
     { id: 'denied', from: aNode, to: collector, port: 7444 },
     { id: 'allowed', from: collector, to: theApiServer, port: 443 },
     { id: 'allowed', from: collector, to: theApiServer, port: 6443 },
+    { id: 'allowed', from: collector, to: 'fd00::10', port: 6443 },
+    { id: 'denied', from: collector, to: theInternet, port: 443 },
+    { id: 'denied', from: collector, to: '2001:db8::9', port: 443 },
     { id: 'denied', from: collector, to: theApiServer, port: 22 },
     { id: 'denied', from: collector, to: theApiServer, port: 53, protocol: 'UDP' },
   ];

@@ -101,6 +101,7 @@ export async function apiScene(
       listen: 'localhost:0',
       healthListen: '127.0.0.1:0',
       tls: tls('collector'),
+      clients: ['waybill://client', 'dashboard.example'],
       ...(follow === undefined ? {} : { follow }),
     },
     answers,

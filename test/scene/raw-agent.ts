@@ -47,7 +47,7 @@ export class RawAgent {
   error: ServiceError | null | undefined;
   readonly node: string;
   readonly instance: string;
-  readonly #call: ClientDuplexStream<FlowBatch, Ack>;
+  readonly #call: ClientDuplexStream<FlowBatch | Buffer, Ack>;
   #sequence = 0;
 
   constructor(t: Test, port: number, tls: TlsCredentials, node: string, instance = 'one') {
@@ -59,7 +59,8 @@ export class RawAgent {
       'grpc.use_local_subchannel_pool': 1,
     });
     const { path, requestSerialize, responseDeserialize } = flowIngestDefinition().Stream;
-    this.#call = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    const serialize = (message: FlowBatch | Buffer) => (Buffer.isBuffer(message) ? message : requestSerialize(message));
+    this.#call = client.makeBidiStreamRequest(path, serialize, responseDeserialize);
     this.#call.on('data', (ack: Ack) => this.acks.push(ack));
     this.#call.on('error', (error: ServiceError) => {
       this.error = error;
@@ -89,6 +90,11 @@ export class RawAgent {
       ...message,
     });
     return sequence;
+  }
+
+  /** Sends these bytes as a message. */
+  sendBytes(bytes: Buffer): void {
+    this.#call.write(bytes);
   }
 
   /** Sends a message without records, which the collector does not acknowledge. */

@@ -11,7 +11,7 @@ import { namesOf, namespacesOf } from '../matches.ts';
 import { wholeUs } from './schema.ts';
 
 /** After this many rows, other work runs: the appender blocks the main thread. */
-const maxRowsPerChunk = 2_048;
+const maxRowsPerChunk = 512;
 
 /** `version` is that of the first row; each next row has one more. */
 export function appendConnections(

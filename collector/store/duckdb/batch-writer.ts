@@ -1,29 +1,22 @@
 // Writes batches. Those that arrive at the same time share one transaction, because each costs a synced write. If it
 // fails, each agent's batches are tried alone, so that a batch of one agent cannot stop those of the others.
-import type { DuckDBConnection } from '@duckdb/node-api';
 import { reasonOf } from '../../../model/reason.ts';
 import type { StoredBatch } from '../store.ts';
 import { appendBatchRow, type BatchRow, batchRowOf } from './batch-rows.ts';
+import type { Statements } from './statements.ts';
 import type { StoredSequences } from './stored-sequences.ts';
 import { inTransaction } from './transaction.ts';
 
 type PendingBatch = { batch: StoredBatch; row: BatchRow; resolve(isNew: boolean): void; reject(error: unknown): void };
 
 export class BatchWriter {
-  readonly #connection: DuckDBConnection;
+  readonly #statements: Statements;
   readonly #stored: StoredSequences;
-  readonly #runSerialized: (run: () => Promise<void>) => Promise<void>;
   #pending: PendingBatch[] = [];
 
-  /** `runSerialized` runs one statement at a time. */
-  constructor(
-    connection: DuckDBConnection,
-    stored: StoredSequences,
-    runSerialized: (run: () => Promise<void>) => Promise<void>,
-  ) {
-    this.#connection = connection;
+  constructor(statements: Statements, stored: StoredSequences) {
+    this.#statements = statements;
     this.#stored = stored;
-    this.#runSerialized = runSerialized;
   }
 
   /** As `Store.putBatch`. */
@@ -36,7 +29,7 @@ export class BatchWriter {
     }
     return new Promise((resolve, reject) => {
       this.#pending.push({ batch, row, resolve, reject });
-      if (this.#pending.length === 1) void this.#runSerialized(() => this.#writePending());
+      if (this.#pending.length === 1) void this.#statements.run(() => this.#writePending());
     });
   }
 
@@ -72,8 +65,9 @@ export class BatchWriter {
   /** All or nothing. Returns the error; without one, the batches are stored and resolved. */
   async #write(batches: readonly PendingBatch[]): Promise<unknown> {
     try {
-      await inTransaction(this.#connection, async () => {
-        const appender = await this.#connection.createAppender('batches');
+      const { connection } = this.#statements;
+      await inTransaction(connection, async () => {
+        const appender = await connection.createAppender('batches');
         for (const { row } of batches) appendBatchRow(appender, row);
         appender.closeSync();
       });

@@ -19,6 +19,7 @@ import { deleteOldVersions, knownObjectsOf, objectVersionOfRow, replaceKnownObje
 import { connectionFilter, fairSelection, findingFilter } from './query.ts';
 import { checkTimes, ReadableRows } from './readable-rows.ts';
 import { schemaVersion, tables, wholeUs } from './schema.ts';
+import { Statements } from './statements.ts';
 import { StoredSequences } from './stored-sequences.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -42,14 +43,17 @@ export async function openDuckdb(options: DuckdbOptions): Promise<Store> {
       memory_limit: `${Math.floor(options.memoryLimitBytes / 2 ** 20)}MiB`,
       threads: '1',
       preserve_insertion_order: 'true',
+      // Acknowledgements wait for a checkpoint. The default, 16 MiB, is reached every second under load.
+      checkpoint_threshold: '64MiB',
     });
     const connection = await instance.connect();
+    const batchConnection = await instance.connect();
     for (const table of tables) await connection.run(table);
     const rows = await rowsOf(connection, 'SELECT schema_version FROM about');
     const version = Number(rows[0]?.schema_version ?? schemaVersion);
     if (version > schemaVersion) throw new ProblemError(storeNewer(options.path, version, schemaVersion));
     if (rows.length === 0) await connection.run('INSERT INTO about VALUES (?)', [schemaVersion]);
-    const store = new DuckdbStore(options, instance, connection);
+    const store = new DuckdbStore(options, instance, connection, batchConnection);
     if (version < schemaVersion) await store.migrate();
     await store.loadSequences();
     return store;
@@ -63,17 +67,26 @@ class DuckdbStore implements Store {
   readonly #instance: DuckDBInstance;
   readonly #connection: DuckDBConnection;
   readonly #stored = new StoredSequences();
+  readonly #statements: Statements;
+  /** Batches have a connection of their own, so that an acknowledgement does not wait for queries and other writes. */
+  readonly #batchStatements: Statements;
   readonly #batches: BatchWriter;
   readonly #readable: ReadableRows;
-  #lastStatement: Promise<unknown> = Promise.resolve();
   #version = 0;
   #objectSequence = 0;
 
-  constructor(options: DuckdbOptions, instance: DuckDBInstance, connection: DuckDBConnection) {
+  constructor(
+    options: DuckdbOptions,
+    instance: DuckDBInstance,
+    connection: DuckDBConnection,
+    batchConnection: DuckDBConnection,
+  ) {
     this.#options = options;
     this.#instance = instance;
     this.#connection = connection;
-    this.#batches = new BatchWriter(connection, this.#stored, (run) => this.#runSerialized(run));
+    this.#statements = new Statements(connection);
+    this.#batchStatements = new Statements(batchConnection);
+    this.#batches = new BatchWriter(this.#batchStatements, this.#stored);
     this.#readable = new ReadableRows(options.onUnreadable ?? (() => undefined));
   }
 
@@ -243,7 +256,7 @@ class DuckdbStore implements Store {
       ),
     );
     await this.#runSerialized(() => deleteOldVersions(this.#connection, nowUs));
-    await this.#runSerialized(() => this.#connection.run('CHECKPOINT'));
+    await this.#checkpoint();
     // Each pass deletes a share of the rest, so the loop ends.
     for (let pass = 0; pass < 20 && (await this.#bytesUsed()) > this.#options.maxBytes; pass++) {
       const [row] = await this.#runSerialized(() =>
@@ -255,12 +268,13 @@ class DuckdbStore implements Store {
       );
       if (row?.cut === null || row?.cut === undefined) return;
       await this.#deleteBefore(Number(row.cut) + 1);
-      await this.#runSerialized(() => this.#connection.run('CHECKPOINT'));
+      await this.#checkpoint();
     }
   }
 
   async close(): Promise<void> {
-    await this.#runSerialized(() => this.#connection.run('CHECKPOINT'));
+    await this.#checkpoint();
+    this.#batchStatements.connection.closeSync();
     this.#connection.closeSync();
     this.#instance.closeSync();
   }
@@ -317,11 +331,13 @@ class DuckdbStore implements Store {
     }));
   }
 
-  /** Runs one statement at a time, because a DuckDB connection does not allow two. */
   #runSerialized<Result>(run: () => Promise<Result>): Promise<Result> {
-    const result = this.#lastStatement.then(run);
-    this.#lastStatement = result.catch(() => undefined);
-    return result;
+    return this.#statements.run(run);
+  }
+
+  /** While nothing else writes: DuckDB refuses a checkpoint during a transaction. */
+  #checkpoint(): Promise<unknown> {
+    return this.#batchStatements.run(() => this.#runSerialized(() => this.#connection.run('CHECKPOINT')));
   }
 
   /** Blocks in use. Free blocks stay in the file and are reused. */

@@ -37,7 +37,7 @@ async function collector(folder: string, listen: string) {
     cert: `${folder}/collector.crt`,
     key: `${folder}/collector.key`,
   });
-  const options = { listen, tls, maxBatchRecords: 100, maxAgents: 10, nowUs: () => t0 };
+  const options = { listen, tls, maxBatchRecords: 100, maxAgents: 10, maxAgentRate: 10_000, nowUs: () => t0 };
   const running = await serveIngest(
     options,
     new Agents(new NodeClaims(new ClusterHistory())),

@@ -1,8 +1,13 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
+import { Agent, get as httpsGet } from 'node:https';
+import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { TLSSocket } from 'node:tls';
 import { pino } from 'pino';
 import t from 'tap';
+import { readAuthority } from '../../../certs/authority.ts';
+import { sign } from '../../../certs/sign.ts';
 import { followLimits } from '../../../collector/api/follow.ts';
 import { serveApi } from '../../../collector/api/server.ts';
 import type { FindingJson } from '../../../model/json.ts';
@@ -96,6 +101,60 @@ t.test('a client certificate of the CA is required, and certificates of agents a
   const asAgent = await get('/v1/findings', tls('agent-n1'));
   t.equal(asAgent.status, 403);
   t.match(asAgent.body, { error: /^agent-certificate: / });
+});
+
+/** A client certificate of the same authority, with these names. */
+async function clientWith(folder: string, ...altNames: { type: 'dns' | 'url'; value: string }[]) {
+  const authority = (await readAuthority(folder))!;
+  const soon = new Date(Date.now() + 3_600_000);
+  const { certificate, key } = await sign({ name: 'somebody', usage: 'client', altNames }, authority, soon);
+  return { ca: Buffer.from(authority.pem), cert: Buffer.from(certificate), key: Buffer.from(key) };
+}
+
+t.test('only a client certificate with a name of api.clients may use the API', async (t) => {
+  const { get, folder } = await apiScene(t, { findings: [finding()] });
+  const other = await clientWith(folder, { type: 'url', value: 'spiffe://example/shop/web' });
+  const refused = await get('/v1/findings', other);
+  t.equal(refused.status, 403);
+  t.match(refused.body, {
+    error: /^client-not-allowed: the client certificate: "spiffe:\/\/example\/shop\/web" may not use the API; use a/,
+  });
+  const tricky = await clientWith(folder, { type: 'url', value: 'spiffe://x, URI:waybill://client' });
+  t.equal((await get('/v1/findings', tricky)).status, 403, 'a name that contains another one');
+  t.match((await get('/v1/status', await clientWith(folder))).body, { error: /it has no subject alternative name/ });
+  const allowed = await clientWith(folder, { type: 'dns', value: 'dashboard.example' });
+  t.equal((await get('/v1/findings', allowed)).status, 200);
+  const node = { type: 'url', value: 'waybill://node/n9' } as const;
+  const both = await clientWith(folder, node, { type: 'dns', value: 'dashboard.example' });
+  t.equal((await get('/v1/findings', both)).status, 403, 'an agent, also with another name');
+});
+
+t.test('the name is checked on a resumed TLS session too', async (t) => {
+  const { url, tls } = await apiScene(t, {});
+  const agent = new Agent({ ...tls('client'), keepAlive: false, maxCachedSessions: 10 });
+  const ask = () =>
+    new Promise<{ status: number; resumed: boolean }>((resolve, reject) => {
+      httpsGet(`${url}/v1/findings`, { agent }, (response) => {
+        const resumed = (response.socket as TLSSocket).isSessionReused();
+        response.resume().on('end', () => resolve({ status: response.statusCode!, resumed }));
+      }).on('error', reject);
+    });
+  t.same(await ask(), { status: 200, resumed: false });
+  t.same(await ask(), { status: 200, resumed: true });
+});
+
+t.test('600 connections that send nothing keep nobody out of the API and of the health check', async (t) => {
+  const scene = await apiScene(t, { findings: [finding()] });
+  for (const address of [scene.url, scene.healthUrl]) {
+    const sockets = Array.from({ length: 600 }, () => connect(Number(new URL(address).port), 'localhost'));
+    for (const socket of sockets) socket.on('error', () => undefined);
+    t.teardown(() => {
+      for (const socket of sockets) socket.destroy();
+    });
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  }
+  t.equal((await scene.get('/v1/findings')).status, 200);
+  t.equal((await fetch(`${scene.healthUrl}/healthz`)).status, 200);
 });
 
 t.test('a follower gets the latest findings, oldest first, then new and retracted ones', async (t) => {
@@ -240,7 +299,7 @@ t.test('a port in use and a key of another certificate are reported in one line 
   const answers = { findings: async () => [], connections: async () => [], status: async () => Promise.reject() };
   const serve = (listen: string, key: Buffer) =>
     serveApi(
-      { listen, healthListen: '127.0.0.1:0', tls: { ...scene.tls('collector'), key } },
+      { listen, healthListen: '127.0.0.1:0', clients: [], tls: { ...scene.tls('collector'), key } },
       { ...answers, subscribe: () => () => undefined },
       () => ({ ready: true, reason: '' }),
       pino({ level: 'silent' }),

@@ -100,6 +100,20 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
+  t.test('batches, changes, queries and retention at the same time all succeed', async (t) => {
+    const store = await (await open(t))();
+    const work: Promise<unknown>[] = [];
+    for (let i = 1; i <= 40; i++) {
+      work.push(store.putBatch(batch(i)));
+      work.push(store.write({ connections: [connection({ id: `c${i}` })], findings: [finding({ id: `f${i}` })] }));
+      work.push(store.connections(all), store.totals());
+      if (i % 10 === 0) work.push(store.applyRetention(t0));
+    }
+    await Promise.all(work);
+    t.match(await store.totals(), { batches: 40, connections: 40, findings: 40 });
+    await store.close();
+  });
+
   t.test('records are read back unchanged', async (t) => {
     const store = await (await open(t))();
     const v6 = answered({ initiator: ip('fd00::2'), responder: ip('2001:db8::9'), podUid: 'uid6', interfaceIndex: 8 });
