@@ -31,8 +31,8 @@ export type PortReuse = {
 
 const ports = 500;
 const drainEveryMs = 2;
-/** The sender is at most two chunks ahead of the drains: more reused ports would fill the ring. */
-const chunk = 1_000;
+/** The sender is at most two chunks ahead of the drains: more reused ports would exceed the part of the ring of an interface. */
+const chunk = 250;
 const firstPort = 40_000;
 const maxConnections = 131_072;
 /** Packets of one connection: SYN, ACK, FIN, last ACK; and SYN-ACK, FIN. */
