@@ -241,7 +241,7 @@ struct {
 /* By interface index. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * INTERFACES);
+	__uint(max_entries, 8 * INTERFACES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u32);
 	__type(value, struct interface);
