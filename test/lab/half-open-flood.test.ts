@@ -10,12 +10,14 @@ import { type LabSession, withLab } from '../../lab/session.ts';
 import type { Place } from '../../lab/topology/places.ts';
 import type { Address } from '../../model/address.ts';
 import type { ConnectionJson, FindingJson } from '../../model/json.ts';
+import { until } from '../scene/until.ts';
 
 const topology = new URL('half-open-flood.yaml', import.meta.url).pathname;
 const synCount = 160_000;
 /** Few enough for one list of flows. */
 const botCount = 9_000;
 const rounds = 8;
+const maxStartMs = 30_000;
 const maxEndMs = 30_000;
 
 const pod = (name: string): Place => ({ kind: 'pod', namespace: 'shop', name });
@@ -76,7 +78,7 @@ async function play(session: LabSession) {
       { perSecond: 1_000 },
     ),
   ]);
-  await sleep(2_000);
+  await until('both nodes have a gap', async () => (await gaps(session)).length === 2, maxStartMs);
   for (let round = 0; round < rounds; round++) {
     await Promise.all([
       dial(pod('near-0'), addressOf('late-0'), 7000, 'TCP', 'a connection between other pods'),
