@@ -89,9 +89,9 @@ export class Pipeline {
     this.#join = new Join(
       options.join,
       coverage,
-      (protocol, address, port) => {
-        const service = cluster.serviceOf(address);
-        return service && cluster.backendsOf(service, protocol, port);
+      (protocol, address, port, timeUs) => {
+        const service = cluster.serviceOf(address, timeUs);
+        return service && cluster.backendsOf(service, protocol, port, timeUs);
       },
       (side, nowUs) => ownsNearAddress(side, coverage, nearAddresses, nowUs),
       {

@@ -1,11 +1,10 @@
-// The cluster's objects: all recent versions of pods, namespaces and policies; Services, endpoints and nodes as they are now.
+// The cluster's objects: all recent versions of pods, namespaces, policies, Services and endpoints; nodes as they are now.
 import { isDeepStrictEqual } from 'node:util';
 import type { Address, Prefix } from '../../model/address.ts';
 import type {
   ClusterEvent,
   ClusterKind,
   ClusterObject,
-  EndpointSlice,
   Labels,
   Namespace,
   Node,
@@ -20,6 +19,7 @@ import { AddressOwners, type Owner } from './address-owners.ts';
 import { DnsServers } from './dns-servers.ts';
 import { HostPorts } from './host-ports.ts';
 import { PolicyHistory } from './policy-history.ts';
+import { ServiceHistory } from './service-history.ts';
 import { Timeline } from './timeline.ts';
 import { type Span, ViewGaps } from './view-gaps.ts';
 
@@ -49,9 +49,7 @@ export class ClusterHistory {
   readonly #nodes = new Map<string, Node>();
   readonly #nodeOfAddress = new Map<Address, string>();
   readonly #podRanges = new PrefixSet();
-  readonly #services = new Map<string, Service>();
-  readonly #serviceOfAddress = new Map<Address, Service>();
-  readonly #slices = new Map<string, Map<string, EndpointSlice>>();
+  readonly #services = new ServiceHistory();
   readonly #workloads = new Map<string, Workload>();
   readonly #owners = new AddressOwners();
   readonly #dnsServers: DnsServers;
@@ -138,11 +136,9 @@ export class ClusterHistory {
     return this.#podAddresses.get(uid) ?? noAddresses;
   }
 
-  /** Whether the Service has one of the addresses as an endpoint, ready for any of its ports. */
-  hasEndpoint({ namespace, name }: Service, addresses: readonly Address[]): boolean {
-    const slices = this.#slices.get(`${namespace}/${name}`)?.values() ?? [];
-    for (const slice of slices) if (slice.addresses.some((one) => addresses.includes(one))) return true;
-    return false;
+  /** Whether the Service had one of the addresses as an endpoint near that time, for any of its ports. */
+  hasEndpoint(service: Service, addresses: readonly Address[], timeUs: number): boolean {
+    return this.#services.hasEndpoint(service, addresses, timeUs);
   }
 
   /** Undefined if no pod has the address now, or several claim it. */
@@ -191,34 +187,36 @@ export class ClusterHistory {
 
   /** Whether it is, or was, the address of a pod, a node or a Service. */
   hasAddress(address: Address): boolean {
-    if (this.#serviceOfAddress.has(address) || this.#nodeOfAddress.has(address)) return true;
+    if (this.serviceNow(address) !== undefined || this.#nodeOfAddress.has(address)) return true;
     return this.#owners.at(address, 0).owner !== 'never';
   }
 
-  serviceOf(address: Address): Service | undefined {
-    return this.#serviceOfAddress.get(address);
+  serviceNow(address: Address): Service | undefined {
+    return this.#services.serviceNow(address);
   }
 
-  /** The ready endpoints of a Service port; empty without endpoints or without such a port. */
-  backendsOf(service: Service, protocol: number, port: number): Backend[] {
-    const servicePort = service.ports.find((one) => one.protocol === protocol && one.port === port);
-    if (servicePort === undefined) return [];
-    const backends: Backend[] = [];
-    for (const slice of this.#slices.get(`${service.namespace}/${service.name}`)?.values() ?? []) {
-      const target = slice.ports.find((one) => one.name === servicePort.name && one.protocol === protocol);
-      if (target === undefined) continue;
-      for (const address of slice.addresses) {
-        const podUid = this.#uidOfName.get(`Pod/${slice.pods?.[address] ?? ''}`) ?? '';
-        backends.push({ address, port: target.port, podUid });
-      }
-    }
-    return backends;
+  /** The Service that had the address at that time. For a time before the first version, the first version. */
+  serviceOf(address: Address, timeUs: number): Service | undefined {
+    return this.#services.serviceOf(address, timeUs);
   }
 
-  /** False if some endpoints could not be read. */
-  backendsKnown({ namespace, name }: Service): boolean {
-    const slices = this.#slices.get(`${namespace}/${name}`);
-    return slices === undefined || [...slices.values()].every(({ broken }) => !broken);
+  /** The ready endpoints of a Service port near that time; empty without endpoints or without such a port. */
+  backendsOf(service: Service, protocol: number, port: number, timeUs: number): Backend[] {
+    return this.#services
+      .readyEndpoints(service, protocol, port, timeUs)
+      .map(({ address, port: target, pod }) => ({ address, port: target, podUid: this.#uidOfPod(pod, timeUs) }));
+  }
+
+  /** Empty if the pod with that name is not that of the time. */
+  #uidOfPod(name: string, timeUs: number): string {
+    const uid = this.#uidOfName.get(`Pod/${name}`) ?? '';
+    const startedUs = uid === '' ? 0 : (this.#pods.get(uid)?.earliest?.startedUs ?? 0);
+    return startedUs <= timeUs ? uid : '';
+  }
+
+  /** False if some endpoints of that time could not be read. */
+  backendsKnown(service: Service, timeUs: number): boolean {
+    return this.#services.endpointsKnown(service, timeUs);
   }
 
   /** The host-network pod of the node that declares the port at that time. */
@@ -256,9 +254,8 @@ export class ClusterHistory {
 
   #updateDnsServers(changed: ClusterObject, atUs: number): void {
     if (changed.kind !== 'Service' && changed.kind !== 'EndpointSlice') return;
-    const services = [...this.#services.values()].filter(({ clusterDns }) => clusterDns);
-    const slicesOf = ({ namespace, name }: Service) => this.#slices.get(`${namespace}/${name}`)?.values() ?? [];
-    this.#dnsServers.update(services, slicesOf, atUs);
+    const services = [...this.#services.services()].filter(({ clusterDns }) => clusterDns);
+    this.#dnsServers.update(services, (service) => this.#services.slicesOf(service), atUs);
   }
 
   #becomeStale(kind: ClusterKind, sinceUs: number): void {
@@ -308,17 +305,11 @@ export class ClusterHistory {
         for (const address of object.addresses) this.#nodeOfAddress.set(address, object.name);
         return;
       case 'Service':
-        this.#forgetService(objectKey(object));
-        this.#services.set(objectKey(object), object);
-        for (const address of object.addresses) this.#serviceOfAddress.set(address, object);
+        this.#services.putService(object, atUs);
         return;
-      case 'EndpointSlice': {
-        const key = `${object.namespace}/${object.service}`;
-        const slices = this.#slices.get(key) ?? new Map<string, EndpointSlice>();
-        slices.set(object.name, object);
-        this.#slices.set(key, slices);
+      case 'EndpointSlice':
+        this.#services.putSlice(object, atUs);
         return;
-      }
       case 'Workload':
         this.#workloads.set(objectKey(object), object);
         return;
@@ -347,10 +338,10 @@ export class ClusterHistory {
         this.#forgetNode(object.name);
         return;
       case 'Service':
-        this.#forgetService(objectKey(object));
+        this.#services.removeService(object, atUs);
         return;
       case 'EndpointSlice':
-        this.#slices.get(`${object.namespace}/${object.service}`)?.delete(object.name);
+        this.#services.removeSlice(object, atUs);
         return;
       case 'Workload':
         this.#workloads.delete(objectKey(object));
@@ -401,11 +392,6 @@ export class ClusterHistory {
     for (const address of node?.addresses ?? []) this.#nodeOfAddress.delete(address);
     for (const prefix of node?.podPrefixes ?? []) this.#podRanges.remove(prefix);
     this.#nodes.delete(name);
-  }
-
-  #forgetService(key: string): void {
-    for (const address of this.#services.get(key)?.addresses ?? []) this.#serviceOfAddress.delete(address);
-    this.#services.delete(key);
   }
 }
 

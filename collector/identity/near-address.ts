@@ -43,7 +43,7 @@ export class NearAddresses {
     if (pod.hostNetwork || addresses.has(address)) return 'own';
     if (localZoneOf(address) !== undefined) return 'own';
     if (this.#isForwarded(pod, address)) return 'forwarded';
-    if (this.#isServiceOf(pod, address)) return 'own';
+    if (this.#isServiceOf(pod, address, timeUs)) return 'own';
     if (addresses.size === 0 || nowUs < sinceUs + addressesSettledUs) return 'unknown';
     const foreign = this.#ownerOf(address, timeUs);
     // Whoever makes a pod writes its annotations, so they do not give it the address of somebody else.
@@ -66,12 +66,12 @@ export class NearAddresses {
   }
 
   /** Direct server return: the pod answers with the address of a Service that it is an endpoint of. */
-  #isServiceOf(pod: Pod, address: Address): boolean {
-    const service = this.#cluster.serviceOf(address);
+  #isServiceOf(pod: Pod, address: Address, timeUs: number): boolean {
+    const service = this.#cluster.serviceOf(address, timeUs);
     if (service === undefined || service.namespace !== pod.namespace) return false;
     const selector = Object.entries(service.selector ?? {});
     if (selector.length > 0) return selector.every(([key, value]) => pod.labels[key] === value);
-    return this.#cluster.hasEndpoint(service, pod.addresses);
+    return this.#cluster.hasEndpoint(service, pod.addresses, timeUs);
   }
 
   #ownerOf(address: Address, timeUs: number): 'pod' | 'node' | 'service' | 'nobody' {
@@ -79,6 +79,6 @@ export class NearAddresses {
     if (owner === 'pod' || owner === 'ambiguous') return 'pod';
     if (this.#cluster.nodeOf(address) !== undefined || this.#nodeAddresses.nodeOf(address, []) !== undefined)
       return 'node';
-    return this.#cluster.serviceOf(address) === undefined ? 'nobody' : 'service';
+    return this.#cluster.serviceOf(address, timeUs) === undefined ? 'nobody' : 'service';
   }
 }

@@ -26,6 +26,18 @@ export class Timeline<Value> {
     return undefined;
   }
 
+  /** The versions of that span, oldest first; for a span before the first version, that one. */
+  between(fromUs: number, untilUs: number): Value[] {
+    const latest = this.#versions.at(-1);
+    if (latest === undefined) return [];
+    if (latest.fromUs <= fromUs) return [latest.value];
+    const versions = this.#versions.filter(
+      (version, index) =>
+        version.fromUs <= untilUs && (this.#versions[index + 1]?.fromUs ?? Number.POSITIVE_INFINITY) > fromUs,
+    );
+    return versions.length > 0 ? versions.map(({ value }) => value) : [this.#versions[0]!.value];
+  }
+
   get earliest(): Value | undefined {
     return this.#versions[0]?.value;
   }

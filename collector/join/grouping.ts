@@ -47,7 +47,7 @@ export class Grouping {
     this.#ownsNearAddress = ownsNearAddress;
     this.#events = events;
     this.#index = new SideIndex(findBackends);
-    this.#pairing = { isBackend: (protocol, service, backend) => this.#index.isBackend(protocol, service, backend) };
+    this.#pairing = { isBackend: (...ends) => this.#index.isBackend(...ends) };
   }
 
   /** Adds a record to its side, and reports which connections changed. */
@@ -102,9 +102,9 @@ export class Grouping {
     }
   }
 
-  /** The ready endpoints of a Service; undefined for any other address. */
-  backendsOf(protocol: number, end: End): readonly End[] | undefined {
-    return this.#index.backendsOf(protocol, end);
+  /** The ready endpoints of a Service at that time; undefined for any other address. */
+  backendsOf(protocol: number, end: End, timeUs: number): readonly End[] | undefined {
+    return this.#index.backendsOf(protocol, end, timeUs);
   }
 
   /** Decides again which of the sides with these ends are one connection. */

@@ -192,7 +192,7 @@ export class Join {
       live.id,
       live.group,
       live.initiator,
-      (protocol, end) => this.#grouping.backendsOf(protocol, end) !== undefined,
+      (...service) => this.#grouping.backendsOf(...service) !== undefined,
     );
     return live.view;
   }
@@ -265,9 +265,9 @@ export class Join {
       .filter((node) => node !== undefined);
   }
 
-  #backendsOf({ protocol, originalTuple }: JoinedConnection): readonly End[] | undefined {
+  #backendsOf({ protocol, originalTuple, startUs }: JoinedConnection): readonly End[] | undefined {
     const { responder, responderPort } = originalTuple;
-    return this.#grouping.backendsOf(protocol, { address: responder, port: responderPort });
+    return this.#grouping.backendsOf(protocol, { address: responder, port: responderPort }, startUs);
   }
 
   #sweepEnded(nowUs: number): void {

@@ -15,7 +15,7 @@ import {
   type Side,
 } from './side.ts';
 
-export type IsService = (protocol: number, end: End) => boolean;
+export type IsService = (protocol: number, end: End, timeUs: number) => boolean;
 
 type Viewed = { part: Part; side: Side; counters: Counters; nearInitiated: boolean };
 
@@ -185,7 +185,8 @@ function tuplesOfFile(viewed: readonly Viewed[], isService: IsService): [Tuple, 
   const first = tuples[0]!;
   const other = tuples.find((tuple) => !isSameTuple(tuple, first));
   if (other === undefined) return [first, first];
-  const isOriginal = isService(viewed[0]!.side.protocol, { address: first.responder, port: first.responderPort });
+  const { protocol, beganUs } = viewed[0]!.side;
+  const isOriginal = isService(protocol, { address: first.responder, port: first.responderPort }, beganUs);
   return isOriginal ? [first, other] : [other, first];
 }
 

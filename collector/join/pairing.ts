@@ -24,8 +24,8 @@ export type Group = {
 };
 
 export type PairingContext = {
-  /** Whether `backend` is a ready endpoint of the Service address. */
-  isBackend(protocol: number, service: End, backend: End): boolean;
+  /** Whether `backend` was a ready endpoint of the Service address at that time. */
+  isBackend(protocol: number, service: End, backend: End, timeUs: number): boolean;
 };
 
 type Candidate = { one: Strand; other: Strand; sequence: 'equal' | 'unknown' | 'different'; distanceUs: number };
@@ -171,7 +171,7 @@ function areLinked(a: Side, b: Side, context: PairingContext): boolean {
 function isServiceLink(atInitiator: Side, atResponder: Side, context: PairingContext): boolean {
   if (atInitiator.translation !== undefined || atResponder.translation !== undefined) return false;
   if (!isSameEnd(atInitiator.near, atResponder.far) || isSameEnd(atInitiator.far, atResponder.near)) return false;
-  return context.isBackend(atInitiator.protocol, atInitiator.far, atResponder.near);
+  return context.isBackend(atInitiator.protocol, atInitiator.far, atResponder.near, atInitiator.beganUs);
 }
 
 /** A Service without conntrack has exactly one candidate; with several it is not known which one is right. */
@@ -287,7 +287,9 @@ function belongsToFileGroup(
 function isFileServiceLink(a: Side, b: Side, context: PairingContext): boolean {
   const [from, to] = [initiatorFirst(a), initiatorFirst(b)];
   if (!isSameEnd(from[0], to[0]) || isSameEnd(from[1], to[1])) return false;
-  return context.isBackend(a.protocol, from[1], to[1]) || context.isBackend(a.protocol, to[1], from[1]);
+  return (
+    context.isBackend(a.protocol, from[1], to[1], a.beganUs) || context.isBackend(a.protocol, to[1], from[1], a.beganUs)
+  );
 }
 
 /** The ends of a side, the initiator first. */

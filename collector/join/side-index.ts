@@ -8,11 +8,12 @@ import { initiatorKey, tupleKey } from './keys.ts';
 import { initiatorFirst } from './pairing.ts';
 import { type End, isSameEnd, type Side } from './side.ts';
 
-/** The ready endpoints of the Service with that address and port; undefined if it is not a Service. */
+/** The ready endpoints of the Service with that address and port at that time; undefined if it is not a Service. */
 export type FindBackends = (
   protocol: number,
   address: Address,
   port: number,
+  timeUs: number,
 ) => { address: Address; port: number }[] | undefined;
 
 /** More sides with the same ends are not compared: a sender could reuse its ports without end. */
@@ -87,13 +88,13 @@ export class SideIndex {
     return fromInitiator === undefined || !this.#toService.has(fromInitiator);
   }
 
-  isBackend(protocol: number, service: End, backend: End): boolean {
-    const backends = this.#findBackends(protocol, service.address, service.port);
+  isBackend(protocol: number, service: End, backend: End, timeUs: number): boolean {
+    const backends = this.backendsOf(protocol, service, timeUs);
     return backends?.some((one) => isSameEnd(one, backend)) ?? false;
   }
 
-  backendsOf(protocol: number, end: End): readonly End[] | undefined {
-    return this.#findBackends(protocol, end.address, end.port);
+  backendsOf(protocol: number, end: End, timeUs: number): readonly End[] | undefined {
+    return this.#findBackends(protocol, end.address, end.port, timeUs);
   }
 
   *#neighboursOf(side: Side): Generator<Side> {
@@ -102,17 +103,17 @@ export class SideIndex {
     if (toService !== undefined) {
       const [, service] = initiatorFirst(side);
       for (const other of this.#fromInitiator.get(toService) ?? [])
-        if (this.isBackend(side.protocol, service, initiatorFirst(other)[1])) yield other;
+        if (this.isBackend(side.protocol, service, initiatorFirst(other)[1], side.beganUs)) yield other;
     }
     if (fromInitiator !== undefined) {
       const [, responder] = initiatorFirst(side);
       for (const other of this.#toService.get(fromInitiator) ?? [])
-        if (this.isBackend(side.protocol, initiatorFirst(other)[1], responder)) yield other;
+        if (this.isBackend(side.protocol, initiatorFirst(other)[1], responder, other.beganUs)) yield other;
     }
   }
 
   #keysOf(side: Side): Keys {
-    const { protocol, near, far, translation } = side;
+    const { protocol, near, far, translation, beganUs } = side;
     const tuples = [sideKey(side, { ...tupleOfEnds(near, far) })];
     if (translation !== undefined) {
       for (const tuple of [translation.original, translation.translated]) {
@@ -125,7 +126,8 @@ export class SideIndex {
     if (!isUniqueAddress(initiator.address) || !isUniqueAddress(responder.address))
       return { tuples, toService: undefined, fromInitiator: undefined };
     const key = initiatorKey(protocol, initiator);
-    const isToService = !(side.atPod && side.far === initiator) && this.backendsOf(protocol, responder) !== undefined;
+    const isToService =
+      !(side.atPod && side.far === initiator) && this.backendsOf(protocol, responder, beganUs) !== undefined;
     return {
       tuples,
       toService: isToService ? key : undefined,

@@ -137,9 +137,9 @@ export class ConnectionEvaluator {
     if (originalTuple !== translatedTuple) return undefined;
     const { responder: address, responderPort: port } = originalTuple;
     if (this.#identities.at({ address, port, protocol, podUid: '' }, startUs).stale !== undefined) return undefined;
-    const service = this.#cluster.serviceOf(originalTuple.responder);
-    if (service === undefined || !this.#cluster.backendsKnown(service)) return undefined;
-    const [backend, ...others] = this.#cluster.backendsOf(service, protocol, originalTuple.responderPort);
+    const service = this.#cluster.serviceOf(originalTuple.responder, startUs);
+    if (service === undefined || !this.#cluster.backendsKnown(service, startUs)) return undefined;
+    const [backend, ...others] = this.#cluster.backendsOf(service, protocol, originalTuple.responderPort, startUs);
     return others.length === 0 ? backend : undefined;
   }
 
@@ -181,18 +181,21 @@ export class ConnectionEvaluator {
     if (responder.kind !== 'service') return responder.endpoint.node;
     const { responderPort } = joined.originalTuple;
     const nodes = this.#cluster
-      .backendsOf(responder.service, joined.protocol, responderPort)
+      .backendsOf(responder.service, joined.protocol, responderPort, joined.startUs)
       .map(
         ({ address }) =>
           this.#identities.at({ address, port: 0, protocol: 0, podUid: '' }, joined.startUs).endpoint.node,
       );
-    return this.#cluster.backendsKnown(responder.service) && new Set(nodes).size === 1 ? nodes[0] : undefined;
+    return this.#cluster.backendsKnown(responder.service, joined.startUs) && new Set(nodes).size === 1
+      ? nodes[0]
+      : undefined;
   }
 
   /** At a Service without conntrack, the backend may have seen a masqueraded address: then it is another connection. */
   #expectedDelivery(received: JoinedConnection, responder: Identity, ends: ConnectionEnds): ExpectedDelivery {
     const isGuess = received.originalTuple === received.translatedTuple && received.destination === undefined;
-    if (isGuess && this.#cluster.serviceOf(received.originalTuple.responder) !== undefined) return { at: 'service' };
+    if (isGuess && this.#cluster.serviceOf(received.originalTuple.responder, received.startUs) !== undefined)
+      return { at: 'service' };
     if (responder.kind === 'pod') return { at: 'pod', podUid: responder.uid, address: ends.responder.address };
     return responder.kind === 'service' ? { at: 'service' } : { at: 'outside' };
   }

@@ -55,11 +55,12 @@ export class PolicyEvaluator {
     timeUs: number,
   ): Verdict {
     const { service } = responder;
+    const { protocol, startUs, originalTuple } = joined;
     const name = `${service.namespace}/${service.name}`;
     const alternatives: Alternative[] = [];
-    let allKnown = this.#cluster.backendsKnown(service);
-    for (const backend of this.#cluster.backendsOf(service, joined.protocol, joined.originalTuple.responderPort)) {
-      const identity = this.#identities.at({ ...backend, protocol: joined.protocol }, timeUs);
+    let allKnown = this.#cluster.backendsKnown(service, startUs);
+    for (const backend of this.#cluster.backendsOf(service, protocol, originalTuple.responderPort, startUs)) {
+      const identity = this.#identities.at({ ...backend, protocol }, timeUs);
       if (identity.kind !== 'pod' && identity.kind !== 'address') {
         allKnown = false;
         continue;

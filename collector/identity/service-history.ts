@@ -1,0 +1,153 @@
+// The Services and their endpoints over time: a connection is evaluated by those of its time, also after a Service was
+// scaled or deleted.
+import { isDeepStrictEqual } from 'node:util';
+import type { Address } from '../../model/address.ts';
+import { type EndpointSlice, objectKey, type Service } from '../../model/kubernetes.ts';
+import { Timeline } from './timeline.ts';
+
+/** Versions kept of each Service address, and of the endpoints of each Service. */
+const maxVersions = 32;
+/** Former addresses and Services that are kept. */
+const maxGone = 20_000;
+/** A node uses former endpoints until it has applied the change, and a change may be reported late. */
+const lateUs = { appliedUs: 10_000_000, reportedUs: 2_000_000 };
+
+/** `pod`: NAMESPACE/NAME; empty if the slice names no pod. */
+export type ReadyEndpoint = { address: Address; port: number; pod: string };
+
+export class ServiceHistory {
+  readonly #services = new Map<string, Service>();
+  readonly #ofAddress = new Map<Address, Timeline<Service | 'gone'>>();
+  /** All slices of a Service, by NAMESPACE/NAME. */
+  readonly #slices = new Map<string, Timeline<readonly EndpointSlice[]>>();
+  readonly #goneAddresses = new Set<Address>();
+  readonly #goneSlices = new Set<string>();
+
+  putService(service: Service, atUs: number): void {
+    const key = objectKey(service);
+    const known = this.#services.get(key);
+    if (known !== undefined && isDeepStrictEqual(known, service)) return;
+    this.#services.set(key, service);
+    for (const address of known?.addresses ?? [])
+      if (!service.addresses.includes(address)) this.#releaseAddress(address, key, atUs);
+    for (const address of service.addresses) {
+      this.#goneAddresses.delete(address);
+      timelineOf(this.#ofAddress, address).put(service, atUs);
+    }
+  }
+
+  removeService(service: Service, atUs: number): void {
+    const key = objectKey(service);
+    for (const address of this.#services.get(key)?.addresses ?? []) this.#releaseAddress(address, key, atUs);
+    this.#services.delete(key);
+  }
+
+  putSlice(slice: EndpointSlice, atUs: number): void {
+    const key = `${slice.namespace}/${slice.service}`;
+    const timeline = timelineOf(this.#slices, key);
+    const known = timeline.latest ?? [];
+    if (known.some((one) => isDeepStrictEqual(one, slice))) return;
+    this.#goneSlices.delete(key);
+    timeline.put([...known.filter(({ name }) => name !== slice.name), slice], atUs);
+  }
+
+  removeSlice({ namespace, service, name }: EndpointSlice, atUs: number): void {
+    const key = `${namespace}/${service}`;
+    const timeline = this.#slices.get(key);
+    const rest = timeline?.latest?.filter((one) => one.name !== name);
+    if (timeline === undefined || rest === undefined) return;
+    timeline.put(rest, atUs);
+    if (rest.length > 0) return;
+    this.#goneSlices.add(key);
+    forgetOldest(this.#goneSlices, this.#slices);
+  }
+
+  /** The Services as they are now. */
+  services(): Iterable<Service> {
+    return this.#services.values();
+  }
+
+  get(key: string): Service | undefined {
+    return this.#services.get(key);
+  }
+
+  /** The slices as they are now. */
+  slicesOf({ namespace, name }: Service): readonly EndpointSlice[] {
+    return this.#slices.get(`${namespace}/${name}`)?.latest ?? [];
+  }
+
+  serviceNow(address: Address): Service | undefined {
+    const latest = this.#ofAddress.get(address)?.latest;
+    return latest === 'gone' ? undefined : latest;
+  }
+
+  /** The Service that had the address at that time. For a time before the first version, the first version. */
+  serviceOf(address: Address, timeUs: number): Service | undefined {
+    const timeline = this.#ofAddress.get(address);
+    if (timeline === undefined) return undefined;
+    const then = timeline.at(timeUs) ?? timeline.earliest;
+    const found = then === 'gone' ? timeline.at(timeUs + lateUs.reportedUs) : then;
+    return found === 'gone' ? undefined : found;
+  }
+
+  /** The ready endpoints of a Service port near that time; empty without endpoints or without such a port. */
+  readyEndpoints(service: Service, protocol: number, port: number, timeUs: number): ReadyEndpoint[] {
+    const servicePort = service.ports.find((one) => one.protocol === protocol && one.port === port);
+    if (servicePort === undefined) return [];
+    const versions = this.#versionsNear(service, timeUs);
+    const endpoints: ReadyEndpoint[] = [];
+    for (const slice of versions.flat()) {
+      const target = slice.ports.find((one) => one.name === servicePort.name && one.protocol === protocol);
+      if (target === undefined) continue;
+      for (const address of slice.addresses)
+        endpoints.push({ address, port: target.port, pod: slice.pods?.[address] ?? '' });
+    }
+    return versions.length > 1 ? distinct(endpoints) : endpoints;
+  }
+
+  /** False if some endpoints of that time could not be read. */
+  endpointsKnown(service: Service, timeUs: number): boolean {
+    return this.#versionsNear(service, timeUs).every((slices) => slices.every(({ broken }) => !broken));
+  }
+
+  /** Whether the Service had one of the addresses as an endpoint near that time, for any of its ports. */
+  hasEndpoint(service: Service, addresses: readonly Address[], timeUs: number): boolean {
+    return this.#versionsNear(service, timeUs).some((slices) =>
+      slices.some((slice) => slice.addresses.some((one) => addresses.includes(one))),
+    );
+  }
+
+  /** Usually one. A node may have used any of them. */
+  #versionsNear({ namespace, name }: Service, timeUs: number): (readonly EndpointSlice[])[] {
+    const timeline = this.#slices.get(`${namespace}/${name}`);
+    return timeline?.between(timeUs - lateUs.appliedUs, timeUs + lateUs.reportedUs) ?? [];
+  }
+
+  #releaseAddress(address: Address, key: string, atUs: number): void {
+    const timeline = this.#ofAddress.get(address);
+    const holder = timeline?.latest;
+    if (timeline === undefined || holder === undefined || holder === 'gone' || objectKey(holder) !== key) return;
+    timeline.put('gone', atUs);
+    this.#goneAddresses.add(address);
+    forgetOldest(this.#goneAddresses, this.#ofAddress);
+  }
+}
+
+function distinct(endpoints: readonly ReadyEndpoint[]): ReadyEndpoint[] {
+  return [...new Map(endpoints.map((one) => [`${one.address} ${one.port}`, one])).values()];
+}
+
+function forgetOldest(gone: Set<string>, timelines: Map<string, unknown>): void {
+  if (gone.size <= maxGone) return;
+  const oldest = gone.values().next().value!;
+  gone.delete(oldest);
+  timelines.delete(oldest);
+}
+
+function timelineOf<Value>(timelines: Map<string, Timeline<Value>>, key: string): Timeline<Value> {
+  const known = timelines.get(key);
+  if (known !== undefined) return known;
+  const fresh = new Timeline<Value>(maxVersions);
+  timelines.set(key, fresh);
+  return fresh;
+}
