@@ -29,6 +29,10 @@ export class DnsAnswers implements DnsSink {
         return;
       case 'missed':
         pod.missed(event.sinceUs);
+        if (event.what === 'queries-and-forgeries') pod.dropAnswersSince(event.sinceUs);
+        return;
+      case 'sent-as-server':
+        pod.receiveOwnReply(event);
         return;
       case 'packet':
         pod.receive(event);

@@ -8,7 +8,8 @@ import type {
   WithdrawnAnswer,
 } from '../../model/dns-answer.ts';
 import { TCP } from '../../model/protocol.ts';
-import { type DnsMessage, readDnsMessage } from './decode/dns.ts';
+import { DNS, type DnsMessage, readDnsMessage } from './decode/dns.ts';
+import { idOf, OwnReplies } from './dns-own-replies.ts';
 import { DnsQueries, type PendingQuery } from './dns-queries.ts';
 import { DnsStreams, readSegment } from './dns-streams.ts';
 import type { DnsPacket } from './source.ts';
@@ -30,7 +31,7 @@ type Doubt = { atUs: number; queries: Set<PendingQuery>; lasts: boolean };
 /** Answers with a shorter time to live are treated as if they had this one. */
 const minTtlSeconds = 60;
 const maxTtlSeconds = 86_400;
-const limits = { pendingQueries: 512, streams: 128, doubts: 64 };
+const limits = { pendingQueries: 512, streams: 128, doubts: 64, ownReplies: 256 };
 
 export class PodDns {
   readonly #interfaceIndex: number;
@@ -40,6 +41,7 @@ export class PodDns {
   #watchedIsDue = true;
   readonly #queries = new DnsQueries(limits.pendingQueries, (query) => this.#onGone(query));
   readonly #streams = new DnsStreams(limits.streams);
+  readonly #ownReplies = new OwnReplies(limits.ownReplies);
   /** By name, address and servers; the oldest first. */
   readonly #answers = new Map<string, RememberedAnswer>();
   /** Keys of answers that were never sent, and of those that are sent again. */
@@ -78,6 +80,19 @@ export class PodDns {
     this.#watchedIsDue = true;
   }
 
+  /** The pod itself sent a packet from port 53. If it sent it to itself, what comes back is no reply. */
+  receiveOwnReply(packet: DnsPacket): void {
+    if (!this.#ownReplies.add(packet)) return;
+    for (const query of this.#queries.ofEnds(packet, idOf(packet))) this.#believeNone(query);
+  }
+
+  /** Packets that the pod sent to itself may have been missed, and taken for replies. */
+  dropAnswersSince(sinceUs: number): void {
+    for (const key of [...this.#unsent]) {
+      if (this.#answers.get(key)!.answer.atUs >= sinceUs) this.#forget(key);
+    }
+  }
+
   /** A collector that restarts does not get that answer again, so it must not rely on the others. */
   evictOldest(): void {
     this.#forget(this.#answers.keys().next().value!);
@@ -104,8 +119,11 @@ export class PodDns {
   }
 
   #receiveQueries(packet: DnsPacket): void {
+    this.#ownReplies.addClient(packet);
     for (const message of this.#messagesFromPod(packet)) {
       if (message.kind === 'unreadable') this.missed(packet.timeUs);
+      // From port 53 to port 53: it may come back as a reply.
+      if (message.kind === 'reply') this.receiveOwnReply({ ...packet, client: packet.server, clientPort: DNS });
       if (message.kind !== 'query') continue;
       const query = this.#queries.ask(packet, message.id, message);
       if (query !== undefined) this.#newQueries.push(query);
@@ -135,10 +153,8 @@ export class PodDns {
     const addresses = reply.addresses.map(({ address }) => address);
     query.replies.add(addresses.sort().join(' '));
     // A pod that sent the same query twice may get two replies.
-    if (query.conflict || query.replies.size > query.sent) {
-      query.conflict = true;
-      this.#withdraw(query);
-      this.#doubtForGood(query);
+    if (query.conflict || query.replies.size > query.sent || this.#ownReplies.mayBe(packet)) {
+      this.#believeNone(query);
       return;
     }
     const asked = query.asked.includes(packet.server) ? packet.server : query.asked[0]!;
@@ -166,6 +182,12 @@ export class PodDns {
     this.#answers.set(key, { answer, expiresUs: answer.atUs + validUs, by, confirmed: false });
     this.#resending.delete(key);
     this.#unsent.add(key);
+  }
+
+  #believeNone(query: PendingQuery): void {
+    query.conflict = true;
+    this.#withdraw(query);
+    this.#doubtForGood(query);
   }
 
   /** Takes back what only the replies to this query gave. */
@@ -250,16 +272,17 @@ export class PodDns {
     return unanswered;
   }
 
-  /** After the answers: a collector that restarted must have them before it relies on this. */
+  /** A collector that restarted must have all answers before it relies on this. Until then only a loss is reported. */
   #takeWatched(): WatchedQueries[] {
-    if (!this.#watchedIsDue || this.#resending.size > 0) return [];
+    const isResent = this.#resending.size === 0;
+    if (!this.#watchedIsDue || (!isResent && this.#untilUs === 0)) return [];
     this.#watchedIsDue = false;
     return [
       {
         interfaceIndex: this.#interfaceIndex,
         sinceUs: this.#sinceUs,
         isNew: this.#isNew,
-        untilUs: this.#untilUs,
+        untilUs: isResent ? this.#untilUs : this.#sinceUs,
       },
     ];
   }

@@ -65,6 +65,17 @@ export class DnsQueries {
     return this.#pending.get(keyOf(packet, id, question));
   }
 
+  /** Pending queries that the packet could be a reply to, by its ends. Over UDP, `id` must be that of the query too. */
+  ofEnds({ protocol, client, clientPort }: DnsPacket, id: number | undefined): PendingQuery[] {
+    const ends = `${protocol} ${clientPort} `;
+    const found: PendingQuery[] = [];
+    for (const [key, query] of this.#pending) {
+      const [, , ownId, , ownClient] = key.startsWith(ends) ? key.split(' ') : [];
+      if (ownClient === client && (id === undefined || ownId === String(id))) found.push(query);
+    }
+    return found;
+  }
+
   expire(nowUs: number): void {
     for (const query of this.#pending.values()) {
       if (query.lastSentUs + replyTimeoutUs > nowUs) return;

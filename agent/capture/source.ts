@@ -42,13 +42,15 @@ export type DnsPacket = {
 };
 
 /**
- * `isNew`: since before the pod can have sent a query. `missed`: packets from the pod to port 53 may have passed
- * unseen since `sinceUs`.
+ * `isNew`: since before the pod can have sent a query. `missed`: packets from the pod from or to port 53 may have passed
+ * unseen since `sinceUs`; `what` are those that matter. `sent-as-server`: the pod itself sent a packet from port 53, whatever
+ * source address it has. If it goes to the pod's own address, it comes back to the pod like a reply.
  */
 export type DnsEvent =
   | { type: 'watched'; interfaceIndex: number; atUs: number; isNew: boolean }
   | { type: 'forgotten'; interfaceIndex: number }
-  | { type: 'missed'; interfaceIndex: number; sinceUs: number }
+  | { type: 'missed'; interfaceIndex: number; sinceUs: number; what: 'queries' | 'queries-and-forgeries' }
+  | ({ type: 'sent-as-server' } & DnsPacket)
   | ({ type: 'packet' } & DnsPacket);
 
 /** Receives the DNS packets of pods, in order, from every source. */

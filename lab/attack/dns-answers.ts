@@ -47,6 +47,13 @@ const lies: readonly Lie[] = [
     lie: (stage, address) => askAndAnswer(stage, answer(id, address)),
   },
   {
+    name: 'DNS answer in place of the server',
+    does: 'asks with a query that never reaches the name server, and sends itself the answer with the right id',
+    address: '198.51.100.25',
+    verdict: 'denied or unknown',
+    lie: (stage, address) => askAndAnswer(stage, answer(id, address), damaged),
+  },
+  {
     name: 'DNS server of the attacker',
     does: 'asks its own name server outside of the cluster, which gives the allowed name to an address',
     address: '198.51.100.23',
@@ -89,14 +96,24 @@ export const dnsAnswers: readonly Attack[] = lies.map(({ name, does, address, ve
 }));
 
 /** The answer that the attacker makes up leaves its pod, and its node brings it back. */
-async function askAndAnswer({ attacker, addressOf, nextPort }: Stage, forged: Buffer): Promise<void> {
+async function askAndAnswer(
+  { attacker, addressOf, nextPort }: Stage,
+  forged: Buffer,
+  sent: (query: Buffer) => Buffer = (query) => query,
+): Promise<void> {
   const [own, server] = [addressOf('tenant/evil-0'), addressOf('service kube-system/kube-dns')];
   const port = nextPort();
   await attacker.silenceKernel('udp', port);
   await attacker.send([
-    packet(own, server, udp(port, 53, dnsQuery(allowedName, id))),
+    sent(packet(own, server, udp(port, 53, dnsQuery(allowedName, id)))),
     packet(server, own, udp(53, port, forged)),
   ]);
+}
+
+/** With a wrong UDP checksum: every kernel that receives it drops it. */
+function damaged(ip: Buffer): Buffer {
+  ip[27]! ^= 0xff;
+  return ip;
 }
 
 function answer(messageId: number, address: Address): Buffer {

@@ -43,8 +43,16 @@ export class DnsPods {
     this.#answers.receive({ type: 'watched', interfaceIndex, atUs: t0 + atSeconds * second, isNew });
   }
 
-  missed(interfaceIndex: number, atSeconds: number): void {
-    this.#answers.receive({ type: 'missed', interfaceIndex, sinceUs: t0 + atSeconds * second });
+  missed(interfaceIndex: number, atSeconds: number, what: 'queries' | 'queries-and-forgeries' = 'queries'): void {
+    this.#answers.receive({ type: 'missed', interfaceIndex, sinceUs: t0 + atSeconds * second, what });
+  }
+
+  /** The pod sends itself a reply with the server's address. */
+  forge(atSeconds: number, name: string, answers: readonly string[], id = 7, exchange: Partial<Exchange> = {}): void {
+    const message = replyOf(name, answers, id);
+    const payload = exchange.over === 'TCP' ? withLength(message) : message;
+    const packet = this.#packetOf(atSeconds, 'from-pod', payload, PSH | ACK, exchange);
+    this.#answers.receive({ ...packet, type: 'sent-as-server' });
   }
 
   /** `question`: a name, after `AAAA ` to query its IPv6 addresses. */
@@ -88,8 +96,18 @@ export class DnsPods {
     flags: number,
     exchange: Partial<Exchange>,
   ): void {
+    this.#answers.receive({ type: 'packet', ...this.#packetOf(atSeconds, direction, payload, flags, exchange) });
+  }
+
+  #packetOf(
+    atSeconds: number,
+    direction: PodDirection,
+    payload: Buffer,
+    flags: number,
+    exchange: Partial<Exchange>,
+  ): DnsPacket {
     const { interfaceIndex, client, port, server, over, sequence } = { ...usual, ...exchange };
-    const packet: DnsPacket = {
+    return {
       interfaceIndex,
       direction,
       protocol: over === 'TCP' ? TCP : UDP,
@@ -101,7 +119,6 @@ export class DnsPods {
       payload,
       timeUs: t0 + atSeconds * second,
     };
-    this.#answers.receive({ type: 'packet', ...packet });
   }
 }
 

@@ -3,8 +3,8 @@ import { constants } from 'node:os';
 import { checkLibbpfCall } from '../../../kernel/errno.ts';
 import { deleteElement, readElement, writeElement } from '../../../kernel/libbpf.ts';
 import { addressText } from '../flows/address-text.ts';
-import type { DnsEvent } from '../source.ts';
-import { dnsEvent, dnsRingBytes, dnsShare } from './layout.ts';
+import type { DnsEvent, DnsPacket } from '../source.ts';
+import { dnsEvent, dnsKind, dnsRingBytes, dnsShare } from './layout.ts';
 import type { LoadedProgram } from './program.ts';
 import { Ring } from './ring.ts';
 import type { RowClock } from './row-cursor.ts';
@@ -55,7 +55,7 @@ export class DnsRing {
       const missedFromPod = this.#share.readBigUInt64LE(dnsShare.missedFromPod);
       if (missedFromPod === watched.missedFromPod) continue;
       watched.missedFromPod = missedFromPod;
-      this.#onEvent({ type: 'missed', interfaceIndex, sinceUs });
+      this.#onEvent({ type: 'missed', interfaceIndex, sinceUs, what: 'queries-and-forgeries' });
     }
   }
 
@@ -67,10 +67,10 @@ export class DnsRing {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2);
     const { client, server, payload } = dnsEvent;
-    this.#onEvent({
-      type: 'packet',
+    const kind = view.getUint8(dnsEvent.kind);
+    const packet: DnsPacket = {
       interfaceIndex: view.getUint32(dnsEvent.interfaceIndex, true),
-      direction: view.getUint8(dnsEvent.fromPod) === 1 ? 'from-pod' : 'to-pod',
+      direction: kind === dnsKind.query || kind === dnsKind.sentAsServer ? 'from-pod' : 'to-pod',
       protocol: view.getUint32(dnsEvent.protocol, true),
       client: addressText(words, client / 4),
       clientPort: view.getUint16(dnsEvent.clientPort, true),
@@ -79,6 +79,8 @@ export class DnsRing {
       sequence: view.getUint32(dnsEvent.sequence, true),
       payload: bytes.subarray(payload, payload + view.getUint32(dnsEvent.length, true)),
       timeUs: this.#clock.timeOfNs(words, dnsEvent.timeNs / 4),
-    });
+    };
+    const isOwn = kind === dnsKind.sentAsServer || kind === dnsKind.echo;
+    this.#onEvent({ type: isOwn ? 'sent-as-server' : 'packet', ...packet });
   }
 }

@@ -95,7 +95,14 @@ struct translation_event {
 #define DNS_MAX_REPLY 1232 /* the largest UDP response without fragments (DNS flag day 2020) */
 #define DNS_MAX_QUERY 512  /* of a query only the question is read */
 
-/* A packet between a pod, the client, and port 53 of a server. Addresses are as in `flow_key`. */
+enum dns_kind {
+	DNS_REPLY,
+	DNS_QUERY,
+	DNS_SENT_AS_SERVER, /* the pod sent it from port 53, perhaps to itself */
+	DNS_ECHO,	    /* a reply that the pod itself sent with the server's address */
+};
+
+/* A packet between a client and port 53 of a server. Addresses are as in `flow_key`. */
 struct dns_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 ifindex;
@@ -105,7 +112,7 @@ struct dns_event {
 	__u32 sequence; /* TCP */
 	__u16 client_port;
 	__u8 flags; /* TCP */
-	__u8 from_pod;
+	__u8 kind;
 	__u32 length;
 	__u8 payload[DNS_MAX_REPLY];
 };
@@ -1338,11 +1345,26 @@ inlined int is_lookup_due(const struct flow *flow)
 #define DNS_SHARE (8 << 10)
 #define DNS_MOST (128 << 10)
 
-inlined int is_dns(const struct packet *packet, int from_pod)
+inlined int is_dns(const struct packet *packet)
 {
-	__u16 server_port = from_pod ? packet->destination_port : packet->source_port;
+	return (packet->source_port == DNS_PORT || packet->destination_port == DNS_PORT) && packet->transport &&
+	       !packet->quoted;
+}
 
-	return server_port == DNS_PORT && packet->transport && !packet->quoted;
+enum dns_lookup { DNS_FROM_POD = 1, DNS_ROW_IS_NEW = 2, DNS_OTHER_END = 4 };
+
+/* The row knows which end is the pod. A packet that claims the other end was sent by the pod with the server's address. The
+ * first packet of a row may be one too. Returns -1 for packets that are not reported. */
+inlined int dns_kind(const struct packet *packet, enum dns_lookup lookup)
+{
+	if (!(lookup & DNS_FROM_POD)) {
+		if (packet->source_port != DNS_PORT)
+			return -1;
+		return lookup & DNS_OTHER_END ? DNS_ECHO : DNS_REPLY;
+	}
+	if (packet->destination_port == DNS_PORT)
+		return DNS_QUERY;
+	return lookup & (DNS_ROW_IS_NEW | DNS_OTHER_END) ? DNS_SENT_AS_SERVER : -1;
 }
 
 /* Whether the interface may use the ring for so many bytes more. */
@@ -1378,13 +1400,17 @@ inlined __u32 end_of(const struct __sk_buff *skb, const struct packet *packet)
 }
 
 /* Copies a DNS packet to user space; of TCP every segment with data, and the SYN-ACK. */
-__noinline int report_dns(const struct __sk_buff *skb, const struct packet *packet, int from_pod)
+__noinline int report_dns(const struct __sk_buff *skb, const struct packet *packet, enum dns_lookup lookup)
 {
 	__u32 zero = 0, ifindex = skb->ifindex;
+	int from_pod = lookup & DNS_FROM_POD;
 	struct dns_event *event = bpf_map_lookup_elem(&dns_scratch, &zero);
 	struct dns_share *share = bpf_map_lookup_elem(&dns_shares, &ifindex);
 
 	if (!packet || !event || !share)
+		return 0;
+	int kind = dns_kind(packet, lookup), to_server = kind == DNS_QUERY;
+	if (kind < 0)
 		return 0;
 	__u32 offset = packet->transport + UDP_HEADER;
 	event->sequence = 0;
@@ -1396,7 +1422,7 @@ __noinline int report_dns(const struct __sk_buff *skb, const struct packet *pack
 		event->sequence = bpf_ntohl(tcp.sequence);
 	}
 	__u32 end = end_of(skb, packet), length = end > offset ? end - offset : 0;
-	if (!length && packet->protocol == IPPROTO_TCP && (from_pod || !(packet->flags & TCP_SYN)))
+	if (!length && packet->protocol == IPPROTO_TCP && (to_server || !(packet->flags & TCP_SYN)))
 		return 0;
 	if (from_pod && length > DNS_MAX_QUERY)
 		length = DNS_MAX_QUERY;
@@ -1405,11 +1431,11 @@ __noinline int report_dns(const struct __sk_buff *skb, const struct packet *pack
 	event->time_ns = bpf_ktime_get_ns();
 	event->ifindex = ifindex;
 	event->protocol = packet->protocol;
-	__builtin_memcpy(event->client, from_pod ? packet->source : packet->destination, sizeof(event->client));
-	__builtin_memcpy(event->server, from_pod ? packet->destination : packet->source, sizeof(event->server));
-	event->client_port = from_pod ? packet->source_port : packet->destination_port;
+	__builtin_memcpy(event->client, to_server ? packet->source : packet->destination, sizeof(event->client));
+	__builtin_memcpy(event->server, to_server ? packet->destination : packet->source, sizeof(event->server));
+	event->client_port = to_server ? packet->source_port : packet->destination_port;
 	event->flags = packet->flags;
-	event->from_pod = from_pod;
+	event->kind = kind;
 	event->length = length;
 	if (length && load(skb, offset, event->payload, length))
 		return 0;
@@ -1727,8 +1753,14 @@ found:
 		__sync_fetch_and_or(&flow->marks, CONNTRACK_DONE);
 #endif
 counted:
-	if (is_dns(&packet, from_pod))
-		report_dns(skb, &packet, from_pod);
+	if (is_dns(&packet)) {
+		enum dns_lookup lookup_dns = from_pod ? DNS_FROM_POD : 0;
+		if (!flow)
+			lookup_dns |= DNS_ROW_IS_NEW;
+		else if ((flow->marks ^ base_marks) & POD_IS_LOW)
+			lookup_dns |= DNS_OTHER_END;
+		report_dns(skb, &packet, lookup_dns);
+	}
 	return;
 not_ours:
 	count(NOT_OURS, 1, skb->len);

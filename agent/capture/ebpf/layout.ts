@@ -58,10 +58,13 @@ export const dnsEvent = {
   sequence: 48,
   clientPort: 52,
   flags: 54,
-  fromPod: 55,
+  kind: 55,
   length: 56,
   payload: 60,
 } as const;
+
+/** `enum dns_kind`. */
+export const dnsKind = { reply: 0, query: 1, sentAsServer: 2, echo: 3 } as const;
 
 /** `struct dns_share`: of `missed`, the second is what the pod sent. */
 export const dnsShare = { missedFromPod: 24, bytes: 32 } as const;

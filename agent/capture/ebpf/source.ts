@@ -245,7 +245,7 @@ export class KernelSource implements CaptureSource {
   }
 
   #missedQueries(interfaceIndex: number): void {
-    this.#eventHandlers.dns?.({ type: 'missed', interfaceIndex, sinceUs: this.#dnsReadUs });
+    this.#eventHandlers.dns?.({ type: 'missed', interfaceIndex, sinceUs: this.#dnsReadUs, what: 'queries' });
   }
 
   #readDns(missed: number): void {

@@ -222,11 +222,19 @@ export class PcapSource implements CaptureSource {
     const before = session.counters();
     session.read();
     const { dropped, skipped } = session.missedSince(before);
-    if (dropped + skipped > 0 || !this.visibility(index).fromPod) this.#missedQueries(index);
+    if (dropped + skipped > 0 || !this.visibility(index).fromPod) this.#missed(index, 'queries');
   }
 
-  #missedQueries(interfaceIndex: number): void {
-    this.#dnsSink?.receive({ type: 'missed', interfaceIndex, sinceUs: this.#dnsReadUs });
+  #missed(interfaceIndex: number, what: 'queries' | 'queries-and-forgeries'): void {
+    this.#dnsSink?.receive({ type: 'missed', interfaceIndex, sinceUs: this.#dnsReadUs, what });
+  }
+
+  /** The filter of the DNS capture passes no packet that the pod sends from port 53. */
+  #onFromDnsPort(packet: Packet, bytes: Uint8Array, index: number, timeUs: number): void {
+    if (packet.destinationPort === DNS) this.#missed(index, 'queries');
+    const asReply = dnsPacketOf(packet, bytes, index, 'to-pod', timeUs);
+    if (asReply === undefined) return;
+    this.#dnsSink?.receive({ ...asReply, type: 'sent-as-server', direction: 'from-pod' });
   }
 
   #readNow(index: number): void {
@@ -251,7 +259,7 @@ export class PcapSource implements CaptureSource {
     const packet = this.#freePackets.pop() ?? new Packet('opaque');
     const decoded = decodeFrame(side.session.linkType, bytes, 0, captured, length, this.#fragments, packet);
     if (this.#isOurs(side, bytes, packet) && decoded === 'packet') {
-      if (packet.sourcePort === DNS && packet.destinationPort === DNS) this.#missedQueries(index);
+      if (packet.sourcePort === DNS && side.direction === 'from-pod') this.#onFromDnsPort(packet, bytes, index, timeUs);
       side.run.packets.push(packet);
       side.run.timesUs.push(timeUs);
       const watched = side.run.packets.length < maxWaiting ? undefined : this.#watched.get(index);
@@ -303,6 +311,7 @@ export class PcapSource implements CaptureSource {
       this.#accounting.seen(dropped + skipped, 0);
       this.#countMissed(watched, direction, 'kernel-buffer-full', dropped);
       this.#countMissed(watched, direction, 'capture-start', skipped);
+      if (i === 0 && dropped + skipped > 0) this.#missed(watched.link.index, 'queries-and-forgeries');
     }
     watched.readUs = this.#options.nowUs();
   }

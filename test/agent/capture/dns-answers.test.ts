@@ -265,6 +265,83 @@ t.test('a TCP segment counts only if the beginning of the connection was seen', 
   t.same(pods.report(2), ['7 unanswered a.example at 1']);
 });
 
+t.test('a reply that the pod itself sent with the server’s address is not believed, whenever it sent it', async (t) => {
+  const forged = ['a.example 9 198.51.100.20'];
+  const cases: Record<string, (pods: DnsPods) => void> = {
+    'after the query': (pods) => {
+      pods.ask(1, a);
+      pods.forge(1.1, a, forged);
+      pods.reply(1.2, a, forged);
+    },
+    'before the query': (pods) => {
+      pods.forge(0.9, a, forged);
+      pods.ask(1, a);
+      pods.reply(1.2, a, forged);
+    },
+    'before the query is known, and reported later': (pods) => {
+      pods.ask(1, a);
+      pods.reply(1.2, a, forged);
+      pods.forge(1.1, a, forged);
+    },
+    'over TCP': (pods) => {
+      pods.accept(1, { sequence: 1000 });
+      pods.ask(1, a, 7, { over: 'TCP' });
+      pods.forge(1.1, a, forged, 7, { over: 'TCP' });
+      pods.reply(1.2, a, forged, 7, { over: 'TCP' });
+    },
+    'among many that hide it': (pods) => {
+      pods.ask(0.5, 'x.example', 8);
+      pods.forge(0.9, a, forged);
+      for (let i = 0; i < 500; i++) pods.forge(1, a, forged, 1000 + i);
+      pods.ask(1.1, a);
+      pods.reply(1.2, a, forged);
+    },
+    'among many to other addresses that hide it': (pods) => {
+      pods.forge(0.9, a, forged);
+      for (let i = 0; i < 500; i++) pods.forge(1, a, forged, 1000 + i, { client: '10.0.9.9' });
+      pods.ask(1.1, a);
+      pods.reply(1.2, a, forged);
+    },
+  };
+  for (const [name, send] of Object.entries(cases)) {
+    const { pods } = scene();
+    send(pods);
+    const lines = pods.report(2);
+    t.notOk(
+      lines.some((line) => line.includes('198.51.100.20')),
+      name,
+    );
+    t.ok(lines.includes('7 unanswered a.example at 1') || lines.includes('7 unanswered a.example at 1.1'), name);
+  }
+});
+
+t.test('a pod that is a DNS server for others may resolve names itself', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a, 1);
+  for (let i = 0; i < 1000; i++) pods.forge(1.1, 'x.example', ['x.example 9 192.0.2.9'], i, { client: '10.0.9.9' });
+  pods.reply(1.2, a, ['a.example 9 192.0.2.1'], 1);
+  t.same(pods.report(2), ['7 a.example 192.0.2.1 9 s at 1.2 from 10.96.0.10 UDP']);
+});
+
+t.test('a reply with another id than the forged one is believed', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a);
+  pods.forge(1.1, a, ['a.example 9 198.51.100.20'], 8);
+  pods.reply(1.2, a, ['a.example 9 198.51.100.20'], 8);
+  pods.reply(1.3, a, ['a.example 9 192.0.2.1']);
+  t.same(pods.report(2), ['7 a.example 192.0.2.1 9 s at 1.3 from 10.96.0.10 UDP']);
+});
+
+t.test('where the source may have missed forged replies, the answers of that time are not believed', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a, 1);
+  pods.reply(1.1, a, ['a.example 9 192.0.2.1'], 1);
+  pods.ask(2, 'b.example', 2);
+  pods.reply(2.1, 'b.example', ['b.example 9 192.0.2.2'], 2);
+  pods.missed(7, 1.5, 'queries-and-forgeries');
+  t.same(pods.report(3), ['7 a.example 192.0.2.1 9 s at 1.1 from 10.96.0.10 UDP', '7 watched from 0 until 1.5']);
+});
+
 t.test('an interface that existed before is reported as such, and one that is watched again as missed', async (t) => {
   const { answers, pods } = scene();
   pods.watch(8, false, 2);

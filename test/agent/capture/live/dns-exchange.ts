@@ -24,8 +24,12 @@ let ready = false;
 
 function receive(event: DnsEvent): void {
   const pod = podOf.get(event.interfaceIndex);
-  if (event.type !== 'packet') {
+  if (event.type !== 'packet' && event.type !== 'sent-as-server') {
     events.push(`${pod} ${event.type}`);
+    return;
+  }
+  if (event.type === 'sent-as-server') {
+    events.push(`${pod} itself > ${event.client} ${event.clientPort} as ${event.server} ${event.payload.length > 12}`);
     return;
   }
   const { direction, protocol, client, clientPort, server, sequence, payload, timeUs } = event;

@@ -17,7 +17,12 @@ type Sent = { pod: 1 | 2; from: 'pod' | 'node'; frame: Buffer; times?: number };
 /** Events of the packets, without those that begin and end the watch. */
 function reported(t: Test, source: string, sent: readonly Sent[]): Promise<string[]> {
   const file = join(t.testdir({}), 'frames.json');
-  const frames = sent.map(({ frame, times = 1, ...rest }) => ({ ...rest, frame: frame.toString('hex'), times }));
+  const frames = sent.map(({ frame, from, times = 1, pod }) => {
+    // The hardware address of the pod is the source of its own frames, and the destination of others.
+    const [to, by] = [frame.subarray(0, 6), frame.subarray(6, 12)];
+    const addressed = from === 'pod' ? frame : joined(by, to, frame.subarray(12));
+    return { pod, from, frame: addressed.toString('hex'), times };
+  });
   writeFileSync(file, JSON.stringify(frames));
   return new Promise((resolve, reject) => {
     const args = ['-n', '--kill-child', process.execPath, script, source, file];
@@ -63,7 +68,7 @@ for (const source of ['ebpf', 'tap', 'pcap']) {
         toPod(udp(53, 40_002, long)),
         fromPod(udp(40_003, 53, Buffer.alloc(3))),
         { ...toPod(udp(53, 40_004, query)), frame: joined(toPod(udp(53, 40_004, query)).frame, 6) }, // padded
-        // Not reported: the pod as a server, other ports, segments without data, a later fragment.
+        // Not reported as a query or reply: the pod as a server, other ports, segments without data, a later fragment.
         fromPod(udp(53, 40_000, query)),
         toPod(udp(40_000, 53, query)),
         toPod(udp(5353, 40_000, query)),
@@ -80,7 +85,7 @@ for (const source of ['ebpf', 'tap', 'pcap']) {
         'the beginning of a long reply',
       );
       t.same(
-        events.filter((event) => !event.includes(' 40002 ')),
+        events.filter((event) => !event.includes(' 40002 ') && !event.includes('itself')),
         [
           `1 17 ${pod} 40000 > ${server} 0 ${hex}`,
           `1 17 ${pod} 40000 < ${server} 0 ${hex}`,
@@ -94,6 +99,26 @@ for (const source of ['ebpf', 'tap', 'pcap']) {
           `2 17 ${pod6} 40000 < ${server6} 0 ${hex}`,
         ].sort((a, b) => events.indexOf(a) - events.indexOf(b)),
       );
+    },
+  );
+
+  t.test(
+    `${source}: a reply that the pod sends to itself, before and after its query`,
+    { skip: withoutNamespaces },
+    async (t) => {
+      const forged = (port: number): Sent[] => {
+        const frame = ethernet(ip4(server, pod, udp(53, port, query)));
+        return [
+          { pod: 1, from: 'pod', frame },
+          { pod: 1, from: 'node', frame },
+        ];
+      };
+      const ask = (port: number) => fromPod(udp(port, 53, query));
+      const events = await reported(t, source, [ask(40_010), ...forged(40_010), ...forged(40_011), ask(40_011)]);
+      for (const port of [40_010, 40_011]) {
+        t.ok(events.includes(`1 itself > ${pod} ${port} as ${server} true`), String(port));
+        t.ok(events.includes(`1 17 ${pod} ${port} > ${server} 0 ${hex}`), 'the query');
+      }
     },
   );
 
