@@ -191,8 +191,9 @@ export class Pipeline {
 
   #evaluate(joined: JoinedConnection, awaitsOtherSide: boolean, sides: readonly unknown[]): number {
     const { evaluated, doubtful, retryUntilUs, unsettledUntilUs } = this.#evaluator.evaluate(joined, this.#nowUs);
-    if (unsettledUntilUs > this.#nowUs) this.#unsettledNames.add(joined.id, unsettledUntilUs);
-    const isOpen = awaitsOtherSide || doubtful || Math.max(retryUntilUs, unsettledUntilUs) > this.#nowUs;
+    const isUnsettled = unsettledUntilUs > this.#nowUs;
+    if (isUnsettled) this.#unsettledNames.add(joined.id, unsettledUntilUs);
+    const isOpen = awaitsOtherSide || doubtful || isUnsettled || retryUntilUs > this.#nowUs;
     this.#pendingOwners.retryLater(joined.id, retryUntilUs, this.#nowUs);
     const connection = this.#findings.update(evaluated);
     this.#verdictCounts.count(connection);
@@ -201,7 +202,7 @@ export class Pipeline {
     this.#merged.delete(connection.id);
     const isRecentViolation = connection.findingKind !== undefined && this.#nowUs - connection.startUs <= recentUs;
     this.#doubtful.keep({ joined, sides }, doubtful ? 'doubtful' : isRecentViolation ? 'violation' : 'neither');
-    return retryUntilUs;
+    return isUnsettled ? Number.POSITIVE_INFINITY : retryUntilUs;
   }
 
   #removeMerged(id: string): void {

@@ -139,21 +139,26 @@ t.test('after a restart of the agent a new connection is unknown, an open one ke
   t.equal(connect(scene), hidden('not all of its DNS queries are known'));
 });
 
-t.test('a connection that a withdrawn name allowed is evaluated again', async (t) => {
-  const scene = watched();
-  scene.dnsAnswer(name, partner, 60);
-  const atUs = scene.nowUs;
-  t.equal(connect(scene), 'allowed');
-  const withdrawnPort = port;
-  const origin = { interfaceIndex: 7, server: clusterDns, asked: clusterDns };
-  scene.pass(5 * second);
-  scene.dns({
-    withdrawn: [{ name, address: ip(partner), atUs, origin }],
-    unanswered: [{ interfaceIndex: 7, name, atUs, open: true }],
+for (const [state, ended] of [
+  ['open', false],
+  ['ended', true],
+] as const) {
+  t.test(`an ${state} connection that a withdrawn name allowed is evaluated again`, async (t) => {
+    const scene = watched();
+    scene.dnsAnswer(name, partner, 60);
+    const atUs = scene.nowUs;
+    t.equal(connect(scene, { ended }), 'allowed');
+    const withdrawnPort = port;
+    const origin = { interfaceIndex: 7, server: clusterDns, asked: clusterDns };
+    scene.pass(8 * second);
+    scene.dns({
+      withdrawn: [{ name, address: ip(partner), atUs, origin }],
+      unanswered: [{ interfaceIndex: 7, name, atUs, open: true }],
+    });
+    scene.pass(10 * second);
+    t.equal(verdictOf(scene, withdrawnPort), hidden('the pod asked, and the reply was not seen or is not certain'));
   });
-  scene.pass(10 * second);
-  t.equal(verdictOf(scene, withdrawnPort), hidden('the pod asked, and the reply was not seen or is not certain'));
-});
+}
 
 t.test('the cluster’s DNS is the Service with the label, and its endpoints, at the time of the answer', async (t) => {
   const service = (label: string, namespace = 'kube-system') => `
