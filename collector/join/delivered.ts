@@ -43,7 +43,7 @@ export function deliveredOf(
   nowUs: number,
 ): Delivered {
   const { destination } = joined;
-  if (destination !== undefined && joined.senderAmbiguous) return { delivered: 'unknown', why: 'sender-ambiguous' };
+  if (joined.senderAmbiguous) return { delivered: 'unknown', why: 'sender-ambiguous' };
   if (destination?.arrived) return { delivered: 'yes', by: 'seen' };
   // An answer that left the responder's own interface proves that the packets arrived.
   if (destination !== undefined && hasAnswer(joined.protocol, destination)) return { delivered: 'yes', by: 'answer' };

@@ -91,6 +91,7 @@ function podGroups(strands: readonly Strand[], context: PairingContext): Group[]
         })),
         candidates,
         partner === undefined && all.some(({ one, other }) => one === strand || other === strand),
+        partner === undefined && mayHaveArrivedIn(strand, strands, context),
       ),
     );
   }
@@ -229,14 +230,31 @@ function sequenceOf(one: Strand, other: Strand): Candidate['sequence'] {
   return one.isn === other.isn ? 'equal' : 'different';
 }
 
-function groupOf(parts: readonly Part[], candidates: readonly Candidate[] = [], mayBeOfService = false): Group {
+function groupOf(
+  parts: readonly Part[],
+  candidates: readonly Candidate[] = [],
+  mayBeOfService = false,
+  mayHaveArrived = false,
+): Group {
   const [one, other] = parts.map(({ strand }) => strand);
   return {
     parts,
     sequenceRewritten: one !== undefined && other !== undefined && sequenceOf(one, other) === 'different',
-    senderAmbiguous: parts.length > 1 && hasRivalSender(parts, candidates),
+    senderAmbiguous: parts.length > 1 ? hasRivalSender(parts, candidates) : mayHaveArrived,
     mayBeOfService,
   };
+}
+
+/** Forged packets of a connection of others: the far end counts them among those of that connection. */
+function mayHaveArrivedIn(strand: Strand, strands: readonly Strand[], context: PairingContext): boolean {
+  if (!isForeign(strand.first) || !hasSent(strand)) return false;
+  return strands.some(
+    (other) =>
+      other !== strand &&
+      areLinked(strand.first, other.first, context) &&
+      overlap(strand, other, clockToleranceUs) &&
+      other.sides.some(({ total }) => total.far.packets > 0),
+  );
 }
 
 /** Another interface has the same ends in the same direction, and its packets may be those that the other end saw. */

@@ -241,6 +241,41 @@ t.test('forged answers and resets do not make a connection delivered, and a forg
   t.same(shown(refused), ['blocked medium web']);
 });
 
+t.test(
+  'forged answers may be among the packets of the real connection, so they are not called undelivered',
+  async (t) => {
+    const dns = { protocol: UDP, initiator: ip('10.0.1.2'), initiatorPort: 25_000, responder: ip('10.0.2.3') };
+    const asked = { tcpFlags: { forward: 0, reverse: 0 }, packets: { forward: 1, reverse: 2 }, answered: true };
+    const [original, service] = [{ ...dns, responderPort: 53 }, ip('10.96.0.10')];
+    const translation = {
+      original: { ...original, responder: service },
+      translated: original,
+    };
+    for (const [name, atClient] of [
+      ['plain', record({ ...original, ...asked, interfaceIndex: 7 })],
+      ['to a Service', record({ ...translation.original, protocol: UDP, ...asked, interfaceIndex: 7, translation })],
+    ] as const) {
+      for (const order of ['first', 'last']) {
+        const scene = watched();
+        const answer = record({
+          ...{ protocol: UDP, interfaceIndex: 66, tcpFlags: { forward: 0, reverse: 0 }, initiatorBy: 'inferred' },
+          ...{ initiator: original.initiator, initiatorPort: original.initiatorPort, point: 'destination' },
+          ...{ responder: original.responder, responderPort: 53, packets: { forward: 0, reverse: 1 } },
+        });
+        if (order === 'first') scene.see('n1', answer);
+        scene.see('n1', atClient);
+        scene.see('n2', atDestination(record({ ...original, ...asked, packets: { forward: 1, reverse: 1 } })));
+        if (order === 'last') scene.see('n1', answer);
+        scene.pass(15 * second);
+        const spoofed = [...scene.connections.values()].find(
+          ({ initiator }) => 'pod' in initiator && initiator.pod === 'evil',
+        );
+        t.match(spoofed, { delivered: { delivered: 'unknown', why: 'sender-ambiguous' } }, `${name}, ${order}`);
+      }
+    }
+  },
+);
+
 t.test('packets to other addresses at an interface prove nothing and are no connection', async (t) => {
   const scene = watched();
   // A bridge without a forwarding table sends web's packets for db to evil too.
