@@ -5,14 +5,13 @@ import { UDP } from '../../model/protocol.ts';
 import { ANSWER, addressRecord, dnsMessage, dnsTypes } from '../programs/dns-message.ts';
 import { packet, udp } from '../programs/packet.ts';
 import { run } from '../system/run.ts';
-import { type Attack, attackerPod, type Stage } from './attack.ts';
+import { type Attack, attackerPod, attackerWorkload, type Stage } from './attack.ts';
 import { batchOf, forgedAgent, stateOf } from './lying-agent.ts';
 
 const hostileText = '\u001b[31m\u009b2J\u202egnp.exe';
 const address = '198.51.100.24' as Address;
 /** Control and format characters, except the line feed. */
 const controls = /[^\P{Cc}\n]|[\p{Cf}\p{Zl}\p{Zp}]/u;
-const formats = ['table', 'wide', 'yaml', 'json', 'jsonl'];
 
 export const hostileNames: Attack = {
   name: 'names that control a terminal',
@@ -44,10 +43,13 @@ export const hostileNames: Attack = {
 };
 
 function commands(): string[][] {
-  const lists = ['findings', 'flows'].flatMap((verb) =>
-    formats.map((format) => [verb, '-o', format, '--from-pod', 'tenant/evil', '--last', '1000']),
-  );
-  return [...lists, ...['table', 'yaml', 'json'].map((format) => ['status', '-o', format])];
+  const of = (verb: string, formats: readonly string[], ...rest: string[]) =>
+    formats.map((format) => [verb, '-o', format, ...rest]);
+  return [
+    ...of('findings', ['wide', 'json'], '--from-pod', attackerWorkload),
+    ...of('flows', ['wide', 'yaml'], '--from-pod', attackerWorkload, '--last', '1000'),
+    ...of('status', ['table', 'yaml', 'json']),
+  ];
 }
 
 /** The accomplice answers with the name of the query, whatever it is. */

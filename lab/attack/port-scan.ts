@@ -4,6 +4,8 @@ import { packet, tcp } from '../programs/packet.ts';
 import type { Attack } from './attack.ts';
 import { findingText, nameOf } from './expected-finding.ts';
 
+/** No other attack connects to it, so that the counts are exact. */
+const responder = 'shop/stats';
 const ports = { first: 1_000, last: 5_999 };
 const perSecond = 2_500;
 const scanned = ports.last - ports.first + 1;
@@ -16,15 +18,15 @@ export const portScan: Attack = {
   does: `sends a SYN to ${scanned} ports of one pod, which answers each of them`,
   reportMs: 40_000,
   async run({ attacker, addressOf, nextPort, ownFindings, waybill }) {
-    const [own, cart] = [addressOf('tenant/evil-0'), addressOf('shop/cart-0')];
+    const [own, target] = [addressOf('tenant/evil-0'), addressOf(`${responder}-0`)];
     const port = nextPort();
     await attacker.send(
-      Array.from({ length: scanned }, (_, i) => packet(own, cart, tcp(port, ports.first + i, 'S'))),
+      Array.from({ length: scanned }, (_, i) => packet(own, target, tcp(port, ports.first + i, 'S'))),
       { perSecond },
     );
     return async () => {
       const ofScan = (await ownFindings()).filter(
-        (one) => one.kind === 'bypass' && nameOf(one.responder) === 'shop/cart',
+        (one) => one.kind === 'bypass' && nameOf(one.responder) === responder,
       );
       const connections = ofScan.reduce((sum, one) => sum + one.connections, 0);
       const listed = (await waybill.ask(`/v1/findings?last=${listLength}`)) as FindingJson[];
