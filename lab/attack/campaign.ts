@@ -25,7 +25,7 @@ const warmUpMs = 12_000;
 /** A false finding may come later than an expected one. */
 const minSettleMs = 3_000;
 const pollMs = 700;
-const maxAccountingMs = 30_000;
+const maxAccountingMs = 45_000;
 const maxFaults = 8;
 const firstAttackPort = 40_000;
 const maxItems = 10_000;
