@@ -91,12 +91,13 @@ export type Service = ObjectMeta & {
 };
 
 export type EndpointPort = { name: string; protocol: number; port: number };
-/** Has ready endpoints only. `broken`: some endpoints or ports could not be read. */
+/** `addresses`: of ready endpoints; `notReady`: of all others. `broken`: some endpoints or ports could not be read. */
 export type EndpointSlice = ObjectMeta & {
   kind: 'EndpointSlice';
   broken?: true;
   service: string;
   addresses: readonly Address[];
+  notReady?: readonly Address[];
   /** The pod behind an address, as NAMESPACE/NAME, if the slice names it. */
   pods?: Readonly<Record<Address, string>>;
   ports: readonly EndpointPort[];

@@ -1,4 +1,4 @@
-// An EndpointSlice: the ready endpoints of a Service, and their ports.
+// An EndpointSlice: the endpoints of a Service, and their ports.
 import type { EndpointPort, EndpointSlice } from '../../model/kubernetes.ts';
 import type { Field } from './field.ts';
 import type { Metadata } from './metadata.ts';
@@ -6,16 +6,18 @@ import { addresses, labels, portNumber, protocol } from './values.ts';
 
 export function endpointSlice(field: Field, meta: Metadata): EndpointSlice {
   const { name, namespace, uid } = meta;
-  const ready = field
+  const ofAddresses = field.at('addressType').text() !== 'FQDN';
+  const listed = field
     .at('endpoints')
     .items()
-    // discovery.k8s.io/v1: a missing condition means ready.
-    .filter((endpoint) => endpoint.at('conditions').at('ready').flag() !== false);
-  const ofAddresses = field.at('addressType').text() !== 'FQDN';
-  const read = ready.map((endpoint) => ({
-    addresses: ofAddresses ? addresses(endpoint.at('addresses').items()) : [],
-    pod: podOf(endpoint.at('targetRef'), namespace),
-  }));
+    .map((endpoint) => ({
+      // discovery.k8s.io/v1: a missing condition means ready.
+      isReady: endpoint.at('conditions').at('ready').flag() !== false,
+      addresses: ofAddresses ? addresses(endpoint.at('addresses').items()) : [],
+      pod: podOf(endpoint.at('targetRef'), namespace),
+    }));
+  const read = listed.filter(({ isReady }) => isReady);
+  const notReady = listed.filter(({ isReady }) => !isReady).flatMap(({ addresses: own }) => own);
   const pods = Object.fromEntries(
     read.flatMap(({ addresses: own, pod }) => (pod === undefined ? [] : own.map((address) => [address, pod]))),
   );
@@ -26,6 +28,7 @@ export function endpointSlice(field: Field, meta: Metadata): EndpointSlice {
     uid,
     service: labels(meta.labels)['kubernetes.io/service-name'] ?? '',
     addresses: [...new Set(read.flatMap(({ addresses: own }) => own))],
+    ...(notReady.length > 0 && { notReady: [...new Set(notReady)] }),
     ...(Object.keys(pods).length > 0 && { pods }),
     ports: field
       .at('ports')

@@ -136,7 +136,7 @@ export class ClusterHistory {
     return this.#podAddresses.get(uid) ?? noAddresses;
   }
 
-  /** Whether the Service had one of the addresses as an endpoint near that time, for any of its ports. */
+  /** Whether the Service listed one of the addresses as an endpoint near that time, ready or not. */
   hasEndpoint(service: Service, addresses: readonly Address[], timeUs: number): boolean {
     return this.#services.hasEndpoint(service, addresses, timeUs);
   }

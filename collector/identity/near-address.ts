@@ -68,10 +68,14 @@ export class NearAddresses {
   /** Direct server return: the pod answers with the address of a Service that it is an endpoint of. */
   #isServiceOf(pod: Pod, address: Address, timeUs: number): boolean {
     const service = this.#cluster.serviceOf(address, timeUs);
-    if (service === undefined || service.namespace !== pod.namespace) return false;
+    if (service === undefined) return false;
     const selector = Object.entries(service.selector ?? {});
-    if (selector.length > 0) return selector.every(([key, value]) => pod.labels[key] === value);
-    return this.#cluster.hasEndpoint(service, pod.addresses, timeUs);
+    const isSelected =
+      service.namespace === pod.namespace &&
+      selector.length > 0 &&
+      selector.every(([key, value]) => pod.labels[key] === value);
+    // Whoever writes the slices of a Service may list pods that no selector names, also of other namespaces.
+    return isSelected || this.#cluster.hasEndpoint(service, pod.addresses, timeUs);
   }
 
   #ownerOf(address: Address, timeUs: number): 'pod' | 'node' | 'service' | 'nobody' {

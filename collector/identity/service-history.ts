@@ -6,7 +6,7 @@ import { type EndpointSlice, objectKey, type Service } from '../../model/kuberne
 import { Timeline } from './timeline.ts';
 
 /** Versions kept of each Service address, and of the endpoints of each Service. */
-const maxVersions = 32;
+const maxVersions = 64;
 /** Former addresses and Services that are kept. */
 const maxGone = 20_000;
 /** A node uses former endpoints until it has applied the change, and a change may be reported late. */
@@ -110,11 +110,11 @@ export class ServiceHistory {
     return this.#versionsNear(service, timeUs).every((slices) => slices.every(({ broken }) => !broken));
   }
 
-  /** Whether the Service had one of the addresses as an endpoint near that time, for any of its ports. */
-  hasEndpoint(service: Service, addresses: readonly Address[], timeUs: number): boolean {
-    return this.#versionsNear(service, timeUs).some((slices) =>
-      slices.some((slice) => slice.addresses.some((one) => addresses.includes(one))),
-    );
+  /** Whether the Service listed one of the addresses as an endpoint near that time, ready or not, for any of its ports. */
+  hasEndpoint(service: Service, own: readonly Address[], timeUs: number): boolean {
+    return this.#versionsNear(service, timeUs)
+      .flat()
+      .some(({ addresses, notReady = [] }) => own.some((one) => addresses.includes(one) || notReady.includes(one)));
   }
 
   /** Usually one. A node may have used any of them. */

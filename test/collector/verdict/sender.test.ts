@@ -199,6 +199,63 @@ spec: { clusterIP: 10.96.0.11, externalIPs: [${vip}], ports: [{ port: 80 }], sel
   }
 });
 
+t.test(
+  'an endpoint of a Service answers with its address, ready or not, and also from another namespace',
+  async (t) => {
+    const vip = ip('198.51.100.10');
+    const serviceIn = (namespace: string, selector: string, endpoint: string) => `---
+apiVersion: v1
+kind: Service
+metadata: { name: direct, namespace: ${namespace} }
+spec: { clusterIP: 10.96.0.11, externalIPs: [${vip}], ports: [{ port: 80 }]${selector} }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: direct-1, namespace: ${namespace}, labels: { kubernetes.io/service-name: direct } }
+addressType: IPv4
+endpoints: [${endpoint}]
+ports: [{ port: 80, protocol: TCP }]
+`;
+    const seen = answered({
+      point: 'destination',
+      interfaceIndex: 66,
+      initiator: ip('203.0.113.5'),
+      responder: vip,
+      responderPort: 80,
+    });
+    const [ready, notReady] = [`{ addresses: [${evil}] }`, `{ addresses: [${evil}], conditions: { ready: false } }`];
+    for (const [name, manifests, isOwn] of [
+      ['ready', serviceIn('shop', '', ready), true],
+      ['not ready', serviceIn('shop', '', notReady), true],
+      ['in another namespace', serviceIn('edge', '', ready), true],
+      ['not ready, in another namespace', serviceIn('edge', '', notReady), true],
+      ['listed beside a selector', serviceIn('shop', ', selector: { app: db }', notReady), true],
+      ['of somebody else', serviceIn('shop', '', '{ addresses: [10.0.2.3] }'), false],
+      ['selected in another namespace', serviceIn('edge', ', selector: { app: evil }', ''), false],
+    ] as const) {
+      const scene = watched(manifests);
+      scene.see('n1', seen);
+      scene.pass(15 * second);
+      t.equal(
+        shown(scene).some((one) => /spoofed|foreign/.test(one)),
+        !isOwn,
+        `${name}: ${shown(scene).join(', ')}`,
+      );
+    }
+
+    const removed = watched(serviceIn('shop', '', ready));
+    removed.see('n1', { ...seen, ended: true });
+    removed.pass(15 * second);
+    removed.put(serviceIn('shop', '', '{ addresses: [10.0.2.3] }').split('---').at(-1)!);
+    removed.see('n1', { ...seen, firstUs: t0 + second, lastUs: t0 + second, ended: true });
+    removed.pass(15 * second);
+    t.notOk(
+      shown(removed).some((one) => /spoofed|foreign/.test(one)),
+      'it was an endpoint then',
+    );
+  },
+);
+
 t.test('a new pod is judged again when its addresses are known for 10 s', async (t) => {
   const scene = watched();
   scene.pass(20 * second);
