@@ -32,7 +32,7 @@ export const collectorSchema = {
       names: workloadNames,
     }),
     forwarderNamespaces: nameList({
-      help: 'Namespaces whose pods may name such addresses in the annotation waybill.io/forwards',
+      help: 'Namespaces whose pods may name such addresses in the annotations waybill.io/forwards and cni.projectcalico.org/allowedSourcePrefixes',
     }),
   },
   names: {

@@ -31,7 +31,7 @@ export type Pod = ObjectMeta & {
   addresses: readonly Address[];
   /** Of further networks, from the annotation k8s.v1.cni.cncf.io/network-status. Policies do not apply to them. */
   secondaryAddresses: readonly Address[];
-  /** From the annotation waybill.io/forwards: source addresses of packets that the pod forwards, as it says. */
+  /** From the annotations waybill.io/forwards and cni.projectcalico.org/allowedSourcePrefixes: source addresses of packets that the pod forwards, as it says. */
   forwards: readonly Prefix[];
   ports: readonly ContainerPort[];
   /** µs since the epoch, in whole seconds as in the API; 0 if not known. */

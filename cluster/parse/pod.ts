@@ -20,6 +20,8 @@ export function pod(field: Field, meta: Metadata): Pod {
     status.at('podIP'),
   ];
   const owned = addresses(ips);
+  const annotations = meta.field.at('annotations');
+  const annotation = (key: string) => annotations.at(key).text() ?? '';
   return {
     kind: 'Pod',
     name,
@@ -30,8 +32,11 @@ export function pod(field: Field, meta: Metadata): Pod {
     node: spec.at('nodeName').text() ?? '',
     hostNetwork: spec.at('hostNetwork').flag() ?? false,
     addresses: ended ? [] : owned,
-    secondaryAddresses: secondaryAddresses(meta.field.at('annotations').at(networkStatusAnnotation).text() ?? ''),
-    forwards: forwardedPrefixes(meta.field.at('annotations').at(forwardsAnnotation).text() ?? ''),
+    secondaryAddresses: secondaryAddresses(annotation(networkStatusAnnotation)),
+    forwards: [
+      ...forwardedPrefixes(annotation(forwardsAnnotation).split(',', maxAnnotatedItems)),
+      ...forwardedPrefixes(listOf(annotation(calicoPrefixesAnnotation))),
+    ],
     ports: containerPorts(spec),
     startedUs: timeUs(status.at('startTime')) || meta.createdUs,
     endedUs: ended ? lastFinishUs(status) : 0,
@@ -43,29 +48,43 @@ const networkStatusAnnotation = 'k8s.v1.cni.cncf.io/network-status';
 const forwardsAnnotation = 'waybill.io/forwards';
 const maxAnnotatedItems = 64;
 
-/** Annotations are free text that others write, so what cannot be read counts as nothing. */
+/** Calico then lets the pod send packets with these source addresses. A JSON list. */
+const calicoPrefixesAnnotation = 'cni.projectcalico.org/allowedSourcePrefixes';
+
 function secondaryAddresses(annotation: string): Address[] {
-  if (annotation === '') return [];
-  let networks: unknown;
-  try {
-    networks = JSON.parse(annotation);
-  } catch {
-    return [];
-  }
-  if (!Array.isArray(networks)) return [];
-  const ips = networks.flatMap((network) => (Array.isArray(network?.ips) ? network.ips : []));
-  return ips
+  return listOf(annotation)
+    .flatMap((network) => ipsOf(network))
     .slice(0, maxAnnotatedItems)
     .map((ip) => (typeof ip === 'string' ? parseAddress(ip) : undefined))
     .filter((address) => address !== undefined);
 }
 
-function forwardedPrefixes(annotation: string): Prefix[] {
-  if (annotation === '') return [];
-  return annotation
-    .split(',', maxAnnotatedItems)
-    .map((text) => parsePrefix(text.trim()))
+function ipsOf(network: unknown): readonly unknown[] {
+  const ips = (network as { ips?: unknown } | null)?.ips;
+  return Array.isArray(ips) ? ips : [];
+}
+
+function forwardedPrefixes(items: readonly unknown[]): Prefix[] {
+  return items
+    .slice(0, maxAnnotatedItems)
+    .map((item) => (typeof item === 'string' ? prefixOf(item.trim()) : undefined))
     .filter((prefix) => prefix !== undefined);
+}
+
+/** An address alone is a prefix too. */
+function prefixOf(text: string): Prefix | undefined {
+  const address = parseAddress(text);
+  return parsePrefix(address === undefined ? text : `${address}/${address.includes(':') ? 128 : 32}`);
+}
+
+/** Annotations are free text that others write, so what cannot be read counts as nothing. */
+function listOf(annotation: string): unknown[] {
+  try {
+    const list: unknown = JSON.parse(annotation || '[]');
+    return Array.isArray(list) ? list : [];
+  } catch {
+    return [];
+  }
 }
 
 /** Owners of ReplicaSets name them by a hash, and their pods have it as a label. The label identifies the owner's kind. */

@@ -10,7 +10,7 @@ import { localZoneOf } from './local-addresses.ts';
 export type Forwarders = {
   /** The source addresses that their packets may have. */
   prefixes: Readonly<Record<string, readonly Prefix[]>>;
-  /** Namespaces whose pods may name prefixes in the annotation waybill.io/forwards. */
+  /** Namespaces whose pods may name prefixes in the annotations waybill.io/forwards and that of Calico. */
   annotatedNamespaces: readonly string[];
 };
 

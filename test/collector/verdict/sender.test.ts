@@ -183,18 +183,27 @@ spec: { clusterIP: 10.96.0.11, externalIPs: [${vip}], ports: [{ port: 80 }], sel
   t.notOk(shown(named).some((one) => /spoofed|foreign/.test(one)));
   t.match([...named.connections.values()], [{ initiator: { kind: 'external', ip: '10.8.0.5' } }]);
 
-  const claims = `---${podManifest('evil', 'n1', evil).replace('uid: uid-evil,', 'uid: uid-evil, annotations: { waybill.io/forwards: 10.8.0.0/16 },')}`;
-  for (const [namespaces, expected] of [
-    [['shop'], []],
-    [['vpn'], ['foreign-source low evil as 10.8.0.5']],
+  const calico = 'cni.projectcalico.org/allowedSourcePrefixes';
+  for (const [annotation, namespace, expected] of [
+    ['waybill.io/forwards: 10.8.0.0/16', 'shop', []],
+    ['waybill.io/forwards: 10.8.0.0/16', 'vpn', ['foreign-source low evil as 10.8.0.5']],
+    [`${calico}: '["10.8.0.0/16", "192.0.2.77"]'`, 'shop', []],
+    [`${calico}: '["192.0.2.77", "10.8.0.5"]'`, 'shop', []],
+    [`${calico}: '["10.8.0.0/16"]'`, 'vpn', ['foreign-source low evil as 10.8.0.5']],
+    [`${calico}: '["10.9.0.0/16"]'`, 'shop', ['foreign-source low evil as 10.8.0.5']],
+    [`${calico}: 10.8.0.0/16`, 'shop', ['foreign-source low evil as 10.8.0.5']],
   ] as const) {
-    const scene = watched(claims, { prefixes: {}, annotatedNamespaces: namespaces });
+    const claims = podManifest('evil', 'n1', evil).replace(
+      'uid: uid-evil,',
+      `uid: uid-evil, annotations: { ${annotation} },`,
+    );
+    const scene = watched(`---${claims}`, { prefixes: {}, annotatedNamespaces: [namespace] });
     scene.see('n1', client);
     scene.pass(15 * second);
     t.same(
       shown(scene).filter((one) => /spoofed|foreign/.test(one)),
       expected,
-      `the annotation counts only in ${namespaces}`,
+      `${annotation} counts only in ${namespace}`,
     );
   }
 });
