@@ -44,6 +44,8 @@ const inertIntervalUs = 1_000_000;
 /** Findings about gaps in the coverage are updated at most once in this interval. */
 const gapIntervalUs = 1_000_000;
 
+const maxDescribeAttempts = 3;
+
 export class Pipeline {
   readonly #cluster: ClusterHistory;
   readonly #join: Join;
@@ -166,6 +168,7 @@ export class Pipeline {
 
   /** Changes since the previous call. A connection or finding that changed several times is listed once. */
   changes(): ChangeSet {
+    this.#describeFindings();
     const changes = {
       connections: [...this.#connections.values()].map((one) => this.#findings.withFindingId(one)),
       merged: [...this.#merged],
@@ -203,6 +206,19 @@ export class Pipeline {
     const isRecentViolation = connection.findingKind !== undefined && this.#nowUs - connection.startUs <= recentUs;
     this.#doubtful.keep({ joined, sides }, doubtful ? 'doubtful' : isRecentViolation ? 'violation' : 'neither');
     return isUnsettled ? Number.POSITIVE_INFINITY : retryUntilUs;
+  }
+
+  /** By a connection that still counts. A further evaluation may withdraw that one too. */
+  #describeFindings(): void {
+    for (let attempt = 0; attempt < maxDescribeAttempts; attempt++) {
+      const ids = this.#findings.connectionsToDescribe();
+      if (ids.length === 0) return;
+      for (const id of ids) {
+        if (this.#join.evaluateAgain(id, this.#nowUs)) continue;
+        const kept = this.#doubtful.get(id);
+        if (kept !== undefined) this.#evaluate(kept.joined, false, kept.sides);
+      }
+    }
   }
 
   #removeMerged(id: string): void {

@@ -10,8 +10,12 @@ export const severities: readonly Severity[] = ['info', 'low', 'medium', 'high',
 /** How many, and the first of them in order. */
 export type Members<Member> = { count: number; first: readonly Member[] };
 
+/** How many connections of a finding would have that severity alone. */
+export type SeverityCounts = Partial<Record<Severity, number>>;
+
 /**
- * One for each kind, initiator workload, responder workload or zone, protocol and port. `connection` is the latest. A
+ * One for each kind, initiator workload, responder workload or zone, protocol and port. `connection` is the latest; missing
+ * if that no longer counts, and the others are not at hand. A
  * rolled-up one has `ports` in place of `port`, `protocols` in place of `protocol`, or `responders` in place of these and
  * `responder`.
  */
@@ -30,6 +34,8 @@ export type Finding = {
   responders?: Members<Endpoint>;
   /** Connections by member of a rolled-up finding, for the store. */
   memberCounts?: string;
+  /** For the store. Missing: all connections have the severity of the finding. */
+  severityCounts?: SeverityCounts;
   connection?: Pick<Connection, 'id' | 'placement' | 'verdict' | 'outcome' | 'delivered'>;
   connections: number;
   firstSeenUs: number;

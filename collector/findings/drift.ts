@@ -3,7 +3,7 @@ import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { Verdict, VerdictName } from '../../model/verdict.ts';
 import { verdictJson } from '../../policy/explain.ts';
-import { effectiveDelivery, type Violation } from './violation.ts';
+import { type EffectiveDelivery, effectiveDelivery, type Violation } from './violation.ts';
 
 export type Drift = Violation & { kind: 'drift' };
 
@@ -18,14 +18,18 @@ export function driftOf({ connection, verdict, declaredVerdict }: EvaluatedConne
   const delivery = effectiveDelivery(connection);
   return {
     kind: 'drift',
-    severity: severityOf(verdict.verdict, declaredVerdict.verdict, delivery === 'delivered'),
+    severity: driftSeverity(verdict.verdict, declaredVerdict.verdict, delivery),
     delivery,
   };
 }
 
 /** The worst case: the network delivers a connection that the declared policies deny. */
-function severityOf(clusterVerdict: VerdictName, declaredVerdict: VerdictName, delivered: boolean): Severity {
-  if (declaredVerdict === 'denied') return delivered ? 'medium' : 'low';
+export function driftSeverity(
+  clusterVerdict: VerdictName,
+  declaredVerdict: VerdictName,
+  delivery: EffectiveDelivery,
+): Severity {
+  if (declaredVerdict === 'denied') return delivery === 'delivered' ? 'medium' : 'low';
   return clusterVerdict === 'denied' ? 'low' : 'info';
 }
 

@@ -1,11 +1,14 @@
 // The findings of one kind about one initiator workload. The ports of one responder are rolled up into one finding if there
 // are more than `maxSinglePorts`, and the responders if there are more than `maxSingleResponders`. A rolled-up finding stays
 // rolled up until it counts nothing. Every connection counts in exactly one finding.
+import type { Severity } from '../../model/finding.ts';
 import { type FindingSubject, portsFindingId, respondersFindingId, singleFindingId } from './finding-id.ts';
 import { KeyCounts, NumberCounts } from './member-counts.ts';
 import {
   addSighting,
+  addSingle,
   addTally,
+  isUndescribed,
   type PortsTally,
   portGroup,
   portOrProtocol,
@@ -14,6 +17,8 @@ import {
   rollUp,
   type Sighting,
   type Subject,
+  severityChange,
+  singleTally,
   type Tally,
   tallySubject,
 } from './tally.ts';
@@ -35,7 +40,7 @@ export class Family {
   readonly #tallies = new Map<string, Tally>();
   readonly #changed = new Set<string>();
   /** Connections that stored findings no longer count, until `load`. */
-  #withdrawn: { subject: Subject; connectionId: string }[] = [];
+  #withdrawn: { subject: Subject; connectionId: string; severity: Severity }[] = [];
 
   constructor({ kind, initiator }: Pick<FindingSubject, 'kind' | 'initiator'>, stored: 'nothing' | 'unknown') {
     this.kind = kind;
@@ -52,32 +57,48 @@ export class Family {
     return this.#changed.size > 0;
   }
 
+  get undescribed(): boolean {
+    return (
+      this.#complete &&
+      [...this.#changed].some((id) => {
+        const tally = this.#tallies.get(id);
+        return tally !== undefined && isUndescribed(tally);
+      })
+    );
+  }
+
   get size(): number {
     return this.#tallies.size;
   }
 
-  /** `connections`: 1 for a new connection, 0 for one that counts already. */
-  add(subject: Subject, sighting: Sighting, connections: number): void {
+  /** `formerSeverity`: of a connection that counts already. */
+  add(subject: Subject, sighting: Sighting, formerSeverity: Severity | undefined): void {
     const tally = this.#find(subject);
     if (tally === undefined) {
-      this.#addSingle(subject, sighting, connections);
+      this.#addSingle(subject, sighting, formerSeverity);
       return;
     }
-    addSighting(tally, subject, sighting, connections);
+    addSighting(tally, subject, sighting, formerSeverity);
     this.#changed.add(tally.finding.id);
   }
 
-  remove(subject: Subject, connectionId: string): void {
+  remove(subject: Subject, connectionId: string, severity: Severity): void {
     const tally = this.#find(subject);
-    if (tally !== undefined && removeConnection(tally, subject, connectionId)) {
+    if (tally !== undefined && removeConnection(tally, subject, connectionId, severity)) {
       this.#changed.add(tally.finding.id);
       if (tally.finding.connections === 0) this.#delete(tally, subject);
-    } else if (!this.#complete) this.#withdrawn.push({ subject, connectionId });
+    } else if (!this.#complete) this.#withdrawn.push({ subject, connectionId, severity });
   }
 
   /** The id of the finding that counts the connections of this subject, if there is one. */
   idOf(subject: Subject): string | undefined {
     return this.#find(subject)?.finding.id;
+  }
+
+  /** Whether a complete finding counts the connections of this subject, and describes none of them. */
+  lacksDescription(subject: Subject): boolean {
+    const tally = this.#complete ? this.#find(subject) : undefined;
+    return tally !== undefined && isUndescribed(tally);
   }
 
   tallies(): Iterable<Tally> {
@@ -103,7 +124,7 @@ export class Family {
     this.#withdrawn = [];
     this.#complete = true;
     for (const tally of stored) this.#insert(tally);
-    for (const { subject, connectionId } of withdrawn) this.remove(subject, connectionId);
+    for (const { subject, connectionId, severity } of withdrawn) this.remove(subject, connectionId, severity);
     for (const tally of counted) this.#merge(tally);
   }
 
@@ -113,12 +134,19 @@ export class Family {
     return group?.rolledUp ?? group?.singles.get(portOrProtocol(subject));
   }
 
-  #addSingle(subject: Subject, { finding, explain }: Sighting, connections: number): void {
+  #addSingle(subject: Subject, sighting: Sighting, formerSeverity: Severity | undefined): void {
     const id = singleFindingId({ ...subject, kind: this.kind, initiator: this.initiator });
     // A connection that counts already is in a stored finding, unless the store lost it.
-    const counted = this.#complete ? Math.max(1, connections) : connections;
-    this.#insert({ over: undefined, finding: { ...finding, id, connections: counted }, explain });
-    this.#changed.add(id);
+    const former = this.#complete ? undefined : formerSeverity;
+    this.#insertSingle(
+      subject,
+      singleTally(sighting, id, former === undefined ? 1 : 0, severityChange(sighting, former)),
+    );
+  }
+
+  #insertSingle(subject: Subject, tally: Tally): void {
+    this.#insert(tally);
+    this.#changed.add(tally.finding.id);
     if (this.#groupOf(subject).singles.size > maxSinglePorts) this.#rollUpPorts(subject);
     if (this.#groups.size > maxSingleResponders) this.#rollUpResponders();
   }
@@ -130,7 +158,13 @@ export class Family {
     const isCounted = connections > 0;
     if (tally.over === undefined) {
       const subject = tallySubject(tally);
-      if (isCounted || this.#find(subject) !== undefined) this.add(subject, tally, connections);
+      const into = this.#find(subject);
+      if (into === undefined) {
+        if (isCounted) this.#insertSingle(subject, tally);
+        return;
+      }
+      addSingle(into, subject, tally);
+      this.#changed.add(into.finding.id);
       return;
     }
     const into = tally.over === 'responders' ? this.#toRespondersTally() : this.#toPortsTally(tallySubject(tally));
@@ -138,7 +172,7 @@ export class Family {
       if (!isCounted) return;
       this.#insert(tally);
     } else if (into.over === tally.over) addTally(into, tally);
-    else addSighting(into, tallySubject(tally), tally, connections);
+    else addSingle(into, tallySubject(tally), tally);
     this.#changed.add((into ?? tally).finding.id);
     if (this.#groups.size > maxSingleResponders) this.#rollUpResponders();
   }

@@ -4,16 +4,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Connection } from '../../model/connection.ts';
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
-import type { Finding } from '../../model/finding.ts';
+import type { Finding, Severity } from '../../model/finding.ts';
 import type { FindingKind } from '../../model/finding-kind.ts';
 import { hasPorts } from '../../model/protocol.ts';
-import { driftOf, isDrift } from './drift.ts';
+import { driftOf, driftSeverity, isDrift } from './drift.ts';
 import { equalShare } from './equal-share.ts';
 import { evidenceOf, explain, sidesOf } from './explanation.ts';
 import { Family } from './family.ts';
 import { type FindingSubject, findingKindOf, singleFindingId, subjectOf, workloadKey } from './finding-id.ts';
 import { publishedFinding, type Sighting, storedTally } from './tally.ts';
-import { type Violation, violationOf } from './violation.ts';
+import { effectiveDelivery, isViolationKind, severityOf, type Violation, violationOf } from './violation.ts';
 
 /** Changes of findings since the previous call. */
 export type FindingChanges = { put: Finding[]; removed: string[] };
@@ -24,6 +24,8 @@ export const unconnectedKinds: readonly FindingKind[] = ['inert', 'coverage-gap'
 /** The findings of one kind about one initiator workload. */
 export type FindingFamily = Pick<FindingSubject, 'kind' | 'initiator'>;
 
+type CountedAs = FindingSubject & { severity: Severity };
+
 const maxSharedWorkloads = 100_000;
 
 export class Findings {
@@ -31,7 +33,7 @@ export class Findings {
   readonly #families = new Map<string, Family>();
   readonly #changedFamilies = new Set<Family>();
   /** What each connection counts for. */
-  readonly #counted = new Map<string, FindingSubject>();
+  readonly #counted = new Map<string, CountedAs>();
   readonly #workloads = new Map<string, string>();
   /** Findings without connections. */
   readonly #unconnected = new Map<string, Finding>();
@@ -54,9 +56,14 @@ export class Findings {
     for (const finding of unconnected) this.#unconnected.set(finding.id, finding);
     for (const connection of connections) {
       const kind = findingKindOf(connection);
-      if (kind !== undefined) this.#counted.set(connection.id, subjectOf(kind, connection));
+      if (kind !== undefined && isViolationKind(kind))
+        this.#counted.set(connection.id, { ...subjectOf(kind, connection), severity: severityOf(kind, connection) });
       const { verdict, declaredVerdict } = connection;
-      if (isDrift(verdict, declaredVerdict)) this.#counted.set(driftKey(connection.id), subjectOf('drift', connection));
+      if (isDrift(verdict, declaredVerdict))
+        this.#counted.set(driftKey(connection.id), {
+          ...subjectOf('drift', connection),
+          severity: driftSeverity(verdict, declaredVerdict!, effectiveDelivery(connection)),
+        });
     }
   }
 
@@ -87,6 +94,21 @@ export class Findings {
   forgetConnection(connectionId: string): void {
     this.#counted.delete(connectionId);
     this.#counted.delete(driftKey(connectionId));
+  }
+
+  /**
+   * Connections to evaluate again, because a finding describes a connection that it no longer counts. They count in these
+   * findings.
+   */
+  connectionsToDescribe(): string[] {
+    const families = [...this.#changedFamilies].filter((family) => family.undescribed);
+    if (families.length === 0) return [];
+    const found = new Map<string, string>();
+    for (const [key, subject] of this.#counted) {
+      const family = families.find(({ kind, initiator }) => kind === subject.kind && initiator === subject.initiator);
+      if (family?.lacksDescription(subject)) found.set(family.idOf(subject)!, connectionOf(key));
+    }
+    return [...found.values()];
   }
 
   /** Replaces all findings of a kind that has no connections (`inert`). */
@@ -193,11 +215,13 @@ export class Findings {
     const isCounted = previous !== undefined && subject !== undefined && isSameSubject(previous, subject);
     if (!isCounted) this.#uncount(key, connection.id);
     if (violation === undefined || subject === undefined) return;
-    if (!isCounted) {
+    const { severity } = violation;
+    if (!isCounted || previous.severity !== severity) {
       const [initiator, responder] = [this.#shared(subject.initiator), this.#shared(subject.responder)];
-      this.#counted.set(key, { ...subject, initiator, responder });
+      this.#counted.set(key, { ...subject, initiator, responder, severity });
     }
-    this.#changedFamily(subject).add(subject, sightingOf(violation, evaluated), isCounted ? 0 : 1);
+    const formerSeverity = isCounted ? previous.severity : undefined;
+    this.#changedFamily(subject).add(subject, sightingOf(violation, evaluated), formerSeverity);
   }
 
   /** One string for all connections, because each keeps it as long as it lives. */
@@ -213,7 +237,7 @@ export class Findings {
     const subject = this.#counted.get(key);
     if (subject === undefined) return;
     this.#counted.delete(key);
-    this.#changedFamily(subject).remove(subject, connectionId);
+    this.#changedFamily(subject).remove(subject, connectionId, subject.severity);
   }
 
   #changedFamily(one: FindingFamily): Family {
@@ -232,6 +256,10 @@ function familyKey({ kind, initiator }: FindingFamily): string {
 
 function driftKey(connectionId: string): string {
   return `drift ${connectionId}`;
+}
+
+function connectionOf(key: string): string {
+  return key.startsWith('drift ') ? key.slice('drift '.length) : key;
 }
 
 function isSameSubject(one: FindingSubject, other: FindingSubject): boolean {

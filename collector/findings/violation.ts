@@ -1,6 +1,6 @@
 // The kind and severity of a finding, from verdict and outcome of one connection (docs/findings.md).
 
-import type { Connection, ForeignSource } from '../../model/connection.ts';
+import type { Connection } from '../../model/connection.ts';
 import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { FindingKind } from '../../model/finding-kind.ts';
@@ -9,28 +9,64 @@ import { SCTP, TCP } from '../../model/protocol.ts';
 /** `unknown`: refused or unanswered, and no agent saw whether the packets arrived. */
 export type EffectiveDelivery = 'delivered' | 'not-delivered' | 'unknown';
 
+/** Kinds that `violationOf` gives. */
+type ViolationKind = Exclude<FindingKind, 'inert' | 'coverage-gap' | 'drift'>;
+
 export type Violation = {
-  kind: Exclude<FindingKind, 'inert' | 'coverage-gap'>;
+  kind: ViolationKind | 'drift';
   severity: Severity;
   delivery: EffectiveDelivery;
 };
 
 /** Undefined if verdict and outcome fit together, or if the verdict is unknown. */
 export function violationOf(evaluated: EvaluatedConnection): Violation | undefined {
-  const { connection, timing } = evaluated;
+  const kind = kindOf(evaluated);
+  if (kind === undefined) return undefined;
+  const { connection } = evaluated;
+  // Undeclared connections are findings only if they were delivered, or count as delivered.
+  const delivery = kind === 'undeclared' ? 'delivered' : effectiveDelivery(connection);
+  return { kind, severity: severityOf(kind, connection), delivery };
+}
+
+export function isViolationKind(kind: FindingKind): kind is ViolationKind {
+  return kind !== 'inert' && kind !== 'coverage-gap' && kind !== 'drift';
+}
+
+export function severityOf(kind: ViolationKind, connection: Connection): Severity {
+  switch (kind) {
+    case 'bypass':
+      // An inferred initiator may be wrong, and a policy may allow the opposite direction. With rewritten sequence numbers,
+      // the two sides may be two connections with the same ends.
+      return connection.initiatorInferred || connection.sequenceRewritten ? 'high' : 'critical';
+    case 'spoofed':
+      return connection.verdict === 'denied' && connection.delivered.delivered === 'yes' ? 'critical' : 'high';
+    case 'undeclared':
+      return connection.placement === 'egress' && connection.responder.zone === 'internet' ? 'high' : 'medium';
+    case 'blocked':
+      return 'medium';
+    case 'foreign-source':
+    case 'grandfathered':
+    case 'broken':
+      return 'low';
+  }
+}
+
+function kindOf({ connection, timing }: EvaluatedConnection): ViolationKind | undefined {
   const delivery = effectiveDelivery(connection);
+  // Whoever sends with the address of somebody else in the cluster pretends to be them.
   if (connection.foreignSource !== undefined)
-    return foreignSourceViolation(connection, connection.foreignSource, delivery);
-  if (timing.timing === 'grandfathered') return { kind: 'grandfathered', severity: 'low', delivery };
+    return connection.foreignSource.of === 'nobody' ? 'foreign-source' : 'spoofed';
+  if (timing.timing === 'grandfathered') return 'grandfathered';
   switch (connection.verdict) {
     case 'unknown':
       return undefined;
     case 'denied':
-      return deniedViolation(evaluated, delivery);
+      if (delivery !== 'delivered') return 'blocked';
+      return timing.timing === 'grace' ? undefined : 'bypass';
     case 'undeclared':
-      return undeclaredViolation(connection, delivery);
+      return isUndeclared(connection, delivery) ? 'undeclared' : undefined;
     case 'allowed':
-      return isBroken(connection, delivery) ? { kind: 'broken', severity: 'low', delivery } : undefined;
+      return isBroken(connection, delivery) ? 'broken' : undefined;
   }
 }
 
@@ -39,36 +75,14 @@ export function effectiveDelivery(connection: Connection): EffectiveDelivery {
   return connection.delivered.delivered === 'no' ? 'not-delivered' : 'unknown';
 }
 
-function deniedViolation(
-  { connection, timing }: EvaluatedConnection,
-  delivery: EffectiveDelivery,
-): Violation | undefined {
-  if (delivery !== 'delivered') return { kind: 'blocked', severity: 'medium', delivery };
-  if (timing.timing === 'grace') return undefined;
-  // An inferred initiator may be wrong, and a policy may allow the opposite direction. With rewritten sequence numbers, the
-  // two sides may be two connections with the same ends.
-  const isCertain = !connection.initiatorInferred && connection.sequenceRewritten === undefined;
-  return { kind: 'bypass', severity: isCertain ? 'critical' : 'high', delivery };
-}
-
-/** Whoever sends with the address of somebody else in the cluster pretends to be them. */
-function foreignSourceViolation(connection: Connection, { of }: ForeignSource, delivery: EffectiveDelivery): Violation {
-  if (of === 'nobody') return { kind: 'foreign-source', severity: 'low', delivery };
-  const isBypass = connection.verdict === 'denied' && delivery === 'delivered';
-  return { kind: 'spoofed', severity: isBypass ? 'critical' : 'high', delivery };
-}
-
-function undeclaredViolation(connection: Connection, delivery: EffectiveDelivery): Violation | undefined {
-  const { placement, outcome, responder, protocol } = connection;
-  if (placement !== 'cross-node' && placement !== 'egress') return undefined;
+function isUndeclared({ placement, outcome, protocol }: Connection, delivery: EffectiveDelivery): boolean {
+  if (placement !== 'cross-node' && placement !== 'egress') return false;
   // No policy could have refused it, so the responder did. Without a handshake, an unanswered connection that left the
   // cluster counts as delivered.
-  const delivered =
+  return (
     delivery === 'delivered' ||
-    (delivery === 'unknown' && (outcome === 'refused' || (placement === 'egress' && !hasHandshake(protocol))));
-  if (!delivered) return undefined;
-  const toInternet = placement === 'egress' && responder.zone === 'internet';
-  return { kind: 'undeclared', severity: toInternet ? 'high' : 'medium', delivery: 'delivered' };
+    (delivery === 'unknown' && (outcome === 'refused' || (placement === 'egress' && !hasHandshake(protocol))))
+  );
 }
 
 /** If delivery is unknown, only TCP is broken, after a retransmitted SYN without an answer. */

@@ -46,6 +46,10 @@ export class DoubtfulConnections {
     if (this.#recent.size > maxRecent) this.#dropOldest(this.#recent);
   }
 
+  get(id: string): DoubtfulConnection | undefined {
+    return this.#doubtful.get(id) ?? this.#recent.get(id);
+  }
+
   /** True if the connection is kept: `forget` is then called later. */
   retired(id: string): boolean {
     const kept = this.#doubtful.get(id) ?? this.#recent.get(id);

@@ -145,6 +145,60 @@ t.test('a late answer retracts a finding for a missing answer', async (t) => {
   t.same(scene.kinds(), []);
 });
 
+t.test('a finding describes a connection that it counts, also when those seen last turn out to be none', async (t) => {
+  const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
+  const seen = (initiatorPort: number) => {
+    const atUs = t0 + initiatorPort * 1000;
+    return { initiatorPort, beganUs: atUs, firstUs: atUs, lastUs: atUs };
+  };
+  const described = () => {
+    const blocked = [...scene.findings.values()].find(({ kind }) => kind === 'blocked')!;
+    const example = scene.connections.get(blocked.connection?.id ?? '');
+    return { connections: blocked.connections, port: example?.initiatorPort, explanation: blocked.explanation };
+  };
+  for (const port of [1, 2, 3, 4]) {
+    scene.see('n1', record(seen(port)));
+    scene.pass(15 * second);
+  }
+  t.match(described(), { connections: 4, port: 4 });
+  // The packets of the later ones were delivered after all.
+  for (const [port, expected] of [
+    [4, { connections: 3, port: 3 }],
+    [3, { connections: 2 }],
+    [2, { connections: 1, port: 1 }],
+  ] as const) {
+    scene.see('n2', atDestination(answered(seen(port))));
+    scene.pass(15 * second);
+    t.match(described(), { ...expected, explanation: /is denied by policy, and the network did not deliver it/ });
+    t.ok([1, 2, 3].includes(described().port!));
+  }
+});
+
+t.test('a finding whose remaining connections are forgotten describes none of the others', async (t) => {
+  const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
+  scene.see('n1', reset({ initiatorPort: 1 }));
+  scene.pass(300 * second);
+  t.equal(scene.pipeline.counts.live, 0);
+  for (const port of [2, 3]) {
+    const atUs = scene.nowUs + port;
+    const seen = { initiatorPort: port, beganUs: atUs, firstUs: atUs, lastUs: atUs };
+    scene.see('n1', record(seen));
+    scene.pass(5 * second);
+    scene.see('n1', answered({ ...seen, firstUs: atUs + 1, lastUs: atUs + 1 }));
+    scene.see('n2', atDestination(answered(seen)));
+    scene.pass(15 * second);
+  }
+  const blocked = [...scene.findings.values()].find(({ kind }) => kind === 'blocked')!;
+  t.match(blocked, {
+    connections: 1,
+    severity: 'medium',
+    initiator: { workload: 'web' },
+    responder: { workload: 'db' },
+  });
+  const example = blocked.connection === undefined ? undefined : scene.connections.get(blocked.connection.id);
+  t.ok(example === undefined || example.initiatorPort === 1);
+});
+
 t.test('a bypass counts only after the grace that follows a policy change', async (t) => {
   const scene = watched(shop);
   scene.pass(20 * second);

@@ -10,6 +10,8 @@ const no = { delivered: { delivered: 'no' }, outcome: 'unanswered' } as const;
 /** What makes a connection count in a finding of this kind. */
 export const findingCauses = {
   bypass: { verdict: 'denied', ...yes },
+  /** Of high severity. */
+  inferredBypass: { verdict: 'denied', initiatorInferred: true, ...yes },
   blocked: { verdict: 'denied', ...no },
   undeclared: { verdict: 'undeclared', ...yes },
   broken: { verdict: 'allowed', ...no },

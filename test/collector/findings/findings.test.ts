@@ -22,13 +22,27 @@ class Run {
   readonly faults: string[] = [];
   readonly #maxFindings: number;
   readonly #touched = new Map<string, Connection>();
+  readonly #latest = new Map<string, [Seen, FindingCause]>();
 
   constructor(maxFindings = Number.POSITIVE_INFINITY) {
     this.#maxFindings = maxFindings;
     this.findings = new Findings(maxFindings);
   }
 
-  evaluate({ id, initiator, responder, protocol, port, atUs }: Seen, cause: FindingCause): void {
+  /** As the pipeline: connections that are not retired are evaluated again to describe a finding. */
+  describe(): void {
+    for (const id of this.findings.connectionsToDescribe()) {
+      const [seen, cause] = this.#latest.get(id)!;
+      this.evaluate(seen, cause);
+    }
+  }
+
+  evaluate(seen: Seen, cause: FindingCause): void {
+    this.#latest.set(seen.id, [seen, cause]);
+    this.#evaluate(seen, cause);
+  }
+
+  #evaluate({ id, initiator, responder, protocol, port, atUs }: Seen, cause: FindingCause): void {
     const ends = { initiator: podEnd(`shop/${initiator}`), responder: podEnd(`shop/${responder}`) };
     const times = { startUs: atUs, endUs: atUs + second };
     this.#touched.set(id, this.findings.update(evaluated(cause, { id, ...ends, ...times, protocol, port })));
@@ -46,6 +60,7 @@ class Run {
     const isOf = (one: Finding) =>
       families.some(({ kind, initiator }) => kind === one.kind && initiator === workloadKey(one.initiator));
     this.findings.load(families, [...this.stored.values()].filter(isOf));
+    this.describe();
     const { put, removed } = this.findings.changes();
     const before = this.#followedConnections();
     for (const finding of put) this.followed.set(finding.id, finding);
@@ -104,25 +119,38 @@ class Model {
     for (const [family, all] of this.#families()) {
       if (this.#rolledUp.has(family)) {
         const responders = [...new Set(all.map(({ seen }) => seen.responder))].sort();
-        lines.push(`${family} -> ${members(responders)}: ${all.length}`);
+        lines.push(`${family} -> ${members(responders)}: ${all.length}${severityOf(all)}`);
         continue;
       }
       for (const [group, some] of groupsOf(family, all)) {
         const byPort = Map.groupBy(some, portOf);
         if (this.#rolledUp.has(group)) {
-          lines.push(`${group} ${members([...byPort.keys()].sort((a, b) => a - b))}: ${some.length}`);
-        } else for (const [port, connections] of byPort) lines.push(`${group} ${port}: ${connections.length}`);
+          lines.push(
+            `${group} ${members([...byPort.keys()].sort((a, b) => a - b))}: ${some.length}${severityOf(some)}`,
+          );
+        } else
+          for (const [port, connections] of byPort)
+            lines.push(`${group} ${port}: ${connections.length}${severityOf(connections)}`);
       }
     }
     return lines.sort();
   }
 
   #families() {
-    return Map.groupBy(this.counted.values(), ({ kind, seen }) => `${kind} ${seen.initiator}`);
+    return Map.groupBy(this.counted.values(), ({ kind, seen }) => `${kindOf(kind)} ${seen.initiator}`);
   }
 }
 
 type Counted = { kind: FindingCause; seen: Seen };
+
+function kindOf(cause: FindingCause): string {
+  return cause === 'inferredBypass' ? 'bypass' : cause;
+}
+
+/** A bypass is critical if one of its connections is. */
+function severityOf(all: readonly Counted[]): string {
+  return all.some(({ kind }) => kind === 'bypass') ? ' critical' : '';
+}
 
 function groupsOf(family: string, all: readonly Counted[]) {
   return Map.groupBy(
@@ -143,7 +171,8 @@ function linesOf(findings: Iterable<Finding>): string[] {
   return [...findings]
     .map((one) => {
       const family = `${one.kind} ${one.initiator.workload}`;
-      const { responder, responders, ports, protocols, protocol, port, connections } = one;
+      const { responder, responders, ports, protocols, protocol, port, severity } = one;
+      const connections = `${one.connections}${severity === 'critical' ? ' critical' : ''}`;
       if (responders !== undefined)
         return `${family} -> {${responders.count}: ${responders.first.map(({ workload }) => workload).join(' ')}}: ${connections}`;
       const group = `${family} -> ${responder!.workload}`;
@@ -155,7 +184,7 @@ function linesOf(findings: Iterable<Finding>): string[] {
     .sort();
 }
 
-const causes = ['bypass', 'blocked', 'undeclared', 'broken', 'none'] as const;
+const causes = ['bypass', 'inferredBypass', 'blocked', 'undeclared', 'broken', 'none'] as const;
 const initiator = fc.constantFrom('web', 'api');
 const responder = fc.nat(60).map(workload);
 const cause = fc.constantFrom(...causes);
@@ -274,6 +303,7 @@ t.test('counts and roll-ups are exact, also after re-evaluation, merges, evictio
       const model = play(run, steps, (expected) => {
         run.publish();
         same(linesOf(run.stored.values()), expected.lines());
+        same(wronglyDescribed(run.stored.values(), expected), []);
       });
       same(linesOf(run.followed.values()), model.lines());
       same(run.faults, []);
@@ -331,7 +361,7 @@ t.test('counts are exact if many steps happen between two writes', async (t) => 
     fc.property(fc.array(step, { maxLength: 25 }), (steps) => {
       const run = new Run(0);
       const model = play(run, steps, () => undefined);
-      const kinds = [...model.counted.values()].map(({ kind, seen }) => `${kind} ${seen.initiator}`);
+      const kinds = [...model.counted.values()].map(({ kind, seen }) => `${kindOf(kind)} ${seen.initiator}`);
       const counts = (names: readonly string[]) =>
         [...Map.groupBy(names, (it) => it)].map(([name, { length }]) => `${name} ${length}`);
       const found = [...run.stored.values()].flatMap((one) =>
@@ -359,6 +389,15 @@ t.test('a scan of all ports is one finding, which lists the first ports', async 
   t.equal(run.stored.size, 1);
   t.same(run.faults, []);
 });
+
+/** Findings whose example is a connection that they do not count. */
+function wronglyDescribed(findings: Iterable<Finding>, { counted }: Model): Finding[] {
+  return [...findings].filter(({ kind, connection, initiator }) => {
+    if (connection === undefined) return false;
+    const known = counted.get(connection.id);
+    return known === undefined || kindOf(known.kind) !== kind || known.seen.initiator !== initiator.workload;
+  });
+}
 
 function byId(run: Run): unknown[] {
   const plain = [...run.stored.values()].map((one) => JSON.parse(JSON.stringify(one)) as Finding);
