@@ -98,6 +98,8 @@ export function sideOf(record: ConnectionRecord, node: string, clockOffsetUs: nu
 /** Adds a record of the same side. The result does not depend on the order of the records. */
 export function addToSide(side: Side, record: ConnectionRecord, clockOffsetUs: number): void {
   const isNear = isNearInitiator(side, record);
+  const { ended } = side.total;
+  const [atUs, latestUs] = [record.lastUs, side.agentLastUs];
   if (!isRestored(side, record)) {
     const counters = countersOf(record, isNear, clockOffsetUs);
     side.parts ??= [cloneCounters(side.total)];
@@ -106,7 +108,8 @@ export function addToSide(side: Side, record: ConnectionRecord, clockOffsetUs: n
     foldOldParts(side.parts, side.total.lastUs - maxPartAgeUs);
     side.agentLastUs = Math.max(side.agentLastUs, record.lastUs);
   }
-  side.total.ended ||= record.ended;
+  // A connection may go on after a reset or FIN that its ends ignore: the latest record decides.
+  side.total.ended = atUs > latestUs ? record.ended : ended || (atUs === latestUs && record.ended);
   side.beganUs = Math.min(side.beganUs, record.beganUs + clockOffsetUs);
   side.podUid ||= record.podUid;
   side.isn ??= record.isn;

@@ -6,6 +6,7 @@ import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record
 import type { Packet } from '../decode/packet.ts';
 import type { PodDirection } from '../source.ts';
 import { ignoreUnrecorded, type UnrecordedSink } from '../unrecorded.ts';
+import { EndedConnections, seemsOver } from './ended-connections.ts';
 import { bit, FlowColumns, keyStride, keyWords, podIsLowInKey, protocolInKey } from './flow-columns.ts';
 import { type Accepted, answerIn, Handshakes, type Replaced, type SynMeaning } from './handshakes.ts';
 import { responderByPort } from './initiator.ts';
@@ -45,6 +46,7 @@ export class FlowTable {
   readonly #accounting: PacketAccounting;
   readonly #rows = new FlowColumns();
   readonly #handshakes = new Handshakes(this.#rows);
+  readonly #ended = new EndedConnections(this.#rows, idleTimeoutUs.tcp);
   readonly #shares: TableShares;
   readonly #unrecorded: UnrecordedSink;
   readonly #searchKey = new Uint32Array(keyWords);
@@ -81,6 +83,7 @@ export class FlowTable {
       row = this.#rows.take(this.#searchKey, hash, this.#shares.maxRows + 1);
       this.#shares.enter(row);
       this.#begin(row, packet, interfaceIndex, direction, timeUs);
+      if (packet.protocol === TCP && !packet.quoted) this.#resume(row, packet.initiator, timeUs);
       if (!isAdmitted) {
         this.#countPacket(row, packet, timeUs);
         this.#evict(row);
@@ -111,6 +114,7 @@ export class FlowTable {
       row = rows.take(searchKey, hash, this.#shares.maxRows + 1);
       this.#shares.enter(row);
       this.#beginFromInterval(row, interval);
+      if (interval.protocol === TCP && !interval.firstQuoted) this.#resumeInterval(row, interval);
     } else if (interval.protocol === TCP) this.#onHandshakeInterval(row, interval);
     if (interval.lowSentSynAck) this.#addSynAckInterval(row, true, interval);
     if (interval.highSentSynAck) this.#addSynAckInterval(row, false, interval);
@@ -128,6 +132,7 @@ export class FlowTable {
       this.#free(row);
     }
     this.#shares.forget(interfaceIndex);
+    this.#ended.forget(interfaceIndex);
   }
 
   /** Emits the records that are due, as CaptureSource.drain describes. */
@@ -171,7 +176,12 @@ export class FlowTable {
   }
 
   #free(row: number): void {
-    if ((this.#rows.state[row]! & bit.contested) !== 0) this.#handshakes.forget(row);
+    const state = this.#rows.state[row]!;
+    if (seemsOver(state) || (state & bit.contested) !== 0) {
+      const lasting = this.#handshakes.lasting(row);
+      if (seemsOver(lasting.state)) this.#ended.add(row, lasting);
+      this.#handshakes.forget(row);
+    }
     this.#shares.leave(row);
     this.#rows.free(row);
   }
@@ -327,6 +337,27 @@ export class FlowTable {
     if ((this.#rows.state[row]! & bit.confirmed) !== 0) this.#shares.confirm(row);
   }
 
+  /**
+   * The row began on the ports of a connection that seemed to be over. Without a SYN it is that connection. After a SYN, the
+   * answer decides. A SYN-ACK alone begins nothing if SYNs are visible at the interface.
+   */
+  #resume(row: number, begunBy: Packet['initiator'], timeUs: number): void {
+    const former = this.#ended.take(row, timeUs);
+    if (former === undefined) return;
+    if (begunBy === 'source') this.#handshakes.contestBy(row, former);
+    else if (begunBy === 'unknown' || (former.state & bit.synSeen) !== 0) {
+      this.#handshakes.resume(row, former);
+      this.#shares.confirm(row);
+    }
+  }
+
+  #resumeInterval(row: number, interval: Interval): void {
+    const begunBy =
+      interval.syns > 0 ? 'source' : interval.lowInitiated || interval.highInitiated ? 'destination' : 'unknown';
+    this.#resume(row, begunBy, interval.firstUs);
+    if ((this.#rows.state[row]! & bit.contested) !== 0) this.#decideContest(row, interval);
+  }
+
   #isFromInitiator(state: number): boolean {
     return ((state & bit.initiatorIsLow) !== 0) === this.#sourceIsLow;
   }
@@ -412,7 +443,10 @@ export class FlowTable {
   /** As `#onHandshake`, for an interval: its SYNs, unless they repeat a known one, came before its other packets. */
   #onHandshakeInterval(row: number, interval: Interval): void {
     if (interval.syns > 0) this.#addSynInterval(row, interval);
-    if ((this.#rows.state[row]! & bit.contested) === 0) return;
+    if ((this.#rows.state[row]! & bit.contested) !== 0) this.#decideContest(row, interval);
+  }
+
+  #decideContest(row: number, interval: Interval): void {
     const answer = this.#handshakes.meaningOfInterval(row, interval);
     if (answer === 'new') this.#handshakes.accept(row);
     else if (answer === 'before') this.#restore(row);

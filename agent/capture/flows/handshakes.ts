@@ -110,16 +110,21 @@ export class Handshakes {
     this.forget(row);
     // A connection that waits for its first answer passes on what it replaced.
     if (contest?.replaced !== undefined) return contest.replaced;
-    const isOver = rows.closed[row] === 3 || timeUs - rows.lastUs[row]! > idleTimeoutUs;
-    if (isOver || (rows.state[row]! & bit.answered) === 0) return undefined;
-    return {
-      state: rows.state[row]!,
-      beganUs: rows.beganUs[row]!,
-      isnLow: rows.isnLow[row]!,
-      isnHigh: rows.isnHigh[row]!,
-      closed: rows.closed[row]!,
-      rttUs: rows.rttUs[row]!,
-    };
+    if (timeUs - rows.lastUs[row]! > idleTimeoutUs || (rows.state[row]! & bit.answered) === 0) return undefined;
+    return this.#connectionOf(row);
+  }
+
+  /** The connection that the row would go on with: its own, or the one that it replaced. */
+  lasting(row: number): Replaced {
+    return this.#contests.get(row)?.replaced ?? this.#connectionOf(row);
+  }
+
+  /** The row, which has just begun, goes on with a connection that seemed to be over. */
+  resume(row: number, connection: Replaced): void {
+    this.#contests.set(row, { low: undefined, high: undefined, replaced: connection });
+    this.restore(row);
+    this.#rows.state[row]! &= ~bit.ended;
+    this.forget(row);
   }
 
   contestBy(row: number, replaced: Replaced | undefined): void {
@@ -174,6 +179,18 @@ export class Handshakes {
   forget(row: number): void {
     this.#contests.delete(row);
     this.#rows.state[row]! &= ~bit.contested;
+  }
+
+  #connectionOf(row: number): Replaced {
+    const rows = this.#rows;
+    return {
+      state: rows.state[row]!,
+      beganUs: rows.beganUs[row]!,
+      isnLow: rows.isnLow[row]!,
+      isnHigh: rows.isnHigh[row]!,
+      closed: rows.closed[row]!,
+      rttUs: rows.rttUs[row]!,
+    };
   }
 
   #acceptedBy(row: number, fromLow: boolean, isn: number, answeredIsn: number): Accepted | undefined {

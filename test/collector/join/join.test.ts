@@ -124,6 +124,34 @@ t.test('later records add up and cause a re-evaluation', async (t) => {
   t.equal(due[0]!.id, due[1]!.id);
 });
 
+t.test('a connection that goes on after a reset is live again, in either order of its records', async (t) => {
+  const interval = (seconds: number, change: Partial<ConnectionRecord>) => {
+    const atUs = t0 + seconds * second;
+    return answered({ firstUs: atUs, lastUs: atUs + 1000, ...change });
+  };
+  const records = [interval(0, {}), interval(1, { ended: true }), interval(3, { ended: false })];
+  for (const order of [
+    [0, 1, 2],
+    [2, 1, 0],
+    [1, 2, 0],
+  ]) {
+    const { join, due, covered, source, destination } = scene();
+    for (const node of ['n1', 'n2']) covered.set(node, t0 + 60 * second);
+    for (const i of order) {
+      source(records[i]!);
+      destination(atDestination(records[i]!));
+    }
+    join.tick(t0 + 2 * second);
+    t.match(due.at(-1), { source: { ended: false }, destination: { ended: false } }, `order ${order}`);
+    join.tick(t0 + 60 * second);
+    t.equal(join.counts.live, 1);
+    source(interval(70, { ended: true }));
+    destination(atDestination(interval(70, { ended: true })));
+    join.tick(t0 + 80 * second);
+    t.match(due.at(-1), { source: { ended: true, packets: { forward: 8 } } });
+  }
+});
+
 t.test('a new SYN on the same ports is a new connection', async (t) => {
   const { join, due, source } = scene();
   source(reset());

@@ -95,6 +95,16 @@ const cases: Record<string, Step[]> = {
     ] satisfies Step[]),
     ...data,
   ],
+  'a FIN of each end, of which one is ignored, and a SYN after it': [
+    ...opening,
+    ...([
+      ['web', 'FA', 101, 901],
+      ['db', 'FA', 5, 7],
+      ['db', 'S', 5],
+      ['web', 'A', 102, 901],
+      ['db', 'PA', 901, 102],
+    ] satisfies Step[]),
+  ],
   'only a SYN-ACK': [['db', 'SA', 900, 101], ...data],
   'a SYN-ACK that is refused': [
     ['db', 'SA', 900, 101],

@@ -125,6 +125,62 @@ t.test('a reset that the other end ignores, and a SYN after it, do not turn the 
   }
 });
 
+/** How an attacker seems to end the connection. With a FIN of each end, one of them is real: its sender only listens. */
+const forgedEnds: Record<string, (flows: Flows) => void> = {
+  'a reset': (flows) => flows.back(2, fromDb('R', { sequence: 99 })),
+  'a reset of the pod': (flows) => flows.out(2, fromWeb('R', { sequence: 99 })),
+  'a FIN beside a real one': (flows) => {
+    flows.out(1.9, fromWeb('FA', webData));
+    flows.back(2, fromDb('FA', { sequence: 99, acknowledged: 98 }));
+  },
+};
+
+t.test('an end that the other end ignores, and silence, make no other connection', async (t) => {
+  for (const [how, end] of Object.entries(forgedEnds)) {
+    for (const pauseS of [1, 10, 200]) {
+      const flows = established();
+      end(flows);
+      for (let s = 3; s < 2 + pauseS; s++) flows.drain(s);
+      flows.back(2 + pauseS, fromDb('PA', dbData));
+      flows.out(2.1 + pauseS, fromWeb('A', webData));
+      const [record, ...others] = flows.drain(3 + pauseS);
+      t.match(record, { ...webInitiates, rttUs: 100_000 }, `${how}, ${pauseS} s`);
+      t.same(others, []);
+      if (pauseS > 2) t.equal(record!.ended, false);
+      flows.back(10 + pauseS, fromDb('PA', dbData));
+      matchEach(t, flows.drain(11 + pauseS), [webInitiates]);
+    }
+  }
+});
+
+t.test('a SYN or SYN-ACK after such an end does not turn the connection around', async (t) => {
+  for (const [how, end] of Object.entries(forgedEnds)) {
+    for (const pauseS of [1, 10]) {
+      for (const [from, flags] of [
+        ['db', 'S'],
+        ['web', 'S'],
+        ['web', 'SA'],
+        ['db', 'SA'],
+      ] as const) {
+        const flows = established();
+        end(flows);
+        const records: ConnectionRecord[] = [];
+        for (let s = 3; s < 2 + pauseS; s++) records.push(...flows.drain(s));
+        const numbers = { sequence: 99, acknowledged: 55 };
+        if (from === 'db') flows.back(2 + pauseS, fromDb(flags, numbers));
+        else flows.out(2 + pauseS, fromWeb(flags, numbers));
+        // The end that still has the connection answers with an acknowledgement (RFC 9293 3.10.7.4).
+        if (from === 'db') flows.out(2.1 + pauseS, fromWeb('A', webData));
+        else flows.back(2.1 + pauseS, fromDb('A', dbData));
+        flows.back(2.2 + pauseS, fromDb('PA', dbData));
+        flows.out(2.3 + pauseS, fromWeb('PA', webData));
+        records.push(...flows.drain(3 + pauseS));
+        for (const one of withData(records)) t.match(one, webInitiates, `${how}, ${pauseS} s, ${flags} of ${from}`);
+      }
+    }
+  }
+});
+
 t.test('after its end, a SYN of either end begins a connection, also with the number of before', async (t) => {
   const ends: Record<string, (flows: Flows) => number> = {
     'FIN of both ends': (flows) => {
