@@ -38,8 +38,13 @@ export class DnsServers {
     this.#current = addresses;
   }
 
+  /** Whether the setting names the address. A link-local one is that of a cache on every node. */
+  isNamed(address: Address): boolean {
+    return this.#prefixes.some((prefix) => prefixContainsAddress(prefix, address));
+  }
+
   isTrusted(address: Address, timeUs: number): boolean {
-    if (this.#prefixes.some((prefix) => prefixContainsAddress(prefix, address))) return true;
+    if (this.isNamed(address)) return true;
     const spans = this.#spans.get(address) ?? [];
     return spans.some(({ fromUs, untilUs }) => fromUs - toleranceUs <= timeUs && timeUs <= untilUs + toleranceUs);
   }

@@ -20,7 +20,8 @@ export type Identity = { endpoint: Endpoint; stale?: readonly StaleKind[] } & (
 
 /**
  * One end of a connection. `podUid` is the pod behind the interface that saw this end, else empty. `behindNode` is the node
- * of that interface: then the end is on that node, whatever its address says. `observers`: the nodes that saw the connection.
+ * of that interface: then the end is on that node, whatever its address says. `serviceOfNode`: the address is that of a
+ * service on that node, and every node has its own. `observers`: the nodes that saw the connection.
  */
 export type ConnectionEnd = {
   address: Address;
@@ -28,6 +29,7 @@ export type ConnectionEnd = {
   protocol: number;
   podUid: string;
   behindNode?: string;
+  serviceOfNode?: string;
   observers?: readonly string[];
 };
 
@@ -101,6 +103,8 @@ export class Identities {
 
   #asKnown(end: ConnectionEnd, timeUs: number, namesOf: NamesOf): Identity {
     if (!this.#cluster.synced) return this.#unknown(end.address, { reason: 'cluster-not-synced' });
+    const servingNode = end.serviceOfNode === undefined ? undefined : this.#cluster.node(end.serviceOfNode);
+    if (servingNode !== undefined) return this.#node(servingNode, end, timeUs);
     const uid = end.podUid !== '' ? end.podUid : this.#ownerUid(end.address, timeUs);
     const pod = uid === undefined ? undefined : this.#cluster.pod(uid, timeUs);
     if (pod !== undefined) {

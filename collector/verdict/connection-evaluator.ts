@@ -12,11 +12,13 @@ import { reasonText } from '../../policy/explain.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
 import type { Backend, ClusterHistory } from '../identity/cluster-history.ts';
 import type { ConnectionEnd, Identities, Identity } from '../identity/identity.ts';
+import { localZoneOf } from '../identity/local-addresses.ts';
 import { addressesSettledUs, type NearAddresses } from '../identity/near-address.ts';
 import type { PolicyHistory } from '../identity/policy-history.ts';
 import { type Coverage, deliveredOf, type ExpectedDelivery } from '../join/delivered.ts';
 import { observationsOf, outcomeOf } from '../join/outcome.ts';
 import { type ConnectionEnds, endsOf, type InterfaceLookup } from './connection-ends.ts';
+import { isLocalScope } from './local-scope.ts';
 import { placementOf } from './placement.ts';
 import { type NameLookup, namesGivenTo } from './pod-names.ts';
 import { PolicyEvaluator } from './policy-evaluator.ts';
@@ -74,14 +76,14 @@ export class ConnectionEvaluator {
     const joined = onlyBackend === undefined ? received : withBackend(received, onlyBackend);
     const ends = endsOf(joined, this.#coverage);
     ends.responder.podUid ||= onlyBackend?.podUid ?? '';
-    const sender = senderOf(
-      joined,
-      this.#senderUid(joined, ends),
-      this.#nearAddresses,
-      this.#coverage,
-      nowUs,
-      this.#options.maxWaitUs,
-    );
+    const senderUid = this.#senderUid(joined, ends);
+    const serviceOfNode = this.#nodeOfLocalService(joined, senderUid);
+    if (serviceOfNode !== undefined) ends.responder.serviceOfNode = serviceOfNode;
+    const scope = serviceOfNode === undefined ? 'one-link' : 'node-local-service';
+    // Addresses of one link, DHCP and neighbour discovery, which every interface of the link may show.
+    const sender: Sender = isLocalScope(joined.originalTuple, scope)
+      ? { sender: 'owner' }
+      : senderOf(joined, senderUid, this.#nearAddresses, this.#coverage, nowUs, this.#options.maxWaitUs);
     // An address may belong to a pod or Service that is not known yet.
     const senderDoubtful = sender.sender === 'foreign' && this.#cluster.gaps.isStaleAt(joined.startUs);
     const initiator = this.#initiatorOf(joined, ends, sender);
@@ -125,6 +127,14 @@ export class ConnectionEvaluator {
     const { source, host, originalTuple, startUs } = joined;
     const asking = { observation: source ?? host, address: originalTuple.initiator, podUid: initiatorUid };
     return this.#identities.at(responder, timeUs, namesGivenTo(asking, this.#names, startUs));
+  }
+
+  /** The node-local DNS cache that the pod uses is on the pod's own node. */
+  #nodeOfLocalService({ originalTuple, startUs }: JoinedConnection, initiatorUid: string): string | undefined {
+    const { responder } = originalTuple;
+    if (localZoneOf(responder) !== 'link-local' || !this.#cluster.dnsServers.isNamed(responder)) return undefined;
+    const node = this.#cluster.pod(initiatorUid, startUs)?.node ?? '';
+    return this.#cluster.node(node) === undefined ? undefined : node;
   }
 
   #retryForUs({ sender }: Sender): number {

@@ -5,10 +5,10 @@ import { isCloudMetadata, localZoneOf } from '../identity/local-addresses.ts';
 
 const dhcpPorts: ReadonlySet<number> = new Set([67, 68, 546, 547]); // RFC 2131, RFC 8415
 
-/** By the addresses alone. */
-export function isLocalScope({ initiator, responder }: Tuple): boolean {
+/** By the addresses alone. `of`: a node-local service is known by its address, though the address is not unique. */
+export function isLocalScope({ initiator, responder }: Tuple, of: 'one-link' | 'node-local-service'): boolean {
   if (isCloudMetadata(responder)) return false;
-  return localZoneOf(initiator) !== undefined || localZoneOf(responder) !== undefined;
+  return localZoneOf(initiator) !== undefined || (of === 'one-link' && localZoneOf(responder) !== undefined);
 }
 
 /**

@@ -32,7 +32,9 @@ export class PolicyEvaluator {
 
   /** The verdict of the policies in force at that time. */
   evaluate(joined: JoinedConnection, initiator: Identity, responder: Identity, timeUs: number): Verdict {
-    if (isLocalScope(joined.originalTuple) || isOfOneLink(joined, initiator, responder)) {
+    const isOfNode = responder.kind === 'address' && responder.endpoint.node !== undefined;
+    const scope = isOfNode ? 'node-local-service' : 'one-link';
+    if (isLocalScope(joined.originalTuple, scope) || isOfOneLink(joined, initiator, responder)) {
       return { verdict: 'unknown', sides: [], why: { reason: 'local-scope', address: joined.originalTuple.responder } };
     }
     for (const end of [initiator, responder]) {

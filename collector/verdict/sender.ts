@@ -6,7 +6,6 @@ import { TCP } from '../../model/protocol.ts';
 import { FIN, RST, SYN } from '../../model/record.ts';
 import type { NearAddresses } from '../identity/near-address.ts';
 import { type Coverage, interfaceBlindness } from '../join/delivered.ts';
-import { isLocalScope } from './local-scope.ts';
 
 /**
  * `owner`: the pod that has the source address, or nothing speaks against it. `forwarded`: a gateway sent packets of
@@ -27,8 +26,6 @@ export function senderOf(
   maxWaitUs: number,
 ): Sender {
   const { source, destination } = joined;
-  // Addresses of one link, DHCP and neighbour discovery, which every interface of the link may show.
-  if (isLocalScope(joined.originalTuple)) return { sender: 'owner' };
   if (source !== undefined) {
     const near = nearAddresses.at(initiatorUid, source.initiator, joined.startUs, nowUs);
     if (typeof near === 'string') return { sender: near === 'own' ? 'owner' : near };

@@ -22,8 +22,9 @@ import type { AgentState, WireInterface } from '../../proto/wire.ts';
 import { atDestination, ip, second, t0 } from './records.ts';
 
 export const graceUs = 10 * second;
-/** Trusted in each scene. */
+/** Trusted in each scene, like the node-local cache. */
 export const clusterDns = ip('10.96.0.10');
+export const nodeLocalDns = ip('169.254.20.10');
 
 /** web (10.0.1.2, node n1) and db (10.0.2.3, node n2) in namespace shop; no policy. */
 export const shop = `
@@ -75,7 +76,7 @@ const noForwarders: Forwarders = { prefixes: {}, annotatedNamespaces: [] };
 
 export class Scene {
   nowUs = t0;
-  readonly cluster = new ClusterHistory([parsePrefix(`${clusterDns}/32`)!]);
+  readonly cluster = new ClusterHistory([clusterDns, nodeLocalDns].map((one) => parsePrefix(`${one}/32`)!));
   readonly agents = new Agents(new NodeClaims(this.cluster));
   readonly pipeline: Pipeline;
   readonly connections = new Map<string, Connection>();
