@@ -1,7 +1,7 @@
 // `waybill status`: nodes, lag, lost packets and pending work, from a running collector.
 import { Command, Option } from 'commander';
 import { z } from 'zod';
-import type { NodeStatus, ProblemTimes, StatusJson } from '../collector/api/api.ts';
+import type { NodeGapJson, NodeStatus, ProblemTimes, StatusJson } from '../collector/api/api.ts';
 import { escapeControls } from '../model/escape.ts';
 import { ProblemError } from '../model/problem.ts';
 import { addClientFlags, type ClientFlags, CollectorClient } from './collector-client.ts';
@@ -11,6 +11,13 @@ import { print } from './output/print.ts';
 import { type ColorMode, colorOption, type Screen, screenOf } from './output/screen.ts';
 import { tableText } from './output/table.ts';
 import { yamlText } from './output/yaml.ts';
+
+/** Shown at most. */
+const maxGaps = 5;
+const gapReasons = {
+  'agent-killed': 'the agent ended without a shutdown',
+  'agent-stopped': 'the agent was stopped',
+} as const satisfies Record<NodeGapJson['why'], string>;
 
 const outputs = ['table', 'json', 'yaml'] as const;
 type StatusFlags = ClientFlags & { output: (typeof outputs)[number]; color: ColorMode };
@@ -60,6 +67,7 @@ export function statusText(status: StatusJson, screen: Screen): string {
     ...cluster.problems.map((problem, i) => `          ${problem}${problemTimesText(cluster.problemTimes?.[i])}`),
     `nodes     ${nodes.reporting} of ${nodes.of} reporting`,
     ...nodes.list.flatMap(warningsOf).map((warning) => `          ${warning}`),
+    ...gapLines(nodes.list),
     `refused   ${ingest?.streamsRefused ?? 0} agent streams`,
     `join      ${join.live} live, ${join.pending} pending, ${limited(join.evicted, 'evicted', 'join.maxLive reached')}`,
     ...(join.doubtful || join.dropped
@@ -79,6 +87,20 @@ export function statusText(status: StatusJson, screen: Screen): string {
   ].map(escapeControls);
   if (nodes.list.length === 0) return `${lines.join('\n')}\n`;
   return `${lines.join('\n')}\n\n${tableText(nodes.list.map(nodeRow), screen)}`;
+}
+
+/** The latest times in which a node was not watched. */
+function gapLines(list: readonly NodeStatus[]): string[] {
+  const gaps = list.flatMap(({ node, gaps = [] }) => gaps.map((gap) => ({ node, ...gap })));
+  gaps.sort((a, b) => (a.until < b.until ? 1 : -1));
+  const lines = gaps
+    .slice(0, maxGaps)
+    .map(
+      ({ node, from, until, why }) => `          ${node} not watched from ${from} until ${until}: ${gapReasons[why]}`,
+    );
+  return gaps.length > maxGaps
+    ? [...lines, `          ${gaps.length - maxGaps} earlier gaps; -o json shows them`]
+    : lines;
 }
 
 function clusterText({ synced, stale = [] }: StatusJson['cluster']): string {

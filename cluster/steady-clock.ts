@@ -1,5 +1,5 @@
-// A clock that never steps. It begins as the wall clock, and setting the wall clock later does not change it. It goes on while
-// the machine is suspended. The difference to the wall clock is known at once.
+// A clock that never steps. It begins as the wall clock, or with a given difference to it, and setting the wall clock later does
+// not change it. It goes on while the machine is suspended. The difference to the wall clock is known at once.
 import { uptime } from 'node:os';
 
 /** What the kernel offers. `monotonicMs` stops while the machine is suspended, `uptimeSeconds` does not. */
@@ -30,32 +30,38 @@ export class SteadyClock {
   readonly #onStep: (stepUs: number) => void;
   /** Uptime minus monotonic time at the start. */
   readonly #uptimeLeadMs: number;
+  readonly #originMs: number;
   #suspendedMs = 0;
-  #wallOffsetUs = 0;
+  #wallOffsetUs: number;
   #checkedUs = 0;
   /** Offsets before a step, and when the step was noticed. */
   #earlier: { wallOffsetUs: number; noticedUs: number }[] = [];
 
-  /** `onStep` is called when the wall clock was set: forward if positive. */
-  constructor(kernel: KernelClocks, onStep: (stepUs: number) => void) {
+  /**
+   * `onStep` is called when the wall clock was set: forward if positive. `wallOffsetUs`: the wall clock minus this clock at the
+   * start.
+   */
+  constructor(kernel: KernelClocks, onStep: (stepUs: number) => void, wallOffsetUs = 0) {
     this.#kernel = kernel;
     this.#onStep = onStep;
+    this.#wallOffsetUs = wallOffsetUs;
+    this.#originMs = kernel.originMs - wallOffsetUs / 1000;
     this.#uptimeLeadMs = this.#readUptimeLeadMs();
     this.nowUs();
   }
 
   /** µs since the epoch, never less than before. */
   readonly nowUs = (): number => {
-    const { wallMs, monotonicMs, originMs } = this.#kernel;
+    const { wallMs, monotonicMs } = this.#kernel;
     const beforeMs = monotonicMs();
     const wallNowMs = wallMs();
     const afterMs = monotonicMs();
     if (afterMs - beforeMs <= maxReadingMs) {
-      const offsetMs = wallNowMs - originMs - beforeMs - this.#suspendedMs;
+      const offsetMs = wallNowMs - this.#originMs - beforeMs - this.#suspendedMs;
       const changeMs = offsetMs - this.#wallOffsetUs / 1000;
       if (Math.abs(changeMs) >= leastStepMs) this.#onJump(changeMs);
     }
-    this.#checkedUs = (originMs + afterMs + this.#suspendedMs) * 1000;
+    this.#checkedUs = (this.#originMs + afterMs + this.#suspendedMs) * 1000;
     return this.#checkedUs;
   };
 
@@ -89,7 +95,7 @@ export class SteadyClock {
     }
     if (wasSuspended) this.#suspendedMs += asleepMs;
     const stepUs = Math.round((wasSuspended ? changeMs - asleepMs : changeMs) * 1000);
-    const noticedUs = (this.#kernel.originMs + this.#kernel.monotonicMs() + this.#suspendedMs) * 1000;
+    const noticedUs = (this.#originMs + this.#kernel.monotonicMs() + this.#suspendedMs) * 1000;
     this.#earlier = [...this.#earlier, { wallOffsetUs: this.#wallOffsetUs, noticedUs }].slice(-maxSteps);
     this.#wallOffsetUs += stepUs;
     this.#onStep(stepUs);
@@ -108,12 +114,12 @@ export class SteadyClock {
   }
 }
 
-export function steadyClockOfKernel(onStep: (stepUs: number) => void): SteadyClock {
+export function steadyClockOfKernel(onStep: (stepUs: number) => void, wallOffsetUs = 0): SteadyClock {
   const kernel: KernelClocks = {
     wallMs: () => Date.now(),
     monotonicMs: () => performance.now(),
     uptimeSeconds: uptime,
     originMs: performance.timeOrigin,
   };
-  return new SteadyClock(kernel, onStep);
+  return new SteadyClock(kernel, onStep, wallOffsetUs);
 }

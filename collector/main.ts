@@ -2,16 +2,19 @@
 import type { Logger } from 'pino';
 import { loadedCertificatesFrom, readTlsCredentials } from '../certs/read.ts';
 import { watchExpiry } from '../certs/validity.ts';
-import { nowUs, systemClock } from '../cluster/clock.ts';
+import { systemClock } from '../cluster/clock.ts';
 import { clusterEventLog } from '../cluster/event-log.ts';
 import { manifestSource } from '../cluster/manifests/watch.ts';
 import { openClusterSource } from '../cluster/open.ts';
 import { OpenProblems } from '../cluster/open-problems.ts';
+import { steadyClockOfKernel } from '../cluster/steady-clock.ts';
 import { noDeclaredPolicies } from '../config/errors.ts';
+import type { ClusterEvent } from '../model/kubernetes.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { reasonOf } from '../model/reason.ts';
 import type { Change } from './api/api.ts';
 import { serveApi } from './api/server.ts';
+import { withWallTimes } from './api/wall-times.ts';
 import type { CollectorConfig } from './config.ts';
 import { unconnectedKinds } from './findings/findings.ts';
 import { ClusterHistory } from './identity/cluster-history.ts';
@@ -19,6 +22,7 @@ import { DeclaredPolicies } from './identity/declared-policies.ts';
 import { DnsNames, interfaceKey } from './identity/dns-names.ts';
 import { Identities } from './identity/identity.ts';
 import { NearAddresses } from './identity/near-address.ts';
+import { withPodTimes } from './identity/pod-times.ts';
 import { restoreObjects } from './identity/restored-objects.ts';
 import { zoneFinder } from './identity/zones.ts';
 import { Agents } from './ingest/agents.ts';
@@ -28,6 +32,7 @@ import { ThrottledLog } from './ingest/throttled-log.ts';
 import { Pipeline } from './pipeline.ts';
 import { Publisher } from './publish.ts';
 import { readinessOf } from './readiness.ts';
+import { SavedRuns, wallOffsetAtStart } from './saved-runs.ts';
 import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
 import { ObjectJournal } from './store/object-journal.ts';
@@ -44,6 +49,7 @@ const retentionIntervalMs = 60_000;
 const knownObjectsIntervalMs = 60_000;
 /** Connections that are joined again began in this time, except for a few that are older. */
 const objectHistoryUs = 3_600_000_000;
+const saveRunsIntervalMs = 5_000;
 const seriesIntervalMs = 10_000;
 /** After a restart, batches of this time are joined again, because their connections may still be open. */
 const rejoinWindowUs = 6 * 60 * 1_000_000;
@@ -58,7 +64,6 @@ export async function runCollector(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const startedUs = nowUs();
   if (config.policy.judgeBy === 'declared' && config.policy.declared === '')
     throw new ProblemError(noDeclaredPolicies());
   const tls = readTlsCredentials(config.tls);
@@ -70,6 +75,17 @@ export async function runCollector(
     maxBytes: config.store.maxBytes,
     onUnreadable: (row, reason) => log.error({ row, reason }, 'stored row cannot be read, skipped'),
   });
+  let onClockSet = () => {};
+  const clock = steadyClockOfKernel(
+    (stepUs) => {
+      log.warn({ byMs: Math.round(stepUs / 1000) }, 'the system clock was set');
+      onClockSet();
+    },
+    wallOffsetAtStart(await store.clock(), Date.now() * 1000),
+  );
+  const { nowUs } = clock;
+  const steadyTimers = { ...systemClock, nowUs };
+  const startedUs = nowUs();
   const series =
     config.series.url === ''
       ? undefined
@@ -92,7 +108,7 @@ export async function runCollector(
   const identities = new Identities(cluster, zoneFinder(config.cluster.zones), config.cluster.ranges, agents);
   const { declared: path, judgeBy } = config.policy;
   const declaredPolicies = new DeclaredPolicies(
-    path === '' ? undefined : manifestSource(path, systemClock),
+    path === '' ? undefined : manifestSource(path, steadyTimers),
     judgeBy,
     cluster,
   );
@@ -117,6 +133,8 @@ export async function runCollector(
     dnsNames,
     declaredPolicies.comparedPolicies,
   );
+  const savedRuns = new SavedRuns(agents.runs, store, clock, log);
+  onClockSet = () => void savedRuns.save();
   const listeners = new Set<(change: Change) => void>();
   const problems = new OpenProblems();
 
@@ -135,19 +153,19 @@ export async function runCollector(
     pipeline.receive(batch, nowUs());
   };
 
+  const receiveFromCluster = (event: ClusterEvent) =>
+    declaredPolicies.receiveFromCluster(withPodTimes(event, clock.wallOffsetUs));
   const logClusterEvent = clusterEventLog(log, problems);
   const stored = await store.cluster();
-  const source = openClusterSource(config.cluster, undefined, systemClock);
+  const source = openClusterSource(config.cluster, undefined, steadyTimers);
   const journal = new ObjectJournal(store, stored !== undefined, log);
   const synced = declaredPolicies.start(logClusterEvent).then(() => {
     const baseUs = nowUs() - objectHistoryUs;
-    const former =
-      stored &&
-      restoreObjects(stored.versions, stored.known, baseUs, (event) => declaredPolicies.receiveFromCluster(event));
+    const former = stored && restoreObjects(stored.versions, stored.known, baseUs, receiveFromCluster);
     return source.start((event) => {
       logClusterEvent(event);
       journal.receive(event);
-      declaredPolicies.receiveFromCluster(event);
+      receiveFromCluster(event);
     }, former);
   });
   try {
@@ -169,41 +187,46 @@ export async function runCollector(
     );
     const api = await serveApi(
       { listen: config.api.listen, clients: config.api.clients, tls, healthListen: config.health.listen },
-      {
-        findings: (query) => publisher.publish().then(() => store.findings(query)),
-        connections: (query) => publisher.publish().then(() => store.connections(query)),
-        status: async () => {
-          await publisher.publish();
-          return statusOf({
-            version,
-            startedUs,
-            nowUs: nowUs(),
-            cluster,
-            problems: problems.all,
-            agents,
-            streamsRefused: ingestServer.streamsRefused(),
-            pipeline: pipeline.counts,
-            store: { ...(await store.totals()), ...pendingWrites.counts },
-            series: series?.counts() ?? null,
-          });
+      withWallTimes(
+        {
+          findings: (query) => publisher.publish().then(() => store.findings(query)),
+          connections: (query) => publisher.publish().then(() => store.connections(query)),
+          status: async () => {
+            await publisher.publish();
+            return statusOf({
+              version,
+              startedUs,
+              nowUs: nowUs(),
+              wallOffsetUs: clock.wallOffsetUs,
+              cluster,
+              problems: problems.all,
+              agents,
+              streamsRefused: ingestServer.streamsRefused(),
+              pipeline: pipeline.counts,
+              store: { ...(await store.totals()), ...pendingWrites.counts },
+              series: series?.counts() ?? null,
+            });
+          },
+          subscribe(listener) {
+            listeners.add(listener);
+            return () => listeners.delete(listener);
+          },
         },
-        subscribe(listener) {
-          listeners.add(listener);
-          return () => listeners.delete(listener);
-        },
-      },
+        () => clock.wallOffsetUs,
+      ),
       () => readinessOf(cluster),
       log,
     ).catch(async (error: unknown) => {
       await ingestServer.stop();
       throw error;
     });
-    const stopTicking = startTicking(pipeline);
+    const stopTicking = startTicking(pipeline, nowUs);
     const timers = [
       setInterval(() => publisher.publish(), publishIntervalMs),
       setInterval(() => journal.write(), publishIntervalMs),
       setInterval(() => journal.write(source.known()), knownObjectsIntervalMs),
       setInterval(() => namesWriter.write(), namesIntervalMs),
+      setInterval(() => savedRuns.save(), saveRunsIntervalMs),
       setInterval(() => {
         store
           .applyRetention(nowUs())
@@ -223,6 +246,7 @@ export async function runCollector(
     await journal.write(source.known());
     await publisher.publish();
     await namesWriter.write();
+    await savedRuns.save();
     const { waiting } = pendingWrites.counts;
     if (waiting > 0)
       log.error({ reason: publisher.storeError, pending: waiting }, 'store write failed at shutdown, changes lost');
@@ -233,6 +257,7 @@ export async function runCollector(
 
   /** Findings keep their counts, and connections that may still be open are joined again. */
   async function restore(): Promise<void> {
+    await savedRuns.restore();
     const sinceUs = nowUs() - rejoinWindowUs;
     // A batch of that time may have records of connections that ended somewhat earlier.
     const connections = await store.connections({ sinceUs: sinceUs - rejoinMarginUs, last: config.join.maxLive });
@@ -253,7 +278,7 @@ export async function runCollector(
 }
 
 /** Evaluates in small steps, so that agents and readers are not blocked. Returns a function that stops it. */
-function startTicking(pipeline: Pipeline): () => void {
+function startTicking(pipeline: Pipeline, nowUs: () => number): () => void {
   let stopped = false;
   const tick = () => {
     if (stopped) return;

@@ -1,10 +1,11 @@
 // The status of the collector, for `waybill status` and `/v1/status`.
 import type { OpenProblem } from '../cluster/open-problems.ts';
+import type { NodeGap } from '../model/agent-run.ts';
 import { timeText } from '../model/json.ts';
 import { resourceName } from '../model/kubernetes.ts';
 import { problemLine } from '../model/problem.ts';
 import type { WireAccounting, WirePacketCounts } from '../proto/wire.ts';
-import type { NodeStatus, ProblemTimes, Status } from './api/api.ts';
+import type { NodeGapJson, NodeStatus, ProblemTimes, Status } from './api/api.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Agents, AgentView } from './ingest/agents.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -17,6 +18,8 @@ export type StatusParts = {
   version: string;
   startedUs: number;
   nowUs: number;
+  /** The wall clock minus the collector's, default 0. Times are shown on the wall clock. */
+  wallOffsetUs?: number;
   cluster: ClusterHistory;
   /** The least recent first. */
   problems: readonly OpenProblem[];
@@ -28,26 +31,25 @@ export type StatusParts = {
 };
 
 export function statusOf(parts: StatusParts): Status {
-  const { agents, cluster, nowUs } = parts;
+  const { agents, cluster, wallOffsetUs = 0 } = parts;
+  const shownTime = (us: number) => timeText(us + wallOffsetUs);
   const agentByNode = new Map(agents.all().map((agent) => [agent.node, agent]));
   const nodeNames = [...new Set([...cluster.nodeNames, ...agentByNode.keys()])].sort();
   const notWatched = podsNotWatched(cluster, agents);
-  const list = nodeNames.map((node) =>
-    nodeStatus(node, agentByNode.get(node), notWatched.get(node) ?? [], agents, nowUs),
-  );
+  const list = nodeNames.map((node) => nodeStatus(node, agentByNode.get(node), notWatched.get(node) ?? [], parts));
   const { live, pending, evicted, doubtful, dropped, notOurs, verdicts } = parts.pipeline;
   const problems = parts.problems.slice(-maxProblems);
   return {
     version: parts.version,
-    started: timeText(parts.startedUs),
+    started: shownTime(parts.startedUs),
     cluster: {
       synced: cluster.synced,
       stale: cluster.staleKinds.map(({ kind, sinceUs }) => ({
         resource: resourceName(kind),
-        since: timeText(sinceUs),
+        since: shownTime(sinceUs),
       })),
       problems: problems.map(({ problem }) => problemLine(problem)),
-      problemTimes: problems.map(problemTimesOf),
+      problemTimes: problems.map((one) => problemTimesOf(one, shownTime)),
     },
     nodes: { reporting: list.filter((one) => one.agent === 'reporting').length, of: nodeNames.length, list },
     ingest: { streamsRefused: parts.streamsRefused },
@@ -58,8 +60,8 @@ export function statusOf(parts: StatusParts): Status {
   };
 }
 
-function problemTimesOf({ firstUs, lastUs, count }: OpenProblem): ProblemTimes {
-  return { first: timeText(firstUs), last: timeText(lastUs), count };
+function problemTimesOf({ firstUs, lastUs, count }: OpenProblem, shownTime: (us: number) => string): ProblemTimes {
+  return { first: shownTime(firstUs), last: shownTime(lastUs), count };
 }
 
 /** By node, as `namespace/name`; an address is named if the pod has others that are watched. */
@@ -82,24 +84,36 @@ function nodeStatus(
   node: string,
   agent: AgentView | undefined,
   podsNotWatched: readonly string[],
-  agents: Agents,
-  nowUs: number,
+  parts: StatusParts,
 ): NodeStatus {
+  const { agents, nowUs, wallOffsetUs = 0 } = parts;
+  const shownTime = (us: number) => timeText(us + wallOffsetUs);
   const refusedBatches = agents.refusedBatches(node);
-  if (agent === undefined) return { node, agent: 'missing', ...(refusedBatches > 0 && { refusedBatches }) };
+  const gaps = agents.runs.gapsOf(node).map((gap) => gapJson(gap, shownTime));
+  if (agent === undefined) {
+    // Before a restart of the collector it reported until then.
+    const lastUs = agents.runs.coveredUntilUs(node);
+    return {
+      node,
+      ...(lastUs === undefined ? { agent: 'missing' } : { agent: 'away', lastHeard: shownTime(lastUs) }),
+      ...(gaps.length > 0 && { gaps }),
+      ...(refusedBatches > 0 && { refusedBatches }),
+    };
+  }
   const { state } = agent;
   return {
     node,
     agent: agents.reportingAgent(node, nowUs) === undefined ? 'away' : 'reporting',
-    lastHeard: timeText(agent.lastHeardUs),
+    lastHeard: shownTime(agent.lastHeardUs),
     ...(agent.coveredUntilUs > 0 ? { lagMs: Math.max(0, Math.round((nowUs - agent.coveredUntilUs) / 1000)) } : {}),
-    clockOffsetMs: Math.round(agent.clockOffsetUs / 1000),
+    clockOffsetMs: Math.round((agent.clockOffsetUs + wallOffsetUs - agent.wallOffsetUs) / 1000),
     version: state.version,
     source: state.source,
     sourceReason: state.sourceReason,
     interfaces: state.interfaces.filter((link) => link.goneUs === 0).length,
     notWatched: state.notWatched,
     podsNotWatched: podsNotWatched.toSorted().slice(0, maxPodsNotWatched),
+    ...(gaps.length > 0 && { gaps }),
     recordsReceived: agent.recordsReceived,
     duplicatesDropped: agent.duplicatesDropped,
     refusedBatches,
@@ -107,6 +121,10 @@ function nodeStatus(
     ...(agents.agentsOf(node, nowUs) > 1 ? { agents: agents.agentsOf(node, nowUs) } : {}),
     ...(state.accounting === null ? {} : { books: accountingJson(state.accounting) }),
   };
+}
+
+function gapJson({ fromUs, untilUs, why }: NodeGap, shownTime: (us: number) => string): NodeGapJson {
+  return { from: shownTime(fromUs), until: shownTime(untilUs), why };
 }
 
 function accountingJson({ bytes, ...packets }: WireAccounting): NonNullable<NodeStatus['books']> {

@@ -1,4 +1,5 @@
 // The types of the API, and its data source. main.ts provides the data source, so the API does not depend on a store.
+import type { NodeGap } from '../../model/agent-run.ts';
 import type { Connection } from '../../model/connection.ts';
 import type { Finding } from '../../model/finding.ts';
 import type { ListQuery } from '../store/store.ts';
@@ -10,7 +11,7 @@ export type NodeStatus = {
   lastHeard?: string;
   /** How far its records are behind the collector's clock. */
   lagMs?: number;
-  /** The collector's clock minus the agent's, at the shortest network delay. */
+  /** The collector's system clock minus the node's, at the shortest network delay. */
   clockOffsetMs?: number;
   version?: string;
   source?: string;
@@ -20,6 +21,8 @@ export type NodeStatus = {
   notWatched?: readonly string[];
   /** Pods without a watched interface, and addresses of pods at interfaces that no agent can watch. */
   podsNotWatched?: readonly string[];
+  /** Times in which nobody watched the node, or what its agent saw is lost; the oldest first. Missing if there were none. */
+  gaps?: readonly NodeGapJson[];
   recordsReceived?: number;
   duplicatesDropped?: number;
   /** Batches with an invalid value. */
@@ -31,6 +34,8 @@ export type NodeStatus = {
   /** `bytes` is missing if the agent does not report them. */
   books?: PacketCountsJson & { bytes?: PacketCountsJson };
 };
+
+export type NodeGapJson = { from: string; until: string; why: NodeGap['why'] };
 
 export type PacketCountsJson = {
   seen: number;

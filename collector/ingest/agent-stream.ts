@@ -12,6 +12,7 @@ import { type Ack, type FlowBatch, flowIngestDefinition } from '../../proto/wire
 import type { Agents } from './agents.ts';
 import type { FairTurns } from './fair-turns.ts';
 import type { FlowControl } from './flow-control.ts';
+import { RoundTrips } from './round-trips.ts';
 import type { ThrottledLog } from './throttled-log.ts';
 
 export type IngestedBatch = {
@@ -49,14 +50,19 @@ export type AgentCall = ServerDuplexStream<Buffer, Ack>;
 const { requestDeserialize } = flowIngestDefinition().Stream;
 /** Records that are joined in one turn. */
 const maxRecordsPerTurn = 1_000;
+/** A heartbeat is answered if nothing else was sent for this long, to measure the round trip. */
+const answerEveryUs = 1_000_000;
 
 export class AgentStream {
   readonly #node: string;
   readonly #call: AgentCall;
   readonly #parts: IngestParts;
   readonly #log: Logger;
+  readonly #roundTrips = new RoundTrips();
   #state: 'new' | 'accepted' | 'refused' = 'new';
   #instance = '';
+  /** Everything that the stream brought until now is stored, or counted as lost. */
+  #isComplete = true;
   /** Batches are stored concurrently and joined one by one, in the order in which they arrived. */
   #order: Promise<void> = Promise.resolve();
 
@@ -79,7 +85,11 @@ export class AgentStream {
         void this.#order.then(() => this.#parts.flow.finished(this.#node, message.length));
       });
       this.#call.on('end', () => {
-        this.#call.end();
+        this.#order = this.#order.then(() => {
+          if (!this.#isComplete) return;
+          this.#parts.agents.endedInOrder(this.#node, this.#instance);
+          this.#call.end();
+        });
         end();
       });
       this.#call.on('cancelled', end);
@@ -111,7 +121,7 @@ export class AgentStream {
       return;
     }
     // The first message confirms the stream, so that a refused agent does not believe that it is connected.
-    if (this.#state === 'new') this.#call.write({ sequence: 0, refused: '' });
+    if (this.#state === 'new') this.#answer({ sequence: 0, refused: '' });
     this.#state = 'accepted';
     const fault = batchFault(batch);
     if (fault !== undefined) this.#refuse(batch, fault);
@@ -126,12 +136,15 @@ export class AgentStream {
 
   #receiveValid(batch: FlowBatch): void {
     const { agents, maxBatchRecords, nowUs, sink } = this.#parts;
-    const clockOffsetUs = agents.receiveMessage(batch, nowUs());
+    const receivedUs = nowUs();
+    const clockOffsetUs = agents.receiveMessage(batch, receivedUs, this.#roundTrips.of(batch.clock, receivedUs));
     this.#instance = batch.instance;
-    const reporting = agents.agentsOf(this.#node, nowUs());
+    const reporting = agents.agentsOf(this.#node, receivedUs);
     if (reporting > 1) this.#warn({ agents: reporting, instance: batch.instance }, 'several agents of one node');
     if (batch.sequence === 0 || batch.records === null) {
-      this.#order = this.#order.then(() => agents.advanceCoverage(batch, nowUs()));
+      this.#order = this.#order.then(() => this.#cover(batch));
+      const isDue = receivedUs - this.#roundTrips.latestUs > answerEveryUs;
+      if (batch.clock && isDue) this.#answer({ sequence: 0, refused: '' });
       return;
     }
     const decodedRecords = decodeRecords(batch.records, maxBatchRecords);
@@ -156,15 +169,28 @@ export class AgentStream {
     this.#parts.refusals.warn(`${message} ${this.#node}`, { node: this.#node, ...fields }, message);
   }
 
-  /** A heartbeat (sequence 0) has no answer. */
-  #refuse({ sequence }: FlowBatch, reason: string): void {
-    this.#parts.agents.countRefusedBatch(this.#node);
+  #answer(ack: Ack): void {
+    if (!this.#isComplete) return; // the stream ends with an error
+    this.#roundTrips.sent(this.#parts.nowUs());
+    this.#call.write(ack);
+  }
+
+  #cover(batch: FlowBatch): void {
+    if (this.#isComplete) this.#parts.agents.advanceCoverage(batch, this.#parts.nowUs());
+  }
+
+  /** A refused heartbeat (sequence 0) is no loss, and has no answer. */
+  #refuse({ sequence, instance }: FlowBatch, reason: string): void {
+    const { agents, nowUs } = this.#parts;
+    agents.countRefusedBatch(this.#node);
     this.#warn({ sequence, reason }, 'batch refused');
-    if (sequence > 0) this.#call.write({ sequence, refused: reason });
+    if (sequence === 0) return;
+    agents.loseBatch(this.#node, instance, nowUs());
+    this.#answer({ sequence, refused: reason });
   }
 
   async #acknowledge(batch: FlowBatch, ingested: IngestedBatch, stored: ReturnType<BatchSink['store']>): Promise<void> {
-    const { agents, nowUs } = this.#parts;
+    const { agents } = this.#parts;
     try {
       const isNew = await stored;
       if (typeof isNew === 'object') {
@@ -173,9 +199,10 @@ export class AgentStream {
       }
       agents.countRecords(this.#node, isNew ? ingested.records.length : 0, isNew ? 0 : 1);
       if (isNew) await this.#process(ingested);
-      agents.advanceCoverage(batch, nowUs());
-      this.#call.write({ sequence: batch.sequence, refused: '' });
+      this.#cover(batch);
+      this.#answer({ sequence: batch.sequence, refused: '' });
     } catch (error) {
+      this.#isComplete = false;
       // Not stored, so not acknowledged: the agent keeps the batch and sends it again on its next stream.
       this.#log.error(
         { sequence: batch.sequence, reason: reasonOf(error) },

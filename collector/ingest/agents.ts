@@ -3,6 +3,7 @@
 import { type Address, parseAddress } from '../../model/address.ts';
 import type { CoverageGap, NodeGaps } from '../../model/unrecorded.ts';
 import type { AgentState, FlowBatch, WireInterface } from '../../proto/wire.ts';
+import { AgentRuns } from './agent-runs.ts';
 import { ClockOffset } from './clock-offset.ts';
 import { coverageGap, interfaceLosses, type LossesByInterface, lossesAt, lostAnywhere } from './losses.ts';
 import { ReportedNodeAddresses } from './node-addresses.ts';
@@ -21,6 +22,8 @@ export type AgentView = {
   /** On the collector's clock: all packets that the agent saw before are in batches that were received. */
   coveredUntilUs: number;
   clockOffsetUs: number;
+  /** The node's wall clock minus the agent's clock; 0 for an older agent, whose clock is the wall clock. */
+  wallOffsetUs: number;
   /** On the collector's clock: the latest loss that may concern any interface; 0 without losses. */
   lastLossUs: number;
   state: AgentState;
@@ -61,6 +64,7 @@ const noState: AgentState = {
 };
 
 export class Agents {
+  readonly runs = new AgentRuns();
   readonly #byNode = new Map<string, NodeAgents>();
   readonly #refusedBatches = new Map<string, number>();
   readonly #claims: NodeClaims;
@@ -76,22 +80,40 @@ export class Agents {
     this.#nodeAddresses = new ReportedNodeAddresses(claims);
   }
 
-  /** Call once for each message before it is stored. Returns the clock offset for its records. */
-  receiveMessage(batch: FlowBatch, nowUs: number): number {
+  /**
+   * Call once for each message before it is stored. `roundTripUs`: from the collector's last message to this one, if known.
+   * Returns the clock offset for its records.
+   */
+  receiveMessage(batch: FlowBatch, nowUs: number, roundTripUs?: number): number {
     const agent = this.#agent(batch.node, batch.instance, nowUs);
     agent.lastHeardUs = nowUs;
     agent.connected = true;
-    agent.clockOffsetUs = agent.offset.observe(nowUs - batch.sentUs, nowUs);
+    agent.clockOffsetUs = agent.offset.observe({ sentUs: batch.sentUs, receivedUs: nowUs, roundTripUs });
+    if (batch.clock) agent.wallOffsetUs = batch.clock.wallUs - batch.sentUs;
     if (batch.state !== null) this.#learnState(agent, batch.state, nowUs);
     return agent.clockOffsetUs;
   }
 
   /** Call when the records of the message are stored and joined: before that, a missing record proves nothing. */
-  advanceCoverage({ node, instance, coveredUntilUs }: FlowBatch, nowUs: number): void {
-    const agent = this.#byNode.get(node)?.current;
-    if (agent === undefined || agent.instance !== instance || coveredUntilUs === 0) return;
+  advanceCoverage({ node, instance, coveredUntilUs, state }: FlowBatch, nowUs: number): void {
+    const agent = this.#known(node, instance);
+    if (agent === undefined) return;
     // Nobody has seen the packets of the future.
-    agent.coveredUntilUs = Math.max(agent.coveredUntilUs, Math.min(coveredUntilUs + agent.clockOffsetUs, nowUs));
+    const untilUs = coveredUntilUs === 0 ? 0 : Math.min(coveredUntilUs + agent.clockOffsetUs, nowUs);
+    agent.coveredUntilUs = Math.max(agent.coveredUntilUs, untilUs);
+    this.runs.cover(node, instance, agent.coveredUntilUs);
+    if (state?.stopped) this.runs.stop(node, instance);
+  }
+
+  /** An agent ended its stream in order. Older agents have no other sign that they stopped. */
+  endedInOrder(node: string, instance: string): void {
+    if (this.#known(node, instance)?.state.watchingSinceUs === 0) this.runs.stop(node, instance);
+  }
+
+  /** A batch is refused, and so lost. */
+  loseBatch(node: string, instance: string, nowUs: number): void {
+    const agent = this.#known(node, instance);
+    if (agent !== undefined) agent.lastLossUs = nowUs;
   }
 
   countRecords(node: string, records: number, duplicates: number): void {
@@ -137,9 +159,7 @@ export class Agents {
 
   /** The pod behind the interface as that agent claims it; empty if it does not know the pod. */
   claimedPodAt(node: string, instance: string, interfaceIndex: number): string {
-    const agents = this.#byNode.get(node);
-    const agent = agents?.current.instance === instance ? agents.current : agents?.others.get(instance);
-    return agent?.interfaces.get(interfaceIndex)?.podUid ?? '';
+    return this.#known(node, instance)?.interfaces.get(interfaceIndex)?.podUid ?? '';
   }
 
   /** Like `claimedPodAt`; empty unless the cluster's objects prove that the pod runs on the node. */
@@ -189,6 +209,11 @@ export class Agents {
     return [...this.#byNode.values()].map(({ current }) => current);
   }
 
+  #known(node: string, instance: string): Agent | undefined {
+    const agents = this.#byNode.get(node);
+    return agents?.current.instance === instance ? agents.current : agents?.others.get(instance);
+  }
+
   /** A new instance takes over. The one before is only counted, unless the new one falls silent. */
   #agent(node: string, instance: string, nowUs: number): Agent {
     const agents = this.#byNode.get(node);
@@ -222,6 +247,7 @@ export class Agents {
     const lost = lostAnywhere(state);
     if (lost > agent.lostPackets) agent.lastLossUs = nowUs;
     agent.lostPackets = lost;
+    this.runs.begin(agent.node, agent.instance, Math.min(watchingSinceUs(agent, nowUs), nowUs));
     if (this.#byNode.get(agent.node)?.current === agent) this.#publishState(agent);
     this.#countRefusedClaims(agent);
   }
@@ -261,6 +287,7 @@ function newAgent(node: string, instance: string): Agent {
     lastHeardUs: 0,
     coveredUntilUs: 0,
     clockOffsetUs: 0,
+    wallOffsetUs: 0,
     lastLossUs: 0,
     state: noState,
     recordsReceived: 0,
@@ -277,6 +304,12 @@ function newAgent(node: string, instance: string): Agent {
 /** Of an agent that another one replaced: what lasted has ended. */
 function endedGaps({ gaps, earlierGaps }: Agent): CoverageGap[] {
   return [...earlierGaps, ...gaps.map((gap) => ({ ...gap, ended: true }))].slice(-maxEarlierGaps);
+}
+
+/** On the collector's clock. An older agent does not report it: it is when the last of its interfaces was watched. */
+function watchingSinceUs({ state, clockOffsetUs }: Agent, nowUs: number): number {
+  const reportedUs = state.watchingSinceUs || Math.max(0, ...state.interfaces.map((link) => link.watchedSinceUs));
+  return reportedUs === 0 ? nowUs : reportedUs + clockOffsetUs;
 }
 
 function watchedInterface(

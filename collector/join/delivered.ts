@@ -33,6 +33,8 @@ export type ExpectedDelivery = { at: 'pod'; podUid: string; address: Address } |
 
 /** A loss in this time before the connection began may have been its first packet. */
 const lossMarginUs = 2_000_000;
+/** Times of two nodes differ by less than this. */
+const clockMarginUs = 200_000;
 /** An agent has reported a time if its records reach this far beyond it. */
 const reportedMarginUs = 100_000;
 
@@ -101,7 +103,7 @@ export function interfaceBlindness(
   coverage: Coverage,
   nowUs: number,
 ): DeliveryUnknownReason | undefined {
-  if (link === undefined || link.gapFreeSinceUs > startUs || link.goneUs > 0) return 'not-watched';
+  if (link === undefined || link.gapFreeSinceUs > startUs - clockMarginUs || link.goneUs > 0) return 'not-watched';
   const agent = coverage.reportingAgent(link.node, nowUs);
   if (agent === undefined) return 'not-watched';
   if (agent.coveredUntilUs < startUs + reportedMarginUs) return 'not-reported';

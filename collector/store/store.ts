@@ -1,4 +1,5 @@
 // The interface of the store: batches as received, connections as joined, and findings.
+import type { AgentRun } from '../../model/agent-run.ts';
 import type { Connection } from '../../model/connection.ts';
 import type { DnsReport } from '../../model/dns-answer.ts';
 import type { Finding, Severity } from '../../model/finding.ts';
@@ -48,6 +49,9 @@ export type ListQuery = {
   last: number;
 };
 
+/** The clock of all stored times, and the wall clock minus this clock. */
+export type StoredClock = { nowUs: number; wallOffsetUs: number };
+
 export type StoreChanges = {
   /** A later version of a connection (same id) replaces the earlier one. */
   connections: readonly Connection[];
@@ -85,6 +89,13 @@ export type Store = {
   findingsOf(families: readonly FindingFamily[]): Promise<Finding[]>;
   /** Batches whose records or names end at or after `sinceUs` (collector clock), oldest first, to join again after a restart. */
   batchesSince(sinceUs: number): AsyncIterable<StoredBatch>;
+  /** A later version of a run (same node and instance) replaces the earlier one. */
+  writeAgentRuns(runs: readonly AgentRun[]): Promise<void>;
+  /** The latest runs of each node. */
+  agentRuns(): Promise<AgentRun[]>;
+  writeClock(clock: StoredClock): Promise<void>;
+  /** As it was written last; undefined before the first time. */
+  clock(): Promise<StoredClock | undefined>;
   /** Stored rows, and packets as the interfaces count them, for the accounting. */
   totals(): Promise<{
     batches: number;

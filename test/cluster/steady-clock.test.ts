@@ -25,6 +25,16 @@ t.test('setting the wall clock does not change it, and the step is known at once
   }
 });
 
+t.test('it goes on with the clock of a former run, which has a difference to the wall clock', async (t) => {
+  const kernel = new HandKernelClocks();
+  const offsetUs = -hourMs * 1000;
+  const clock = new SteadyClock(kernel, () => t.fail('a step'), offsetUs);
+  kernel.pass(1_000);
+  t.equal(clock.nowUs(), kernel.trueUs - offsetUs);
+  t.equal(clock.wallOffsetUs, offsetUs);
+  t.equal(clock.fromWallUs(kernel.stampUs), kernel.trueUs - offsetUs);
+});
+
 t.test('many steps add up, and a step back to the right time makes the offset 0 again', async (t) => {
   const { kernel, clock, steps } = scene();
   for (const stepMs of [...stepsMs, ...stepsMs]) {

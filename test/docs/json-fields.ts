@@ -141,6 +141,7 @@ export const nodeFields: Fields<NodeStatus> = {
   sourceReason: true,
   interfaces: true,
   notWatched: true,
+  gaps: true,
   podsNotWatched: true,
   recordsReceived: true,
   duplicatesDropped: true,

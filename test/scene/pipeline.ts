@@ -84,6 +84,8 @@ export class Scene {
   /** Ids of connections that became part of others. */
   readonly merged = new Set<string>();
   readonly names = new DnsNames(1000, this.cluster.dnsServers, this.cluster);
+  /** Nodes whose agent does not run. */
+  readonly #killed = new Set<string>();
 
   /** `declared`: manifests of the declared policies (Git), which are evaluated too. */
   constructor(manifests: string, declared?: string, forwarders = noForwarders, maxFindings = 1000) {
@@ -161,6 +163,18 @@ export class Scene {
     this.agents.advanceCoverage(batch, this.nowUs);
   }
 
+  /** The agent of a node reports nothing more. */
+  killAgent(node: string): void {
+    this.#killed.add(node);
+  }
+
+  /** The next agent of a node watches these interfaces from now on. */
+  startAgent(node: string, interfaces: Partial<WireInterface>[]): void {
+    this.#killed.delete(node);
+    const watched = interfaces.map((one) => ({ ...one, watchedSinceUs: this.nowUs }));
+    this.report(node, watched, [], {}, `${node} at ${this.nowUs}`);
+  }
+
   /** Continues with what a store has. */
   restore(findings: readonly Finding[], connections: readonly Connection[]): void {
     for (const one of findings) this.findings.set(one.id, one);
@@ -211,7 +225,7 @@ export class Scene {
     while (this.nowUs < until) {
       this.nowUs = Math.min(this.nowUs + second / 4, until);
       for (const { node, instance, state } of this.agents.all())
-        this.report(node, state.interfaces, state.nodeAddresses, state, instance);
+        if (!this.#killed.has(node)) this.report(node, state.interfaces, state.nodeAddresses, state, instance);
       this.pipeline.tick(this.nowUs);
     }
   }

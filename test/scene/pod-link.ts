@@ -5,6 +5,8 @@ import type { Test } from 'tap';
 
 export const nodeAddress = '10.99.0.1';
 export const podAddress = '10.99.0.2';
+/** On the node's loopback, which is not an address of the node for Waybill. The pod has a route to it. */
+export const outsideAddress = '203.0.113.9';
 
 /** The reason to skip a tap test; false if network namespaces can be created. */
 export const withoutNamespaces: string | false =
@@ -13,6 +15,7 @@ export const withoutNamespaces: string | false =
 export type PodLink = {
   /** The command prefix of a program that runs on the node. */
   onNode: readonly string[];
+  /** The same in the pod. */
   inPod: readonly string[];
   /** The node pings the pod: each time one packet there and one back. */
   ping(times: number): void;
@@ -35,6 +38,8 @@ export function podLink(t: Test): PodLink {
     ip(`-n ${name} address add ${address}/24 dev ${link}`);
     ip(`-n ${name} link set ${link} up`);
   }
+  ip(`-n ${node} address add ${outsideAddress}/32 dev lo`);
+  ip(`-n ${pod} route add default via ${nodeAddress}`);
   const onNode = ['nsenter', `--net=/run/netns/${node}`];
   return {
     onNode,

@@ -4,13 +4,15 @@ import { mkdirSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue, listValue } from '@duckdb/node-api';
+import type { AgentRun } from '../../../model/agent-run.ts';
 import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
 import type { KnownObjects, ObjectVersion } from '../../../model/object-version.ts';
 import { ProblemError } from '../../../model/problem.ts';
 import { findingIdsOf } from '../../findings/finding-id.ts';
 import type { FindingFamily } from '../../findings/findings.ts';
-import type { ListQuery, Store, StoreChanges, StoredBatch, StoredCluster, StoredText } from '../store.ts';
+import type { ListQuery, Store, StoreChanges, StoredBatch, StoredClock, StoredCluster, StoredText } from '../store.ts';
+import { agentRunOf, deleteOldRuns, putAgentRuns, putClock } from './agent-runs.ts';
 import { appendConnections, appendFindings, appendObjectVersions } from './append.ts';
 import { batchOfRow } from './batch-rows.ts';
 import { BatchWriter } from './batch-writer.ts';
@@ -224,6 +226,24 @@ class DuckdbStore implements Store {
     }
   }
 
+  async writeAgentRuns(runs: readonly AgentRun[]): Promise<void> {
+    await this.#runSerialized(() => inTransaction(this.#connection, () => putAgentRuns(this.#connection, runs)));
+  }
+
+  async agentRuns(): Promise<AgentRun[]> {
+    const rows = await this.#runSerialized(() => rowsOf(this.#connection, 'SELECT * FROM agent_runs'));
+    return rows.map(agentRunOf);
+  }
+
+  async writeClock(clock: StoredClock): Promise<void> {
+    await this.#runSerialized(() => inTransaction(this.#connection, () => putClock(this.#connection, clock)));
+  }
+
+  async clock(): Promise<StoredClock | undefined> {
+    const [row] = await this.#runSerialized(() => rowsOf(this.#connection, 'SELECT * FROM clock'));
+    return row && { nowUs: Number(row.now_us), wallOffsetUs: Number(row.wall_offset_us) };
+  }
+
   async totals(): Promise<Awaited<ReturnType<Store['totals']>>> {
     const [row] = await this.#runSerialized(() =>
       rowsOf(
@@ -248,7 +268,9 @@ class DuckdbStore implements Store {
   }
 
   async applyRetention(nowUs: number): Promise<void> {
-    await this.#deleteBefore(nowUs - this.#options.maxAgeMs * 1000);
+    const beforeUs = nowUs - this.#options.maxAgeMs * 1000;
+    await this.#deleteBefore(beforeUs);
+    await this.#runSerialized(() => deleteOldRuns(this.#connection, beforeUs));
     await this.#runSerialized(() =>
       this.#connection.run(
         'DELETE FROM connections USING (SELECT id, max(version) AS newest FROM connections GROUP BY id) AS latest ' +

@@ -5,7 +5,7 @@ export const storeProblemCodes = ['store-locked', 'store-newer', 'store-unusable
 
 export function storeProblem(path: string, error: unknown): Problem {
   const cause = errorText(error);
-  if (/lock/i.test(cause)) {
+  if (/could not set lock|conflicting lock/i.test(cause)) {
     return {
       code: 'store-locked',
       place: `store.path ${path}`,

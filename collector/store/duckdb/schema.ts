@@ -14,7 +14,8 @@ export function wholeUs(us: number): bigint {
  * batches: one row for each batch, with its records as received (a FlowBatch message); unique by (node, instance, sequence).
  * connections: a later version of the same id replaces the earlier one. findings: one row for each finding.
  * object_versions: the cluster's objects over time, by their sequence number. known_objects: at most one row.
- * names: the DNS names of one interface, as identity/dns-names.ts writes them. Times in µs since the epoch.
+ * names: the DNS names of one interface, as identity/dns-names.ts writes them. agent_runs: one row for each start of an agent.
+ * clock: at most one row, the clock of all stored times, and the wall clock minus it. Times in µs since the epoch.
  */
 export const tables = [
   'CREATE TABLE IF NOT EXISTS about (schema_version INTEGER NOT NULL)',
@@ -30,6 +31,10 @@ export const tables = [
     id VARCHAR PRIMARY KEY, kind VARCHAR NOT NULL, severity VARCHAR NOT NULL, verdict VARCHAR,
     first_us BIGINT NOT NULL, last_us BIGINT NOT NULL, namespaces VARCHAR[], names VARCHAR[], body VARCHAR NOT NULL)`,
   'CREATE TABLE IF NOT EXISTS names (key VARCHAR PRIMARY KEY, body VARCHAR NOT NULL)',
+  `CREATE TABLE IF NOT EXISTS agent_runs (
+    node VARCHAR NOT NULL, instance VARCHAR NOT NULL, watching_since_us BIGINT NOT NULL, covered_until_us BIGINT NOT NULL,
+    stopped BOOLEAN NOT NULL, PRIMARY KEY (node, instance))`,
+  'CREATE TABLE IF NOT EXISTS clock (now_us BIGINT NOT NULL, wall_offset_us BIGINT NOT NULL)',
   // Since version 2: the initiator by workload, and the connections of a rolled-up finding by member.
   'ALTER TABLE findings ADD COLUMN IF NOT EXISTS initiator VARCHAR',
   'ALTER TABLE findings ADD COLUMN IF NOT EXISTS member_counts VARCHAR',

@@ -41,6 +41,13 @@ function coverage(change: {
   };
 }
 
+t.test('an interface that is watched since about that time may have missed the packet: clocks differ', async (t) => {
+  const attempt = joined(record());
+  const since = (us: number) => deliveredOf(attempt, atDb, coverage({ gapFreeSinceUs: us }), nowUs);
+  t.same(since(t0 - second), { delivered: 'no' });
+  for (const us of [t0 - 100_000, t0, t0 + second]) t.same(since(us), { delivered: 'unknown', why: 'not-watched' });
+});
+
 t.test('seen at the responder: yes', async (t) => {
   const seen = joined(record(), atDestination(record()));
   t.same(deliveredOf(seen, atDb, coverage({}), nowUs), { delivered: 'yes', by: 'seen' });

@@ -431,6 +431,55 @@ export function storeSuite(t: Test, open: (t: Test) => Promise<() => Promise<Sto
     await store.close();
   });
 
+  t.test('the latest version of each run of an agent is stored, also after a restart', async (t) => {
+    const again = await open(t);
+    const store = await again();
+    t.same(await store.agentRuns(), []);
+    const run = { node: 'n1', instance: 'one', watchingSinceUs: t0, coveredUntilUs: t0 + second, stopped: false };
+    const other = { ...run, node: 'n2' };
+    await store.writeAgentRuns([run, other]);
+    await store.writeAgentRuns([]);
+    await store.writeAgentRuns([{ ...run, coveredUntilUs: t0 + 2 * second, stopped: true }]);
+    await store.close();
+    const after = await again();
+    const runs = (await after.agentRuns()).sort((a, b) => (a.node < b.node ? -1 : 1));
+    t.same(runs, [{ ...run, coveredUntilUs: t0 + 2 * second, stopped: true }, other]);
+    await after.close();
+  });
+
+  t.test('old runs of agents are deleted, except the latest of each node', async (t) => {
+    const store = await (await open(t))();
+    const run = (index: number) => ({
+      node: 'n1',
+      instance: `run ${index}`,
+      watchingSinceUs: t0 + index * second,
+      coveredUntilUs: t0 + (index + 1) * second,
+      stopped: true,
+    });
+    await store.writeAgentRuns(Array.from({ length: 30 }, (_, index) => run(index)));
+    await store.writeAgentRuns([{ ...run(0), node: 'n2' }]);
+    await store.applyRetention(t0);
+    const kept = (await store.agentRuns()).map(({ node, instance }) => `${node} ${instance}`);
+    t.equal(kept.length, 21, 'the latest 20 of one node');
+    t.ok(kept.includes('n1 run 29'));
+    await store.applyRetention(t0 + 7200 * second);
+    const latest = (await store.agentRuns()).map(({ node, instance }) => `${node} ${instance}`);
+    t.same(latest.sort(), ['n1 run 29', 'n2 run 0']);
+    await store.close();
+  });
+
+  t.test('the clock that was written last is known after a restart', async (t) => {
+    const again = await open(t);
+    const store = await again();
+    t.equal(await store.clock(), undefined);
+    await store.writeClock({ nowUs: t0, wallOffsetUs: 5 });
+    await store.writeClock({ nowUs: t0 + second, wallOffsetUs: -3600 * second });
+    await store.close();
+    const after = await again();
+    t.same(await after.clock(), { nowUs: t0 + second, wallOffsetUs: -3600 * second });
+    await after.close();
+  });
+
   t.test('data older than the age limit is deleted', async (t) => {
     const store = await (await open(t))();
     await store.putBatch(batch(1));
