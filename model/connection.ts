@@ -22,9 +22,12 @@ export const deliveryUnknownReasons = [
 ] as const;
 export type DeliveryUnknownReason = (typeof deliveryUnknownReasons)[number];
 
-/** Whether the initiator's packets were seen at the responder's interface (join.md, "Delivered"). */
+/**
+ * Whether the initiator's packets were seen at the responder's interface (join.md, "Delivered"). `acknowledged`: the initiator
+ * acknowledged an answer that its interface does not show.
+ */
 export type Delivered =
-  | { delivered: 'yes'; by: 'seen' | 'answer' }
+  | { delivered: 'yes'; by: 'seen' | 'answer' | 'acknowledged' }
   | { delivered: 'no' }
   | { delivered: 'unknown'; why: DeliveryUnknownReason };
 

@@ -21,6 +21,8 @@ export type Observation = Tuple & {
   arrived: boolean;
   /** In some interval the responder sent packets, and none of them was an ICMP error. */
   hasReply: boolean;
+  /** TCP: the initiator acknowledged an answer, and its interface shows no packets to the pod. */
+  acknowledgedUnseen?: true;
   rttUs: number;
   ended: boolean;
 };

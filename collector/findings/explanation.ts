@@ -103,6 +103,8 @@ function retransmittedText({ synRetries }: Connection): string {
 }
 
 function deliveryText({ delivered, outcome }: Connection): string {
+  if (delivered.delivered === 'yes' && delivered.by === 'acknowledged')
+    return 'the initiator acknowledged an answer; its interface does not show packets to the pod';
   if (outcome === 'established' && delivered.delivered === 'yes') return 'the responder answered';
   switch (delivered.delivered) {
     case 'yes':

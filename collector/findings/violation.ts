@@ -37,9 +37,16 @@ export function severityOf(kind: ViolationKind, connection: Connection): Severit
     case 'bypass':
       // An inferred initiator may be wrong, and a policy may allow the opposite direction. With rewritten sequence numbers,
       // the two sides may be two connections with the same ends.
-      return connection.initiatorInferred || connection.sequenceRewritten ? 'high' : 'critical';
+      // A pod can write an acknowledgement that nobody answered.
+      return connection.initiatorInferred || connection.sequenceRewritten || isOnlyAcknowledged(connection)
+        ? 'high'
+        : 'critical';
     case 'spoofed':
-      return connection.verdict === 'denied' && connection.delivered.delivered === 'yes' ? 'critical' : 'high';
+      return connection.verdict === 'denied' &&
+        connection.delivered.delivered === 'yes' &&
+        !isOnlyAcknowledged(connection)
+        ? 'critical'
+        : 'high';
     case 'undeclared':
       return connection.placement === 'egress' && connection.responder.zone === 'internet' ? 'high' : 'medium';
     case 'blocked':
@@ -49,6 +56,10 @@ export function severityOf(kind: ViolationKind, connection: Connection): Severit
     case 'broken':
       return 'low';
   }
+}
+
+function isOnlyAcknowledged({ delivered }: Connection): boolean {
+  return delivered.delivered === 'yes' && delivered.by === 'acknowledged';
 }
 
 function kindOf({ connection, timing }: EvaluatedConnection): ViolationKind | undefined {

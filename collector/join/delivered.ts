@@ -61,7 +61,7 @@ export function deliveredOf(
     if (blindness === 'not-reported') return { delivered: 'unknown', why: blindness };
     return blindness === undefined && seesFromPod
       ? { delivered: 'unknown', why: 'answered-in-between' }
-      : { delivered: 'yes', by: 'answer' };
+      : { delivered: 'yes', by: joined.source?.acknowledgedUnseen ? 'acknowledged' : 'answer' };
   }
   if (destination !== undefined && destination.packets.forward > 0)
     return { delivered: 'unknown', why: 'filters-changed' };

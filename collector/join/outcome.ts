@@ -15,9 +15,19 @@ export function observationsOf(joined: JoinedConnection): Observation[] {
   return [joined.source, joined.destination, joined.host].filter((observation) => observation !== undefined);
 }
 
+/** The initiator's interface shows no packets to the pod, and the initiator sent what only an answer leads to. */
+export function withUnseenAnswer(joined: JoinedConnection): JoinedConnection {
+  const { source, protocol } = joined;
+  if (protocol !== TCP || source === undefined || source.packets.reverse > 0) return joined;
+  const { forward } = source.tcpFlags;
+  // A reset may refuse what nobody asked for.
+  const acknowledges = (forward & ACK) !== 0 && ((forward & RST) === 0 || source.packets.forward > 2);
+  return acknowledges ? { ...joined, source: { ...source, acknowledgedUnseen: true } } : joined;
+}
+
 /** TCP: a SYN-ACK, or mid-stream an ACK without a reset. Others: any packet of the responder that is not an ICMP error. */
 export function isAnswered(protocol: number, observation: Observation): boolean {
-  if (observation.packets.reverse === 0) return false;
+  if (observation.packets.reverse === 0) return observation.acknowledgedUnseen === true;
   if (protocol !== TCP) return observation.hasReply;
   const flags = observation.tcpFlags.reverse;
   if ((flags & (SYN | ACK)) === (SYN | ACK) && flags & SYN) return true;

@@ -16,7 +16,7 @@ import { localZoneOf } from '../identity/local-addresses.ts';
 import { addressesSettledUs, type NearAddresses } from '../identity/near-address.ts';
 import type { PolicyHistory } from '../identity/policy-history.ts';
 import { type Coverage, deliveredOf, type ExpectedDelivery } from '../join/delivered.ts';
-import { observationsOf, outcomeOf } from '../join/outcome.ts';
+import { observationsOf, outcomeOf, withUnseenAnswer } from '../join/outcome.ts';
 import { type ConnectionEnds, endsOf, type InterfaceLookup } from './connection-ends.ts';
 import { isLocalScope } from './local-scope.ts';
 import { placementOf } from './placement.ts';
@@ -73,8 +73,9 @@ export class ConnectionEvaluator {
 
   evaluate(received: JoinedConnection, nowUs: number): Evaluation {
     const onlyBackend = this.#onlyBackend(received);
-    const joined = onlyBackend === undefined ? received : withBackend(received, onlyBackend);
-    const ends = endsOf(joined, this.#coverage);
+    const placed = onlyBackend === undefined ? received : withBackend(received, onlyBackend);
+    const ends = endsOf(placed, this.#coverage);
+    const joined = this.#hidesAnswers(ends.initiator) ? withUnseenAnswer(placed) : placed;
     ends.responder.podUid ||= onlyBackend?.podUid ?? '';
     const senderUid = this.#senderUid(joined, ends);
     const serviceOfNode = this.#nodeOfLocalService(joined, senderUid);
@@ -127,6 +128,11 @@ export class ConnectionEvaluator {
     const { source, host, originalTuple, startUs } = joined;
     const asking = { observation: source ?? host, address: originalTuple.initiator, podUid: initiatorUid };
     return this.#identities.at(responder, timeUs, namesGivenTo(asking, this.#names, startUs));
+  }
+
+  #hidesAnswers({ podUid, address }: ConnectionEnd): boolean {
+    const link = podUid === '' ? undefined : this.#coverage.interfaceOf(podUid, address);
+    return link?.seesFromPod === true && !link.seesToPod;
   }
 
   /** The node-local DNS cache that the pod uses is on the pod's own node. */
