@@ -16,7 +16,6 @@ import type { Change } from './api/api.ts';
 import { serveApi } from './api/server.ts';
 import { withWallTimes } from './api/wall-times.ts';
 import type { CollectorConfig } from './config.ts';
-import { unconnectedKinds } from './findings/findings.ts';
 import { ClusterHistory } from './identity/cluster-history.ts';
 import { DeclaredPolicies } from './identity/declared-policies.ts';
 import { DnsNames, interfaceKey } from './identity/dns-names.ts';
@@ -32,6 +31,7 @@ import { ThrottledLog } from './ingest/throttled-log.ts';
 import { Pipeline } from './pipeline.ts';
 import { Publisher } from './publish.ts';
 import { readinessOf } from './readiness.ts';
+import { restorePipeline } from './restored-pipeline.ts';
 import { SavedRuns, wallOffsetAtStart } from './saved-runs.ts';
 import { statusOf } from './status.ts';
 import { openDuckdb } from './store/duckdb/duckdb.ts';
@@ -51,9 +51,6 @@ const knownObjectsIntervalMs = 60_000;
 const objectHistoryUs = 3_600_000_000;
 const saveRunsIntervalMs = 5_000;
 const seriesIntervalMs = 10_000;
-/** After a restart, batches of this time are joined again, because their connections may still be open. */
-const rejoinWindowUs = 6 * 60 * 1_000_000;
-const rejoinMarginUs = 60 * 1_000_000;
 /** Shorter than the time of batches that are joined again: those have the names that are not stored yet. */
 const namesIntervalMs = 60_000;
 
@@ -255,24 +252,13 @@ export async function runCollector(
     log.info('collector stopped');
   }
 
-  /** Findings keep their counts, and connections that may still be open are joined again. */
   async function restore(): Promise<void> {
     await savedRuns.restore();
-    const sinceUs = nowUs() - rejoinWindowUs;
-    // A batch of that time may have records of connections that ended somewhat earlier.
-    const connections = await store.connections({ sinceUs: sinceUs - rejoinMarginUs, last: config.join.maxLive });
-    const unconnected = await store.findings({ kinds: unconnectedKinds, last: config.findings.max });
-    pipeline.restore(connections, unconnected, nowUs());
     const unreadable = dnsNames.restore(await store.names());
     if (unreadable.length > 0) log.warn({ interfaces: unreadable.slice(0, 10) }, 'stored DNS names cannot be read');
+    const limits = { maxLive: config.join.maxLive, maxFindings: config.findings.max };
+    const { connections, batches } = await restorePipeline(pipeline, store, limits, nowUs(), processBatch);
     series?.restore(connections, await store.findings({ last: config.findings.max }));
-    let batches = 0;
-    // Above the limit, older connections are not known any more: their records would count a second time.
-    const oldestUs = connections.length < config.join.maxLive ? 0 : (connections.at(-1)?.endUs ?? 0);
-    for await (const batch of store.batchesSince(Math.max(sinceUs, oldestUs))) {
-      processBatch(batch);
-      batches += 1;
-    }
     if (batches > 0) log.info({ batches }, 'stored batches joined again');
   }
 }

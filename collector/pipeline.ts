@@ -12,6 +12,7 @@ import type { NearAddresses } from './identity/near-address.ts';
 import type { PolicyHistory } from './identity/policy-history.ts';
 import type { Coverage } from './join/delivered.ts';
 import { Join, type JoinOptions, type RecordBatch } from './join/join.ts';
+import type { StoredJoin } from './join/stored-side.ts';
 import type { ChangeSet } from './store/store.ts';
 import type { InterfaceLookup } from './verdict/connection-ends.ts';
 import { ConnectionEvaluator, type VerdictOptions } from './verdict/connection-evaluator.ts';
@@ -97,7 +98,7 @@ export class Pipeline {
       },
       (side, nowUs) => ownsNearAddress(side, coverage, nearAddresses, nowUs),
       {
-        due: (joined, awaitsOtherSide) => this.#evaluate(joined, awaitsOtherSide, this.#join.sidesOf(joined.id)),
+        due: (joined, awaitsOtherSide) => this.#evaluate(joined, awaitsOtherSide, this.#join.storedOf(joined.id)),
         merged: (id) => this.#removeMerged(id),
         retired: (id) => {
           if (!this.#doubtful.retired(id)) this.#forget(id);
@@ -121,8 +122,8 @@ export class Pipeline {
     for (const id of this.#pendingOwners.due(nowUs, maxConnections)) this.#join.evaluateAgain(id, nowUs);
     for (const id of this.#unsettledNames.due(nowUs, maxConnections)) this.#join.evaluateAgain(id, nowUs);
     const { viewRevision, staleKinds } = this.#cluster;
-    for (const { joined, sides } of this.#doubtful.due(viewRevision, staleKinds.length > 0, nowUs, maxConnections))
-      if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined, false, sides);
+    for (const { joined, stored } of this.#doubtful.due(viewRevision, staleKinds.length > 0, nowUs, maxConnections))
+      if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined, false, stored);
     this.#updateInertFindings(nowUs);
     this.#updateCoverageGaps(nowUs);
     return more || this.#doubtful.hasDue;
@@ -139,13 +140,18 @@ export class Pipeline {
   }
 
   /**
-   * Continues after a restart with what the store has: connections, and findings without connections. Batches that it
+   * Continues after a restart with what the store has: connections, the oldest first, and findings without connections. Batches that it
    * contains may then be received again.
    */
   restore(connections: readonly Connection[], unconnected: readonly Finding[], nowUs: number): void {
     this.#findings.restore(connections, unconnected);
-    const restored = connections.map(({ id, sides = [], open = false }) => ({ id, sides, open }));
+    const restored = connections.map(({ id, sides = [], group, open = false }) => ({ id, sides, group, open }));
     this.#join.restore(restored, nowUs);
+  }
+
+  /** Call when these batches are received again. */
+  restored(): void {
+    this.#join.restored();
   }
 
   /** Findings whose stored counts are not in memory. Their changes are held back until `loadFindings`. */
@@ -192,7 +198,7 @@ export class Pipeline {
     };
   }
 
-  #evaluate(joined: JoinedConnection, awaitsOtherSide: boolean, sides: readonly unknown[]): number {
+  #evaluate(joined: JoinedConnection, awaitsOtherSide: boolean, stored: StoredJoin | undefined): number {
     const { evaluated, doubtful, retryUntilUs, unsettledUntilUs } = this.#evaluator.evaluate(joined, this.#nowUs);
     const isUnsettled = unsettledUntilUs > this.#nowUs;
     if (isUnsettled) this.#unsettledNames.add(joined.id, unsettledUntilUs);
@@ -200,11 +206,11 @@ export class Pipeline {
     this.#pendingOwners.retryLater(joined.id, retryUntilUs, this.#nowUs);
     const connection = this.#findings.update(evaluated);
     this.#verdictCounts.count(connection);
-    this.#connections.set(connection.id, { ...connection, sides, ...(isOpen && { open: true as const }) });
+    this.#connections.set(connection.id, { ...connection, ...stored, ...(isOpen && { open: true as const }) });
     // It was part of another connection, and is one of its own again.
     this.#merged.delete(connection.id);
     const isRecentViolation = connection.findingKind !== undefined && this.#nowUs - connection.startUs <= recentUs;
-    this.#doubtful.keep({ joined, sides }, doubtful ? 'doubtful' : isRecentViolation ? 'violation' : 'neither');
+    this.#doubtful.keep({ joined, stored }, doubtful ? 'doubtful' : isRecentViolation ? 'violation' : 'neither');
     return isUnsettled ? Number.POSITIVE_INFINITY : retryUntilUs;
   }
 
@@ -216,7 +222,7 @@ export class Pipeline {
       for (const id of ids) {
         if (this.#join.evaluateAgain(id, this.#nowUs)) continue;
         const kept = this.#doubtful.get(id);
-        if (kept !== undefined) this.#evaluate(kept.joined, false, kept.sides);
+        if (kept !== undefined) this.#evaluate(kept.joined, false, kept.stored);
       }
     }
   }

@@ -68,6 +68,8 @@ export type Connection = {
   unknownReason: string;
   /** The sides of the join, to continue after a restart (collector/join/stored-side.ts); not shown. */
   sides?: readonly unknown[];
+  /** How these sides are one connection; not shown. */
+  group?: unknown;
   /** It is evaluated again when more is known, also after a restart; not shown. */
   open?: true;
   /** The finding that counts this connection; empty if no finding does. */

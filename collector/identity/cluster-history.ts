@@ -1,4 +1,4 @@
-// The cluster's objects: all recent versions of pods, namespaces, policies, Services and endpoints; nodes as they are now.
+// The cluster's objects: all recent versions. Without a time, a method answers about now.
 import { isDeepStrictEqual } from 'node:util';
 import type { Address, Prefix } from '../../model/address.ts';
 import type {
@@ -18,13 +18,16 @@ import type { StaleKind } from '../../model/verdict.ts';
 import { AddressOwners, type Owner } from './address-owners.ts';
 import { DnsServers } from './dns-servers.ts';
 import { HostPorts } from './host-ports.ts';
+import { NodeHistory } from './node-history.ts';
 import { PolicyHistory } from './policy-history.ts';
 import { ServiceHistory } from './service-history.ts';
 import { Timeline } from './timeline.ts';
 import { type Span, ViewGaps } from './view-gaps.ts';
 
-/** Versions kept for each pod and namespace. */
+/** Versions kept for each pod. */
 const maxVersions = 8;
+/** There are few namespaces, and each version matters to many connections. */
+const maxNamespaceVersions = 64;
 /** Deleted pods and namespaces that are kept, because a connection may be evaluated after its pod ended. */
 const maxGone = 20_000;
 
@@ -46,8 +49,7 @@ export class ClusterHistory {
   readonly #goneNamespaces = new Set<string>();
   readonly #defaultNamespaceLabels = new Map<string, Labels>();
   readonly #policies = new PolicyHistory();
-  readonly #nodes = new Map<string, Node>();
-  readonly #nodeOfAddress = new Map<Address, string>();
+  readonly #nodes = new NodeHistory();
   readonly #podRanges = new PrefixSet();
   readonly #services = new ServiceHistory();
   readonly #workloads = new Map<string, Workload>();
@@ -172,22 +174,26 @@ export class ClusterHistory {
     return labels;
   }
 
-  nodeOf(address: Address): Node | undefined {
-    const name = this.#nodeOfAddress.get(address);
-    return name === undefined ? undefined : this.#nodes.get(name);
+  /** The node that has the address now. */
+  nodeNow(address: Address): Node | undefined {
+    return this.nodeOf(address, Number.POSITIVE_INFINITY);
   }
 
-  node(name: string): Node | undefined {
-    return this.#nodes.get(name);
+  nodeOf(address: Address, timeUs: number): Node | undefined {
+    return this.#nodes.withAddress(address, timeUs);
+  }
+
+  node(name: string, timeUs = Number.POSITIVE_INFINITY): Node | undefined {
+    return this.#nodes.at(name, timeUs);
   }
 
   get nodeNames(): readonly string[] {
-    return [...this.#nodes.keys()];
+    return [...this.#nodes.names()];
   }
 
-  /** Whether it is, or was, the address of a pod, a node or a Service. */
+  /** Whether it is, or was, the address of a pod, or it is that of a node or a Service. */
   hasAddress(address: Address): boolean {
-    if (this.serviceNow(address) !== undefined || this.#nodeOfAddress.has(address)) return true;
+    if (this.serviceNow(address) !== undefined || this.nodeNow(address) !== undefined) return true;
     return this.#owners.at(address, 0).owner !== 'never';
   }
 
@@ -277,7 +283,7 @@ export class ClusterHistory {
       case 'Pod':
         return this.#pods.get(object.uid)?.latest;
       case 'Node':
-        return this.#nodes.get(object.name);
+        return this.node(object.name);
       case 'Service':
         return this.#services.get(objectKey(object));
       default:
@@ -296,13 +302,12 @@ export class ClusterHistory {
         return;
       case 'Namespace':
         this.#goneNamespaces.delete(object.name);
-        timelineOf(this.#namespaces, object.name).put(object, atUs);
+        this.#putNamespace(object, atUs);
         return;
       case 'Node':
-        this.#forgetNode(object.name);
-        this.#nodes.set(object.name, object);
         for (const prefix of object.podPrefixes) this.#podRanges.add(prefix);
-        for (const address of object.addresses) this.#nodeOfAddress.set(address, object.name);
+        for (const prefix of this.#nodes.now(object.name)?.podPrefixes ?? []) this.#podRanges.remove(prefix);
+        this.#nodes.put(object, atUs);
         return;
       case 'Service':
         this.#services.putService(object, atUs);
@@ -335,7 +340,8 @@ export class ClusterHistory {
         if (this.#goneNamespaces.size > maxGone) this.#forgetNamespace(this.#goneNamespaces.keys().next().value!);
         return;
       case 'Node':
-        this.#forgetNode(object.name);
+        // Its pod ranges stay inside the cluster.
+        this.#nodes.remove(object.name, atUs);
         return;
       case 'Service':
         this.#services.removeService(object, atUs);
@@ -347,6 +353,11 @@ export class ClusterHistory {
         this.#workloads.delete(objectKey(object));
         return;
     }
+  }
+
+  #putNamespace(namespace: Namespace, atUs: number): void {
+    const timeline = timelineOf(this.#namespaces, namespace.name, maxNamespaceVersions);
+    if (!isDeepStrictEqual(timeline.latest, namespace)) timeline.put(namespace, atUs);
   }
 
   #putPod(received: Pod, atUs: number): void {
@@ -386,19 +397,16 @@ export class ClusterHistory {
     this.#namespaces.delete(name);
     this.#defaultNamespaceLabels.delete(name);
   }
-
-  #forgetNode(name: string): void {
-    const node = this.#nodes.get(name);
-    for (const address of node?.addresses ?? []) this.#nodeOfAddress.delete(address);
-    for (const prefix of node?.podPrefixes ?? []) this.#podRanges.remove(prefix);
-    this.#nodes.delete(name);
-  }
 }
 
-function timelineOf<Value>(timelines: Map<string, Timeline<Value>>, key: string): Timeline<Value> {
+function timelineOf<Value>(
+  timelines: Map<string, Timeline<Value>>,
+  key: string,
+  maxCount = maxVersions,
+): Timeline<Value> {
   const known = timelines.get(key);
   if (known !== undefined) return known;
-  const fresh = new Timeline<Value>(maxVersions);
+  const fresh = new Timeline<Value>(maxCount);
   timelines.set(key, fresh);
   return fresh;
 }

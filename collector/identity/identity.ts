@@ -110,12 +110,12 @@ export class Identities {
     if (pod !== undefined) {
       return isOnAnotherNode(pod.node, end) ? this.#foreign(end) : this.#pod(pod, end.address, timeUs);
     }
-    const node = this.#cluster.nodeOf(end.address);
+    const node = this.#cluster.nodeOf(end.address, timeUs);
     if (node !== undefined) return isOnAnotherNode(node.name, end) ? this.#foreign(end) : this.#node(node, end, timeUs);
     const service = this.#cluster.serviceOf(end.address, timeUs);
     if (service !== undefined) return this.#service(service, end);
     const reportedNodeName = this.#nodeAddresses.nodeOf(end.address, end.observers ?? []);
-    const reportedNode = reportedNodeName === undefined ? undefined : this.#cluster.node(reportedNodeName);
+    const reportedNode = reportedNodeName === undefined ? undefined : this.#cluster.node(reportedNodeName, timeUs);
     if (reportedNode !== undefined) return this.#node(reportedNode, end, timeUs);
     if (uid !== undefined || this.#isInside(end.address, timeUs)) {
       return this.#unknown(end.address, { reason: 'no-owner-at-that-time', address: end.address });
@@ -153,7 +153,7 @@ export class Identities {
   }
 
   #pod(pod: Pod, ip: Address, timeUs: number): Identity {
-    const endpoint = podEndpoint(pod, ip, this.#cluster.node(pod.node)?.zone);
+    const endpoint = podEndpoint(pod, ip, this.#cluster.node(pod.node, timeUs)?.zone);
     const namespace = this.#cluster.namespace(pod.namespace, timeUs);
     const labels = namespace?.labels ?? this.#cluster.namespaceLabels(pod.namespace, timeUs);
     const party = this.#parties.pod(pod, ip, labels, namespace !== undefined);

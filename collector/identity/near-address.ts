@@ -54,7 +54,7 @@ export class NearAddresses {
   isOnAnotherNode(node: string, address: Address, timeUs: number): boolean {
     const owner = this.#cluster.ownerOf(address, timeUs);
     const holder =
-      owner.owner === 'pod' ? this.#cluster.pod(owner.uid, timeUs)?.node : this.#cluster.nodeOf(address)?.name;
+      owner.owner === 'pod' ? this.#cluster.pod(owner.uid, timeUs)?.node : this.#cluster.nodeOf(address, timeUs)?.name;
     return holder !== undefined && holder !== '' && holder !== node;
   }
 
@@ -81,7 +81,7 @@ export class NearAddresses {
   #ownerOf(address: Address, timeUs: number): 'pod' | 'node' | 'service' | 'nobody' {
     const { owner } = this.#cluster.ownerOf(address, timeUs);
     if (owner === 'pod' || owner === 'ambiguous') return 'pod';
-    if (this.#cluster.nodeOf(address) !== undefined || this.#nodeAddresses.nodeOf(address, []) !== undefined)
+    if (this.#cluster.nodeOf(address, timeUs) !== undefined || this.#nodeAddresses.nodeOf(address, []) !== undefined)
       return 'node';
     return this.#cluster.serviceOf(address, timeUs) === undefined ? 'nobody' : 'service';
   }

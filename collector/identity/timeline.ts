@@ -5,6 +5,8 @@ type Version<Value> = { fromUs: number; value: Value };
 export class Timeline<Value> {
   readonly #versions: Version<Value>[] = [];
   readonly #maxVersions: number;
+  /** No version was dropped. */
+  #complete = true;
 
   constructor(maxVersions: number) {
     this.#maxVersions = maxVersions;
@@ -14,16 +16,18 @@ export class Timeline<Value> {
   put(value: Value, fromUs: number): void {
     const latest = this.#versions.at(-1);
     this.#versions.push({ fromUs: latest === undefined ? fromUs : Math.max(fromUs, latest.fromUs), value });
-    if (this.#versions.length > this.#maxVersions) this.#versions.shift();
+    if (this.#versions.length <= this.#maxVersions) return;
+    this.#versions.shift();
+    this.#complete = false;
   }
 
-  /** The version at that time; undefined before the first version. */
+  /** The version at that time; undefined before the first version, unless older ones were dropped. */
   at(timeUs: number): Value | undefined {
     for (let i = this.#versions.length - 1; i >= 0; i--) {
       const version = this.#versions[i]!;
       if (version.fromUs <= timeUs) return version.value;
     }
-    return undefined;
+    return this.#complete ? undefined : this.earliest;
   }
 
   /** The versions of that span, oldest first; for a span before the first version, that one. */

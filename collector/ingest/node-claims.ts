@@ -19,7 +19,7 @@ export type KnownCluster = {
   addressesOfPod(uid: string): { addresses: ReadonlySet<Address> };
   /** Uid of the pod that has the address now. */
   podUidNow(address: Address): string | undefined;
-  nodeOf(address: Address): { name: string } | undefined;
+  nodeNow(address: Address): { name: string } | undefined;
   serviceNow(address: Address): object | undefined;
   node(name: string): { podPrefixes: readonly Prefix[] } | undefined;
 };
@@ -62,7 +62,7 @@ export class NodeClaims {
    * it, because many networks do not use it.
    */
   judgeNodeAddress(node: string, address: Address): NodeAddressJudgement {
-    const holder = this.#cluster.nodeOf(address);
+    const holder = this.#cluster.nodeNow(address);
     if (holder !== undefined) return holder.name === node ? 'proven' : 'refused';
     if (this.#cluster.podUidNow(address) !== undefined) return 'refused';
     // Nodes may have addresses of Services on an interface (load balancers); the Service is known without them.

@@ -56,7 +56,7 @@ export function deliveredOf(
     wanted: answered ? 'all-packets' : 'initiator-packets',
     ...{ protocol, responderPort: translatedTuple.responderPort },
   };
-  const { blindness, seesFromPod } = blindnessAt(expected, sought, joined.startUs, coverage, nowUs);
+  const { blindness, seesFromPod } = blindnessAt(expected, sought, joined, coverage, nowUs);
   if (answered) {
     if (blindness === 'not-reported') return { delivered: 'unknown', why: blindness };
     return blindness === undefined && seesFromPod
@@ -72,11 +72,13 @@ function hasAnswer(protocol: number, destination: NonNullable<JoinedConnection['
   return isAnswered(protocol, destination) || (protocol === TCP && (destination.tcpFlags.reverse & RST) !== 0);
 }
 
+type Times = Pick<JoinedConnection, 'startUs' | 'lastUs'>;
+
 /** Why packets may have passed the responder's interface unseen; undefined if it was watched whole. */
 function blindnessAt(
   expected: ExpectedDelivery,
   sought: SoughtConnection,
-  startUs: number,
+  times: Times,
   coverage: Coverage,
   nowUs: number,
 ): { blindness: DeliveryUnknownReason | undefined; seesFromPod: boolean } {
@@ -88,22 +90,23 @@ function blindnessAt(
       return { blindness: 'backend-not-known', seesFromPod: false };
     case 'pod': {
       const link = coverage.interfaceOf(expected.podUid, expected.address);
-      const blindness = interfaceBlindness(link, sought, startUs, coverage, nowUs);
+      const blindness = interfaceBlindness(link, sought, times, coverage, nowUs);
       const seesFromPod = link?.seesFromPod ?? false;
       return { blindness: blindness ?? (link?.seesToPod ? undefined : 'half-visible'), seesFromPod };
     }
   }
 }
 
-/** Undefined if the interface was watched without a gap since `startUs`, and the agent lost nothing that is sought. */
+/** Undefined if the interface was watched without a gap all that time, and the agent lost nothing that is sought. */
 export function interfaceBlindness(
   link: WatchedPodInterface | undefined,
   sought: SoughtConnection,
-  startUs: number,
+  { startUs, lastUs }: Times,
   coverage: Coverage,
   nowUs: number,
 ): DeliveryUnknownReason | undefined {
-  if (link === undefined || link.gapFreeSinceUs > startUs - clockMarginUs || link.goneUs > 0) return 'not-watched';
+  if (link === undefined || link.gapFreeSinceUs > startUs - clockMarginUs) return 'not-watched';
+  if (link.goneUs > 0 && link.goneUs <= lastUs + clockMarginUs) return 'not-watched';
   const agent = coverage.reportingAgent(link.node, nowUs);
   if (agent === undefined) return 'not-watched';
   if (agent.coveredUntilUs < startUs + reportedMarginUs) return 'not-reported';

@@ -6,6 +6,7 @@ import { groupId, groupInitiator } from './observation.ts';
 import { type Group, groupsOf, hasSent, isForeign, type PairingContext, type Part } from './pairing.ts';
 import { addToSide, type End, forgetBefore, isRestored, type Side, sideOf } from './side.ts';
 import { type FindBackends, SideIndex } from './side-index.ts';
+import { DistinctSides, type RestoredJoin, restoredGroup, restoredSide } from './stored-side.ts';
 
 /** Whether the near address of a side belongs to its pod; undefined while the pod is not known. */
 export type OwnsNearAddress = (side: Side, nowUs: number) => Side['ownsNearAddress'];
@@ -42,6 +43,8 @@ export class Grouping {
   readonly #index: SideIndex;
   readonly #pairing: PairingContext;
   readonly #connectionsOf = new Map<Side, LiveConnection[]>();
+  /** Sides that were over before a restart. While batches are joined again, their records are ignored. */
+  readonly #over = new DistinctSides();
 
   constructor(findBackends: FindBackends, ownsNearAddress: OwnsNearAddress, events: GroupingEvents) {
     this.#ownsNearAddress = ownsNearAddress;
@@ -55,6 +58,7 @@ export class Grouping {
     const known = this.#index.find(record, node);
     if (known === undefined) {
       const side = sideOf(record, node, clockOffsetUs);
+      if (this.#over.contains(side)) return;
       this.#index.add(side);
       this.#regroup(side, nowUs);
       return;
@@ -71,10 +75,34 @@ export class Grouping {
     for (const live of this.#connectionsOf.get(known)!) this.#events.changed(live, nowUs);
   }
 
-  /** Adds sides that the store has, with all their records. */
-  restore(sides: readonly Side[], nowUs: number): void {
-    for (const side of sides) this.#index.add(side);
-    for (const side of sides) if (!this.#connectionsOf.has(side)) this.#regroup(side, nowUs);
+  /** Adds connections that the store has, with all their records, and the sides that were one. The oldest come first. */
+  restore(connections: readonly RestoredJoin[], nowUs: number): void {
+    const distinct = new DistinctSides();
+    const sidesOf = new Map(connections.map((one) => [one, one.sides.flatMap((side) => restoredSide(side) ?? [])]));
+    for (const sides of sidesOf.values()) for (const side of sides) distinct.add(side);
+    for (const side of distinct.all) this.#index.add(side);
+    for (const [{ id, group: stored }, copies] of sidesOf) {
+      const sides = copies.map((side) => distinct.latestOf(side));
+      const restored = restoredGroup(stored, sides);
+      if (restored === undefined || sides.length === 0) continue;
+      const live = newConnection(restored.group, restored.initiator, sides, nowUs);
+      Object.assign(live, { id, contested: restored.contested, updatedUs: restored.updatedUs });
+      for (const side of sides) this.#connectionsOf.set(side, [...(this.#connectionsOf.get(side) ?? []), live]);
+      this.#events.begun(live);
+    }
+    // Of an older version.
+    for (const side of distinct.all) if (!this.#connectionsOf.has(side)) this.#regroup(side, nowUs);
+  }
+
+  /** A restored connection was over before the restart. */
+  retireRestored(live: LiveConnection): void {
+    this.retire(live);
+    for (const side of live.sides) if (!this.#connectionsOf.has(side)) this.#over.add(side);
+  }
+
+  /** All batches of before the restart are joined again. */
+  restored(): void {
+    this.#over.clear();
   }
 
   /** Decides again if an address turned out to be foreign. */
@@ -162,20 +190,7 @@ export class Grouping {
       if (!isSame) this.#events.changed(known, nowUs);
       return known;
     }
-    const live: LiveConnection = {
-      id: '',
-      group,
-      initiator,
-      sides,
-      contested: false,
-      view: undefined,
-      updatedUs: nowUs,
-      keepUntilUs: 0,
-      ignored: false,
-      dueFromUs: 0,
-      evaluated: false,
-      awaitsOtherSide: false,
-    };
+    const live = newConnection(group, initiator, sides, nowUs);
     this.#events.begun(live);
     return live;
   }
@@ -195,6 +210,23 @@ export class Grouping {
     for (const live of before) if (live.id === '' && live.sides.some((one) => sides.includes(one))) return live;
     return undefined;
   }
+}
+
+function newConnection(group: Group, initiator: Initiator, sides: readonly Side[], nowUs: number): LiveConnection {
+  return {
+    id: '',
+    group,
+    initiator,
+    sides,
+    contested: false,
+    view: undefined,
+    updatedUs: nowUs,
+    keepUntilUs: 0,
+    ignored: false,
+    dueFromUs: 0,
+    evaluated: false,
+    awaitsOtherSide: false,
+  };
 }
 
 /** The pod behind the interface neither has the address nor sent a packet. */

@@ -11,7 +11,7 @@ import { groupId, joinedOf } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
 import type { End } from './side.ts';
 import type { FindBackends } from './side-index.ts';
-import { distinctSides, restoredSide, type StoredSide, storedSideOf } from './stored-side.ts';
+import { type RestoredJoin, type StoredJoin, storedJoinOf } from './stored-side.ts';
 
 /** Records of one node in one batch. The offset converts their times to the collector's clock. */
 export type RecordBatch = { node: string; clockOffsetUs: number; records: readonly ConnectionRecord[] };
@@ -55,6 +55,8 @@ export class Join {
   readonly #pending = new Set<LiveConnection>();
   #pendingCursor: Iterator<LiveConnection> | undefined;
   #sweepCursor: Iterator<LiveConnection> | undefined;
+  /** Until then, agents may not have connected again after a restart. */
+  #reconnectedUs = 0;
   #evicted = 0;
   #notOurs = 0;
 
@@ -125,33 +127,45 @@ export class Join {
   /** Evaluates a connection that was evaluated before, with what is known now. False if it is retired. */
   evaluateAgain(id: string, nowUs: number): boolean {
     const live = this.#byId.get(id);
-    if (live !== undefined) this.#evaluate(live, nowUs);
-    return live !== undefined;
+    if (live === undefined) return false;
+    if (this.#awaitsAgents(live, nowUs)) this.#pending.add(live);
+    else this.#evaluate(live, nowUs);
+    return true;
   }
 
-  /** The sides of a connection as they are now; empty if it is retired. */
-  sidesOf(id: string): StoredSide[] {
-    return this.#byId.get(id)?.sides.map(storedSideOf) ?? [];
+  /** A connection as it is now, to be stored; undefined if it is retired. */
+  storedOf(id: string): StoredJoin | undefined {
+    const live = this.#byId.get(id);
+    return live && storedJoinOf(live);
   }
 
-  /** Continues with connections that were evaluated before a restart. A new record makes them due again, and `open`. */
-  restore(connections: readonly { id: string; sides: readonly unknown[]; open: boolean }[], nowUs: number): void {
+  /**
+   * Continues with connections that were evaluated before a restart, the oldest first. A new record makes them due again,
+   * and `open`.
+   */
+  restore(connections: readonly RestoredJoin[], nowUs: number): void {
     const stored = new Map(connections.map((one) => [one.id, one]));
-    const sides = connections.flatMap((one) => one.sides.flatMap((side) => restoredSide(side) ?? []));
-    this.#grouping.restore(distinctSides(sides), nowUs);
+    this.#reconnectedUs = nowUs + reconnectUs;
+    this.#grouping.restore(connections, nowUs);
     for (const live of this.#live) {
       const known = stored.get(this.#idOf(live));
       if (known === undefined) continue;
       live.evaluated = true;
-      const view = this.#viewOf(live);
-      view.id = live.id;
-      const isHalf = view.host === undefined && (view.source === undefined || view.destination === undefined);
-      if (isHalf) live.keepUntilUs = nowUs + this.#options.maxWaitUs;
+      this.#byId.set(live.id, live);
       // What was not known may be known when the agents have reported again.
       live.awaitsOtherSide = known.open;
-      live.dueFromUs = nowUs + reconnectUs;
-      if (!known.open) this.#pending.delete(live);
+      live.dueFromUs = this.#reconnectedUs;
+      if (known.open) continue;
+      this.#pending.delete(live);
+      if (!this.#canRetire(live, nowUs)) continue;
+      this.#grouping.retireRestored(live);
+      this.#forget(live);
     }
+  }
+
+  /** Call when the batches of before the restart are joined again. */
+  restored(): void {
+    this.#grouping.restored();
   }
 
   get pending(): number {
@@ -226,6 +240,7 @@ export class Join {
     if (nowUs < live.dueFromUs) return false;
     if (live.awaitsOtherSide)
       return nowUs >= live.updatedUs + this.#options.maxWaitUs || !this.#isOtherSideBehind(view);
+    if (this.#awaitsAgents(live, nowUs)) return false;
     const answered = outcomeOf(view) !== 'unanswered';
     const settledUs = live.evaluated ? view.startUs : view.startUs + (answered ? 0 : this.#options.answerTimeoutUs);
     if (nowUs < settledUs) return false;
@@ -236,9 +251,19 @@ export class Join {
     });
   }
 
+  /** After a restart: the agents of the connection may not have connected again, so their interfaces are not known. */
+  #awaitsAgents(live: LiveConnection, nowUs: number): boolean {
+    if (nowUs >= this.#reconnectedUs) return false;
+    const view = this.#viewOf(live);
+    return (
+      isOneSided(view) ||
+      observationsOf(view).some(({ node }) => this.#coverage.reportingAgent(node, nowUs) === undefined)
+    );
+  }
+
   /** The agent of a side that is missing has not reported until the end of the connection. */
   #isOtherSideBehind(view: JoinedConnection): boolean {
-    if (view.host !== undefined || (view.source !== undefined && view.destination !== undefined)) return false;
+    if (!isOneSided(view)) return false;
     return this.#awaitedNodes(view, true).some((node) => {
       const coveredUntilUs = this.#coverage.coveredUntilUs(node);
       return coveredUntilUs !== undefined && coveredUntilUs <= view.lastUs + settledMarginUs;
@@ -293,10 +318,18 @@ export class Join {
   }
 
   #retire(live: LiveConnection): void {
+    this.#grouping.retire(live);
+    this.#forget(live);
+  }
+
+  #forget(live: LiveConnection): void {
     this.#live.delete(live);
     this.#pending.delete(live);
     if (live.id !== '' && this.#byId.get(live.id) === live) this.#byId.delete(live.id);
-    this.#grouping.retire(live);
     this.#events.retired(live.id);
   }
+}
+
+function isOneSided({ host, source, destination }: JoinedConnection): boolean {
+  return host === undefined && (source === undefined || destination === undefined);
 }

@@ -1,13 +1,57 @@
-// A side as it is stored with its connection, so that the collector continues with its counters after a restart.
+// A connection of the join as it is stored, so that the collector continues with its counters after a restart, and with the
+// sides that were one connection: an end of its Service may not exist any more.
+import type { LiveConnection } from './grouping.ts';
+import type { Initiator } from './initiator.ts';
 import { tupleKey } from './keys.ts';
+import type { Group } from './pairing.ts';
 import { cloneCounters, type Side } from './side.ts';
+import { strandOf } from './strand.ts';
 
-/** JSON; without the parts, which are only needed while a pod at the other end may be replaced. */
+/** JSON; without the parts, which batches of the last minutes restore. */
 export type StoredSide = Omit<Side, 'parts' | 'restoredUntilUs'>;
 
-export function storedSideOf(side: Side): StoredSide {
+/** JSON. `parts`: how many of the sides each part has, in their order; null: without a limit. */
+export type StoredGroup = Omit<Group, 'parts'> & {
+  parts: readonly { sides: number; fromUs: number | null; untilUs: number | null }[];
+  certain: boolean;
+  /** For each side, whether its near end is the initiator. */
+  isNear: readonly boolean[];
+  contested: boolean;
+  updatedUs: number;
+};
+
+export type StoredJoin = { sides: readonly StoredSide[]; group: StoredGroup };
+
+/** What a store has of a connection. `open`: it is evaluated again when more is known. */
+export type RestoredJoin = { id: string; sides: readonly unknown[]; group: unknown; open: boolean };
+
+export function storedJoinOf({ group, initiator, contested, updatedUs }: LiveConnection): StoredJoin {
+  const { parts, ...flags } = group;
+  const sides = parts.flatMap(({ strand }) => strand.sides);
+  return {
+    sides: sides.map(storedSideOf),
+    group: {
+      ...flags,
+      parts: parts.map(({ strand, fromUs, untilUs }) => ({
+        sides: strand.sides.length,
+        fromUs: limitOf(fromUs),
+        untilUs: limitOf(untilUs),
+      })),
+      certain: initiator.certain,
+      isNear: sides.map((side) => initiator.isNear(side)),
+      contested,
+      updatedUs,
+    },
+  };
+}
+
+function storedSideOf(side: Side): StoredSide {
   const { parts: _, restoredUntilUs: __, ...stored } = side;
   return { ...stored, total: cloneCounters(side.total) };
+}
+
+function limitOf(us: number): number | null {
+  return Number.isFinite(us) ? us : null;
 }
 
 /** Undefined if an older version stored something else. Records that the side contains already are then ignored. */
@@ -21,20 +65,61 @@ export function restoredSide(stored: unknown): Side | undefined {
   return { ...none, ...(stored as StoredSide), parts: undefined, restoredUntilUs: agentLastUs };
 }
 
-/** Two connections may share a side; the copy that was stored last has all records. */
-export function distinctSides(sides: readonly Side[]): Side[] {
-  const latest = new Map<string, Side>();
-  for (const side of sides) {
-    const { protocol, node, interfaceIndex, near, far, agentBeganUs } = side;
-    const tuple = {
-      initiator: near.address,
-      initiatorPort: near.port,
-      responder: far.address,
-      responderPort: far.port,
-    };
-    const key = `${tupleKey(protocol, tuple)} ${node} ${interfaceIndex} ${agentBeganUs}`;
-    const known = latest.get(key);
-    if (known === undefined || known.agentLastUs < side.agentLastUs) latest.set(key, side);
+/** The group that these sides were; undefined if an older version did not store it. */
+export function restoredGroup(
+  stored: unknown,
+  sides: readonly Side[],
+): { group: Group; initiator: Initiator; contested: boolean; updatedUs: number } | undefined {
+  if (typeof stored !== 'object' || stored === null) return undefined;
+  const { parts, certain, isNear, contested, updatedUs, ...flags } = stored as StoredGroup;
+  if (parts.reduce((sum, part) => sum + part.sides, 0) !== sides.length) return undefined;
+  let taken = 0;
+  const group: Group = {
+    ...flags,
+    parts: parts.map(({ sides: count, fromUs, untilUs }) => {
+      taken += count;
+      return {
+        strand: strandOf(sides.slice(taken - count, taken)),
+        fromUs: fromUs ?? Number.NEGATIVE_INFINITY,
+        untilUs: untilUs ?? Number.POSITIVE_INFINITY,
+      };
+    }),
+  };
+  const near = new Set(sides.filter((_, index) => isNear[index]));
+  return { group, initiator: { certain, isNear: (side) => near.has(side) }, contested, updatedUs };
+}
+
+/** One copy of each side. Two connections may share a side; the copy that was stored last has all records. */
+export class DistinctSides {
+  readonly #latest = new Map<string, Side>();
+
+  add(side: Side): void {
+    const key = sideKey(side);
+    const known = this.#latest.get(key);
+    if (known === undefined || known.agentLastUs < side.agentLastUs) this.#latest.set(key, side);
   }
-  return [...latest.values()];
+
+  latestOf(side: Side): Side {
+    return this.#latest.get(sideKey(side)) ?? side;
+  }
+
+  /** Whether a copy of the side has its last record. */
+  contains(side: Side): boolean {
+    if (this.#latest.size === 0) return false;
+    const known = this.#latest.get(sideKey(side));
+    return known !== undefined && known.agentLastUs >= side.agentLastUs;
+  }
+
+  clear(): void {
+    this.#latest.clear();
+  }
+
+  get all(): Side[] {
+    return [...this.#latest.values()];
+  }
+}
+
+function sideKey({ protocol, node, interfaceIndex, near, far, agentBeganUs }: Side): string {
+  const tuple = { initiator: near.address, initiatorPort: near.port, responder: far.address, responderPort: far.port };
+  return `${tupleKey(protocol, tuple)} ${node} ${interfaceIndex} ${agentBeganUs}`;
 }

@@ -1,9 +1,10 @@
 // Connections to evaluate again once the view of the cluster is complete: those whose verdict is unknown because it was
 // not, and recent violations, which a missed change may explain. The join may forget them earlier.
 import type { JoinedConnection } from '../../model/joined.ts';
+import type { StoredJoin } from '../join/stored-side.ts';
 
-/** As it was evaluated last. `sides` are those of the join, which the store keeps. */
-export type DoubtfulConnection = { joined: JoinedConnection; sides: readonly unknown[] };
+/** As it was evaluated last. `stored`: for the store. */
+export type DoubtfulConnection = { joined: JoinedConnection; stored: StoredJoin | undefined };
 
 /** `forgotten`: the join retired the connection, so nothing else refers to it. */
 type Kept = DoubtfulConnection & { forgotten: boolean };

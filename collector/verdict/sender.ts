@@ -45,10 +45,10 @@ function wasWatched(
 ): boolean {
   const link = coverage.interfaceOf(uid, joined.translatedTuple.initiator);
   if (link === undefined || !link.seesFromPod) return false;
-  const { protocol, originalTuple, startUs } = joined;
+  const { protocol, originalTuple } = joined;
   const { responderPort } = originalTuple;
   const sought = { pod: 'initiator', wanted: 'initiator-packets', protocol, responderPort } as const;
-  const blindness = interfaceBlindness(link, sought, startUs, coverage, nowUs);
+  const blindness = interfaceBlindness(link, sought, joined, coverage, nowUs);
   // Until its agent reports that time, the packets may still turn up there.
   return blindness === undefined || (blindness === 'not-reported' && nowUs < joined.lastUs + maxWaitUs);
 }

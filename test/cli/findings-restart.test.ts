@@ -22,6 +22,7 @@ import { until } from '../scene/until.ts';
 
 const nowUs = () => Date.now() * 1000;
 const maxWaitMs = 60_000;
+const maxSent = 800;
 const jobs = Array.from({ length: 30 }, (_, i) => ({ name: `job${i}`, ip: `10.0.1.${100 + i}`, index: 100 + i }));
 const webLink = { name: 'web', ip: '10.0.1.2', index: 7 };
 
@@ -207,6 +208,8 @@ t.test('kills at any moment change no count', async (t) => {
   const before = countOf(await bypasses());
   let sent = 0;
   const timer = setInterval(() => {
+    // A busy machine takes long to start a collector, and then to count what came meanwhile.
+    if (sent >= maxSent) return;
     for (let i = 0; i < 20; i++) {
       agent.send(
         i % 4 === 0 ? connects(webLink, 1 + (sent % 900)) : connects(jobs[sent % jobs.length]!, 1 + (sent % 5)),

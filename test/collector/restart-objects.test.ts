@@ -7,6 +7,7 @@ import { emptyState, RawAgent, wireInterface } from '../scene/raw-agent.ts';
 import { answered, second } from '../scene/records.ts';
 import { until } from '../scene/until.ts';
 
+const maxWaitMs = 60_000;
 type Flow = { verdict: string; initiatorPort: number; packets: { forward: number } };
 
 t.test('after a restart, a connection is judged by the policies and owners of its time', async (t) => {
@@ -23,7 +24,7 @@ t.test('after a restart, a connection is judged by the policies and owners of it
   };
   await send(first.ingestPort, 2);
   const flows = async (scene: typeof first) => (await scene.ask('flows')) as Flow[];
-  await until('the connection is judged', async () => (await flows(first)).length === 1);
+  await until('the connection is judged', async () => (await flows(first)).length === 1, maxWaitMs);
   t.match(await flows(first), [{ verdict: 'undeclared', responder: { pod: 'db' } }]);
 
   await first.program.end();
@@ -31,6 +32,6 @@ t.test('after a restart, a connection is judged by the policies and owners of it
   first.writeManifests([namespace, n1, n2, web, ingressPolicy('db', 'api')].join('---'));
   const again = await first.restart();
   await send(again.ingestPort, 5);
-  await until('the later record is joined', async () => (await flows(again))[0]!.packets.forward > 2);
+  await until('the later record is joined', async () => (await flows(again))[0]!.packets.forward > 2, maxWaitMs);
   t.match(await flows(again), [{ verdict: 'undeclared', responder: { pod: 'db' } }]);
 });

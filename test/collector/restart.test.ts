@@ -54,7 +54,9 @@ function see(scene: Scene, stored: Stored, ...seen: Seen[]): void {
 }
 
 const shown = ({ connections, findings }: Stored) => ({
-  connections: [...connections.values()].map(({ sides: _, ...rest }) => rest).sort((a, b) => (a.id < b.id ? -1 : 1)),
+  connections: [...connections.values()]
+    .map(({ sides: _, group: __, ...rest }) => rest)
+    .sort((a, b) => (a.id < b.id ? -1 : 1)),
   findings: [...findings.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
 });
 

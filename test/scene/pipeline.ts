@@ -15,7 +15,7 @@ import { parsePrefix } from '../../model/address.ts';
 import type { Connection } from '../../model/connection.ts';
 import { type DnsOrigin, type DnsReport, emptyDnsReport } from '../../model/dns-answer.ts';
 import type { Finding } from '../../model/finding.ts';
-import { type ClusterObject, isPolicy } from '../../model/kubernetes.ts';
+import { type ClusterEvent, type ClusterObject, isPolicy } from '../../model/kubernetes.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { defaultPolicyOptions } from '../../policy/options.ts';
 import type { AgentState, WireInterface } from '../../proto/wire.ts';
@@ -76,6 +76,8 @@ const noForwarders: Forwarders = { prefixes: {}, annotatedNamespaces: [] };
 
 export class Scene {
   nowUs = t0;
+  /** How far the records of a node's agent reach, if not until now. */
+  readonly coveredUntilUs = new Map<string, number>();
   readonly cluster = new ClusterHistory([clusterDns, nodeLocalDns].map((one) => parsePrefix(`${one}/32`)!));
   readonly agents = new Agents(new NodeClaims(this.cluster));
   readonly pipeline: Pipeline;
@@ -87,8 +89,16 @@ export class Scene {
   /** Nodes whose agent does not run. */
   readonly #killed = new Set<string>();
 
-  /** `declared`: manifests of the declared policies (Git), which are evaluated too. */
-  constructor(manifests: string, declared?: string, forwarders = noForwarders, maxFindings = 1000) {
+  /**
+   * `cluster`: manifests of the objects that exist at the start, or what reports them. `declared`: manifests of the declared
+   * policies (Git), which are evaluated too.
+   */
+  constructor(
+    cluster: string | ((receive: (event: ClusterEvent) => void) => void),
+    declared?: string,
+    forwarders = noForwarders,
+    maxFindings = 1000,
+  ) {
     const identities = new Identities(this.cluster, zoneFinder({}), [], this.agents);
     this.pipeline = new Pipeline(
       {
@@ -103,7 +113,11 @@ export class Scene {
       this.names,
       declared === undefined ? undefined : historyOf(declared),
     );
-    for (const object of objectsOf(manifests)) this.cluster.receive({ type: 'put', object, atUs: this.nowUs });
+    if (typeof cluster === 'function') {
+      cluster((event) => this.cluster.receive(event));
+      return;
+    }
+    for (const object of objectsOf(cluster)) this.cluster.receive({ type: 'put', object, atUs: this.nowUs });
     this.cluster.receive({ type: 'synced', atUs: this.nowUs });
   }
 
@@ -154,7 +168,7 @@ export class Scene {
       instance,
       sequence: 0,
       sentUs: this.nowUs,
-      coveredUntilUs: this.nowUs,
+      coveredUntilUs: Math.min(this.nowUs, this.coveredUntilUs.get(node) ?? this.nowUs),
       state,
       records: null,
       names: null,

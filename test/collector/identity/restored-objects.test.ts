@@ -4,34 +4,16 @@ import { ClusterHistory } from '../../../collector/identity/cluster-history.ts';
 import { restoreObjects } from '../../../collector/identity/restored-objects.ts';
 import { ObjectJournal } from '../../../collector/store/object-journal.ts';
 import type { ClusterEvent, ClusterObject } from '../../../model/kubernetes.ts';
-import type { KnownObjects, ObjectVersion } from '../../../model/object-version.ts';
-import { objectOfText, objectText } from '../../../model/stored-object.ts';
+import type { ObjectVersion } from '../../../model/object-version.ts';
 import { judge } from '../../../policy/judge.ts';
 import { defaultPolicyOptions } from '../../../policy/options.ts';
 import { pod as party } from '../../scene/cluster.ts';
 import { ingressPolicy, podManifest, Scene, shop } from '../../scene/pipeline.ts';
 import { db, second, t0, web } from '../../scene/records.ts';
+import { MemoryObjects } from '../../scene/restarting-scene.ts';
 
 const objects = (manifests: string) => new Scene('').objects(manifests);
 const hourUs = 3_600 * second;
-
-/** A store in memory: objects are written as text. */
-class MemoryObjects {
-  known: KnownObjects | undefined;
-  readonly #rows: (Omit<ObjectVersion, 'object'> & { text: string })[] = [];
-
-  async putObjectVersions(versions: readonly ObjectVersion[]): Promise<void> {
-    for (const { object, ...rest } of versions) this.#rows.push({ ...rest, text: objectText(object) });
-  }
-
-  async putKnownObjects(known: KnownObjects): Promise<void> {
-    this.known = known;
-  }
-
-  get versions(): ObjectVersion[] {
-    return this.#rows.map(({ text, ...rest }) => ({ ...rest, object: objectOfText(text) }));
-  }
-}
 
 const log = { error: () => {} };
 

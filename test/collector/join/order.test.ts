@@ -92,7 +92,7 @@ function resultOf(batches: readonly (readonly Seen[])[], chance?: Chance): Resul
   };
 }
 
-function comparableConnection({ findingId, sides, ...rest }: Connection): { id: string } {
+function comparableConnection({ findingId, sides, group, ...rest }: Connection): { id: string } {
   return rest;
 }
 
