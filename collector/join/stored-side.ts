@@ -1,6 +1,5 @@
 // A connection of the join as it is stored, so that the collector continues with its counters after a restart, and with the
 // sides that were one connection: an end of its Service may not exist any more.
-import type { LiveConnection } from './grouping.ts';
 import type { Initiator } from './initiator.ts';
 import { tupleKey } from './keys.ts';
 import type { Group } from './pairing.ts';
@@ -25,7 +24,10 @@ export type StoredJoin = { sides: readonly StoredSide[]; group: StoredGroup };
 /** What a store has of a connection. `open`: it is evaluated again when more is known. */
 export type RestoredJoin = { id: string; sides: readonly unknown[]; group: unknown; open: boolean };
 
-export function storedJoinOf({ group, initiator, contested, updatedUs }: LiveConnection): StoredJoin {
+/** The sides of a connection, and how they are one. */
+type JoinedSides = { group: Group; initiator: Initiator; contested: boolean; updatedUs: number };
+
+export function storedJoinOf({ group, initiator, contested, updatedUs }: JoinedSides): StoredJoin {
   const { parts, ...flags } = group;
   const sides = parts.flatMap(({ strand }) => strand.sides);
   return {
@@ -66,10 +68,7 @@ export function restoredSide(stored: unknown): Side | undefined {
 }
 
 /** The group that these sides were; undefined if an older version did not store it. */
-export function restoredGroup(
-  stored: unknown,
-  sides: readonly Side[],
-): { group: Group; initiator: Initiator; contested: boolean; updatedUs: number } | undefined {
+export function restoredGroup(stored: unknown, sides: readonly Side[]): JoinedSides | undefined {
   if (typeof stored !== 'object' || stored === null) return undefined;
   const { parts, certain, isNear, contested, updatedUs, ...flags } = stored as StoredGroup;
   if (parts.reduce((sum, part) => sum + part.sides, 0) !== sides.length) return undefined;
