@@ -23,6 +23,10 @@ export type Observation = Tuple & {
   hasReply: boolean;
   /** TCP: the initiator acknowledged an answer, and its interface shows no packets to the pod. */
   acknowledgedUnseen?: true;
+  /** The same for the initiator. */
+  hasRequest: boolean;
+  /** Of the packets at this interface, the first was the responder's: another interface showed who began. */
+  sawResponderFirst: boolean;
   rttUs: number;
   ended: boolean;
 };

@@ -46,11 +46,16 @@ export class Grouping {
   /** Sides that were over before a restart. While batches are joined again, their records are ignored. */
   readonly #over = new DistinctSides();
 
-  constructor(findBackends: FindBackends, ownsNearAddress: OwnsNearAddress, events: GroupingEvents) {
+  constructor(
+    findBackends: FindBackends,
+    ownsNearAddress: OwnsNearAddress,
+    seesFromPod: (side: Side) => boolean,
+    events: GroupingEvents,
+  ) {
     this.#ownsNearAddress = ownsNearAddress;
     this.#events = events;
     this.#index = new SideIndex(findBackends);
-    this.#pairing = { isBackend: (...ends) => this.#index.isBackend(...ends) };
+    this.#pairing = { seesFromPod, isBackend: (...ends) => this.#index.isBackend(...ends) };
   }
 
   /** Adds a record to its side, and reports which connections changed. */

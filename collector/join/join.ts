@@ -9,7 +9,7 @@ import type { Coverage } from './delivered.ts';
 import { Grouping, isNotOurs, type LiveConnection, type OwnsNearAddress } from './grouping.ts';
 import { groupId, joinedOf } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
-import type { End } from './side.ts';
+import type { End, Side } from './side.ts';
 import type { FindBackends } from './side-index.ts';
 import { type RestoredJoin, type StoredJoin, storedJoinOf } from './stored-side.ts';
 
@@ -70,7 +70,8 @@ export class Join {
     this.#options = options;
     this.#coverage = coverage;
     this.#events = events;
-    this.#grouping = new Grouping(findBackends, ownsNearAddress, {
+    const seesFromPod = ({ podUid, near }: Side) => coverage.interfaceOf(podUid, near.address)?.seesFromPod ?? true;
+    this.#grouping = new Grouping(findBackends, ownsNearAddress, seesFromPod, {
       begun: (live) => {
         this.#live.add(live);
         this.#pending.add(live);

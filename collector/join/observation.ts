@@ -137,6 +137,8 @@ function observationOf(viewed: Viewed): Observation {
     unreachable: counters.unreachable,
     arrived: forward.proven,
     hasReply: reverse.replied,
+    hasRequest: forward.replied,
+    sawResponderFirst: nearInitiated !== side.nearInitiated,
     rttUs: counters.rttUs,
     ended: counters.ended,
   };

@@ -1,6 +1,7 @@
 // Decides which sides are one connection. Ports and pod addresses are reused, agents restart, and one side may be reported
 // late or never, so several sides may have the same ends. The result depends on the sides only, not on their order.
-import type { Tuple } from '../../model/record.ts';
+import { TCP } from '../../model/protocol.ts';
+import { RST, type Tuple } from '../../model/record.ts';
 import { type End, isSameEnd, type Side } from './side.ts';
 import { isSameInterface, type Strand, strandOf, strandsOf } from './strand.ts';
 
@@ -24,11 +25,20 @@ export type Group = {
 };
 
 export type PairingContext = {
+  /** Whether the interface shows what its pod sends. */
+  seesFromPod(side: Side): boolean;
   /** Whether `backend` was a ready endpoint of the Service address at that time. */
   isBackend(protocol: number, service: End, backend: End, timeUs: number): boolean;
 };
 
-type Candidate = { one: Strand; other: Strand; sequence: 'equal' | 'unknown' | 'different'; distanceUs: number };
+type Candidate = {
+  one: Strand;
+  other: Strand;
+  /** An end received packets, and the other end sent none. */
+  isSilent: boolean;
+  sequence: 'equal' | 'unknown' | 'different';
+  distanceUs: number;
+};
 
 /** The connections of these sides, in the order of their times. */
 export function groupsOf(sides: readonly Side[], context: PairingContext): Group[] {
@@ -111,7 +121,8 @@ function candidatesOf(strands: readonly Strand[], context: PairingContext): Cand
       if (!areLinked(one.first, other.first, context) || !mayBelongTogether(one, other)) continue;
       const sequence = sequenceOf(one, other);
       if (!overlap(one, other, sequence === 'equal' ? sameSequenceToleranceUs : clockToleranceUs)) continue;
-      candidates.push({ one, other, sequence, distanceUs: Math.abs(one.beganUs - other.beganUs) });
+      const isSilent = isSilentTowards(one, other, context) || isSilentTowards(other, one, context);
+      candidates.push({ one, other, isSilent, sequence, distanceUs: Math.abs(one.beganUs - other.beganUs) });
     }
   }
   return candidates.sort(compareCandidates);
@@ -134,7 +145,9 @@ function matchCandidates(candidates: readonly Candidate[]): Map<Strand, Strand> 
 }
 
 function compareCandidates(a: Candidate, b: Candidate): number {
-  return order[a.sequence] - order[b.sequence] || a.distanceUs - b.distanceUs;
+  return (
+    Number(a.isSilent) - Number(b.isSilent) || order[a.sequence] - order[b.sequence] || a.distanceUs - b.distanceUs
+  );
 }
 
 const order = { equal: 0, unknown: 1, different: 2 };
@@ -147,11 +160,11 @@ function strandOfReplacedPod(
   candidates: readonly Candidate[],
   partners: ReadonlyMap<Strand, Strand>,
 ): Strand | undefined {
-  for (const { one, other, sequence } of candidates) {
-    if (sequence === 'different' || (one !== strand && other !== strand)) continue;
+  for (const { one, other, isSilent, sequence } of candidates) {
+    if (isSilent || sequence === 'different' || (one !== strand && other !== strand)) continue;
     const shared = one === strand ? other : one;
     const before = partners.get(shared);
-    if (before === undefined || isSameInterface(before.first, strand.first)) continue;
+    if (before === undefined || isForeign(before.first) || isSameInterface(before.first, strand.first)) continue;
     if (before.lastUs <= strand.beganUs + clockToleranceUs && before.beganUs < strand.beganUs) return shared;
   }
   return undefined;
@@ -199,11 +212,13 @@ function isOnlyBackend(candidate: Candidate, candidates: readonly Candidate[], c
  * is behind it, they never prove anything about an address of another node.
  */
 function mayBelongTogether(one: Strand, other: Strand): boolean {
-  return [one, other].every((strand) => {
-    const { ownsNearAddress, nearInitiated } = strand.first;
-    if (ownsNearAddress === false) return nearInitiated && hasSent(strand);
-    return ownsNearAddress !== 'on-another-node';
-  });
+  return mayBelongTo(one, other) && mayBelongTo(other, one);
+}
+
+function mayBelongTo(other: Strand, strand: Strand): boolean {
+  const { ownsNearAddress, nearInitiated } = strand.first;
+  if (ownsNearAddress === false) return nearInitiated && !other.first.nearInitiated && hasSent(strand);
+  return ownsNearAddress !== 'on-another-node';
 }
 
 /** Whether the near address is known to be that of somebody else. */
@@ -214,6 +229,18 @@ export function isForeign({ ownsNearAddress }: Side): boolean {
 /** Whether the pod behind the interface sent packets. */
 export function hasSent({ sides }: Strand): boolean {
   return sides.some(({ total }) => total.near.packets > 0);
+}
+
+/** The strand shows everything that its end sent, at most refusals of answers, and the other end received something. */
+function isSilentTowards(strand: Strand, other: Strand, context: PairingContext): boolean {
+  const { sides, first } = strand;
+  const isTcp = first.protocol === TCP;
+  const isSilent = sides.every(({ total: { near } }) => (isTcp ? (near.tcpFlags & ~RST) === 0 : !near.replied));
+  return isSilent && hasReceived(other) && context.seesFromPod(first);
+}
+
+function hasReceived({ sides }: Strand): boolean {
+  return sides.some(({ total }) => total.far.packets > 0);
 }
 
 function overlap(one: Strand, other: Strand, toleranceUs: number): boolean {
@@ -253,15 +280,15 @@ function mayHaveArrivedIn(strand: Strand, strands: readonly Strand[], context: P
       other !== strand &&
       areLinked(strand.first, other.first, context) &&
       overlap(strand, other, clockToleranceUs) &&
-      other.sides.some(({ total }) => total.far.packets > 0),
+      hasReceived(other),
   );
 }
 
 /** Another interface has the same ends in the same direction, and its packets may be those that the other end saw. */
 function hasRivalSender(parts: readonly Part[], candidates: readonly Candidate[]): boolean {
   const strands = parts.map(({ strand }) => strand);
-  return candidates.some(({ one, other, sequence }) => {
-    if (sequence === 'different') return false;
+  return candidates.some(({ one, other, isSilent, sequence }) => {
+    if (isSilent || sequence === 'different') return false;
     const [known, rival] = strands.includes(one) ? [one, other] : [other, one];
     if (!strands.includes(known) || strands.includes(rival) || !rival.first.nearInitiated) return false;
     const replaced = strands.find((strand) => strand !== known)!;

@@ -1,7 +1,7 @@
 // Which pod sent the packets of a connection. The interface that they left by proves it; their source address does not
 // (docs/join.md, "Who sent it").
 import type { Address } from '../../model/address.ts';
-import type { JoinedConnection } from '../../model/joined.ts';
+import type { JoinedConnection, Observation } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import { FIN, RST, SYN } from '../../model/record.ts';
 import type { NearAddresses } from '../identity/near-address.ts';
@@ -10,7 +10,7 @@ import { type Coverage, interfaceBlindness } from '../join/delivered.ts';
 /**
  * `owner`: the pod that has the source address, or nothing speaks against it. `forwarded`: a gateway sent packets of
  * somebody else. `foreign`: the pod behind the interface does not have the address. `unknown`: its addresses are not known
- * long enough. `not-seen`: the pod that has the address was watched, and did not send them.
+ * long enough. `not-seen`: the pod that has the address was watched, and did not send them; or there are only answers.
  */
 export type Sender =
   | { sender: 'owner' | 'forwarded' | 'unknown' | 'not-seen' }
@@ -27,12 +27,27 @@ export function senderOf(
 ): Sender {
   const { source, destination } = joined;
   if (source !== undefined) {
+    if (hasOnlyAnswers(joined, source)) {
+      const isSeen = destination !== undefined && destination.packets.forward > source.packets.forward;
+      const sees = coverage.interfaceOf(initiatorUid, source.initiator)?.seesFromPod ?? false;
+      if (isSeen ? wasWatched(joined, initiatorUid, coverage, nowUs, maxWaitUs) : sees) return { sender: 'not-seen' };
+    }
     const near = nearAddresses.at(initiatorUid, source.initiator, joined.startUs, nowUs);
     if (typeof near === 'string') return { sender: near === 'own' ? 'owner' : near };
     return isExempt(joined) ? { sender: 'owner' } : { sender: 'foreign', address: source.initiator, of: near.foreign };
   }
   if (destination === undefined || initiatorUid === '' || joined.initiatorSeenAtService) return { sender: 'owner' };
   return { sender: wasWatched(joined, initiatorUid, coverage, nowUs, maxWaitUs) ? 'not-seen' : 'owner' };
+}
+
+/** Packets that look like answers came to the pod, which at most refused them: by a reset, or by an ICMP error for each. */
+function hasOnlyAnswers({ protocol, initiatorBy }: JoinedConnection, source: Observation): boolean {
+  const { packets, tcpFlags, hasRequest, sawResponderFirst } = source;
+  if (packets.reverse === 0) return false;
+  if (packets.forward === 0) return true;
+  if (protocol === TCP) return tcpFlags.forward === RST && isWithoutData(source);
+  const mayBeFirst = sawResponderFirst || (initiatorBy === 'inferred' && packets.forward <= maxLonePackets);
+  return mayBeFirst && !hasRequest && packets.forward <= packets.reverse;
 }
 
 /** The interface of the pod that has the source address showed all its packets, and these were not among them. */
@@ -55,12 +70,19 @@ function wasWatched(
 
 /** More packets are no lone end of a connection. */
 const maxLonePackets = 10;
+/** Of Ethernet, IPv6 and TCP with options: more is data, which a reset can have too (RFC 9293, 3.10.7.4). */
+const maxHeaderBytes = 14 + 40 + 60;
+
+function isWithoutData({ packets, bytes }: Observation): boolean {
+  return packets.forward <= maxLonePackets && bytes.forward <= packets.forward * maxHeaderBytes;
+}
 
 /** The end of a connection whose beginning was not seen, or nothing but ICMP errors. */
 function isExempt({ protocol, source }: JoinedConnection): boolean {
   const { tcpFlags, hasReply, unreachable, packets } = source!;
   if (packets.forward > maxLonePackets) return false;
-  if (protocol === TCP) return (tcpFlags.forward & SYN) === 0 && (tcpFlags.forward & (FIN | RST)) !== 0;
+  if (protocol === TCP)
+    return isWithoutData(source!) && (tcpFlags.forward & SYN) === 0 && (tcpFlags.forward & (FIN | RST)) !== 0;
   // The address of an ICMP error may be the pod's own: the record has those of the packet that it quotes.
   return unreachable && packets.forward > 0 && !hasReply && packets.reverse === 0;
 }

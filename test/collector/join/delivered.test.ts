@@ -15,7 +15,7 @@ const nowUs = t0 + 2 * second;
 
 function joined(...records: ConnectionRecord[]): JoinedConnection {
   const sides = records.map((one) => sideOf(one, one.point === 'source' ? 'n1' : 'n2', 0));
-  const [group] = groupsOf(sides, { isBackend: () => false });
+  const [group] = groupsOf(sides, { seesFromPod: () => true, isBackend: () => false });
   const initiator = groupInitiator(group!, undefined);
   return joinedOf(groupId(group!, initiator), group!, initiator, () => false);
 }

@@ -307,6 +307,64 @@ t.test('forged answers and resets do not make a connection delivered, and a forg
   t.same(shown(refused), ['blocked medium web']);
 });
 
+t.test('an answer that nobody asked for is no attempt of the pod that gets it', async (t) => {
+  const toClient = { forward: 0, reverse: 1 };
+  const answers = {
+    'RST and ACK': { tcpFlags: { forward: 0, reverse: RST | ACK }, packets: toClient },
+    'RST and ACK, refused': { tcpFlags: { forward: RST, reverse: RST | ACK }, packets: { forward: 1, reverse: 1 } },
+    'SYN-ACK, refused': {
+      ...{ tcpFlags: { forward: RST, reverse: SYN | ACK }, packets: { forward: 1, reverse: 1 }, isn: 1 },
+      ...{ beganUs: t0 + 10 },
+    },
+    'SYN-ACK': { tcpFlags: { forward: 0, reverse: SYN | ACK }, packets: toClient },
+    UDP: { protocol: UDP, tcpFlags: { forward: 0, reverse: 0 }, packets: toClient, answered: true },
+  } satisfies Record<string, Partial<ConnectionRecord>>;
+  for (const [name, answer] of Object.entries(answers)) {
+    const scene = watched();
+    scene.see('n1', record({ ...answer, bytes: { forward: 54, reverse: 54 } }));
+    scene.pass(15 * second);
+    t.same(shown(scene), [], name);
+    const { verdict, unknownReason } = [...scene.connections.values()][0]!;
+    t.match({ verdict, unknownReason }, { verdict: 'unknown', unknownReason: /did not send/ }, name);
+    const forgedFor = watched();
+    const sent = 'protocol' in answer ? { protocol: UDP, tcpFlags: { forward: 0, reverse: 0 } } : { isn: 1 };
+    forgedFor.see('n1', forged(sent), record({ ...answer, initiator: batch, interfaceIndex: 8, beganUs: t0 + 50 }));
+    forgedFor.see('n2', atDestination(forged({ ...answer, ...sent, packets: { forward: 1, reverse: 1 } })));
+    forgedFor.pass(15 * second);
+    t.same(shown(forgedFor), ['spoofed critical evil as 10.0.1.7'], `answer to a forged packet: ${name}`);
+  }
+  const withData = watched();
+  const reset = { tcpFlags: { forward: RST, reverse: RST | ACK }, packets: { forward: 1, reverse: 1 } };
+  withData.see('n1', record({ ...reset, bytes: { forward: 1_400, reverse: 54 } }));
+  withData.pass(15 * second);
+  t.same(shown(withData), ['blocked medium web'], 'a reset with data');
+});
+
+t.test('nobody is accused by forged packets of an unwatched sender, whose answers a pod refuses', async (t) => {
+  const onBoth = { packets: { forward: 2, reverse: 1 } };
+  const tcp = record({ tcpFlags: { forward: SYN | RST, reverse: SYN | ACK }, ...onBoth, isn: 7 });
+  const refused = record({ tcpFlags: { forward: RST, reverse: SYN | ACK }, packets: { forward: 1, reverse: 1 } });
+  const noFlags = { protocol: UDP, tcpFlags: { forward: 0, reverse: 0 } };
+  const udp = record({ ...noFlags, ...onBoth, answered: true });
+  const icmpErrors = record({
+    ...{ ...noFlags, initiator: udp.responder, responder: udp.initiator, point: 'destination', unreachable: true },
+    ...{ initiatorPort: udp.responderPort, responderPort: udp.initiatorPort, packets: { forward: 1, reverse: 1 } },
+  });
+  for (const [name, atVictim, atResponder] of [
+    ['TCP', refused, tcp],
+    ['UDP', icmpErrors, udp],
+  ] as const) {
+    for (const order of ['victim first', 'responder first']) {
+      const scene = watched();
+      if (order === 'victim first') scene.see('n1', { ...atVictim, interfaceIndex: 7 });
+      scene.see('n2', atDestination(atResponder));
+      if (order !== 'victim first') scene.see('n1', { ...atVictim, interfaceIndex: 7 });
+      scene.pass(15 * second);
+      t.same(shown(scene), [], `${name}, ${order}`);
+    }
+  }
+});
+
 t.test(
   'forged answers may be among the packets of the real connection, so they are not called undelivered',
   async (t) => {
