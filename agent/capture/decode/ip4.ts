@@ -2,7 +2,7 @@
 import type { Fragments } from './fragments.ts';
 import { FRAGMENT_OFFSET, header4, MORE_FRAGMENTS } from './ip4-header.ts';
 import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
-import { transport } from './transport.ts';
+import { transport, transportOfFirstFragment } from './transport.ts';
 
 export function ip4(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
   const headerLength = header4(bytes, at, end, into);
@@ -18,6 +18,6 @@ export function ip4(bytes: Bytes, at: number, end: number, fragments: Fragments,
   const id = word16(bytes, at + 4);
   const { protocol } = into;
   if ((field & FRAGMENT_OFFSET) !== 0) return fragments.resolveLater(id, protocol, into);
-  const decoded = transport(protocol, bytes, at + headerLength, bodyEnd, into);
+  const decoded = transportOfFirstFragment(protocol, bytes, at + headerLength, bodyEnd, into);
   return fragments.rememberFirst(id, protocol, into, decoded);
 }

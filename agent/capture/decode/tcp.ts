@@ -4,11 +4,11 @@ import { DNS } from './dns.ts';
 import { type Bytes, type DecodeResult, type Packet, word32 } from './packet.ts';
 import { ports } from './ports.ts';
 
-const headerBytes = 20;
+export const tcpHeaderBytes = 20;
 const minHeaderWords = 5;
 
 export function tcp(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
-  if (end - at < headerBytes || bytes[at + 12]! >> 4 < minHeaderWords) return 'corrupt';
+  if (end - at < tcpHeaderBytes || bytes[at + 12]! >> 4 < minHeaderWords) return 'corrupt';
   ports(bytes, at, into);
   if (into.sourcePort === DNS || into.destinationPort === DNS) {
     into.dnsStart = Math.min(end, at + (bytes[at + 12]! >> 4) * 4);

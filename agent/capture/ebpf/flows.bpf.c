@@ -338,6 +338,7 @@ struct {
 #define TCP_FIN 1
 #define TCP_SYN 2
 #define TCP_RST 4
+#define TCP_PSH 8
 #define TCP_ACK 16
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_OFFSET 0x1fff
@@ -448,9 +449,10 @@ inlined int is_extension(__u8 next)
 	       next == IPPROTO_DSTOPTS || next == IPPROTO_MH;
 }
 
-/* Where the payload of the IP header begins, its protocol, and which fragment it is. */
+/* Where the payload of the IP header begins and ends, its protocol, and which fragment it is. */
 struct ip_payload {
 	__u32 at;
+	__u32 end; /* bytes after it are padding of the link */
 	__u32 id;
 	__u32 next;
 	__u8 is_later;
@@ -471,6 +473,7 @@ inlined int read_ipv4(const struct ipv4_header *ip, __u32 at, struct packet *pac
 	__u16 fragment = bpf_ntohs(ip->fragment);
 	payload->at = at + length;
 	payload->id = bpf_ntohs(ip->id);
+	payload->end = at + bpf_ntohs(ip->total_length);
 	payload->is_later = (fragment & IP_OFFSET) != 0;
 	payload->is_first = (fragment & (IP_OFFSET | IP_MORE_FRAGMENTS)) == IP_MORE_FRAGMENTS;
 	return 0;
@@ -519,6 +522,7 @@ inlined int read_ipv6(const struct __sk_buff *skb, const struct ipv6_header *ip,
 		packet->destination[i] = bpf_ntohl(ip->destination[i]);
 	}
 	payload->at = at + sizeof(*ip);
+	payload->end = payload->at + bpf_ntohs(ip->payload_length);
 	payload->next = ip->next;
 	if (is_extension(ip->next) && follow_extensions(skb, payload))
 		return -1;
@@ -701,6 +705,20 @@ __noinline int find_fragment(struct packet *packet, const struct ip_payload *pay
 	return DECODED;
 }
 
+/* Of a TCP header in two fragments, the first has at least the ports (RFC 791, RFC 3128). PSH stands for flags that are not
+ * known: without it, the packet and a reset would look like a reset alone. */
+inlined int read_ports(const struct __sk_buff *skb, __u32 at, struct packet *packet)
+{
+	struct ports_header ports;
+
+	if (load(skb, at, &ports, sizeof(ports)))
+		return CORRUPT;
+	packet->source_port = bpf_ntohs(ports.source);
+	packet->destination_port = bpf_ntohs(ports.destination);
+	packet->flags = TCP_PSH;
+	return DECODED;
+}
+
 /* Decodes any frame, header by header. Not inlined because decode() handles most frames. */
 __noinline int decode_any(const struct __sk_buff *skb, struct packet *packet)
 {
@@ -730,7 +748,11 @@ __noinline int decode_any(const struct __sk_buff *skb, struct packet *packet)
 	}
 	if (payload.is_later)
 		return find_fragment(packet, &payload);
-	int decoded = read_transport(skb, payload.at & 0xffff, packet);
+	int decoded;
+	if (payload.is_first && packet->protocol == IPPROTO_TCP && payload.end < payload.at + TCP_HEADER)
+		decoded = read_ports(skb, payload.at & 0xffff, packet);
+	else
+		decoded = read_transport(skb, payload.at & 0xffff, packet);
 	/* Later fragments of an ICMP error must not count for the connection that it quotes. */
 	if (payload.is_first && decoded == DECODED && !packet->quoted)
 		store_fragment(packet, &payload);

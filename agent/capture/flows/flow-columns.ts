@@ -34,6 +34,8 @@ export const bit = {
   atHost: 4096,
   deliveryUnproven: 8192,
   bothSentSyn: 16384,
+  /** The lower end sent the first packet. */
+  firstIsFromLow: 32_768,
   hasIsnHigh: 65536,
   /** TCP: the initiator sent an acknowledgement other than a SYN-ACK. */
   initiatorAcked: 131_072,

@@ -371,6 +371,7 @@ export class FlowTable {
     let state: number = bit.used | bit.changed;
     if (direction === 'not-at-pod') state |= bit.atHost;
     else if ((direction === 'from-pod') === this.#sourceIsLow) state |= bit.podIsLow;
+    if (this.#sourceIsLow) state |= bit.firstIsFromLow;
     const certain =
       packet.initiator !== 'unknown' ||
       (packet.protocol !== TCP &&

@@ -90,13 +90,15 @@ export class Handshakes {
   }
 
   /**
-   * Whether the end that only a SYN-ACK made the initiator refuses it: it never sent a SYN. The reset has no
+   * Whether the end that only a SYN-ACK made the initiator refuses it: it sent nothing before. The reset has no
    * acknowledgement (RFC 9293 3.5.2). `flags`: of this end's packets.
    */
   isSynAckRefused(row: number, fromLow: boolean, flags: number): boolean {
     const state = this.#rows.state[row]!;
     const initiatorIsLow = (state & bit.initiatorIsLow) !== 0;
     if (initiatorIsLow !== fromLow || !this.#hasIsn(row, fromLow)) return false;
+    // Fragments may hide the flags of a SYN.
+    if (((state & bit.firstIsFromLow) !== 0) === fromLow) return false;
     return (state & (bit.synSeen | bit.initiatorAcked)) === 0 && (flags & (RST | ACK | SYN)) === RST;
   }
 

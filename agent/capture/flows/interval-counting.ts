@@ -12,6 +12,7 @@ export function beginFromInterval(rows: FlowColumns, row: number, interval: Inte
   rows.beganUs[row] = rows.firstUs[row] = rows.lastUs[row] = rows.reportedUs[row] = firstUs;
   let state: number = bit.used | bit.changed;
   if (interval.podIsLow) state |= bit.podIsLow;
+  if (firstFromLow) state |= bit.firstIsFromLow;
   const initiatorSeen = interval.lowInitiated || interval.highInitiated;
   const certain = initiatorSeen || (protocol !== TCP && !interval.firstQuoted && isFirstSeen);
   if (certain) state |= bit.initiatorCertain;

@@ -65,11 +65,22 @@ t.test('a later fragment without its first one is lost, because its ports are no
 
 t.test('a first fragment that ends before its ports is corrupt, and its later ones are lost', async (t) => {
   const fragments = new Fragments();
-  const tiny = { protocol: 6, bytes: tcp(40000, 80).bytes.subarray(0, 8) };
+  const tiny = { protocol: 6, bytes: tcp(40000, 80).bytes.subarray(0, 3) };
   const first = ethernet(ip4('10.0.1.2', '10.0.2.3', tiny, { id: 5, more: true }));
   t.equal(decoded(first, { fragments }).as, 'corrupt');
   const later = ethernet(ip4('10.0.1.2', '10.0.2.3', middle(6), { id: 5, offset: 8 }));
   t.equal(decoded(later, { fragments }).as, 'fragment-without-first');
+});
+
+t.test('a first fragment that ends before the TCP flags has its ports, and so have its later ones', async (t) => {
+  const fragments = new Fragments();
+  const tiny = { protocol: 6, bytes: tcp(40000, 80, 'S').bytes.subarray(0, 8) };
+  const first = ethernet(ip4('10.0.1.2', '10.0.2.3', tiny, { id: 5, more: true }));
+  const expected = { as: 'packet', tuple: 'TCP 10.0.1.2:40000 -> 10.0.2.3:80', initiator: 'unknown' };
+  t.match(decoded(first, { fragments }), expected);
+  const later = ethernet(ip4('10.0.1.2', '10.0.2.3', middle(6), { id: 5, offset: 8 }));
+  t.match(decoded(later, { fragments }), expected);
+  t.match(decoded(join(first, 12), { fragments }), expected, 'the padding of the frame has no flags');
 });
 
 t.test('a later fragment of an ICMP error is not counted to the quoted connection', async (t) => {

@@ -12,11 +12,19 @@ import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
 import { Packet } from '../../../../agent/capture/decode/packet.ts';
 import { FlowTable } from '../../../../agent/capture/flows/flow-table.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
-import { arp, ethernet } from '../../../scene/packets.ts';
+import { arp, ethernet, fragment6, ip4, ip6, tcp } from '../../../scene/packets.ts';
 import { frame } from '../../../scene/random-frames.ts';
 
 const script = new URL('see.ts', import.meta.url).pathname;
-const frames = [...fc.sample(frame, { numRuns: 600, seed: 20_261_124 }), ethernet(arp())];
+/** TCP headers in two fragments, also with padding of the link that looks like the rest of a reset. */
+const tiny = ['S', 'PA'].flatMap((flags, n) => {
+  const body = { protocol: 6, bytes: tcp(40_000 + n, 80, flags).bytes.subarray(0, 8) };
+  const rest = tcp(1, 1, 'R').bytes.subarray(8);
+  const first = ethernet(ip4('10.0.1.2', '10.0.2.3', body, { id: 5 + n, more: true }));
+  const six = ethernet(ip6('2001:db8::2', '2001:db8::3', fragment6(body, { id: 5 + n, more: true })));
+  return [first, Buffer.concat([first, rest]), six, Buffer.concat([six, rest])];
+});
+const frames = [...fc.sample(frame, { numRuns: 600, seed: 20_261_124 }), ...tiny, ethernet(arp())];
 /** A packet socket cannot send frames shorter than a link header or longer than the interface's MTU allows. */
 const sendable = frames.filter(({ length }) => length > 14 && length <= 1514);
 

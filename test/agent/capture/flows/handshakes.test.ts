@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
+import { TCP } from '../../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, SYN } from '../../../../model/record.ts';
 import { Flows } from '../../../scene/flows.ts';
 import { matchEach } from '../../../scene/match-each.ts';
@@ -76,6 +77,21 @@ t.test('a simultaneous open is one connection, at each end of the SYN that was f
   atDb.out(0.3, fromWeb('SA', { sequence: webIsn, acknowledged: dbIsn + 1 }));
   matchEach(t, atDb.drain(1), [{ initiator: db, isn: dbIsn, bothSentSyn: true, packets: { forward: 2, reverse: 2 } }]);
 });
+
+t.test(
+  'who sent a packet without flags before a SYN-ACK asked for it, and does not refuse it by a reset',
+  async (t) => {
+    const tiny = { protocol: TCP, bytes: fromWeb('S', { sequence: webIsn }).bytes.subarray(0, 8) };
+    for (const drainedAt of [undefined, 0.05]) {
+      const flows = new Flows({ reportEveryUs: 1 });
+      flows.see(0, ip4(web, db, tiny, { id: 5, more: true }), 'from-pod');
+      if (drainedAt !== undefined) flows.drain(drainedAt);
+      flows.back(0.1, fromDb('SA', { sequence: dbIsn, acknowledged: webIsn + 1 }));
+      flows.out(0.2, fromWeb('R', { sequence: webIsn + 1 }));
+      t.match(flows.drain(1).at(-1), { initiator: web, initiatorPort: 40000 }, `drained at ${drainedAt}`);
+    }
+  },
+);
 
 t.test('a SYN of the responder alone is no answer, because it acknowledges nothing', async (t) => {
   const flows = new Flows();
