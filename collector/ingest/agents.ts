@@ -218,7 +218,7 @@ export class Agents {
   #agent(node: string, instance: string, nowUs: number): Agent {
     const agents = this.#byNode.get(node);
     if (agents === undefined) {
-      const current = newAgent(node, instance);
+      const current = newAgent(node, instance, new RefusedClaims());
       this.#byNode.set(node, { current, others: new Map() });
       return current;
     }
@@ -226,7 +226,7 @@ export class Agents {
     if (current.instance === instance) return current;
     const known = others.get(instance);
     if (known !== undefined && nowUs - current.lastHeardUs < awayAfterUs) return known;
-    const next = known ?? { ...newAgent(node, instance), earlierGaps: endedGaps(current) };
+    const next = known ?? { ...newAgent(node, instance, current.refusedClaims), earlierGaps: endedGaps(current) };
     this.#gapRevision += 1;
     others.delete(instance);
     others.set(current.instance, current);
@@ -279,7 +279,8 @@ export class Agents {
   }
 }
 
-function newAgent(node: string, instance: string): Agent {
+/** `refusedClaims` are counted by node: an agent that lied and left stays counted. */
+function newAgent(node: string, instance: string, refusedClaims: RefusedClaims): Agent {
   return {
     node,
     instance,
@@ -297,7 +298,7 @@ function newAgent(node: string, instance: string): Agent {
     lostPackets: 0,
     gaps: [],
     earlierGaps: [],
-    refusedClaims: new RefusedClaims(),
+    refusedClaims,
   };
 }
 

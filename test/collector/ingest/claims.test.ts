@@ -36,6 +36,19 @@ t.test('a claim about a pod that turns out to run on another node names nobody, 
   t.match(scene.agents.all().find(({ node }) => node === 'n3')?.refusedClaims.counts, { pods: 1 });
 });
 
+t.test('refused claims stay counted when the agent that made them has gone', async (t) => {
+  const scene = new Scene(denied);
+  const refusedAt = (node: string) => scene.agents.all().find((one) => one.node === node)?.refusedClaims.counts;
+  scene.report('n3', []);
+  scene.report('n3', [{ index: 30, podUid: 'uid-web' }], [], {}, 'liar');
+  t.match(refusedAt('n3'), { pods: 1 });
+  scene.agents.disconnected('n3', 'liar');
+  scene.nowUs += 120 * second;
+  scene.report('n3', []);
+  t.equal(scene.agents.all().find((one) => one.node === 'n3')?.instance, 'n3');
+  t.match(refusedAt('n3'), { pods: 1 });
+});
+
 t.test(
   'a connection that only the other end saw is not given to a pod by the address of a refused claim',
   async (t) => {
