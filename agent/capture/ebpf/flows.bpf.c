@@ -705,7 +705,7 @@ __noinline int find_fragment(struct packet *packet, const struct ip_payload *pay
 	return DECODED;
 }
 
-/* Of a TCP header in two fragments, the first has at least the ports (RFC 791, RFC 3128). PSH stands for flags that are not
+/* Of a TCP header in two fragments, the first has at least the ports (RFC 791, RFC 3128). PSH means that the flags are not
  * known: without it, the packet and a reset would look like a reset alone. */
 inlined int read_ports(const struct __sk_buff *skb, __u32 at, struct packet *packet)
 {
