@@ -10,7 +10,7 @@ import { IP_IN_IP, IPV6_IN_IP } from './tunnel.ts';
 import { udp } from './udp.ts';
 
 /**
- * Of a TCP header in two fragments, the first one has at least the ports (RFC 791, RFC 3128). PSH stands for flags that are
+ * Of a TCP header in two fragments, the first one has at least the ports (RFC 791, RFC 3128). PSH means that the flags are
  * not known: without it, the packet and a reset would look like a reset alone.
  */
 export function transportOfFirstFragment(
