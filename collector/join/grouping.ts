@@ -99,6 +99,23 @@ export class Grouping {
     for (const side of distinct.all) if (!this.#connectionsOf.has(side)) this.#regroup(side, nowUs);
   }
 
+  /**
+   * Decides again about restored sides that are in several connections at the same time: some of these were stored before a
+   * later record of them was, and the others after it.
+   */
+  regroupTorn(nowUs: number): void {
+    for (const [side, connections] of this.#connectionsOf)
+      if (connections.length > 1 && this.#isTorn(side)) this.#regroup(side, nowUs);
+  }
+
+  #isTorn(side: Side): boolean {
+    const parts = this.#connectionsOf
+      .get(side)!
+      .flatMap(({ group }) => group.parts.filter(({ strand }) => strand.sides.includes(side)))
+      .sort((a, b) => a.fromUs - b.fromUs);
+    return parts.some(({ untilUs }, index) => untilUs > (parts[index + 1]?.fromUs ?? Number.POSITIVE_INFINITY));
+  }
+
   /** A restored connection was over before the restart. */
   retireRestored(live: LiveConnection): void {
     this.retire(live);

@@ -156,9 +156,11 @@ export class Join {
       // What was not known may be known when the agents have reported again.
       live.awaitsOtherSide = known.open;
       live.dueFromUs = this.#reconnectedUs;
-      if (known.open) continue;
-      this.#pending.delete(live);
-      if (!this.#canRetire(live, nowUs)) continue;
+      if (!known.open) this.#pending.delete(live);
+    }
+    this.#grouping.regroupTorn(nowUs);
+    for (const live of this.#live) {
+      if (!live.evaluated || !this.#canRetire(live, nowUs)) continue;
       this.#grouping.retireRestored(live);
       this.#forget(live);
     }

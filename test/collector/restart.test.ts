@@ -104,6 +104,31 @@ t.test('counters go on after a restart, also of records that are received again'
   t.same(connections[0]!.packets, { forward: 8, reverse: 4 });
 });
 
+t.test('a restart between the writes of two connections that a record separates leaves each its sides', async (t) => {
+  const stored = new Stored();
+  const before = new Scene(manifests);
+  report(before);
+  const unanswered = record({ isn: 1 });
+  const next = answered({ isn: 2, beganUs: t0 + 1, firstUs: t0 + 1, lastUs: t0 + 1, ended: true });
+  see(before, stored, ['n1', unanswered], ['n2', atDestination(next)]);
+  before.pass(3 * second);
+  stored.take(before);
+  const [together] = structuredClone([...stored.connections.values()]);
+  t.same(together!.observed, ['source', 'destination'], 'the only candidates are one connection');
+
+  see(before, stored, ['n1', next]);
+  before.pass(second);
+  stored.take(before);
+  const expected = shown(stored);
+  t.equal(expected.connections.length, 2);
+  // The collector was killed when only the other one was written.
+  stored.connections.set(together!.id, together!);
+  const after = stored.restart(manifests, before.nowUs + second);
+  after.pass(20 * second);
+  stored.take(after);
+  t.same(shown(stored).connections, expected.connections);
+});
+
 t.test('fifty restarts at any moment leave what no restart leaves', async (t) => {
   const traffic = (scene: Scene, stored: Stored, step: number): void => {
     const atUs = scene.nowUs;

@@ -9,6 +9,8 @@ import { RestartingScene } from './restarting-scene.ts';
 
 const steps = 160;
 const restarts = 50;
+/** Of an address, the collector knows this many former pods. */
+const keptOwners = 8;
 
 const objectsOfAlways = `
 apiVersion: v1
@@ -126,12 +128,19 @@ export class Script {
   #ports = 20_000;
   #uids = 0;
   #isns = 1;
+  readonly #isRough: boolean;
+  readonly #maxLateSeconds: number;
+  readonly #ownersOf = new Map<Address, number>();
   #recordUs = 0;
+  #beganUs = 0;
   #isQuiet = true;
   #late: { atUs: number; node: Node; one: ConnectionRecord }[] = [];
 
-  constructor(seed: number) {
+  constructor(seed: number, pace: 'calm' | 'rough') {
     this.#chance = new Chance(seed);
+    this.#isRough = pace === 'rough';
+    // Calm: less than `join.maxLag`. After a longer lag, a connection was evaluated before, and its finding keeps those times.
+    this.#maxLateSeconds = this.#isRough ? 30 : 7;
     this.#createPod('web', 'web', 'n1', '10.0.1.2');
     this.#createPod('job', 'job', 'n1', '10.0.1.9');
     this.#createPod('db', 'db', 'n2', '10.0.2.3');
@@ -149,7 +158,7 @@ export class Script {
       const pause = this.#late.length === 0 ? this.#chance.one([0.25, 0.5, 1, 3, 8]) : this.#chance.one([0.25, 0.5, 1]);
       const afterUs = (this.#late.length === 0 && this.#chance.once(8) ? 60 : pause) * second;
       this.#nowUs += afterUs;
-      this.#isQuiet = afterUs > 2 * second;
+      this.#isQuiet = this.#isRough || afterUs > 2 * second;
       const reconnectUs = { n1: this.#chance.number(4) * second, n2: this.#chance.number(4) * second };
       this.steps.push({
         afterUs,
@@ -223,7 +232,15 @@ status: { phase: Running, podIP: ${address}, podIPs: [{ ip: "${address}" }] }
     this.#change('gone', this.#manifestOf(pod));
     const goneUs = this.#nowUs;
     this.#actions.push((run) => run.link(pod.node, { index: pod.index, goneUs }));
-    this.#createPod(pod.name, pod.app, pod.node, pod.address);
+    this.#createPod(pod.name, pod.app, pod.node, this.#nextAddressOf(pod));
+  }
+
+  /** The same, as often as its owners are kept. */
+  #nextAddressOf({ address }: Pod): Address {
+    const owners = (this.#ownersOf.get(address) ?? 1) + 1;
+    const next = owners > keptOwners ? ip(`${address}0`) : address;
+    this.#ownersOf.set(next, next === address ? owners : 1);
+    return next;
   }
 
   #policy(): void {
@@ -288,9 +305,12 @@ spec:
     if (this.#chance.once(2)) both.reverse();
     for (const { node, one } of both) {
       const isLate = this.#chance.once(8);
-      // An agent sends the records of one side in order.
-      const before = this.#late.findLast((late) => late.node === node && late.one.beganUs === one.beganUs);
-      const atUs = Math.max(before?.atUs ?? 0, isLate ? this.#nowUs + this.#chance.number(7) * second : 0);
+      // An agent sends the records of the same ends in order, also if a port is used again.
+      const before = this.#late.findLast((late) => late.node === node && hasSameEnds(late.one, one));
+      const atUs = Math.max(
+        before?.atUs ?? 0,
+        isLate ? this.#nowUs + this.#chance.number(this.#maxLateSeconds) * second : 0,
+      );
       if (atUs > 0) {
         this.#late.push({ atUs, node, one });
         this.#actions.push((run) => run.lag(node, one.firstUs));
@@ -329,12 +349,14 @@ spec:
     const over = this.#long.findIndex((one) => one.from === from && one.to === to && one.port === port);
     if (over >= 0) this.#long.splice(over, 1);
     const responder = !reuse && this.#chance.once(3) ? service : to.address;
+    // Two connections with the same ends never begin in the same microsecond, which is how their records are assigned.
+    this.#beganUs = Math.max(this.#nowUs - 6_000, this.#beganUs + 1);
     return {
       from,
       to,
       port,
       responder,
-      beganUs: this.#nowUs - 5_000,
+      beganUs: this.#beganUs,
       isn: this.#isns++,
       translated: this.#chance.once(2),
     };
@@ -396,4 +418,8 @@ spec:
     if (ended || !exists) this.#long.splice(this.#long.indexOf(one), 1);
     if (exists) this.#see(one, { ended });
   }
+}
+
+function hasSameEnds(a: ConnectionRecord, b: ConnectionRecord): boolean {
+  return a.initiator === b.initiator && a.initiatorPort === b.initiatorPort && a.responder === b.responder;
 }
