@@ -5,7 +5,7 @@ import { unconnectedKinds } from './findings/findings.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { Store, StoredBatch } from './store/store.ts';
 
-/** Batches of this time are joined again, because their connections may still be open. */
+/** Batches of this time before the last evaluation are joined again, because their connections may still be open. */
 const rejoinWindowUs = 6 * 60 * 1_000_000;
 /** A batch of that time may have records of connections that ended somewhat earlier. */
 const rejoinMarginUs = 60 * 1_000_000;
@@ -20,7 +20,9 @@ export async function restorePipeline(
   nowUs: number,
   receive: (batch: StoredBatch) => void,
 ): Promise<{ connections: Connection[]; batches: number }> {
-  const sinceUs = nowUs - rejoinWindowUs;
+  // The collector may have been down for long, and the latest batches may not be evaluated.
+  const [latest] = await store.connections({ last: 1 });
+  const sinceUs = Math.min(nowUs, latest?.endUs ?? 0) - rejoinWindowUs;
   const connections = await store.connections({ sinceUs: sinceUs - rejoinMarginUs, last: maxLive });
   const unconnected = await store.findings({ kinds: unconnectedKinds, last: maxFindings });
   pipeline.restore(connections.toReversed(), unconnected, nowUs);
