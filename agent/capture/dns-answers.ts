@@ -1,5 +1,5 @@
 // What the pods of this node ask DNS, and which names they are given. A reply counts only if it matches a query that the
-// same pod sent. So a name that pods ask for all the time costs almost nothing, and a packet that nobody asked for nothing.
+// same pod sent. Repeated queries cost little. An unrequested packet has no effect.
 import type { DnsReport } from '../../model/dns-answer.ts';
 import { PodDns } from './dns-pod.ts';
 import type { DnsEvent, DnsSink } from './source.ts';

@@ -10,27 +10,36 @@ export function idOf({ protocol, payload }: DnsPacket): number | undefined {
   return protocol === UDP && payload.length >= 2 ? word16(payload, 0) : undefined;
 }
 
-/** Longer than a packet needs back to the pod, and than the kernel's rows hide further packets of a connection. */
+/** Longer than a packet takes to come back, and longer than the kernel hides repeats. */
 const keptUs = 30_000_000;
 const maxClients = 64;
 
 export class OwnReplies {
   readonly #max: number;
-  /** Addresses that the pod sent queries from. Replies to others are for others: the pod is a DNS server. */
-  readonly #clients = new Set<Address>();
+  /**
+   * Addresses that the pod sent queries from, with the time of the latest; the one that is oldest comes first. Replies to
+   * others are for others: the pod is a DNS server.
+   */
+  readonly #clients = new Map<Address, number>();
   readonly #toClients = new Map<string, number>();
   readonly #toOthers = new Map<string, number>();
   #evictedUs = Number.NEGATIVE_INFINITY;
-  #isFull = false;
+  /** Until then, something that is not remembered may come back. */
+  #fullUntilUs = Number.NEGATIVE_INFINITY;
 
   constructor(max: number) {
     this.#max = max;
   }
 
   addClient({ client, timeUs }: DnsPacket): void {
-    if (this.#clients.has(client)) return;
-    this.#clients.add(client);
-    if (this.#clients.size > maxClients || timeUs - this.#evictedUs < keptUs) this.#isFull = true;
+    for (const [oldest, atUs] of this.#clients) {
+      if (timeUs - atUs <= keptUs) break;
+      this.#clients.delete(oldest);
+    }
+    const isNew = !this.#clients.delete(client);
+    if (isNew) this.#fullUntilUs = Math.max(this.#fullUntilUs, this.#evictedUs + keptUs);
+    if (this.#clients.size < maxClients) this.#clients.set(client, timeUs);
+    else this.#fullUntilUs = timeUs + keptUs;
   }
 
   /** Returns whether the packet goes to an address that the pod sent queries from. */
@@ -50,14 +59,14 @@ export class OwnReplies {
       if (!isOld && replies.size <= this.#max) return;
       replies.delete(oldest);
       if (isOld) continue;
-      if (replies === this.#toClients) this.#isFull = true;
+      if (replies === this.#toClients) this.#fullUntilUs = timeUs + keptUs;
       else this.#evictedUs = timeUs;
     }
   }
 
   /** Whether the pod itself may have sent the packet that arrives. */
   mayBe(packet: DnsPacket): boolean {
-    if (this.#isFull) return true;
+    if (packet.timeUs <= this.#fullUntilUs) return true;
     const keys = [keyOf(packet, idOf(packet)), keyOf(packet, undefined)];
     return keys.some((key) => {
       const atUs = this.#toClients.get(key) ?? this.#toOthers.get(key);

@@ -15,14 +15,13 @@ import { DnsStreams, readSegment } from './dns-streams.ts';
 import type { DnsPacket } from './source.ts';
 
 /**
- * `expiresUs` is when the answer becomes invalid. `by` is the query whose reply gave it; `confirmed`: the reply to another
- * query gave it too.
+ * `expiresUs` is when the answer becomes invalid. `by`: the pending queries whose replies gave it. It is withdrawn when each
+ * of them got a different reply too. Empty: one of them ended without one, so the answer stays.
  */
 type RememberedAnswer = {
   answer: DnsAnswer & { origin: DnsOrigin };
   expiresUs: number;
-  by: PendingQuery;
-  confirmed: boolean;
+  readonly by: Set<PendingQuery>;
 };
 
 /** Queries for a name without a reply. `lasts`: a reply may have been missed, or is not believed. */
@@ -31,6 +30,7 @@ type Doubt = { atUs: number; queries: Set<PendingQuery>; lasts: boolean };
 /** Answers with a shorter time to live are treated as if they had this one. */
 const minTtlSeconds = 60;
 const maxTtlSeconds = 86_400;
+const serverFailure = 'server failure';
 const limits = { pendingQueries: 512, streams: 128, doubts: 64, ownReplies: 256 };
 
 export class PodDns {
@@ -151,9 +151,8 @@ export class PodDns {
 
   #receiveReply(packet: DnsPacket, query: PendingQuery, reply: DnsMessage & { kind: 'reply' }): void {
     const addresses = reply.addresses.map(({ address }) => address);
-    query.replies.add(addresses.sort().join(' '));
-    // A pod that sent the same query twice may get two replies.
-    if (query.conflict || query.replies.size > query.sent || this.#ownReplies.mayBe(packet)) {
+    query.replies.add(reply.serverFailed ? serverFailure : addresses.sort().join(' '));
+    if (query.conflict || hasDifferentReplies(query) || this.#ownReplies.mayBe(packet)) {
       this.#believeNone(query);
       return;
     }
@@ -174,12 +173,17 @@ export class PodDns {
     const key = `${answer.name} ${answer.address} ${server} ${asked}`;
     const validUs = Math.max(answer.ttlSeconds, minTtlSeconds) * 1_000_000;
     const before = this.#answers.get(key);
-    if (before !== undefined && before.expiresUs - answer.atUs >= validUs / 2) {
-      before.confirmed ||= before.by !== by;
-      return;
-    }
+    const isPending = before !== undefined && before.by.size > 0;
+    const isCovered = before !== undefined && before.expiresUs - answer.atUs >= validUs / 2;
+    if (isPending || !isCovered) by.gave.add(key);
+    if (isPending) before.by.add(by);
+    if (isCovered) return;
     this.#answers.delete(key);
-    this.#answers.set(key, { answer, expiresUs: answer.atUs + validUs, by, confirmed: false });
+    this.#answers.set(key, {
+      answer: isPending ? withTimeOf(before.answer, answer) : answer,
+      expiresUs: answer.atUs + validUs,
+      by: isPending ? before.by : new Set([by]),
+    });
     this.#resending.delete(key);
     this.#unsent.add(key);
   }
@@ -192,12 +196,14 @@ export class PodDns {
 
   /** Takes back what only the replies to this query gave. */
   #withdraw(query: PendingQuery): void {
-    for (const [key, { answer, by, confirmed }] of this.#answers) {
-      if (by !== query || confirmed) continue;
+    for (const key of query.gave) {
+      const { answer, by } = this.#answers.get(key) ?? {};
+      if (answer === undefined || !by?.delete(query) || by.size > 0) continue;
       const { name, address, atUs, origin } = answer;
       if (!this.#unsent.has(key)) this.#withdrawn.push({ name, address, atUs, origin });
       this.#forget(key);
     }
+    query.gave.clear();
   }
 
   #forget(key: string): void {
@@ -209,6 +215,10 @@ export class PodDns {
   /** The query timed out or was evicted. */
   #onGone(query: PendingQuery): void {
     if (query.replies.size === 0) this.#doubtForGood(query);
+    for (const key of query.gave) {
+      const by = this.#answers.get(key)?.by;
+      if (by?.has(query)) by.clear();
+    }
   }
 
   #doubtNewQueries(): void {
@@ -286,4 +296,17 @@ export class PodDns {
       },
     ];
   }
+}
+
+/** Resolvers send a query again if the server failed, so a failure is then no other reply. */
+function hasDifferentReplies({ replies, sent }: PendingQuery): boolean {
+  const failures = sent > 1 && replies.has(serverFailure) ? 1 : 0;
+  return replies.size - failures > 1;
+}
+
+/** The time identifies the answer that the collector has: if it is withdrawn, all of it is. */
+function withTimeOf<Answer extends DnsAnswer>(before: Answer, answer: Answer): Answer {
+  const laterSeconds = Math.ceil((answer.atUs - before.atUs) / 1_000_000);
+  const ttlSeconds = Math.min(answer.ttlSeconds + laterSeconds, maxTtlSeconds);
+  return { ...answer, atUs: before.atUs, ttlSeconds };
 }

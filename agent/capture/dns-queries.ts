@@ -3,7 +3,10 @@ import type { Address } from '../../model/address.ts';
 import type { DnsQuestion } from './decode/dns.ts';
 import type { DnsPacket } from './source.ts';
 
-/** `sent`: how often the pod sent the same query. `replies`: the different replies to it; `conflict`: too many. */
+/**
+ * `sent`: how often the pod sent the same query. `replies`: the different replies to it. `conflict`: none is believed.
+ * `gave`: keys of the answers of the one that is.
+ */
 export type PendingQuery = DnsQuestion & {
   readonly asked: Address[];
   readonly atUs: number;
@@ -11,6 +14,7 @@ export type PendingQuery = DnsQuestion & {
   sent: number;
   readonly replies: Set<string>;
   conflict: boolean;
+  readonly gave: Set<string>;
 };
 
 /** Resolvers give up after 5 s, and may then use a reply that is late. */
@@ -53,6 +57,7 @@ export class DnsQueries {
       sent: 1,
       replies: new Set(),
       conflict: false,
+      gave: new Set(),
     };
     this.#pending.set(key, query);
     if (this.#pending.size > this.#max) this.#removeOldest();

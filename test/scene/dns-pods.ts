@@ -65,8 +65,9 @@ export class DnsPods {
     this.send(atSeconds, 'to-pod', replyOf(name, answers, id), exchange);
   }
 
-  refuse(atSeconds: number, name: string, id = 7): void {
-    this.send(atSeconds, 'to-pod', dnsMessage({ id, flags: ANSWER | 3, name, type: dnsTypes.A, answers: [] }));
+  /** `error`: RFC 1035 4.1.1; 3 is that there is no such name. */
+  refuse(atSeconds: number, name: string, id = 7, error = 3): void {
+    this.send(atSeconds, 'to-pod', dnsMessage({ id, flags: ANSWER | error, name, type: dnsTypes.A, answers: [] }));
   }
 
   /** The server's SYN-ACK: its first byte of data has the number `sequence` + 1. */

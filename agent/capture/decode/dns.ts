@@ -9,12 +9,18 @@ export type AnsweredAddress = { address: Address; ttlSeconds: number };
 
 /**
  * `other`: a readable message that cannot name an address, such as one of another class. `unreadable`: malformed, or cut
- * within the question. `complete` is false if the reply may give the name more addresses: it is cut or too long, or gives
+ * within the question. `serverFailed`: the server says nothing about the name (SERVFAIL). `complete` is false if the reply may give the name more addresses: it is cut or too long, or gives
  * addresses in a record type that is not read.
  */
 export type DnsMessage =
   | ({ kind: 'query'; id: number } & DnsQuestion)
-  | ({ kind: 'reply'; id: number; addresses: readonly AnsweredAddress[]; complete: boolean } & DnsQuestion)
+  | ({
+      kind: 'reply';
+      id: number;
+      addresses: readonly AnsweredAddress[];
+      serverFailed: boolean;
+      complete: boolean;
+    } & DnsQuestion)
   | { kind: 'other' }
   | { kind: 'unreadable' };
 
@@ -24,6 +30,7 @@ export const dnsHeaderBytes = 12;
 const RESPONSE = 0x8000;
 const OPCODE_MASK = 0x7800;
 const ERROR_MASK = 0x000f;
+const SERVER_FAILURE = 2;
 const IN = 1;
 const types = { a: 1, cname: 5, aaaa: 28, svcb: 64, https: 65, any: 255 };
 /** Their records give addresses that are not read (RFC 9460 7.3, RFC 8482). */
@@ -49,7 +56,9 @@ export function readDnsMessage(bytes: Bytes, start: number, end: number): DnsMes
   const { name } = question;
   const type = word16(bytes, question.next);
   if ((flags & RESPONSE) === 0) return { kind: 'query', id, name, type };
-  if ((flags & ERROR_MASK) !== 0) return { kind: 'reply', id, name, type, addresses: [], complete: true };
+  const error = flags & ERROR_MASK;
+  const serverFailed = error === SERVER_FAILURE;
+  if (error !== 0) return { kind: 'reply', id, name, type, addresses: [], serverFailed, complete: true };
   const count = word16(bytes, start + 6);
   const { records, whole } = answerRecords(bytes, start, question.next + 4, end, count);
   const { ttls, followed } = ttlsByName(name, records);
@@ -61,7 +70,7 @@ export function readDnsMessage(bytes: Bytes, start: number, end: number): DnsMes
     }
   }
   const complete = whole && followed && !(count > 0 && typesWithOtherAddresses.has(type));
-  return { kind: 'reply', id, name, type, addresses, complete };
+  return { kind: 'reply', id, name, type, addresses, serverFailed, complete };
 }
 
 type AnswerRecord = { owner: string; ttl: number; address: Address | undefined; alias: string | undefined };
