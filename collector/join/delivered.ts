@@ -43,6 +43,7 @@ export function deliveredOf(
   expected: ExpectedDelivery,
   coverage: Coverage,
   nowUs: number,
+  maxWaitUs: number,
 ): Delivered {
   const { destination } = joined;
   if (joined.senderAmbiguous) return { delivered: 'unknown', why: 'sender-ambiguous' };
@@ -56,7 +57,7 @@ export function deliveredOf(
     wanted: answered ? 'all-packets' : 'initiator-packets',
     ...{ protocol, responderPort: translatedTuple.responderPort },
   };
-  const { blindness, seesFromPod } = blindnessAt(expected, sought, joined, coverage, nowUs);
+  const { blindness, seesFromPod } = blindnessAt(expected, sought, joined, coverage, nowUs, maxWaitUs);
   if (answered) {
     if (blindness === 'not-reported') return { delivered: 'unknown', why: blindness };
     return blindness === undefined && seesFromPod
@@ -81,6 +82,7 @@ function blindnessAt(
   times: Times,
   coverage: Coverage,
   nowUs: number,
+  maxWaitUs: number,
 ): { blindness: DeliveryUnknownReason | undefined; seesFromPod: boolean } {
   switch (expected.at) {
     case 'outside':
@@ -90,25 +92,33 @@ function blindnessAt(
       return { blindness: 'backend-not-known', seesFromPod: false };
     case 'pod': {
       const link = coverage.interfaceOf(expected.podUid, expected.address);
-      const blindness = interfaceBlindness(link, sought, times, coverage, nowUs);
+      const blindness = interfaceBlindness(link, sought, times, coverage, nowUs, maxWaitUs);
       const seesFromPod = link?.seesFromPod ?? false;
       return { blindness: blindness ?? (link?.seesToPod ? undefined : 'half-visible'), seesFromPod };
     }
   }
 }
 
-/** Undefined if the interface was watched without a gap all that time, and the agent lost nothing that is sought. */
+/**
+ * Undefined if the interface was watched without a gap all that time, and the agent lost nothing that is sought.
+ * `maxWaitUs`: after the connection, how long an agent that is away may still report it.
+ */
 export function interfaceBlindness(
   link: WatchedPodInterface | undefined,
   sought: SoughtConnection,
   { startUs, lastUs }: Times,
   coverage: Coverage,
   nowUs: number,
+  maxWaitUs: number,
 ): DeliveryUnknownReason | undefined {
   if (link === undefined || link.gapFreeSinceUs > startUs - clockMarginUs) return 'not-watched';
   if (link.goneUs > 0 && link.goneUs <= lastUs + clockMarginUs) return 'not-watched';
   const agent = coverage.reportingAgent(link.node, nowUs);
-  if (agent === undefined) return 'not-watched';
+  if (agent === undefined) {
+    const isCovered = (coverage.coveredUntilUs(link.node) ?? 0) >= startUs + reportedMarginUs;
+    // It may come back with what it saw.
+    return isCovered || nowUs > lastUs + maxWaitUs ? 'not-watched' : 'not-reported';
+  }
   if (agent.coveredUntilUs < startUs + reportedMarginUs) return 'not-reported';
   return agent.lastLossUs > startUs - lossMarginUs || mayBeLost(link.losses, sought, startUs) ? 'losses' : undefined;
 }

@@ -1,6 +1,6 @@
 // Which sides are one connection, as records arrive. Each new side is grouped with those that have the same ends.
 import type { JoinedConnection } from '../../model/joined.ts';
-import type { ConnectionRecord } from '../../model/record.ts';
+import { type ConnectionRecord, RST } from '../../model/record.ts';
 import type { Initiator } from './initiator.ts';
 import { groupId, groupInitiator } from './observation.ts';
 import { type Group, groupsOf, hasSent, isForeign, type PairingContext, type Part } from './pairing.ts';
@@ -68,11 +68,12 @@ export class Grouping {
       this.#regroup(side, nowUs);
       return;
     }
-    const { translation, isn } = known;
+    const { translation } = known;
     const { ended } = known.total;
+    const evidence = evidenceOf(known);
     addToSide(known, record, clockOffsetUs);
     const isNewTranslation = known.translation !== translation;
-    const isNewEvidence = isNewTranslation || known.isn !== isn;
+    const isNewEvidence = isNewTranslation || evidenceOf(known) !== evidence;
     if (isRestored(known, record) && !isNewEvidence && ended === known.total.ended) return;
     if (isNewTranslation) this.#index.add(known);
     if (isNewEvidence || this.#connectionsOf.get(known)!.some(({ contested }) => contested))
@@ -254,6 +255,19 @@ function newConnection(group: Group, initiator: Initiator, sides: readonly Side[
 /** The pod behind the interface neither has the address nor sent a packet. */
 export function isNotOurs({ group }: LiveConnection): boolean {
   return group.parts.every(({ strand }) => isForeign(strand.first) && !hasSent(strand));
+}
+
+/** What grouping and the initiator depend on, as bits. */
+function evidenceOf({ isn, initiatorBy, nearInitiated, total: { near, far } }: Side): number {
+  return (
+    Number(isn !== undefined) |
+    (Number(initiatorBy === 'handshake') << 1) |
+    (Number(nearInitiated) << 2) |
+    (Number(near.packets > 0) << 3) |
+    (Number(far.packets > 0) << 4) |
+    (Number(near.replied) << 5) |
+    (Number((near.tcpFlags & ~RST) !== 0) << 6)
+  );
 }
 
 function sidesOfPart({ strand }: Part): readonly Side[] {

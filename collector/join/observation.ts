@@ -89,10 +89,7 @@ function countersOfPart({ strand, fromUs, untilUs }: Part): Counters | undefined
     const counters = countersBetween(side, fromUs, untilUs);
     if (counters === undefined) continue;
     if (sum === undefined) sum = cloneCounters(counters);
-    else {
-      addCounters(sum, counters);
-      sum.ended = counters.ended;
-    }
+    else addCounters(sum, counters);
   }
   return sum;
 }

@@ -155,7 +155,10 @@ export function isSameEnd(a: End, b: End): boolean {
   return a.port === b.port && a.address === b.address;
 }
 
+/** The latest counters decide `ended`: a connection may go on after an end that it ignored. */
 export function addCounters(to: Counters, more: Counters): void {
+  if (more.lastUs > to.lastUs) to.ended = more.ended;
+  else if (more.lastUs === to.lastUs) to.ended ||= more.ended;
   to.firstUs = Math.min(to.firstUs, more.firstUs);
   to.lastUs = Math.max(to.lastUs, more.lastUs);
   addSent(to.near, more.near);
@@ -163,7 +166,6 @@ export function addCounters(to: Counters, more: Counters): void {
   to.synRetries += more.synRetries;
   to.unreachable ||= more.unreachable;
   to.rttUs = leastKnown(to.rttUs, more.rttUs);
-  to.ended ||= more.ended;
 }
 
 export function cloneCounters(counters: Counters): Counters {

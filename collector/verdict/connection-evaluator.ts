@@ -29,7 +29,7 @@ import { namesSettleUs } from './unsettled-names.ts';
 export type VerdictOptions = { policy: PolicyOptions; graceUs: number; maxLagUs: number; maxWaitUs: number };
 
 /**
- * The owner of an end may become known until `retryUntilUs`: until then the connection is re-evaluated. 0: it is known.
+ * The owner of an end, or an answer, may become known until `retryUntilUs`: until then the connection is re-evaluated. 0: no.
  * `doubtful`: the view of the cluster is incomplete now, and the result depends on it. A DNS name that may allow it can be
  * withdrawn until `unsettledUntilUs`. 0: no name.
  */
@@ -95,7 +95,8 @@ export class ConnectionEvaluator {
         : policies.evaluate(asSentBy(initiator, joined, sender), initiator, responder, joined.startUs);
     const verdict = verdictOf(this.#clusterPolicies);
     const declaredVerdict = this.#declaredPolicies && verdictOf(this.#declaredPolicies);
-    const delivered = deliveredOf(joined, this.#expectedDelivery(received, responder, ends), this.#coverage, nowUs);
+    const expected = this.#expectedDelivery(received, responder, ends);
+    const delivered = deliveredOf(joined, expected, this.#coverage, nowUs, this.#options.maxWaitUs);
     const connection = {
       ...connectionOf(joined, initiator.endpoint, responder.endpoint, delivered, verdict, declaredVerdict),
       placement: placementOf(initiator.endpoint, responder.endpoint, this.#nodeOf(joined, responder)),
@@ -118,7 +119,10 @@ export class ConnectionEvaluator {
     return {
       evaluated,
       doubtful,
-      retryUntilUs: isPending ? joined.startUs + this.#retryForUs(sender) : 0,
+      retryUntilUs: Math.max(
+        isPending ? joined.startUs + this.#retryForUs(sender) : 0,
+        this.#reportedUntilUs(joined, delivered),
+      ),
       unsettledUntilUs: verdict.verdict === 'allowed' ? unsettledUntilUs(responder) : 0,
     };
   }
@@ -141,6 +145,12 @@ export class ConnectionEvaluator {
     if (localZoneOf(responder) !== 'link-local' || !this.#cluster.dnsServers.isNamed(responder)) return undefined;
     const node = this.#cluster.pod(initiatorUid, startUs)?.node ?? '';
     return this.#cluster.node(node) === undefined ? undefined : node;
+  }
+
+  /** Until when the responder's agent may still report an answer. Of a missing side, the join waits for the agent. */
+  #reportedUntilUs({ destination, lastUs }: JoinedConnection, delivered: Delivered): number {
+    const isBehind = delivered.delivered === 'unknown' && delivered.why === 'not-reported';
+    return isBehind && destination !== undefined ? lastUs + this.#options.maxWaitUs : 0;
   }
 
   #retryForUs({ sender }: Sender): number {

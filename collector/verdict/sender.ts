@@ -63,7 +63,7 @@ function wasWatched(
   const { protocol, originalTuple } = joined;
   const { responderPort } = originalTuple;
   const sought = { pod: 'initiator', wanted: 'initiator-packets', protocol, responderPort } as const;
-  const blindness = interfaceBlindness(link, sought, joined, coverage, nowUs);
+  const blindness = interfaceBlindness(link, sought, joined, coverage, nowUs, maxWaitUs);
   // Until its agent reports that time, the packets may still turn up there.
   return blindness === undefined || (blindness === 'not-reported' && nowUs < joined.lastUs + maxWaitUs);
 }

@@ -100,9 +100,9 @@ function comparableFinding({ id, kind, severity, connections, firstSeenUs, lastS
   return { id, kind, severity, connections, firstSeenUs, lastSeenUs };
 }
 
-/** An evaluation in between may leave an earlier first time, as only one side was known. */
-function countsOf({ id, kind, connections, lastSeenUs }: Result['findings'][number]) {
-  return { id, kind, connections, lastSeenUs };
+/** An evaluation in between, when only one side was known, may leave an earlier first time or a later last one. */
+function countsOf({ id, kind, connections }: Result['findings'][number]) {
+  return { id, kind, connections };
 }
 
 function compareIds(a: { id: string }, b: { id: string }): number {
@@ -159,22 +159,39 @@ function connectionOf(chance: Chance, atUs: number): Seen[] {
   return seen;
 }
 
-/** The first interval, and often later ones; the last one may end the connection. */
-function intervalsOf(chance: Chance, node: Seen['node'], first: ConnectionRecord): Seen[] {
+/** Often there are later intervals: with the first answer, after an end that the connection ignored, or of the next agent. */
+function intervalsOf(chance: Chance, node: Seen['node'], whole: ConnectionRecord): Seen[] {
+  const first = happens(chance, 0.3) ? withoutAnswer(whole) : whole;
   const records = [first];
-  for (let i = 1; i <= chance.number(3); i++) {
+  let began: Partial<ConnectionRecord> = {};
+  for (let i = 1; i <= chance.number(4); i++) {
     const us = first.firstUs + i * Math.round(0.3 * second);
+    if (happens(chance, 0.1)) began = { beganUs: us, initiatorBy: 'inferred', isn: undefined };
     records.push({
-      ...first,
+      ...whole,
+      ...began,
+      ended: happens(chance, 0.1),
       firstUs: us,
       lastUs: us,
-      tcpFlags: { forward: first.tcpFlags.forward & ACK, reverse: 0 },
+      tcpFlags: { forward: whole.tcpFlags.forward & ACK, reverse: 0 },
     });
   }
   const last = records.at(-1)!;
   if (happens(chance, 0.5)) last.ended = true;
   if (first.protocol === TCP && happens(chance, 0.1)) last.tcpFlags.reverse |= RST;
   return records.map((one) => ({ node, record: one }));
+}
+
+/** Only what one end sent, if the record has packets of both. */
+function withoutAnswer(whole: ConnectionRecord): ConnectionRecord {
+  const { packets, tcpFlags } = whole;
+  if (packets.forward === 0 || packets.reverse === 0) return whole;
+  return {
+    ...whole,
+    packets: { ...packets, reverse: 0 },
+    tcpFlags: { ...tcpFlags, reverse: 0 },
+    answered: false,
+  };
 }
 
 function tuple({ initiator, initiatorPort, responder, responderPort }: ConnectionRecord) {
