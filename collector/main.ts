@@ -256,8 +256,13 @@ export async function runCollector(
     await savedRuns.restore();
     const unreadable = dnsNames.restore(await store.names());
     if (unreadable.length > 0) log.warn({ interfaces: unreadable.slice(0, 10) }, 'stored DNS names cannot be read');
-    const limits = { maxLive: config.join.maxLive, maxFindings: config.findings.max };
-    const { connections, batches } = await restorePipeline(pipeline, store, limits, nowUs(), processBatch);
+    const options = {
+      maxLive: config.join.maxLive,
+      maxFindings: config.findings.max,
+      // Of declared policies, only the versions of now are known.
+      knownSinceUs: config.policy.declared === '' ? nowUs() - objectHistoryUs : nowUs(),
+    };
+    const { connections, batches } = await restorePipeline(pipeline, store, options, nowUs(), processBatch);
     series?.restore(connections, await store.findings({ last: config.findings.max }));
     if (batches > 0) log.info({ batches }, 'stored batches joined again');
   }

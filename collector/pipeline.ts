@@ -1,11 +1,13 @@
 // From records to findings: join, verdict, findings, without a store, a socket or a clock. The collector runs it on live
 // batches, `waybill replay` on files.
 import type { Connection } from '../model/connection.ts';
+import type { EvaluatedConnection } from '../model/evaluated.ts';
 import type { Finding } from '../model/finding.ts';
 import type { JoinedConnection } from '../model/joined.ts';
 import { coverageGapFinding, endedGapFinding, type GapLookup, gapLasts } from './findings/coverage-gap.ts';
 import { type FindingFamily, Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
+import { violationOf } from './findings/violation.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
 import type { Identities } from './identity/identity.ts';
 import type { NearAddresses } from './identity/near-address.ts';
@@ -58,6 +60,8 @@ export class Pipeline {
   readonly #verdictCounts = new VerdictCounts();
   #connections = new Map<string, Connection>();
   #merged = new Set<string>();
+  /** Of before a restart, and older than the policies and owners that are known. */
+  readonly #former = new Map<string, Connection>();
   #nowUs = 0;
   readonly #gaps: GapLookup;
   #gapRevision = -1;
@@ -140,10 +144,12 @@ export class Pipeline {
   }
 
   /**
-   * Continues after a restart with what the store has: connections, the oldest first, and findings without connections. Batches that it
-   * contains may then be received again.
+   * Continues after a restart with what the store has: connections, the oldest first, and findings without connections.
+   * Batches that it contains may then be received again. Connections that began before `knownSinceUs` keep their verdicts:
+   * the policies and owners of their time are not known any more.
    */
-  restore(connections: readonly Connection[], unconnected: readonly Finding[], nowUs: number): void {
+  restore(connections: readonly Connection[], unconnected: readonly Finding[], nowUs: number, knownSinceUs = 0): void {
+    for (const one of connections) if (one.startUs < knownSinceUs) this.#former.set(one.id, one);
     this.#findings.restore(connections, unconnected);
     const restored = connections.map(({ id, sides = [], group, open = false }) => ({ id, sides, group, open }));
     this.#join.restore(restored, nowUs);
@@ -200,6 +206,12 @@ export class Pipeline {
 
   #evaluate(joined: JoinedConnection, awaitsOtherSide: boolean, stored: StoredJoin | undefined): number {
     const { evaluated, doubtful, retryUntilUs, unsettledUntilUs } = this.#evaluator.evaluate(joined, this.#nowUs);
+    const former = this.#former.get(joined.id);
+    if (former !== undefined && !isSameEvaluation(former, evaluated)) {
+      const { endUs, ended, packets, bytes } = evaluated.connection;
+      this.#connections.set(joined.id, { ...former, ...stored, endUs, ended, packets, bytes });
+      return 0;
+    }
     const isUnsettled = unsettledUntilUs > this.#nowUs;
     if (isUnsettled) this.#unsettledNames.add(joined.id, unsettledUntilUs);
     const isOpen = awaitsOtherSide || doubtful || isUnsettled || retryUntilUs > this.#nowUs;
@@ -231,6 +243,7 @@ export class Pipeline {
     this.#pendingOwners.remove(id);
     this.#unsettledNames.remove(id);
     this.#doubtful.remove(id);
+    this.#former.delete(id);
     this.#findings.retract(id);
     this.#verdictCounts.remove(id);
     this.#connections.delete(id);
@@ -240,6 +253,7 @@ export class Pipeline {
   #forget(id: string): void {
     this.#pendingOwners.remove(id);
     this.#unsettledNames.remove(id);
+    this.#former.delete(id);
     this.#findings.forgetConnection(id);
     this.#verdictCounts.forget(id);
   }
@@ -277,4 +291,14 @@ export class Pipeline {
     };
     this.#findings.replaceKind('inert', inertFindings(input, nowUs));
   }
+}
+
+/** Only a change on the network, such as an answer, may lead to another kind of finding. */
+function isSameEvaluation(former: Connection, evaluated: EvaluatedConnection): boolean {
+  const partsOf = ({ verdict, declaredVerdict, initiator, responder }: Connection) =>
+    JSON.stringify([verdict, declaredVerdict, initiator, responder]);
+  const networkOf = ({ outcome, delivered }: Connection) => JSON.stringify([outcome, delivered]);
+  const { connection } = evaluated;
+  if (partsOf(former) !== partsOf(connection)) return false;
+  return former.findingKind === violationOf(evaluated)?.kind || networkOf(former) !== networkOf(connection);
 }

@@ -10,13 +10,14 @@ const rejoinWindowUs = 6 * 60 * 1_000_000;
 /** A batch of that time may have records of connections that ended somewhat earlier. */
 const rejoinMarginUs = 60 * 1_000_000;
 
-export type RestoreOptions = { maxLive: number; maxFindings: number };
+/** `knownSinceUs`: from then on, all versions of policies and owners are known. */
+export type RestoreOptions = { maxLive: number; maxFindings: number; knownSinceUs: number };
 
 /** Calls `receive` for each batch to join again. Returns the connections, and how many batches were joined. */
 export async function restorePipeline(
   pipeline: Pick<Pipeline, 'restore' | 'restored'>,
   store: Pick<Store, 'connections' | 'findings' | 'batchesSince'>,
-  { maxLive, maxFindings }: RestoreOptions,
+  { maxLive, maxFindings, knownSinceUs }: RestoreOptions,
   nowUs: number,
   receive: (batch: StoredBatch) => void,
 ): Promise<{ connections: Connection[]; batches: number }> {
@@ -25,7 +26,7 @@ export async function restorePipeline(
   const sinceUs = Math.min(nowUs, latest?.endUs ?? 0) - rejoinWindowUs;
   const connections = await store.connections({ sinceUs: sinceUs - rejoinMarginUs, last: maxLive });
   const unconnected = await store.findings({ kinds: unconnectedKinds, last: maxFindings });
-  pipeline.restore(connections.toReversed(), unconnected, nowUs);
+  pipeline.restore(connections.toReversed(), unconnected, nowUs, knownSinceUs);
   let batches = 0;
   // Above the limit, older connections are not known any more: their records would count a second time.
   const oldestUs = connections.length < maxLive ? 0 : (connections.at(-1)?.endUs ?? 0);

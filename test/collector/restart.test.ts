@@ -218,3 +218,67 @@ ports: [{ name: sql, port: 5432, protocol: TCP }]
     [],
   );
 });
+
+for (const [what, now] of [
+  ['policies', `${shop}---${ingressPolicy('db', 'api')}`],
+  ['owners', shop.replaceAll('name: db', 'name: other')],
+] as const) {
+  t.test(`a connection keeps its verdict if the ${what} of its time are not known any more`, async (t) => {
+    const stored = new Stored();
+    const before = new Scene(shop);
+    report(before);
+    before.seeBoth(answered());
+    before.pass(15 * second);
+    stored.take(before);
+    const after = new Scene(now);
+    after.nowUs = before.nowUs + second;
+    after.restore([...stored.findings.values()], [...stored.connections.values()], after.nowUs);
+    report(after);
+    const atUs = after.nowUs;
+    after.seeBoth(answered({ firstUs: atUs, lastUs: atUs }));
+    after.pass(20 * second);
+    const [one] = after.connections.values();
+    t.match(one, { verdict: 'undeclared', responder: { pod: 'db' }, packets: { forward: 4 } });
+    t.same(after.kinds(), before.kinds());
+  });
+}
+
+t.test('a connection keeps the verdict of declared policies that are not known any more', async (t) => {
+  const before = new Scene(shop, ingressPolicy('db', 'web'));
+  report(before);
+  before.seeBoth(answered());
+  before.pass(15 * second);
+  const after = new Scene(shop, ingressPolicy('db', 'api'));
+  after.nowUs = before.nowUs + second;
+  after.restore([...before.findings.values()], [...before.connections.values()], after.nowUs);
+  report(after);
+  after.seeBoth(answered({ firstUs: after.nowUs, lastUs: after.nowUs }));
+  after.pass(20 * second);
+  const [one] = after.connections.values();
+  t.match(one, { declaredVerdict: 'allowed', packets: { forward: 4 } });
+  t.same(after.kinds(), before.kinds());
+});
+
+t.test('a grandfathered connection stays that, if the policies before it are not known any more', async (t) => {
+  const stored = new Stored();
+  const before = new Scene(shop);
+  report(before);
+  before.pass(5 * second);
+  before.put(ingressPolicy('db', 'api'));
+  before.pass(second);
+  const atUs = before.nowUs;
+  before.seeBoth(answered({ beganUs: atUs, firstUs: atUs, lastUs: atUs }));
+  before.pass(15 * second);
+  before.seeBoth(answered({ beganUs: atUs, firstUs: before.nowUs, lastUs: before.nowUs }));
+  before.pass(15 * second);
+  stored.take(before);
+  t.match([...stored.connections.values()], [{ verdict: 'denied', findingKind: 'grandfathered' }]);
+  const after = new Scene(`${shop}---${ingressPolicy('db', 'api')}`);
+  after.nowUs = before.nowUs + second;
+  after.restore([...stored.findings.values()], [...stored.connections.values()], after.nowUs);
+  report(after);
+  after.seeBoth(answered({ beganUs: atUs, firstUs: after.nowUs, lastUs: after.nowUs }));
+  after.pass(20 * second);
+  t.match([...after.connections.values()], [{ findingKind: 'grandfathered', packets: { forward: 6 } }]);
+  t.same(after.kinds(), ['grandfathered']);
+});

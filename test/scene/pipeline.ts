@@ -190,11 +190,11 @@ export class Scene {
   }
 
   /** Continues with what a store has. */
-  restore(findings: readonly Finding[], connections: readonly Connection[]): void {
+  restore(findings: readonly Finding[], connections: readonly Connection[], knownSinceUs = 0): void {
     for (const one of findings) this.findings.set(one.id, one);
     for (const one of connections) this.connections.set(one.id, one);
     const unconnected = findings.filter(({ kind }) => unconnectedKinds.includes(kind));
-    this.pipeline.restore(connections, unconnected, this.nowUs);
+    this.pipeline.restore(connections, unconnected, this.nowUs, knownSinceUs);
   }
 
   /** The pod at interface 7 of n1, or at another one, gets the DNS answer now. */

@@ -105,7 +105,10 @@ export class RestartingScene {
     this.scene = next;
     next.nowUs = nowUs;
     for (const one of this.storedFindings()) next.findings.set(one.id, one);
-    await restorePipeline(next.pipeline, this.#store, limits, nowUs, ({ node, records }) => next.see(node, ...records));
+    const options = { ...limits, knownSinceUs: nowUs - hourUs };
+    await restorePipeline(next.pipeline, this.#store, options, nowUs, ({ node, records }) =>
+      next.see(node, ...records),
+    );
   }
 
   async *#batchesSince(sinceUs: number): AsyncIterable<StoredBatch> {
