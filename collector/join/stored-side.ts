@@ -6,8 +6,8 @@ import type { Group } from './pairing.ts';
 import { cloneCounters, type Side } from './side.ts';
 import { strandOf } from './strand.ts';
 
-/** JSON; without the parts, which batches of the last minutes restore. */
-export type StoredSide = Omit<Side, 'parts' | 'restoredUntilUs'>;
+/** JSON. `parts`: only if connections share the side. */
+export type StoredSide = Omit<Side, 'parts' | 'restoredUntilUs'> & Partial<Pick<Side, 'parts'>>;
 
 /** JSON. `parts`: how many of the sides each part has, in their order; null: without a limit. */
 export type StoredGroup = Omit<Group, 'parts'> & {
@@ -31,7 +31,10 @@ export function storedJoinOf({ group, initiator, contested, updatedUs }: JoinedS
   const { parts, ...flags } = group;
   const sides = parts.flatMap(({ strand }) => strand.sides);
   return {
-    sides: sides.map(storedSideOf),
+    sides: parts.flatMap(({ strand, fromUs, untilUs }) => {
+      const isShared = Number.isFinite(fromUs) || Number.isFinite(untilUs);
+      return strand.sides.map((side) => storedSideOf(side, isShared));
+    }),
     group: {
       ...flags,
       parts: parts.map(({ strand, fromUs, untilUs }) => ({
@@ -47,9 +50,9 @@ export function storedJoinOf({ group, initiator, contested, updatedUs }: JoinedS
   };
 }
 
-function storedSideOf(side: Side): StoredSide {
-  const { parts: _, restoredUntilUs: __, ...stored } = side;
-  return { ...stored, total: cloneCounters(side.total) };
+function storedSideOf(side: Side, isShared: boolean): StoredSide {
+  const { parts, restoredUntilUs: _, ...stored } = side;
+  return { ...stored, total: cloneCounters(side.total), ...(isShared && { parts: parts?.map(cloneCounters) }) };
 }
 
 function limitOf(us: number): number | null {
@@ -63,8 +66,8 @@ export function restoredSide(stored: unknown): Side | undefined {
   if (near === undefined || far === undefined || total?.near === undefined || agentLastUs === undefined)
     return undefined;
   // JSON has no undefined.
-  const none = { isn: undefined, translation: undefined, ownsNearAddress: undefined };
-  return { ...none, ...(stored as StoredSide), parts: undefined, restoredUntilUs: agentLastUs };
+  const none = { isn: undefined, translation: undefined, ownsNearAddress: undefined, parts: undefined };
+  return { ...none, ...(stored as StoredSide), restoredUntilUs: agentLastUs };
 }
 
 /** The group that these sides were; undefined if an older version did not store it. */

@@ -282,3 +282,36 @@ t.test('a grandfathered connection stays that, if the policies before it are not
   t.match([...after.connections.values()], [{ findingKind: 'grandfathered', packets: { forward: 6 } }]);
   t.same(after.kinds(), ['grandfathered']);
 });
+
+t.test('the connections of a pod and of its replacement keep their own counters', async (t) => {
+  const stored = new Stored();
+  const before = new Scene(manifests);
+  report(before);
+  const at = (atUs: number) => answered({ firstUs: atUs, lastUs: atUs });
+  see(before, stored, ['n1', at(t0)], ['n2', atDestination(at(t0))]);
+  before.pass(3 * second);
+  const laterUs = before.nowUs;
+  const replacement = { ...atDestination(at(laterUs)), interfaceIndex: 10, beganUs: laterUs };
+  see(before, stored, ['n1', at(laterUs)], ['n2', { ...replacement, initiatorBy: 'inferred' }]);
+  before.pass(3 * second);
+  stored.take(before);
+  const forward = () => shown(stored).connections.map(({ startUs, packets }) => [startUs, packets.forward]);
+  t.same(
+    new Map(forward() as [number, number][]),
+    new Map([
+      [t0, 2],
+      [laterUs, 2],
+    ]),
+  );
+  const after = stored.restart(manifests, before.nowUs + second);
+  see(after, stored, ['n1', at(after.nowUs)]);
+  after.pass(20 * second);
+  stored.take(after);
+  t.same(
+    new Map(forward() as [number, number][]),
+    new Map([
+      [t0, 2],
+      [laterUs, 4],
+    ]),
+  );
+});
