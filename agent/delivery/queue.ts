@@ -94,8 +94,9 @@ export class BatchQueue {
 
   /** Whether there is a batch after `sequence` that can be sent. */
   hasAfter(sequence: number): boolean {
-    // The newest batch is the last one to be dropped.
-    return this.#sequence > sequence && this.#batches.has(this.#sequence);
+    // Few are before it: those that were sent, and have no answer yet.
+    for (const queued of this.#batches.keys()) if (queued > sequence) return true;
+    return false;
   }
 
   /** `records` are those in memory. */

@@ -74,3 +74,17 @@ t.test('names are in the first batch of their drain, or alone, and count as reco
   queue.acknowledge(3);
   t.same(queue.unacknowledged, { batches: 0, records: 0 });
 });
+
+t.test('a batch of the previous stream is still to be sent, also if the newest batch was dropped', async (t) => {
+  const queue = new BatchQueue(new PacketAccounting(), { maxBatchRecords: 4, maxQueuedRecords: 4 });
+  queue.enqueue(records(4), emptyDnsReport, t0);
+  t.equal([...queue.after(0)].length, 1);
+  queue.streamEnded();
+  queue.enqueue(records(1), emptyDnsReport, t0 + 1);
+  t.equal(queue.hasAfter(0), true);
+  t.same(
+    [...queue.after(0)].map(({ sequence }) => sequence),
+    [1],
+  );
+  t.equal(queue.hasAfter(1), false);
+});
