@@ -130,15 +130,16 @@ export class Pipeline {
       if (!this.#join.evaluateAgain(joined.id, nowUs)) this.#evaluate(joined, false, stored);
     this.#updateInertFindings(nowUs);
     this.#updateCoverageGaps(nowUs);
-    return more || this.#doubtful.hasDue;
+    return more || this.#doubtful.hasDue || this.#pendingOwners.hasDue(nowUs) || this.#unsettledNames.hasDue(nowUs);
   }
 
   /** Evaluates all pending connections, at the end of a file or of the program. */
   finish(nowUs: number): void {
     this.#nowUs = nowUs;
     this.#join.finish();
-    for (const id of this.#pendingOwners.due(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY))
-      this.#join.evaluateAgain(id, nowUs);
+    const all = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
+    for (const id of this.#pendingOwners.due(...all)) this.#join.evaluateAgain(id, nowUs);
+    for (const id of this.#unsettledNames.due(...all)) this.#join.evaluateAgain(id, nowUs);
     this.#inertCheckedUs = 0;
     this.#updateInertFindings(nowUs);
   }

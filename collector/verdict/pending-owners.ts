@@ -35,6 +35,11 @@ export class PendingOwners {
     return due;
   }
 
+  hasDue(nowUs: number): boolean {
+    const [earliest] = this.#retryUs.values();
+    return earliest !== undefined && earliest <= nowUs;
+  }
+
   get size(): number {
     return this.#retryUs.size;
   }

@@ -34,4 +34,9 @@ export class UnsettledNames {
     }
     return due;
   }
+
+  hasDue(nowUs: number): boolean {
+    const [first] = this.#dueUs.values();
+    return first !== undefined && first <= nowUs;
+  }
 }

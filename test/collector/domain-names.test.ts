@@ -160,6 +160,29 @@ for (const [state, ended] of [
   });
 }
 
+t.test('a connection that a withdrawn name allowed is evaluated again at the end of a file', async (t) => {
+  const scene = watched();
+  scene.dnsAnswer(name, partner, 60);
+  const atUs = scene.nowUs;
+  t.equal(connect(scene), 'allowed');
+  const origin = { interfaceIndex: 7, server: clusterDns, asked: clusterDns };
+  scene.dns({ withdrawn: [{ name, address: ip(partner), atUs, origin }] });
+  scene.pipeline.finish(scene.nowUs);
+  scene.collect();
+  t.equal(verdictOf(scene, port), 'denied');
+  t.same(scene.kinds(), ['bypass']);
+});
+
+t.test('a step that does not evaluate all connections with an unsettled name reports that more are due', async (t) => {
+  const scene = watched();
+  scene.dnsAnswer(name, partner, 60);
+  for (let i = 0; i < 5; i++) connect(scene);
+  scene.nowUs += 60 * second;
+  const more = [1, 2, 3].map(() => scene.pipeline.tick(scene.nowUs, 2));
+  t.same(more, [true, true, false]);
+  t.equal(scene.pipeline.changes().connections.length, 5);
+});
+
 t.test('the cluster’s DNS is the Service with the label, and its endpoints, at the time of the answer', async (t) => {
   const service = (label: string, namespace = 'kube-system') => `
 apiVersion: v1

@@ -276,6 +276,19 @@ t.test('an address without an owner gives an unknown verdict and no finding', as
   t.match(scene.pipeline.counts.verdicts, { 'unknown: the address had no owner at that time': 1 });
 });
 
+t.test('a step that does not evaluate all connections of unknown owners reports that more are due', async (t) => {
+  const scene = watched(shop);
+  scene.pass(20 * second);
+  const times = { beganUs: scene.nowUs, firstUs: scene.nowUs, lastUs: scene.nowUs };
+  const unknown = ip('10.0.2.77');
+  for (let i = 0; i < 5; i++) scene.see('n1', answered({ responder: unknown, initiatorPort: 1000 + i, ...times }));
+  scene.pass(second);
+  scene.nowUs += second;
+  const more = [1, 2, 3].map(() => scene.pipeline.tick(scene.nowUs, 2));
+  t.same(more, [true, true, false]);
+  t.equal(scene.pipeline.changes().connections.length, 5);
+});
+
 t.test('a masqueraded connection is evaluated by pod and by address, and unknown if the verdicts differ', async (t) => {
   const translation = {
     original: { initiator: ip('10.0.1.2'), initiatorPort: 40000, responder: ip('10.96.0.10'), responderPort: 80 },
