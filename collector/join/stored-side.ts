@@ -9,9 +9,12 @@ import { strandOf } from './strand.ts';
 /** JSON. `parts`: only if connections share the side. */
 export type StoredSide = Omit<Side, 'parts' | 'restoredUntilUs'> & Partial<Pick<Side, 'parts'>>;
 
-/** JSON. `parts`: how many of the sides each part has, in their order; null: without a limit. */
+/** How many of the sides the part has, in their order; null: without a limit. */
+type StoredPart = { sides: number; fromUs: number | null; untilUs: number | null };
+
+/** JSON. */
 export type StoredGroup = Omit<Group, 'parts'> & {
-  parts: readonly { sides: number; fromUs: number | null; untilUs: number | null }[];
+  parts: readonly StoredPart[];
   certain: boolean;
   /** For each side, whether its near end is the initiator. */
   isNear: readonly boolean[];
@@ -70,10 +73,10 @@ export function restoredSide(stored: unknown): Side | undefined {
   return { ...none, ...(stored as StoredSide), restoredUntilUs: agentLastUs };
 }
 
-/** The group that these sides were; undefined if an older version did not store it. */
+/** The group that these sides were; undefined if an older version stored none, or something else. */
 export function restoredGroup(stored: unknown, sides: readonly Side[]): JoinedSides | undefined {
-  if (typeof stored !== 'object' || stored === null) return undefined;
-  const { parts, certain, isNear, contested, updatedUs, ...flags } = stored as StoredGroup;
+  if (!isStoredGroup(stored)) return undefined;
+  const { parts, certain, isNear, contested, updatedUs, ...flags } = stored;
   if (parts.reduce((sum, part) => sum + part.sides, 0) !== sides.length) return undefined;
   let taken = 0;
   const group: Group = {
@@ -89,6 +92,28 @@ export function restoredGroup(stored: unknown, sides: readonly Side[]): JoinedSi
   };
   const near = new Set(sides.filter((_, index) => isNear[index]));
   return { group, initiator: { certain, isNear: (side) => near.has(side) }, contested, updatedUs };
+}
+
+function isStoredGroup(stored: unknown): stored is StoredGroup {
+  if (typeof stored !== 'object' || stored === null) return false;
+  const group = stored as Partial<StoredGroup>;
+  const { certain, contested, sequenceRewritten, mayBeOfService, senderAmbiguous } = group;
+  const flags = [certain, contested, sequenceRewritten, mayBeOfService, senderAmbiguous];
+  return (
+    flags.every((flag) => typeof flag === 'boolean') &&
+    typeof group.updatedUs === 'number' &&
+    Array.isArray(group.isNear) &&
+    Array.isArray(group.parts) &&
+    group.parts.every(isStoredPart)
+  );
+}
+
+/** A part has at least one side. */
+function isStoredPart(stored: unknown): stored is StoredPart {
+  if (typeof stored !== 'object' || stored === null) return false;
+  const { sides, fromUs, untilUs } = stored as Partial<StoredPart>;
+  const isLimit = (us: unknown) => us === null || typeof us === 'number';
+  return Number.isInteger(sides) && sides! > 0 && isLimit(fromUs) && isLimit(untilUs);
 }
 
 /** One copy of each side. Two connections may share a side; the copy that was stored last has all records. */

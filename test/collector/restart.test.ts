@@ -104,6 +104,42 @@ t.test('counters go on after a restart, also of records that are received again'
   t.same(connections[0]!.packets, { forward: 8, reverse: 4 });
 });
 
+t.test('a stored connection without its group, or with another version’s, is grouped again', async (t) => {
+  const before = new Scene(manifests);
+  report(before);
+  const seen: Seen[] = [
+    ['n1', answered()],
+    ['n2', atDestination(answered())],
+  ];
+  for (const [node, one] of seen) before.see(node, one);
+  before.pass(20 * second);
+  const [connection] = before.connections.values();
+  const part = { sides: 1, fromUs: null, untilUs: null };
+  const parts = [
+    undefined,
+    {},
+    [],
+    [null, null],
+    [part],
+    [
+      { ...part, sides: 0 },
+      { ...part, sides: 2 },
+    ],
+  ];
+  const groups = [undefined, null, 7, [], {}, { parts: [part, part] }];
+  for (const group of [...groups, ...parts.map((one) => ({ ...connection!.group!, parts: one }))]) {
+    const stored = new Stored();
+    stored.batches.push(...seen);
+    stored.take(before);
+    const expected = shown(stored);
+    stored.connections.set(connection!.id, { ...connection!, group } as Connection);
+    const after = stored.restart(manifests, before.nowUs);
+    after.pass(20 * second);
+    stored.take(after);
+    t.same(shown(stored), expected, JSON.stringify(group));
+  }
+});
+
 t.test('a restart between the writes of two connections that a record separates leaves each its sides', async (t) => {
   const stored = new Stored();
   const before = new Scene(manifests);
