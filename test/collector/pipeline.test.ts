@@ -316,7 +316,7 @@ t.test('multicast is never a finding, cloud metadata can be', async (t) => {
   t.equal([...scene.findings.values()][0]!.responder!.ip, '169.254.169.254');
 });
 
-t.test('an inferred initiator never makes a critical finding', async (t) => {
+t.test('a bypass with an inferred initiator is never critical', async (t) => {
   const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
   scene.seeBoth(answered({ initiatorBy: 'inferred', tcpFlags: { forward: ACK, reverse: ACK } }));
   scene.pass(second);

@@ -38,7 +38,7 @@ t.test('denied: a bypass if it was delivered, blocked if not', async (t) => {
   t.equal(violationText({ ...denied, outcome: 'unanswered', delivered: doubt }), 'blocked medium');
 });
 
-t.test('an inferred initiator never makes a critical finding', async (t) => {
+t.test('a bypass with an inferred initiator is never critical', async (t) => {
   const change = { verdict: 'denied', outcome: 'established', delivered: yes, initiatorInferred: true } as const;
   t.equal(violationText(change), 'bypass high');
 });
