@@ -67,10 +67,6 @@ export class CollectorStream {
     this.#open();
   }
 
-  get connected(): boolean {
-    return this.#call !== undefined && this.#loggedFailure === '';
-  }
-
   /** Sends the new batches, then a heartbeat with the time until which all packets are covered. */
   flush(): void {
     if (this.#call === undefined || this.#acks.count === 0) return;

@@ -52,11 +52,6 @@ export class Family {
     return this.#complete;
   }
 
-  /** Whether changes were not taken. */
-  get changed(): boolean {
-    return this.#changed.size > 0;
-  }
-
   get undescribed(): boolean {
     return (
       this.#complete &&

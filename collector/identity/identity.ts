@@ -11,7 +11,7 @@ import type { FindZone } from './zones.ts';
 
 /** `stale`: the view of the cluster was incomplete at that time, so the end may have been something else. */
 export type Identity = { endpoint: Endpoint; stale?: readonly StaleKind[] } & (
-  | { kind: 'pod'; party: Party; uid: string; knownFromStart: boolean }
+  | { kind: 'pod'; party: Party; uid: string }
   /** `namedUs`: when the pod at the other end was last given a trusted name for it. */
   | { kind: 'address'; party: Party; namedUs?: number }
   | { kind: 'service'; service: Service }
@@ -157,7 +157,7 @@ export class Identities {
     const namespace = this.#cluster.namespace(pod.namespace, timeUs);
     const labels = namespace?.labels ?? this.#cluster.namespaceLabels(pod.namespace, timeUs);
     const party = this.#parties.pod(pod, ip, labels, namespace !== undefined);
-    return { endpoint, kind: 'pod', party, uid: pod.uid, knownFromStart: this.#cluster.podKnownAt(pod.uid, timeUs) };
+    return { endpoint, kind: 'pod', party, uid: pod.uid };
   }
 
   /** A host-network pod is recognised by the port that it declares. For policies, pod and node are the node's address. */

@@ -62,7 +62,7 @@ export class FlowControl {
     for (const wake of flow.waiting.splice(0)) wake();
   }
 
-  /** Call when the last stream of the agent is closed. What it has sent too much is remembered while it must wait for it. */
+  /** Call when the last stream of the agent is closed. A negative credit is kept until the agent has waited for it. */
   forget(agent: string): void {
     const flow = this.#agents.get(agent);
     if (flow === undefined || flow.unfinished > 0) return;

@@ -25,10 +25,6 @@ export class ReportedNodeAddresses {
     for (const address of addresses) this.#nodesOf.set(address, (this.#nodesOf.get(address) ?? new Set()).add(node));
   }
 
-  of(node: string): readonly Address[] {
-    return this.#byNode.get(node) ?? [];
-  }
-
   /**
    * The node that has the address. `observers` are the nodes whose pods saw it: about its own pods, an agent is believed.
    * Another node is believed if its claim is proven, or if it is the only one and the address is a private one. So no agent

@@ -21,7 +21,7 @@ export class RoundTrips {
     return this.#sentUs.at(-1) ?? 0;
   }
 
-  /** Undefined if the message does not say it, or says what cannot be. */
+  /** Undefined if the message does not say it, or reports an impossible count. */
   of(clock: WireClock | null | undefined, nowUs: number): number | undefined {
     if (!clock || clock.acks === 0) return undefined;
     const sentUs = this.#sentUs[this.#sentUs.length - 1 - (this.#count - clock.acks)];

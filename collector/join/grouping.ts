@@ -96,7 +96,7 @@ export class Grouping {
       for (const side of sides) this.#connectionsOf.set(side, [...(this.#connectionsOf.get(side) ?? []), live]);
       this.#events.begun(live);
     }
-    // Of an older version.
+    // An older version stored no group: group these sides now.
     for (const side of distinct.all) if (!this.#connectionsOf.has(side)) this.#regroup(side, nowUs);
   }
 
@@ -123,7 +123,7 @@ export class Grouping {
     for (const side of live.sides) if (!this.#connectionsOf.has(side)) this.#over.add(side);
   }
 
-  /** All batches of before the restart are joined again. */
+  /** All batches from before the restart are joined again. */
   restored(): void {
     this.#over.clear();
   }

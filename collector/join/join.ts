@@ -141,8 +141,8 @@ export class Join {
   }
 
   /**
-   * Continues with connections that were evaluated before a restart, the oldest first. A new record makes them due again,
-   * and `open`.
+   * Continues with connections that were evaluated before a restart, the oldest first. A new record makes a connection due
+   * again. So does `open`.
    */
   restore(connections: readonly RestoredJoin[], nowUs: number): void {
     const stored = new Map(connections.map((one) => [one.id, one]));
@@ -166,7 +166,7 @@ export class Join {
     }
   }
 
-  /** Call when the batches of before the restart are joined again. */
+  /** Call when the batches from before the restart are joined again. */
   restored(): void {
     this.#grouping.restored();
   }

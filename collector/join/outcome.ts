@@ -15,7 +15,7 @@ export function observationsOf(joined: JoinedConnection): Observation[] {
   return [joined.source, joined.destination, joined.host].filter((observation) => observation !== undefined);
 }
 
-/** The initiator's interface shows no packets to the pod, and the initiator sent what only an answer leads to. */
+/** The initiator acknowledged an answer that its interface did not show: the interface shows no packets to its pod. */
 export function withUnseenAnswer(joined: JoinedConnection): JoinedConnection {
   const { source, protocol } = joined;
   if (protocol !== TCP || source === undefined || source.packets.reverse > 0) return joined;
@@ -30,7 +30,7 @@ export function isAnswered(protocol: number, observation: Observation): boolean 
   if (observation.packets.reverse === 0) return observation.acknowledgedUnseen === true;
   if (protocol !== TCP) return observation.hasReply;
   const flags = observation.tcpFlags.reverse;
-  if ((flags & (SYN | ACK)) === (SYN | ACK) && flags & SYN) return true;
+  if ((flags & (SYN | ACK)) === (SYN | ACK)) return true;
   // A reset may end what was established before: then it is not the only packet.
   return observation.midStream && (flags & ACK) !== 0 && ((flags & RST) === 0 || observation.packets.reverse > 1);
 }

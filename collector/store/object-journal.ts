@@ -1,4 +1,4 @@
-// Keeps the changes of the cluster's objects in the store, so that connections of before a restart are evaluated by the
+// Keeps the changes of the cluster's objects in the store, so that connections from before a restart are evaluated by the
 // objects of their time.
 import type { Logger } from 'pino';
 import type { ClusterEvent } from '../../model/kubernetes.ts';

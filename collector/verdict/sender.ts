@@ -8,9 +8,10 @@ import type { NearAddresses } from '../identity/near-address.ts';
 import { type Coverage, interfaceBlindness } from '../join/delivered.ts';
 
 /**
- * `owner`: the pod that has the source address, or nothing speaks against it. `forwarded`: a gateway sent packets of
- * somebody else. `foreign`: the pod behind the interface does not have the address. `unknown`: its addresses are not known
- * long enough. `not-seen`: the pod that has the address was watched, and did not send them; or there are only answers.
+ * `owner`: the pod that has the source address, or there is no evidence of another sender. `forwarded`: a gateway sent
+ * packets of somebody else. `foreign`: the pod behind the interface does not have the address. `unknown`: its addresses are
+ * not known long enough. `not-seen`: the pod that has the address was watched, and did not send them; or there are only
+ * answers.
  */
 export type Sender =
   | { sender: 'owner' | 'forwarded' | 'unknown' | 'not-seen' }
