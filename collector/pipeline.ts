@@ -97,7 +97,7 @@ export class Pipeline {
       options.join,
       coverage,
       (protocol, address, port, timeUs) => {
-        const service = cluster.serviceOf(address, timeUs);
+        const service = cluster.serviceOf(address, protocol, port, timeUs);
         return service && cluster.backendsOf(service, protocol, port, timeUs);
       },
       (side, nowUs) => ownsNearAddress(side, coverage, nearAddresses, nowUs),

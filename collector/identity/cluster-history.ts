@@ -193,17 +193,29 @@ export class ClusterHistory {
 
   /** Whether it is, or was, the address of a pod, or it is that of a node or a Service. */
   hasAddress(address: Address): boolean {
-    if (this.serviceNow(address) !== undefined || this.nodeNow(address) !== undefined) return true;
+    if (this.isServiceAddress(address) || this.nodeNow(address) !== undefined) return true;
     return this.#owners.at(address, 0).owner !== 'never';
   }
 
-  serviceNow(address: Address): Service | undefined {
-    return this.#services.serviceNow(address);
+  /** Whether a Service has the address now. */
+  isServiceAddress(address: Address): boolean {
+    return this.#services.servicesAt(address, Number.POSITIVE_INFINITY).length > 0;
   }
 
-  /** The Service that had the address at that time. For a time before the first version, the first version. */
-  serviceOf(address: Address, timeUs: number): Service | undefined {
-    return this.#services.serviceOf(address, timeUs);
+  /** The Services that had the address at that time. For a time before the first version of all, their first versions. */
+  servicesAt(address: Address, timeUs: number): readonly Service[] {
+    return this.#services.servicesAt(address, timeUs);
+  }
+
+  /**
+   * The Service that got the connections to that port of the address at that time. An address of a pod is never that of a
+   * Service: whoever writes a Service may list any address as an external one.
+   */
+  serviceOf(address: Address, protocol: number, port: number, timeUs: number): Service | undefined {
+    const service = this.#services.serviceOf(address, protocol, port, timeUs);
+    if (service === undefined) return undefined;
+    const { owner } = this.#owners.at(address, timeUs);
+    return owner === 'pod' || owner === 'ambiguous' ? undefined : service;
   }
 
   /** The ready endpoints of a Service port near that time; empty without endpoints or without such a port. */

@@ -112,7 +112,7 @@ export class Identities {
     }
     const node = this.#cluster.nodeOf(end.address, timeUs);
     if (node !== undefined) return isOnAnotherNode(node.name, end) ? this.#foreign(end) : this.#node(node, end, timeUs);
-    const service = this.#cluster.serviceOf(end.address, timeUs);
+    const service = this.#cluster.serviceOf(end.address, end.protocol, end.port, timeUs);
     if (service !== undefined) return this.#service(service, end);
     const reportedNodeName = this.#nodeAddresses.nodeOf(end.address, end.observers ?? []);
     const reportedNode = reportedNodeName === undefined ? undefined : this.#cluster.node(reportedNodeName, timeUs);

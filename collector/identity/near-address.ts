@@ -1,7 +1,8 @@
 // Whether the address at a pod's interface is one of that pod. The interface proves which pod sent a packet; the source
 // address does not (docs/join.md, "Who sent it").
 import { type Address, type Prefix, prefixContainsAddress } from '../../model/address.ts';
-import type { Pod } from '../../model/kubernetes.ts';
+import type { Pod, Service } from '../../model/kubernetes.ts';
+import { isOwn } from './address-services.ts';
 import type { ClusterHistory } from './cluster-history.ts';
 import type { NodeAddresses } from './identity.ts';
 import { localZoneOf } from './local-addresses.ts';
@@ -43,9 +44,10 @@ export class NearAddresses {
     if (pod.hostNetwork || addresses.has(address)) return 'own';
     if (localZoneOf(address) !== undefined) return 'own';
     if (this.#isForwarded(pod, address)) return 'forwarded';
-    if (this.#isServiceOf(pod, address, timeUs)) return 'own';
-    if (addresses.size === 0 || nowUs < sinceUs + addressesSettledUs) return 'unknown';
     const foreign = this.#ownerOf(address, timeUs);
+    // Whoever writes a Service may list any address as an external one: it gives nobody the address of a pod or node.
+    if (foreign === 'service' && this.#isServiceOf(pod, address, timeUs)) return 'own';
+    if (addresses.size === 0 || nowUs < sinceUs + addressesSettledUs) return 'unknown';
     // Whoever makes a pod writes its annotations, so they do not give it the address of somebody else.
     return foreign === 'nobody' && pod.secondaryAddresses.includes(address) ? 'own' : { foreign };
   }
@@ -67,8 +69,12 @@ export class NearAddresses {
 
   /** Direct server return: the pod answers with the address of a Service that it is an endpoint of. */
   #isServiceOf(pod: Pod, address: Address, timeUs: number): boolean {
-    const service = this.#cluster.serviceOf(address, timeUs);
-    if (service === undefined) return false;
+    const services = this.#cluster.servicesAt(address, timeUs);
+    const owner = services.find((one) => isOwn(one, address));
+    return (owner === undefined ? services : [owner]).some((service) => this.#isEndpointOf(pod, service, timeUs));
+  }
+
+  #isEndpointOf(pod: Pod, service: Service, timeUs: number): boolean {
     const selector = Object.entries(service.selector ?? {});
     const isSelected =
       service.namespace === pod.namespace &&
@@ -83,6 +89,6 @@ export class NearAddresses {
     if (owner === 'pod' || owner === 'ambiguous') return 'pod';
     if (this.#cluster.nodeOf(address, timeUs) !== undefined || this.#nodeAddresses.nodeOf(address, []) !== undefined)
       return 'node';
-    return this.#cluster.serviceOf(address, timeUs) === undefined ? 'nobody' : 'service';
+    return this.#cluster.servicesAt(address, timeUs).length === 0 ? 'nobody' : 'service';
   }
 }

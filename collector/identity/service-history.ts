@@ -3,11 +3,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Address } from '../../model/address.ts';
 import { type EndpointSlice, objectKey, type Service } from '../../model/kubernetes.ts';
+import { AddressServices, serviceAtPort } from './address-services.ts';
 import { Timeline } from './timeline.ts';
 
-/** Versions kept of each Service address, and of the endpoints of each Service. */
+/** Versions kept of the endpoints of each Service. */
 const maxVersions = 64;
-/** Former addresses and Services that are kept. */
+/** Former Services whose endpoints are kept. */
 const maxGone = 20_000;
 /** A node uses former endpoints until it has applied the change, and a change may be reported late. */
 const lateUs = { appliedUs: 10_000_000, reportedUs: 2_000_000 };
@@ -17,10 +18,9 @@ export type ReadyEndpoint = { address: Address; port: number; pod: string };
 
 export class ServiceHistory {
   readonly #services = new Map<string, Service>();
-  readonly #ofAddress = new Map<Address, Timeline<Service | 'gone'>>();
+  readonly #ofAddress = new AddressServices();
   /** All slices of a Service, by NAMESPACE/NAME. */
   readonly #slices = new Map<string, Timeline<readonly EndpointSlice[]>>();
-  readonly #goneAddresses = new Set<Address>();
   readonly #goneSlices = new Set<string>();
 
   putService(service: Service, atUs: number): void {
@@ -29,16 +29,13 @@ export class ServiceHistory {
     if (known !== undefined && isDeepStrictEqual(known, service)) return;
     this.#services.set(key, service);
     for (const address of known?.addresses ?? [])
-      if (!service.addresses.includes(address)) this.#releaseAddress(address, key, atUs);
-    for (const address of service.addresses) {
-      this.#goneAddresses.delete(address);
-      timelineOf(this.#ofAddress, address).put(service, atUs);
-    }
+      if (!service.addresses.includes(address)) this.#ofAddress.release(address, key, atUs);
+    for (const address of service.addresses) this.#ofAddress.put(address, service, atUs);
   }
 
   removeService(service: Service, atUs: number): void {
     const key = objectKey(service);
-    for (const address of this.#services.get(key)?.addresses ?? []) this.#releaseAddress(address, key, atUs);
+    for (const address of this.#services.get(key)?.addresses ?? []) this.#ofAddress.release(address, key, atUs);
     this.#services.delete(key);
   }
 
@@ -76,18 +73,14 @@ export class ServiceHistory {
     return this.#slices.get(`${namespace}/${name}`)?.latest ?? [];
   }
 
-  serviceNow(address: Address): Service | undefined {
-    const latest = this.#ofAddress.get(address)?.latest;
-    return latest === 'gone' ? undefined : latest;
+  /** The Services that had the address at that time. For a time before the first version of all, their first versions. */
+  servicesAt(address: Address, timeUs: number): readonly Service[] {
+    return this.#ofAddress.at(address, timeUs);
   }
 
-  /** The Service that had the address at that time. For a time before the first version, the first version. */
-  serviceOf(address: Address, timeUs: number): Service | undefined {
-    const timeline = this.#ofAddress.get(address);
-    if (timeline === undefined) return undefined;
-    const then = timeline.at(timeUs) ?? timeline.earliest;
-    const found = then === 'gone' ? timeline.at(timeUs + lateUs.reportedUs) : then;
-    return found === 'gone' ? undefined : found;
+  /** The Service that got the connections to that port of the address at that time. */
+  serviceOf(address: Address, protocol: number, port: number, timeUs: number): Service | undefined {
+    return serviceAtPort(this.servicesAt(address, timeUs), address, protocol, port);
   }
 
   /** The ready endpoints of a Service port near that time; empty without endpoints or without such a port. */
@@ -121,15 +114,6 @@ export class ServiceHistory {
   #versionsNear({ namespace, name }: Service, timeUs: number): (readonly EndpointSlice[])[] {
     const timeline = this.#slices.get(`${namespace}/${name}`);
     return timeline?.between(timeUs - lateUs.appliedUs, timeUs + lateUs.reportedUs) ?? [];
-  }
-
-  #releaseAddress(address: Address, key: string, atUs: number): void {
-    const timeline = this.#ofAddress.get(address);
-    const holder = timeline?.latest;
-    if (timeline === undefined || holder === undefined || holder === 'gone' || objectKey(holder) !== key) return;
-    timeline.put('gone', atUs);
-    this.#goneAddresses.add(address);
-    forgetOldest(this.#goneAddresses, this.#ofAddress);
   }
 }
 

@@ -20,7 +20,7 @@ export type KnownCluster = {
   /** Uid of the pod that has the address now. */
   podUidNow(address: Address): string | undefined;
   nodeNow(address: Address): { name: string } | undefined;
-  serviceNow(address: Address): object | undefined;
+  isServiceAddress(address: Address): boolean;
   node(name: string): { podPrefixes: readonly Prefix[] } | undefined;
 };
 
@@ -66,7 +66,7 @@ export class NodeClaims {
     if (holder !== undefined) return holder.name === node ? 'proven' : 'refused';
     if (this.#cluster.podUidNow(address) !== undefined) return 'refused';
     // Nodes may have addresses of Services on an interface (load balancers); the Service is known without them.
-    if (this.#cluster.serviceNow(address) !== undefined) return 'not-usable';
+    if (this.#cluster.isServiceAddress(address)) return 'not-usable';
     const prefixes = this.#cluster.node(node)?.podPrefixes ?? [];
     if (prefixes.some((prefix) => prefixContainsAddress(prefix, address))) return 'proven';
     if (isIn(address, notUnique)) return 'not-usable';

@@ -163,9 +163,9 @@ export class ConnectionEvaluator {
     if (originalTuple !== translatedTuple) return undefined;
     const { responder: address, responderPort: port } = originalTuple;
     if (this.#identities.at({ address, port, protocol, podUid: '' }, startUs).stale !== undefined) return undefined;
-    const service = this.#cluster.serviceOf(originalTuple.responder, startUs);
+    const service = this.#cluster.serviceOf(address, protocol, port, startUs);
     if (service === undefined || !this.#cluster.backendsKnown(service, startUs)) return undefined;
-    const [backend, ...others] = this.#cluster.backendsOf(service, protocol, originalTuple.responderPort, startUs);
+    const [backend, ...others] = this.#cluster.backendsOf(service, protocol, port, startUs);
     return others.length === 0 ? backend : undefined;
   }
 
@@ -219,9 +219,10 @@ export class ConnectionEvaluator {
 
   /** At a Service without conntrack, the backend may have seen a masqueraded address: then it is another connection. */
   #expectedDelivery(received: JoinedConnection, responder: Identity, ends: ConnectionEnds): ExpectedDelivery {
-    const isGuess = received.originalTuple === received.translatedTuple && received.destination === undefined;
-    if (isGuess && this.#cluster.serviceOf(received.originalTuple.responder, received.startUs) !== undefined)
-      return { at: 'service' };
+    const { originalTuple, translatedTuple, destination, protocol, startUs } = received;
+    const isGuess = originalTuple === translatedTuple && destination === undefined;
+    const { responder: address, responderPort: port } = originalTuple;
+    if (isGuess && this.#cluster.serviceOf(address, protocol, port, startUs) !== undefined) return { at: 'service' };
     if (responder.kind === 'pod') return { at: 'pod', podUid: responder.uid, address: ends.responder.address };
     return responder.kind === 'service' ? { at: 'service' } : { at: 'outside' };
   }

@@ -208,6 +208,30 @@ spec: { clusterIP: 10.96.0.11, externalIPs: [${vip}], ports: [{ port: 80 }], sel
   }
 });
 
+t.test('a Service gives a pod no address of another pod, of a node or of another Service', async (t) => {
+  const service = (name: string, clusterIp: string, external: string, app: string) => `---
+apiVersion: v1
+kind: Service
+metadata: { name: ${name}, namespace: shop }
+spec: { clusterIP: ${clusterIp}, externalIPs: [${external}], ports: [{ port: 80 }], selector: { app: ${app} } }
+`;
+  for (const [name, address] of [
+    ['of another pod', batch],
+    ['of a node', '192.0.2.2'],
+    ['the cluster address of another Service', '10.96.0.20'],
+  ] as const) {
+    const claiming = service('evil', '10.96.0.11', address, 'evil');
+    const other = service('sql', '10.96.0.20', '198.51.100.20', 'db');
+    for (const services of [claiming + other, other + claiming]) {
+      const scene = watched(services);
+      scene.see('n1', forged({ initiator: ip(address) }));
+      scene.see('n2', atDestination(forged({ initiator: ip(address) })));
+      scene.pass(15 * second);
+      t.same(shown(scene), [`spoofed critical evil as ${address}`], name);
+    }
+  }
+});
+
 t.test(
   'an endpoint of a Service answers with its address, ready or not, and also from another namespace',
   async (t) => {
