@@ -21,7 +21,10 @@ export type WatchedInterface = {
   losses: readonly InterfaceLoss[];
 };
 
-/** An address has one interface, or a few while a pod replaces another one. */
+/**
+ * An address has one interface, or a few while a pod replaces another one. By node, so that the claims of one agent leave
+ * those of others their place.
+ */
 const maxClaimsPerAddress = 16;
 
 export class WatchedInterfaces {
@@ -74,7 +77,7 @@ export class WatchedInterfaces {
   #addAddresses(one: WatchedInterface): void {
     for (const address of one.addresses) {
       const claims = this.#byAddress.get(address) ?? new Set();
-      if (claims.size >= maxClaimsPerAddress) continue;
+      if (claims.size >= maxClaimsPerAddress && countOf(claims, one.node) >= maxClaimsPerAddress) continue;
       this.#byAddress.set(address, claims.add(one));
     }
   }
@@ -86,4 +89,10 @@ export class WatchedInterfaces {
       if (claims?.size === 0) this.#byAddress.delete(address);
     }
   }
+}
+
+function countOf(claims: Iterable<WatchedInterface>, node: string): number {
+  let count = 0;
+  for (const one of claims) if (one.node === node) count += 1;
+  return count;
 }

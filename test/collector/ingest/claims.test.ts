@@ -73,6 +73,14 @@ t.test('an address that is only inside the pod is not proven, and the pod is sti
   t.match(scene.agents.all().find(({ node }) => node === 'n3')?.refusedClaims.counts, { pods: 0, podAddresses: 1 });
 });
 
+t.test('however many interfaces of one node claim an address, that of the pod is found', async (t) => {
+  const scene = new Scene(denied);
+  const claims = Array.from({ length: 40 }, (_, i) => ({ index: i + 1, addresses: ['10.0.2.3'] }));
+  scene.report('n3', claims);
+  scene.report('n2', [dbLink]);
+  t.equal(scene.agents.interfaceOf('', db)?.node, 'n2');
+});
+
 t.test('an agent cannot say that it watched the pod of another node', async (t) => {
   const scene = new Scene(denied);
   scene.report('n3', [{ ...dbLink, index: 30 }]);
