@@ -223,7 +223,7 @@ export class DnsNames {
     const own = this.#interfaces.get(key);
     if (own === undefined || (podUid !== '' && own.podUid !== '' && own.podUid !== podUid)) return noInterfaces;
     const keys = this.#keysOfPod.get(podUid);
-    if (keys === undefined || keys.size === 1) return [own];
+    if (keys === undefined || (keys.size === 1 && keys.has(key))) return [own];
     return [own, ...[...keys].flatMap((one) => (one === key ? [] : this.#interfaces.get(one)!))];
   }
 

@@ -102,6 +102,23 @@ t.test('a pod with two interfaces has the names of both, and must be watched at 
   t.match(scene.given(1), { names: ['a'], gap: 'watched-late' });
 });
 
+t.test('a pod whose interfaces become known one after the other has the names of both', async (t) => {
+  const scene = new Scene();
+  const pods = new Map([[17, 'uid-web']]);
+  const source = {
+    keyOf: (index: number) => interfaceKey('n1', index),
+    podUidOf: (index: number) => pods.get(index) ?? '',
+  };
+  const watched = [{ interfaceIndex: 7, sinceUs: t0, isNew: true, untilUs: 0 }];
+  const origin: DnsOrigin = { interfaceIndex: 17, server: trusted, asked: trusted, transport: 'UDP' };
+  const answers = [{ name: 'a', address, atUs: t0, ttlSeconds: 60, origin }];
+  scene.names.learn({ ...emptyDnsReport, answers, watched }, source, 0);
+  t.match(scene.given(1), { names: ['a'], gap: 'watched-late' }, 'the pod of interface 7 is not proven yet');
+  pods.set(7, 'uid-web');
+  scene.names.learn({ ...emptyDnsReport, watched }, source, 0);
+  t.match(scene.given(1), { names: ['a'], gap: 'watched-late' });
+});
+
 t.test('the offset converts times of an agent to the collector’s clock', async (t) => {
   const scene = new Scene();
   const origin: DnsOrigin = { interfaceIndex: 7, server: trusted, asked: trusted, transport: 'UDP' };
