@@ -88,9 +88,7 @@ export class PodDns {
 
   /** Packets that the pod sent to itself may have been missed, and taken for replies. */
   dropAnswersSince(sinceUs: number): void {
-    for (const key of [...this.#unsent]) {
-      if (this.#answers.get(key)!.answer.atUs >= sinceUs) this.#forget(key);
-    }
+    for (const [key, { answer }] of this.#answers) if (answer.atUs >= sinceUs) this.#takeBack(key, answer);
   }
 
   /** A collector that restarts does not get that answer again, so it must not rely on the others. */
@@ -198,12 +196,14 @@ export class PodDns {
   #withdraw(query: PendingQuery): void {
     for (const key of query.gave) {
       const { answer, by } = this.#answers.get(key) ?? {};
-      if (answer === undefined || !by?.delete(query) || by.size > 0) continue;
-      const { name, address, atUs, origin } = answer;
-      if (!this.#unsent.has(key)) this.#withdrawn.push({ name, address, atUs, origin });
-      this.#forget(key);
+      if (answer !== undefined && by?.delete(query) && by.size === 0) this.#takeBack(key, answer);
     }
     query.gave.clear();
+  }
+
+  #takeBack(key: string, { name, address, atUs, origin }: RememberedAnswer['answer']): void {
+    if (!this.#unsent.has(key)) this.#withdrawn.push({ name, address, atUs, origin });
+    this.#forget(key);
   }
 
   #forget(key: string): void {

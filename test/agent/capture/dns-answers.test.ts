@@ -444,6 +444,17 @@ t.test('where the source may have missed forged replies, the answers of that tim
   t.same(pods.report(3), ['7 a.example 192.0.2.1 9 s at 1.1 from 10.96.0.10 UDP', '7 watched from 0 until 1.5']);
 });
 
+t.test('an answer of that time that was reported already is withdrawn', async (t) => {
+  const { pods } = scene();
+  pods.ask(1, a, 1);
+  pods.reply(1.1, a, ['a.example 9 192.0.2.1'], 1);
+  pods.ask(2, 'b.example', 2);
+  pods.reply(2.1, 'b.example', ['b.example 9 192.0.2.2'], 2);
+  pods.report(2.2);
+  pods.missed(7, 1.5, 'queries-and-forgeries');
+  t.same(pods.report(3), ['7 withdrawn b.example 192.0.2.2 at 2.1 from 10.96.0.10', '7 watched from 0 until 1.5']);
+});
+
 t.test('an interface that existed before is reported as such, and one that is watched again as missed', async (t) => {
   const { answers, pods } = scene();
   pods.watch(8, false, 2);
