@@ -41,6 +41,8 @@ export type ConnectionRecord = Tuple & {
   isn: number | undefined;
   /** The responder sent a SYN too, in this interval or an earlier one (RFC 9293 3.5, simultaneous open). */
   bothSentSyn: boolean;
+  /** The first packet that was seen came from the responder. False for older agents. */
+  responderFirst: boolean;
   /** When the connection began here: its first packet, in this interval or an earlier one. */
   beganUs: number;
   firstUs: number;

@@ -77,6 +77,7 @@ export function decodeRecords(wire: WireRecords, maxRecords: number): DecodedRec
       initiatorBy: mark & marks.handshake ? 'handshake' : 'inferred',
       isn,
       bothSentSyn: (more & moreMarks.bothSentSyn) !== 0,
+      responderFirst: (more & moreMarks.responderFirst) !== 0,
       beganUs: firstUs - wire.age[i]!,
       firstUs,
       lastUs: firstUs + wire.span[i]!,

@@ -83,8 +83,12 @@ function marksOf(record: ConnectionRecord): number {
   );
 }
 
-function moreMarksOf({ isn, bothSentSyn }: ConnectionRecord): number {
-  return (isn === undefined ? 0 : moreMarks.isnKnown) | (bothSentSyn ? moreMarks.bothSentSyn : 0);
+function moreMarksOf({ isn, bothSentSyn, responderFirst }: ConnectionRecord): number {
+  return (
+    (isn === undefined ? 0 : moreMarks.isnKnown) |
+    (bothSentSyn ? moreMarks.bothSentSyn : 0) |
+    (responderFirst ? moreMarks.responderFirst : 0)
+  );
 }
 
 function pushTuple(into: number[], tuple: Tuple, index: ReadonlyMap<Address, number>): void {

@@ -11,4 +11,4 @@ export const marks = {
   deliveryUnproven: 64,
   answered: 128,
 } as const;
-export const moreMarks = { isnKnown: 1, bothSentSyn: 2 } as const;
+export const moreMarks = { isnKnown: 1, bothSentSyn: 2, responderFirst: 4 } as const;

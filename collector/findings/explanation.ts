@@ -203,6 +203,8 @@ function deliveryUnknownText(why: DeliveryUnknownReason): string {
       return "the responder's interface was watched and shows neither the packets nor the answer: something in between answered";
     case 'sender-ambiguous':
       return 'another interface sent packets with the same addresses and ports at that time';
+    case 'source-not-unique':
+      return 'packets with a link-local source address cannot be recognised at another interface';
     case 'half-visible':
       return "the responder's interface does not show all packets that enter the pod";
     case 'backend-not-known':

@@ -6,6 +6,7 @@ import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import { RST } from '../../model/record.ts';
 import type { InterfaceLoss } from '../../model/unrecorded.ts';
+import { isUniqueAddress } from '../identity/local-addresses.ts';
 import { mayBeLost, type SoughtConnection } from './interface-losses.ts';
 import { isAnswered, observationsOf } from './outcome.ts';
 
@@ -47,6 +48,8 @@ export function deliveredOf(
 ): Delivered {
   const { destination } = joined;
   if (joined.senderAmbiguous) return { delivered: 'unknown', why: 'sender-ambiguous' };
+  if (destination === undefined && expected.at === 'pod' && !isUniqueAddress(joined.translatedTuple.initiator))
+    return { delivered: 'unknown', why: 'source-not-unique' };
   if (destination?.arrived) return { delivered: 'yes', by: 'seen' };
   // An answer that left the responder's own interface proves that the packets arrived.
   if (destination !== undefined && hasAnswer(joined.protocol, destination)) return { delivered: 'yes', by: 'answer' };

@@ -135,7 +135,8 @@ function observationOf(viewed: Viewed): Observation {
     arrived: forward.proven,
     hasReply: reverse.replied,
     hasRequest: forward.replied,
-    sawResponderFirst: nearInitiated !== side.nearInitiated,
+    sawResponderFirst:
+      side.farFirst === undefined ? nearInitiated !== side.nearInitiated : side.farFirst === nearInitiated,
     rttUs: counters.rttUs,
     ended: counters.ended,
   };

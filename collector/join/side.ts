@@ -45,6 +45,8 @@ export type Side = {
   /** On the collector's clock. */
   beganUs: number;
   nearInitiated: boolean;
+  /** Whether the far end sent the first packet that was seen here; undefined if that is not known. */
+  farFirst: boolean | undefined;
   initiatorBy: 'handshake' | 'inferred';
   /** The initial sequence number of the initiator's SYN, if it was seen. */
   isn: number | undefined;
@@ -84,6 +86,7 @@ export function sideOf(record: ConnectionRecord, node: string, clockOffsetUs: nu
     agentLastUs: record.lastUs,
     beganUs: record.beganUs + clockOffsetUs,
     nearInitiated,
+    farFirst: record.responderFirst ? nearInitiated : undefined,
     initiatorBy: record.initiatorBy,
     isn: record.isn,
     translation: record.translation,

@@ -82,7 +82,7 @@ export class ConnectionEvaluator {
     if (serviceOfNode !== undefined) ends.responder.serviceOfNode = serviceOfNode;
     const scope = serviceOfNode === undefined ? 'one-link' : 'node-local-service';
     // Addresses of one link, DHCP and neighbour discovery, which every interface of the link may show.
-    const sender: Sender = isLocalScope(joined.originalTuple, scope)
+    const sender: Sender = isLocalScope(joined, scope)
       ? { sender: 'owner' }
       : senderOf(joined, senderUid, this.#nearAddresses, this.#coverage, nowUs, this.#options.maxWaitUs);
     // An address may belong to a pod or Service that is not known yet.

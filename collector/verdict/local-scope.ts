@@ -1,14 +1,23 @@
 // Link-local and multicast traffic, DHCP and neighbour discovery: counted, but never a finding (docs/join.md).
+
+import type { JoinedConnection } from '../../model/joined.ts';
 import { ICMPV6, UDP } from '../../model/protocol.ts';
 import type { Tuple } from '../../model/record.ts';
 import { isCloudMetadata, localZoneOf } from '../identity/local-addresses.ts';
 
 const dhcpPorts: ReadonlySet<number> = new Set([67, 68, 546, 547]); // RFC 2131, RFC 8415
 
-/** By the addresses alone. `of`: a node-local service is known by its address, though the address is not unique. */
-export function isLocalScope({ initiator, responder }: Tuple, of: 'one-link' | 'node-local-service'): boolean {
+/**
+ * By the addresses. A pod can write a link-local source address, and reach anybody with it. `of`: a node-local service is
+ * known by its address, though the address is not unique.
+ */
+export function isLocalScope(
+  { originalTuple: { initiator, responder }, source }: JoinedConnection,
+  of: 'one-link' | 'node-local-service',
+): boolean {
   if (isCloudMetadata(responder)) return false;
-  return localZoneOf(initiator) !== undefined || (of === 'one-link' && localZoneOf(responder) !== undefined);
+  if (source === undefined && localZoneOf(initiator) !== undefined) return true;
+  return of === 'one-link' && localZoneOf(responder) !== undefined;
 }
 
 /**

@@ -34,7 +34,7 @@ export class PolicyEvaluator {
   evaluate(joined: JoinedConnection, initiator: Identity, responder: Identity, timeUs: number): Verdict {
     const isOfNode = responder.kind === 'address' && responder.endpoint.node !== undefined;
     const scope = isOfNode ? 'node-local-service' : 'one-link';
-    if (isLocalScope(joined.originalTuple, scope) || isOfOneLink(joined, initiator, responder)) {
+    if (isLocalScope(joined, scope) || isOfOneLink(joined, initiator, responder)) {
       return { verdict: 'unknown', sides: [], why: { reason: 'local-scope', address: joined.originalTuple.responder } };
     }
     for (const end of [initiator, responder]) {

@@ -3,7 +3,7 @@
 import type { Address } from '../../model/address.ts';
 import type { JoinedConnection, Observation } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
-import { FIN, RST, SYN } from '../../model/record.ts';
+import { ACK, FIN, RST, SYN } from '../../model/record.ts';
 import type { NearAddresses } from '../identity/near-address.ts';
 import { type Coverage, interfaceBlindness } from '../join/delivered.ts';
 
@@ -46,9 +46,15 @@ function hasOnlyAnswers({ protocol, initiatorBy }: JoinedConnection, source: Obs
   const { packets, tcpFlags, hasRequest, sawResponderFirst } = source;
   if (packets.reverse === 0) return false;
   if (packets.forward === 0) return true;
-  if (protocol === TCP) return tcpFlags.forward === RST && isWithoutData(source);
-  const mayBeFirst = sawResponderFirst || (initiatorBy === 'inferred' && packets.forward <= maxLonePackets);
-  return mayBeFirst && !hasRequest && packets.forward <= packets.reverse;
+  if (packets.forward > packets.reverse) return false;
+  if (protocol === TCP) {
+    // RFC 9293, 3.10.7.1: the answer to a segment without ACK has one.
+    const refusals = sawResponderFirst ? RST | ACK : RST;
+    return (tcpFlags.forward & RST) !== 0 && (tcpFlags.forward & ~refusals) === 0 && isWithoutData(source);
+  }
+  // Of ICMP and SCTP, what looks like a reply named the other end the initiator.
+  if (sawResponderFirst && initiatorBy === 'handshake') return true;
+  return !hasRequest && (sawResponderFirst || (initiatorBy === 'inferred' && packets.forward <= maxLonePackets));
 }
 
 /** The interface of the pod that has the source address showed all its packets, and these were not among them. */
@@ -75,7 +81,7 @@ const maxLonePackets = 10;
 const maxHeaderBytes = 14 + 40 + 60;
 
 function isWithoutData({ packets, bytes }: Observation): boolean {
-  return packets.forward <= maxLonePackets && bytes.forward <= packets.forward * maxHeaderBytes;
+  return bytes.forward <= packets.forward * maxHeaderBytes;
 }
 
 /** The end of a connection whose beginning was not seen, or nothing but ICMP errors. */

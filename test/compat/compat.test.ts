@@ -52,7 +52,7 @@ const renamedFields = [
 const addedFields = {
   message: { clock: null },
   state: { watchingSinceUs: 0, stopped: false, coverage: null },
-  record: { bothSentSyn: false },
+  record: { bothSentSyn: false, responderFirst: false },
 };
 
 function messageLinesOf(path: string): unknown[] {

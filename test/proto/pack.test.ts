@@ -30,6 +30,7 @@ const records = fc.array(
     initiatorPort: number(65_535),
     isn: fc.oneof(fc.constant(undefined), number(2 ** 32 - 1)),
     bothSentSyn: fc.boolean(),
+    responderFirst: fc.boolean(),
     interfaceIndex: number(2 ** 31 - 1),
     firstUs: fc.integer({ min: t0 - 1_000_000, max: t0 + 1_000_000 }),
     lastUs: fc.constant(t0 + 2 ** 31),

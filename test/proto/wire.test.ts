@@ -32,6 +32,7 @@ const record: fc.Arbitrary<ConnectionRecord> = fc
       initiatorBy: fc.constantFrom('handshake', 'inferred'),
       isn: fc.option(fc.oneof(fc.constantFrom(0, 2 ** 32 - 1), u32), { nil: undefined }),
       bothSentSyn: fc.boolean(),
+      responderFirst: fc.boolean(),
       packets: both(u32),
       bytes: both(fc.integer({ min: 0, max: 2 ** 50 })),
       tcpFlags: both(fc.integer({ min: 0, max: 255 })),
@@ -95,7 +96,9 @@ t.test('a batch with inconsistent columns is refused as a whole, and the fault n
 t.test('an initial sequence number is not known if the record has none, and 0 is a number', async (t) => {
   const [one] = fc.sample(record, 1);
   const isnsOf = (isns: (number | undefined)[]) => {
-    const wire = encodeRecords(isns.map((isn) => ({ ...one!, translation: undefined, isn, bothSentSyn: false })));
+    const wire = encodeRecords(
+      isns.map((isn) => ({ ...one!, translation: undefined, isn, bothSentSyn: false, responderFirst: false })),
+    );
     const decoded = decodeRecords(overTheWire({ ...envelope, records: wire }).records!, 100);
     return 'records' in decoded && decoded.records.map(({ isn }) => isn);
   };
@@ -129,6 +132,7 @@ t.test('budget wire: at most 40 bytes a record before compression', async (t) =>
       initiatorBy: 'handshake',
       isn: (i * 2_654_435_761) % 2 ** 32,
       bothSentSyn: false,
+      responderFirst: false,
       beganUs: live ? firstUs - 3_600_000_000 : firstUs,
       firstUs,
       lastUs: firstUs + (live ? 29_000_000 : 4_000),
@@ -221,10 +225,11 @@ t.test('the marks of a record keep their bits', async (t) => {
   t.equal(marksOf({ deliveryUnproven: true }), 64);
   t.equal(marksOf({ answered: true }), 128);
   const moreMarksOf = (change: Partial<ConnectionRecord>) =>
-    encodeRecords([{ ...bare, isn: undefined, bothSentSyn: false, ...change }]).moreMarks[0];
+    encodeRecords([{ ...bare, isn: undefined, bothSentSyn: false, responderFirst: false, ...change }]).moreMarks[0];
   t.equal(moreMarksOf({}), undefined, 'no column');
   t.equal(moreMarksOf({ isn: 0 }), 1);
   t.equal(moreMarksOf({ bothSentSyn: true }), 2);
+  t.equal(moreMarksOf({ responderFirst: true }), 4);
 });
 
 t.test('the programs use the service of the proto file', async (t) => {

@@ -30,6 +30,7 @@ export function record(change: Partial<ConnectionRecord> = {}): ConnectionRecord
     initiatorBy: 'handshake',
     isn: undefined,
     bothSentSyn: false,
+    responderFirst: false,
     beganUs: t0,
     firstUs: t0,
     lastUs: t0,

@@ -7,10 +7,10 @@ const FRAGMENT = 44;
 const AUTHENTICATION = 51;
 const DESTINATION = 60;
 const MOBILITY = 135;
-/** More than any valid packet has. */
+/** More than any usual packet has. Kernels accept more, so the payload of such a packet stays unread, and it counts. */
 const maxExtensionHeaders = 16;
 
-/** The end of the extension headers; one object for all packets. `at` is -1 if they are cut off or too many. */
+/** The end of the extension headers; one object for all packets. `at` is -1 if they are cut off. */
 export const chain = { at: 0, next: 0, fragment: 'none' as 'none' | 'first' | 'later', fragmentId: 0 };
 
 /** Reads addresses and protocol and fills `chain`; false if the header or its extensions are invalid. */
@@ -29,8 +29,8 @@ function followExtensions(bytes: Bytes, first: number, start: number, end: numbe
   let next = first;
   let at = start;
   chain.fragment = 'none';
-  for (let headers = 0; isExtension(next); headers++) {
-    if (end - at < 8 || headers >= maxExtensionHeaders) {
+  for (let headers = 0; headers < maxExtensionHeaders && isExtension(next); headers++) {
+    if (end - at < 8) {
       chain.at = -1;
       return;
     }

@@ -343,7 +343,7 @@ struct {
 #define IP_MORE_FRAGMENTS 0x2000
 #define IP_OFFSET 0x1fff
 #define MAX_VLANS 2
-#define MAX_EXTENSIONS 8
+#define MAX_EXTENSIONS 16 /* more than any usual packet has; of the others the payload stays unread */
 #define SCTP_INIT 1
 #define SCTP_INIT_ACK 2
 
@@ -504,8 +504,6 @@ __noinline int follow_extensions(const struct __sk_buff *skb, struct ip_payload 
 		if (payload->is_later)
 			break; /* RFC 8200 4.5: no header follows in a later fragment */
 	}
-	if (!payload->is_later && is_extension(next))
-		return -1;
 	payload->at = at;
 	payload->next = next;
 	return 0;

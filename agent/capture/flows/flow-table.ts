@@ -372,13 +372,12 @@ export class FlowTable {
     if (direction === 'not-at-pod') state |= bit.atHost;
     else if ((direction === 'from-pod') === this.#sourceIsLow) state |= bit.podIsLow;
     if (this.#sourceIsLow) state |= bit.firstIsFromLow;
-    const certain =
-      packet.initiator !== 'unknown' ||
-      (packet.protocol !== TCP &&
-        !packet.quoted &&
-        this.#isCertain(direction === 'not-at-pod' ? fileInterfaceIndex : interfaceIndex, timeUs));
-    if (this.#isInitiator(packet, certain) === this.#sourceIsLow) state |= bit.initiatorIsLow;
-    if (certain) state |= bit.initiatorCertain;
+    const isFirst =
+      packet.protocol !== TCP &&
+      !packet.quoted &&
+      this.#isCertain(direction === 'not-at-pod' ? fileInterfaceIndex : interfaceIndex, timeUs);
+    if (this.#isInitiator(packet, isFirst) === this.#sourceIsLow) state |= bit.initiatorIsLow;
+    if (isFirst || packet.initiator !== 'unknown') state |= bit.initiatorCertain;
     if (packet.protocol === TCP && packet.initiator !== 'unknown') {
       const [ofSource, ofDestination] = this.#sourceIsLow ? [rows.isnLow, rows.isnHigh] : [rows.isnHigh, rows.isnLow];
       ofSource[row] = packet.sequence;
@@ -398,10 +397,11 @@ export class FlowTable {
   }
 
   /** Whether the packet's source is the initiator. */
-  #isInitiator(packet: Packet, certain: boolean): boolean {
+  #isInitiator(packet: Packet, isFirst: boolean): boolean {
+    // Whoever is first began it, also with what looks like a reply.
+    if (isFirst) return true;
     if (packet.initiator !== 'unknown') return packet.initiator === 'source';
     if (packet.quoted) return false;
-    if (certain) return true;
     return responderByPort(packet.sourcePort, packet.destinationPort) !== 'source';
   }
 

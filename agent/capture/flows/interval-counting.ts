@@ -14,9 +14,9 @@ export function beginFromInterval(rows: FlowColumns, row: number, interval: Inte
   if (interval.podIsLow) state |= bit.podIsLow;
   if (firstFromLow) state |= bit.firstIsFromLow;
   const initiatorSeen = interval.lowInitiated || interval.highInitiated;
-  const certain = initiatorSeen || (protocol !== TCP && !interval.firstQuoted && isFirstSeen);
-  if (certain) state |= bit.initiatorCertain;
-  if (lowIsInitiator(interval, initiatorSeen, certain, firstFromLow)) state |= bit.initiatorIsLow;
+  const isFirst = protocol !== TCP && !interval.firstQuoted && isFirstSeen;
+  if (isFirst || initiatorSeen) state |= bit.initiatorCertain;
+  if (lowIsInitiator(interval, initiatorSeen, isFirst, firstFromLow)) state |= bit.initiatorIsLow;
   if (interval.hasIsnLow) state |= bit.hasIsnLow;
   if (interval.hasIsnHigh) state |= bit.hasIsnHigh;
   rows.isnLow[row] = interval.isnLow;
@@ -30,10 +30,11 @@ export function beginFromInterval(rows: FlowColumns, row: number, interval: Inte
   rows.state[row] = state;
 }
 
-function lowIsInitiator(interval: Interval, initiatorSeen: boolean, certain: boolean, firstFromLow: boolean): boolean {
+function lowIsInitiator(interval: Interval, initiatorSeen: boolean, isFirst: boolean, firstFromLow: boolean): boolean {
+  // Whoever is first began it, also with what looks like a reply.
+  if (isFirst) return firstFromLow;
   if (initiatorSeen) return interval.lowInitiated;
   if (interval.firstQuoted) return !firstFromLow;
-  if (certain) return firstFromLow;
   const { lowPort, highPort } = interval;
   const responder = firstFromLow ? responderByPort(lowPort, highPort) : responderByPort(highPort, lowPort);
   return (responder !== 'source') === firstFromLow;

@@ -24,6 +24,7 @@ export function recordOf(rows: FlowColumns, row: number): ConnectionRecord {
     initiatorBy: (state & bit.initiatorCertain) !== 0 ? 'handshake' : 'inferred',
     isn: isnOf(rows, row, lowIsInitiator),
     bothSentSyn: (state & bit.bothSentSyn) !== 0,
+    responderFirst: ((state & bit.firstIsFromLow) !== 0) !== ((state & bit.initiatorIsLow) !== 0),
     beganUs: rows.beganUs[row]!,
     firstUs: rows.isEmpty(row) ? rows.lastUs[row]! : rows.firstUs[row]!,
     lastUs: rows.lastUs[row]!,

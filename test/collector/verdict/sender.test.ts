@@ -109,8 +109,8 @@ spec: { clusterIP: 10.96.0.10, externalIPs: [198.51.100.10], ports: [{ port: 543
     ['a Service of others', '198.51.100.10', ['spoofed critical evil as 198.51.100.10']],
     ['nobody', '203.0.113.99', ['foreign-source low evil as 203.0.113.99']],
     ['nobody, in the pod range', '10.0.1.250', ['foreign-source low evil as 10.0.1.250']],
-    ['unspecified', '0.0.0.0', []],
-    ['link-local', '169.254.3.3', []],
+    ['unspecified', '0.0.0.0', ['blocked medium evil']],
+    ['link-local', '169.254.3.3', ['blocked medium evil']],
   ];
   for (const [name, address, expected] of cases) {
     const scene = watched(service);
@@ -119,6 +119,10 @@ spec: { clusterIP: 10.96.0.10, externalIPs: [198.51.100.10], ports: [{ port: 543
     scene.pass(15 * second);
     t.same(shown(scene), expected, name);
   }
+  const local = watched();
+  local.see('n1', forged({ initiator: ip('169.254.3.3') }));
+  local.pass(15 * second);
+  t.match([...local.connections.values()], [{ delivered: { delivered: 'unknown', why: 'source-not-unique' } }]);
 });
 
 t.test('what is no forgery: direct server return, further networks, lone FIN or RST, forwarders', async (t) => {

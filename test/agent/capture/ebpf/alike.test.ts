@@ -12,7 +12,7 @@ import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
 import { Packet } from '../../../../agent/capture/decode/packet.ts';
 import { FlowTable } from '../../../../agent/capture/flows/flow-table.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
-import { arp, ethernet, fragment6, ip4, ip6, tcp } from '../../../scene/packets.ts';
+import { arp, ethernet, extension, fragment6, ip4, ip6, tcp } from '../../../scene/packets.ts';
 import { frame } from '../../../scene/random-frames.ts';
 
 const script = new URL('see.ts', import.meta.url).pathname;
@@ -24,7 +24,13 @@ const tiny = ['S', 'PA'].flatMap((flags, n) => {
   const six = ethernet(ip6('2001:db8::2', '2001:db8::3', fragment6(body, { id: 5 + n, more: true })));
   return [first, Buffer.concat([first, rest]), six, Buffer.concat([six, rest])];
 });
-const frames = [...fc.sample(frame, { numRuns: 600, seed: 20_261_124 }), ...tiny, ethernet(arp())];
+/** More extension headers than are followed; kernels accept them. */
+const long = [8, 9, 16, 17, 20].map((headers, n) => {
+  let body = tcp(41_000 + n, 80, 'S');
+  for (let i = 0; i < headers; i++) body = extension(60, body);
+  return ethernet(ip6('2001:db8::2', `2001:db8::${n + 3}`, body));
+});
+const frames = [...fc.sample(frame, { numRuns: 600, seed: 20_261_124 }), ...tiny, ...long, ethernet(arp())];
 /** A packet socket cannot send frames shorter than a link header or longer than the interface's MTU allows. */
 const sendable = frames.filter(({ length }) => length > 14 && length <= 1514);
 

@@ -26,6 +26,7 @@ t.test('both directions are one connection, with counters, bytes and flags of ea
       initiatorBy: 'handshake',
       isn: 1000,
       bothSentSyn: false,
+      responderFirst: false,
       beganUs: t0,
       firstUs: t0,
       lastUs: t0 + 0.3 * second,
