@@ -42,7 +42,7 @@ export function senderOf(
 }
 
 /** Packets that look like answers came to the pod, which at most refused them: by a reset, or by an ICMP error for each. */
-function hasOnlyAnswers({ protocol, initiatorBy }: JoinedConnection, source: Observation): boolean {
+function hasOnlyAnswers({ protocol }: JoinedConnection, source: Observation): boolean {
   const { packets, tcpFlags, hasRequest, sawResponderFirst } = source;
   if (packets.reverse === 0) return false;
   if (packets.forward === 0) return true;
@@ -53,8 +53,7 @@ function hasOnlyAnswers({ protocol, initiatorBy }: JoinedConnection, source: Obs
     return (tcpFlags.forward & RST) !== 0 && (tcpFlags.forward & ~refusals) === 0 && isWithoutData(source);
   }
   // Of ICMP and SCTP, what looks like a reply named the other end the initiator.
-  if (sawResponderFirst && initiatorBy === 'handshake') return true;
-  return !hasRequest && (sawResponderFirst || (initiatorBy === 'inferred' && packets.forward <= maxLonePackets));
+  return sawResponderFirst && (source.initiatorBy === 'handshake' || !hasRequest);
 }
 
 /** The interface of the pod that has the source address showed all its packets, and these were not among them. */

@@ -21,6 +21,7 @@ import { portReuse } from './port-reuse.ts';
 import { portScan } from './port-scan.ts';
 import { splitHandshake } from './split-handshake.ts';
 import { spoofedSource } from './spoofed-source.ts';
+import { unaskedAnswers } from './unasked-answers.ts';
 
 /** Attacks that share one lab. `topology`: the path below lab/attack/. */
 export type Campaign = { topology: string; attacks: readonly Attack[] };
@@ -38,6 +39,7 @@ export const campaigns: readonly Campaign[] = [
       ...dnsAnswers,
       tinyFragments,
       otherProtocols,
+      ...unaskedAnswers,
       malformedFlood,
       foreignPods,
       hostRecords,

@@ -54,6 +54,10 @@ export function echo(identifier: number, payload: Buffer): Body {
   return icmp(8, 0, Buffer.of(identifier >>> 8, identifier & 0xff, 0, 1), payload);
 }
 
+export function echoReply(identifier: number, payload: Buffer): Body {
+  return icmp(0, 0, Buffer.of(identifier >>> 8, identifier & 0xff, 0, 1), payload);
+}
+
 /** The error that a host sends if `quoted`, a whole IPv4 packet, cannot be delivered: code 1 host, 3 port, 13 prohibited. */
 export function unreachable(code: number, quoted: Buffer): Body {
   return icmp(3, code, Buffer.alloc(4), quoted.subarray(0, 28));

@@ -1,7 +1,7 @@
 // Who sent it: the interface that a packet left by, not its source address (docs/findings.md, "Who sent it").
 import t from 'tap';
 import { parsePrefix } from '../../../model/address.ts';
-import { TCP, UDP } from '../../../model/protocol.ts';
+import { ICMP, TCP, UDP } from '../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, RST, SYN } from '../../../model/record.ts';
 import { ingressPolicy, podManifest, Scene, shop } from '../../scene/pipeline.ts';
 import { answered, atDestination, ip, record, reset, second, t0 } from '../../scene/records.ts';
@@ -361,6 +361,26 @@ t.test('an answer that nobody asked for is no attempt of the pod that gets it', 
     forgedFor.pass(15 * second);
     t.same(shown(forgedFor), ['spoofed critical evil as 10.0.1.7'], `answer to a forged packet: ${name}`);
   }
+  const first = { initiatorBy: 'inferred', responderFirst: true } as const;
+  const noFlags = { tcpFlags: { forward: RST | ACK, reverse: 0 }, packets: { forward: 200, reverse: 200 }, ...first };
+  for (const [name, change, expected] of [
+    ['a segment without ACK', noFlags, []],
+    ['resets without an end', { ...noFlags, tcpFlags: { forward: RST, reverse: ACK } }, []],
+    ['the pod began', { ...noFlags, responderFirst: false }, ['blocked medium web']],
+    ['it sent more than it got', { ...noFlags, packets: { forward: 201, reverse: 200 } }, ['blocked medium web']],
+  ] as const) {
+    const scene = watched();
+    scene.see('n1', record({ ...change, bytes: { forward: 200 * 54, reverse: 200 * 54 } }));
+    scene.pass(15 * second);
+    t.same(shown(scene), expected, name);
+  }
+  const echo = { protocol: ICMP, tcpFlags: { forward: 0, reverse: 0 }, initiatorPort: 0, responderPort: 0 };
+  const replyFirst = record({ ...echo, packets: { forward: 5, reverse: 6 }, answered: true, responderFirst: true });
+  const pinged = watched();
+  pinged.see('n1', replyFirst);
+  pinged.see('n2', atDestination(replyFirst));
+  pinged.pass(15 * second);
+  t.same(shown(pinged), [], 'an echo reply before the requests');
   const withData = watched();
   const reset = { tcpFlags: { forward: RST, reverse: RST | ACK }, packets: { forward: 1, reverse: 1 } };
   withData.see('n1', record({ ...reset, bytes: { forward: 1_400, reverse: 54 } }));
