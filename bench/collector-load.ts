@@ -89,7 +89,7 @@ export function* recordsOf({
         initiatorBy: 'handshake',
         isn: i,
         bothSentSyn: false,
-      responderFirst: false,
+        responderFirst: false,
         beganUs,
         firstUs,
         lastUs: firstUs + second,
