@@ -32,7 +32,7 @@ export const collectorSchema = {
       names: workloadNames,
     }),
     forwarderNamespaces: nameList({
-      help: 'Namespaces whose pods may name such addresses in the annotations waybill.io/forwards and cni.projectcalico.org/allowedSourcePrefixes',
+      help: 'Namespaces whose pods may allow themselves addresses: waybill.io/forwards, Calico allowedSourcePrefixes',
     }),
   },
   names: {
