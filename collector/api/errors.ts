@@ -6,6 +6,7 @@ export const apiProblemCodes = [
   'unknown-parameter',
   'follower-too-slow',
   'too-many-followers',
+  'too-many-requests',
   'agent-certificate',
   'client-not-allowed',
   'api-certificate-unusable',
@@ -33,12 +34,26 @@ export function followerTooSlow(): Problem {
   };
 }
 
-export function tooManyFollowers(maxFollowers: number): Problem {
+export type FollowersLimit = { max: number; of: 'all clients' | 'one client' };
+
+export function tooManyFollowers({ max, of }: FollowersLimit): Problem {
   return {
     code: 'too-many-followers',
     place: 'follow',
-    fault: `the maximum of ${maxFollowers} following clients is reached`,
+    fault:
+      of === 'all clients'
+        ? `the maximum of ${max} following clients is reached`
+        : `the maximum of ${max} follow streams with one certificate name is reached`,
     fix: 'end one of them, or read without follow',
+  };
+}
+
+export function tooManyRequests(maxWaiting: number): Problem {
+  return {
+    code: 'too-many-requests',
+    place: 'the client certificate',
+    fault: `${maxWaiting} requests with its name wait for their answers`,
+    fix: 'read the answers, or send fewer requests at once',
   };
 }
 

@@ -8,10 +8,12 @@ import { connectionMatches, findingMatches } from '../store/matches.ts';
 import type { ListQuery } from '../store/store.ts';
 import { lineOf } from './answers.ts';
 import type { ApiDataSource, Change, FollowerCounts } from './api.ts';
-import { followerTooSlow } from './errors.ts';
+import { type FollowersLimit, followerTooSlow } from './errors.ts';
 
 export type FollowLimits = {
   maxFollowers: number;
+  /** The same of one client. */
+  maxPerClient: number;
   /** Most unread characters of a reader, without the stored items at the beginning. */
   maxUnreadCharacters: number;
   /** How long a dropped reader may still read. */
@@ -22,6 +24,7 @@ export type FollowLimits = {
 
 export const followLimits: FollowLimits = {
   maxFollowers: 100,
+  maxPerClient: 25,
   maxUnreadCharacters: 4 * 2 ** 20,
   drainTimeoutMs: 5_000,
   heartbeatIntervalMs: 15_000,
@@ -37,7 +40,8 @@ type ShownChange = Exclude<Change, { type: 'gone' }>;
 export class Followers {
   readonly limits: FollowLimits;
   readonly #dataSource: Pick<ApiDataSource, 'subscribe' | 'findings' | 'connections'>;
-  readonly #open = new Set<FollowStream>();
+  /** Each with its client. */
+  readonly #open = new Map<FollowStream, string>();
   readonly #onUnreadable: (error: unknown) => void;
   #dropped = 0;
 
@@ -52,8 +56,12 @@ export class Followers {
     this.#onUnreadable = onUnreadable;
   }
 
-  get full(): boolean {
-    return this.#open.size >= this.limits.maxFollowers;
+  /** The limit that leaves no place for one more follower of the client; undefined if there is a place. */
+  reachedLimit(client: string): FollowersLimit | undefined {
+    const { maxFollowers, maxPerClient } = this.limits;
+    if (this.#open.size >= maxFollowers) return { max: maxFollowers, of: 'all clients' };
+    const ofClient = [...this.#open.values()].filter((one) => one === client).length;
+    return ofClient >= maxPerClient ? { max: maxPerClient, of: 'one client' } : undefined;
   }
 
   get counts(): FollowerCounts {
@@ -61,12 +69,12 @@ export class Followers {
   }
 
   /** Ends when the reader is dropped, or when it destroys the stream. `withHeartbeat`: blank lines while nothing changes. */
-  follow(of: 'finding' | 'connection', query: ListQuery, withHeartbeat: boolean): Readable {
+  follow(of: 'finding' | 'connection', query: ListQuery, withHeartbeat: boolean, client: string): Readable {
     const onDropped = () => {
       this.#dropped += 1;
     };
     const stream = new FollowStream(this.limits, withHeartbeat, onDropped, this.#onUnreadable);
-    this.#open.add(stream);
+    this.#open.set(stream, client);
     // Subscribe before reading the history, so that a change in between is not missed.
     const unsubscribe = this.#dataSource.subscribe((change) => {
       if ((change.type === 'gone' ? change.of : change.type) !== of) return;
@@ -86,7 +94,7 @@ export class Followers {
 
   /** Ends all streams. */
   end(): void {
-    for (const stream of this.#open) stream.end();
+    for (const stream of this.#open.keys()) stream.end();
   }
 
   async #history(of: 'finding' | 'connection', query: ListQuery): Promise<ShownChange[]> {

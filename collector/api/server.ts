@@ -15,9 +15,15 @@ import { reasonOf } from '../../model/reason.ts';
 import { handshakeTimeoutMs, limitConnections, WaitingConnections } from '../ingest/connection-limits.ts';
 import { fairFindings } from '../store/fair-findings.ts';
 import type { ListQuery } from '../store/store.ts';
-import { ConcurrencyLimit, jsonArray } from './answers.ts';
+import { answerLimits, ConcurrencyLimit, jsonArray } from './answers.ts';
 import { type ApiDataSource, type FollowerCounts, heartbeatHeader, moreHeader, type StatusJson } from './api.ts';
-import { agentCertificate, certificateUnusable, clientNotAllowed, tooManyFollowers } from './errors.ts';
+import {
+  agentCertificate,
+  certificateUnusable,
+  clientNotAllowed,
+  tooManyFollowers,
+  tooManyRequests,
+} from './errors.ts';
 import { Followers, followLimits } from './follow.ts';
 import { isProblem, type RawParameters, readParameters } from './parameters.ts';
 
@@ -30,6 +36,8 @@ export type ApiOptions = {
   clients: readonly string[];
   /** For tests; default: follow.ts. */
   follow?: typeof followLimits;
+  /** For tests; default: answers.ts. */
+  answers?: typeof answerLimits;
 };
 
 export type Readiness = () => { ready: boolean; reason: string };
@@ -38,7 +46,6 @@ export type Api = { port: number; healthPort: number; followers(): FollowerCount
 const connectionLimits = { maxHandshakes: 200, maxConnections: 500, maxPerPeer: 200 };
 /** Connections to the health port that have not sent a request. */
 const maxHealthWaiting = 100;
-const maxConcurrentAnswers = 4;
 const maxAnswerMs = 60_000;
 const maxIdleMs = 60_000;
 
@@ -52,8 +59,10 @@ export async function serveApi(
   const onUnreadable = (error: unknown) => log.error({ reason: reasonOf(error) }, 'item cannot be shown, left out');
   const followers = new Followers(dataSource, options.follow ?? followLimits, onUnreadable);
   const api = secureServer(options);
-  const answerLimit = new ConcurrencyLimit(maxConcurrentAnswers);
-  const parts: ServerParts = { followers, answerLimit, onUnreadable };
+  const limits = options.answers ?? answerLimits;
+  const clientOf = (request: FastifyRequest) =>
+    clientNames(request.raw.socket as TLSSocket).find((name) => options.clients.includes(name)) ?? '';
+  const parts: ServerParts = { followers, turns: new ConcurrencyLimit(limits), limits, clientOf, onUnreadable };
   api.get('/v1/findings', (request, reply) => {
     const list = {
       of: 'findings' as const,
@@ -160,7 +169,14 @@ async function listenOn(server: FastifyInstance, setting: string, listen: string
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-type ServerParts = { followers: Followers; answerLimit: ConcurrencyLimit; onUnreadable: (error: unknown) => void };
+type ServerParts = {
+  followers: Followers;
+  turns: ConcurrencyLimit;
+  limits: typeof answerLimits;
+  /** The name in `api.clients` that the certificate has. */
+  clientOf(request: FastifyRequest): string;
+  onUnreadable: (error: unknown) => void;
+};
 
 type List<Item> = {
   of: 'findings' | 'flows';
@@ -171,7 +187,7 @@ type List<Item> = {
 };
 
 async function answerList<Item>(
-  { followers, answerLimit, onUnreadable }: ServerParts,
+  { followers, turns, limits, clientOf, onUnreadable }: ServerParts,
   request: FastifyRequest,
   reply: FastifyReply,
   { of, read, first, json }: List<Item>,
@@ -179,27 +195,39 @@ async function answerList<Item>(
   const listRequest = readParameters(of, request.query as RawParameters, Date.now() * 1000);
   if (isProblem(listRequest)) return refuse(reply, 400, listRequest);
   const { query, follow } = listRequest;
-  if (follow) return answerFollower(followers, request, reply, of, query);
-  const slot = await answerLimit.acquire();
+  if (follow) return answerFollower(followers, clientOf(request), request, reply, of, query);
+  const slot = await turns.acquire(clientOf(request));
+  if (slot === undefined) return refuse(reply, 503, tooManyRequests(limits.maxWaiting));
   reply.raw.once('close', slot.release);
-  if (reply.raw.destroyed) slot.release();
+  if (reply.raw.destroyed) {
+    slot.release();
+    return reply.hijack();
+  }
   // One more than requested, to know whether there are more.
-  const items = await read({ ...query, last: query.last + 1 });
+  const items = await read({ ...query, last: query.last + 1 }).finally(slot.readDone);
   if (items.length > query.last) reply.header(moreHeader, 'true');
   const shown = first(items, query.last);
-  return reply.type('application/json').send(jsonArray(shown, json, maxAnswerMs, onUnreadable));
+  const stalled = setTimeout(() => request.raw.socket.destroy(), limits.maxStallMs).unref();
+  reply.raw.once('close', () => clearTimeout(stalled));
+  // After the close, a refresh would start the timer again.
+  const onChunk = () => {
+    if (!reply.raw.destroyed) stalled.refresh();
+  };
+  return reply.type('application/json').send(jsonArray(shown, json, maxAnswerMs, onChunk, onUnreadable));
 }
 
 function answerFollower(
   followers: Followers,
+  client: string,
   request: FastifyRequest,
   reply: FastifyReply,
   of: 'findings' | 'flows',
   query: ListQuery,
 ): FastifyReply {
-  if (followers.full) return refuse(reply, 503, tooManyFollowers(followers.limits.maxFollowers));
+  const limit = followers.reachedLimit(client);
+  if (limit !== undefined) return refuse(reply, 503, tooManyFollowers(limit));
   const withHeartbeat = request.headers[heartbeatHeader] !== undefined;
-  const stream = followers.follow(of === 'findings' ? 'finding' : 'connection', query, withHeartbeat);
+  const stream = followers.follow(of === 'findings' ? 'finding' : 'connection', query, withHeartbeat, client);
   reply.raw.once('close', () => stream.destroy());
   // No idle timeout, because there may be no change for hours. TCP keep-alive detects a reader that is gone.
   request.raw.socket.setTimeout(0);

@@ -36,7 +36,7 @@ function followed(manifests: string, store: Pick<Store, 'write' | 'findingsOf'> 
   const followers = new Followers(dataSource, followLimits, () => undefined);
   const lines: Record<'finding' | 'connection', Record<string, unknown>[]> = { finding: [], connection: [] };
   const closed = (['finding', 'connection'] as const).map((of) => {
-    const reader = createInterface({ input: followers.follow(of, { last: 10 }, false) });
+    const reader = createInterface({ input: followers.follow(of, { last: 10 }, false, 'client') });
     reader.on('line', (line) => lines[of].push(JSON.parse(line)));
     return once(reader, 'close');
   });

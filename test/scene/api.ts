@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import type { Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
 import { readTlsCredentials, type TlsCredentials } from '../../certs/read.ts';
+import type { AnswerLimits } from '../../collector/api/answers.ts';
 import type { ApiDataSource, Change, Status } from '../../collector/api/api.ts';
 import type { FollowLimits } from '../../collector/api/follow.ts';
 import { serveApi } from '../../collector/api/server.ts';
@@ -73,6 +74,7 @@ export async function apiScene(
   t: Test,
   stored: { findings?: readonly Finding[]; connections?: readonly Connection[] },
   follow?: FollowLimits,
+  answerLimits?: AnswerLimits,
 ): Promise<ApiScene> {
   const folder = t.testdir();
   await makeCertificates({ folder, nodes: ['n1'], servers: ['localhost'], days: 1, overwrite: false });
@@ -103,6 +105,7 @@ export async function apiScene(
       tls: tls('collector'),
       clients: ['waybill://client', 'dashboard.example'],
       ...(follow === undefined ? {} : { follow }),
+      ...(answerLimits === undefined ? {} : { answers: answerLimits }),
     },
     answers,
     () => ({ ready, reason: ready ? 'ready' : "waiting for the cluster's objects" }),
