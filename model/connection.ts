@@ -17,7 +17,7 @@ export const deliveryUnknownReasons = [
   'half-visible', // one direction is never seen on that interface
   'not-reported', // the agent of the responder's node has not reported that time
   'answered-in-between', // the answer did not leave the responder's interface, which was watched all the time
-  'sender-ambiguous', // another interface sent packets with the same ends
+  'sender-ambiguous', // another interface sent packets with the same ends, or too many connections have them
   'source-not-unique', // packets with a link-local source address cannot be found at another interface
   'backend-not-known', // it is not known which endpoint of the Service got the connection
 ] as const;

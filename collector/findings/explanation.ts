@@ -202,7 +202,7 @@ function deliveryUnknownText(why: DeliveryUnknownReason): string {
     case 'answered-in-between':
       return "the responder's interface was watched and shows neither the packets nor the answer: something in between answered";
     case 'sender-ambiguous':
-      return 'another interface sent packets with the same addresses and ports at that time';
+      return 'another interface sent packets with the same addresses and ports at that time, or too many connections have them';
     case 'source-not-unique':
       return 'packets with a link-local source address cannot be recognised at another interface';
     case 'half-visible':

@@ -3,7 +3,8 @@ import type { JoinedConnection } from '../../model/joined.ts';
 import { type ConnectionRecord, RST } from '../../model/record.ts';
 import type { Initiator } from './initiator.ts';
 import { groupId, groupInitiator } from './observation.ts';
-import { type Group, groupsOf, hasSent, isForeign, type PairingContext, type Part } from './pairing.ts';
+import { crowdedGroups, type Group, groupsOf, hasSent, isForeign, type PairingContext, type Part } from './pairing.ts';
+import { maxComparedInCrowd } from './same-ends.ts';
 import { addToSide, type End, forgetBefore, isRestored, type Side, sideOf } from './side.ts';
 import { type FindBackends, SideIndex } from './side-index.ts';
 import { DistinctSides, type RestoredJoin, restoredGroup, restoredSide } from './stored-side.ts';
@@ -64,21 +65,26 @@ export class Grouping {
     if (known === undefined) {
       const side = sideOf(record, node, clockOffsetUs);
       if (this.#over.contains(side)) return;
-      this.#index.add(side);
+      this.#addToIndex(side, nowUs);
       this.#regroup(side, nowUs);
       return;
     }
-    const { translation } = known;
+    const { translation, isn } = known;
     const { ended } = known.total;
     const evidence = evidenceOf(known);
     addToSide(known, record, clockOffsetUs);
     const isNewTranslation = known.translation !== translation;
     const isNewEvidence = isNewTranslation || evidenceOf(known) !== evidence;
     if (isRestored(known, record) && !isNewEvidence && ended === known.total.ended) return;
-    if (isNewTranslation) this.#index.add(known);
+    if (isNewTranslation || known.isn !== isn) this.#addToIndex(known, nowUs);
     if (isNewEvidence || this.#connectionsOf.get(known)!.some(({ contested }) => contested))
       this.#regroup(known, nowUs);
     for (const live of this.#connectionsOf.get(known)!) this.#events.changed(live, nowUs);
+  }
+
+  /** In a crowd, other sides are compared than before: decides again about each of them. */
+  #addToIndex(side: Side, nowUs: number): void {
+    for (const one of this.#index.add(side)) if (one !== side) this.#regroup(one, nowUs);
   }
 
   /** Adds connections that the store has, with all their records, and the sides that were one. The oldest come first. */
@@ -160,9 +166,11 @@ export class Grouping {
 
   /** Decides again which of the sides with these ends are one connection. */
   #regroup(side: Side, nowUs: number): void {
-    const { sides, connections } = this.#neighbourhoodOf(side);
+    const { sides, connections, crowded } = this.#neighbourhoodOf(side);
     for (const one of sides) if (one.atPod) one.ownsNearAddress ??= this.#ownsNearAddress(one, nowUs);
-    const groups = groupsOf(sides, this.#pairing);
+    const groups = crowded
+      ? crowdedGroups(sides, this.#pairing, (one) => this.#index.isWhole(one))
+      : groupsOf(sides, this.#pairing);
     for (const one of sides) this.#connectionsOf.set(one, []);
     let previous: Initiator | undefined;
     for (const group of groups) {
@@ -177,23 +185,33 @@ export class Grouping {
   }
 
   /** The sides to group again, and their connections until now. A connection is kept whole, also if it has many sides. */
-  #neighbourhoodOf(side: Side): { sides: readonly Side[]; connections: Set<LiveConnection> } {
-    const related = this.#index.relatedTo(side);
+  #neighbourhoodOf(side: Side): { sides: readonly Side[]; connections: Set<LiveConnection>; crowded: boolean } {
+    const { sides: related, crowded } = this.#index.relatedTo(side);
+    const sides = new Set<Side>();
     const connections = new Set<LiveConnection>();
-    for (const one of related) for (const live of this.#connectionsOf.get(one) ?? []) connections.add(live);
-    if (related.length <= 2 && connections.size <= 1) {
+    if (!crowded && related.length <= 2) {
+      for (const one of related) for (const live of this.#connectionsOf.get(one) ?? []) connections.add(live);
       const [live] = connections;
-      if (live === undefined || live.sides.every((one) => related.includes(one)))
-        return { sides: related, connections };
+      if (connections.size <= 1 && (live === undefined || live.sides.every((one) => related.includes(one))))
+        return { sides: related, connections, crowded };
     }
-    const sides = new Set(related);
-    for (const one of sides) {
-      for (const live of this.#connectionsOf.get(one) ?? []) {
-        connections.add(live);
-        for (const member of live.sides) sides.add(member);
-      }
+    for (const one of related) {
+      if (sides.has(one)) continue;
+      const whole = this.#connectedTo(one);
+      // Otherwise a connection in a crowd could grow with each record.
+      if (crowded && one !== side && sides.size + whole.size > maxComparedInCrowd) continue;
+      for (const more of whole) sides.add(more);
     }
-    return { sides: [...sides], connections };
+    for (const one of sides) for (const live of this.#connectionsOf.get(one) ?? []) connections.add(live);
+    return { sides: [...sides], connections, crowded };
+  }
+
+  /** The side, and all that are in a connection with it. */
+  #connectedTo(side: Side): Set<Side> {
+    const sides = new Set([side]);
+    for (const one of sides)
+      for (const live of this.#connectionsOf.get(one) ?? []) for (const member of live.sides) sides.add(member);
+    return sides;
   }
 
   /** The connection of a group: one of `before` if it is not evaluated yet, or if its id stays the same. */

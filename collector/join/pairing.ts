@@ -20,7 +20,7 @@ export type Group = {
   sequenceRewritten: boolean;
   /** A side to a Service may be the initiator's side of this connection, or of another one. */
   mayBeOfService: boolean;
-  /** Another interface sent packets with the same ends at that time: it is not known which of them arrived. */
+  /** Other connections have the same ends: it is not known whose packets arrived. */
   senderAmbiguous: boolean;
 };
 
@@ -54,6 +54,27 @@ export function groupsOf(sides: readonly Side[], context: PairingContext): Group
       context,
     ),
   ];
+  return groups.sort((a, b) => startOf(a) - startOf(b));
+}
+
+/**
+ * The connections of sides in a crowd: only sides with the same initial sequence number are compared. Who has no partner, or
+ * may have another one, is marked. `isWhole`: all sides with the number of this one are here.
+ */
+export function crowdedGroups(
+  sides: readonly Side[],
+  context: PairingContext,
+  isWhole: (side: Side) => boolean,
+): Group[] {
+  const groups: Group[] = [];
+  for (const [isn, same] of Map.groupBy(sides, (side) => side.isn)) {
+    const isProven = isn !== undefined && isWhole(same[0]!);
+    for (const group of groupsOf(same, context)) {
+      const isFile = !group.parts[0]!.strand.first.atPod;
+      if (isFile || (isProven && group.parts.length > 1)) groups.push(group);
+      else groups.push({ ...group, senderAmbiguous: true });
+    }
+  }
   return groups.sort((a, b) => startOf(a) - startOf(b));
 }
 

@@ -6,6 +6,7 @@ import type { ConnectionRecord, Tuple } from '../../model/record.ts';
 import { isUniqueAddress } from '../identity/local-addresses.ts';
 import { initiatorKey, tupleKey } from './keys.ts';
 import { initiatorFirst } from './pairing.ts';
+import { maxComparedInCrowd, SameEnds } from './same-ends.ts';
 import { type End, isSameEnd, type Side } from './side.ts';
 
 /** The ready endpoints of the Service with that address and port at that time; undefined if it is not a Service. */
@@ -16,18 +17,23 @@ export type FindBackends = (
   timeUs: number,
 ) => { address: Address; port: number }[] | undefined;
 
-/** More sides with the same ends are not compared: a sender could reuse its ports without end. */
-export const maxRelatedSides = 64;
+/** More sides are not compared. */
+const maxRelatedSides = 64;
+
+/** `crowded`: there are more than can be compared. */
+export type RelatedSides = { sides: readonly Side[]; crowded: boolean };
 
 type Keys = { tuples: string[]; toService: string | undefined; fromInitiator: string | undefined };
 
+type Neighbours = { sides: SameEnds; matches(other: Side): boolean };
+
 export class SideIndex {
   readonly #findBackends: FindBackends;
-  readonly #byTuple = new Map<string, Side[]>();
+  readonly #byTuple = new Map<string, SameEnds>();
   /** Sides whose responder is a Service, by the initiator. */
-  readonly #toService = new Map<string, Side[]>();
+  readonly #toService = new Map<string, SameEnds>();
   /** Sides that may be at an endpoint of a Service, by the initiator. */
-  readonly #fromInitiator = new Map<string, Side[]>();
+  readonly #fromInitiator = new Map<string, SameEnds>();
   readonly #keys = new Map<Side, Keys>();
 
   constructor(findBackends: FindBackends) {
@@ -35,21 +41,18 @@ export class SideIndex {
   }
 
   find(record: ConnectionRecord, node: string): Side | undefined {
-    const sides = this.#byTuple.get(recordKey(record, node));
-    return sides?.find(
-      (side) =>
-        side.agentBeganUs === record.beganUs && side.interfaceIndex === record.interfaceIndex && side.node === node,
-    );
+    return this.#byTuple.get(recordKey(record, node))?.find(node, record.interfaceIndex, record.beganUs);
   }
 
-  /** Call again when the side got a translation. */
-  add(side: Side): void {
+  /** Call again when the side got a translation or a sequence number. Returns the sides that became a crowd. */
+  add(side: Side): readonly Side[] {
     const keys = this.#keysOf(side);
     this.remove(side);
     this.#keys.set(side, keys);
-    for (const key of keys.tuples) addTo(this.#byTuple, key, side);
-    if (keys.toService !== undefined) addTo(this.#toService, keys.toService, side);
+    const crowd = keys.tuples.flatMap((key) => addTo(this.#byTuple, key, side));
+    if (keys.toService !== undefined) crowd.push(...addTo(this.#toService, keys.toService, side));
     if (keys.fromInitiator !== undefined) addTo(this.#fromInitiator, keys.fromInitiator, side);
+    return crowd;
   }
 
   remove(side: Side): void {
@@ -61,25 +64,43 @@ export class SideIndex {
     if (keys.fromInitiator !== undefined) removeFrom(this.#fromInitiator, keys.fromInitiator, side);
   }
 
-  /** The side itself and those that may belong to the same or to neighbouring connections; those near in time if many. */
-  relatedTo(side: Side): readonly Side[] {
+  /** The side itself and those that may belong to the same or to neighbouring connections. */
+  relatedTo(side: Side): RelatedSides {
     const few = this.#fewRelatedTo(side);
-    if (few !== undefined) return few;
+    if (few !== undefined) return { sides: few, crowded: false };
     const related = new Set([side]);
     for (const one of related) {
-      for (const other of this.#neighboursOf(one)) {
-        if (related.size >= maxRelatedSides) return [...related];
-        related.add(other);
+      const lists = this.#listsOf(one);
+      if (lists.some(({ sides }) => sides.isCrowd)) return this.#nearestTo(side);
+      for (const { sides, matches } of lists) for (const other of sides.few) if (matches(other)) related.add(other);
+      if (related.size > maxRelatedSides) return this.#nearestTo(side);
+    }
+    return { sides: [...related], crowded: false };
+  }
+
+  /** Whether all sides with the same ends and sequence number are among those that are compared. */
+  isWhole(side: Side): boolean {
+    return this.#listsOf(side).every(({ sides }) => sides.nearestTo(side).isWhole);
+  }
+
+  #nearestTo(side: Side): RelatedSides {
+    const related = new Set([side]);
+    for (const one of related) {
+      for (const { sides, matches } of this.#listsOf(one)) {
+        for (const other of sides.nearestTo(one).sides) {
+          if (related.size >= maxComparedInCrowd) return { sides: [...related], crowded: true };
+          if (matches(other)) related.add(other);
+        }
       }
     }
-    return [...related];
+    return { sides: [...related], crowded: true };
   }
 
   /** The usual case: one side, or the two of a connection, and no Service in between. */
   #fewRelatedTo(side: Side): readonly Side[] | undefined {
     const sides = this.#byTuple.get(this.#keys.get(side)!.tuples[0]!)!;
-    if (sides.length > 2) return undefined;
-    return sides.every((one) => this.#hasOnlyItsTuple(one)) ? sides.slice() : undefined;
+    if (sides.size > 2 || sides.isCrowd) return undefined;
+    return sides.few.every((one) => this.#hasOnlyItsTuple(one)) ? sides.few.slice() : undefined;
   }
 
   #hasOnlyItsTuple(side: Side): boolean {
@@ -97,19 +118,24 @@ export class SideIndex {
     return this.#findBackends(protocol, end.address, end.port, timeUs);
   }
 
-  *#neighboursOf(side: Side): Generator<Side> {
+  /** Where the neighbours of a side are. */
+  #listsOf(side: Side): Neighbours[] {
     const { tuples, toService, fromInitiator } = this.#keys.get(side)!;
-    for (const key of tuples) yield* nearestTo(side, this.#byTuple.get(key) ?? []);
-    if (toService !== undefined) {
-      const [, service] = initiatorFirst(side);
-      for (const other of this.#fromInitiator.get(toService) ?? [])
-        if (this.isBackend(side.protocol, service, initiatorFirst(other)[1], side.beganUs)) yield other;
-    }
-    if (fromInitiator !== undefined) {
-      const [, responder] = initiatorFirst(side);
-      for (const other of this.#toService.get(fromInitiator) ?? [])
-        if (this.isBackend(side.protocol, initiatorFirst(other)[1], responder, other.beganUs)) yield other;
-    }
+    const lists: Neighbours[] = tuples.map((key) => ({ sides: this.#byTuple.get(key)!, matches: () => true }));
+    const [, responder] = initiatorFirst(side);
+    const endpoints = toService === undefined ? undefined : this.#fromInitiator.get(toService);
+    if (endpoints !== undefined)
+      lists.push({
+        sides: endpoints,
+        matches: (other) => this.isBackend(side.protocol, responder, initiatorFirst(other)[1], side.beganUs),
+      });
+    const services = fromInitiator === undefined ? undefined : this.#toService.get(fromInitiator);
+    if (services !== undefined)
+      lists.push({
+        sides: services,
+        matches: (other) => this.isBackend(side.protocol, initiatorFirst(other)[1], responder, other.beganUs),
+      });
+    return lists;
   }
 
   #keysOf(side: Side): Keys {
@@ -136,11 +162,6 @@ export class SideIndex {
   }
 }
 
-function nearestTo({ beganUs }: Side, sides: readonly Side[]): readonly Side[] {
-  if (sides.length <= maxRelatedSides) return sides;
-  return sides.toSorted((a, b) => Math.abs(a.beganUs - beganUs) - Math.abs(b.beganUs - beganUs));
-}
-
 function recordKey(record: ConnectionRecord, node: string): string {
   const key = tupleKey(record.protocol, record);
   if (isUniqueAddress(record.initiator) && isUniqueAddress(record.responder)) return key;
@@ -158,16 +179,17 @@ function tupleOfEnds(a: End, b: End): Tuple {
   return { initiator: a.address, initiatorPort: a.port, responder: b.address, responderPort: b.port };
 }
 
-function addTo(index: Map<string, Side[]>, key: string, side: Side): void {
-  const sides = index.get(key);
-  if (sides === undefined) index.set(key, [side]);
-  else sides.push(side);
+function addTo(index: Map<string, SameEnds>, key: string, side: Side): readonly Side[] {
+  let sides = index.get(key);
+  if (sides === undefined) {
+    sides = new SameEnds();
+    index.set(key, sides);
+  }
+  return sides.add(side);
 }
 
-function removeFrom(index: Map<string, Side[]>, key: string, side: Side): void {
+function removeFrom(index: Map<string, SameEnds>, key: string, side: Side): void {
   const sides = index.get(key);
-  if (sides === undefined) return;
-  const at = sides.indexOf(side);
-  if (at >= 0) sides.splice(at, 1);
-  if (sides.length === 0) index.delete(key);
+  sides?.remove(side);
+  if (sides?.size === 0) index.delete(key);
 }

@@ -19,6 +19,7 @@ import {
 import { malformedFlood } from './malformed-flood.ts';
 import { portReuse } from './port-reuse.ts';
 import { portScan } from './port-scan.ts';
+import { samePorts } from './same-ports.ts';
 import { splitHandshake } from './split-handshake.ts';
 import { spoofedSource } from './spoofed-source.ts';
 import { unaskedAnswers } from './unasked-answers.ts';
@@ -49,6 +50,7 @@ export const campaigns: readonly Campaign[] = [
       hostileNames,
       bareConnections,
       portScan,
+      samePorts,
       halfOpenFlood,
       impossibleNumber,
     ],
