@@ -21,7 +21,7 @@ import { HostPorts } from './host-ports.ts';
 import { NodeHistory } from './node-history.ts';
 import { PolicyHistory } from './policy-history.ts';
 import { ServiceHistory } from './service-history.ts';
-import { Timeline } from './timeline.ts';
+import { type Timeline, timelineOf } from './timeline.ts';
 import { type Span, ViewGaps } from './view-gaps.ts';
 
 /** Versions kept for each pod. */
@@ -347,7 +347,7 @@ export class ClusterHistory {
         if (this.#gonePods.length > maxGone) this.#forgetPod(this.#gonePods.shift()!);
         return;
       case 'Namespace':
-        timelineOf(this.#namespaces, object.name).put('gone', atUs);
+        timelineOf(this.#namespaces, object.name, maxVersions).put('gone', atUs);
         this.#goneNamespaces.add(object.name);
         if (this.#goneNamespaces.size > maxGone) this.#forgetNamespace(this.#goneNamespaces.keys().next().value!);
         return;
@@ -389,7 +389,7 @@ export class ClusterHistory {
     const when = this.#synced ? 'change' : 'initial';
     this.#owners.put(pod, atUs, when, pod.hostNetwork ? [] : pod.addresses);
     this.#hostPorts.put(pod, atUs, when);
-    timelineOf(this.#pods, pod.uid).put(pod, atUs);
+    timelineOf(this.#pods, pod.uid, maxVersions).put(pod, atUs);
     const { addresses } = this.addressesOfPod(pod.uid);
     const fresh = pod.addresses.filter((address) => !addresses.has(address));
     if (fresh.length > 0)
@@ -409,16 +409,4 @@ export class ClusterHistory {
     this.#namespaces.delete(name);
     this.#defaultNamespaceLabels.delete(name);
   }
-}
-
-function timelineOf<Value>(
-  timelines: Map<string, Timeline<Value>>,
-  key: string,
-  maxCount = maxVersions,
-): Timeline<Value> {
-  const known = timelines.get(key);
-  if (known !== undefined) return known;
-  const fresh = new Timeline<Value>(maxCount);
-  timelines.set(key, fresh);
-  return fresh;
 }

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Address } from '../../model/address.ts';
 import type { Node } from '../../model/kubernetes.ts';
-import { Timeline } from './timeline.ts';
+import { type Timeline, timelineOf } from './timeline.ts';
 
 /** Versions kept of each node, and of each of its addresses. */
 const maxVersions = 16;
@@ -22,11 +22,11 @@ export class NodeHistory {
     // Most updates of a node change only fields that are not kept.
     if (isDeepStrictEqual(former, node)) return;
     this.#gone.delete(node.name);
-    timelineOf(this.#nodes, node.name).put(node, atUs);
+    timelineOf(this.#nodes, node.name, maxVersions).put(node, atUs);
     for (const address of former?.addresses ?? [])
       if (!node.addresses.includes(address)) this.#release(address, node.name, atUs);
     for (const address of node.addresses) {
-      const timeline = timelineOf(this.#ofAddress, address);
+      const timeline = timelineOf(this.#ofAddress, address, maxVersions);
       if (timeline.latest !== node.name) timeline.put(node.name, atUs);
     }
   }
@@ -80,12 +80,4 @@ const nobody = '';
 function nearTime<Value>(timeline: Timeline<Value> | undefined, timeUs: number, none: Value): Value | undefined {
   const then = timeline?.at(timeUs) ?? timeline?.earliest;
   return then === none ? timeline?.at(timeUs + reportedLateUs) : then;
-}
-
-function timelineOf<Value>(timelines: Map<string, Timeline<Value>>, key: string): Timeline<Value> {
-  const known = timelines.get(key);
-  if (known !== undefined) return known;
-  const fresh = new Timeline<Value>(maxVersions);
-  timelines.set(key, fresh);
-  return fresh;
 }

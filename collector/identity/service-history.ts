@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Address } from '../../model/address.ts';
 import { type EndpointSlice, objectKey, type Service } from '../../model/kubernetes.ts';
 import { AddressServices, serviceAtPort } from './address-services.ts';
-import { Timeline } from './timeline.ts';
+import { type Timeline, timelineOf } from './timeline.ts';
 
 /** Versions kept of the endpoints of each Service. */
 const maxVersions = 64;
@@ -41,7 +41,7 @@ export class ServiceHistory {
 
   putSlice(slice: EndpointSlice, atUs: number): void {
     const key = `${slice.namespace}/${slice.service}`;
-    const timeline = timelineOf(this.#slices, key);
+    const timeline = timelineOf(this.#slices, key, maxVersions);
     const known = timeline.latest ?? [];
     if (known.some((one) => isDeepStrictEqual(one, slice))) return;
     this.#goneSlices.delete(key);
@@ -126,12 +126,4 @@ function forgetOldest(gone: Set<string>, timelines: Map<string, unknown>): void 
   const oldest = gone.values().next().value!;
   gone.delete(oldest);
   timelines.delete(oldest);
-}
-
-function timelineOf<Value>(timelines: Map<string, Timeline<Value>>, key: string): Timeline<Value> {
-  const known = timelines.get(key);
-  if (known !== undefined) return known;
-  const fresh = new Timeline<Value>(maxVersions);
-  timelines.set(key, fresh);
-  return fresh;
 }

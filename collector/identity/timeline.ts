@@ -50,3 +50,16 @@ export class Timeline<Value> {
     return this.#versions.at(-1)?.value;
   }
 }
+
+/** The timeline of that key, which is new if there was none. */
+export function timelineOf<Value>(
+  timelines: Map<string, Timeline<Value>>,
+  key: string,
+  maxVersions: number,
+): Timeline<Value> {
+  const known = timelines.get(key);
+  if (known !== undefined) return known;
+  const fresh = new Timeline<Value>(maxVersions);
+  timelines.set(key, fresh);
+  return fresh;
+}
