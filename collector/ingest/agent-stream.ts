@@ -15,10 +15,12 @@ import type { FlowControl } from './flow-control.ts';
 import { RoundTrips } from './round-trips.ts';
 import type { ThrottledLog } from './throttled-log.ts';
 
+/** One batch of one agent. The times of records and DNS are on the agent's clock. */
 export type IngestedBatch = {
   node: string;
   instance: string;
   sequence: number;
+  /** Collector clock minus agent clock, µs. */
   clockOffsetUs: number;
   records: readonly ConnectionRecord[];
   dns: DnsReport;

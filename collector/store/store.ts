@@ -1,25 +1,15 @@
 // The interface of the store: batches as received, connections as joined, and findings.
 import type { AgentRun } from '../../model/agent-run.ts';
 import type { Connection } from '../../model/connection.ts';
-import type { DnsReport } from '../../model/dns-answer.ts';
 import type { Finding, Severity } from '../../model/finding.ts';
 import type { FindingKind } from '../../model/finding-kind.ts';
 import type { KnownObjects, ObjectVersion } from '../../model/object-version.ts';
-import type { ConnectionRecord } from '../../model/record.ts';
 import type { VerdictName } from '../../model/verdict.ts';
 import type { FindingFamily } from '../findings/findings.ts';
+import type { IngestedBatch } from '../ingest/ingest.ts';
 
-/** One batch of one agent, stored with (node, instance, sequence) in one transaction. Record times are on the agent's clock. */
-export type StoredBatch = {
-  node: string;
-  instance: string;
-  sequence: number;
-  /** Collector clock minus agent clock, µs. */
-  clockOffsetUs: number;
-  records: readonly ConnectionRecord[];
-  /** Its times are on the agent's clock too. */
-  dns: DnsReport;
-};
+/** Stored with (node, instance, sequence) in one transaction. */
+export type StoredBatch = IngestedBatch;
 
 /** Changes of connections and findings since the previous call. `merged` and `removed` are ids that no longer exist. */
 export type ChangeSet = {
