@@ -12,7 +12,7 @@ import type { Finding } from '../../model/finding.ts';
 import { connectionJson, findingJson } from '../../model/json.ts';
 import { type Problem, ProblemError, problemLine } from '../../model/problem.ts';
 import { reasonOf } from '../../model/reason.ts';
-import { handshakeTimeoutMs, limitConnections, WaitingConnections } from '../ingest/connection-limits.ts';
+import { limitConnections, mutualTls, WaitingConnections } from '../ingest/connection-limits.ts';
 import { fairFindings } from '../store/fair-findings.ts';
 import type { ListQuery } from '../store/store.ts';
 import { answerLimits, ConcurrencyLimit, jsonArray } from './answers.ts';
@@ -129,15 +129,7 @@ function secureServer({ tls: { ca, cert, key }, clients }: ApiOptions): FastifyI
   }
   const server = Fastify({
     logger: false,
-    https: {
-      ca,
-      cert,
-      key,
-      requestCert: true,
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: handshakeTimeoutMs,
-    },
+    https: mutualTls({ ca, cert, key }),
     connectionTimeout: maxIdleMs,
     requestTimeout: maxIdleMs,
     forceCloseConnections: true,

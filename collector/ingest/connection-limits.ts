@@ -1,7 +1,8 @@
 // Limits the connections of a TLS server, so that peers without a certificate cannot keep out those that have one, and one
 // certificate cannot keep out the others.
 import type { Socket } from 'node:net';
-import type { Server, TLSSocket } from 'node:tls';
+import type { Server, TLSSocket, TlsOptions } from 'node:tls';
+import type { TlsCredentials } from '../../certs/read.ts';
 
 export type ConnectionLimits = {
   /** Connections whose TLS handshake is not finished. */
@@ -12,8 +13,21 @@ export type ConnectionLimits = {
   maxPerPeer: number;
 };
 
-/** For the TLS server: a peer that does not finish its handshake in this time is disconnected. */
-export const handshakeTimeoutMs = 10_000;
+/** A peer that does not finish its handshake in this time is disconnected. */
+const handshakeTimeoutMs = 10_000;
+
+/** Options of a TLS server that accepts only peers with a certificate of the authority. */
+export function mutualTls({ ca, cert, key }: TlsCredentials): TlsOptions {
+  return {
+    ca,
+    cert,
+    key,
+    requestCert: true,
+    rejectUnauthorized: true,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: handshakeTimeoutMs,
+  };
+}
 
 /** `peerOf` is the name in the certificate. Call it before the server listens. */
 export function limitConnections(

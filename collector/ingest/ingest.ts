@@ -11,7 +11,7 @@ import { reasonOf } from '../../model/reason.ts';
 import { type Ack, flowIngestDefinition } from '../../proto/wire.ts';
 import { AgentStream, type BatchSink, type IngestParts } from './agent-stream.ts';
 import type { Agents } from './agents.ts';
-import { type ConnectionLimits, handshakeTimeoutMs, limitConnections } from './connection-limits.ts';
+import { type ConnectionLimits, limitConnections, mutualTls } from './connection-limits.ts';
 import { FairTurns } from './fair-turns.ts';
 import { FlowControl, type FlowLimits, flowLimits } from './flow-control.ts';
 import { messageGate, type SilenceLimits, silenceLimits } from './message-gate.ts';
@@ -131,17 +131,8 @@ class StreamsByNode {
   }
 }
 
-function tlsListener({ ca, cert, key }: TlsCredentials): TlsServer {
-  return createServer({
-    ca,
-    cert,
-    key,
-    requestCert: true,
-    rejectUnauthorized: true,
-    minVersion: 'TLSv1.2',
-    ALPNProtocols: ['h2'],
-    handshakeTimeout: handshakeTimeoutMs,
-  });
+function tlsListener(tls: TlsCredentials): TlsServer {
+  return createServer({ ...mutualTls(tls), ALPNProtocols: ['h2'] });
 }
 
 function listen(server: TlsServer, address: string): Promise<number> {
