@@ -37,7 +37,7 @@ const lossMarginUs = 2_000_000;
 /** Times of two nodes differ by less than this. */
 const clockMarginUs = 200_000;
 /** An agent has reported a time if its records reach this far beyond it. */
-const reportedMarginUs = 100_000;
+export const reportedMarginUs = 100_000;
 
 export function deliveredOf(
   joined: JoinedConnection,

@@ -5,13 +5,14 @@ import type { Address } from '../../model/address.ts';
 import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
-import type { Coverage } from './delivered.ts';
+import { type Coverage, reportedMarginUs } from './delivered.ts';
 import { Grouping, isNotOurs, type LiveConnection, type OwnsNearAddress } from './grouping.ts';
 import { groupId, joinedOf } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
 import type { End, Side } from './side.ts';
 import type { FindBackends } from './side-index.ts';
 import { type RestoredJoin, type StoredJoin, storedJoinOf } from './stored-side.ts';
+import { idleTimeoutUs } from './strand.ts';
 
 /** Records of one node in one batch. The offset converts their times to the collector's clock. */
 export type RecordBatch = { node: string; clockOffsetUs: number; records: readonly ConnectionRecord[] };
@@ -34,9 +35,6 @@ export type JoinEvents = {
   retired(id: string): void;
 };
 
-/** An agent has reported a time if its records reach this far beyond it. */
-const settledMarginUs = 100_000;
-const idleTimeoutUs = { tcp: 310_000_000, other: 70_000_000 };
 const endedTimeoutUs = 5_000_000;
 /** Agents connect again within this time after a restart of the collector. */
 const reconnectUs = 15_000_000;
@@ -250,7 +248,7 @@ export class Join {
     if (nowUs > settledUs + this.#options.maxLagUs) return true;
     return this.#awaitedNodes(view, answered).every((node) => {
       const agent = this.#coverage.reportingAgent(node, nowUs);
-      return agent === undefined || agent.coveredUntilUs > settledUs + settledMarginUs;
+      return agent === undefined || agent.coveredUntilUs > settledUs + reportedMarginUs;
     });
   }
 
@@ -269,7 +267,7 @@ export class Join {
     if (!isOneSided(view)) return false;
     return this.#awaitedNodes(view, true).some((node) => {
       const coveredUntilUs = this.#coverage.coveredUntilUs(node);
-      return coveredUntilUs !== undefined && coveredUntilUs <= view.lastUs + settledMarginUs;
+      return coveredUntilUs !== undefined && coveredUntilUs <= view.lastUs + reportedMarginUs;
     });
   }
 

@@ -96,23 +96,23 @@ function podGroups(strands: readonly Strand[], context: PairingContext): Group[]
   const candidates = all.filter((candidate) => isOnlyBackend(candidate, all, context));
   const partners = matchCandidates(candidates);
   const boundaries = new Map<Strand, { atUs: number; replacement: Strand }[]>();
+  const replacements = new Set<Strand>();
   for (const strand of strands) {
     if (partners.has(strand)) continue;
     const shared = strandOfReplacedPod(strand, candidates, partners);
     if (shared === undefined) continue;
     const ofShared = boundaries.get(shared) ?? [];
     boundaries.set(shared, [...ofShared, { atUs: strand.beganUs, replacement: strand }]);
+    replacements.add(strand);
   }
   const groups: Group[] = [];
   const grouped = new Set<Strand>();
   for (const strand of strands) {
-    if (grouped.has(strand)) continue;
+    if (grouped.has(strand) || replacements.has(strand)) continue;
     grouped.add(strand);
     const partner = partners.get(strand);
     if (partner !== undefined) grouped.add(partner);
     const own = [strand, ...(partner === undefined ? [] : [partner])];
-    if (partner === undefined && [...boundaries.values()].flat().some(({ replacement }) => replacement === strand))
-      continue;
     groups.push(
       groupOf(
         own.map((one) => ({
@@ -126,9 +126,9 @@ function podGroups(strands: readonly Strand[], context: PairingContext): Group[]
       ),
     );
   }
-  for (const [shared, replacements] of boundaries) {
-    for (const [index, { atUs, replacement }] of replacements.entries()) {
-      const untilUs = replacements[index + 1]?.atUs ?? Number.POSITIVE_INFINITY;
+  for (const [shared, ofShared] of boundaries) {
+    for (const [index, { atUs, replacement }] of ofShared.entries()) {
+      const untilUs = ofShared[index + 1]?.atUs ?? Number.POSITIVE_INFINITY;
       groups.push(groupOf([wholeOf(replacement), { strand: shared, fromUs: atUs, untilUs }], candidates));
     }
   }
@@ -236,7 +236,7 @@ function mayBelongTogether(one: Strand, other: Strand): boolean {
   return mayBelongTo(one, other) && mayBelongTo(other, one);
 }
 
-function mayBelongTo(other: Strand, strand: Strand): boolean {
+function mayBelongTo(strand: Strand, other: Strand): boolean {
   const { ownsNearAddress, nearInitiated } = strand.first;
   if (ownsNearAddress === false) return nearInitiated && !other.first.nearInitiated && hasSent(strand);
   return ownsNearAddress !== 'on-another-node';

@@ -13,7 +13,7 @@ export type Strand = {
 };
 
 /** Silence after which an agent ends a connection. */
-const idleUs = { tcp: 310_000_000, other: 70_000_000 };
+export const idleTimeoutUs = { tcp: 310_000_000, other: 70_000_000 };
 
 /** Sides in any order. The result has the order of time; it is the same for every order of the sides. */
 export function strandsOf(sides: readonly Side[]): Strand[] {
@@ -53,8 +53,8 @@ function continues(side: Side, before: readonly Side[]): boolean {
   const last = before.at(-1)!;
   if (last.total.ended || !last.atPod) return false;
   const gapUs = side.beganUs - last.total.lastUs;
-  if (side.protocol !== TCP) return gapUs < idleUs.other;
-  if (gapUs >= idleUs.tcp) return false;
+  if (side.protocol !== TCP) return gapUs < idleTimeoutUs.other;
+  if (gapUs >= idleTimeoutUs.tcp) return false;
   return isMidStream(side) || (side.isn !== undefined && before.some(({ isn }) => isn === side.isn));
 }
 
