@@ -51,11 +51,15 @@ export function udp(from: number, to: number, payload: Buffer): Body {
 }
 
 export function echo(identifier: number, payload: Buffer): Body {
-  return icmp(8, 0, Buffer.of(identifier >>> 8, identifier & 0xff, 0, 1), payload);
+  return echoMessage(8, identifier, payload);
 }
 
 export function echoReply(identifier: number, payload: Buffer): Body {
-  return icmp(0, 0, Buffer.of(identifier >>> 8, identifier & 0xff, 0, 1), payload);
+  return echoMessage(0, identifier, payload);
+}
+
+function echoMessage(type: number, identifier: number, payload: Buffer): Body {
+  return icmp(type, 0, Buffer.of(identifier >>> 8, identifier & 0xff, 0, 1), payload);
 }
 
 /** The error that a host sends if `quoted`, a whole IPv4 packet, cannot be delivered: code 1 host, 3 port, 13 prohibited. */

@@ -3,11 +3,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import type { Test } from 'tap';
 import { makeCertificates } from '../../certs/make.ts';
 import type { StatusJson } from '../../collector/api/api.ts';
-import { type PodLink, podLink } from './pod-link.ts';
+import { type PodLink, podAddress, podLink } from './pod-link.ts';
 import { Program, runWaybill } from './programs.ts';
 
 export const ports = { ingest: '127.0.0.1:7443', api: '127.0.0.1:7444' };
-const manifests = `
+/** The node n1, and the pod web behind `podLink`. */
+export const manifests = `
 apiVersion: v1
 kind: Node
 metadata: { name: n1 }
@@ -17,7 +18,7 @@ apiVersion: v1
 kind: Pod
 metadata: { name: web, namespace: shop, uid: uid-web }
 spec: { nodeName: n1, containers: [{ name: main }] }
-status: { phase: Running, podIP: 10.99.0.2, podIPs: [{ ip: 10.99.0.2 }] }
+status: { phase: Running, podIP: ${podAddress}, podIPs: [{ ip: ${podAddress} }] }
 `;
 
 /** More flags, and the environment. */

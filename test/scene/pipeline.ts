@@ -26,8 +26,8 @@ export const graceUs = 10 * second;
 export const clusterDns = ip('10.96.0.10');
 export const nodeLocalDns = ip('169.254.20.10');
 
-/** web (10.0.1.2, node n1) and db (10.0.2.3, node n2) in namespace shop; no policy. */
-export const shop = `
+/** The namespace shop and the nodes n1 and n2. */
+export const nodes = `
 apiVersion: v1
 kind: Namespace
 metadata: { name: shop }
@@ -43,7 +43,10 @@ kind: Node
 metadata: { name: n2 }
 spec: { podCIDRs: [10.0.2.0/24] }
 status: { addresses: [{ type: InternalIP, address: 192.0.2.2 }] }
----
+`;
+
+/** web (10.0.1.2, node n1) and db (10.0.2.3, node n2) in namespace shop; no policy. */
+export const shop = `${nodes}---
 ${podManifest('web', 'n1', '10.0.1.2')}
 ---
 ${podManifest('db', 'n2', '10.0.2.3')}

@@ -3,7 +3,7 @@ import type { Address } from '../../model/address.ts';
 import { ACK, type ConnectionRecord, RST, SYN } from '../../model/record.ts';
 import type { WireInterface } from '../../proto/wire.ts';
 import { Chance } from '../policy/oracle/chance.ts';
-import { ingressPolicy } from './pipeline.ts';
+import { ingressPolicy, nodes } from './pipeline.ts';
 import { answered, ip, second, t0 } from './records.ts';
 import { RestartingScene } from './restarting-scene.ts';
 
@@ -11,24 +11,6 @@ const steps = 160;
 const restarts = 50;
 /** Of an address, the collector knows this many former pods. */
 const keptOwners = 8;
-
-const objectsOfAlways = `
-apiVersion: v1
-kind: Namespace
-metadata: { name: shop }
----
-apiVersion: v1
-kind: Node
-metadata: { name: n1 }
-spec: { podCIDRs: [10.0.1.0/24] }
-status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] }
----
-apiVersion: v1
-kind: Node
-metadata: { name: n2 }
-spec: { podCIDRs: [10.0.2.0/24] }
-status: { addresses: [{ type: InternalIP, address: 192.0.2.2 }] }
-`;
 
 type Node = 'n1' | 'n2';
 type Pod = { name: string; app: string; node: Node; address: Address; uid: string; index: number; sinceUs: number };
@@ -44,7 +26,7 @@ export type Step = {
 
 /** One run of the steps. */
 export class Run {
-  readonly world = new RestartingScene(objectsOfAlways);
+  readonly world = new RestartingScene(nodes);
   readonly #interfaces: Record<Node, Map<number, Partial<WireInterface>>> = { n1: new Map(), n2: new Map() };
   /** Agents that have not connected again yet. */
   readonly #awayUntilUs: Record<Node, number> = { n1: 0, n2: 0 };

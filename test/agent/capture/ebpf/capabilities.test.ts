@@ -8,26 +8,14 @@ import { makeCertificates } from '../../../../certs/make.ts';
 import type { StatusJson } from '../../../../collector/api/api.ts';
 import type { ConnectionJson } from '../../../../model/json.ts';
 import { Deploy } from '../../../deploy/manifests.ts';
-import { type PodLink, podAddress, podLink, withoutNamespaces } from '../../../scene/pod-link.ts';
+import { manifests, ports } from '../../../scene/node-programs.ts';
+import { type PodLink, podLink, withoutNamespaces } from '../../../scene/pod-link.ts';
 import { type Ended, Program, runWaybill } from '../../../scene/programs.ts';
 import { until } from '../../../scene/until.ts';
 import { compileForOldKernel } from './without-conntrack.ts';
 
 const skip = withoutNamespaces;
 const all = new Deploy().agent.spec.template.spec.containers[0]!.securityContext.capabilities!.add as Capability[];
-const ports = { ingest: '127.0.0.1:7443', api: '127.0.0.1:7444' };
-const manifests = `
-apiVersion: v1
-kind: Node
-metadata: { name: n1 }
-status: { addresses: [{ type: InternalIP, address: 10.99.0.1 }] }
----
-apiVersion: v1
-kind: Pod
-metadata: { name: web, namespace: shop, uid: uid-web }
-spec: { nodeName: n1, containers: [{ name: main }] }
-status: { phase: Running, podIP: ${podAddress}, podIPs: [{ ip: ${podAddress} }] }
-`;
 
 /** A node with one pod and a collector. Agents run there with the given capabilities only. */
 class Node {
