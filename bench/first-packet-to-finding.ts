@@ -67,7 +67,8 @@ function follow({ waybill }: LabSession, arrived: (finding: FindingJson) => void
   let ready: () => void = () => undefined;
   createInterface({ input: child.stdout }).on('line', (line) => {
     ready();
-    arrived(JSON.parse(line) as FindingJson);
+    const change = JSON.parse(line) as FindingJson | { gone: true };
+    if ('initiator' in change) arrived(change);
   });
   return {
     /** The topology has a finding from the start (inert): when it arrives, the follower is connected. */
