@@ -177,6 +177,7 @@ const noInterfaces = {
   judgePod: () => 'proven' as const,
   reportingAgent: () => undefined,
   coveredUntilUs: () => undefined,
+  allCoveredUntilUs: () => Number.POSITIVE_INFINITY,
   coverageGaps: () => ({ revision: 0, nodes: [] }),
 };
 

@@ -13,6 +13,8 @@ import { type WatchedInterface, WatchedInterfaces } from './watched-interfaces.t
 
 /** An agent without a message for this long is `away`. */
 export const awayAfterUs = 5_000_000;
+/** `allCoveredUntilUs` looks at all agents at most once in this interval. */
+const allCoveredIntervalUs = 20_000;
 
 export type AgentView = {
   node: string;
@@ -72,6 +74,7 @@ export class Agents {
   readonly #interfaces: WatchedInterfaces;
   readonly #nodeAddresses: ReportedNodeAddresses;
   #gapRevision = 0;
+  #allCovered = { atUs: Number.NEGATIVE_INFINITY, untilUs: 0 };
 
   constructor(claims: NodeClaims, onRefusedClaim: OnRefusedClaim = () => undefined) {
     this.#claims = claims;
@@ -141,7 +144,7 @@ export class Agents {
   /** Undefined if no agent of the node reports now. */
   reportingAgent(node: string, nowUs: number): AgentView | undefined {
     const agent = this.#byNode.get(node)?.current;
-    return agent !== undefined && nowUs - agent.lastHeardUs < awayAfterUs ? agent : undefined;
+    return agent !== undefined && isReporting(agent, nowUs) ? agent : undefined;
   }
 
   /** How far the records of the node's agent reach, also while it is away; undefined if there was none. */
@@ -149,12 +152,23 @@ export class Agents {
     return this.#byNode.get(node)?.current.coveredUntilUs;
   }
 
+  /** How far the records of every agent reach that reports now. Infinity if none reports. */
+  allCoveredUntilUs(nowUs: number): number {
+    const { atUs, untilUs } = this.#allCovered;
+    if (nowUs >= atUs && nowUs - atUs < allCoveredIntervalUs) return untilUs;
+    let lowestUs = Number.POSITIVE_INFINITY;
+    for (const { current } of this.#byNode.values())
+      if (isReporting(current, nowUs)) lowestUs = Math.min(lowestUs, current.coveredUntilUs);
+    this.#allCovered = { atUs: nowUs, untilUs: lowestUs };
+    return lowestUs;
+  }
+
   /** How many agents of the node report now. More than one is a mistake, or somebody has the node's certificate. */
   agentsOf(node: string, nowUs: number): number {
     const agents = this.#byNode.get(node);
     if (agents === undefined) return 0;
     const all = [agents.current, ...agents.others.values()];
-    return all.filter(({ lastHeardUs }) => nowUs - lastHeardUs < awayAfterUs).length;
+    return all.filter((one) => isReporting(one, nowUs)).length;
   }
 
   /** The pod behind the interface as that agent claims it; empty if it does not know the pod. */
@@ -277,6 +291,10 @@ export class Agents {
         this.#onRefusedClaim(node, `node address ${address}`, 'the address is that of a pod or of another node');
     }
   }
+}
+
+function isReporting({ lastHeardUs }: Agent, nowUs: number): boolean {
+  return nowUs - lastHeardUs < awayAfterUs;
 }
 
 /** `refusedClaims` are counted by node: an agent that lied and left stays counted. */

@@ -27,6 +27,8 @@ export type Coverage = {
   reportingAgent(node: string, nowUs: number): { coveredUntilUs: number; lastLossUs: number } | undefined;
   /** How far the records of the node's agent reach, also while it is away; undefined if there was none. */
   coveredUntilUs(node: string): number | undefined;
+  /** How far the records of every agent reach that reports now. Infinity if none reports. */
+  allCoveredUntilUs(nowUs: number): number;
 };
 
 /** Where the packets should arrive. `outside`: not at a pod interface; `service`: at an unknown backend. */

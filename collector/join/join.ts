@@ -38,6 +38,8 @@ export type JoinEvents = {
 const endedTimeoutUs = 5_000_000;
 /** Agents connect again within this time after a restart of the collector. */
 const reconnectUs = 15_000_000;
+/** How long to wait for all agents, before the first evaluation. One of many may always lag. */
+const maxAnySenderWaitUs = 2_000_000;
 const maxSweptPerTick = 4_000;
 /** A check whether a connection is due costs this many times less than an evaluation. */
 const checksPerEvaluation = 20;
@@ -246,10 +248,18 @@ export class Join {
     const settledUs = live.evaluated ? view.startUs : view.startUs + (answered ? 0 : this.#options.answerTimeoutUs);
     if (nowUs < settledUs) return false;
     if (nowUs > settledUs + this.#options.maxLagUs) return true;
-    return this.#awaitedNodes(view, answered).every((node) => {
+    const isReported = this.#awaitedNodes(view, answered).every((node) => {
       const agent = this.#coverage.reportingAgent(node, nowUs);
       return agent === undefined || agent.coveredUntilUs > settledUs + reportedMarginUs;
     });
+    return isReported && !this.#awaitsAnySender(view, settledUs, nowUs);
+  }
+
+  /** No interface has the initiator's address, so that any pod may have sent with it. */
+  #awaitsAnySender({ source, originalTuple }: JoinedConnection, settledUs: number, nowUs: number): boolean {
+    if (source !== undefined || nowUs > settledUs + maxAnySenderWaitUs) return false;
+    if (this.#nodesAt([originalTuple.initiator]).length > 0) return false;
+    return this.#coverage.allCoveredUntilUs(nowUs) <= settledUs + reportedMarginUs;
   }
 
   /** After a restart: the agents of the connection may not have connected again, so their interfaces are not known. */

@@ -39,6 +39,7 @@ function coverage(change: {
       losses: change.losses ?? [],
     }),
     coveredUntilUs: () => change.coveredUntilUs ?? nowUs,
+    allCoveredUntilUs: () => nowUs,
     reportingAgent: () => (change.away ? undefined : { coveredUntilUs: nowUs, lastLossUs: change.lastLossUs ?? 0 }),
   };
 }

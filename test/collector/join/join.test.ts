@@ -31,6 +31,7 @@ function scene(backends: FindBackends = noService) {
           : { node, gapFreeSinceUs: 0, goneUs: 0, seesFromPod: true, seesToPod: true, losses: [] };
       },
       coveredUntilUs: (node) => covered.get(node),
+      allCoveredUntilUs: () => Math.min(...covered.values()),
       reportingAgent: (node) => {
         const coveredUntilUs = covered.get(node);
         return coveredUntilUs === undefined ? undefined : { coveredUntilUs, lastLossUs: 0 };
@@ -108,6 +109,32 @@ t.test('an agent that does not report is not waited for', async (t) => {
   covered.delete('n2');
   source(record());
   join.tick(t0 + 1.2 * second);
+  t.equal(due.length, 1);
+});
+
+t.test('any pod may have sent with an address of nobody: all agents have to report first', async (t) => {
+  const { join, due, covered, nodeOf, destination } = scene();
+  nodeOf.delete(web);
+  covered.set('n3', t0);
+  destination(atDestination(answered()));
+  covered.set('n2', t0 + second);
+  join.tick(t0 + second);
+  t.equal(due.length, 0, 'n1 and n3 have not reported so far');
+  covered.set('n1', t0 + second);
+  join.tick(t0 + second);
+  t.equal(due.length, 0);
+  covered.set('n3', t0 + second);
+  join.tick(t0 + second);
+  t.equal(due.length, 1);
+});
+
+t.test('the wait for all agents is short: one of many may always lag', async (t) => {
+  const { join, due, nodeOf, destination } = scene();
+  nodeOf.delete(web);
+  destination(atDestination(answered()));
+  join.tick(t0 + 1.9 * second);
+  t.equal(due.length, 0);
+  join.tick(t0 + 2.1 * second);
   t.equal(due.length, 1);
 });
 
@@ -371,14 +398,15 @@ t.test('the number of live connections is limited, and an evicted one is evaluat
 });
 
 t.test('a late translation joins the earlier and the later records of both sides', async (t) => {
-  const { join, due, dropped, source, destination } = scene();
+  const { join, due, dropped, covered, source, destination } = scene();
   const node = ip('192.0.2.1');
   const asked = { initiator: web, initiatorPort: 40000, responder: serviceAddress, responderPort: 80 };
   const reached = { initiator: node, initiatorPort: 61000, responder: db, responderPort: 5432 };
   const atDb = atDestination(answered({ ...reached }));
   destination(atDb);
   source(answered({ ...asked }));
-  join.tick(t0 + 1);
+  for (const node of covered.keys()) covered.set(node, t0 + second);
+  join.tick(t0 + second);
   t.equal(due.length, 2, 'not joined yet');
   const zero = { forward: 0, reverse: 0 };
   source(record({ ...asked, packets: zero, bytes: zero, translation: { original: asked, translated: reached } }));
