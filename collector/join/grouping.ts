@@ -275,6 +275,11 @@ export function isNotOurs({ group }: LiveConnection): boolean {
   return group.parts.every(({ strand }) => isForeign(strand.first) && !hasSent(strand));
 }
 
+/** Only a translation is known: it was learned so late that the connection was forgotten, or its packets come later. */
+export function hasNoPackets({ sides }: LiveConnection): boolean {
+  return sides.every(({ total: { near, far, unreachable } }) => near.packets + far.packets === 0 && !unreachable);
+}
+
 /** What grouping and the initiator depend on, as bits. */
 function evidenceOf({ isn, initiatorBy, nearInitiated, total: { near, far } }: Side): number {
   return (

@@ -6,7 +6,7 @@ import type { JoinedConnection } from '../../model/joined.ts';
 import { TCP } from '../../model/protocol.ts';
 import type { ConnectionRecord } from '../../model/record.ts';
 import { type Coverage, reportedMarginUs } from './delivered.ts';
-import { Grouping, isNotOurs, type LiveConnection, type OwnsNearAddress } from './grouping.ts';
+import { Grouping, hasNoPackets, isNotOurs, type LiveConnection, type OwnsNearAddress } from './grouping.ts';
 import { groupId, joinedOf } from './observation.ts';
 import { observationsOf, outcomeOf } from './outcome.ts';
 import type { End, Side } from './side.ts';
@@ -217,6 +217,10 @@ export class Join {
   #evaluate(live: LiveConnection, nowUs: number): void {
     this.#grouping.updateOwners(live, nowUs);
     if (!this.#live.has(live)) return;
+    if (hasNoPackets(live)) {
+      this.#pending.delete(live);
+      return;
+    }
     if (isNotOurs(live)) {
       this.#ignore(live);
       return;
@@ -321,7 +325,7 @@ export class Join {
   /** A connection that awaits its other side is pending. */
   #canRetire(live: LiveConnection, nowUs: number): boolean {
     if (this.#pending.has(live) || nowUs < live.keepUntilUs) return false;
-    if (!live.evaluated && !isNotOurs(live)) return false;
+    if (!live.evaluated && !isNotOurs(live) && !hasNoPackets(live)) return false;
     const view = this.#viewOf(live);
     const idleUs = nowUs - live.updatedUs;
     if (observationsOf(view).every((one) => one.ended) && idleUs > endedTimeoutUs) return true;

@@ -423,6 +423,40 @@ t.test('a late translation joins the earlier and the later records of both sides
   t.same(due[2]!.source!.packets, { forward: 2, reverse: 1 });
 });
 
+t.test('a translation alone is no connection, until packets come', async (t) => {
+  const { join, due, source } = scene();
+  const zero = { forward: 0, reverse: 0 };
+  const asked = { initiator: web, initiatorPort: 40000, responder: serviceAddress, responderPort: 80 };
+  const translation = { original: asked, translated: { ...asked, responder: db, responderPort: 5432 } };
+  source(record({ ...asked, packets: zero, bytes: zero, tcpFlags: zero, frames: 0, translation }));
+  join.tick(t0 + 20 * second);
+  join.finish();
+  t.equal(due.length, 0);
+  t.equal(join.counts.pending, 0);
+  source(answered({ ...asked }));
+  join.finish();
+  t.equal(due.length, 1);
+  t.match(due[0], { originalTuple: asked, translatedTuple: { responder: db }, source: { packets: { forward: 2 } } });
+});
+
+t.test('a translation that comes after the connection was forgotten is forgotten too', async (t) => {
+  const { join, due, source, destination } = scene();
+  const zero = { forward: 0, reverse: 0 };
+  const asked = { initiator: web, initiatorPort: 40000, responder: serviceAddress, responderPort: 80 };
+  const reached = { ...asked, responder: db, responderPort: 5432 };
+  const translation = { original: asked, translated: reached };
+  source(answered({ ...asked, translation, ended: true }));
+  destination(atDestination(answered({ ...reached, ended: true })));
+  join.tick(t0 + second);
+  join.tick(t0 + 7 * second);
+  t.equal(join.counts.live, 0);
+  source(answered({ ...asked, packets: zero, bytes: zero, tcpFlags: zero, frames: 0, translation, ended: true }));
+  join.tick(t0 + 30 * second);
+  t.equal(due.length, 1, 'it is not a second connection');
+  join.tick(t0 + 600 * second);
+  t.equal(join.counts.live, 0);
+});
+
 t.test('a pod that gets the address of another in mid-flow begins a new connection', async (t) => {
   const { join, due, source, destination } = scene();
   const at = (s: number) => t0 + s * second;
