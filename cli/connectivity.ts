@@ -2,6 +2,7 @@
 import type { Writable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
+import type { Paths } from '../cluster/manifests/read.ts';
 import { connectivity, type Filter, passingVerdicts } from '../connectivity/connectivity.ts';
 import { changeKinds, difference } from '../connectivity/difference.ts';
 import type { EndpointGroupJson } from '../connectivity/endpoint-groups.ts';
@@ -11,6 +12,7 @@ import { parsePolicyOptions } from '../policy/options.ts';
 import { loadClusterStates, noWorkloadsLines } from './cluster-states.ts';
 import { badFlag } from './errors.ts';
 import { repeatableOption } from './list-command.ts';
+import { checkStdinOnce, clusterOption, pathsOption } from './manifest-paths.ts';
 import { changedFormatter, changedJson, passingFormatter, passingJson } from './output/connectivity.ts';
 import { formatLines, type LineOutput, lineOutputs } from './output/lines.ts';
 import { printChunks, printLine } from './output/print.ts';
@@ -18,8 +20,8 @@ import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
 import { appendValue, policyOptionHelp } from './verdict.ts';
 
 export type ConnectivityFlags = {
-  cluster: string;
-  diff?: string;
+  cluster: Paths;
+  diff?: Paths;
   namespace?: readonly string[];
   verdict?: readonly string[];
   failOn?: readonly string[];
@@ -35,8 +37,13 @@ export type ConnectivityStreams = { stdout: Stream; stderr: Stream };
 export function connectivityCommand(streams: ConnectivityStreams = process): Command {
   return new Command('connectivity')
     .description('List the connections that policies do not deny, or what a change of manifests opens and closes')
-    .requiredOption('--cluster <path>', 'File or folder of manifests (required; read recursively); - for stdin')
-    .option('--diff <path>', 'Show only what changes from --cluster to these manifests')
+    .addOption(clusterOption())
+    .addOption(
+      pathsOption(
+        '--diff <path>',
+        'Show only what changes from --cluster to these manifests (repeatable, as --cluster)',
+      ),
+    )
     .addOption(repeatableOption('-n, --namespace <name>', 'Show only connections with this namespace at either end'))
     .addOption(
       repeatableOption(
@@ -78,6 +85,7 @@ export async function runConnectivity(
   const failOnChoices = [...(flags.diff === undefined ? passingVerdicts : changeKinds), 'any'];
   const failOn = (flags.failOn ?? []).map((one) => parseChoice('--fail-on', one, failOnChoices));
 
+  checkStdinOnce(flags.cluster, flags.diff ?? []);
   const states = await loadClusterStates(
     flags.diff === undefined ? [flags.cluster] : [flags.cluster, flags.diff],
     stderr,

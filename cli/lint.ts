@@ -1,17 +1,17 @@
 // `waybill lint`: mistakes in the policies of a folder of manifests; no traffic is needed.
 import type { Writable } from 'node:stream';
 import { Command } from 'commander';
-import { readSources } from '../cluster/manifests/read.ts';
+import { type Paths, readSources } from '../cluster/manifests/read.ts';
 import type { LintRule } from '../lint/complaint.ts';
 import { DeclaredObjects } from '../lint/declared-objects.ts';
 import { lint } from '../lint/lint.ts';
 import { lintRules } from '../lint/rules.ts';
 import { type Severity, severities } from '../model/finding.ts';
-import { isPolicy } from '../model/kubernetes.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { badFlag } from './errors.ts';
 import { failOnOption, isAtLeast } from './findings.ts';
 import { outputOption, repeatableOption } from './list-command.ts';
+import { checkStdinOnce, clusterOption } from './manifest-paths.ts';
 import { type ComplaintJson, complaintFormatter, complaintJson, namespaceOf } from './output/complaints.ts';
 import { formatItems, type Output } from './output/format.ts';
 import { ignoredKindsText } from './output/ignored-kinds.ts';
@@ -19,7 +19,7 @@ import { print, printLine } from './output/print.ts';
 import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
 
 export type LintFlags = {
-  cluster: string;
+  cluster: Paths;
   namespace?: readonly string[];
   rule?: readonly string[];
   skip?: readonly string[];
@@ -34,7 +34,7 @@ export type LintStreams = { stdout: Writable & { isTTY?: boolean; columns?: numb
 export function lintCommand(streams: LintStreams = process): Command {
   return new Command('lint')
     .description('List mistakes in the policies of a folder of manifests')
-    .requiredOption('--cluster <path>', 'File or folder of manifests (required; read recursively); - for stdin')
+    .addOption(clusterOption())
     .addOption(repeatableOption('-n, --namespace <name>', 'Show only complaints about this namespace'))
     .addOption(repeatableOption('--rule <name>', 'Apply only this rule'))
     .addOption(repeatableOption('--skip <name>', 'Skip this rule'))
@@ -53,12 +53,13 @@ export function lintCommand(streams: LintStreams = process): Command {
 /** Exit code: 2 if an input was unreadable, else 1 if a shown complaint meets `--fail-on`. */
 export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams): Promise<0 | 1 | 2> {
   const rules = chosenRules(flags);
+  checkStdinOnce(flags.cluster);
   const { objects, problems, unread, otherKinds, sources } = await readSources(flags.cluster);
+  const declared = new DeclaredObjects(objects, (object) => sources.get(object));
   // Problems of policies become complaints.
-  const policyProblems = new Set(objects.filter(isPolicy).flatMap(({ broken }) => broken ?? []));
+  const policyProblems = new Set(declared.policies.flatMap(({ broken }) => broken ?? []));
   for (const problem of problems) if (!policyProblems.has(problem)) printLine(stderr, problemLine(problem));
 
-  const declared = new DeclaredObjects(objects, (object) => sources.get(object));
   const complaints = lint(declared, rules)
     .filter(({ object }) => flags.namespace === undefined || flags.namespace.includes(namespaceOf(object)))
     .map((complaint) => {

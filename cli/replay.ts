@@ -6,7 +6,7 @@ import { PacketAccounting } from '../accounting/accounting.ts';
 import { DnsAnswers as AnsweredNames } from '../agent/capture/dns-answers.ts';
 import { DnsClients } from '../agent/capture/pcap/dns-clients.ts';
 import { replayFile } from '../agent/capture/pcap/replay.ts';
-import { type Manifests, readManifests } from '../cluster/manifests/read.ts';
+import { type Manifests, type Paths, readManifests } from '../cluster/manifests/read.ts';
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
 import { clientKey, DnsNames } from '../collector/identity/dns-names.ts';
 import { Identities } from '../collector/identity/identity.ts';
@@ -23,6 +23,7 @@ import { type Problem, ProblemError, problemLine } from '../model/problem.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
 import { failOnOption, isAtLeast } from './findings.ts';
+import { checkStdinOnce, clusterOption, pathsOption } from './manifest-paths.ts';
 import { formatItems, type Output, outputs } from './output/format.ts';
 import { findingFormatter } from './output/item-formatters.ts';
 import { print, printLine } from './output/print.ts';
@@ -30,8 +31,8 @@ import { screenOf } from './output/screen.ts';
 import { appendValue, policyOptionHelp } from './verdict.ts';
 
 type ReplayFlags = {
-  cluster: string;
-  declared?: string;
+  cluster: Paths;
+  declared?: Paths;
   option?: string[];
   failOn?: Severity;
   output: Output;
@@ -59,10 +60,12 @@ export function replayCommand(): Command {
   return new Command('replay')
     .description('Evaluate capture files (pcap, pcapng) against manifests, and list the findings')
     .argument('<file...>', 'Capture files, oldest first')
-    .requiredOption('--cluster <path>', 'File or folder of manifests (required; read recursively); - for stdin')
-    .option(
-      '--declared <path>',
-      'File or folder of declared policies (Git); report differences from --cluster as drift',
+    .addOption(clusterOption())
+    .addOption(
+      pathsOption(
+        '--declared <path>',
+        'File or folder of declared policies (Git); report differences from --cluster as drift (repeatable)',
+      ),
     )
     .option('--option <name=value>', policyOptionHelp(), appendValue)
     .option('--max-connections <number>', maxConnectionsSetting.help, maxConnectionsSetting.defaultText)
@@ -85,6 +88,7 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   if ('fault' in parsedDnsServers)
     throw new ProblemError(badFlag('--dns-servers', parsedDnsServers.fault, parsedDnsServers.fix));
   const dnsServers = parsedDnsServers.value;
+  checkStdinOnce(flags.cluster, flags.declared ?? []);
   const manifests = await readManifestsAndReport(flags.cluster);
   const cluster = new ClusterHistory(dnsServers);
   for (const object of manifests.objects) cluster.receive({ type: 'put', object, atUs: 0 });
@@ -155,8 +159,8 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   else if (failOn !== undefined && findings.some((one) => isAtLeast(one.severity, failOn))) process.exitCode = 1;
 }
 
-async function readManifestsAndReport(path: string): Promise<Manifests> {
-  const manifests = await readManifests(path);
+async function readManifestsAndReport(paths: Paths): Promise<Manifests> {
+  const manifests = await readManifests(paths);
   reportProblems(manifests.problems);
   return manifests;
 }

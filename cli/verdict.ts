@@ -1,7 +1,7 @@
 // `waybill verdict`: whether the policies of a folder of manifests allow a connection, or many (--batch).
 import type { Readable, Writable } from 'node:stream';
 import { Command, Option } from 'commander';
-import { readManifests } from '../cluster/manifests/read.ts';
+import { type Paths, readManifests } from '../cluster/manifests/read.ts';
 import { escapeControls } from '../model/escape.ts';
 import { ProblemError, problemLine } from '../model/problem.ts';
 import { protocolName } from '../model/protocol.ts';
@@ -9,6 +9,7 @@ import type { Verdict } from '../model/verdict.ts';
 import { verdictJson } from '../policy/explain.ts';
 import { parsePolicyOptions, policyOptionValues } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
+import { checkStdinOnce, clusterOption, includesStdin } from './manifest-paths.ts';
 import { jsonText } from './output/json.ts';
 import { print, printLine } from './output/print.ts';
 import { yamlText } from './output/yaml.ts';
@@ -18,7 +19,7 @@ import { PartyResolver } from './verdict-parties.ts';
 import { evaluateQuestion, readQuestion, type VerdictQuestion } from './verdict-question.ts';
 
 export type VerdictFlags = {
-  cluster: string;
+  cluster: Paths;
   batch?: true;
   from?: string;
   to?: string;
@@ -36,7 +37,7 @@ const outputs = ['table', 'json', 'jsonl', 'yaml'] as const;
 export function verdictCommand(streams: VerdictStreams = process): Command {
   return new Command('verdict')
     .description('Show whether policies allow a connection, and why')
-    .requiredOption('--cluster <path>', 'File or folder of manifests (required; read recursively); - for stdin')
+    .addOption(clusterOption())
     .option('--from <endpoint>', 'Initiator (client): NAMESPACE/NAME, NAMESPACE/KIND/NAME or an IP address')
     .option('--to <endpoint>', 'Responder (server): as --from, or NAMESPACE/Service/NAME')
     .option('--port <port>', 'Port of the responder: a number or a port name')
@@ -58,10 +59,11 @@ export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }:
   if (problems.length > 0) throw new ProblemError(...problems);
   const parsed = flags.batch ? undefined : readQuestion(flags);
   if (parsed !== undefined && 'fault' in parsed) throw new ProblemError(problemAt('the question', parsed.fault));
-  if (flags.batch && flags.cluster === '-') {
+  if (flags.batch && includesStdin(flags.cluster)) {
     const fix = 'give the manifests as a file or a folder';
     throw new ProblemError(badFlag('--cluster -', '--batch reads its questions from stdin', fix));
   }
+  checkStdinOnce(flags.cluster);
   const manifests = await readManifests(flags.cluster);
   for (const problem of manifests.problems) printLine(stderr, problemLine(problem));
   const exitCode = manifests.unread.length > 0 ? 2 : 0;

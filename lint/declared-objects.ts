@@ -10,9 +10,10 @@ import type {
   Node,
   Pod,
   Policy,
+  UnreadDocument,
   Workload,
 } from '../model/kubernetes.ts';
-import { isPolicy } from '../model/kubernetes.ts';
+import { isPolicy, isUnread } from '../model/kubernetes.ts';
 import { selects } from '../policy/selectors.ts';
 import { isValid, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
 import { maySelectNamespace } from './selectors.ts';
@@ -36,6 +37,7 @@ export class DeclaredObjects {
   readonly nodes: readonly Node[];
   readonly namespaces: ReadonlyMap<string, Namespace>;
   readonly pods: readonly PodDeclaration[];
+  readonly #unread: readonly UnreadDocument[];
   readonly #manifestFields: (object: ClusterObject) => ManifestFields | undefined;
   readonly #podsByNamespace: ReadonlyMap<string, readonly PodDeclaration[]>;
   /** By `key=value`, in the order of `pods`. */
@@ -47,7 +49,11 @@ export class DeclaredObjects {
     objects: readonly ClusterObject[],
     manifestFields: (object: ClusterObject) => ManifestFields | undefined = () => undefined,
   ) {
-    this.policies = objects.filter(isPolicy).sort(byName);
+    this.#unread = objects.filter(isUnread);
+    this.policies = objects
+      .filter(isPolicy)
+      .filter((policy) => !isUnread(policy))
+      .sort(byName);
     this.validPolicies = this.policies.filter(isValid);
     this.rules = this.validPolicies.flatMap(rulesOf);
     this.nodes = objects.filter((object) => object.kind === 'Node');
@@ -61,6 +67,14 @@ export class DeclaredObjects {
 
   manifestFields(object: ClusterObject): ManifestFields | undefined {
     return this.#manifestFields(object);
+  }
+
+  /** Whether a document that cannot be read may define an object of the namespace; undefined: of any namespace. */
+  mayHaveMore(namespace: string | undefined): boolean {
+    return this.#unread.some(
+      ({ subject }) =>
+        namespace === undefined || subject === undefined || maySelectNamespace(subject.namespaceSelector, namespace),
+    );
   }
 
   /** The pods in the scope, without host-network pods, which no policy selects (rule 13). */

@@ -175,11 +175,20 @@ export type ClusterPolicy = ObjectMeta & {
       }
     | {
         broken: readonly Problem[];
+        /** Not a policy, but a document that cannot be read; its name is its place. Its subject: what it may change. */
+        unread?: true;
         priority?: number;
         subject?: PodsSelector;
         directions: readonly ('ingress' | 'egress')[];
       }
   );
+
+/** A document that cannot be read. It counts as an invalid policy that comes before all others. */
+export type UnreadDocument = ClusterPolicy & { broken: readonly Problem[]; unread: true };
+
+export function isUnread(object: ClusterObject): object is UnreadDocument {
+  return 'unread' in object;
+}
 
 export type Policy = NetworkPolicy | ClusterPolicy;
 

@@ -78,6 +78,8 @@ export type NearMiss = {
 
 export type UnknownReason =
   | { reason: 'broken-policy'; policies: readonly PolicyRef[] }
+  /** `documents`: files with lines, such as `db.yaml:14`. */
+  | { reason: 'unread-documents'; documents: readonly string[] }
   | { reason: 'address-not-known'; policies: readonly PolicyRef[] }
   | { reason: 'names-not-known'; gap?: NamesGap; policies: readonly PolicyRef[] }
   | { reason: 'namespace-labels-not-known'; namespace: string; policies: readonly PolicyRef[] }

@@ -42,6 +42,8 @@ export class CachedJudge {
 
   /** Same as `judge`. hot, once a connection: make bench-policy, budget verdict-cached */
   judge(flow: Flow, set: PolicySet): Verdict {
+    // No selection shows whether the set has changed, and the verdict is cheap.
+    if (flow.initiator.kind !== 'pod' && flow.responder.kind !== 'pod') return judge(flow, set, this.#options);
     const initiator = this.#entryOf(flow.initiator, set);
     const responder = this.#entryOf(flow.responder, set);
     const slot = this.#slotOf(initiator.id, responder.id, protocolPortKey(flow));

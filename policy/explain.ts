@@ -181,6 +181,8 @@ export function reasonText(why: UnknownReason): string {
   switch (why.reason) {
     case 'broken-policy':
       return `an invalid policy could change the verdict: ${policiesText(why.policies)}`;
+    case 'unread-documents':
+      return `a document that cannot be read could change the verdict: ${listText(why.documents, ' and ', maxListed)}`;
     case 'address-not-known':
       return `a rule could match by address, and the address is not known: ${policiesText(why.policies)}`;
     case 'names-not-known':

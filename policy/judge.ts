@@ -19,6 +19,9 @@ export function judge(flow: Flow, policies: PolicySet, options: PolicyOptions): 
   const sides: SideVerdict[] = [];
   if (initiator.kind === 'pod') sides.push(judgeSide('egress', initiator, responder, flow, policies, options));
   if (responder.kind === 'pod') sides.push(judgeSide('ingress', responder, initiator, flow, policies, options));
+  const { unread } = policies.tiers.egress;
+  if (sides.length === 0 && unread.length > 0)
+    return { verdict: 'unknown', sides, why: { reason: 'unread-documents', documents: unread } };
   const verdict = combineSides(sides, options);
   return hasPorts(flow.protocol) ? { verdict, sides } : { verdict, sides, undefinedByApi: true };
 }

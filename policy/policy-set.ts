@@ -34,6 +34,8 @@ type TierLayer = {
   readonly parts: readonly TierPolicy[];
   /** The policies whose subject selects a namespace, by the labels of the namespace. */
   readonly byNamespaceLabels: WeakMap<Labels, readonly TierPolicy[]>;
+  /** Documents that cannot be read and may define any object, also the pod that has an address. */
+  readonly unread: readonly string[];
 };
 type TierLayers = { readonly [Side in Direction]: TierLayer };
 
@@ -257,7 +259,10 @@ function layer(parts: readonly Isolation[]): Layer {
 }
 
 function tierLayer(parts: readonly TierPolicy[]): TierLayer {
-  return { parts, byNamespaceLabels: new WeakMap() };
+  const unread = parts.filter(
+    ({ object }) => object.broken !== undefined && object.unread && object.subject === undefined,
+  );
+  return { parts, byNamespaceLabels: new WeakMap(), unread: unread.map(({ policy }) => policy.name) };
 }
 
 /** By kind and name, so the verdicts do not depend on the order of the policies. */

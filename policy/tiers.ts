@@ -1,6 +1,6 @@
 // Evaluates one tier of cluster policies for a side (rules 19 to 26): the first rule that matches, by priority and then by
 // the order in the policy. If it is not known whether a rule matches, both outcomes are possible.
-import type { ClusterAction } from '../model/kubernetes.ts';
+import type { ClusterAction, ClusterPolicy } from '../model/kubernetes.ts';
 import type {
   Direction,
   Flow,
@@ -101,7 +101,7 @@ function judgePolicy(
   outcomes: TierOutcome[],
 ): boolean {
   if (object.broken !== undefined) {
-    outcomes.push({ action: 'undecidable', unknownReason: { reason: 'broken-policy', policies: [policy] } });
+    outcomes.push({ action: 'undecidable', unknownReason: brokenReason(object, policy) });
     return mayNotApply === true;
   }
   const { own, other, flow } = context;
@@ -136,6 +136,12 @@ function judgePolicy(
     }
   }
   return true;
+}
+
+function brokenReason({ unread }: ClusterPolicy & { broken: object }, policy: PolicyRef): UnknownReason {
+  return unread
+    ? { reason: 'unread-documents', documents: [policy.name] }
+    : { reason: 'broken-policy', policies: [policy] };
 }
 
 /** The common verdict of all possible outcomes; else `unknown` with the reason of the first that differs. */

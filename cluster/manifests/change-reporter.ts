@@ -2,7 +2,7 @@
 import type { ClusterEvent } from '../../model/kubernetes.ts';
 import { type Problem, problemLine } from '../../model/problem.ts';
 import type { ObjectCache } from '../object-cache.ts';
-import type { PresentObject, Scan } from './folder.ts';
+import type { PresentObject, Scan } from './scanner.ts';
 
 export class ChangeReporter {
   readonly #cache: ObjectCache;

@@ -1,11 +1,13 @@
 // The documents of one manifest file, YAML or JSON, each with the lines of its parts. js-yaml limits nesting to 100,
 // this file limits aliases, and manifest.ts limits the file size.
-import { constructFromEvents, EVENT_ID, parseEvents, YAMLException } from 'js-yaml';
+import { constructFromEvents, EVENT_ID, type Event, parseEvents, YAMLException } from 'js-yaml';
 import type { FieldPath } from '../../model/field-path.ts';
 import type { Problem } from '../../model/problem.ts';
-import { badYaml } from './errors.ts';
+import { type DuplicateKey, duplicateJsonKeys, duplicateKeys } from './duplicate-keys.ts';
+import { badYaml, duplicateKey } from './errors.ts';
 import { firstContentOffset, lineLookup, Positions } from './positions.ts';
 import { manifestSchema } from './scalars.ts';
+import { parseYaml } from './yaml-events.ts';
 
 export type Document = {
   raw: unknown;
@@ -15,58 +17,109 @@ export type Document = {
   quickLocate: (path: FieldPath) => string;
 };
 
-export type Documents = { documents: Document[]; problems: Problem[] };
+/** A document that cannot be parsed: its text, and its place as `db.yaml:14`, the line where it starts. */
+export type UnreadDocument = { text: string; place: string; problem: Problem };
 
-/** A document that cannot be parsed becomes a problem; the other documents are still read. */
+/** `warnings`: the document was read, but differs from what its author may expect. */
+export type Documents = { documents: Document[]; unread: UnreadDocument[]; warnings: Problem[] };
+
+/** The other documents of the file are still read if one cannot be parsed. */
 export function readDocuments(text: string, file: string): Documents {
   const body = text.startsWith('\ufeff') ? text.slice(1) : text;
   const lineAt = lineLookup(body);
-  const read: Documents = { documents: [], problems: [] };
+  const read: Documents = { documents: [], unread: [], warnings: [] };
   for (const piece of piecesOf(body)) {
-    const source: PieceSource = { text: body.slice(piece.start, piece.end), start: piece.start, file, lineAt };
-    const document = readPiece(source);
-    if (document === undefined) continue;
-    if ('code' in document) read.problems.push(document);
-    else read.documents.push(document);
+    const source: PieceSource = {
+      text: body.slice(piece.start, piece.end),
+      file,
+      lineAt: (offset) => lineAt(piece.start + offset),
+    };
+    readPiece(source, read);
   }
   return read;
 }
 
 type Piece = { start: number; end: number };
-type PieceSource = { text: string; start: number; file: string; lineAt: (offset: number) => number };
+/** `lineAt`: the line of the file at an offset of the text. */
+type PieceSource = { text: string; file: string; lineAt: (offset: number) => number };
 
 const maxAliases = 1000;
 /** Limit for a document with aliases, with each alias expanded. */
 const maxValues = 1_000_000;
 
-/** Undefined if the piece has only comments. */
-function readPiece(source: PieceSource): Document | Problem | undefined {
-  const { text, file } = source;
-  if (firstContentOffset(text) < 0) return undefined;
+/** Adds nothing if the piece has only comments. */
+function readPiece(source: PieceSource, read: Documents): void {
+  const { text } = source;
+  const start = firstContentOffset(text);
+  if (start < 0) return;
   const json = text.trimStart().startsWith('{') ? parseJson(text) : undefined;
-  if (json !== undefined) return jsonDocument(json.raw, source);
+  if (json !== undefined) {
+    read.documents.push(jsonDocument(json.raw, source));
+    read.warnings.push(...duplicateKeyWarnings(duplicateJsonKeys(text), source));
+    return;
+  }
+  const unread = (offset: number, reason: string): void => {
+    const place = placeAt(source, start);
+    read.unread.push({ text, place, problem: badYaml(placeAt(source, offset), reason) });
+  };
   try {
-    const events = parseEvents(text, {});
-    const [raw, ...more] = constructFromEvents(events, {
-      source: text,
-      schema: manifestSchema,
-      maxAliases,
-    });
+    const { events, text: indented } = parseYaml(text);
+    const yaml = indented === text ? source : withChangedText(source, indented);
+    const { raw, more, duplicates } = construct(events, indented);
     const tooManyValues =
       events.some((event) => event.type === EVENT_ID.ALIAS) && sizeWithin(raw, maxValues) === undefined;
     if (tooManyValues) {
-      const limit = maxValues.toLocaleString('en');
-      return badYaml(`${file}:${lineOf(source, 0)}`, `its aliases expand to more than ${limit} values`);
+      unread(0, `its aliases expand to more than ${maxValues.toLocaleString('en')} values`);
+      return;
     }
-    if (more.length > 0) return badYaml(`${file}:${lineOf(source, 0)}`, 'a second document starts without ---');
-    const positions = new Positions(events, text);
-    const locate = (path: FieldPath) => placeIn(source, positions, path);
-    return { raw, locate, quickLocate: locate };
+    if (more) {
+      unread(0, 'a second document starts without ---');
+      return;
+    }
+    const positions = new Positions(events, indented);
+    const locate = (path: FieldPath) => placeAt(yaml, positions.offsetOf(path));
+    read.documents.push({ raw, locate, quickLocate: locate });
+    read.warnings.push(...duplicateKeyWarnings(duplicates, yaml));
   } catch (error) {
     const offset = error instanceof YAMLException ? (error.mark?.position ?? 0) : 0;
     const reason = error instanceof YAMLException ? error.reason : String(error);
-    return badYaml(`${file}:${lineOf(source, Math.min(offset, text.trimEnd().length))}`, reason);
+    unread(Math.min(offset, text.trimEnd().length), reason);
   }
+}
+
+type Constructed = { raw: unknown; more: boolean; duplicates: DuplicateKey[] };
+
+/** Looks for duplicate keys only if there are any: few documents have them. */
+function construct(events: Event[], text: string): Constructed {
+  const options = { source: text, schema: manifestSchema, maxAliases };
+  try {
+    const [raw, ...more] = constructFromEvents(events, options);
+    return { raw, more: more.length > 0, duplicates: [] };
+  } catch (error) {
+    if (!(error instanceof YAMLException) || error.reason !== 'duplicated mapping key') throw error;
+    const [raw, ...more] = constructFromEvents(events, { ...options, json: true });
+    const found = duplicateKeys(events, text);
+    const offset = error.mark?.position ?? 0;
+    // Keys that are written differently and mean the same, such as `yes` and `true`, are found only by the parser.
+    const fallback = { key: /^[^\s:]*/.exec(text.slice(offset))![0], offset };
+    return { raw, more: more.length > 0, duplicates: found.length > 0 ? found : [fallback] };
+  }
+}
+
+const maxDuplicates = 50;
+
+function duplicateKeyWarnings(duplicates: readonly DuplicateKey[], source: PieceSource): Problem[] {
+  const more = duplicates.length - maxDuplicates;
+  return duplicates.slice(0, maxDuplicates).map(({ key, offset }, index) => {
+    return duplicateKey(placeAt(source, offset), key, index === maxDuplicates - 1 ? Math.max(0, more) : 0);
+  });
+}
+
+/** For a text with the same lines as that of the piece. */
+function withChangedText({ file, lineAt }: PieceSource, text: string): PieceSource {
+  const firstLine = lineAt(0);
+  const lineInText = lineLookup(text);
+  return { file, text, lineAt: (offset) => firstLine - 1 + lineInText(offset) };
 }
 
 /** The number of values with each alias expanded; undefined if more than `max`, or if an alias contains itself. */
@@ -99,7 +152,7 @@ function jsonDocument(raw: unknown, source: PieceSource): Document {
   let positions: Positions | 'unknown' | undefined;
   const locate = (path: FieldPath) => {
     positions ??= jsonPositions(source.text) ?? 'unknown';
-    return positions === 'unknown' ? source.file : placeIn(source, positions, path);
+    return positions === 'unknown' ? source.file : placeAt(source, positions.offsetOf(path));
   };
   return { raw, locate, quickLocate: () => source.file };
 }
@@ -112,12 +165,8 @@ function jsonPositions(text: string): Positions | undefined {
   }
 }
 
-function placeIn(source: PieceSource, positions: Positions, path: FieldPath): string {
-  return `${source.file}:${lineOf(source, positions.offsetOf(path))}`;
-}
-
-function lineOf(source: PieceSource, offset: number): number {
-  return source.lineAt(source.start + offset);
+function placeAt({ file, lineAt }: PieceSource, offset: number): string {
+  return `${file}:${lineAt(offset)}`;
 }
 
 function piecesOf(text: string): Piece[] {

@@ -4,6 +4,7 @@ import { reasonOf, systemCode } from '../../model/reason.ts';
 
 export const manifestProblemCodes = [
   'bad-yaml',
+  'duplicate-key',
   'duplicate-object',
   'helm-templates',
   'kustomization-not-built',
@@ -22,6 +23,17 @@ function problem(code: Code, place: string, fault: string, fix: string): Problem
 /** `place` is file:line. */
 export function badYaml(place: string, reason: string): Problem {
   return problem('bad-yaml', place, `cannot parse as YAML or JSON: ${reasonOf(reason)}`, 'fix the syntax');
+}
+
+/** A warning. `place` is file:line of the later key; `more`: the number of later keys that are not reported. */
+export function duplicateKey(place: string, key: string, more: number): Problem {
+  const others = more === 0 ? '' : ` (and ${more} more keys)`;
+  return problem(
+    'duplicate-key',
+    place,
+    `key ${JSON.stringify(shortened(key))} is repeated, and the last value is used${others}`,
+    'remove one of the two keys',
+  );
 }
 
 /** `place` is the later definition, `earlier` the one that it replaces. */
@@ -95,6 +107,10 @@ export function cannotWatchFolder(path: string, error: unknown, rescanMs: number
 function accessAdvice(error: unknown): string {
   const denied = ['EACCES', 'EPERM'].includes(systemCode(error));
   return denied ? 'run as a user that can read it' : 'check the path and its file system';
+}
+
+function shortened(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 function toMib(bytes: number): number {

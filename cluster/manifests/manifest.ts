@@ -1,6 +1,6 @@
 // One manifest file: its objects, each with its place, and its problems.
 import { readFile } from 'node:fs/promises';
-import { text as textOf } from 'node:stream/consumers';
+import { buffer as bufferOf } from 'node:stream/consumers';
 import type { FieldPath } from '../../model/field-path.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
@@ -9,11 +9,13 @@ import { expandList } from '../parse/list.ts';
 import { parseObject } from '../parse/parse.ts';
 import type { FileRole } from './charts.ts';
 import { type Counts, count } from './counts.ts';
-import { type Document, readDocuments } from './documents.ts';
+import { type Document, readDocuments, type UnreadDocument } from './documents.ts';
+import { decodedText } from './encoding.ts';
 import { cannotRead, fileTooLarge } from './errors.ts';
 import type { ManifestFile } from './files.ts';
 import { isKustomization, type Kustomization, readKustomization } from './kustomization.ts';
 import { Source } from './source.ts';
+import { seenInText, unreadObject } from './unread-document.ts';
 
 /** `source` is set with `keep` 'sources'. */
 export type Entry = { object: ClusterObject; place: string; source?: Source };
@@ -46,16 +48,16 @@ export async function readManifestFile(file: ManifestFile, keep: Keep, role: Fil
   if (role === 'chart-metadata') return chartMetadata;
   const { json, yaml } = maxBytes;
   const tooLarge = file.path.endsWith('.json')
-    ? file.bytes > json && fileTooLarge(file.name, file.bytes, json)
-    : file.bytes > yaml && fileTooLarge(file.name, file.bytes, yaml, json);
-  if (tooLarge) return unread(tooLarge);
+    ? file.bytes > json && fileTooLarge(file.title, file.bytes, json)
+    : file.bytes > yaml && fileTooLarge(file.title, file.bytes, yaml, json);
+  if (tooLarge) return unreadFile(file.title, tooLarge);
   try {
-    const text = await (file.path === stdinPath ? textOf(process.stdin) : readFile(file.path, 'utf8'));
+    const bytes = await (file.path === stdinPath ? bufferOf(process.stdin) : readFile(file.path));
+    const text = decodedText(bytes);
     if (role === 'template' && text.includes('{{')) return template;
-    const manifest = parseManifest(text, file.name, keep);
-    return manifest.whole || !templateLine.test(text) ? manifest : asTemplate(manifest);
+    return parseManifest(text, file.title, keep, file.name);
   } catch (error) {
-    return unread(cannotRead(file.name, error));
+    return unreadFile(file.title, cannotRead(file.title, error));
   }
 }
 
@@ -71,34 +73,23 @@ const template: Manifest = { ...chartMetadata, template: true };
 /** A template action at the start of a line or a value, which is invalid YAML. */
 const templateLine = /^\s*(?:- )?(?:[^\s"'#:]+:\s+)?\{\{/m;
 
-/** A template outside of any known chart. Its valid documents are kept. */
-function asTemplate(manifest: Manifest): Manifest {
-  const others = (problems: readonly Problem[]) => problems.filter(({ code }) => code !== 'bad-yaml');
-  const { problems, unread } = manifest;
-  return {
-    ...manifest,
-    problems: others(problems),
-    unread: others(unread),
-    ignored: manifest.ignored + 1,
-    template: true,
-  };
-}
-
-/** `name` is the name of the file in problems. */
-export function parseManifest(text: string, name: string, keep: Keep = 'objects'): Manifest {
-  const { documents, problems } = readDocuments(text, name);
-  const draft: Draft = {
-    entries: [],
-    problems: [...problems],
-    unread: [...problems],
-    ignored: 0,
-    otherKinds: new Map(),
-  };
+/**
+ * `title` is the name of the file in problems, and `name` that relative to the scanned folder. A document that cannot be parsed and has an action (`{{`) is a template outside
+ * of any known chart, if the file has one that only a template has.
+ */
+export function parseManifest(text: string, title: string, keep: Keep = 'objects', name = title): Manifest {
+  const { documents, unread, warnings } = readDocuments(text, title);
+  const draft: Draft = { entries: [], problems: [...warnings], unread: [], ignored: 0, otherKinds: new Map() };
+  const inTemplate = unread.length > 0 && templateLine.test(text);
+  const broken = inTemplate ? unread.filter((one) => !one.text.includes('{{')) : unread;
+  if (broken.length < unread.length) draft.ignored += 1;
+  for (const document of broken) addUnread(document, draft);
   for (const document of documents) addDocument(document, draft, keep);
   const [first] = documents;
   return {
     ...draft,
-    whole: problems.length === 0,
+    whole: broken.length === 0,
+    ...(broken.length < unread.length && { template: true }),
     ...(first !== undefined && isKustomization(name) && { kustomization: readKustomization(first.raw, name) }),
   };
 }
@@ -110,6 +101,18 @@ type Draft = {
   ignored: number;
   otherKinds: Map<string, number>;
 };
+
+/** A document of another kind is ignored. One without a kind is not read either, but no verdict may depend on it. */
+function addUnread({ text, place, problem }: UnreadDocument, draft: Draft): void {
+  draft.problems.push(problem);
+  const seen = seenInText(text);
+  if (seen.kind === 'other') {
+    draft.ignored += 1;
+    return;
+  }
+  draft.unread.push(problem);
+  if (seen.kind === 'used') draft.entries.push({ object: unreadObject(place, problem, seen.namespace), place });
+}
 
 function addDocument(document: Document, draft: Draft, keep: Keep): void {
   for (const { raw, path } of expandList(document.raw)) {
@@ -124,6 +127,11 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
     draft.problems.push(...parsed.problems);
     if (parsed.is !== 'object') {
       draft.unread.push(...parsed.problems);
+      if (parsed.mayBePolicy !== undefined) {
+        const place = document.quickLocate(path);
+        const object = unreadObject(place, parsed.problems[0]!, parsed.mayBePolicy.namespace);
+        draft.entries.push({ object, place });
+      }
       continue;
     }
     const entry = { object: parsed.object, place: document.quickLocate(path) };
@@ -131,6 +139,8 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
   }
 }
 
-function unread(problem: Problem): Manifest {
-  return { entries: [], problems: [problem], unread: [problem], ignored: 0, otherKinds: new Map(), whole: false };
+/** The file may define any object. */
+export function unreadFile(name: string, problem: Problem): Manifest {
+  const entries = [{ object: unreadObject(name, problem, undefined), place: name }];
+  return { entries, problems: [problem], unread: [problem], ignored: 0, otherKinds: new Map(), whole: false };
 }

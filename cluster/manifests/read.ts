@@ -1,15 +1,15 @@
-// Reads the cluster's objects from a file or a folder of manifests, once.
+// Reads the cluster's objects from files and folders of manifests, once.
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Counts } from './counts.ts';
 import { nothingToRead } from './errors.ts';
-import { ManifestFolder, type Scan } from './folder.ts';
 import { stdinPath } from './manifest.ts';
+import { ManifestScanner, type Scan } from './scanner.ts';
 import type { Source } from './source.ts';
 
 /**
  * `unread` are the `problems` that kept something from being read: a file, a document, a chart's templates, or an object
- * that no verdict shows as unknown. A path without any object is one of them too. `ignored` counts documents and list
+ * that no verdict shows as unknown. Paths without any object are one of them too. `ignored` counts documents and list
  * items of kinds that Waybill does not use; `otherKinds` counts the Kubernetes objects among them by kind.
  */
 export type Manifests = {
@@ -20,29 +20,41 @@ export type Manifests = {
   otherKinds: Counts;
 };
 
+/** One or several files and folders; `-` is stdin. */
+export type Paths = string | readonly string[];
+
+export function pathList(paths: Paths): readonly string[] {
+  return typeof paths === 'string' ? [paths] : paths;
+}
+
 /**
- * Reads .yaml, .yml and .json files, folders with their subfolders but without hidden files, and stdin if the path is `-`.
- * Throws a ProblemError if the path does not exist.
+ * Reads .yaml, .yml and .json files, folders with their subfolders but without hidden files, and stdin if a path is `-`.
+ * Several paths are read together: the last definition of an object counts. Throws a ProblemError if a path does not exist.
  */
-export async function readManifests(path: string): Promise<Manifests> {
-  const scan = await new ManifestFolder(onDisk(path)).scan();
-  return { objects: Array.from(scan.present.values(), ({ object }) => object), ...summaryOf(path, scan) };
+export async function readManifests(paths: Paths): Promise<Manifests> {
+  const scan = await new ManifestScanner(onDisk(paths)).scan();
+  return { objects: Array.from(scan.present.values(), ({ object }) => object), ...summaryOf(scan) };
 }
 
-/** Like `readManifests`, with the written form of each object. */
-export async function readSources(path: string): Promise<Manifests & { sources: Map<ClusterObject, Source> }> {
-  const scan = await new ManifestFolder(onDisk(path), 'sources').scan();
+/** Like `readManifests`, with the written form of each object that was read. */
+export async function readSources(paths: Paths): Promise<Manifests & { sources: Map<ClusterObject, Source> }> {
+  const scan = await new ManifestScanner(onDisk(paths), 'sources').scan();
   const sources = new Map<ClusterObject, Source>();
-  for (const { object, source } of scan.present.values()) if (source !== undefined) sources.set(object, source);
-  return { objects: [...sources.keys()], ...summaryOf(path, scan), sources };
+  const objects = Array.from(scan.present.values(), ({ object, source }) => {
+    if (source !== undefined) sources.set(object, source);
+    return object;
+  });
+  return { objects, ...summaryOf(scan), sources };
 }
 
-function onDisk(path: string): string {
-  return path === '-' ? stdinPath : path;
+function onDisk(paths: Paths): string[] {
+  return pathList(paths).map((path) => (path === '-' ? stdinPath : path));
 }
 
-function summaryOf(path: string, scan: Scan): Omit<Manifests, 'objects'> {
+/** One of several paths without objects is only a warning. */
+function summaryOf(scan: Scan): Omit<Manifests, 'objects'> {
   const { problems, unread, ignored, otherKinds } = scan;
-  const empty = scan.present.size === 0 && unread.length === 0 ? [nothingToRead(path, ignored)] : [];
-  return { problems: [...problems, ...empty], unread: [...unread, ...empty], ignored, otherKinds };
+  const empty = scan.empty.map(({ path, ignored: count }) => nothingToRead(path === stdinPath ? '-' : path, count));
+  const nothing = scan.present.size === 0 && unread.length === 0;
+  return { problems: [...problems, ...empty], unread: [...unread, ...(nothing ? empty : [])], ignored, otherKinds };
 }

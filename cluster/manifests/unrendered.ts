@@ -9,12 +9,18 @@ import type { Manifest } from './manifest.ts';
 /** `unread`: the `problems` that kept something from being read. */
 export type FilteredManifests = { manifests: Manifest[]; problems: Problem[]; unread: Problem[] };
 
-/** `files` by name. Patches are ignored: they would replace the objects that they are meant to change. */
-export function withoutUnrendered(files: ReadonlyMap<string, Manifest>): FilteredManifests {
+/**
+ * `files` by name; `titleOf` makes the title of a file or folder, of its name. Patches are ignored: they would replace the
+ * objects that they are meant to change.
+ */
+export function withoutUnrendered(
+  files: ReadonlyMap<string, Manifest>,
+  titleOf: (name: string) => string,
+): FilteredManifests {
   const patches = new Set([...files.values()].flatMap(({ kustomization }) => kustomization?.patches ?? []));
   const manifests = Array.from(files, ([name, manifest]) => (patches.has(name) ? withoutObjects(manifest) : manifest));
-  const unread = chartProblems(files);
-  return { manifests, problems: [...unread, ...kustomizationProblems(files)], unread };
+  const unread = chartProblems(files, titleOf);
+  return { manifests, problems: [...unread, ...kustomizationProblems(files, titleOf)], unread };
 }
 
 function withoutObjects(manifest: Manifest): Manifest {
@@ -29,7 +35,7 @@ function withoutObjects(manifest: Manifest): Manifest {
   };
 }
 
-function chartProblems(files: ReadonlyMap<string, Manifest>): Problem[] {
+function chartProblems(files: ReadonlyMap<string, Manifest>, titleOf: (name: string) => string): Problem[] {
   const charts = chartFolders([...files.keys()]);
   const counts = new Map<string, { count: number; chart: string | undefined }>();
   for (const [name, { template }] of files) {
@@ -38,12 +44,14 @@ function chartProblems(files: ReadonlyMap<string, Manifest>): Problem[] {
     const place = chart === undefined ? posix.dirname(name) : posix.join(chart, 'Chart.yaml');
     counts.set(place, { count: (counts.get(place)?.count ?? 0) + 1, chart });
   }
-  return Array.from(counts, ([place, { count, chart }]) => helmTemplates(place, count, chart));
+  return Array.from(counts, ([place, { count, chart }]) =>
+    helmTemplates(titleOf(place), count, chart && titleOf(chart)),
+  );
 }
 
-function kustomizationProblems(files: ReadonlyMap<string, Manifest>): Problem[] {
+function kustomizationProblems(files: ReadonlyMap<string, Manifest>, titleOf: (name: string) => string): Problem[] {
   return Array.from(files, ([name, { kustomization }]) => {
     const changes = kustomization?.changes ?? [];
-    return changes.length === 0 ? [] : kustomizationNotBuilt(name, posix.dirname(name), changes);
+    return changes.length === 0 ? [] : kustomizationNotBuilt(titleOf(name), titleOf(posix.dirname(name)), changes);
   }).flat();
 }

@@ -1,4 +1,4 @@
-// Reads the cluster's objects from a file or a folder of manifests, and watches for changes.
+// Reads the cluster's objects from files and folders of manifests, and watches for changes.
 import { type ClusterEvent, clusterKinds } from '../../model/kubernetes.ts';
 import type { FormerObjects, KnownObjects } from '../../model/object-version.ts';
 import type { Clock } from '../clock.ts';
@@ -6,18 +6,18 @@ import { ObjectCache } from '../object-cache.ts';
 import type { ClusterSource } from '../source.ts';
 import { ChangeReporter } from './change-reporter.ts';
 import { cannotWatchFolder } from './errors.ts';
-import { ManifestFolder } from './folder.ts';
 import { FolderWatch } from './folder-watch.ts';
+import { ManifestScanner } from './scanner.ts';
 
 /** Network file systems do not report changes, so the folder is also scanned at this interval. */
 const rescanMs = 30_000;
 
-/** Reports each broken file and object once as a problem, and continues with the others. */
-export function manifestSource(path: string, clock: Clock): ClusterSource {
+/** Reports each broken file and object once as a problem, and continues with the others. Several paths are read together. */
+export function manifestSource(paths: string | readonly string[], clock: Clock): ClusterSource {
   let running: Running | undefined;
   return {
     async start(receive, former) {
-      running = new Running(path, clock, receive, former);
+      running = new Running([paths].flat(), clock, receive, former);
       await running.start();
     },
     known: () => ({ untilUs: running?.untilUs() ?? {}, versions: {} }),
@@ -30,7 +30,7 @@ export function manifestSource(path: string, clock: Clock): ClusterSource {
 class Running {
   readonly #clock: Clock;
   readonly #receive: (event: ClusterEvent) => void;
-  readonly #folder: ManifestFolder;
+  readonly #scanner: ManifestScanner;
   readonly #reporter: ChangeReporter;
   readonly #watch: FolderWatch;
   readonly #reportedReasons = new Set<string>();
@@ -39,12 +39,17 @@ class Running {
   #cancelRescan: (() => void) | undefined;
   #stopped = false;
 
-  constructor(path: string, clock: Clock, receive: (event: ClusterEvent) => void, former: FormerObjects | undefined) {
+  constructor(
+    paths: readonly string[],
+    clock: Clock,
+    receive: (event: ClusterEvent) => void,
+    former: FormerObjects | undefined,
+  ) {
     this.#clock = clock;
     this.#receive = (event) => {
       if (!this.#stopped) receive(event);
     };
-    this.#folder = new ManifestFolder(path);
+    this.#scanner = new ManifestScanner(paths);
     const cache = new ObjectCache(this.#receive);
     for (const { object } of former?.objects ?? []) cache.seed(object);
     this.#reporter = new ChangeReporter(cache, this.#receive, former && Math.max(0, ...Object.values(former.untilUs)));
@@ -77,7 +82,7 @@ class Running {
   }
 
   async #scan(): Promise<void> {
-    const scan = await this.#folder.scan();
+    const scan = await this.#scanner.scan();
     if (this.#stopped) return;
     this.#reporter.report(scan, this.#clock.nowUs());
     this.#watch.follow(scan.folders);

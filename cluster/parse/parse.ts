@@ -17,10 +17,13 @@ import type { PolicyDraft } from './policy-draft.ts';
 import { service } from './service.ts';
 import { hasPodTemplate, workload } from './workload.ts';
 
-/** `not-ours`: a kind or API group that Waybill does not use. `broken`: not usable because of its problems. */
+/**
+ * `not-ours`: a kind or API group that Waybill does not use. `broken`: not usable because of its problems. `mayBePolicy`: its
+ * kind is misspelled in an API group of policies; `namespace` is missing for policies of the whole cluster.
+ */
 export type Parsed =
   | { is: 'object'; object: ClusterObject; problems: readonly Problem[] }
-  | { is: 'broken'; problems: readonly Problem[] }
+  | { is: 'broken'; problems: readonly Problem[]; mayBePolicy?: { namespace?: string } }
   | { is: 'not-ours' };
 
 /** The place of a part of the object, such as `db.yaml:14`; empty for an object from the API server. */
@@ -60,7 +63,13 @@ function unusedKind(raw: object, locate: Locate): Parsed {
   const names = [field.at('namespace').text(), field.at('name').text()].filter((part) => part && isName(part));
   const kind = 'kind' in raw && isKind(raw.kind) ? raw.kind : 'object';
   const subject = `${kind} ${names.join('/') || '(no name)'}`;
-  return { is: 'broken', problems: [at(placeOf(subject, ['kind'], locate), fault)] };
+  const namespace = field.at('namespace').text() || 'default';
+  const isNamespaced = groupOf((raw as { apiVersion?: unknown }).apiVersion) === kinds.NetworkPolicy!.group;
+  return {
+    is: 'broken',
+    problems: [at(placeOf(subject, ['kind'], locate), fault)],
+    mayBePolicy: isNamespaced ? { namespace } : {},
+  };
 }
 
 /** Limit per object. Fixing these shows the rest. */
@@ -108,6 +117,9 @@ const workloads: Record<string, KindParser> = {
   Job: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('Job', 'CronJob') },
   CronJob: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('CronJob') },
 };
+
+/** The kinds of `kinds` and `workloads`. A kind of another API with a pod template is used too. */
+export const usedKinds: ReadonlySet<string> = new Set([...Object.keys(kinds), ...Object.keys(workloads)]);
 
 function ofKind(kind: string, ...ownerKinds: string[]): KindParser['parse'] {
   return (field, meta) => workload(field, meta, kind, ownerKinds);

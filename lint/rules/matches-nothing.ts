@@ -36,6 +36,7 @@ function missingIn(peer: PeerView, declared: DeclaredObjects): string | undefine
       const all = declared.podsInScope(peer.pods);
       if (all.some(({ hostNetwork }) => !hostNetwork)) return undefined;
       if (all.length > 0) return 'it selects only pods on the host network';
+      if (declared.mayHaveMore(namespace)) return undefined;
       const pods = podSelector.length === 0 ? 'no pods' : `no pods with ${selectorText(podSelector)}`;
       if (namespace !== undefined) return `there are ${pods} in namespace ${namespace}`;
       const namespaces =
@@ -45,6 +46,7 @@ function missingIn(peer: PeerView, declared: DeclaredObjects): string | undefine
     case 'nodes':
       if (contradictoryKey(peer.selector) !== undefined) return 'contradiction';
       // Without any node in the folder, the selector cannot be checked.
+      if (declared.mayHaveMore(undefined)) return undefined;
       if (declared.nodes.length === 0 || declared.nodes.some(({ labels }) => selects(peer.selector, labels))) {
         return undefined;
       }

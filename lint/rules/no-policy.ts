@@ -12,6 +12,7 @@ export const noPolicy: LintRule = {
     const withPolicy = new Set(declared.policies.map(({ namespace }) => namespace));
     const pods = declared.pods.filter(({ hostNetwork }) => !hostNetwork);
     for (const [namespace, podsInNamespace] of Map.groupBy(pods, (pod) => pod.namespace)) {
+      if (declared.mayHaveMore(namespace)) continue;
       if (withPolicy.has(namespace) || podsInNamespace.some((pod) => podsOfClusterPolicies.has(pod))) continue;
       const fault = `namespace ${namespace} has pods but no policy, so all traffic passes`;
       const object = declared.namespaces.get(namespace) ?? podsInNamespace[0]!.object;

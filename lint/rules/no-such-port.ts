@@ -26,6 +26,7 @@ export const noSuchPort: LintRule = {
           yield { object, path, fault, fix: `set protocol: ${has}` };
           continue;
         }
+        if (declared.mayHaveMore(undefined)) continue;
         const names = [...new Set(ports.map(({ name }) => name))].filter((name) => name !== '').sort();
         const choices = names.length === 0 ? 'a number' : `a number, or one of ${listText(names)}`;
         const fault = `no container of the ${whose} has a port named "${port}" in this folder, so it matches nothing`;

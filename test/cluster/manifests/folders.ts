@@ -3,16 +3,20 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-export type Folder = { path: string; write: (name: string, text: string) => void; remove: (name: string) => void };
+export type Folder = {
+  path: string;
+  write: (name: string, text: string | Uint8Array) => void;
+  remove: (name: string) => void;
+};
 
 /** Removed at the end of the test. */
 export function folder(
   t: { teardown(remove: () => void): void },
-  files: Readonly<Record<string, string>> = {},
+  files: Readonly<Record<string, string | Uint8Array>> = {},
 ): Folder {
   const path = mkdtempSync(join(tmpdir(), 'waybill-manifests-'));
   t.teardown(() => rmSync(path, { recursive: true, force: true }));
-  const write = (name: string, text: string): void => {
+  const write = (name: string, text: string | Uint8Array): void => {
     mkdirSync(dirname(join(path, name)), { recursive: true });
     writeFileSync(join(path, name), text);
   };

@@ -195,7 +195,7 @@ t.test('unread holds only the problems that kept something from being read', asy
     `apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p}\nspec: {podSelector: {}, ingress: [{ports: [${ports}]}]}\n`;
   const { path } = folder(t, {
     'broken.yaml': policy('{port: 70000}'),
-    'unread.yaml': 'apiVersion: v1\nkind: Pod\nmetadata: {name: 1}\n---\nkind: [\n',
+    'unread.yaml': 'apiVersion: v1\nkind: Pod\nmetadata: {name: 1}\n---\nkind: [\n---\nkind: ConfigMap\ndata: [\n',
     'once.yaml': namespace('a'),
     'twice.yaml': namespace('a'),
     'kustomization.yaml': 'namePrefix: x-\n',
@@ -205,7 +205,7 @@ t.test('unread holds only the problems that kept something from being read', asy
   const { problems, unread } = await readManifests(path);
   t.same(unread.map(({ code }) => code).sort(), ['bad-yaml', 'cannot-read', 'helm-templates', 'wrong-type']);
   const others = problems.filter((problem) => !unread.includes(problem)).map(({ code }) => code);
-  t.same(others.sort(), ['bad-port', 'duplicate-object', 'kustomization-not-built']);
+  t.same(others.sort(), ['bad-port', 'bad-yaml', 'duplicate-object', 'kustomization-not-built']);
 });
 
 t.test(

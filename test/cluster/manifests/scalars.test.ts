@@ -48,8 +48,8 @@ const meanings: [string, unknown][] = [
 
 t.test('a plain scalar has the value that kubectl reads', async (t) => {
   for (const [text, meaning] of meanings) {
-    const { documents, problems } = readDocuments(`x: ${text}\n`, 'x.yaml');
-    t.same(problems, [], text);
+    const { documents, unread } = readDocuments(`x: ${text}\n`, 'x.yaml');
+    t.same(unread, [], text);
     t.strictSame((documents[0]!.raw as { x: unknown }).x, meaning, text);
   }
 });

@@ -1,0 +1,90 @@
+// A document that cannot be read may define or replace any object of its namespace, or of the cluster if its namespace is
+// not known. It counts as an invalid policy that comes before all others, so those verdicts are unknown (rule 17).
+import type { UnreadDocument } from '../../model/kubernetes.ts';
+import type { Problem } from '../../model/problem.ts';
+import { usedKinds } from '../parse/parse.ts';
+
+/** `place`: `db.yaml:14`, or the file; `namespace` undefined: not known. */
+export function unreadObject(place: string, problem: Problem, namespace: string | undefined): UnreadDocument {
+  const kind = 'ClusterNetworkPolicy';
+  return {
+    kind,
+    name: place,
+    namespace: '',
+    uid: `unread/${place}`,
+    createdUs: 0,
+    tier: 'Admin',
+    broken: [problem],
+    unread: true,
+    directions: ['ingress', 'egress'],
+    ...(namespace !== undefined && {
+      subject: {
+        namespaceSelector: [{ key: 'kubernetes.io/metadata.name', operator: 'In' as const, values: [namespace] }],
+      },
+    }),
+  };
+}
+
+/** `used`: a kind that Waybill uses, or a list. The namespace is set only if the text leaves no doubt. */
+export type SeenInText = { kind: 'used'; namespace?: string } | { kind: 'other' | 'none' };
+
+/** The kind that a document seems to have, by its text. */
+export function seenInText(text: string): SeenInText {
+  const kinds = isFlow(text) ? kindsInFlow(text) : kindsAtLineStart(text);
+  if (kinds.length === 0) return { kind: 'none' };
+  const used = kinds.some((kind) => usedKinds.has(kind) || kind.endsWith('List'));
+  if (!used) return { kind: 'other' };
+  const [kind, ...more] = kinds;
+  if (more.length > 0 || kind!.endsWith('List')) return { kind: 'used' };
+  const namespace = namespaceIn(text, kind === 'Namespace' ? 'name' : 'namespace');
+  return namespace === undefined ? { kind: 'used' } : { kind: 'used', namespace };
+}
+
+function isFlow(text: string): boolean {
+  return text.trimStart().startsWith('{');
+}
+
+function kindsAtLineStart(text: string): string[] {
+  return Array.from(text.matchAll(/^(?:- )?["']?kind["']?[ \t]*:[ \t]+["']?([A-Za-z]+)/gm), ([, kind]) => kind!);
+}
+
+/** JSON, or YAML in braces. The kind of a reference in it makes no difference: with two kinds, nothing is known. */
+function kindsInFlow(text: string): string[] {
+  return Array.from(text.matchAll(/[{,\s]["']?kind["']?\s*:\s*["']?([A-Za-z]+)/g), ([, kind]) => kind!);
+}
+
+const nameText = /^["']?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)["']?$/;
+
+/** The field directly below the only `metadata:` at a line's start, in a block or in braces. */
+function namespaceIn(text: string, field: string): string | undefined {
+  if (isFlow(text)) return undefined;
+  const [found, ...others] = text.matchAll(/^metadata[ \t]*:[ \t]*(.*)(?:\r?\n|$)((?:[ \t]+.*(?:\r?\n|$)|\r?\n)*)/gm);
+  if (found === undefined || others.length > 0) return undefined;
+  const [, sameLine = '', below = ''] = found;
+  if (sameLine.startsWith('{')) return onlyName(inBraces(sameLine, field));
+  if (sameLine !== '' && !sameLine.startsWith('#')) return undefined;
+  const indent = /^([ \t]+)[^\s#]/m.exec(below)?.[1];
+  if (indent === undefined) return undefined;
+  return onlyName(
+    below.split('\n').flatMap((line) => {
+      const isField = line.startsWith(`${indent}${field}:`);
+      return isField ? withoutComment(line.slice(indent.length + field.length + 1)) : [];
+    }),
+  );
+}
+
+/** Only of braces that hold no other braces: a label may be called `namespace` too. */
+function inBraces(line: string, field: string): string[] {
+  const [, inside] = /^\{([^{}]*)\}/.exec(line) ?? [];
+  const items = inside?.split(',').map((item) => item.trim()) ?? [];
+  return items.flatMap((item) => (item.startsWith(`${field}:`) ? item.slice(field.length + 1).trim() : []));
+}
+
+function withoutComment(value: string): string {
+  return value.replace(/(^|\s)#.*$/, '').trim();
+}
+
+function onlyName(values: readonly string[]): string | undefined {
+  const [value, ...more] = values;
+  return value === undefined || more.length > 0 ? undefined : nameText.exec(value)?.[1];
+}
