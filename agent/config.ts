@@ -1,6 +1,6 @@
 // The settings of the agent. docs/config.md is generated from them.
 import { hostname } from 'node:os';
-import { bytes, type ConfigOf, choice, duration, hostPort, integer, path, text } from '../config/setting.ts';
+import { bytes, type ConfigOf, choice, duration, hostPort, integer, path, paths, text } from '../config/setting.ts';
 import { sourceNames } from './capture/choose.ts';
 
 export const agentSchema = {
@@ -8,7 +8,7 @@ export const agentSchema = {
     name: text({ default: '', help: 'Name of the node, as in its Node object; empty: the host name' }),
   },
   cluster: {
-    manifests: path({ default: '', help: 'File or folder of manifests to read and watch instead of an API server' }),
+    manifests: paths({ help: 'Files and folders of manifests to read and watch instead of an API server' }),
     kubeconfig: path({ default: '', help: 'Kubeconfig for the API server; empty: the service account of the pod' }),
   },
   collector: {

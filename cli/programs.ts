@@ -68,7 +68,7 @@ function programCommand<Of extends Schema & { log: { level: Of['log']['level'] }
   });
 }
 
-type Paths = { cluster: { manifests: string; kubeconfig: string } };
+type Paths = { cluster: { manifests: readonly string[]; kubeconfig: string } };
 
 /** A path that is missing at the start is a mistake. One that disappears later may come back. */
 async function checkPaths({ cluster }: Paths): Promise<void> {
@@ -77,7 +77,7 @@ async function checkPaths({ cluster }: Paths): Promise<void> {
     if (path !== '') await access(path, constants.R_OK).catch((error: unknown) => problems.push(fault(error)));
   };
   const { manifests, kubeconfig } = cluster;
-  await check(manifests, (error) => cannotRead(`cluster.manifests ${manifests}`, error));
+  for (const path of manifests) await check(path, (error) => cannotRead(`cluster.manifests ${path}`, error));
   await check(kubeconfig, (error) => noKubeconfig(`cluster.kubeconfig ${kubeconfig}`, (error as Error).message));
   if (problems.length > 0) throw new ProblemError(...problems);
 }

@@ -6,12 +6,12 @@ import { accessByKubeconfig, accessByServiceAccount } from './watch/access.ts';
 import { apiServer } from './watch/api-server.ts';
 import { apiSource } from './watch/api-source.ts';
 
-/** Two paths. If both are empty, the source is the API server, with the service account of this pod. */
-export type ClusterPlace = { manifests: string; kubeconfig: string };
+/** Paths. If there are none, the source is the API server, with the service account of this pod. */
+export type ClusterPlace = { manifests: readonly string[]; kubeconfig: string };
 
 /** With `node`, an API server source reports only the pods of that node; undefined means all objects. */
 export function openClusterSource(place: ClusterPlace, node: string | undefined, clock: Clock): ClusterSource {
-  if (place.manifests !== '') return manifestSource(place.manifests, clock);
+  if (place.manifests.length > 0) return manifestSource(place.manifests, clock);
   let source: ClusterSource | undefined;
   let stopped = false;
   return {

@@ -10,6 +10,7 @@ import {
   integer,
   nameList,
   path,
+  paths,
   text,
   textList,
   url,
@@ -17,7 +18,7 @@ import {
 
 export const collectorSchema = {
   cluster: {
-    manifests: path({ default: '', help: 'File or folder of manifests to read and watch instead of an API server' }),
+    manifests: paths({ help: 'Files and folders of manifests to read and watch instead of an API server' }),
     kubeconfig: path({ default: '', help: 'Kubeconfig for the API server; empty: the service account of the pod' }),
     ranges: prefixes({ help: 'Pod and Service CIDRs that no Node object has; their addresses are never external' }),
     dnsServers: prefixes({
@@ -117,9 +118,8 @@ export const collectorSchema = {
     }),
   },
   policy: {
-    declared: path({
-      default: '',
-      help: 'File or folder with the declared policies, such as a clone of a Git repository; empty: none',
+    declared: paths({
+      help: 'Files and folders with the declared policies, such as a clone of a Git repository; empty: none',
     }),
     judgeBy: choice(['both', 'declared'], {
       default: 'both',

@@ -61,7 +61,7 @@ export async function runCollector(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  if (config.policy.judgeBy === 'declared' && config.policy.declared === '')
+  if (config.policy.judgeBy === 'declared' && config.policy.declared.length === 0)
     throw new ProblemError(noDeclaredPolicies());
   const tls = readTlsCredentials(config.tls);
   watchExpiry(loadedCertificatesFrom(tls, config.tls), (problem) => log.warn(problemLine(problem)), signal);
@@ -103,9 +103,9 @@ export async function runCollector(
   );
   const dnsNames = new DnsNames(config.names.maxAddresses, cluster.dnsServers, cluster);
   const identities = new Identities(cluster, zoneFinder(config.cluster.zones), config.cluster.ranges, agents);
-  const { declared: path, judgeBy } = config.policy;
+  const { declared: paths, judgeBy } = config.policy;
   const declaredPolicies = new DeclaredPolicies(
-    path === '' ? undefined : manifestSource(path, steadyTimers),
+    paths.length === 0 ? undefined : manifestSource(paths, steadyTimers),
     judgeBy,
     cluster,
   );
@@ -260,7 +260,7 @@ export async function runCollector(
       maxLive: config.join.maxLive,
       maxFindings: config.findings.max,
       // Of declared policies, only the versions of now are known.
-      knownSinceUs: config.policy.declared === '' ? nowUs() - objectHistoryUs : nowUs(),
+      knownSinceUs: config.policy.declared.length === 0 ? nowUs() - objectHistoryUs : nowUs(),
     };
     const { connections, batches } = await restorePipeline(pipeline, store, options, nowUs(), processBatch);
     series?.restore(connections, await store.findings({ last: config.findings.max }));

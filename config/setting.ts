@@ -148,6 +148,22 @@ export function textList(options: SettingOptions<readonly string[]>): Setting<re
   };
 }
 
+/** A list of paths, or one path, in YAML; as a flag or variable separated by commas. The default is none. */
+export function paths(options: { help: string }): Setting<readonly string[]> {
+  return {
+    type: 'list of paths',
+    defaultText: '',
+    help: options.help,
+    read(raw) {
+      const items: unknown = typeof raw === 'string' ? raw.split(',').filter((one) => one !== '') : raw;
+      if (!Array.isArray(items)) return invalid(raw, 'a list of paths', 'write [manifests, policies]');
+      const bad = items.find((item) => typeof item !== 'string' || item === '');
+      if (bad !== undefined) return invalid(bad, 'a path', 'write the path of a file or folder');
+      return { value: items };
+    },
+  };
+}
+
 export function path(options: SettingOptions): Setting<string> {
   return textSetting({ ...options, type: 'path', isValid: () => true, fix: 'write the path of a file or folder' });
 }

@@ -8,6 +8,7 @@ import {
   hostPort,
   integer,
   path,
+  paths,
   type Setting,
   text,
   textList,
@@ -23,6 +24,22 @@ function takes<Value>(t: Test, setting: Setting<Value>, cases: [raw: unknown, va
 function refuses(t: Test, setting: Setting<unknown>, fault: RegExp, fix: RegExp, raws: unknown[]): void {
   for (const raw of raws) t.match(setting.read(raw), { fault, fix }, JSON.stringify(raw));
 }
+
+t.test('a list of paths is one path, several with commas between them, or a list', async (t) => {
+  const setting = paths({ help });
+  takes(t, setting, [
+    ['', []],
+    ['a', ['a']],
+    ['a/b,/c', ['a/b', '/c']],
+    [
+      ['a', 'b,c'],
+      ['a', 'b,c'],
+    ],
+    [[], []],
+  ]);
+  refuses(t, setting, /is not a list of paths$/, /^write \[manifests, policies\]$/, [1, true, { a: 1 }]);
+  refuses(t, setting, /is not a path$/, /^write the path of a file or folder$/, [[1], ['a', '']]);
+});
 
 t.test('a duration is a whole number with its unit, within its range', async (t) => {
   const setting = duration({ default: '10s', min: '1s', max: '2h', help });

@@ -26,6 +26,25 @@ function eventText(event: ClusterEvent): string {
   return event.type === 'problem' ? `problem ${event.problem.code}` : event.type;
 }
 
+t.test('several folders are watched together, and the later definition of an object counts', async (t) => {
+  const [one, other] = [folder(t, { 'a.yaml': namespace('a', 'one') }), folder(t, { 'b.yaml': namespace('b') })];
+  const seen: ClusterEvent[] = [];
+  const source = manifestSource([one.path, other.path], systemClock);
+  t.teardown(() => source.stop());
+  await source.start((event) => seen.push(event));
+  t.match(seen, [{ object: { name: 'a' } }, { object: { name: 'b' } }, { type: 'synced' }]);
+  other.write('a.yaml', namespace('a', 'two'));
+  const replaced = () =>
+    seen.some(
+      (event) => event.type === 'put' && event.object.kind === 'Namespace' && event.object.labels.team === 'two',
+    );
+  await until('the later definition', replaced);
+  t.match(
+    seen.find(({ type }) => type === 'problem'),
+    { problem: { code: 'duplicate-object' } },
+  );
+});
+
 t.test('existing objects are reported, then synced, then each file that is added, changed or removed', async (t) => {
   const files = folder(t, { 'a.yaml': namespace('a') });
   const source = await watched(t, files.path);
