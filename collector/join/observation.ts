@@ -32,10 +32,7 @@ export function groupInitiator({ parts }: Group, previous: Initiator | undefined
 
 /** The same for the same group, also if its records are joined again after a restart. */
 export function groupId({ parts }: Group, initiator: Initiator): string {
-  const rank = ({ strand, fromUs }: Part) => {
-    const isRest = fromUs > strand.beganUs || strand.first.isRest;
-    return (isRest ? 2 : 0) + (initiator.isNear(strand.first) ? 0 : 1);
-  };
+  const rank = (part: Part) => (isRest(part) ? 2 : 0) + (initiator.isNear(part.strand.first) ? 0 : 1);
   const { first } = parts.reduce((best, part) => (rank(part) < rank(best) ? part : best)).strand;
   const [near, far] = [first.near, first.far];
   return connectionId(
@@ -44,6 +41,11 @@ export function groupId({ parts }: Group, initiator: Initiator): string {
     first.interfaceIndex,
     first.agentBeganUs,
   );
+}
+
+/** The earlier records of its side, with the handshake, belong to another connection. */
+function isRest({ strand, fromUs }: Part): boolean {
+  return fromUs > strand.beganUs || strand.first.isRest;
 }
 
 export function joinedOf(id: string, group: Group, initiator: Initiator, isService: IsService): JoinedConnection {
@@ -124,7 +126,7 @@ function observationOf(viewed: Viewed): Observation {
     interfaceIndex: side.interfaceIndex,
     podUid: side.podUid || (part.strand.sides.find(({ podUid }) => podUid !== '')?.podUid ?? ''),
     initiatorBy: part.strand.sides.some(isByHandshake) ? 'handshake' : 'inferred',
-    midStream: part.strand.sides.every(isMidStream),
+    midStream: isRest(part) || part.strand.sides.every(isMidStream),
     beganUs: beganOf(viewed),
     lastUs: counters.lastUs,
     packets: { forward: forward.packets, reverse: reverse.packets },

@@ -4,7 +4,7 @@ import { outcomeOf } from '../../../collector/join/outcome.ts';
 import type { FindBackends } from '../../../collector/join/side-index.ts';
 import type { JoinedConnection } from '../../../model/joined.ts';
 import { UDP } from '../../../model/protocol.ts';
-import type { ConnectionRecord } from '../../../model/record.ts';
+import { ACK, type ConnectionRecord } from '../../../model/record.ts';
 import { answered, atDestination, db, ip, record, reset, reversed, second, t0, web } from '../../scene/records.ts';
 
 const serviceAddress = ip('10.96.0.10');
@@ -484,3 +484,26 @@ t.test('a pod that gets the address of another in mid-flow begins a new connecti
     source: { packets: { forward: 4, reverse: 4 } },
   });
 });
+
+t.test(
+  'what is left of a side after its first connection is mid-stream: the handshake was that of the other',
+  async (t) => {
+    const { join, due, source, destination } = scene();
+    const at = (s: number) => t0 + s * second;
+    const times = (fromS: number, toS: number) => ({ firstUs: at(fromS), lastUs: at(toS) });
+    const later = { packets: { forward: 3, reverse: 3 }, tcpFlags: { forward: ACK, reverse: ACK } };
+    source(answered({ ...times(0, 0.1) }));
+    destination(atDestination(answered({ ...times(0, 0.1) })));
+    destination(atDestination(record({ ...later, ...times(0.2, 0.3), ended: true })));
+    const replaced = record({ ...later, beganUs: at(0.5), ...times(0.5, 0.6), initiatorBy: 'inferred' });
+    destination({ ...atDestination(replaced), interfaceIndex: 10 });
+    source(record({ ...later, ...times(0.2, 0.3) }));
+    source(record({ ...later, ...times(0.6, 0.9) }));
+    join.tick(at(2));
+    join.finish();
+    const rest = due.at(-1)!;
+    t.match(rest, { startUs: at(0.5), destination: { interfaceIndex: 10 }, source: { midStream: true } });
+    t.equal(outcomeOf({ ...rest, destination: undefined }), 'established');
+    t.match(due.at(-2), { source: { midStream: false }, destination: { interfaceIndex: 9, midStream: false } });
+  },
+);
