@@ -14,7 +14,7 @@ import { outputOption, repeatableOption } from './list-command.ts';
 import { checkStdinOnce, clusterOption } from './manifest-paths.ts';
 import { type ComplaintJson, complaintFormatter, complaintJson, namespaceOf } from './output/complaints.ts';
 import { formatItems, type Output } from './output/format.ts';
-import { ignoredKindsText } from './output/ignored-kinds.ts';
+import { ignoredKindsText, notEvaluatedText } from './output/ignored-kinds.ts';
 import { print, printLine } from './output/print.ts';
 import { type ColorMode, colorOption, screenOf } from './output/screen.ts';
 
@@ -73,6 +73,7 @@ export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams)
   const summaryParts = [
     summary(complaints),
     `${declared.policies.length} ${declared.policies.length === 1 ? 'policy' : 'policies'} read`,
+    notEvaluatedText(declared.recognised) ?? [],
     ignoredKindsText(otherKinds) ?? [],
   ];
   printLine(stderr, summaryParts.flat().join(', '));

@@ -2,8 +2,8 @@
 
 import type { DeclaredEndpoint } from '../connectivity/endpoint-groups.ts';
 import { type Address, parseAddress } from '../model/address.ts';
-import type { ClusterObject, Labels, Node, Pod, Policy, Service, Workload } from '../model/kubernetes.ts';
-import { isPolicy, manifestKind } from '../model/kubernetes.ts';
+import type { AnyPolicy, ClusterObject, Labels, Node, Pod, Service, Workload } from '../model/kubernetes.ts';
+import { isAnyPolicy, manifestKind } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import { type Candidate, firstOfEachFamily, representingWorkload } from './candidates.ts';
 import { ServiceLookup } from './service-lookup.ts';
@@ -25,7 +25,7 @@ export type ResolvedParty =
 type OwnerWorkload = { kind: string; name: string; podTemplates: Workload[]; pods: Pod[] };
 
 export class PartyResolver {
-  readonly policies: readonly Policy[];
+  readonly policies: readonly AnyPolicy[];
   readonly #pods = new Map<string, Pod>();
   readonly #workloads = new Map<string, OwnerWorkload[]>();
   /** ReplicaSets, Jobs and other owned workloads, by their own names. */
@@ -41,7 +41,7 @@ export class PartyResolver {
   });
 
   constructor(objects: readonly ClusterObject[]) {
-    this.policies = objects.filter(isPolicy);
+    this.policies = objects.filter(isAnyPolicy);
     for (const object of objects) this.#add(object);
   }
 

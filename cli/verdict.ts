@@ -100,7 +100,17 @@ type VerdictOutput = ReturnType<typeof verdictJson> & {
   protocol: string;
 };
 
-function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, sides }: VerdictOutput): string {
+function tableText({
+  from,
+  to,
+  port,
+  protocol,
+  verdict,
+  reason,
+  undefinedByApi,
+  afterNetwork,
+  sides,
+}: VerdictOutput): string {
   const protocolText = port === undefined ? protocol : `${protocol} ${port}`;
   const lines = [`${from} -> ${to} ${protocolText}: ${verdict}${reason === undefined ? '' : ` (${reason})`}`];
   for (const { side, verdict: sideVerdict, why, needs } of sides) {
@@ -110,6 +120,8 @@ function tableText({ from, to, port, protocol, verdict, reason, undefinedByApi, 
   if (sides.length === 0 && reason === undefined)
     lines.push('  no policy can select either end, because neither is a pod');
   if (undefinedByApi) lines.push(`  the NetworkPolicy API does not define ${protocol}: CNIs differ`);
+  if (afterNetwork !== undefined)
+    lines.push(`  after the network delivered it, this may still refuse it: ${afterNetwork.join(', ')}`);
   return `${lines.map(escapeControls).join('\n')}\n`;
 }
 

@@ -1,6 +1,6 @@
 // Evaluates each pair of groups, and each group with external addresses, for one set of manifests or two to compare. The
 // callback `entriesOf` decides what to list for a pair: an empty list gives no line.
-import type { Policy } from '../model/kubernetes.ts';
+import type { AnyPolicy } from '../model/kubernetes.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { compilePolicies } from '../policy/policy-set.ts';
 import type { AddressFamily, AddressRange } from './address-ranges.ts';
@@ -18,7 +18,7 @@ import { type PartyClass, PartyClasses } from './party-classes.ts';
 import { type Profile, Profiles } from './profile.ts';
 
 /** One set of manifests. */
-export type ClusterState = { endpoints: readonly DeclaredEndpoint[]; policies: readonly Policy[] };
+export type ClusterState = { endpoints: readonly DeclaredEndpoint[]; policies: readonly AnyPolicy[] };
 
 /** `placement` is set if the result depends on it, or if only the same node is possible. */
 export type Line<Entry> = {

@@ -1,8 +1,10 @@
 // Parties that no policy distinguishes are one class, and are evaluated once. The node of a party is not part of its class:
 // pair-placement.ts covers its effect (rule 12).
-import type { LabelSelector, Labels, Policy } from '../model/kubernetes.ts';
+import { type AnyPolicy, isRecognised, type LabelSelector, type Labels } from '../model/kubernetes.ts';
+import type { Subject } from '../model/recognised-policy.ts';
 import type { Party } from '../model/verdict.ts';
 import { selects, selectsWithPartialLabels } from '../policy/selectors.ts';
+import { subjectSelects } from '../policy/subject.ts';
 import { addressFamily, type RangeStarts, rangeIndex, rangeStartsOf } from './address-ranges.ts';
 import { type MatchCriteria, matchCriteriaOf } from './match-criteria.ts';
 
@@ -11,13 +13,16 @@ export type PartyClass = { id: number; party: Party };
 
 export class PartyClasses {
   readonly #criteria: MatchCriteria;
+  /** Of the policies that are not evaluated. */
+  readonly #subjects: readonly Subject[];
   readonly #rangeStarts: RangeStarts;
   readonly #classesByKey = new Map<string, PartyClass>();
   readonly #matchesBySelectors = new Map<readonly LabelSelector[], Map<string, string>>();
 
   /** `policies` are all policies of the evaluation: those of both sets if two are compared. */
-  constructor(policies: readonly Policy[]) {
-    this.#criteria = matchCriteriaOf(policies);
+  constructor(policies: readonly AnyPolicy[]) {
+    this.#criteria = matchCriteriaOf(policies.filter((policy) => !isRecognised(policy)));
+    this.#subjects = policies.filter(isRecognised).flatMap(({ parts }) => parts.map(({ subject }) => subject));
     this.#rangeStarts = rangeStartsOf(this.#criteria.prefixes);
   }
 
@@ -52,6 +57,7 @@ export class PartyClasses {
             this.#selectorMatches(namespaceSelectors, party.namespaceLabels, party.namespaceLabelsKnown),
             party.namespace,
           ),
+          this.#subjects.map((subject) => (subjectSelects(subject, party) === 'no' ? '0' : '1')).join(''),
           String(ports.sort()),
           String(party.addresses.map((address) => this.#rangeOf(address)).sort()),
         ].join(' ');

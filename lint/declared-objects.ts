@@ -13,7 +13,8 @@ import type {
   UnreadDocument,
   Workload,
 } from '../model/kubernetes.ts';
-import { isPolicy, isUnread } from '../model/kubernetes.ts';
+import { isPolicy, isRecognised, isUnread } from '../model/kubernetes.ts';
+import type { RecognisedPolicy } from '../model/recognised-policy.ts';
 import { selects } from '../policy/selectors.ts';
 import { isValid, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
 import { maySelectNamespace } from './selectors.ts';
@@ -33,6 +34,8 @@ export type PodDeclaration = {
 export class DeclaredObjects {
   readonly policies: readonly Policy[];
   readonly validPolicies: readonly ValidPolicy[];
+  /** Policies of other APIs, whose rules are not evaluated. */
+  readonly recognised: readonly RecognisedPolicy[];
   readonly rules: readonly RuleView[];
   readonly nodes: readonly Node[];
   readonly namespaces: ReadonlyMap<string, Namespace>;
@@ -55,6 +58,7 @@ export class DeclaredObjects {
       .filter((policy) => !isUnread(policy))
       .sort(byName);
     this.validPolicies = this.policies.filter(isValid);
+    this.recognised = objects.filter(isRecognised).sort(byName);
     this.rules = this.validPolicies.flatMap(rulesOf);
     this.nodes = objects.filter((object) => object.kind === 'Node');
     const namespaces = objects.filter((object) => object.kind === 'Namespace');

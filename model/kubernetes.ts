@@ -1,6 +1,14 @@
 // The cluster's objects, reduced to the fields that Waybill uses: parsed, defaulted and checked.
 import type { Address, Prefix } from './address.ts';
 import type { Problem } from './problem.ts';
+import {
+  isRecognisedKind,
+  kindTitle,
+  nameOfKind,
+  type RecognisedKind,
+  type RecognisedPolicy,
+  recognisedKinds,
+} from './recognised-policy.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -17,7 +25,7 @@ export type WorkloadRef = { kind: string; name: string };
 
 export type ContainerPort = { name: string; port: number; protocol: number };
 
-/** No apiVersion: kind, namespace and name are unique among the kinds below. */
+/** No apiVersion: kind, namespace and name are unique among the kinds below. The kinds of other APIs include their group. */
 type ObjectMeta = { name: string; namespace: string; uid: string };
 
 export type Pod = ObjectMeta & {
@@ -208,10 +216,25 @@ export function isPolicyKind(kind: ClusterKind): kind is Policy['kind'] {
   }
 }
 
-export type ClusterObject = Pod | Workload | Namespace | Node | Service | EndpointSlice | Policy;
+/** An evaluated policy, or one of another API that is recognised. */
+export type AnyPolicy = Policy | RecognisedPolicy;
+
+export function isAnyPolicy(object: ClusterObject): object is AnyPolicy {
+  return isPolicy(object) || isRecognised(object);
+}
+
+export function isAnyPolicyKind(kind: ClusterKind): kind is AnyPolicy['kind'] {
+  return isPolicyKind(kind) || isRecognisedKind(kind);
+}
+
+export function isRecognised(object: ClusterObject): object is RecognisedPolicy {
+  return isRecognisedKind(object.kind);
+}
+
+export type ClusterObject = Pod | Workload | Namespace | Node | Service | EndpointSlice | AnyPolicy;
 export type ClusterKind = ClusterObject['kind'];
 
-const kinds: Record<ClusterKind, true> = {
+const kinds: Record<Exclude<ClusterKind, RecognisedKind>, true> = {
   Namespace: true,
   Node: true,
   Pod: true,
@@ -223,7 +246,7 @@ const kinds: Record<ClusterKind, true> = {
   AdminNetworkPolicy: true,
   BaselineAdminNetworkPolicy: true,
 };
-export const clusterKinds = Object.keys(kinds) as readonly ClusterKind[];
+export const clusterKinds = [...Object.keys(kinds), ...recognisedKinds] as readonly ClusterKind[];
 
 /**
  * Changes of the cluster's objects, in order. `atUs` is when the change was received, or when it happened if known. With
@@ -241,9 +264,10 @@ export type ClusterEvent =
   | { type: 'problem'; problem: Problem; atUs: number }
   | { type: 'fixed'; problem: Problem; atUs: number };
 
-/** The plural that the API uses: `pods`, `networkpolicies`. */
+/** The plural that the API uses: `pods`, `networkpolicies`; with the group for a kind of another API. */
 export function resourceName(kind: ClusterKind): string {
-  return kind.toLowerCase().replace(/y$/, 'ie').concat('s');
+  const name = nameOfKind(kind);
+  return name.toLowerCase().replace(/y$/, 'ie').concat('s', kind.slice(name.length));
 }
 
 /** Enough to name an object of a core kind or a policy. */
@@ -258,7 +282,7 @@ export function objectKey(object: Workload | ObjectName): string {
   return `${kind}/${object.namespace}/${object.name}`;
 }
 
-/** The kind as its manifest has it. */
+/** The kind as its manifest has it; with the group if an evaluated kind has the same name. */
 export function manifestKind(object: ClusterObject): string {
-  return object.kind === 'Workload' ? (object.owned?.kind ?? object.workload.kind) : object.kind;
+  return object.kind === 'Workload' ? (object.owned?.kind ?? object.workload.kind) : kindTitle(object.kind);
 }

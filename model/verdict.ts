@@ -1,6 +1,6 @@
 // The verdict of the policies for initiator -> responder, with its reasons as data. policy/explain.ts makes text of it.
 import type { Address } from './address.ts';
-import type { ClusterKind, ContainerPort, Labels, Policy } from './kubernetes.ts';
+import type { AnyPolicy, ClusterKind, ContainerPort, Labels } from './kubernetes.ts';
 
 /**
  * One end of a connection for the policies. The address of a node, or of a host-network pod (rule 13), has that node.
@@ -63,7 +63,7 @@ export type Direction = 'egress' | 'ingress';
 export type Tier = 'Admin' | 'NetworkPolicy' | 'Baseline';
 
 /** `namespace` is empty for a cluster policy. */
-export type PolicyRef = { kind: Policy['kind']; namespace: string; name: string };
+export type PolicyRef = { kind: AnyPolicy['kind']; namespace: string; name: string };
 /** `rule` counts from 0 in the list of the direction. `always`: the API decides, not a rule (rule 12). */
 export type RuleRef =
   | { tier: Tier; policy: PolicyRef; rule: number }
@@ -80,6 +80,8 @@ export type UnknownReason =
   | { reason: 'broken-policy'; policies: readonly PolicyRef[] }
   /** `documents`: files with lines, such as `db.yaml:14`. */
   | { reason: 'unread-documents'; documents: readonly string[] }
+  /** Recognised policies of other APIs, which are not evaluated, could change the verdict. */
+  | { reason: 'not-evaluated'; policies: readonly PolicyRef[] }
   | { reason: 'address-not-known'; policies: readonly PolicyRef[] }
   | { reason: 'names-not-known'; gap?: NamesGap; policies: readonly PolicyRef[] }
   | { reason: 'namespace-labels-not-known'; namespace: string; policies: readonly PolicyRef[] }
@@ -135,6 +137,8 @@ export type Verdict = {
   verdict: VerdictName;
   sides: readonly SideVerdict[];
   undefinedByApi?: true;
+  /** Policies that select the responder and act on what the network delivered. They may refuse it, and do not change the verdict. */
+  afterNetwork?: readonly PolicyRef[];
   /** Set if the verdict is unknown for a reason that is not one of a single side. */
   why?: UnknownReason;
   /** The possible connections that `sides` combines, if there are several. */

@@ -1,5 +1,5 @@
 // Combines the verdicts of several candidates: it is not known which pod, endpoint or address was at an end (rule 14).
-import type { Alternative, Direction, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
+import type { Alternative, Direction, PolicyRef, SideVerdict, UnknownReason, Verdict } from '../model/verdict.ts';
 import { combineSides, verdictPrecedence } from './judge.ts';
 import type { PolicyOptions } from './options.ts';
 
@@ -30,8 +30,17 @@ export function combineAlternatives(
     sides,
     alternatives: alternatives.flatMap((alternative) => alternative.verdict.alternatives ?? alternative),
   };
+  const afterNetwork = distinct(alternatives.flatMap(({ verdict }) => verdict.afterNetwork ?? []));
   const combined: Verdict = same ? { verdict: first.verdict, ...parts } : { verdict: 'unknown', ...parts, why };
-  return first.undefinedByApi ? { ...combined, undefinedByApi: true } : combined;
+  return {
+    ...combined,
+    ...(first.undefinedByApi && { undefinedByApi: true }),
+    ...(afterNetwork.length > 0 && { afterNetwork }),
+  };
+}
+
+function distinct(policies: readonly PolicyRef[]): readonly PolicyRef[] {
+  return [...new Set(policies)];
 }
 
 /**

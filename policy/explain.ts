@@ -2,6 +2,7 @@
 // matched.
 
 import { resourceName } from '../model/kubernetes.ts';
+import { kindTitle } from '../model/recognised-policy.ts';
 import type {
   Alternative,
   Direction,
@@ -27,6 +28,8 @@ export type VerdictJson = {
   verdict: Verdict['verdict'];
   reason?: string;
   undefinedByApi?: true;
+  /** Policies that may still refuse the connection after the network delivered it. */
+  afterNetwork?: readonly string[];
   sides: readonly SideJson[];
 };
 
@@ -36,6 +39,7 @@ export function verdictJson(verdict: Verdict): VerdictJson {
     verdict: verdict.verdict,
     ...(verdict.verdict === 'unknown' && why !== undefined ? { reason: reasonText(why) } : {}),
     ...(verdict.undefinedByApi ? { undefinedByApi: true } : {}),
+    ...(verdict.afterNetwork && { afterNetwork: verdict.afterNetwork.map(policyText) }),
     sides: verdict.sides.map((side) => sideJson(side, alternativeSidesOf(side, verdict.alternatives ?? []))),
   };
 }
@@ -183,6 +187,8 @@ export function reasonText(why: UnknownReason): string {
       return `an invalid policy could change the verdict: ${policiesText(why.policies)}`;
     case 'unread-documents':
       return `a document that cannot be read could change the verdict: ${listText(why.documents, ' and ', maxListed)}`;
+    case 'not-evaluated':
+      return `${policiesText(why.policies)} ${why.policies.length === 1 ? 'is' : 'are'} not evaluated`;
     case 'address-not-known':
       return `a rule could match by address, and the address is not known: ${policiesText(why.policies)}`;
     case 'names-not-known':
@@ -226,7 +232,7 @@ function staleKindsText(kinds: readonly StaleKind[]): string {
       ? `${name} since ${clockTime(sinceUs)}`
       : `${name} changed between ${clockTime(sinceUs)} and ${clockTime(untilUs)}`;
   });
-  return texts.join(', ');
+  return listText(texts, ', ', maxListed);
 }
 
 function clockTime(timeUs: number): string {
@@ -248,7 +254,8 @@ const gapTexts: Record<NamesGap, string> = {
 };
 
 export function policyText(policy: PolicyRef): string {
-  const { kind, namespace, name } = policy;
+  const { namespace, name } = policy;
+  const kind = kindTitle(policy.kind);
   return namespace === '' ? `${kind} ${name}` : `${kind} ${namespace}/${name}`;
 }
 

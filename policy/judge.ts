@@ -3,10 +3,12 @@
 import { hasPorts } from '../model/protocol.ts';
 import type { Direction, Flow, Party, SideVerdict, Verdict } from '../model/verdict.ts';
 import { judgeNetworkPolicies } from './network-policies.ts';
+import { unlessNotEvaluated } from './not-evaluated.ts';
 import type { PolicyOptions } from './options.ts';
 import { alwaysAllowed, isItself, isOwnNode, unknownIfMaybeOwnNode } from './own-node.ts';
 import type { PodParty } from './peers.ts';
 import { type PolicySet, type Selection, selectionOf } from './policy-set.ts';
+import { emptyLayer } from './recognised-layer.ts';
 import { judgeTier } from './tiers.ts';
 import { undeclared } from './undeclared.ts';
 
@@ -23,7 +25,10 @@ export function judge(flow: Flow, policies: PolicySet, options: PolicyOptions): 
   if (sides.length === 0 && unread.length > 0)
     return { verdict: 'unknown', sides, why: { reason: 'unread-documents', documents: unread } };
   const verdict = combineSides(sides, options);
-  return hasPorts(flow.protocol) ? { verdict, sides } : { verdict, sides, undefinedByApi: true };
+  const judged: Verdict = hasPorts(flow.protocol) ? { verdict, sides } : { verdict, sides, undefinedByApi: true };
+  if (responder.kind !== 'pod' || policies.recognised.ingress === emptyLayer) return judged;
+  const { afterNetwork } = selectionOf(policies, responder, 'ingress');
+  return afterNetwork.length === 0 ? judged : { ...judged, afterNetwork };
 }
 
 export const verdictPrecedence = {
@@ -52,8 +57,22 @@ function judgeSide(
 ): SideVerdict {
   if (isItself(own, other)) return alwaysAllowed(side, 'itself');
   const ownNode = isOwnNode(own, other);
-  if (ownNode && side === 'ingress') return alwaysAllowed(side, 'own-node');
   const selection = selectionOf(policies, own, side);
+  const verdict = judgeEvaluated(side, own, other, flow, selection, ownNode, options);
+  return unlessNotEvaluated(verdict, selection.recognised, other, ownNode);
+}
+
+/** The verdict of the policies that are evaluated. */
+function judgeEvaluated(
+  side: Direction,
+  own: PodParty,
+  other: Party,
+  flow: Flow,
+  selection: Selection,
+  ownNode: boolean,
+  options: PolicyOptions,
+): SideVerdict {
+  if (ownNode && side === 'ingress') return alwaysAllowed(side, 'own-node');
   const context = { side, own, other, flow };
   // Rules 18 and 12: an egress rule of a cluster policy comes before the rule that a pod may always reach its own node.
   const verdict = judgeTier(selection.admin, context, () => {

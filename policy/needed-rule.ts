@@ -1,5 +1,5 @@
 // The narrowest rule that would allow a connection that a side denies: as in a manifest, and in words.
-import type { Labels, Policy } from '../model/kubernetes.ts';
+import type { Labels } from '../model/kubernetes.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Direction, Flow, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import type { PodParty } from './peers.ts';
@@ -104,7 +104,7 @@ function networkPolicyPorts({ protocol, port }: Flow): object {
   return hasPorts(protocol) ? { ports: [{ protocol: protocolName(protocol), port }] } : {};
 }
 
-function clusterPorts(kind: Policy['kind'], { protocol, port }: Flow): object {
+function clusterPorts(kind: PolicyRef['kind'], { protocol, port }: Flow): object {
   if (!hasPorts(protocol)) return {};
   const name = protocolName(protocol);
   if (kind !== 'ClusterNetworkPolicy') return { ports: [{ portNumber: { protocol: name, port } }] };

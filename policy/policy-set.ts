@@ -1,6 +1,6 @@
 // A set of policies with fast lookup of those that select a pod. Sets are immutable: a change makes a new set, which
 // shares all unaffected parts and cached results with the old one.
-import type { LabelSelector, Labels, Policy } from '../model/kubernetes.ts';
+import { type AnyPolicy, isRecognised, type LabelSelector, type Labels, type Policy } from '../model/kubernetes.ts';
 import type { Direction, PolicyRef } from '../model/verdict.ts';
 import {
   asMayNotApply,
@@ -13,6 +13,16 @@ import {
 } from './compile.ts';
 import type { PodParty } from './peers.ts';
 import { type PortIndex, portIndexOf } from './port-index.ts';
+import {
+  changedLayer,
+  emptyLayer,
+  isAfterNetwork,
+  maySelect as maySelectPod,
+  type RecognisedLayer,
+  type RecognisedSide,
+  recognisedLayer,
+  sidesInNamespace,
+} from './recognised-layer.ts';
 import { selects, selectsWithPartialLabels } from './selectors.ts';
 
 /** The policies that select a pod in one direction. Pods with the same policies share one object, also across sets. */
@@ -25,6 +35,10 @@ export type Selection = {
   /** Broken policies, which may isolate the pod (rule 17). */
   readonly broken: readonly PolicyRef[];
   readonly baseline: readonly TierPolicy[];
+  /** Policies of other APIs that may select the pod. They are not evaluated. */
+  readonly recognised: readonly RecognisedSide[];
+  /** Of these APIs too: they act on what the network delivered, so they do not change the verdict. */
+  readonly afterNetwork: readonly PolicyRef[];
 };
 
 /** Parts by name. An unchanged layer is the same object in the next set. */
@@ -38,26 +52,31 @@ type TierLayer = {
   readonly unread: readonly string[];
 };
 type TierLayers = { readonly [Side in Direction]: TierLayer };
+type RecognisedLayers = { readonly [Side in Direction]: RecognisedLayer };
 
 export type PolicySet = {
   readonly byNamespace: ReadonlyMap<string, Layers>;
   readonly tiers: TierLayers;
+  readonly recognised: RecognisedLayers;
 };
 
-const sets = new WeakMap<readonly Policy[], PolicySet>();
+const sets = new WeakMap<readonly AnyPolicy[], PolicySet>();
 
 export const emptyPolicySet: PolicySet = {
   byNamespace: new Map(),
   tiers: { egress: tierLayer([]), ingress: tierLayer([]) },
+  recognised: { egress: emptyLayer, ingress: emptyLayer },
 };
 
 /** The same array gives the same set. After a change of a policy, pass a new array or use `withPolicy`. */
-export function compilePolicies(policies: readonly Policy[]): PolicySet {
+export function compilePolicies(policies: readonly AnyPolicy[]): PolicySet {
   const cached = sets.get(policies);
   if (cached !== undefined) return cached;
   const isolations = new Map<string, Compiled<Isolation>[]>();
   const tierPolicies: Compiled<TierPolicy>[] = [];
+  const others = policies.filter(isRecognised);
   for (const policy of policies) {
+    if (isRecognised(policy)) continue;
     if (isClusterPolicy(policy)) tierPolicies.push(compiledTierPolicy(policy));
     else {
       const inNamespace = isolations.get(policy.namespace);
@@ -76,27 +95,34 @@ export function compilePolicies(policies: readonly Policy[]): PolicySet {
     egress: tierLayer(sorted(tierPolicies.flatMap(({ egress }) => egress ?? []))),
     ingress: tierLayer(sorted(tierPolicies.flatMap(({ ingress }) => ingress ?? []))),
   };
-  const set = { byNamespace, tiers };
+  const recognised = { egress: recognisedLayer(others, 'egress'), ingress: recognisedLayer(others, 'ingress') };
+  const set = { byNamespace, tiers, recognised };
   sets.set(policies, set);
   return set;
 }
 
 /** Adds `policy`, or replaces the policy of the same kind, namespace and name. */
-export function withPolicy(set: PolicySet, policy: Policy): PolicySet {
+export function withPolicy(set: PolicySet, policy: AnyPolicy): PolicySet {
   return applyChange(set, policy, 'put');
 }
 
-export function withoutPolicy(set: PolicySet, policy: Policy): PolicySet {
+export function withoutPolicy(set: PolicySet, policy: AnyPolicy): PolicySet {
   return applyChange(set, policy, 'gone');
 }
 
-function applyChange({ byNamespace, tiers }: PolicySet, policy: Policy, how: 'put' | 'gone'): PolicySet {
+function applyChange(set: PolicySet, policy: AnyPolicy, how: 'put' | 'gone'): PolicySet {
+  const { byNamespace, tiers, recognised } = set;
+  if (isRecognised(policy)) {
+    const egress = changedLayer(recognised.egress, policy, 'egress', how);
+    const ingress = changedLayer(recognised.ingress, policy, 'ingress', how);
+    return { ...set, recognised: { egress, ingress } };
+  }
   if (isClusterPolicy(policy)) {
     const parts = how === 'put' ? compiledTierPolicy(policy) : noParts;
     const egress = replaced(tiers.egress.parts, policy, parts.egress);
     const ingress = replaced(tiers.ingress.parts, policy, parts.ingress);
     return {
-      byNamespace,
+      ...set,
       tiers: {
         egress: egress === tiers.egress.parts ? tiers.egress : tierLayer(egress),
         ingress: ingress === tiers.ingress.parts ? tiers.ingress : tierLayer(ingress),
@@ -113,7 +139,7 @@ function applyChange({ byNamespace, tiers }: PolicySet, policy: Policy, how: 'pu
     ingress: ingress === before.ingress.parts ? before.ingress : layer(ingress),
   });
   if (egress.length === 0 && ingress.length === 0) namespaces.delete(policy.namespace);
-  return { byNamespace: namespaces, tiers };
+  return { ...set, byNamespace: namespaces };
 }
 
 const noParts = { egress: undefined, ingress: undefined };
@@ -130,11 +156,15 @@ function replaced<Part extends Isolation | TierPolicy>(
   return sorted([...others, part]);
 }
 
+/** The lists of recognised policies that may select a pod: those of its namespace, and those of all namespaces. */
+type RecognisedLists = { inNamespace: readonly RecognisedSide[]; everywhere: readonly RecognisedSide[] };
+
 /** The last selection of a pod, and the inputs of that lookup. The key is the pod's labels object. */
 type CachedSelection = {
   set: PolicySet;
   tiers: TierLayer;
   layer: Layer;
+  recognised: RecognisedLists;
   namespace: string;
   namespaceLabels: Labels;
   namespaceLabelsKnown: false | undefined;
@@ -158,15 +188,17 @@ export function selectionOf(set: PolicySet, pod: PodParty, direction: Direction)
   if (isSamePod && cached.set === set) return cached.selection;
   const tiers = set.tiers[direction];
   const layer = (set.byNamespace.get(namespace) ?? noIsolation)[direction];
-  if (isSamePod && cached.layer === layer && cached.tiers === tiers) {
+  const recognised = recognisedListsOf(set.recognised[direction], namespace);
+  if (isSamePod && cached.layer === layer && cached.tiers === tiers && areSame(cached.recognised, recognised)) {
     cached.set = set;
     return cached.selection;
   }
-  const selection = select(tiers, layer, pod);
+  const selection = select(tiers, layer, recognised, pod);
   cachedSelections[direction].set(labels, {
     set,
     tiers,
     layer,
+    recognised,
     namespace,
     namespaceLabels,
     namespaceLabelsKnown,
@@ -175,12 +207,26 @@ export function selectionOf(set: PolicySet, pod: PodParty, direction: Direction)
   return selection;
 }
 
-function select(tierLayer: TierLayer, { parts }: Layer, pod: PodParty): Selection {
+function recognisedListsOf(layer: RecognisedLayer, namespace: string): RecognisedLists {
+  return { inNamespace: sidesInNamespace(layer, namespace), everywhere: layer.everywhere };
+}
+
+function areSame(one: RecognisedLists, other: RecognisedLists): boolean {
+  return one.inNamespace === other.inNamespace && one.everywhere === other.everywhere;
+}
+
+function select(
+  tierLayer: TierLayer,
+  { parts }: Layer,
+  { inNamespace, everywhere }: RecognisedLists,
+  pod: PodParty,
+): Selection {
   const { labels } = pod;
   const tiers = tiersOf(tierLayer, pod).filter(({ object }) => maySelect(object.subject?.podSelector, labels));
   // A broken policy whose selector cannot be read may select every pod.
   const isolations = parts.filter(({ object }) => maySelect(object.podSelector, labels));
-  return internedSelection(tiers, isolations);
+  const recognised = [...maySelectPod(everywhere, pod), ...maySelectPod(inNamespace, pod)];
+  return internedSelection(tiers, isolations, recognised);
 }
 
 function tiersOf({ parts, byNamespaceLabels }: TierLayer, pod: PodParty): readonly TierPolicy[] {
@@ -212,7 +258,8 @@ function maySelect(selector: LabelSelector | undefined, labels: Labels): boolean
 }
 
 /** A trie of selections: each edge is one part, and a node holds the selection of the parts on its path. */
-type SelectionTrie = { selection: Selection | undefined; children: WeakMap<Isolation | TierPolicy, SelectionTrie> };
+type SelectionTrie = { selection: Selection | undefined; children: WeakMap<SelectedPart, SelectionTrie> };
+type SelectedPart = Isolation | TierPolicy | RecognisedSide;
 
 const selectionTrie: SelectionTrie = { selection: undefined, children: new WeakMap() };
 
@@ -220,10 +267,15 @@ const selectionTrie: SelectionTrie = { selection: undefined, children: new WeakM
  * The only selection object for these parts. Caches that are keyed by it survive all unrelated changes and are freed with
  * the parts.
  */
-function internedSelection(tiers: readonly TierPolicy[], isolations: readonly Isolation[]): Selection {
+function internedSelection(
+  tiers: readonly TierPolicy[],
+  isolations: readonly Isolation[],
+  recognised: readonly RecognisedSide[],
+): Selection {
   let node = selectionTrie;
   for (const part of tiers) node = childOf(node, part);
   for (const part of isolations) node = childOf(node, part);
+  for (const part of recognised) node = childOf(node, part);
   if (node.selection !== undefined) return node.selection;
   const isolating = isolations.filter(({ object }) => object.broken === undefined);
   node.selection = {
@@ -233,11 +285,13 @@ function internedSelection(tiers: readonly TierPolicy[], isolations: readonly Is
     index: portIndexOf(isolating),
     broken: isolations.filter(({ object }) => object.broken !== undefined).map(({ policy }) => policy),
     baseline: tiers.filter(({ object }) => object.tier === 'Baseline').sort(byPriority),
+    recognised: recognised.filter((one) => !isAfterNetwork(one)),
+    afterNetwork: [...new Set(recognised.filter(isAfterNetwork).map(({ policy }) => policy))],
   };
   return node.selection;
 }
 
-function childOf(node: SelectionTrie, part: Isolation | TierPolicy): SelectionTrie {
+function childOf(node: SelectionTrie, part: SelectedPart): SelectionTrie {
   const existing = node.children.get(part);
   if (existing !== undefined) return existing;
   const child: SelectionTrie = { selection: undefined, children: new WeakMap() };

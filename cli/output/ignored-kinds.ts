@@ -1,5 +1,7 @@
-// Reports the objects that have nothing to do with policies, because a kind among them may be misspelled.
+// Reports the objects that are not used, because a kind among them may be misspelled, and the policies that are not evaluated.
 import { escapeControls } from '../../model/escape.ts';
+import type { RecognisedPolicy } from '../../model/recognised-policy.ts';
+import { policyText } from '../../policy/explain.ts';
 import { listText } from '../../policy/list-text.ts';
 
 /** `ignored 3 objects of other kinds (ConfigMap 2, Secret 1)`; undefined without such objects. */
@@ -9,4 +11,11 @@ export function ignoredKindsText(kinds: ReadonlyMap<string, number>): string | u
   if (count === 0) return undefined;
   const each = listText(counts.map(([kind, one]) => `${escapeControls(kind)} ${one}`));
   return `ignored ${count} ${count === 1 ? 'object' : 'objects'} of other kinds (${each})`;
+}
+
+/** `2 policies not evaluated (CiliumNetworkPolicy shop/db, CiliumNetworkPolicy shop/web)`; undefined without such policies. */
+export function notEvaluatedText(policies: readonly RecognisedPolicy[]): string | undefined {
+  if (policies.length === 0) return undefined;
+  const names = listText(policies.map((policy) => escapeControls(policyText(policy))));
+  return `${policies.length} ${policies.length === 1 ? 'policy' : 'policies'} not evaluated (${names})`;
 }

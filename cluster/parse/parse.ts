@@ -14,6 +14,7 @@ import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
 import { pod } from './pod.ts';
 import type { PolicyDraft } from './policy-draft.ts';
+import { recognisedKindOf, recognisedPolicy } from './recognised/recognised.ts';
 import { service } from './service.ts';
 import { hasPodTemplate, workload } from './workload.ts';
 
@@ -37,6 +38,9 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   if (typeof raw !== 'object' || raw === null) return { is: 'not-ours' };
   const faults: FieldFault[] = [];
   const field = new Field(raw, faults);
+  const recognised = recognisedKindOf(field);
+  if (recognised !== undefined)
+    return { is: 'object', object: recognisedPolicy(raw, recognised, () => locate([])), problems: [] };
   const kind = field.at('kind').value;
   const known = typeof kind === 'string' ? parserFor(field, kind) : undefined;
   if (known === undefined) return unusedKind(raw, locate);

@@ -184,3 +184,14 @@ t.test('--help names every flag and every rule', async (t) => {
     t.match(help, flag);
   }
 });
+
+t.test('the summary names the policies of other APIs, which are not evaluated', async (t) => {
+  const { path } = folder(t, {
+    'pod.yaml': '{ apiVersion: v1, kind: Pod, metadata: { name: db, namespace: shop } }',
+    'db.yaml': `{ apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: { name: db, namespace: shop },
+  spec: { endpointSelector: {}, ingress: [{}] } }`,
+  });
+  const { code, stdout, stderr } = await run({ cluster: path, failOn: 'any' });
+  t.same([code, stdout], [0, '']);
+  t.equal(stderr, '0 complaints, 0 policies read, 1 policy not evaluated (CiliumNetworkPolicy shop/db)\n');
+});

@@ -235,3 +235,14 @@ t.test('the command reads its flags, and sets the exit code', async (t) => {
   t.equal(process.exitCode, 0);
   t.hasStrict(JSON.parse(stdout.text), { port: 53, protocol: 'UDP', verdict: 'undeclared' });
 });
+
+t.test('a policy that acts after the network is named below the sides', async (t) => {
+  const cluster = join(cases, 'other-apis', 'cluster.yaml');
+  const { stdout } = await run({ cluster, from: 'shop/web', to: 'mesh/api', port: '80' });
+  t.same(lines(stdout), [
+    'shop/web -> mesh/api TCP 80: undeclared',
+    '  egress   undeclared  not isolated: no policy selects it',
+    '  ingress  undeclared  not isolated: no policy selects it',
+    '  after the network delivered it, this may still refuse it: AuthorizationPolicy mesh/api',
+  ]);
+});

@@ -6,13 +6,16 @@ import { type ChangeKind, changeKinds, difference } from '../../connectivity/dif
 import type { DeclaredEndpoint } from '../../connectivity/endpoint-groups.ts';
 import type { ClusterState } from '../../connectivity/lines.ts';
 import { ICMP, SCTP, TCP, UDP } from '../../model/protocol.ts';
+import type { RecognisedPolicy } from '../../model/recognised-policy.ts';
 import type { Flow, Party } from '../../model/verdict.ts';
 import { reasonText, verdictJson } from '../../policy/explain.ts';
 import { judge } from '../../policy/judge.ts';
 import { compilePolicies } from '../../policy/policy-set.ts';
 import { Chance } from '../policy/oracle/chance.ts';
 import { randomCluster } from '../policy/oracle/random-cluster.ts';
+import { namespaces, randomLabels } from '../policy/oracle/random-selectors.ts';
 import { translated } from '../policy/oracle/translate.ts';
+import { recognised } from '../scene/recognised.ts';
 import { ip } from '../scene/records.ts';
 import { coversFlow } from './covers-flow.ts';
 
@@ -26,7 +29,37 @@ type Cluster = ClusterState & { options: ReturnType<typeof randomCluster>['optio
 function clusterBy(chance: Chance): Cluster {
   const { parties, policies, options } = randomCluster(chance);
   const inside = parties.filter((party) => party.kind !== 'address' || party.node !== undefined);
-  return { endpoints: endpointsOf(inside), policies: policies.map(translated), options, parties: inside };
+  const others = randomRecognised(chance);
+  return {
+    endpoints: endpointsOf(inside),
+    policies: [...policies.map(translated), ...others],
+    options,
+    parties: inside,
+  };
+}
+
+/** In a quarter of the clusters, policies of other APIs. */
+function randomRecognised(chance: Chance): RecognisedPolicy[] {
+  if (!chance.once(4)) return [];
+  const label = () => Object.entries(randomLabels(chance)).slice(0, 1);
+  const matchLabels = () => Object.fromEntries(label());
+  const namespace = () => chance.one(namespaces);
+  const types = () => (chance.once(2) ? ['Ingress'] : ['Egress']);
+  const calicoSelector = () => label().map(([key, value]) => `${key} == '${value}'`)[0] ?? 'all()';
+  const made = [
+    () =>
+      recognised('CiliumNetworkPolicy.cilium.io', `${namespace()}/c`, {
+        ...{ endpointSelector: { matchLabels: matchLabels() }, [chance.once(2) ? 'ingress' : 'egressDeny']: [{}] },
+      }),
+    () => recognised('GlobalNetworkPolicy.projectcalico.org', 'g', { selector: calicoSelector(), types: types() }),
+    () =>
+      recognised('ClusterNetworkPolicy.crd.antrea.io', 'a', {
+        appliedTo: [{ podSelector: { matchLabels: matchLabels() } }],
+        ingress: [{ action: chance.one(['Allow', 'Drop', 'Pass']) }],
+      }),
+    () => recognised('EgressFirewall.k8s.ovn.org', `${namespace()}/default`, { egress: [{ type: 'Deny' }] }),
+  ];
+  return made.filter(() => chance.once(2)).map((make) => make());
 }
 
 /** Most pods of a namespace belong to one Deployment. A template and a host-network pod are separate workloads. */

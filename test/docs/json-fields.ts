@@ -93,6 +93,7 @@ export const answerFields: Fields<VerdictJson & { id: unknown; error: string }> 
   verdict: true,
   reason: true,
   undefinedByApi: true,
+  afterNetwork: true,
   sides: true,
   error: true,
 };

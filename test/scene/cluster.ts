@@ -1,6 +1,12 @@
 // One-line builders for policy tests: pods, addresses, nodes, and policies from the `spec` of a manifest.
 import { parseObject } from '../../cluster/parse/parse.ts';
-import { type ClusterPolicy, isPolicy, type Labels, type NetworkPolicy, type Policy } from '../../model/kubernetes.ts';
+import {
+  type AnyPolicy,
+  type ClusterPolicy,
+  isPolicy,
+  type Labels,
+  type NetworkPolicy,
+} from '../../model/kubernetes.ts';
 import { parseProtocol, TCP } from '../../model/protocol.ts';
 import type { Flow, Party, SideVerdict, Verdict } from '../../model/verdict.ts';
 import { judge } from '../../policy/judge.ts';
@@ -95,7 +101,7 @@ export function verdictOf(
   from: Party,
   to: Party,
   port: number | string,
-  policies: readonly Policy[],
+  policies: readonly AnyPolicy[],
   options: Partial<PolicyOptions> = {},
 ): Verdict {
   return judge(flow(from, to, port), compilePolicies(policies), { ...defaultPolicyOptions, ...options });

@@ -2,6 +2,7 @@
 import { type Parsed, parseObject } from '../../cluster/parse/parse.ts';
 import type { ClusterObject, ClusterPolicy } from '../../model/kubernetes.ts';
 import { problemLine } from '../../model/problem.ts';
+import type { RecognisedKind, RecognisedPolicy } from '../../model/recognised-policy.ts';
 
 export type Raw = Record<string, unknown> & { kind: string; metadata: Record<string, unknown> };
 
@@ -33,7 +34,9 @@ const apiVersions = {
 
 type OfKind<Kind extends ClusterObject['kind']> = Kind extends ClusterPolicy['kind']
   ? ClusterPolicy
-  : Extract<ClusterObject, { kind: Kind }>;
+  : Kind extends RecognisedKind
+    ? RecognisedPolicy
+    : Extract<ClusterObject, { kind: Kind }>;
 
 /** The object of that kind; throws if it is invalid or of another kind. */
 export function parsed<Kind extends ClusterObject['kind']>(kind: Kind, object: unknown): OfKind<Kind> {

@@ -361,8 +361,11 @@ t.test('rule 17: v1alpha1 has its own faults', async (t) => {
   t.match(parsed('BaselineAdminNetworkPolicy', baseline({}, 'other')), { tier: 'Baseline', broken: [{}] });
 });
 
-t.test('a kind of the same name in another API group is not read, and another version is reported', async (t) => {
-  t.same(parseObject({ ...policy(), apiVersion: 'crd.antrea.io/v1beta1' }), { is: 'not-ours' });
+t.test('a kind of the same name in another API group is another kind, and another version is reported', async (t) => {
+  t.same(parseObject({ ...policy(), apiVersion: 'policy.example.com/v1beta1' }), { is: 'not-ours' });
+  t.match(parseObject({ ...policy(), apiVersion: 'crd.antrea.io/v1beta1' }), {
+    object: { kind: 'ClusterNetworkPolicy.crd.antrea.io' },
+  });
   t.same(problemsOf({ ...admin(), apiVersion: 'policy.networking.k8s.io/v1' }), [
     'unknown-api-version: AdminNetworkPolicy guard (apiVersion): apiVersion "policy.networking.k8s.io/v1" is not supported for this kind; use policy.networking.k8s.io/v1alpha1',
   ]);

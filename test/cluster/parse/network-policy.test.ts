@@ -260,9 +260,12 @@ t.test('rule 17: a policy with many faults reports the first 50 and the number o
   );
 });
 
-t.test('a NetworkPolicy of another API group is not read', async (t) => {
-  t.same(problemsOf({ ...policy({ podSelector: 1 }), apiVersion: 'crd.projectcalico.org/v1' }), []);
-  t.throws(() => parsed('NetworkPolicy', { ...policy({}), apiVersion: 'crd.projectcalico.org/v1' }), /not-ours/);
+t.test('a NetworkPolicy of another API group is another kind', async (t) => {
+  t.same(problemsOf({ ...policy({ podSelector: 1 }), apiVersion: 'policy.example.com/v1' }), []);
+  t.throws(() => parsed('NetworkPolicy', { ...policy({}), apiVersion: 'policy.example.com/v1' }), /not-ours/);
+  const calico = { ...policy({ podSelector: 1 }), apiVersion: 'crd.projectcalico.org/v1' };
+  t.same(problemsOf(calico), [], 'faults in it are not reported');
+  t.equal(parsed('NetworkPolicy.crd.projectcalico.org', calico).name, 'db');
 });
 
 t.test('a NetworkPolicy of an unsupported version is reported and broken', async (t) => {

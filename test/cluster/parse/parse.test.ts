@@ -329,5 +329,5 @@ t.test('a known kind in an API group that lacks it is reported, and in an unknow
       `unknown-api-version: NetworkPolicy default/db (apiVersion): apiVersion "${apiVersion}" is not supported for this kind; use networking.k8s.io/v1`,
     ]);
   }
-  t.same(parseObject(policy('projectcalico.org/v3')), { is: 'not-ours' });
+  t.same(parseObject(policy('policy.example.com/v3')), { is: 'not-ours' });
 });
