@@ -18,7 +18,7 @@ import { prefixes } from '../config/prefixes.ts';
 import { integer } from '../config/setting.ts';
 import { type Severity, severities } from '../model/finding.ts';
 import { findingJson } from '../model/json.ts';
-import { isPolicy } from '../model/kubernetes.ts';
+import { isAnyPolicy } from '../model/kubernetes.ts';
 import { type Problem, ProblemError, problemLine } from '../model/problem.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
@@ -167,7 +167,7 @@ async function readManifestsAndReport(paths: Paths): Promise<Manifests> {
 
 function policiesOf({ objects }: Manifests): PolicyHistory {
   const history = new PolicyHistory();
-  for (const policy of objects.filter(isPolicy)) history.put(policy, 0);
+  for (const policy of objects.filter(isAnyPolicy)) history.put(policy, 0);
   history.synced();
   return history;
 }

@@ -1,8 +1,9 @@
 // The objects of one resource as the API server last sent them. Reports changes and problems as events.
 import type { ClusterEvent } from '../../model/kubernetes.ts';
-import { objectKey } from '../../model/kubernetes.ts';
+import { isAnyPolicyKind, objectKey } from '../../model/kubernetes.ts';
 import type { FormerObjects } from '../../model/object-version.ts';
 import { type Problem, problemLine } from '../../model/problem.ts';
+import { nameOfKind } from '../../model/recognised-policy.ts';
 import { ObjectCache } from '../object-cache.ts';
 import { type Parsed, parseObject } from '../parse/parse.ts';
 import type { Resource } from './resources.ts';
@@ -93,7 +94,7 @@ export class ResourceCache {
   #parse(raw: unknown): Parsed {
     const { kind, apiVersion } = this.#resource;
     // Items of a list have no kind of their own.
-    return parseObject(typeof raw === 'object' && raw !== null ? { ...raw, kind, apiVersion } : raw);
+    return parseObject(typeof raw === 'object' && raw !== null ? { ...raw, kind: nameOfKind(kind), apiVersion } : raw);
   }
 
   #keyOf(raw: unknown): string {
@@ -102,7 +103,7 @@ export class ResourceCache {
 
   #versionOf(raw: unknown): Version {
     const { uid, resourceVersion, generation } = identityOf(raw);
-    const version = this.#resource.kind.endsWith('Policy') && generation !== '' ? `g${generation}` : resourceVersion;
+    const version = isAnyPolicyKind(this.#resource.kind) && generation !== '' ? `g${generation}` : resourceVersion;
     return `${uid} ${version}`;
   }
 

@@ -1,10 +1,11 @@
 // The watched kinds, and their paths on the API server.
 import type { ClusterKind } from '../../model/kubernetes.ts';
+import { factsOf, groupOfKind, type RecognisedKind, recognisedKinds } from '../../model/recognised-policy.ts';
 
 export type Resource = {
   kind: ClusterKind;
   apiVersion: string;
-  /** As in the request path and in a ClusterRole. */
+  /** The plural, with the group for a policy of another API. */
   name: string;
   path: string;
   fieldSelector?: string;
@@ -22,6 +23,7 @@ export const clusterResources: readonly Resource[] = [
   optional('ClusterNetworkPolicy', 'policy.networking.k8s.io/v1alpha2', 'clusternetworkpolicies'),
   optional('AdminNetworkPolicy', 'policy.networking.k8s.io/v1alpha1', 'adminnetworkpolicies'),
   optional('BaselineAdminNetworkPolicy', 'policy.networking.k8s.io/v1alpha1', 'baselineadminnetworkpolicies'),
+  ...recognisedKinds.map(ofOtherApi),
   core('Pod', 'pods'),
 ];
 
@@ -41,6 +43,12 @@ function grouped(kind: ClusterKind, apiVersion: string, name: string): Resource 
 /** A kind from a CRD. */
 function optional(kind: ClusterKind, apiVersion: string, name: string): Resource {
   return { ...grouped(kind, apiVersion, name), optional: true };
+}
+
+function ofOtherApi(kind: RecognisedKind): Resource {
+  const { version, resource } = factsOf(kind);
+  const group = groupOfKind(kind);
+  return { ...optional(kind, `${group}/${version}`, resource), name: `${resource}.${group}` };
 }
 
 /** The part of a query that limits the objects. */

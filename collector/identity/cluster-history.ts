@@ -12,7 +12,7 @@ import type {
   Service,
   Workload,
 } from '../../model/kubernetes.ts';
-import { isPolicy, isPolicyKind, objectKey } from '../../model/kubernetes.ts';
+import { isAnyPolicy, isAnyPolicyKind, objectKey } from '../../model/kubernetes.ts';
 import { PrefixSet } from '../../model/prefix-set.ts';
 import type { StaleKind } from '../../model/verdict.ts';
 import { AddressOwners, type Owner } from './address-owners.ts';
@@ -277,15 +277,15 @@ export class ClusterHistory {
   }
 
   #becomeStale(kind: ClusterKind, sinceUs: number): void {
-    (isPolicyKind(kind) ? this.#policies.gaps : this.#gaps).stale(kind, sinceUs);
+    (isAnyPolicyKind(kind) ? this.#policies.gaps : this.#gaps).stale(kind, sinceUs);
   }
 
   #becomeFresh(kind: ClusterKind): void {
-    (isPolicyKind(kind) ? this.#policies.gaps : this.#gaps).fresh(kind);
+    (isAnyPolicyKind(kind) ? this.#policies.gaps : this.#gaps).fresh(kind);
   }
 
   #missChange(object: ClusterObject, span: Span): void {
-    if (isPolicy(object)) this.#policies.missChange(object, span);
+    if (isAnyPolicy(object)) this.#policies.missChange(object, span);
     else this.#gaps.missedChange(object, this.#currentOf(object), span);
   }
 
@@ -304,7 +304,7 @@ export class ClusterHistory {
   }
 
   #put(object: ClusterObject, atUs: number): void {
-    if (isPolicy(object)) {
+    if (isAnyPolicy(object)) {
       this.#policies.put(object, atUs);
       return;
     }
@@ -334,7 +334,7 @@ export class ClusterHistory {
   }
 
   #remove(object: ClusterObject, atUs: number): void {
-    if (isPolicy(object)) {
+    if (isAnyPolicy(object)) {
       this.#policies.remove(object, atUs);
       return;
     }

@@ -1,6 +1,6 @@
 // The declared policies (Git, `policy.declared`): they replace the cluster's policies, or are compared with them.
 import type { ClusterSource } from '../../cluster/source.ts';
-import { type ClusterEvent, isPolicy, isPolicyKind } from '../../model/kubernetes.ts';
+import { type ClusterEvent, isAnyPolicy, isAnyPolicyKind } from '../../model/kubernetes.ts';
 import type { ClusterHistory } from './cluster-history.ts';
 import { PolicyHistory } from './policy-history.ts';
 
@@ -41,7 +41,7 @@ export class DeclaredPolicies {
 
   #receive(event: ClusterEvent & { type: 'put' | 'gone' }): void {
     const { object } = event;
-    if (!isPolicy(object)) return;
+    if (!isAnyPolicy(object)) return;
     if (this.#replacesCluster) this.#cluster.receive(event);
     else if (event.type === 'put') this.comparedPolicies?.put(object, event.atUs);
     else this.comparedPolicies?.remove(object, event.atUs);
@@ -49,6 +49,6 @@ export class DeclaredPolicies {
 }
 
 function isOfPolicies(event: ClusterEvent): boolean {
-  if (event.type === 'put' || event.type === 'gone') return isPolicy(event.object);
-  return (event.type === 'stale' || event.type === 'fresh') && isPolicyKind(event.kind);
+  if (event.type === 'put' || event.type === 'gone') return isAnyPolicy(event.object);
+  return (event.type === 'stale' || event.type === 'fresh') && isAnyPolicyKind(event.kind);
 }

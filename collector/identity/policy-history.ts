@@ -1,5 +1,5 @@
 // The policies over time: one set for each period without a change.
-import { objectKey, type Policy } from '../../model/kubernetes.ts';
+import { type AnyPolicy, isPolicy, objectKey, type Policy } from '../../model/kubernetes.ts';
 import { compilePolicies, emptyPolicySet, type PolicySet, withoutPolicy, withPolicy } from '../../policy/policy-set.ts';
 import { Timeline } from './timeline.ts';
 import { type Span, ViewGaps } from './view-gaps.ts';
@@ -9,15 +9,15 @@ const maxSets = 256;
 const maxUncertain = 10_000;
 
 /** One version of a policy that was in force for a part of the span at most. */
-export type UncertainPolicy = Span & { policy: Policy };
+export type UncertainPolicy = Span & { policy: AnyPolicy };
 
 export class PolicyHistory {
-  readonly #policies = new Map<string, Policy>();
+  readonly #policies = new Map<string, AnyPolicy>();
   readonly #sets = new Timeline<PolicySet>(maxSets);
   readonly #gaps = new ViewGaps();
   #uncertain: UncertainPolicy[] = [];
 
-  put(policy: Policy, atUs: number): void {
+  put(policy: AnyPolicy, atUs: number): void {
     const key = objectKey(policy);
     if (this.#policies.get(key) === policy) return;
     this.#policies.set(key, policy);
@@ -25,7 +25,7 @@ export class PolicyHistory {
     if (latest !== undefined) this.#sets.put(withPolicy(latest, policy), atUs);
   }
 
-  remove(policy: Policy, atUs: number): void {
+  remove(policy: AnyPolicy, atUs: number): void {
     this.#policies.delete(objectKey(policy));
     const { latest } = this.#sets;
     if (latest !== undefined) this.#sets.put(withoutPolicy(latest, policy), atUs);
@@ -37,7 +37,7 @@ export class PolicyHistory {
   }
 
   /** The policy was put or removed at an unknown time in the span. Call it before `put` or `remove`. */
-  missChange(policy: Policy, span: Span): void {
+  missChange(policy: AnyPolicy, span: Span): void {
     const former = this.#policies.get(objectKey(policy));
     for (const version of new Set([former ?? policy, policy])) this.#uncertain.push({ ...span, policy: version });
     this.#uncertain = this.#uncertain.slice(-maxUncertain);
@@ -58,7 +58,8 @@ export class PolicyHistory {
     return this.#uncertain.filter(({ sinceUs, untilUs }) => sinceUs < timeUs && timeUs <= untilUs);
   }
 
+  /** Those that are evaluated. */
   get all(): Iterable<Policy> {
-    return this.#policies.values();
+    return [...this.#policies.values()].filter(isPolicy);
   }
 }

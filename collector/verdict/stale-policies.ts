@@ -1,10 +1,20 @@
 // A verdict is unknown if it depends on policies that are not known for sure at that time: of a kind that is stale, or with
 // a missed change. A side that an earlier tier decides does not depend on the later tiers (policy-semantics.md).
-import type { Policy } from '../../model/kubernetes.ts';
+import { type AnyPolicy, isPolicyKind, isRecognised, type Policy } from '../../model/kubernetes.ts';
+import {
+  everyEffect,
+  factsOf,
+  isRecognisedKind,
+  type RecognisedKind,
+  type RecognisedPolicy,
+} from '../../model/recognised-policy.ts';
 import type { Direction, Flow, Party, SideVerdict, StaleKind, Tier, Verdict } from '../../model/verdict.ts';
 import { combineSides } from '../../policy/judge.ts';
+import { couldChange } from '../../policy/not-evaluated.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
+import { isOwnNode } from '../../policy/own-node.ts';
 import { selects } from '../../policy/selectors.ts';
+import { subjectSelects } from '../../policy/subject.ts';
 import type { PolicyHistory } from '../identity/policy-history.ts';
 
 type PodParty = Party & { kind: 'pod' };
@@ -19,23 +29,55 @@ export function withStalePolicies(
 ): Verdict {
   if (!policies.gaps.mayDoubt(timeUs)) return verdict;
   const sides = verdict.sides.map((side): SideVerdict => {
-    const own = side.side === 'egress' ? initiator : responder;
-    const kinds = own.kind === 'pod' ? staleKindsOf(side, own, policies, timeUs) : [];
+    const [own, other] = side.side === 'egress' ? [initiator, responder] : [responder, initiator];
+    const kinds = own.kind === 'pod' ? staleKindsOf(side, own, other, policies, timeUs) : [];
     return kinds.length === 0 ? side : { side: side.side, verdict: 'unknown', why: { reason: 'cluster-stale', kinds } };
   });
   return { ...verdict, verdict: combineSides(sides, options), sides };
 }
 
-function staleKindsOf(side: SideVerdict, own: PodParty, policies: PolicyHistory, timeUs: number): StaleKind[] {
+function staleKindsOf(
+  side: SideVerdict,
+  own: PodParty,
+  other: Party,
+  policies: PolicyHistory,
+  timeUs: number,
+): StaleKind[] {
+  if (side.verdict === 'unknown') return [];
   const tiers = tiersBehind(side);
-  const stale = policies.gaps.staleKinds.filter(
-    ({ kind, sinceUs }) => timeUs > sinceUs && tiersOfKind[kind as Policy['kind']].some((tier) => tiers.includes(tier)),
-  );
+  const dependsOnKind = (kind: StaleKind['kind']): boolean => {
+    if (isRecognisedKind(kind)) return kindCouldChange(kind, side, own, other);
+    return isPolicyKind(kind) && tiersOfKind[kind].some((tier) => tiers.includes(tier));
+  };
+  const dependsOn = (policy: AnyPolicy): boolean =>
+    isRecognised(policy)
+      ? recognisedCouldChange(policy, side, own, other)
+      : tiers.includes(tierOf(policy)) && selectsSide(policy, own, side.side);
+  const stale = policies.gaps.staleKinds.filter(({ kind, sinceUs }) => timeUs > sinceUs && dependsOnKind(kind));
   const uncertain = policies
     .uncertainAt(timeUs)
-    .filter(({ policy }) => tiers.includes(tierOf(policy)) && selectsSide(policy, own, side.side))
+    .filter(({ policy }) => dependsOn(policy))
     .map(({ policy: { kind }, sinceUs, untilUs }) => ({ kind, sinceUs, untilUs }));
   return distinctKinds([...stale, ...uncertain]);
+}
+
+/** Whether any policy of the kind could change the verdict of the side. */
+function kindCouldChange(kind: RecognisedKind, side: SideVerdict, own: PodParty, other: Party): boolean {
+  const { mayAllow } = factsOf(kind);
+  const { allow: _, ...denying } = everyEffect;
+  return couldChange(kind, mayAllow ? everyEffect : denying, side, other, isOwnNode(own, other));
+}
+
+function recognisedCouldChange(
+  { kind, parts }: RecognisedPolicy,
+  side: SideVerdict,
+  own: PodParty,
+  other: Party,
+): boolean {
+  return parts.some(({ subject, [side.side]: effects }) => {
+    if (effects === undefined || subjectSelects(subject, own) === 'no') return false;
+    return couldChange(kind, effects, side, other, isOwnNode(own, other));
+  });
 }
 
 const tiersOfKind: Record<Policy['kind'], readonly Tier[]> = {

@@ -269,7 +269,8 @@ export const checks: Record<string, Check> = {
   },
 
   'RBAC allows exactly the requests that each program makes': async (deploy) => {
-    const requests = { agent: await requestsOf('agent'), collector: await requestsOf('collector') };
+    const ofCollector = [...(await requestsOf('collector')), ...calicoTierRights].sort();
+    const requests = { agent: await requestsOf('agent'), collector: ofCollector };
     return (['agent', 'collector'] as const).flatMap((name) => {
       const { serviceAccountName } = deploy[name].spec.template.spec;
       const roles = deploy
@@ -372,6 +373,15 @@ async function requestsOf(program: 'agent' | 'collector'): Promise<string[]> {
   await source.stop();
   return [...requested].sort();
 }
+
+/** Calico's API server checks these too when it gets a request for policies. */
+const calicoTierRights = [
+  'get projectcalico.org/tiers',
+  ...['tier.networkpolicies', 'tier.globalnetworkpolicies'].flatMap((resource) => [
+    `list projectcalico.org/${resource}`,
+    `watch projectcalico.org/${resource}`,
+  ]),
+];
 
 function permissionsOf({ apiGroups, resources, verbs }: Rule): string[] {
   return apiGroups.flatMap((group) =>

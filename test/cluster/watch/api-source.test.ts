@@ -1,8 +1,10 @@
 import t from 'tap';
 import { apiServer } from '../../../cluster/watch/api-server.ts';
 import { type ApiSourceOptions, apiSource } from '../../../cluster/watch/api-source.ts';
+import { clusterResources } from '../../../cluster/watch/resources.ts';
 import { type ClusterEvent, objectKey } from '../../../model/kubernetes.ts';
 import { problemLine } from '../../../model/problem.ts';
+import { groupOfKind, recognisedKinds } from '../../../model/recognised-policy.ts';
 import { ClusterEvents } from '../../scene/cluster-events.ts';
 import { HandClock } from '../../scene/hand-clock.ts';
 import { until } from '../../scene/until.ts';
@@ -52,7 +54,8 @@ t.test('all pages of the list are reported, then synced', async (t) => {
     }
   }
   t.same(pages, [{ limit: '500' }, { limit: '500', continue: 'more' }]);
-  while (new Set(server.requests.map((request) => request.path)).size < 9) (await nextList(server)).list([], '1');
+  while (new Set(server.requests.map((request) => request.path)).size < clusterResources.length)
+    (await nextList(server)).list([], '1');
   t.same(await nextEvents(3), ['put Pod a', 'put Pod b', 'synced']);
   await started;
   t.same(
@@ -66,6 +69,17 @@ t.test('all pages of the list are reported, then synced', async (t) => {
       '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies',
       '/apis/policy.networking.k8s.io/v1alpha1/adminnetworkpolicies',
       '/apis/policy.networking.k8s.io/v1alpha1/baselineadminnetworkpolicies',
+      '/apis/cilium.io/v2/ciliumnetworkpolicies',
+      '/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies',
+      '/apis/projectcalico.org/v3/networkpolicies',
+      '/apis/projectcalico.org/v3/globalnetworkpolicies',
+      '/apis/crd.projectcalico.org/v1/networkpolicies',
+      '/apis/crd.projectcalico.org/v1/globalnetworkpolicies',
+      '/apis/crd.antrea.io/v1beta1/networkpolicies',
+      '/apis/crd.antrea.io/v1beta1/clusternetworkpolicies',
+      '/apis/k8s.ovn.org/v1/egressfirewalls',
+      '/apis/network.openshift.io/v1/egressnetworkpolicies',
+      '/apis/security.istio.io/v1/authorizationpolicies',
       '/api/v1/pods',
     ]),
   );
@@ -502,12 +516,14 @@ t.test('an API server that refuses only while it starts ends nothing', async (t)
 const clusterPolicies = '/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies';
 const notFound = 'the server could not find the requested resource';
 
-/** The next request for ClusterNetworkPolicies. Until then, v1alpha1 is unknown and all other lists are empty. */
+const isOfOtherApi = (path: string) => recognisedKinds.some((kind) => path.includes(`/${groupOfKind(kind)}/`));
+
+/** The next request for ClusterNetworkPolicies. Until then, optional kinds are unknown and all other lists are empty. */
 async function nextForCrd(server: ScriptedServer) {
   for (;;) {
     const request = await server.next();
     if (request.path === clusterPolicies) return request;
-    if (request.path.includes('/v1alpha1/')) request.refuse(404, notFound);
+    if (request.path.includes('/v1alpha1/') || isOfOtherApi(request.path)) request.refuse(404, notFound);
     else if (!request.isWatch) request.list([], '1');
   }
 }
@@ -516,7 +532,8 @@ t.test('the source syncs with an API server that lacks the kinds of cluster poli
   const { server, nextEvents, started } = await scene(t, ofCluster);
   (await nextForCrd(server)).refuse(404, notFound);
   nextForCrd(server).catch(() => {});
-  t.same(await nextEvents(4), ['absent', 'absent', 'absent', 'synced']);
+  const optional = 3 + recognisedKinds.length;
+  t.same(await nextEvents(optional + 1), [...Array(optional).fill('absent'), 'synced']);
   await started;
 });
 
@@ -616,4 +633,32 @@ t.test('stop ends the watch, and a start in progress', async (t) => {
   await early.source.stop();
   await early.started;
   t.same(early.events, []);
+});
+
+t.test('a policy of another API is reported when it appears, changes its spec, and goes', async (t) => {
+  const { server, nextEvents } = await scene(t, ofCluster);
+  const ciliumPath = '/apis/cilium.io/v2/ciliumnetworkpolicies';
+  const policy = (resourceVersion: string, generation: number, app: string) => ({
+    metadata: { name: 'db', namespace: 'shop', uid: 'uid-db', resourceVersion, generation },
+    spec: { endpointSelector: { matchLabels: { app } }, ingress: [{}] },
+  });
+  for (;;) {
+    const request = await server.next();
+    if (request.path === ciliumPath && !request.isWatch) request.list([policy('1', 1, 'db')], '1');
+    else if (request.path === ciliumPath) {
+      request.accept();
+      request.event('MODIFIED', policy('2', 2, 'web'));
+      request.event('MODIFIED', policy('3', 2, 'web'));
+      request.event('DELETED', policy('4', 2, 'web'));
+      break;
+    } else if (isOfOtherApi(request.path)) request.refuse(404, notFound);
+    else if (!request.isWatch) request.list([], '1');
+  }
+  const puts: string[] = [];
+  while (puts.length < 3) {
+    const [event] = await nextEvents(1);
+    if (/put|gone/.test(event!)) puts.push(event!);
+  }
+  const named = (type: string) => `${type} CiliumNetworkPolicy.cilium.io db`;
+  t.same(puts, [named('put'), named('put'), named('gone')], 'an update of the status alone is not reported');
 });

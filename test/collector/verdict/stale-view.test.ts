@@ -59,6 +59,13 @@ class StaleScene extends Scene {
 
 const denied = `${shop}---${ingressPolicy('db', 'api')}`;
 
+const ciliumPolicy = (app: string, rules: string) => `
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { name: ${app}, namespace: shop }
+spec: { endpointSelector: { matchLabels: { app: ${app} } }, ${rules}: [{ fromEntities: [cluster] }] }
+`;
+
 t.test(
   'a connection that began after the pods became stale is unknown, with the time; an earlier one keeps its verdict',
   async (t) => {
@@ -87,6 +94,14 @@ t.test('each stale kind makes exactly the verdicts unknown that depend on it', a
     ['NetworkPolicy', stale('networkpolicies'), stale('networkpolicies')],
     ['AdminNetworkPolicy', stale('adminnetworkpolicies'), stale('adminnetworkpolicies')],
     ['BaselineAdminNetworkPolicy', 'denied', stale('baselineadminnetworkpolicies')],
+    [
+      'CiliumNetworkPolicy.cilium.io',
+      stale('ciliumnetworkpolicies.cilium.io'),
+      stale('ciliumnetworkpolicies.cilium.io'),
+    ],
+    ['NetworkPolicy.crd.antrea.io', stale('networkpolicies.crd.antrea.io'), stale('networkpolicies.crd.antrea.io')],
+    ['EgressFirewall.k8s.ovn.org', 'denied', stale('egressfirewalls.k8s.ovn.org')],
+    ['AuthorizationPolicy.security.istio.io', 'denied', 'undeclared'],
   ] as const) {
     const scene = new StaleScene(denied);
     scene.pass(2 * second);
@@ -141,6 +156,11 @@ t.test('only what depends on a changed, created or deleted object stays unknown'
     ['a deleted policy', 'gone', ingressPolicy('db', 'api'), 'networkpolicies'],
     ['a policy of other pods', 'put', otherPolicy, undefined],
     ['a created cluster policy', 'put', denyAll, 'clusternetworkpolicies'],
+    ['a created Cilium policy', 'put', ciliumPolicy('db', 'ingress'), 'ciliumnetworkpolicies.cilium.io'],
+    ['a deleted Cilium policy', 'gone', ciliumPolicy('db', 'ingress'), 'ciliumnetworkpolicies.cilium.io'],
+    ['a Cilium policy that only denies', 'put', ciliumPolicy('db', 'ingressDeny'), undefined],
+    ['a Cilium policy of other pods', 'put', ciliumPolicy('cache', 'ingress'), undefined],
+    ['a Cilium policy of the other direction', 'put', ciliumPolicy('db', 'egress'), undefined],
     ['a created namespace', 'put', 'apiVersion: v1\nkind: Namespace\nmetadata: { name: other }', undefined],
     [
       'the namespace',
