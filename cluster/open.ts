@@ -6,7 +6,7 @@ import { accessByKubeconfig, accessByServiceAccount } from './watch/access.ts';
 import { apiServer } from './watch/api-server.ts';
 import { apiSource } from './watch/api-source.ts';
 
-/** Paths. If there are none, the source is the API server, with the service account of this pod. */
+/** Paths. Without any path, the source is the API server, with the service account of this pod. */
 export type ClusterPlace = { manifests: readonly string[]; kubeconfig: string };
 
 /** With `node`, an API server source reports only the pods of that node; undefined means all objects. */

@@ -148,7 +148,7 @@ export function textList(options: SettingOptions<readonly string[]>): Setting<re
   };
 }
 
-/** A list of paths, or one path, in YAML; as a flag or variable separated by commas. The default is none. */
+/** A list of paths, or one path, in YAML; as a flag or variable separated by commas. Empty by default. */
 export function paths(options: { help: string }): Setting<readonly string[]> {
   return {
     type: 'list of paths',

@@ -10,6 +10,7 @@ import type {
   PodsSelector,
   Policy,
   PolicyPeer,
+  UndefinedPorts,
 } from '../model/kubernetes.ts';
 import type { Direction, Tier } from '../model/verdict.ts';
 import type { Block } from './blocks.ts';
@@ -42,6 +43,8 @@ export type RuleView = {
   ports: readonly (ClusterPort & { path: FieldPath })[];
   /** If set, `peers` and `ports` have only the parts of a known form (rule 26). */
   notUnderstood?: string;
+  /** If set, it may match by other ports too, and empty `ports` match nothing (rule 27). */
+  undefinedPorts?: readonly UndefinedPorts[];
 };
 
 export function isValid(policy: Policy): policy is ValidPolicy {
@@ -94,14 +97,19 @@ function clusterRules(policy: ValidPolicy & ClusterPolicy, direction: Direction)
   const { tier, priority } = policy;
   const { pods: subject } = subjectOf(policy);
   const portsName = policy.kind === 'ClusterNetworkPolicy' ? 'protocols' : 'ports';
-  return policy[direction].map(({ action, peers, ports, notUnderstood }, index) => {
+  return policy[direction].map(({ action, peers, ports, notUnderstood, undefinedPorts }, index) => {
     const path = ['spec', direction, index];
     const inPeers = [...path, peersName(direction)];
     return {
       ...{ policy, tier, priority, direction, index, path, subject, action },
       peers: peers.map((peer, at) => clusterPeer(peer, [...inPeers, at])),
-      ports: ports.map((port, at) => ({ ...port, path: [...path, portsName, at] })),
+      // Among undefined ports, the place of a defined one in the list is not known.
+      ports: ports.map((port, at) => ({
+        ...port,
+        path: undefinedPorts === undefined ? [...path, portsName, at] : [...path, portsName],
+      })),
       ...(notUnderstood !== undefined && { notUnderstood }),
+      ...(undefinedPorts !== undefined && { undefinedPorts }),
     };
   });
 }

@@ -11,6 +11,7 @@ import { openEgress } from './rules/open-egress.ts';
 import { probablyUdp } from './rules/probably-udp.ts';
 import { selectsNothing } from './rules/selects-nothing.ts';
 import { shadowed } from './rules/shadowed.ts';
+import { undefinedPorts } from './rules/undefined-ports.ts';
 
 export const lintRules: readonly LintRule[] = [
   contradiction,
@@ -24,4 +25,5 @@ export const lintRules: readonly LintRule[] = [
   probablyUdp,
   selectsNothing,
   shadowed,
+  undefinedPorts,
 ];

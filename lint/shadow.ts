@@ -25,7 +25,7 @@ export class ShadowFinder {
 
   shadowOf(rule: RuleView): Shadow | undefined {
     // A rule with an unknown form matches everything or nothing (rule 26). The rule fails-closed reports it.
-    if (rule.notUnderstood !== undefined) return undefined;
+    if (rule.notUnderstood !== undefined || rule.undefinedPorts !== undefined) return undefined;
     for (const earlier of this.#clusterRules) {
       if (earlier === rule || earlier.direction !== rule.direction || !this.#matchesAll(earlier, rule)) continue;
       if (this.#decidesFirst(earlier, rule)) return { by: 'rule', rule: earlier };
@@ -48,12 +48,13 @@ export class ShadowFinder {
     const isDisjoint =
       arePodsDisjoint(pass.subject, rule.subject, this.#declared) ||
       arePeersDisjoint(pass.peers, rule.peers, this.#declared) ||
-      arePortsDisjoint(pass.ports, rule.ports);
+      (pass.undefinedPorts === undefined && arePortsDisjoint(pass.ports, rule.ports));
     return !isDisjoint;
   }
 
   #matchesAll(earlier: RuleView, rule: RuleView): boolean {
     if (earlier.notUnderstood !== undefined) return arePodsWithin(rule.subject, earlier.subject, this.#declared);
+    if (earlier.undefinedPorts !== undefined && earlier.ports.length === 0) return false;
     return (
       arePortsWithin(rule.ports, earlier.ports) &&
       arePeersWithin(rule.peers, earlier.peers, this.#declared) &&

@@ -152,8 +152,12 @@ export type ClusterPort = { protocol?: number; port?: number | string; endPort?:
 
 export type ClusterAction = 'Accept' | 'Deny' | 'Pass';
 
+/** Ports that the API accepts without saying what they match. `protocol` undefined: of any protocol. */
+export type UndefinedPorts = { path: string; protocol?: number };
+
 /**
- * Empty `ports`: every protocol (rule 25). `notUnderstood` is the path of a peer or protocol without a known field: the
+ * Empty `ports`: every protocol (rule 25). With `undefinedPorts`, the rule may match by them too, and empty `ports` match
+ * nothing (rule 27). `notUnderstood` is the path of a peer or protocol without a known field: the
  * rule fails closed (rule 26).
  */
 export type ClusterRule = {
@@ -161,6 +165,7 @@ export type ClusterRule = {
   action: ClusterAction;
   peers: readonly ClusterPeer[];
   ports: readonly ClusterPort[];
+  undefinedPorts?: readonly UndefinedPorts[];
   notUnderstood?: string;
 };
 

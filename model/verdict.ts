@@ -82,6 +82,8 @@ export type UnknownReason =
   | { reason: 'unread-documents'; documents: readonly string[] }
   /** Recognised policies of other APIs, which are not evaluated, could change the verdict. */
   | { reason: 'not-evaluated'; policies: readonly PolicyRef[] }
+  /** Rule 27. */
+  | { reason: 'ports-not-defined'; policies: readonly PolicyRef[] }
   | { reason: 'address-not-known'; policies: readonly PolicyRef[] }
   | { reason: 'names-not-known'; gap?: NamesGap; policies: readonly PolicyRef[] }
   | { reason: 'namespace-labels-not-known'; namespace: string; policies: readonly PolicyRef[] }

@@ -189,6 +189,8 @@ export function reasonText(why: UnknownReason): string {
       return `a document that cannot be read could change the verdict: ${listText(why.documents, ' and ', maxListed)}`;
     case 'not-evaluated':
       return `${policiesText(why.policies)} ${why.policies.length === 1 ? 'is' : 'are'} not evaluated`;
+    case 'ports-not-defined':
+      return `a rule could match by ports that the API does not define: ${policiesText(why.policies)}`;
     case 'address-not-known':
       return `a rule could match by address, and the address is not known: ${policiesText(why.policies)}`;
     case 'names-not-known':

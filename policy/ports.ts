@@ -1,5 +1,5 @@
 // Whether a rule's ports match (rules 6, 10, 11 and 25). A name is a container port of the responder, in both directions.
-import type { ClusterPort } from '../model/kubernetes.ts';
+import type { ClusterPort, UndefinedPorts } from '../model/kubernetes.ts';
 import { hasPorts } from '../model/protocol.ts';
 import type { Flow } from '../model/verdict.ts';
 
@@ -16,6 +16,11 @@ export function portsMatch(ports: readonly ClusterPort[], flow: Flow): PortMatch
     nearest = 'no-such-port';
   }
   return nearest;
+}
+
+/** Whether ports that the API does not define could match. */
+export function mayMatchUndefined(ports: readonly UndefinedPorts[], { protocol }: Flow): boolean {
+  return ports.some((one) => one.protocol === undefined || one.protocol === protocol);
 }
 
 function portMatches({ port, endPort }: ClusterPort, { protocol, port: flowPort, responder }: Flow): boolean {

@@ -15,7 +15,7 @@ import { clusterPeersMatch } from './cluster-peers.ts';
 import type { TierPolicy } from './compile.ts';
 import type { PodParty } from './peers.ts';
 import { priorityOf } from './policy-set.ts';
-import { portsMatch } from './ports.ts';
+import { mayMatchUndefined, portsMatch } from './ports.ts';
 import { unknownReasonOf } from './unknown-reason.ts';
 
 /** A possible outcome of the tier. `unknownReason` is set if it is not certain that the rule matches. */
@@ -107,7 +107,7 @@ function judgePolicy(
   const { own, other, flow } = context;
   const subjectUnknown = mayNotApply && unknownReasonOf('maybe-labelled', own, [policy]);
   for (let i = 0; i < rules.length; i++) {
-    const { action, peers, ports, notUnderstood } = rules[i]!;
+    const { action, peers, ports, undefinedPorts, notUnderstood } = rules[i]!;
     if (notUnderstood !== undefined) {
       // Rule 26: an Accept rule with an unknown form matches nothing; any other such rule denies everything.
       if (action === 'Accept') continue;
@@ -121,12 +121,16 @@ function judgePolicy(
       });
       return mayNotApply === true;
     }
-    if (portsMatch(ports, flow) !== 'yes') continue;
+    const portsDefined = undefinedPorts === undefined || ports.length > 0;
+    const portsUnknown = !(portsDefined && portsMatch(ports, flow) === 'yes');
+    if (portsUnknown && !(undefinedPorts !== undefined && mayMatchUndefined(undefinedPorts, flow))) continue;
     const match = clusterPeersMatch(peers, own, other);
     if (match === 'no') continue;
     const rule: RuleRef = { tier: object.tier, policy, rule: i };
     if (match !== 'yes')
       outcomes.push({ action, policy, rule, unknownReason: unknownReasonOf(match, other, [policy]) });
+    else if (portsUnknown)
+      outcomes.push({ action, policy, rule, unknownReason: { reason: 'ports-not-defined', policies: [policy] } });
     else if (subjectUnknown) {
       outcomes.push({ action, policy, rule, unknownReason: subjectUnknown });
       return true;

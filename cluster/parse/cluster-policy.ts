@@ -2,7 +2,7 @@
 // BaselineAdminNetworkPolicy (v1alpha1). All are read into the terms of ClusterNetworkPolicy (rules 18 to 27).
 
 import { pathText } from '../../model/field-path.ts';
-import type { ClusterAction, ClusterPolicy, ClusterRule } from '../../model/kubernetes.ts';
+import type { ClusterAction, ClusterPolicy, ClusterPort, ClusterRule, UndefinedPorts } from '../../model/kubernetes.ts';
 import type { Direction } from '../../model/verdict.ts';
 import { clusterPeer, type PeerName, type PeerRead, subject } from './cluster-peers.ts';
 import { type PortRead, portMatch, protocolMatch } from './cluster-ports.ts';
@@ -34,6 +34,7 @@ type Form = {
   namespaceSelectorOptional: boolean;
   portsName: 'protocols' | 'ports';
   port: (item: Field) => PortRead;
+  portItems: (list: Field, max: number) => Field[];
   /** Limit for the rules of a direction, and for the peers and ports of a rule. */
   maxItems: number;
 };
@@ -51,6 +52,7 @@ const clusterForm: Form = {
   namespaceSelectorOptional: true,
   portsName: 'protocols',
   port: protocolMatch,
+  portItems: nonEmptyItems,
   maxItems: 25,
 };
 
@@ -64,6 +66,7 @@ const adminForm: Form = {
   namespaceSelectorOptional: false,
   portsName: 'ports',
   port: portMatch,
+  portItems: itemsUpTo,
   maxItems: 100,
 };
 
@@ -163,8 +166,10 @@ function rule(field: Field, direction: Direction, form: Form): ClusterRule {
   if (!peersField.given) peersField.fault(missingField(peersName));
   const peerItems = nonEmptyItems(peersField, form.maxItems);
   const peers = peerItems.map((item) => clusterPeer(item, form.peers[direction], form.namespaceSelectorOptional));
-  const portItems = nonEmptyItems(field.at(form.portsName), form.maxItems);
+  const portsField = field.at(form.portsName);
+  const portItems = form.portItems(portsField, form.maxItems);
   const ports = portItems.map((item) => form.port(item));
+  const undefinedPorts = undefinedPortsOf(portsField, portItems, ports);
 
   checkDomainNames(peerItems, peers, action, form);
   checkNamedPorts(portItems, ports, peers);
@@ -173,9 +178,20 @@ function rule(field: Field, direction: Direction, form: Form): ClusterRule {
     name,
     action: action ?? 'Deny',
     peers: peers.filter(isRead),
-    ports: ports.filter(isRead),
+    ports: ports.filter((port): port is ClusterPort => isRead(port) && !('undefinedFor' in port)),
+    ...(undefinedPorts.length > 0 && { undefinedPorts }),
     ...(notUnderstood !== undefined && { notUnderstood: pathText(notUnderstood.path) }),
   };
+}
+
+/** Some versions of v1alpha1 accept an empty list. Only a missing list certainly matches every port. */
+function undefinedPortsOf(list: Field, items: readonly Field[], ports: readonly PortRead[]): UndefinedPorts[] {
+  if (list.given && items.length === 0) return [{ path: pathText(list.path) }];
+  return ports.flatMap((port, index) => {
+    if (!isRead(port) || !('undefinedFor' in port)) return [];
+    const { undefinedFor: protocol } = port;
+    return { path: pathText(items[index]!.path), ...(protocol !== undefined && { protocol }) };
+  });
 }
 
 function isRead<Part extends object>(part: Part | 'not-understood' | undefined): part is Part {
@@ -210,7 +226,7 @@ function checkNamedPorts(items: readonly Field[], ports: readonly PortRead[], pe
   const other = peers.filter(isRead).find((peer) => !('pods' in peer));
   if (other === undefined) return;
   for (const [index, port] of ports.entries()) {
-    if (!isRead(port) || typeof port.port !== 'string') continue;
+    if (!isRead(port) || !('port' in port) || typeof port.port !== 'string') continue;
     items[index]!.fault(namedPortWithoutPods(port.port, Object.keys(other)[0]!));
   }
 }

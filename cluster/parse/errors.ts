@@ -93,11 +93,14 @@ export function unknownKind(kind: unknown, group: string, known: readonly string
   };
 }
 
-export function badName(name: string): Fault {
+/** `label`: a single DNS label, without dots. */
+export function badName(name: string, form: 'label' | 'subdomain'): Fault {
+  const characters =
+    form === 'label' ? '63 lower-case letters, digits and -' : '253 lower-case letters, digits, - and .';
   return {
     code: 'bad-name',
     fault: `invalid name ${quoted(name)}`,
-    fix: 'use at most 253 letters, digits, - and ., with a letter or digit first',
+    fix: `use at most ${characters}, with a letter or digit at both ends`,
   };
 }
 
@@ -174,6 +177,14 @@ export function unknownPolicyType(value: string): Fault {
     code: 'unknown-policy-type',
     fault: `unknown policy type ${quoted(value)}`,
     fix: 'set Ingress, Egress or both',
+  };
+}
+
+export function tooManyPolicyTypes(count: number): Fault {
+  return {
+    code: 'too-many-items',
+    fault: `policyTypes has ${count} items, more than 2`,
+    fix: 'set Ingress, Egress or both, once each',
   };
 }
 

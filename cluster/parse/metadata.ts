@@ -1,7 +1,7 @@
 // The metadata of an object: name, namespace, uid, labels and creation time.
 import { badName, missingField } from './errors.ts';
 import type { Field } from './field.ts';
-import { timeUs } from './values.ts';
+import { isDnsLabel, isDnsSubdomain, timeUs } from './values.ts';
 
 export type Metadata = { name: string; namespace: string; uid: string; createdUs: number; labels: Field; field: Field };
 export type Scope = 'namespaced' | 'cluster';
@@ -12,7 +12,8 @@ export type Scope = 'namespaced' | 'cluster';
  */
 export function metadata(object: Field, kind: string, scope: Scope): Metadata {
   const field = object.at('metadata');
-  const name = nameOf(field.at('name').given ? field.at('name') : field.at('generateName'), field.at('name'));
+  const form = namedByLabel.has(kind) ? 'label' : 'subdomain';
+  const name = nameOf(field.at('name'), field.at('generateName'), form);
   const namespace = scope === 'cluster' ? '' : namespaceOf(field.at('namespace'));
   return {
     name,
@@ -24,27 +25,35 @@ export function metadata(object: Field, kind: string, scope: Scope): Metadata {
   };
 }
 
-function nameOf(field: Field, nameField: Field): string {
+type NameForm = 'label' | 'subdomain';
+
+/** All other kinds are named by a DNS subdomain. */
+const namedByLabel: ReadonlySet<string> = new Set(['Namespace', 'Service']);
+
+/** The API server adds characters to generateName, so it may end with a hyphen. */
+function nameOf(nameField: Field, prefixField: Field, form: NameForm): string {
+  const isPrefix = !nameField.given;
+  const field = isPrefix ? prefixField : nameField;
   const name = field.text() ?? '';
   if (name === '') {
     if (!field.given || field.value === '') nameField.fault(missingField('name'));
     return '';
   }
-  return checkName(field, name) ? name : '';
+  return checkName(field, isPrefix ? name.replace(/-$/, '') : name, form) ? name : '';
 }
 
 function namespaceOf(field: Field): string {
   const namespace = field.text() || 'default';
-  return checkName(field, namespace) ? namespace : 'default';
+  return checkName(field, namespace, 'label') ? namespace : 'default';
 }
 
-/** Less strict than the API server: it only keeps object keys unique and output on one line. */
+function checkName(field: Field, name: string, form: NameForm): boolean {
+  if (form === 'label' ? isDnsLabel(name) : isDnsSubdomain(name)) return true;
+  field.fault(badName(String(field.value), form));
+  return false;
+}
+
+/** Less strict than the API server: it only keeps output on one line. */
 export function isName(text: string): boolean {
   return text.length <= 253 && /^[A-Za-z0-9][A-Za-z0-9._:-]*$/.test(text);
-}
-
-function checkName(field: Field, name: string): boolean {
-  if (isName(name)) return true;
-  field.fault(badName(name));
-  return false;
 }

@@ -10,6 +10,7 @@ import {
   exceptOutsideBlock,
   missingField,
   mixedPeer,
+  tooManyPolicyTypes,
   unknownPolicyType,
 } from './errors.ts';
 import type { Field } from './field.ts';
@@ -42,7 +43,10 @@ export function networkPolicy(object: Field): PolicyDraft {
 function directionsOf(spec: Field): Direction[] {
   const field = spec.at('policyTypes');
   const before = field.faultCount;
-  const types = field.items().map(policyType);
+  const items = field.items();
+  const types = items.map(policyType);
+  // As the API server: the same type twice is valid, three items are not.
+  if (items.length > 2) field.fault(tooManyPolicyTypes(items.length));
   if (field.faultCount > before) return ['ingress', 'egress'];
   const { value: egress } = spec.at('egress');
   if (types.length === 0) return Array.isArray(egress) && egress.length > 0 ? ['ingress', 'egress'] : ['ingress'];

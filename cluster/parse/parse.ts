@@ -3,6 +3,7 @@
 import { type FieldPath, pathText } from '../../model/field-path.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
+import { factsOf, nameOfKind, recognisedKinds } from '../../model/recognised-policy.ts';
 import { adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy } from './cluster-policy.ts';
 import { endpointSlice } from './endpoint-slice.ts';
 import { at, missingField, moreProblems, unknownApiVersion } from './errors.ts';
@@ -122,8 +123,12 @@ const workloads: Record<string, KindParser> = {
   CronJob: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('CronJob') },
 };
 
-/** The kinds of `kinds` and `workloads`. A kind of another API with a pod template is used too. */
-export const usedKinds: ReadonlySet<string> = new Set([...Object.keys(kinds), ...Object.keys(workloads)]);
+/** The kinds that may change a verdict, without their groups. A kind of another API with a pod template is used too. */
+export const usedKinds: ReadonlySet<string> = new Set([
+  ...Object.keys(kinds),
+  ...Object.keys(workloads),
+  ...recognisedKinds.filter((kind) => factsOf(kind).acts === 'in-network').map(nameOfKind),
+]);
 
 function ofKind(kind: string, ...ownerKinds: string[]): KindParser['parse'] {
   return (field, meta) => workload(field, meta, kind, ownerKinds);

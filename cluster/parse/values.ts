@@ -125,7 +125,7 @@ export function labels(field: Field): Labels {
 export function isLabelKey(field: Field, key: string): boolean {
   const slash = key.indexOf('/');
   const name = key.slice(slash + 1);
-  if ((slash < 0 || isSubdomain(key.slice(0, slash))) && name !== '' && labelText.test(name)) return true;
+  if ((slash < 0 || isDnsSubdomain(key.slice(0, slash))) && name !== '' && labelText.test(name)) return true;
   field.fault(badLabelKey(key));
   return false;
 }
@@ -141,7 +141,12 @@ export function labelValue(field: Field): string | undefined {
 
 const labelText = /^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$/;
 
+/** RFC 1123, as the API server validates it: at most 63 lower-case letters, digits and - */
+export function isDnsLabel(text: string): boolean {
+  return text.length <= 63 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/.test(text);
+}
+
 /** RFC 1123, as the API server validates it: at most 253 lower-case letters, digits, - and . */
-function isSubdomain(text: string): boolean {
+export function isDnsSubdomain(text: string): boolean {
   return text.length <= 253 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text);
 }

@@ -17,6 +17,7 @@ export const openEgress: LintRule = {
   *find(declared) {
     for (const rule of declared.rules) {
       if (rule.direction !== 'egress' || rule.action !== 'Accept' || rule.notUnderstood !== undefined) continue;
+      if (rule.undefinedPorts !== undefined && rule.ports.length === 0) continue;
       const reason = declared.manifestFields(rule.policy)?.value(['metadata', 'annotations', reasonAnnotation]);
       if (typeof reason !== 'string' || reason.trim() === '') yield* complaintsOfRule(rule);
     }

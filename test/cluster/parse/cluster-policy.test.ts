@@ -351,7 +351,6 @@ t.test('rule 17: v1alpha1 has its own faults', async (t) => {
   t.same(problemsOf(admin({ tier: 'Admin' })).length, 1, 'no tier');
   t.match(problemsOf(admin({ subject: { pods: { podSelector: {} } } })), [/^missing-field: .*namespaceSelector/]);
   t.match(problemsOf(admin({ egress: [{ action: 'Accept', to: [everyone] }] })), [/set Allow, Deny or Pass$/]);
-  t.match(problemsOf(admin(allow({ ports: [{ portNumber: { protocol: 'ICMP', port: 1 } }] }))), [/^unknown-protocol/]);
   t.match(problemsOf(admin(allow({ ports: [{ portNumber: {} }] }))), [/^missing-field: .*port is missing/]);
   t.match(problemsOf(baseline(allow({ action: 'Pass' }))), [/^unknown-action: .*set Allow or Deny$/]);
   t.match(problemsOf(baseline({ priority: 1 })), [/^unknown-field: .*"priority"/]);
@@ -360,6 +359,39 @@ t.test('rule 17: v1alpha1 has its own faults', async (t) => {
   ]);
   t.match(parsed('BaselineAdminNetworkPolicy', baseline({}, 'other')), { tier: 'Baseline', broken: [{}] });
 });
+
+t.test(
+  'rule 27: ports that the CRDs of v1alpha1 accept, and the API does not define, make no policy invalid',
+  async (t) => {
+    const undefinedIn = (ports: unknown) => {
+      t.same(problemsOf(admin(allow({ ports }))), [], JSON.stringify(ports));
+      const read = parsed('AdminNetworkPolicy', admin(allow({ ports })));
+      const [rule] = read.broken === undefined ? read.egress : [];
+      return { undefinedPorts: rule?.undefinedPorts, ports: rule?.ports };
+    };
+    const path = 'spec.egress[0].ports';
+    t.same(undefinedIn([]), { undefinedPorts: [{ path }], ports: [] });
+    const range = (start: number, end: number, more = {}) => ({ portRange: { start, end, ...more } });
+    const tcp = { protocol: 6, port: 80 };
+    t.same(undefinedIn([range(90, 80)]), { undefinedPorts: [{ path: `${path}[0]`, protocol: 6 }], ports: [] });
+    t.same(undefinedIn([range(80, 80)]), { undefinedPorts: undefined, ports: [{ ...tcp, endPort: 80 }] });
+    const number = (protocol: string) => ({ portNumber: { protocol, port: 80 } });
+    for (const [protocol, read] of [
+      ['ICMP', 1],
+      ['udp', 17],
+      ['47', 47],
+      ['foo', undefined],
+      ['', undefined],
+    ] as const) {
+      t.same(undefinedIn([number('TCP'), number(protocol)]), {
+        undefinedPorts: [{ path: `${path}[1]`, ...(read !== undefined && { protocol: read }) }],
+        ports: [tcp],
+      });
+    }
+    t.same(undefinedIn([range(1, 2, { protocol: 'ICMP' })]).undefinedPorts, [{ path: `${path}[0]`, protocol: 1 }]);
+    t.match(problemsOf(policy({ ingress: [{ action: 'Deny', from: [everyone], protocols: [] }] })), [/^empty-list/]);
+  },
+);
 
 t.test('a kind of the same name in another API group is another kind, and another version is reported', async (t) => {
   t.same(parseObject({ ...policy(), apiVersion: 'policy.example.com/v1beta1' }), { is: 'not-ours' });

@@ -5,6 +5,16 @@ const policy = (spec?: unknown) => raw('NetworkPolicy', 'shop/db', { spec });
 const read = (spec?: unknown) => parsed('NetworkPolicy', policy(spec));
 const ingress = (rule: unknown) => ({ podSelector: {}, ingress: [rule] });
 
+t.test('policyTypes has at most two items, as for the API server; the same type twice is valid', async (t) => {
+  const policy = (policyTypes: string[]) => raw('NetworkPolicy', 'shop/p', { spec: { podSelector: {}, policyTypes } });
+  t.same(problemsOf(policy(['Ingress', 'Egress', 'Ingress'])), [
+    'too-many-items: NetworkPolicy shop/p (spec.policyTypes): policyTypes has 3 items, more than 2; set Ingress, Egress or both, once each',
+  ]);
+  t.match(parsed('NetworkPolicy', policy(['Egress', 'Egress', 'Egress'])), { directions: ['ingress', 'egress'] });
+  for (const valid of [[], ['Ingress'], ['Ingress', 'Ingress'], ['Egress', 'Ingress']])
+    t.same(problemsOf(policy(valid)), []);
+});
+
 t.test('rule 2: without policyTypes ingress is isolated, and egress only if it has a rule', async (t) => {
   t.match(read({ podSelector: {} }), { ingress: [], egress: undefined, broken: undefined });
   t.match(read({ podSelector: {}, policyTypes: [] }), { ingress: [], egress: undefined });

@@ -3,6 +3,29 @@ import { parseObject } from '../../../cluster/parse/parse.ts';
 import { objectKey } from '../../../model/kubernetes.ts';
 import { parsed, problemsOf, raw } from '../../scene/objects.ts';
 
+t.test('names are DNS names in lower case, as for the API server; namespaces and Services have no dots', async (t) => {
+  const faults = (kind: 'Pod' | 'Namespace' | 'Service' | 'NetworkPolicy', place: string) =>
+    problemsOf(raw(kind, place, { spec: { podSelector: {} } })).filter((line) => line.startsWith('bad-name'));
+  const long = (length: number) => 'a'.repeat(length);
+  for (const name of ['a', 'a-b.c-1', '1', `${long(63)}.b`, long(253)]) t.same(faults('Pod', `shop/${name}`), [], name);
+  for (const name of ['A', 'a_b', 'a-', '-a', 'a..b', '.a', 'a:b', 'é', long(254)]) {
+    t.match(faults('Pod', `shop/${name}`), [/use at most 253 lower-case letters, digits, - and ., with/], name);
+    t.equal(faults('NetworkPolicy', `shop/${name}`).length, 1, name);
+  }
+  for (const name of ['a.b', long(64), 'A', 'a_b']) {
+    t.match(faults('Namespace', name), [/metadata\.name.*use at most 63 lower-case letters, digits and -, with/], name);
+    t.equal(faults('Service', `shop/${name}`).length, 1, name);
+    t.match(faults('Pod', `${name}/web`), [/metadata\.namespace/], name);
+  }
+});
+
+t.test('generateName may end with a hyphen, because the API server adds characters', async (t) => {
+  const generated = (generateName: string) =>
+    problemsOf({ apiVersion: 'v1', kind: 'Pod', metadata: { generateName }, spec: {} });
+  for (const name of ['job-', 'job', 'a.b-']) t.same(generated(name), [], name);
+  for (const name of ['-', 'Job-', 'a..']) t.match(generated(name), [/^bad-name: .*metadata\.generateName/], name);
+});
+
 t.test('rule 16: a namespace has the label kubernetes.io/metadata.name even if the manifest lacks it', async (t) => {
   t.same(
     { ...parsed('Namespace', raw('Namespace', 'shop', { metadata: { labels: { team: 'a' } } })).labels },

@@ -135,6 +135,6 @@ t.test('a pod without a valid name is reported', async (t) => {
     'missing-field: Pod default/(no name) (metadata.name): name is missing; set name',
   ]);
   t.same(problemsOf(raw('Pod', 'shop/a b')), [
-    'bad-name: Pod shop/(no name) (metadata.name): invalid name "a b"; use at most 253 letters, digits, - and ., with a letter or digit first',
+    'bad-name: Pod shop/(no name) (metadata.name): invalid name "a b"; use at most 253 lower-case letters, digits, - and ., with a letter or digit at both ends',
   ]);
 });
