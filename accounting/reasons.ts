@@ -5,6 +5,7 @@ export const ignoredReasons = {
   'not-ip': 'a frame without IP, such as ARP or LLDP',
   'not-ours': 'a packet at a pod’s interface that is addressed to another host, because a bridge sent it to every port',
   carrier: 'the outer packet of a tunnel, which contains a flow',
+  'mapped-address': 'an IPv6 packet with an IPv4-mapped address, which is not the address of the IPv4 host',
 } as const;
 
 export const lossReasons = {

@@ -24,6 +24,7 @@ export function decodeFrame(
   // A file may state a length on the wire that is below the captured length.
   const onWire = Math.max(length, end - start);
   into.clear(onWire);
+  into.cut = length !== end - start;
   const decoded = decodeOuter(linkType, bytes, start, end, fragments, into);
   if (decoded !== 'carrier' || into.inner === 'nothing') return decoded;
   return decodePayload(bytes, start, end, onWire, fragments, into);

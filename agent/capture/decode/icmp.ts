@@ -2,9 +2,9 @@
 // quotes.
 import { hasPorts, ICMP, ICMPV6 } from '../../../model/protocol.ts';
 import { FRAGMENT_OFFSET, header4 } from './ip4-header.ts';
-import { chain, header6 } from './ip6-header.ts';
+import { chain, hasMappedAddress, header6 } from './ip6-header.ts';
 import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
-import { ports } from './ports.ts';
+import { ports, portsBytes } from './ports.ts';
 import { isTunnel } from './tunnel.ts';
 
 const headerBytes = 8;
@@ -52,6 +52,7 @@ function quoted4(bytes: Bytes, at: number, end: number, into: Packet, unreachabl
 
 function quoted6(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): DecodeResult {
   if (!header6(bytes, at, end, into)) return 'corrupt';
+  if (hasMappedAddress(into)) return 'mapped-address';
   if (chain.fragment === 'later') return 'fragment-without-first';
   return quotedBody(bytes, chain.at, end, into, unreachable);
 }
@@ -60,7 +61,8 @@ function quoted6(bytes: Bytes, at: number, end: number, into: Packet, unreachabl
 function quotedBody(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): DecodeResult {
   const { protocol } = into;
   const isIcmp = protocol === ICMP || protocol === ICMPV6;
-  if ((hasPorts(protocol) || isIcmp) && end - at < headerBytes) return 'corrupt';
+  const needed = into.cut && hasPorts(protocol) ? portsBytes : headerBytes;
+  if ((hasPorts(protocol) || isIcmp) && end - at < needed) return 'corrupt';
   if (hasPorts(protocol)) ports(bytes, at, into);
   if (isIcmp) echo(protocol, bytes[at]!, bytes, at, into);
   // An error about the tunnel: the quoted bytes end before the packet in the tunnel.

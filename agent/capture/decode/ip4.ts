@@ -2,7 +2,7 @@
 import type { Fragments } from './fragments.ts';
 import { FRAGMENT_OFFSET, header4, MORE_FRAGMENTS } from './ip4-header.ts';
 import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
-import { transport, transportOfFirstFragment } from './transport.ts';
+import { transport, transportOfPart } from './transport.ts';
 
 export function ip4(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
   const headerLength = header4(bytes, at, end, into);
@@ -12,12 +12,14 @@ export function ip4(bytes: Bytes, at: number, end: number, fragments: Fragments,
   if (totalLength !== 0 && totalLength < headerLength) return 'corrupt';
   const bodyEnd = totalLength === 0 ? end : Math.min(end, at + totalLength);
   const field = word16(bytes, at + 6);
+  const body = at + headerLength;
+  const { protocol } = into;
   if ((field & (FRAGMENT_OFFSET | MORE_FRAGMENTS)) === 0) {
-    return transport(into.protocol, bytes, at + headerLength, bodyEnd, into);
+    if (!into.cut || bodyEnd < end) return transport(protocol, bytes, body, bodyEnd, into);
+    return transportOfPart(protocol, bytes, body, bodyEnd, totalLength - headerLength, into);
   }
   const id = word16(bytes, at + 4);
-  const { protocol } = into;
-  if ((field & FRAGMENT_OFFSET) !== 0) return fragments.resolveLater(id, protocol, into);
-  const decoded = transportOfFirstFragment(protocol, bytes, at + headerLength, bodyEnd, into);
-  return fragments.rememberFirst(id, protocol, into, decoded);
+  const offset = (field & FRAGMENT_OFFSET) * 8;
+  if (offset !== 0) return fragments.later(id, protocol, offset, bytes, body, bodyEnd, into);
+  return fragments.first(id, protocol, bytes, body, bodyEnd, into);
 }

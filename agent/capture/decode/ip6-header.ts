@@ -10,8 +10,18 @@ const MOBILITY = 135;
 /** More than any usual packet has. Kernels accept more, so the payload of such a packet stays unread, and it counts. */
 const maxExtensionHeaders = 16;
 
-/** The end of the extension headers; one object for all packets. `at` is -1 if they are cut off. */
-export const chain = { at: 0, next: 0, fragment: 'none' as 'none' | 'first' | 'later', fragmentId: 0 };
+/**
+ * The end of the extension headers; one object for all packets. `at` is -1 if they are cut off. `fragmentBody`: the end of
+ * the fragment header.
+ */
+export const chain = {
+  at: 0,
+  next: 0,
+  fragment: 'none' as 'none' | 'first' | 'later',
+  fragmentId: 0,
+  fragmentOffset: 0,
+  fragmentBody: 0,
+};
 
 /** Reads addresses and protocol and fills `chain`; false if the header or its extensions are invalid. */
 export function header6(bytes: Bytes, at: number, end: number, into: Packet): boolean {
@@ -23,6 +33,18 @@ export function header6(bytes: Bytes, at: number, end: number, into: Packet): bo
   followExtensions(bytes, bytes[at + 6]!, at + 40, end);
   into.protocol = chain.next;
   return chain.at >= 0;
+}
+
+/**
+ * No host may send an IPv4-mapped address (RFC 4291 2.5.5.2), and Linux drops it. It is not the address of the IPv4 host,
+ * though records write both alike.
+ */
+export function hasMappedAddress({ source, destination }: Packet): boolean {
+  return isMapped(source) || isMapped(destination);
+}
+
+function isMapped(words: Uint32Array): boolean {
+  return words[2] === 0xffff && words[0] === 0 && words[1] === 0;
 }
 
 function followExtensions(bytes: Bytes, first: number, start: number, end: number): void {
@@ -38,6 +60,8 @@ function followExtensions(bytes: Bytes, first: number, start: number, end: numbe
     if (next === FRAGMENT) {
       const field = word16(bytes, at + 2);
       chain.fragmentId = word32(bytes, at + 4);
+      chain.fragmentOffset = field & 0xfff8;
+      chain.fragmentBody = at + length;
       // No offset and no more fragments: an atomic fragment, which is a whole packet (RFC 6946).
       chain.fragment = field >> 3 !== 0 ? 'later' : (field & 1) !== 0 ? 'first' : 'none';
     } else if (next === AUTHENTICATION) length = (bytes[at + 1]! + 2) * 4;

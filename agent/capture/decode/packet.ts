@@ -14,6 +14,12 @@ export class Packet {
   destinationPort = 0;
   /** Length of the frame on the wire. */
   bytes = 0;
+  /** More than one if held fragments are counted with it. */
+  frames = 1;
+  /** A fragment that waits for its first one, and is not lost yet (fragments.ts). */
+  held = false;
+  /** The capture ends before the frame. */
+  cut = false;
   tcpFlags = 0;
   /** TCP sequence number; that of a SYN distinguishes a new connection from a retry. */
   sequence = 0;
@@ -50,6 +56,8 @@ export class Packet {
     this.sourcePort = 0;
     this.destinationPort = 0;
     this.bytes = bytes;
+    this.frames = 1;
+    this.held = false;
     this.tcpFlags = 0;
     this.sequence = 0;
     this.acknowledged = 0;

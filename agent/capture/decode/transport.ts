@@ -1,13 +1,20 @@
 // Decodes the header after the IP header, by protocol number.
-import { ICMP, ICMPV6, SCTP, TCP, UDP } from '../../../model/protocol.ts';
-import { PSH } from '../../../model/record.ts';
+import { hasPorts, ICMP, ICMPV6, SCTP, TCP, UDP } from '../../../model/protocol.ts';
+import { ACK, PSH } from '../../../model/record.ts';
 import { icmp } from './icmp.ts';
-import type { Bytes, DecodeResult, Packet } from './packet.ts';
+import { type Bytes, type DecodeResult, type Packet, word32 } from './packet.ts';
 import { ports, portsBytes } from './ports.ts';
-import { sctp } from './sctp.ts';
+import { sctp, sctpHeaderBytes } from './sctp.ts';
 import { tcp, tcpHeaderBytes } from './tcp.ts';
-import { IP_IN_IP, IPV6_IN_IP } from './tunnel.ts';
-import { udp } from './udp.ts';
+import { IP_IN_IP, IPV6_IN_IP, isTunnel } from './tunnel.ts';
+import { udp, udpHeaderBytes } from './udp.ts';
+
+/** Of a TCP header: up to the flags, and up to the acknowledgement number. */
+const flagsEnd = 14;
+const acknowledgedEnd = 12;
+/** With all options. A longer segment has data. */
+const maxTcpHeaderBytes = 60;
+const wholeHeader = new Uint8Array(tcpHeaderBytes);
 
 /**
  * Of a TCP header in two fragments, the first one has at least the ports (RFC 791, RFC 3128). PSH means that the flags are
@@ -24,6 +31,49 @@ export function transportOfFirstFragment(
   if (end - at < portsBytes) return 'corrupt';
   ports(bytes, at, into);
   into.tcpFlags = PSH;
+  return 'packet';
+}
+
+/**
+ * A header that may be cut, by a short snap length or by tiny fragments: the ports are enough. `length` is that of header and
+ * payload on the wire.
+ */
+export function transportOfPart(
+  protocol: number,
+  bytes: Bytes,
+  at: number,
+  end: number,
+  length: number,
+  into: Packet,
+): DecodeResult {
+  const captured = end - at;
+  if (!hasPorts(protocol) || captured >= headerBytesOf(protocol)) return transport(protocol, bytes, at, end, into);
+  if (captured < portsBytes) return 'corrupt';
+  if (protocol === TCP) return cutTcp(bytes, at, captured, length, into);
+  ports(bytes, at, into);
+  // The packet in the tunnel is cut off.
+  return into.tunnels === 'decapsulate' && isTunnel(into) ? 'corrupt' : 'packet';
+}
+
+function headerBytesOf(protocol: number): number {
+  if (protocol === TCP) return tcpHeaderBytes;
+  return protocol === UDP ? udpHeaderBytes : sctpHeaderBytes;
+}
+
+/** Without flags, PSH means that they are not known, and ACK that the packet cannot be a SYN or refuse one. */
+function cutTcp(bytes: Bytes, at: number, captured: number, length: number, into: Packet): DecodeResult {
+  if (captured >= flagsEnd) {
+    wholeHeader.fill(0);
+    for (let i = 0; i < captured; i++) wholeHeader[i] = bytes[at + i]!;
+    const decoded = tcp(wholeHeader, 0, tcpHeaderBytes, into);
+    into.dnsStart = 0;
+    return decoded;
+  }
+  ports(bytes, at, into);
+  into.tcpFlags = PSH;
+  // A reset that refuses a SYN has the sequence number 0 (RFC 9293 3.5.2), and a SYN acknowledges nothing.
+  const hasNumbers = captured >= acknowledgedEnd && word32(bytes, at + 4) !== 0 && word32(bytes, at + 8) !== 0;
+  if (hasNumbers || length > maxTcpHeaderBytes) into.tcpFlags |= ACK;
   return 'packet';
 }
 

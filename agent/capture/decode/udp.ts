@@ -4,22 +4,22 @@ import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts'
 import { ports } from './ports.ts';
 import { genevePort, isVxlanPort } from './tunnel.ts';
 
-const headerBytes = 8;
+export const udpHeaderBytes = 8;
 const VXLAN_HAS_ID = 0x08;
 const TRANSPARENT_ETHERNET = 0x6558;
 const IPV4 = 0x0800;
 const IPV6 = 0x86dd;
 
 export function udp(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
-  if (end - at < headerBytes) return 'corrupt';
+  if (end - at < udpHeaderBytes) return 'corrupt';
   ports(bytes, at, into);
   if (into.sourcePort === DNS || into.destinationPort === DNS) {
-    into.dnsStart = at + headerBytes;
+    into.dnsStart = at + udpHeaderBytes;
     into.dnsEnd = Math.max(into.dnsStart, Math.min(end, at + word16(bytes, at + 4)));
   }
   if (into.tunnels === 'opaque') return 'packet';
-  if (isVxlanPort(into.destinationPort)) return vxlan(bytes, at + headerBytes, end, into);
-  return into.destinationPort === genevePort ? geneve(bytes, at + headerBytes, end, into) : 'packet';
+  if (isVxlanPort(into.destinationPort)) return vxlan(bytes, at + udpHeaderBytes, end, into);
+  return into.destinationPort === genevePort ? geneve(bytes, at + udpHeaderBytes, end, into) : 'packet';
 }
 
 /** A packet on the port without a VXLAN header is a flow like any other. */

@@ -1,6 +1,6 @@
 // Decides which connection a SYN on known ports belongs to. The sender of a SYN chooses its time and its number, and may
 // lie. So after a SYN the answer of the other end decides, and a SYN alone turns, merges or splits no connection.
-import { ACK, RST, SYN } from '../../../model/record.ts';
+import { ACK, PSH, RST, SYN } from '../../../model/record.ts';
 import { bit, type FlowColumns } from './flow-columns.ts';
 import type { Interval } from './interval.ts';
 
@@ -59,7 +59,7 @@ export class Handshakes {
       // A TCP that has acknowledged an answer no longer repeats its SYN.
       return (state & bit.initiatorAcked) === 0 ? 'retry' : 'new';
     }
-    if (this.#isEarliest(row, state, timeUs)) return 'late';
+    if (this.#isEarliest(row, state, timeUs) || this.#hasNoFlags(row, state)) return 'late';
     return initiatorIsLow === fromLow || !this.#hasIsn(row, initiatorIsLow) ? 'new' : 'part';
   }
 
@@ -232,6 +232,13 @@ export class Handshakes {
   #isEarliest(row: number, state: number, timeUs: number): boolean {
     const known = bit.hasIsnLow | bit.hasIsnHigh | bit.synSeen | bit.reported;
     return (state & known) === 0 && timeUs <= this.#rows.beganUs[row]!;
+  }
+
+  /** All packets until now were fragments of headers, whose flags are not known: the SYN is one of these packets. */
+  #hasNoFlags(row: number, state: number): boolean {
+    const known = bit.hasIsnLow | bit.hasIsnHigh | bit.synSeen | bit.reported;
+    const flags = this.#rows.flagsFromLow[row]! | this.#rows.flagsFromHigh[row]!;
+    return (state & known) === 0 && flags === PSH;
   }
 
   #hasIsn(row: number, ofLow: boolean): boolean {

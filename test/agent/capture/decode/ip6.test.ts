@@ -7,6 +7,7 @@ import {
   ethernet,
   extension,
   fragment6,
+  icmp6,
   ip6,
   join,
   middle,
@@ -86,10 +87,18 @@ t.test('a payload length of 0 (segmentation offload) is accepted, and padding is
   t.equal(decoded(join(ethernet(short), 9)).as, 'corrupt');
 });
 
-t.test('an IPv4-mapped address is the IPv4 address', async (t) => {
-  const mapped = ethernet(ip6('fd00::2', 'fd00::3', udp(1, 2)));
-  mapped.fill(0, 14 + 8, 14 + 18);
-  mapped.writeUInt16BE(0xffff, 14 + 18);
-  mapped.set([10, 0, 1, 2], 14 + 20);
-  t.match(decoded(mapped), { as: 'packet', tuple: 'UDP 10.0.1.2:1 -> [fd00::3]:2' });
+t.test('an IPv4-mapped address on the wire is not the address of the IPv4 host', async (t) => {
+  const mapped = (at: number) => {
+    const frame = ethernet(ip6('fd00::2', 'fd00::3', udp(1, 2)));
+    frame.fill(0, 14 + at, 14 + at + 10);
+    frame.writeUInt16BE(0xffff, 14 + at + 10);
+    frame.set([10, 0, 1, 2], 14 + at + 12);
+    return frame;
+  };
+  t.equal(decoded(mapped(8)).as, 'mapped-address', 'the source');
+  t.equal(decoded(mapped(24)).as, 'mapped-address', 'the destination');
+  const quoted = mapped(8).subarray(14);
+  t.equal(decoded(ethernet(ip6('fd00::3', 'fd00::2', icmp6(1, 4, 4, quoted)))).as, 'mapped-address', 'quoted');
+  const compatible = ethernet(ip6('::a00:102', 'fd00::3', udp(1, 2)));
+  t.equal(decoded(compatible).as, 'packet', 'an address without ffff is another one');
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { type AccountingSnapshot, PacketAccounting } from '../../../../accounting/accounting.ts';
+import { isIgnored } from '../../../../accounting/reasons.ts';
 import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../../../agent/capture/decode/frame.ts';
 import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
@@ -53,7 +54,7 @@ function inTypeScript(): Seen {
     accounting.seen(1, one.length);
     const decoded = decodeFrame(linkTypes.ethernet, one, 0, one.length, one.length, fragments, packet);
     if (decoded === 'packet') table.add(packet, 1, 'from-pod', 1 + at);
-    else if (decoded === 'not-ip' || decoded === 'carrier') accounting.ignored(decoded, 1, one.length);
+    else if (isIgnored(decoded)) accounting.ignored(decoded, 1, one.length);
     else accounting.lost(decoded, 1, one.length);
   }
   const records: ConnectionRecord[] = [];
