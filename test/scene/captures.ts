@@ -24,21 +24,31 @@ export function numbers(order: Order) {
   return { half, word };
 }
 
-export type PcapTraits = { order?: Order; unit?: 'us' | 'ns'; linkType?: number; snapLength?: number };
+/** `modified`: the format of Kuznetzov, whose records name their interface. */
+export type PcapTraits = {
+  order?: Order;
+  unit?: 'us' | 'ns' | 'modified';
+  linkType?: number;
+  snapLength?: number;
+  interfaceIndex?: number;
+};
+
+const magics = { us: 0xa1b2c3d4, ns: 0xa1b23c4d, modified: 0xa1b2cd34 };
 
 export function pcapFile(packets: readonly Captured[], traits: PcapTraits = {}): Buffer {
   const { order = 'little', unit = 'us', linkType = 1, snapLength = 262_144 } = traits;
   const { half, word } = numbers(order);
-  const magic = word(unit === 'us' ? 0xa1b2c3d4 : 0xa1b23c4d);
+  const magic = word(magics[unit]);
   const header = join(magic, half(2), half(4), 8, word(snapLength), word(linkType));
   return join(header, ...packets.map((packet) => pcapRecord(packet, traits)));
 }
 
 export function pcapRecord({ frame, timeUs = t0, length = frame.length }: Captured, traits: PcapTraits = {}): Buffer {
-  const { order = 'little', unit = 'us' } = traits;
+  const { order = 'little', unit = 'us', interfaceIndex = 1 } = traits;
   const { word } = numbers(order);
-  const fraction = (timeUs % 1_000_000) * (unit === 'us' ? 1 : 1000);
-  return join(word(Math.floor(timeUs / 1_000_000)), word(fraction), word(frame.length), word(length), frame);
+  const fraction = (timeUs % 1_000_000) * (unit === 'ns' ? 1000 : 1);
+  const rest = unit === 'modified' ? join(word(interfaceIndex), 4) : 0;
+  return join(word(Math.floor(timeUs / 1_000_000)), word(fraction), word(frame.length), word(length), rest, frame);
 }
 
 /** Builders for the blocks of a pcapng section in one byte order. */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type Order, pcapFile, pcapRecord } from '../../../scene/captures.ts';
+import { type Captured, type Order, pcapFile, pcapRecord } from '../../../scene/captures.ts';
 import { readBytes } from '../../../scene/file-read.ts';
 import { matchEach } from '../../../scene/match-each.ts';
 import { ethernet, ip4, join, tcp } from '../../../scene/packets.ts';
@@ -143,3 +143,165 @@ t.test('a file larger than a chunk is read in chunks, also across a fault and wi
   t.equal(lines.length, 1);
   t.match(lines[0], new RegExp(`byte ${24 + 20 * (250_000 + recordBytes)}: .*; skipped 99 bytes, read 20 packets`));
 });
+
+const day = 86_400 * second;
+
+/** The first half of the packets, and the others days later. */
+function withGap(count: number): Captured[] {
+  return packets(count).map((packet, i) => ({ ...packet, timeUs: packet.timeUs + (i < count / 2 ? 0 : 3 * day) }));
+}
+
+/** A file under the magic of microseconds whose records have nanoseconds. */
+function nanosecondsIn(
+  written: readonly Captured[],
+  change: (packet: Captured) => Captured = (packet) => packet,
+): Buffer {
+  return join(pcapFile([]), ...written.map((packet) => pcapRecord(change(packet), { unit: 'ns' })));
+}
+
+t.test(
+  'nanoseconds under the magic of microseconds are believed if every record has them, also after days',
+  async (t) => {
+    for (const count of [1, 2, 5, 40]) {
+      const written = withGap(count);
+      const { packets: got, lines } = await readBytes(t, nanosecondsIn(written));
+      t.same(lines, [], `${count} packets`);
+      t.same(
+        got.map(({ timeUs }) => timeUs),
+        written.map(({ timeUs }) => timeUs),
+        'the times are right',
+      );
+    }
+  },
+);
+
+t.test('some of them are so small that they look like microseconds', async (t) => {
+  const written = packets(20).map((packet, i) => ({
+    ...packet,
+    timeUs: t0 + i * second + (i % 3 === 0 ? 5 : 400_000),
+  }));
+  const { packets: got, lines } = await readBytes(t, nanosecondsIn(written));
+  t.same(lines, []);
+  t.same(
+    got.map(({ timeUs }) => timeUs),
+    written.map(({ timeUs }) => timeUs),
+  );
+});
+
+t.test('an original length of 0, or shorter than the frame, is believed if every record has it', async (t) => {
+  for (const shorter of [(frame: Buffer) => frame.length - 4, () => 0]) {
+    for (const count of [2, 5, 40]) {
+      const written = withGap(count).map((packet) => ({ ...packet, length: shorter(packet.frame) }));
+      const { packets: got, lines } = await readBytes(t, pcapFile(written));
+      t.same(lines, []);
+      t.equal(got.length, count);
+    }
+  }
+});
+
+t.test('several oddities that every record has are believed together', async (t) => {
+  const { packets: got, lines } = await readBytes(
+    t,
+    nanosecondsIn(withGap(30), (packet) => ({ ...packet, length: 0 })),
+  );
+  t.same(lines, []);
+  t.equal(got.length, 30);
+});
+
+t.test('a single odd record between days is believed if the lengths lead to the end of the file', async (t) => {
+  const written = withGap(10).map((packet, i) => ({ ...packet, length: i === 4 ? 0 : packet.frame.length }));
+  const odd = written.map((packet, i) => {
+    const record = pcapRecord(packet);
+    if (i === 5) record.writeUInt32LE(7_000_000, 4);
+    return record;
+  });
+  const { packets: got, lines } = await readBytes(t, join(pcapFile([]), ...odd));
+  t.same(lines, []);
+  t.equal(got.length, 10);
+});
+
+t.test('in a file of odd records, a fault is found, and reading continues after it', async (t) => {
+  const written = packets(40).map((packet) => ({ ...packet, length: 0 }));
+  const half = nanosecondsIn(written.slice(0, 20));
+  const file = join(half, Buffer.alloc(99, 0xff), ...written.slice(20).map((one) => pcapRecord(one, { unit: 'ns' })));
+  const { packets: got, lines } = await readBytes(t, file);
+  t.equal(got.length, 40);
+  t.equal(lines.length, 1);
+  t.match(lines[0], new RegExp(`^capture-file-corrupt: FILE, byte ${half.length}: .*; skipped 99 bytes`));
+});
+
+t.test('a part of a file that holds zeros is not a chain of records', async (t) => {
+  const [a, b] = [packets(20).slice(0, 10), packets(20).slice(10)];
+  const { packets: got, lines } = await readBytes(
+    t,
+    join(pcapFile(a), Buffer.alloc(4096), ...b.map((one) => pcapRecord(one))),
+  );
+  t.equal(got.filter(({ frame }) => frame.length > 0).length, 20);
+  t.equal(lines.length, 1);
+});
+
+t.test('the modified format is read in both byte orders, and names interfaces', async (t) => {
+  const written = packets(3);
+  for (const order of ['little', 'big'] satisfies Order[]) {
+    const { packets: got, lines } = await readBytes(
+      t,
+      pcapFile(written, { order, unit: 'modified', interfaceIndex: 4 }),
+    );
+    t.same(lines, []);
+    t.same(
+      got.map(({ frame, source, timeUs }) => ({ frame, source, timeUs })),
+      written.map(({ frame, timeUs }) => ({ frame, source: 4, timeUs })),
+    );
+  }
+  const file = pcapFile(packets(40), { unit: 'modified' });
+  const at = pcapFile(packets(20), { unit: 'modified' }).length;
+  const { packets: around, lines } = await readBytes(
+    t,
+    join(file.subarray(0, at), Buffer.alloc(50, 0xff), file.subarray(at)),
+  );
+  t.equal(around.length, 40, 'also after a fault');
+  t.equal(lines.length, 1);
+});
+
+t.test('the check sequence that the link type names is not part of the frame', async (t) => {
+  const written = packets(2).map(({ frame, timeUs }) => ({ frame: join(frame, 4), timeUs }));
+  const { packets: got } = await readBytes(t, pcapFile(written, { linkType: 0x2400_0001 }));
+  t.same(
+    got.map(({ frame, length, linkType }) => ({ frame, length, linkType })),
+    packets(2).map(({ frame }) => ({ frame, length: frame.length, linkType: 1 })),
+  );
+  const cut = { frame: written[0]!.frame.subarray(0, 60), length: written[0]!.frame.length };
+  const { packets: short } = await readBytes(t, pcapFile([cut], { linkType: 0x2400_0001 }));
+  t.equal(short[0]!.frame.length, 60, 'it is cut off');
+  t.equal(short[0]!.length, cut.length - 4);
+  const { packets: reserved } = await readBytes(t, pcapFile(packets(1), { linkType: 0x0012_0001 }));
+  t.equal(reserved[0]!.linkType, 1, 'reserved bits are ignored');
+});
+
+t.test(
+  'several files one after the other are one file, also days apart and in other byte orders and units',
+  async (t) => {
+    const [a, b, c] = [packets(3), withGap(4), packets(2)];
+    const file = join(
+      pcapFile(a),
+      pcapFile(b, { order: 'big', unit: 'ns', linkType: 113 }),
+      pcapFile(c, { unit: 'modified' }),
+      pcapFile([]),
+    );
+    const { packets: got, lines } = await readBytes(t, file);
+    t.same(lines, []);
+    t.same(
+      got.map(({ timeUs, linkType }) => [timeUs, linkType]),
+      [...a.map((one) => [one.timeUs, 1]), ...b.map((one) => [one.timeUs, 113]), ...c.map((one) => [one.timeUs, 1])],
+    );
+    const torn = join(pcapFile(a).subarray(0, -10), pcapFile(b));
+    const { packets: after, lines: faults } = await readBytes(t, torn);
+    t.equal(after.slice(-4).length, 4);
+    t.same(
+      after.slice(-4).map(({ timeUs }) => timeUs),
+      b.map(({ timeUs }) => timeUs),
+      'also after a file that was cut',
+    );
+    t.equal(faults.length, 1);
+  },
+);
