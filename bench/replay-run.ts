@@ -7,7 +7,7 @@ import { useCompileCache } from '../cli/compile-cache.ts';
 useCompileCache();
 const { readCaptureFile } = await import('../agent/capture/pcap/capture-file.ts');
 const { DnsClients } = await import('../agent/capture/pcap/dns-clients.ts');
-const { replayFile } = await import('../agent/capture/pcap/replay.ts');
+const { replayFiles } = await import('../agent/capture/pcap/replay.ts');
 const { PacketAccounting } = await import('../accounting/accounting.ts');
 
 const chunkBytes = 4 * 1024 * 1024;
@@ -49,7 +49,7 @@ async function read(path: string): Promise<number> {
 
 async function records(path: string): Promise<number> {
   let packets = 0;
-  await replayFile(path, new PacketAccounting(), {
+  await replayFiles([path], new PacketAccounting(), {
     maxConnections: 1_000_000,
     dnsSink: { receive: () => undefined },
     clients: new DnsClients(1_000),

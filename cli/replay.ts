@@ -3,9 +3,11 @@ import { stat } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import { Command, Option } from 'commander';
 import { PacketAccounting } from '../accounting/accounting.ts';
+import type { LossReason } from '../accounting/reasons.ts';
 import { DnsAnswers as AnsweredNames } from '../agent/capture/dns-answers.ts';
+import { clockSet, connectionsEvicted, packetsLost } from '../agent/capture/errors.ts';
 import { DnsClients } from '../agent/capture/pcap/dns-clients.ts';
-import { replayFile } from '../agent/capture/pcap/replay.ts';
+import { replayFiles } from '../agent/capture/pcap/replay.ts';
 import { type Manifests, type Paths, readManifests } from '../cluster/manifests/read.ts';
 import { ClusterHistory } from '../collector/identity/cluster-history.ts';
 import { clientKey, DnsNames } from '../collector/identity/dns-names.ts';
@@ -37,11 +39,14 @@ type ReplayFlags = {
   failOn?: Severity;
   output: Output;
   maxConnections: string;
+  allowLoss?: boolean;
   dnsServers?: string;
 };
 
 const pipelineSettings = { answerTimeoutUs: 1_000_000, maxLagUs: 0, graceUs: 0, maxFindings: Number.POSITIVE_INFINITY };
 
+/** The table has up to an eighth more rows, and some connections ended a short time ago. */
+const liveFactor = 1.25;
 const maxNamedAddresses = 100_000;
 const maxDnsClients = 20_000;
 
@@ -69,6 +74,7 @@ export function replayCommand(): Command {
     )
     .option('--option <name=value>', policyOptionHelp(), appendValue)
     .option('--max-connections <number>', maxConnectionsSetting.help, maxConnectionsSetting.defaultText)
+    .option('--allow-loss', 'Succeed (exit code 0 or 1) although packets of the capture are in no connection')
     .option('--dns-servers <cidrs>', dnsServersSetting.help)
     .addOption(new Option('-o, --output <format>', 'Output format').choices(outputs).default('table'))
     .addOption(failOnOption('finding'))
@@ -105,7 +111,9 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
         answerTimeoutUs: pipelineSettings.answerTimeoutUs,
         maxLagUs: pipelineSettings.maxLagUs,
         maxWaitUs: pipelineSettings.maxLagUs,
-        maxLive,
+        // More than the table has, so that it is the table's limit that counts.
+        maxLive: Math.ceil(maxLive * liveFactor),
+        keepsIdle: true,
       },
       verdict: { policy: options, graceUs: pipelineSettings.graceUs },
       maxFindings: pipelineSettings.maxFindings,
@@ -119,43 +127,39 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   );
 
   const accounting = new PacketAccounting();
-  const fileProblems: Problem[] = [];
-  let untilUs = 0;
-  let bytesRead = 0;
+  let lastUs = 0;
   const bar = await progressBar(files);
-  for (const file of files) {
-    const bytesBefore = bytesRead;
-    fileProblems.push(
-      ...(await replayFile(file, accounting, {
-        maxConnections: maxLive,
-        dnsSink: dnsAnswers,
-        clients,
-        onProgress: (bytes) => {
-          bytesRead = bytesBefore + bytes;
-          bar?.update(bytesRead);
-        },
-        onRecords: (records, until) => {
-          untilUs = Math.max(untilUs, until);
-          names.learn(dnsAnswers.drain(Number.POSITIVE_INFINITY, untilUs), nameSource, 0);
-          pipeline.receive({ node: '', clockOffsetUs: 0, records }, untilUs);
-          pipeline.tick(untilUs);
-          // Only findings are shown, so the changed connections are discarded.
-          pipeline.changes();
-        },
-      })),
-    );
-  }
+  const { problems: fileProblems, clock } = await replayFiles(files, accounting, {
+    maxConnections: maxLive,
+    dnsSink: dnsAnswers,
+    clients,
+    onProgress: (bytes) => bar?.update(bytes),
+    onRecords: (records, untilUs, clockOffsetUs) => {
+      lastUs = untilUs;
+      names.learn(dnsAnswers.drain(Number.POSITIVE_INFINITY, untilUs), nameSource, clockOffsetUs);
+      pipeline.receive({ node: '', clockOffsetUs: 0, records }, untilUs);
+      pipeline.tick(untilUs);
+      // Only findings are shown, so the changed connections are discarded.
+      pipeline.changes();
+    },
+  });
   bar?.stop();
-  pipeline.finish(untilUs);
+  pipeline.finish(lastUs);
 
   const findings = pipeline.findings().sort(bySeverity).map(findingJson);
   const screen = screenOf(process.stdout, 'auto', process.env);
   print(process.stdout, formatItems(findings, flags.output, findingFormatter, screen), screen);
-  reportProblems(fileProblems);
+  const losses = lossesOf(accounting);
+  reportProblems([...fileProblems, ...losses, ...cautions(clock, pipeline)]);
   printLine(process.stderr, summary(accounting, pipeline));
-  const { failOn } = flags;
+  const { failOn, allowLoss } = flags;
   const unread = manifests.unread.length + (declaredManifests?.unread.length ?? 0);
-  if (fileProblems.length > 0 || unread > 0) process.exitCode = 2;
+  // A finding may hang on what is lost.
+  const faults =
+    allowLoss === true
+      ? fileProblems.filter(({ code }) => code !== 'capture-link-type-unknown')
+      : [...fileProblems, ...losses];
+  if (faults.length > 0 || unread > 0) process.exitCode = 2;
   else if (failOn !== undefined && findings.some((one) => isAtLeast(one.severity, failOn))) process.exitCode = 1;
 }
 
@@ -184,6 +188,21 @@ const noInterfaces = {
   allCoveredUntilUs: () => Number.POSITIVE_INFINITY,
   coverageGaps: () => ({ revision: 0, nodes: [] }),
 };
+
+/** Packets of a link type that is not supported have a line for each file already. */
+function lossesOf(accounting: PacketAccounting): Problem[] {
+  const { lost, seen } = accounting.snapshot();
+  const reasons = (Object.keys(lost) as LossReason[]).filter((reason) => reason !== 'unknown-link-type');
+  return reasons.map((reason) => packetsLost(reason, lost[reason] ?? 0, seen));
+}
+
+/** What no finding hangs on. */
+function cautions({ setBack, outliers }: { setBack: number; outliers: number }, { counts }: Pipeline): Problem[] {
+  return [
+    ...(setBack + outliers > 0 ? [clockSet(setBack, outliers)] : []),
+    ...(counts.evicted > 0 ? [connectionsEvicted(counts.evicted)] : []),
+  ];
+}
 
 function reportProblems(problems: readonly Problem[]): void {
   for (const problem of problems) printLine(process.stderr, problemLine(problem));

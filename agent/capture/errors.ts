@@ -1,4 +1,5 @@
 // Problems of a capture that the user can fix. Each code is listed in docs/errors.md.
+import { type LossReason, lossReasons } from '../../accounting/reasons.ts';
 import { errorText, type Problem, ProblemError } from '../../model/problem.ts';
 
 export const captureProblemCodes = [
@@ -9,6 +10,9 @@ export const captureProblemCodes = [
   'capture-file-truncated',
   'capture-file-corrupt',
   'capture-link-type-unknown',
+  'capture-packets-lost',
+  'capture-clock-set',
+  'capture-connections-evicted',
 ] as const;
 
 type Code = (typeof captureProblemCodes)[number];
@@ -98,5 +102,50 @@ export function unknownLinkType(file: string, linkType: number): Problem {
     file,
     `link type ${linkType} is not supported; its packets are lost`,
     'capture on an Ethernet or raw IP interface, or on any',
+  );
+}
+
+/** Of capture files. A finding may be missing, or say the wrong outcome. */
+export function packetsLost(reason: LossReason, packets: number, seen: number): Problem {
+  const { fault, fix } = fileLosses[reason] ?? { fault: lossReasons[reason], fix: 'capture again' };
+  return problem(
+    'capture-packets-lost',
+    reason,
+    `${packets} of ${counted(seen, 'packet')} ${packets === 1 ? 'is' : 'are'} in no connection: ${fault}`,
+    `${fix}, or accept the loss with --allow-loss`,
+  );
+}
+
+const fileLosses: Partial<Record<LossReason, { fault: string; fix: string }>> = {
+  corrupt: { fault: lossReasons.corrupt, fix: 'capture whole packets (tcpdump -s 0)' },
+  'fragment-without-first': {
+    fault: 'the first fragment is missing, so the ports are not known',
+    fix: 'capture without a filter on ports, and from before the traffic',
+  },
+  'table-full': { fault: 'the connection table was full', fix: 'raise --max-connections' },
+};
+
+/** `setBack`: times; `outliers`: packets with a time far from that of their neighbours. */
+export function clockSet(setBack: number, outliers: number): Problem {
+  const faults = [
+    ...(setBack > 0 ? [`the clock was set back ${counted(setBack, 'time')}`] : []),
+    ...(outliers > 0
+      ? [`${counted(outliers, 'packet')} got the time of the packet before, because its own is far off`]
+      : []),
+  ];
+  return problem(
+    'capture-clock-set',
+    'times of the packets',
+    faults.join(', and '),
+    'compare times in the findings with care, and synchronise the clock before the next capture',
+  );
+}
+
+export function connectionsEvicted(connections: number): Problem {
+  return problem(
+    'capture-connections-evicted',
+    counted(connections, 'connection'),
+    'evaluated before the last packet, so a later packet counts as another connection',
+    'raise --max-connections',
   );
 }

@@ -25,6 +25,8 @@ export type JoinOptions = {
   /** How long to keep a connection that ended, for the other side's agent. */
   maxWaitUs: number;
   maxLive: number;
+  /** Each connection gets a record that says that it ended, however long that takes: idle ones are kept. For files. */
+  keepsIdle?: boolean;
 };
 
 /** `merged`: the connection became part of another one, so its own verdict is void. `retired`: it is forgotten. */
@@ -329,6 +331,7 @@ export class Join {
     const view = this.#viewOf(live);
     const idleUs = nowUs - live.updatedUs;
     if (observationsOf(view).every((one) => one.ended) && idleUs > endedTimeoutUs) return true;
+    if (this.#options.keepsIdle === true) return false;
     return idleUs > (view.protocol === TCP ? idleTimeoutUs.tcp : idleTimeoutUs.other);
   }
 

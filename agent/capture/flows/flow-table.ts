@@ -26,6 +26,8 @@ export type FlowTableOptions = {
   seed?: number;
   /** Receives what finds no row. */
   unrecorded?: UnrecordedSink;
+  /** `at-its-row`: for files. Each connection gets one record that says that it ended, when no packet of it can follow. */
+  reportsEnd?: 'at-once' | 'at-its-row';
 };
 
 /** `not-at-pod`: seen at another interface than a pod's, or in a file. */
@@ -34,6 +36,8 @@ export type PacketDirection = PodDirection | 'not-at-pod';
 const idleTimeoutUs = { tcp: 300_000_000, other: 60_000_000 };
 /** A closed connection is kept for its last packets: the last ACK, a retransmission. */
 const lingerUs = 2_000_000;
+/** In a file, an established one is kept until the last retransmission: Linux repeats a FIN for about 50 s. */
+const lingerInFileUs = 60_000_000;
 /**
  * For this time after watching began, the first packet of a connection may be an answer. At an interface that existed
  * before, until every older connection has sent a packet or is idle. At a new interface, while packets for the
@@ -44,6 +48,7 @@ const uncertainUs = { before: idleTimeoutUs.other, 'while-watching': 1_000_000 }
 export class FlowTable {
   readonly #options: FlowTableOptions;
   readonly #accounting: PacketAccounting;
+  readonly #isFile: boolean;
   readonly #rows = new FlowColumns();
   readonly #handshakes = new Handshakes(this.#rows);
   readonly #ended = new EndedConnections(this.#rows, idleTimeoutUs.tcp);
@@ -59,6 +64,7 @@ export class FlowTable {
   constructor(options: FlowTableOptions, accounting: PacketAccounting) {
     this.#options = options;
     this.#accounting = accounting;
+    this.#isFile = options.reportsEnd === 'at-its-row';
     this.#unrecorded = options.unrecorded ?? ignoreUnrecorded;
     this.#seed = options.seed ?? 0x9e3779b9;
     this.#shares = new TableShares(this.#rows, options.maxConnections, (row) => this.#evict(row));
@@ -86,7 +92,8 @@ export class FlowTable {
       if (packet.protocol === TCP && !packet.quoted) this.#resume(row, packet.initiator, timeUs);
       if (!isAdmitted) {
         this.#countPacket(row, packet, timeUs);
-        this.#evict(row);
+        this.#lose(row);
+        this.#free(row);
         return;
       }
     } else if (
@@ -149,12 +156,24 @@ export class FlowTable {
         rows.state[row] = state | bit.ended;
         if (!isEndReported) emit(this.#record(row));
         this.#free(row);
+      } else if (this.#isFile && (state & bit.ended) !== 0) {
+        // Late packets may follow.
       } else if ((state & bit.changed) !== 0 || this.#isDue(row, nowUs)) {
         emit(this.#record(row));
         rows.reportedUs[row] = nowUs;
       }
     }
     this.#shares.beginInterval();
+  }
+
+  /** Of a file: emits and removes the connections that are kept for late packets only. */
+  releaseEnded(emit: (record: ConnectionRecord) => void): void {
+    for (let row = 0; row < this.#rows.rowsEnd; row++) {
+      const state = this.#rows.state[row]!;
+      if (state === 0 || (state & bit.ended) === 0) continue;
+      if (!this.#isEndReported(row)) emit(this.#record(row));
+      this.#free(row);
+    }
   }
 
   /** Emits all that is not reported yet and removes all rows, at the end of a file. */
@@ -170,7 +189,7 @@ export class FlowTable {
   }
 
   #timeoutUs(row: number, state: number): number {
-    if ((state & bit.ended) !== 0) return lingerUs;
+    if ((state & bit.ended) !== 0) return this.#isFile && (state & bit.confirmed) !== 0 ? lingerInFileUs : lingerUs;
     const protocol = this.#rows.key[row * keyStride + 9]! & protocolInKey;
     return protocol === TCP ? idleTimeoutUs.tcp : idleTimeoutUs.other;
   }
@@ -186,9 +205,10 @@ export class FlowTable {
     this.#rows.free(row);
   }
 
-  /** Frees the row. Its packets that are in no record yet are lost. */
+  /** Frees the row. Live, its packets that are in no record yet are lost. */
   #evict(row: number): void {
-    this.#lose(row);
+    if (this.#isFile) this.#finish(row);
+    else this.#lose(row);
     this.#free(row);
   }
 
@@ -413,13 +433,13 @@ export class FlowTable {
     if (timeUs > rows.lastUs[row]!) rows.lastUs[row] = timeUs;
     else this.#countOutOfOrder(row, state, timeUs);
     const fromInitiator = this.#isFromInitiator(state);
-    rows.frames[row]! += 1;
+    rows.frames[row]! += packet.frames;
     if (this.#sourceIsLow) {
-      rows.packetsFromLow[row]! += 1;
+      rows.packetsFromLow[row]! += packet.frames;
       rows.bytesFromLow[row]! += packet.bytes;
       rows.flagsFromLow[row]! |= packet.tcpFlags;
     } else {
-      rows.packetsFromHigh[row]! += 1;
+      rows.packetsFromHigh[row]! += packet.frames;
       rows.bytesFromHigh[row]! += packet.bytes;
       rows.flagsFromHigh[row]! |= packet.tcpFlags;
     }

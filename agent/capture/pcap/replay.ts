@@ -1,4 +1,4 @@
-// Turns a capture file into connection records, for `waybill replay`.
+// Turns capture files into connection records, for `waybill replay`. A connection goes on from one file to the next.
 import type { PacketAccounting } from '../../../accounting/accounting.ts';
 import type { Problem } from '../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../model/record.ts';
@@ -8,58 +8,86 @@ import { Packet } from '../decode/packet.ts';
 import { unknownLinkType } from '../errors.ts';
 import { FlowTable, fileInterfaceIndex } from '../flows/flow-table.ts';
 import type { DnsPacket, DnsSink } from '../source.ts';
+import { CaptureClock } from './capture-clock.ts';
 import { readCaptureFile } from './capture-file.ts';
 import type { DnsClients } from './dns-clients.ts';
 import { directionByPort, dnsPacketOf } from './dns-packet.ts';
 
 export type ReplayOptions = {
   maxConnections: number;
-  /** Receives DNS packets, always before the records of the same time. */
+  /** Receives DNS packets, always before the records of the same time. Their times are those of `untilUs`. */
   dnsSink: DnsSink;
   /** The number of a DNS client, in place of an interface index. */
   clients: DnsClients;
+  /** The bytes read of all files. */
   onProgress(bytes: number): void;
-  /** Receives the records until `untilUs`, at intervals and once at the end of the file. */
-  onRecords(records: ConnectionRecord[], untilUs: number): void;
+  /**
+   * Receives the records until `untilUs`, at intervals and once at the end of the last file. That time never goes back, also
+   * if the times in the file do. The records have the times of the file: `clockOffsetUs` is the difference.
+   */
+  onRecords(records: ConnectionRecord[], untilUs: number, clockOffsetUs: number): void;
 };
 
-/** In the file's time. */
-const drainEveryUs = 5_000_000;
+export type Replayed = { problems: Problem[]; clock: CaptureClock['counts'] };
 
-/** Counts every packet of the file in `accounting`. For tunnels, the inner packet is recorded. */
-export async function replayFile(
-  path: string,
+type Frame = { bytes: Uint8Array; length: number; linkType: number; source: number; timeUs: number };
+
+/** In the time of the capture. */
+const drainEveryUs = 5_000_000;
+/** Fragmented packets that are remembered. */
+const maxFragmented = 4096;
+/** While the table is full: after this part of it in packets, connections that ended are removed again. */
+const releasePart = 16;
+
+/** Counts every packet of the files, oldest first, in `accounting`. For tunnels, the inner packet is recorded. */
+export async function replayFiles(
+  paths: readonly string[],
   accounting: PacketAccounting,
   options: ReplayOptions,
-): Promise<Problem[]> {
+): Promise<Replayed> {
   const replay = new Replay(accounting, options);
-  const read = await readCaptureFile(
-    path,
-    (bytes, start, end, length, linkType, source, timeUs) =>
-      replay.onFrame(bytes, start, end, length, linkType, source, timeUs),
-    options.onProgress,
-  );
+  const problems: Problem[] = [];
+  let bytesBefore = 0;
+  for (const path of paths) {
+    const read = await readCaptureFile(
+      path,
+      (bytes, start, end, length, linkType, source, timeUs) =>
+        replay.onFrame(bytes, start, end, length, linkType, source, timeUs),
+      (bytes) => options.onProgress(bytesBefore + bytes),
+    );
+    bytesBefore += read.bytes;
+    problems.push(
+      ...read.problems,
+      ...replay.takeUnknownLinkTypes().map((linkType) => unknownLinkType(path, linkType)),
+    );
+  }
   replay.finish();
-  return [...read.problems, ...[...replay.unknownLinkTypes].map((linkType) => unknownLinkType(path, linkType))];
+  return { problems, clock: replay.clock.counts };
 }
 
 /** A class, because V8 would make an object of each number that a closure changes. */
 class Replay {
-  readonly unknownLinkTypes = new Set<number>();
+  readonly clock = new CaptureClock();
+  readonly #unknownLinkTypes = new Set<number>();
   readonly #accounting: PacketAccounting;
   readonly #options: ReplayOptions;
   readonly #table: FlowTable;
-  readonly #fragments = new Fragments();
+  readonly #fragments = new Fragments(maxFragmented, 'any');
   readonly #packet = new Packet('decapsulate');
-  #latestUs = 0;
+  /** Its time is far from that of the packets before. */
+  #held: Frame | undefined;
   /** A packet later than this causes a drain; the first packet starts the interval. */
   #drainAfterUs = Number.NEGATIVE_INFINITY;
+  #packetsUntilRelease = 0;
 
   constructor(accounting: PacketAccounting, options: ReplayOptions) {
     this.#accounting = accounting;
     this.#options = options;
     const { maxConnections } = options;
-    this.#table = new FlowTable({ maxConnections, reportEveryUs: Number.POSITIVE_INFINITY }, accounting);
+    this.#table = new FlowTable(
+      { maxConnections, reportEveryUs: Number.POSITIVE_INFINITY, reportsEnd: 'at-its-row' },
+      accounting,
+    );
   }
 
   /** hot, once a packet: make bench-capture, budget replay-vs-nfpcapd */
@@ -72,27 +100,76 @@ class Replay {
     source: number,
     timeUs: number,
   ): void {
+    if (this.#held !== undefined) this.#releaseHeld(timeUs);
+    if (this.clock.isJump(timeUs)) {
+      // The bytes are valid until this call returns.
+      this.#held = { bytes: Uint8Array.prototype.slice.call(bytes, start, end), length, linkType, source, timeUs };
+      return;
+    }
+    this.#record(bytes, start, end, length, linkType, source, this.clock.advance(timeUs));
+  }
+
+  /** Since the last call. Link types that are not supported. */
+  takeUnknownLinkTypes(): number[] {
+    const linkTypes = [...this.#unknownLinkTypes];
+    this.#unknownLinkTypes.clear();
+    return linkTypes;
+  }
+
+  finish(): void {
+    if (this.#held !== undefined) this.#releaseHeld(undefined);
+    this.#fragments.end();
+    this.#countFragments();
+    const records: ConnectionRecord[] = [];
+    this.#table.finish((record) => records.push(record));
+    this.#emit(records);
+  }
+
+  #releaseHeld(nextUs: number | undefined): void {
+    const { bytes, length, linkType, source, timeUs } = this.#held!;
+    this.#held = undefined;
+    this.#record(bytes, 0, bytes.length, length, linkType, source, this.clock.resolve(timeUs, nextUs));
+  }
+
+  /** hot, once a packet; `timeUs` is on `clock` */
+  #record(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    length: number,
+    linkType: number,
+    source: number,
+    timeUs: number,
+  ): void {
     const packet = this.#packet;
     this.#accounting.seen(1, length);
-    if (timeUs > this.#latestUs) this.#latestUs = timeUs;
-    if (timeUs > this.#drainAfterUs) this.#drain(timeUs);
+    if (timeUs > this.#drainAfterUs) this.#drain();
     const decoded = decodeFrame(linkType, bytes, start, end, length, this.#fragments, packet);
     switch (decoded) {
       case 'packet':
         if (packet.dnsStart !== 0) this.#onDns(packet, bytes, timeUs);
+        if (this.#table.size >= this.#options.maxConnections) this.#releaseEnded();
         this.#table.add(packet, packet.interfaceIndex === 0 ? source : packet.interfaceIndex, 'not-at-pod', timeUs);
         return;
       case 'not-ip':
       case 'carrier':
+      case 'mapped-address':
         this.#accounting.ignored(decoded, 1, length);
         return;
       case 'unknown-link-type':
-        this.unknownLinkTypes.add(linkType);
+        this.#unknownLinkTypes.add(linkType);
         this.#accounting.lost(decoded, 1, length);
         return;
       default:
-        this.#accounting.lost(decoded, 1, length);
+        // A held fragment is counted when its first one comes, or is given up.
+        if (!packet.held) this.#accounting.lost(decoded, 1, length);
     }
+  }
+
+  #countFragments(): void {
+    const [lost, carriers] = [this.#fragments.takeLost(), this.#fragments.takeCarriers()];
+    this.#accounting.lost('fragment-without-first', lost.frames, lost.bytes);
+    this.#accounting.ignored('carrier', carriers.frames, carriers.bytes);
   }
 
   /** Nobody knows at whose interface a file was captured: a client is known by its address. */
@@ -117,21 +194,39 @@ class Replay {
     return number;
   }
 
-  finish(): void {
-    const records: ConnectionRecord[] = [];
-    this.#table.finish((record) => records.push(record));
-    this.#options.onRecords(records, this.#latestUs);
-  }
-
-  #drain(untilUs: number): void {
+  #drain(): void {
+    const { nowUs } = this.clock;
     const isFirst = this.#drainAfterUs === Number.NEGATIVE_INFINITY;
-    this.#drainAfterUs = untilUs + drainEveryUs;
+    this.#drainAfterUs = nowUs + drainEveryUs;
     if (isFirst) {
-      this.#table.watch(fileInterfaceIndex, untilUs, 'before');
+      this.#table.watch(fileInterfaceIndex, nowUs, 'before');
       return;
     }
+    this.#countFragments();
     const records: ConnectionRecord[] = [];
-    this.#table.drain(untilUs, (record) => records.push(record));
-    this.#options.onRecords(records, untilUs);
+    this.#table.drain(nowUs, (record) => records.push(record));
+    this.#emit(records);
+  }
+
+  /** The table is full: connections that ended are not kept any longer. */
+  #releaseEnded(): void {
+    this.#packetsUntilRelease -= 1;
+    if (this.#packetsUntilRelease > 0) return;
+    this.#packetsUntilRelease = Math.ceil(this.#options.maxConnections / releasePart);
+    const records: ConnectionRecord[] = [];
+    this.#table.releaseEnded((record) => records.push(record));
+    if (records.length > 0) this.#emit(records);
+  }
+
+  #emit(records: ConnectionRecord[]): void {
+    const { clock } = this;
+    if (clock.counts.setBack > 0) {
+      for (const record of records) {
+        record.beganUs = clock.packetTime(record.beganUs);
+        record.firstUs = clock.packetTime(record.firstUs);
+        record.lastUs = clock.packetTime(record.lastUs);
+      }
+    }
+    this.#options.onRecords(records, clock.nowUs, -clock.offsetUs);
   }
 }

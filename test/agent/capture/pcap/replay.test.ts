@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { DnsClients } from '../../../../agent/capture/pcap/dns-clients.ts';
-import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
+import { replayFiles } from '../../../../agent/capture/pcap/replay.ts';
 import type { DnsPacket } from '../../../../agent/capture/source.ts';
 import { problemLine } from '../../../../model/problem.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
@@ -16,13 +16,17 @@ import { second, t0 } from '../../../scene/records.ts';
 
 type DnsMessage = DnsPacket & { text: string };
 
-async function replayed(t: Test, file: Buffer, maxConnections = 1000) {
-  const path = join(folderFor(t), 'some.pcap');
-  writeFileSync(path, file);
+async function replayed(t: Test, file: Buffer | readonly Buffer[], maxConnections = 1000) {
+  const folder = folderFor(t);
+  const paths = [file].flat().map((bytes, i) => {
+    const path = join(folder, `${i}.pcap`);
+    writeFileSync(path, bytes);
+    return path;
+  });
   const accounting = new PacketAccounting();
   const dnsMessages: DnsMessage[] = [];
   const batches: { records: ConnectionRecord[]; untilUs: number }[] = [];
-  const problems = await replayFile(path, accounting, {
+  const { problems, clock } = await replayFiles(paths, accounting, {
     maxConnections,
     dnsSink: {
       receive: (event) => {
@@ -34,7 +38,7 @@ async function replayed(t: Test, file: Buffer, maxConnections = 1000) {
     onRecords: (records, untilUs) => batches.push({ records, untilUs }),
   });
   const records = batches.flatMap((batch) => batch.records);
-  return { batches, records, dnsMessages, accounting: accounting.snapshot(), lines: problems.map(problemLine) };
+  return { batches, records, dnsMessages, accounting: accounting.snapshot(), lines: problems.map(problemLine), clock };
 }
 
 function between(body: packets.Body, reply: packets.Body): Captured[] {
@@ -177,4 +181,179 @@ t.test('DNS packets are passed on with their ends, without headers', async (t) =
     ],
   );
   t.equal(accounting.seen, frames.length, 'each packet is counted once');
+});
+
+function endsFrom(who: 'initiator' | 'responder'): [string, string] {
+  return who === 'initiator' ? ['10.0.1.2', '10.0.2.3'] : ['10.0.2.3', '10.0.1.2'];
+}
+
+type Step = [atSeconds: number, from: 'initiator' | 'responder', body: packets.Body];
+
+function captureOf(...steps: Step[]): Captured[] {
+  return steps.map(([atSeconds, from, body]) => {
+    return { frame: ethernet(ip4(...endsFrom(from), body)), timeUs: t0 + atSeconds * second };
+  });
+}
+
+/** A TCP connection with all its packets at these times; the last two times are those of the FINs. */
+function tcpConnection(from: number, ...times: number[]): Step[] {
+  const bodies: [Step[1], packets.Body][] = [
+    ['initiator', tcp(from, 80, 'S', { sequence: 100 })],
+    ['responder', tcp(80, from, 'SA', { sequence: 900, acknowledged: 101 })],
+    ['initiator', tcp(from, 80, 'A', { sequence: 101, acknowledged: 901 })],
+    ['initiator', tcp(from, 80, 'FA', { sequence: 101, acknowledged: 901 })],
+    ['responder', tcp(80, from, 'FA', { sequence: 901, acknowledged: 102 })],
+  ];
+  return bodies.map(([who, body], i) => [times[i] ?? times.at(-1)!, who, body]);
+}
+
+const lateFin = (from: number, at: number): Step => [
+  at,
+  'responder',
+  tcp(80, from, 'FA', { sequence: 901, acknowledged: 102 }),
+];
+
+/** The records of each connection, by what states that they are one. */
+function connections(records: readonly ConnectionRecord[]): Map<string, ConnectionRecord[]> {
+  return Map.groupBy(records, (one) => `${one.initiator} ${one.initiatorPort} ${one.beganUs}`);
+}
+
+t.test('a connection has one record that says that it ended, after its late packets', async (t) => {
+  const steps = [...tcpConnection(1, 0, 0.1, 0.2, 7, 7.1), lateFin(1, 12), lateFin(1, 30), lateFin(1, 60)];
+  const others = [6, 13, 20, 40, 70, 140].flatMap((at): Step[] => [[at, 'initiator', udp(2 + at, 53)]]);
+  const all = [...steps, ...others].sort((a, b) => a[0] - b[0]);
+  const { records } = await replayed(t, pcapFile(captureOf(...all)));
+  const own = records.filter((one) => one.initiatorPort === 1);
+  t.equal(connections(own).size, 1);
+  t.same(
+    own.map(({ ended }) => ended),
+    [false, true],
+  );
+  t.equal(own[1]!.lastUs, t0 + 60 * second);
+  t.same(
+    own.reduce((sum, { packets }) => sum + packets.forward + packets.reverse, 0),
+    8,
+  );
+});
+
+t.test('a connection goes on in the next file', async (t) => {
+  const steps = tcpConnection(1, 0, 0.1, 0.2, 20, 20.1);
+  const all = captureOf(...steps, [30, 'initiator', udp(9, 53)]);
+  const whole = await replayed(t, pcapFile(all));
+  for (let cut = 1; cut < all.length; cut++) {
+    const { records, accounting } = await replayed(t, [pcapFile(all.slice(0, cut)), pcapFile(all.slice(cut))]);
+    t.same(records, whole.records, `cut after ${cut} packets`);
+    t.equal(accounting.seen, all.length);
+  }
+  t.equal(connections(whole.records).size, 2);
+});
+
+t.test('each file reports its own unsupported link type', async (t) => {
+  const odd = (linkType: number) => pcapFile([{ frame: Buffer.alloc(60) }], { linkType });
+  const { lines } = await replayed(t, [odd(105), odd(105), odd(106)]);
+  t.same(
+    lines.map((line) => /(\d)\.pcap: link type (\d+)/.exec(line)!.slice(1)),
+    [
+      ['0', '105'],
+      ['1', '105'],
+      ['2', '106'],
+    ],
+  );
+});
+
+t.test('one packet with a time far ahead ends no connection, and ageing goes on', async (t) => {
+  const year = 365 * 86_400;
+  for (const wrong of [year, -year]) {
+    const steps: Step[] = [...tcpConnection(1, 0, 0.1, 0.2, 50, 50.1)];
+    for (let i = 0; i < 60; i++) steps.push([2 + i * 10, 'initiator', udp(100 + i, 53)]);
+    const all = captureOf(...steps.sort((a, b) => a[0] - b[0]));
+    all[5] = { ...all[5]!, timeUs: t0 + wrong * second };
+    const { records, accounting, clock } = await replayed(t, pcapFile(all), 16);
+    t.same(accounting.lost, {}, 'idle connections leave the table');
+    t.equal(connections(records).size, 61);
+    t.ok(records.every(({ lastUs }) => Math.abs(lastUs - t0) < 1000 * second));
+    t.same(clock, { setBack: 0, outliers: 1 });
+  }
+});
+
+t.test(
+  'a clock that is set back within a file stops no ageing, and the records have the times of the file',
+  async (t) => {
+    const steps: Step[] = [];
+    for (let i = 0; i < 40; i++) steps.push([i * 10, 'initiator', udp(100 + i, 53)]);
+    const late = captureOf(...steps).map((one) => ({ ...one, timeUs: one.timeUs! + 86_400 * second }));
+    const early = captureOf(...steps.map(([at, who, { bytes, protocol }]): Step => [at, who, { bytes, protocol }]));
+    for (const one of early) one.frame.writeUInt16BE(one.frame.readUInt16BE(34) + 1000, 34);
+    const { records, accounting, clock, batches } = await replayed(t, pcapFile([...late, ...early]), 16);
+    t.same(accounting.lost, {});
+    t.equal(connections(records).size, 80);
+    t.same(clock, { setBack: 1, outliers: 0 });
+    const timeOf = (port: number) => records.find((one) => one.initiatorPort === port)!.beganUs - t0;
+    t.equal(timeOf(100), 86_400 * second);
+    t.equal(timeOf(1100), 0);
+    t.equal(timeOf(1139), 390 * second);
+    t.ok(batches.every(({ untilUs }, i) => i === 0 || untilUs >= batches[i - 1]!.untilUs));
+  },
+);
+
+t.test('UDP with silence between its packets is as many connections as without a step of the clock', async (t) => {
+  const times = [86_400, 86_400.01];
+  for (let i = 1; i < 10; i++) times.push(300 * i, 300 * i + 0.01);
+  const steps = times.map(
+    (at, i): Step => (i % 2 === 0 ? [at, 'initiator', udp(5353, 53)] : [at, 'responder', udp(53, 5353)]),
+  );
+  const { records, accounting } = await replayed(t, pcapFile(captureOf(...steps)));
+  t.equal(connections(records).size, 10);
+  t.equal(accounting.seen, 20);
+});
+
+t.test('if the table is full, connections that ended leave it first, and nothing is lost', async (t) => {
+  const steps: Step[] = [];
+  for (let i = 0; i < 200; i++) steps.push(...tcpConnection(1000 + i, i * 0.01));
+  const { records, accounting } = await replayed(t, pcapFile(captureOf(...steps)), 32);
+  t.same(accounting.lost, {});
+  t.equal(connections(records).size, 200);
+});
+
+t.test('fragments that come before the first one are in its connection; without it they are lost', async (t) => {
+  const whole = udp(40_000, 53, 3000).bytes;
+  const part = (from: number, to: number, id: number) =>
+    ethernet(
+      ip4(
+        '10.0.1.2',
+        '10.0.2.3',
+        { protocol: 17, bytes: whole.subarray(from, to) },
+        { id, offset: from, more: to < whole.length },
+      ),
+    );
+  const frames = [part(2960, 3008, 1), part(1480, 2960, 1), part(0, 1480, 1), part(1480, 2960, 2)];
+  const { records, accounting } = await replayed(t, pcapFile(frames.map((frame) => ({ frame }))));
+  matchEach(t, records, [{ packets: { forward: 3, reverse: 0 }, frames: 3, bytes: { forward: 3008 + 3 * 34 } }]);
+  t.match(accounting, { seen: 4, lost: { 'fragment-without-first': 1 } });
+});
+
+t.test('a handshake in tiny fragments has its initiator, and is one connection', async (t) => {
+  const bodies = [...tcpConnection(40_000, 0, 0.001, 0.002, 0.003, 0.004)];
+  const tiny = bodies.flatMap(([at, who, body], id) => {
+    return [0, 8, 16].map((offset, i) => ({
+      frame: ethernet(
+        ip4(
+          ...endsFrom(who),
+          { ...body, bytes: body.bytes.subarray(offset, i < 2 ? offset + 8 : undefined) },
+          { id, offset, more: i < 2 },
+        ),
+      ),
+      timeUs: t0 + Math.round(at * second) + i * 10,
+    }));
+  });
+  const { records } = await replayed(t, pcapFile(tiny));
+  matchEach(t, records, [
+    {
+      initiator: '10.0.1.2',
+      initiatorBy: 'handshake',
+      isn: 100,
+      answered: true,
+      packets: { forward: 9, reverse: 6 },
+    },
+  ]);
 });

@@ -7,7 +7,7 @@ import t from 'tap';
 import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
 import { DnsClients } from '../../../../agent/capture/pcap/dns-clients.ts';
-import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
+import { replayFiles } from '../../../../agent/capture/pcap/replay.ts';
 import { UDP } from '../../../../model/protocol.ts';
 import { ACK, type ConnectionRecord, FIN, SYN } from '../../../../model/record.ts';
 import { folderFor, readPath } from '../../../scene/file-read.ts';
@@ -43,7 +43,7 @@ t.test(
 
     const accounting = new PacketAccounting();
     const records: ConnectionRecord[] = [];
-    const problems = await replayFile(path, accounting, {
+    const { problems } = await replayFiles([path], accounting, {
       maxConnections: 100,
       dnsSink: { receive: () => undefined },
       clients: new DnsClients(10),

@@ -1,0 +1,91 @@
+// The times in capture files as one clock that never goes back. Clocks are set while a capture runs, and single packets have
+// a wrong time. Neither may stop the ageing of connections, or end all of them.
+
+/** A packet may be earlier than the one before by this time, or later, without a look at the next packet. */
+const maxStepUs = 30_000_000;
+/** How long it took to set the clock back is not known. Afterwards, UDP is another connection, and TCP is not. */
+const setBackTakesUs = 61_000_000;
+/** Of a file whose clock was set more often, the oldest times are converted by the oldest that is known. */
+const maxSpans = 10_000;
+
+/** From this time of the clock on, the packets' own time is `offsetUs` less. */
+type Span = { fromUs: number; offsetUs: number };
+
+export class CaptureClock {
+  /** The latest time of packets since the clock was last set, and of all packets; in their own time. */
+  #lastUs = Number.NEGATIVE_INFINITY;
+  #highestUs = Number.NEGATIVE_INFINITY;
+  #offsetUs = 0;
+  #nowUs = 0;
+  readonly #spans: Span[] = [];
+  /** How often the clock was set back, and packets that had neither the time of the packet before nor of the one after. */
+  readonly counts = { setBack: 0, outliers: 0 };
+
+  get nowUs(): number {
+    return this.#nowUs;
+  }
+
+  /** What to add to the packets' own time to get this clock's. */
+  get offsetUs(): number {
+    return this.#offsetUs;
+  }
+
+  /** hot, once a packet. Whether the time is far from that of the packets before: then the next packet decides. */
+  isJump(timeUs: number): boolean {
+    return Math.abs(timeUs - this.#lastUs) > maxStepUs && this.#lastUs !== Number.NEGATIVE_INFINITY;
+  }
+
+  /** hot, once a packet. Goes on to the packet's time, and returns it on this clock. */
+  advance(timeUs: number): number {
+    if (timeUs > this.#lastUs) {
+      this.#lastUs = timeUs;
+      if (timeUs > this.#highestUs) this.#highestUs = timeUs;
+      this.#nowUs = Math.max(this.#nowUs, timeUs + this.#offsetUs);
+    }
+    return timeUs + this.#offsetUs;
+  }
+
+  /**
+   * The time of a packet that `isJump`, on this clock. `nextUs` is the time of the packet after it; undefined at the end of
+   * the last file. If that one is back at the time before, this packet gets it too.
+   */
+  resolve(jumpUs: number, nextUs: number | undefined): number {
+    if (nextUs !== undefined && this.#isOutlier(jumpUs, nextUs)) {
+      this.counts.outliers += 1;
+      return this.#nowUs;
+    }
+    // A gap between two packets is time that passed, unless the clock returns to where it was before it was set back.
+    let offsetUs = this.#offsetUs;
+    if (jumpUs < this.#lastUs) {
+      this.counts.setBack += 1;
+      offsetUs = this.#nowUs + setBackTakesUs - jumpUs;
+    } else if (jumpUs >= this.#highestUs - maxStepUs) offsetUs = Math.max(0, this.#nowUs + 1 - jumpUs);
+    this.#setOffset(offsetUs, jumpUs);
+    this.#lastUs = Number.NEGATIVE_INFINITY;
+    return this.advance(jumpUs);
+  }
+
+  /** From this clock to the packets' own time. */
+  packetTime(clockUs: number): number {
+    const spans = this.#spans;
+    if (spans.length === 0) return clockUs;
+    let [low, high] = [0, spans.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (spans[middle]!.fromUs <= clockUs) low = middle + 1;
+      else high = middle;
+    }
+    return clockUs - (spans[low - 1]?.offsetUs ?? 0);
+  }
+
+  #isOutlier(jumpUs: number, nextUs: number): boolean {
+    return jumpUs > this.#lastUs ? nextUs < jumpUs - maxStepUs : nextUs >= this.#lastUs - maxStepUs;
+  }
+
+  #setOffset(offsetUs: number, jumpUs: number): void {
+    if (offsetUs === this.#offsetUs) return;
+    this.#offsetUs = offsetUs;
+    this.#spans.push({ fromUs: jumpUs + offsetUs, offsetUs });
+    if (this.#spans.length > maxSpans) this.#spans.shift();
+  }
+}
