@@ -216,7 +216,7 @@ export function reasonText(why: UnknownReason): string {
     case 'address-of-another-node':
       return 'the interface that saw it is on another node than the owner of the address';
     case 'local-scope':
-      return 'not evaluated: multicast, broadcast, link-local, neighbour discovery or DHCP';
+      return 'not evaluated: multicast, broadcast, loopback, link-local, neighbour discovery or DHCP';
     case 'sender-not-seen':
       return 'the pod with the source address was watched, and did not send these packets';
     case 'cluster-not-synced':

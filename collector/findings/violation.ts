@@ -5,6 +5,7 @@ import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { FindingKind } from '../../model/finding-kind.ts';
 import { SCTP, TCP } from '../../model/protocol.ts';
+import { isLoopback } from '../identity/local-addresses.ts';
 
 /** `unknown`: refused or unanswered, and no agent saw whether the packets arrived. */
 export type EffectiveDelivery = 'delivered' | 'not-delivered' | 'unknown';
@@ -86,8 +87,12 @@ export function effectiveDelivery(connection: Connection): EffectiveDelivery {
   return connection.delivered.delivered === 'no' ? 'not-delivered' : 'unknown';
 }
 
-function isUndeclared({ placement, outcome, protocol }: Connection, delivery: EffectiveDelivery): boolean {
+function isUndeclared(connection: Connection, delivery: EffectiveDelivery): boolean {
+  const { placement, outcome, protocol, initiator, responder } = connection;
   if (placement !== 'cross-node' && placement !== 'egress') return false;
+  // No policy of the cluster can cover it.
+  if (initiator.kind === 'external' && responder.kind === 'external') return false;
+  if (responder.ip !== undefined && isLoopback(responder.ip)) return false;
   // No policy could have refused it, so the responder did. Without a handshake, an unanswered connection that left the
   // cluster counts as delivered.
   return (

@@ -1,4 +1,4 @@
-// Link-local and multicast addresses, which have zones of their own.
+// Loopback, link-local and multicast addresses, which have zones of their own.
 import { type Address, type Prefix, parseAddress, parsePrefix, prefixContainsAddress } from '../../model/address.ts';
 
 const localZones: readonly { zone: string; prefixes: readonly Prefix[] }[] = Object.entries({
@@ -12,6 +12,10 @@ const localZones: readonly { zone: string; prefixes: readonly Prefix[] }[] = Obj
     'fe80::/10', // RFC 4291
     '0.0.0.0/32', // no address yet
     '::/128',
+  ],
+  loopback: [
+    '127.0.0.0/8', // RFC 1122
+    '::1/128', // RFC 4291
   ],
 }).map(([zone, texts]) => ({ zone, prefixes: texts.map((text) => parsePrefix(text)!) }));
 
@@ -31,16 +35,21 @@ export function isCloudMetadata(address: Address): boolean {
   return cloudMetadata.has(address);
 }
 
-/** `multicast` or `link-local`; undefined for every other address, and for cloud metadata. */
+/** `multicast`, `link-local` or `loopback`; undefined for every other address, and for cloud metadata. */
 export function localZoneOf(address: Address): string | undefined {
   if (!mayBeLocal.has(address.slice(0, 2)) || isCloudMetadata(address)) return undefined;
   return localZones.find(({ prefixes }) => prefixes.some((prefix) => prefixContainsAddress(prefix, address)))?.zone;
 }
 
-/** False for unspecified, link-local and multicast addresses: several links have the same ones. */
+/** Every host has it, and no link carries it. */
+export function isLoopback(address: Address): boolean {
+  return localZoneOf(address) === 'loopback';
+}
+
+/** False for unspecified, loopback, link-local and multicast addresses: several links or hosts have the same ones. */
 export function isUniqueAddress(address: Address): boolean {
   return localZoneOf(address) === undefined;
 }
 
 /** How the addresses of local zones begin: for most addresses, no prefixes have to be compared. */
-const mayBeLocal: ReadonlySet<string> = new Set(['0.', '16', '22', '23', '25', '::', 'fe', 'ff']);
+const mayBeLocal: ReadonlySet<string> = new Set(['0.', '12', '16', '22', '23', '25', '::', 'fe', 'ff']);

@@ -5,7 +5,7 @@ import type { Pod, Service } from '../../model/kubernetes.ts';
 import { isOwn } from './address-services.ts';
 import type { ClusterHistory } from './cluster-history.ts';
 import type { NodeAddresses } from './identity.ts';
-import { localZoneOf } from './local-addresses.ts';
+import { isLoopback, localZoneOf } from './local-addresses.ts';
 
 /** Pods that send packets of others, such as VPN and NAT gateways, by NAMESPACE/WORKLOAD. */
 export type Forwarders = {
@@ -42,7 +42,7 @@ export class NearAddresses {
     if (pod === undefined) return 'unknown';
     const { addresses, sinceUs } = this.#cluster.addressesOfPod(podUid);
     if (pod.hostNetwork || addresses.has(address)) return 'own';
-    if (localZoneOf(address) !== undefined) return 'own';
+    if (localZoneOf(address) !== undefined && !isLoopback(address)) return 'own';
     if (this.#isForwarded(pod, address)) return 'forwarded';
     const foreign = this.#ownerOf(address, timeUs);
     // Whoever writes a Service may list any address as an external one: it gives nobody the address of a pod or node.

@@ -1,4 +1,4 @@
-// The zone of an external address: the longest matching prefix of the config, else a zone for link-local or multicast
+// The zone of an external address: the longest matching prefix of the config, else a zone for loopback, link-local or multicast
 // addresses, else `internet`.
 import { type Address, type Prefix, prefixContainsAddress } from '../../model/address.ts';
 import { localZoneOf } from './local-addresses.ts';

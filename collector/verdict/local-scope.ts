@@ -1,9 +1,9 @@
-// Link-local and multicast traffic, DHCP and neighbour discovery: counted, but never a finding (docs/join.md).
+// Loopback, link-local and multicast traffic, DHCP and neighbour discovery: counted, but never a finding (docs/join.md).
 
 import type { JoinedConnection } from '../../model/joined.ts';
 import { ICMPV6, UDP } from '../../model/protocol.ts';
 import type { Tuple } from '../../model/record.ts';
-import { isCloudMetadata, localZoneOf } from '../identity/local-addresses.ts';
+import { isCloudMetadata, isLoopback, localZoneOf } from '../identity/local-addresses.ts';
 
 const dhcpPorts: ReadonlySet<number> = new Set([67, 68, 546, 547]); // RFC 2131, RFC 8415
 
@@ -16,6 +16,8 @@ export function isLocalScope(
   of: 'one-link' | 'node-local-service',
 ): boolean {
   if (isCloudMetadata(responder)) return false;
+  // What a pod sends to a loopback address by its interface may reach programs of the node.
+  if (source !== undefined && isLoopback(responder)) return false;
   if (source === undefined && localZoneOf(initiator) !== undefined) return true;
   return of === 'one-link' && localZoneOf(responder) !== undefined;
 }

@@ -316,6 +316,18 @@ t.test('multicast is never a finding, cloud metadata can be', async (t) => {
   t.equal([...scene.findings.values()][0]!.responder!.ip, '169.254.169.254');
 });
 
+t.test('a pod that reaches a loopback address by its interface is a finding only if a policy denies it', async (t) => {
+  const scene = watched(shop);
+  scene.see('n1', answered({ responder: ip('127.0.0.1'), responderPort: 10_250 }));
+  scene.pass(3 * second);
+  t.same(scene.kinds(), []);
+  t.match([...scene.connections.values()], [{ verdict: 'undeclared', responder: { zone: 'loopback' } }]);
+  const isolated = watched(`${shop}---${ingressPolicy('web', 'db').replace('[Ingress]', '[Ingress, Egress]')}`);
+  isolated.see('n1', answered({ responder: ip('127.0.0.1'), responderPort: 10_250 }));
+  isolated.pass(3 * second);
+  t.same(isolated.kinds(), ['bypass']);
+});
+
 t.test('a bypass with an inferred initiator is never critical', async (t) => {
   const scene = watched(`${shop}---${ingressPolicy('db', 'api')}`);
   scene.seeBoth(answered({ initiatorBy: 'inferred', tcpFlags: { forward: ACK, reverse: ACK } }));

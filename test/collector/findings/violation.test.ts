@@ -4,6 +4,7 @@ import type { Connection, Delivered } from '../../../model/connection.ts';
 import type { EvaluatedConnection, VerdictTiming } from '../../../model/evaluated.ts';
 import { ICMP, SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import { connection } from '../../scene/connections.ts';
+import { ip } from '../../scene/records.ts';
 
 const yes: Delivered = { delivered: 'yes', by: 'seen' };
 const no: Delivered = { delivered: 'no' };
@@ -41,6 +42,19 @@ t.test('denied: a bypass if it was delivered, blocked if not', async (t) => {
 t.test('a bypass with an inferred initiator is never critical', async (t) => {
   const change = { verdict: 'denied', outcome: 'established', delivered: yes, initiatorInferred: true } as const;
   t.equal(violationText(change), 'bypass high');
+});
+
+t.test('undeclared: none if neither end is in the cluster, or if the responder is a loopback address', async (t) => {
+  const out = { verdict: 'undeclared', placement: 'egress', outcome: 'established', delivered: yes } as const;
+  const external = (address: string, zone = 'internet') => ({ kind: 'external' as const, ip: ip(address), zone });
+  t.equal(violationText({ ...out, initiator: external('203.0.113.5'), responder: external('198.51.100.7') }), 'none');
+  t.equal(violationText({ ...out, responder: external('198.51.100.7') }), 'undeclared high', 'a pod is the initiator');
+  for (const loopback of ['127.0.0.1', '127.0.0.53', '127.255.255.254', '::1']) {
+    t.equal(violationText({ ...out, responder: external(loopback, 'loopback') }), 'none', loopback);
+  }
+  t.equal(violationText({ ...out, responder: external('128.0.0.1') }), 'undeclared high', 'no loopback address');
+  const denied = { ...out, verdict: 'denied', responder: external('127.0.0.1', 'loopback') } as const;
+  t.equal(violationText(denied), 'bypass critical', 'what a policy denies is a finding');
 });
 
 t.test('undeclared: a finding only across nodes or out of the cluster, and only if it was delivered', async (t) => {

@@ -108,6 +108,7 @@ spec: { clusterIP: 10.96.0.10, externalIPs: [198.51.100.10], ports: [{ port: 543
     ['a node', '192.0.2.2', ['spoofed critical evil as 192.0.2.2']],
     ['a Service of others', '198.51.100.10', ['spoofed critical evil as 198.51.100.10']],
     ['nobody', '203.0.113.99', ['foreign-source low evil as 203.0.113.99']],
+    ['loopback', '127.0.0.1', ['foreign-source low evil as 127.0.0.1']],
     ['nobody, in the pod range', '10.0.1.250', ['foreign-source low evil as 10.0.1.250']],
     ['unspecified', '0.0.0.0', ['blocked medium evil']],
     ['link-local', '169.254.3.3', ['blocked medium evil']],
