@@ -2,8 +2,17 @@
 
 import type { DeclaredEndpoint } from '../connectivity/endpoint-groups.ts';
 import { type Address, parseAddress } from '../model/address.ts';
-import type { AnyPolicy, ClusterObject, Labels, Node, Pod, Service, Workload } from '../model/kubernetes.ts';
-import { isAnyPolicy, manifestKind } from '../model/kubernetes.ts';
+import type {
+  AnyPolicy,
+  ClusterObject,
+  Labels,
+  Node,
+  Pod,
+  Service,
+  TemplatePod,
+  Workload,
+} from '../model/kubernetes.ts';
+import { isAnyPolicy, templatePods } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import { type Candidate, firstOfEachFamily, representingWorkload } from './candidates.ts';
 import { ServiceLookup } from './service-lookup.ts';
@@ -30,6 +39,8 @@ export class PartyResolver {
   readonly #workloads = new Map<string, OwnerWorkload[]>();
   /** ReplicaSets, Jobs and other owned workloads, by their own names. */
   readonly #ownedControllers = new Map<string, OwnerWorkload[]>();
+  /** The pods of StatefulSets, by their names. */
+  readonly #templatePods = new Map<string, PodOrTemplate>();
   readonly #namespaces = new Map<string, Labels>();
   readonly #nameOnlyLabels = new Map<string, Labels>();
   readonly #nodes = new Map<string, Node>();
@@ -83,7 +94,7 @@ export class PartyResolver {
       kind: 'workload',
       namespace,
       workload: { kind, name },
-      pods: podsOrTemplates(namespace, { kind, name, podTemplates, pods: livePods }).flatMap((pod) =>
+      pods: podsOrTemplates({ kind, name, podTemplates, pods: livePods }).flatMap((pod) =>
         membersByAddress(pod.name, representingWorkload(this.#podCandidate(pod))),
       ),
     };
@@ -109,7 +120,7 @@ export class PartyResolver {
     );
     const ownedPods = owners.flatMap((owner) => {
       const livePods = { ...owner, pods: owner.pods.filter(isLive) };
-      return podsOrTemplates(namespace, livePods).map((pod) => ({
+      return podsOrTemplates(livePods).map((pod) => ({
         pod,
         candidate: representingWorkload(this.#podCandidate(pod)),
       }));
@@ -138,10 +149,10 @@ export class PartyResolver {
   }
 
   #resolveName(text: string, namespace: string, name: string): ResolvedParty {
-    const pod = this.#pods.get(text);
+    const pod = this.#pods.get(text) ?? this.#templatePods.get(text);
     if (pod !== undefined) return { kind: 'one', candidate: this.#podCandidate(pod) };
     const owners = this.#workloads.get(text) ?? this.#ownedControllers.get(text) ?? [];
-    if (owners.length === 1) return this.#workload(namespace, owners[0]!);
+    if (owners.length === 1) return this.#workload(owners[0]!);
     if (owners.length === 0) return { kind: 'fault', fault: unknownParty(text) };
     const candidates = owners.map((owner) => `${namespace}/${owner.kind}/${name}`);
     return { kind: 'fault', fault: ambiguousParty(text, candidates) };
@@ -149,19 +160,19 @@ export class PartyResolver {
 
   #resolveKind(text: string, namespace: string, kind: string, name: string): ResolvedParty {
     const key = `${namespace}/${name}`;
-    const pod = kind.toLowerCase() === 'pod' ? this.#pods.get(key) : undefined;
+    const pod = kind.toLowerCase() === 'pod' ? (this.#pods.get(key) ?? this.#templatePods.get(key)) : undefined;
     if (pod !== undefined) return { kind: 'one', candidate: this.#podCandidate(pod) };
     const owners = [...(this.#workloads.get(key) ?? []), ...(this.#ownedControllers.get(key) ?? [])];
     const owner = owners.find((one) => one.kind.toLowerCase() === kind.toLowerCase());
-    if (owner !== undefined) return this.#workload(namespace, owner);
+    if (owner !== undefined) return this.#workload(owner);
     const service = kind.toLowerCase() === 'service' ? this.services.byName(key) : undefined;
     return service === undefined ? { kind: 'fault', fault: unknownParty(text) } : { kind: 'service', service };
   }
 
-  #workload(namespace: string, owner: OwnerWorkload): ResolvedParty {
+  #workload(owner: OwnerWorkload): ResolvedParty {
     return {
       kind: 'workload',
-      pods: podsOrTemplates(namespace, owner).map((pod) => representingWorkload(this.#podCandidate(pod))),
+      pods: podsOrTemplates(owner).map((pod) => representingWorkload(this.#podCandidate(pod))),
     };
   }
 
@@ -232,6 +243,7 @@ export class PartyResolver {
   #addWorkload(object: Workload): void {
     const { namespace, name, workload, owned } = object;
     this.#ownerWorkload(namespace, workload.kind, workload.name).podTemplates.push(object);
+    for (const pod of object.pods ?? []) this.#templatePods.set(`${namespace}/${pod.name}`, ofTemplate(object, pod));
     if (owned === undefined) return;
     addTo(this.#ownedControllers, `${namespace}/${name}`, { kind: owned.kind, name, podTemplates: [object], pods: [] });
   }
@@ -263,14 +275,16 @@ function isLive({ endedUs }: Pod): boolean {
 
 type PodOrTemplate = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'ports' | 'node' | 'addresses'>;
 
-/** The pods that have addresses; if none has one, the pod templates. */
-function podsOrTemplates(namespace: string, { podTemplates, pods }: OwnerWorkload): readonly PodOrTemplate[] {
+/** The pods that have addresses; if none has one, those of the pod templates. */
+function podsOrTemplates({ podTemplates, pods }: OwnerWorkload): readonly PodOrTemplate[] {
   const withAddresses = pods.filter((pod) => pod.addresses.length > 0);
   if (withAddresses.length > 0) return withAddresses;
   if (podTemplates.length === 0) return pods;
-  return podTemplates.map((one) => {
-    return { ...one, namespace, name: `${manifestKind(one)}/${one.name}`, node: '', addresses: [] };
-  });
+  return podTemplates.flatMap((one) => templatePods(one).map((pod) => ofTemplate(one, pod)));
+}
+
+function ofTemplate({ namespace, hostNetwork, ports }: Workload, { name, labels }: TemplatePod): PodOrTemplate {
+  return { namespace, name, labels, hostNetwork, ports, node: '', addresses: [] };
 }
 
 /** A host-network pod with two addresses is a member at each of them. */

@@ -54,8 +54,8 @@ export function matchCriteriaOf(policies: readonly Policy[]): MatchCriteria {
 
 /** The rules of a selection in one direction; a broken policy has none. */
 export function rulesOf(selection: Selection): Rule[] {
-  const { admin, isolating, baseline } = selection;
-  return [...admin, ...isolating, ...baseline].flatMap(({ rules }): readonly Rule[] => rules);
+  const { admin, isolating, uncertain, baseline } = selection;
+  return [...admin, ...isolating, ...uncertain, ...baseline].flatMap(({ rules }): readonly Rule[] => rules);
 }
 
 export function prefixesIn(rules: readonly Rule[]): Prefix[] {

@@ -1,9 +1,10 @@
 // Parties that no policy distinguishes are one class, and are evaluated once. The node of a party is not part of its class:
 // pair-placement.ts covers its effect (rule 12).
 import { type AnyPolicy, isRecognised, type LabelSelector, type Labels } from '../model/kubernetes.ts';
+import { keysWithoutValue } from '../model/label-value.ts';
 import type { Subject } from '../model/recognised-policy.ts';
 import type { Party } from '../model/verdict.ts';
-import { selects, selectsWithPartialLabels } from '../policy/selectors.ts';
+import { selects, selectsPod, selectsWithPartialLabels } from '../policy/selectors.ts';
 import { subjectSelects } from '../policy/subject.ts';
 import { addressFamily, type RangeStarts, rangeIndex, rangeStartsOf } from './address-ranges.ts';
 import { type MatchCriteria, matchCriteriaOf } from './match-criteria.ts';
@@ -52,7 +53,7 @@ export class PartyClasses {
           .map(({ name, port, protocol }) => `${name}/${protocol}/${port}`);
         return [
           namespacesWithPolicy.has(party.namespace) ? party.namespace : '',
-          this.#selectorMatches(podSelectors, party.labels),
+          this.#podSelectorMatches(podSelectors, party.labels),
           withOwnerOfUnknown(
             this.#selectorMatches(namespaceSelectors, party.namespaceLabels, party.namespaceLabelsKnown),
             party.namespace,
@@ -69,23 +70,37 @@ export class PartyClasses {
     return `${addressFamily(address)}/${rangeIndex(this.#rangeStarts, address)}`;
   }
 
-  /** One character for each selector. */
+  /** An unknown match includes the keys whose values are not known, because the reason names them. */
+  #podSelectorMatches(selectors: readonly LabelSelector[], labels: Labels): string {
+    const matches = this.#cachedMatches(selectors, JSON.stringify(labels), (selector) => {
+      const match = selectsPod(selector, labels);
+      return match === 'maybe-valued' ? '?' : match === 'yes' ? '1' : '0';
+    });
+    return matches.includes('?') ? `${matches} ${keysWithoutValue(labels)}` : matches;
+  }
+
   #selectorMatches(selectors: readonly LabelSelector[], labels: Labels, labelsKnown?: false): string {
+    return this.#cachedMatches(selectors, `${labelsKnown ?? ''}${JSON.stringify(labels)}`, (selector) => {
+      const match = selectsWithPartialLabels(selector, labels);
+      if (match === 'maybe-labelled' && labelsKnown === false) return '?';
+      return selects(selector, labels) ? '1' : '0';
+    });
+  }
+
+  /** One character for each selector. */
+  #cachedMatches(
+    selectors: readonly LabelSelector[],
+    key: string,
+    matchOf: (selector: LabelSelector) => '0' | '1' | '?',
+  ): string {
     let cachedMatches = this.#matchesBySelectors.get(selectors);
     if (cachedMatches === undefined) {
       cachedMatches = new Map();
       this.#matchesBySelectors.set(selectors, cachedMatches);
     }
-    const key = `${labelsKnown ?? ''}${JSON.stringify(labels)}`;
     let matches = cachedMatches.get(key);
     if (matches === undefined) {
-      matches = selectors
-        .map((selector) => {
-          const match = selectsWithPartialLabels(selector, labels);
-          if (match === 'maybe-labelled' && labelsKnown === false) return '?';
-          return selects(selector, labels) ? '1' : '0';
-        })
-        .join('');
+      matches = selectors.map(matchOf).join('');
       cachedMatches.set(key, matches);
     }
     return matches;

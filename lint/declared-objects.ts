@@ -13,9 +13,10 @@ import type {
   UnreadDocument,
   Workload,
 } from '../model/kubernetes.ts';
-import { isPolicy, isRecognised, isUnread } from '../model/kubernetes.ts';
+import { isPolicy, isRecognised, isUnread, templatePods } from '../model/kubernetes.ts';
+import { isWhole } from '../model/label-value.ts';
 import type { RecognisedPolicy } from '../model/recognised-policy.ts';
-import { selects } from '../policy/selectors.ts';
+import { selects, selectsPod } from '../policy/selectors.ts';
 import { isValid, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
 import { maySelectNamespace } from './selectors.ts';
 
@@ -43,7 +44,7 @@ export class DeclaredObjects {
   readonly #unread: readonly UnreadDocument[];
   readonly #manifestFields: (object: ClusterObject) => ManifestFields | undefined;
   readonly #podsByNamespace: ReadonlyMap<string, readonly PodDeclaration[]>;
-  /** By `key=value`, in the order of `pods`. */
+  /** By `key=value`, in the order of `pods`; by `key=?` if the value is not known. */
   readonly #podsByLabel: ReadonlyMap<string, readonly PodDeclaration[]>;
   readonly #namespacesBySelector = new Map<string, ReadonlySet<string>>();
 
@@ -86,17 +87,23 @@ export class DeclaredObjects {
     return this.podsInScope(scope).filter(({ hostNetwork }) => !hostNetwork);
   }
 
+  /** With the pods that it may select, because the value of a label is not known. */
   podsInScope({ namespace, namespaceSelector, podSelector }: PodScope): PodDeclaration[] {
     const candidates =
       namespace === undefined ? this.#candidatesFor(podSelector) : (this.#podsByNamespace.get(namespace) ?? []);
     const namespaces = namespace === undefined ? this.#namespacesSelected(namespaceSelector) : undefined;
-    return candidates.filter((pod) => (namespaces?.has(pod.namespace) ?? true) && selects(podSelector, pod.labels));
+    return candidates.filter(
+      (pod) => (namespaces?.has(pod.namespace) ?? true) && selectsPod(podSelector, pod.labels) !== 'no',
+    );
   }
 
   /** A small list that contains all pods that the selector may select. */
   #candidatesFor(selector: LabelSelector): readonly PodDeclaration[] {
     const one = selector.find(({ operator, values }) => operator === 'In' && values.length === 1);
-    return one === undefined ? this.pods : (this.#podsByLabel.get(`${one.key}=${one.values[0]}`) ?? []);
+    if (one === undefined) return this.pods;
+    const withValue = this.#podsByLabel.get(`${one.key}=${one.values[0]}`) ?? [];
+    const withoutValue = this.#podsByLabel.get(`${one.key}=?`);
+    return withoutValue === undefined ? withValue : [...withValue, ...withoutValue];
   }
 
   #namespacesSelected(selector: LabelSelector): ReadonlySet<string> {
@@ -119,9 +126,11 @@ function podDeclarationsOf(objects: readonly ClusterObject[]): PodDeclaration[] 
   for (const object of objects) {
     if (object.kind !== 'Pod' && object.kind !== 'Workload') continue;
     if (object.kind === 'Pod' && object.endedUs > 0) continue;
-    const { namespace, labels, hostNetwork, ports } = object;
-    const key = JSON.stringify([namespace, Object.entries(labels).sort(), hostNetwork, ports]);
-    if (!distinct.has(key)) distinct.set(key, { object, namespace, labels, hostNetwork, ports });
+    const { namespace, hostNetwork, ports } = object;
+    for (const { labels } of object.kind === 'Pod' ? [object] : templatePods(object)) {
+      const key = JSON.stringify([namespace, Object.entries(labels).sort(), hostNetwork, ports]);
+      if (!distinct.has(key)) distinct.set(key, { object, namespace, labels, hostNetwork, ports });
+    }
   }
   return [...distinct.values()].sort((a, b) => byName(a.object, b.object));
 }
@@ -130,8 +139,9 @@ function groupByLabel(pods: readonly PodDeclaration[]): Map<string, PodDeclarati
   const podsOfLabel = new Map<string, PodDeclaration[]>();
   for (const pod of pods) {
     for (const [key, value] of Object.entries(pod.labels)) {
-      const list = podsOfLabel.get(`${key}=${value}`);
-      if (list === undefined) podsOfLabel.set(`${key}=${value}`, [pod]);
+      const label = `${key}=${isWhole(value) ? value : '?'}`;
+      const list = podsOfLabel.get(label);
+      if (list === undefined) podsOfLabel.set(label, [pod]);
       else list.push(pod);
     }
   }

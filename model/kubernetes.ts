@@ -10,6 +10,7 @@ import {
   recognisedKinds,
 } from './recognised-policy.ts';
 
+/** A value that a controller chooses is not known: see label-value.ts. */
 export type Labels = Readonly<Record<string, string>>;
 
 export type Requirement = {
@@ -57,10 +58,16 @@ export type Workload = ObjectMeta & {
    * owner; this object replaces an owner that is missing. `retired`: it has no replicas any more.
    */
   owned?: { kind: string; retired: boolean };
+  /** With those that controllers add. */
   labels: Labels;
+  /** Its pods, if their labels differ: those of a StatefulSet by name, those of an indexed Job by completion index. */
+  pods?: readonly TemplatePod[];
   hostNetwork: boolean;
   ports: readonly ContainerPort[];
 };
+
+/** One pod of a pod template. `name` is `web-0` in a StatefulSet; a Job's pod has no known name: `Job/migrate index 0`. */
+export type TemplatePod = { name: string; labels: Labels };
 
 /** `labels` always holds kubernetes.io/metadata.name (rule 16). */
 export type Namespace = ObjectMeta & { kind: 'Namespace'; labels: Labels };
@@ -273,6 +280,12 @@ export type ClusterEvent =
 export function resourceName(kind: ClusterKind): string {
   const name = nameOfKind(kind);
   return name.toLowerCase().replace(/y$/, 'ie').concat('s', kind.slice(name.length));
+}
+
+/** The pods of the workload: one for all of them if their labels are the same. */
+export function templatePods(workload: Workload): readonly TemplatePod[] {
+  const { name, labels, pods } = workload;
+  return pods ?? [{ name: `${manifestKind(workload)}/${name}`, labels }];
 }
 
 /** Enough to name an object of a core kind or a policy. */

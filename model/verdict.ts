@@ -88,6 +88,7 @@ export type UnknownReason =
   | { reason: 'names-not-known'; gap?: NamesGap; policies: readonly PolicyRef[] }
   | { reason: 'namespace-labels-not-known'; namespace: string; policies: readonly PolicyRef[] }
   | { reason: 'node-labels-not-known'; node: string; policies: readonly PolicyRef[] }
+  | { reason: 'label-values-not-known'; labels: readonly string[]; policies: readonly PolicyRef[] }
   | { reason: 'ambiguous-priority'; policies: readonly PolicyRef[] }
   | { reason: 'node-not-known'; party: string }
   | { reason: 'pods-differ'; party: string }

@@ -2,16 +2,23 @@
 import type { ClusterPolicy, ClusterRule, NetworkPolicy, Policy, PolicyRule } from '../model/kubernetes.ts';
 import type { Direction, PolicyRef } from '../model/verdict.ts';
 
+/** Why it is not known whether a policy selects the pod: it requires a label, or a value, that is not known. */
+export type MayNotApply = 'maybe-labelled' | 'maybe-valued';
+
 /** One NetworkPolicy in a direction that it isolates. A broken policy may isolate it, and has no rules here. */
-export type Isolation = { object: NetworkPolicy; policy: PolicyRef; rules: readonly PolicyRule[] };
+export type Isolation = {
+  object: NetworkPolicy;
+  policy: PolicyRef;
+  rules: readonly PolicyRule[];
+  mayNotApply?: MayNotApply;
+};
 
 /** One policy of the Admin or Baseline tier in a direction that it has rules for. A broken policy has no rules here. */
 export type TierPolicy = {
   object: ClusterPolicy;
   policy: PolicyRef;
   rules: readonly ClusterRule[];
-  /** Set if its subject requires a namespace label that is not known, so it may or may not select the pod. */
-  mayNotApply?: true;
+  mayNotApply?: MayNotApply;
 };
 
 export type Compiled<Part> = { readonly [Side in Direction]: Part | undefined };
@@ -52,14 +59,18 @@ export function compiledTierPolicy(policy: ClusterPolicy): Compiled<TierPolicy> 
   return compiled;
 }
 
-const mayNotApplyCache = new WeakMap<TierPolicy, TierPolicy>();
+const mayNotApplyCaches = {
+  'maybe-labelled': new WeakMap<Isolation | TierPolicy, Isolation | TierPolicy>(),
+  'maybe-valued': new WeakMap<Isolation | TierPolicy, Isolation | TierPolicy>(),
+};
 
-/** The same policy, marked because it is not known whether its subject selects the pod. */
-export function asMayNotApply(part: TierPolicy): TierPolicy {
-  const cached = mayNotApplyCache.get(part);
-  if (cached !== undefined) return cached;
-  const uncertain: TierPolicy = { ...part, mayNotApply: true };
-  mayNotApplyCache.set(part, uncertain);
+/** The same policy, marked because it is not known whether it selects the pod. The first mark stays. */
+export function asMayNotApply<Part extends Isolation | TierPolicy>(part: Part, why: MayNotApply): Part {
+  if (part.mayNotApply !== undefined) return part;
+  const cached = mayNotApplyCaches[why].get(part);
+  if (cached !== undefined) return cached as Part;
+  const uncertain: Part = { ...part, mayNotApply: why };
+  mayNotApplyCaches[why].set(part, uncertain);
   return uncertain;
 }
 

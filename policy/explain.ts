@@ -199,6 +199,8 @@ export function reasonText(why: UnknownReason): string {
       return `the labels of namespace ${why.namespace} are not known, and a policy selects by them: ${policiesText(why.policies)}`;
     case 'node-labels-not-known':
       return `the labels of node ${why.node} are not known, and a policy selects by them: ${policiesText(why.policies)}`;
+    case 'label-values-not-known':
+      return `${valuesText(why.labels)} not known before a controller sets ${why.labels.length === 1 ? 'it' : 'them'}, and a policy selects by such a value: ${policiesText(why.policies)}`;
     case 'ambiguous-priority':
       return `ambiguous priority: ${policiesText(why.policies)} have the same priority and different actions`;
     case 'node-not-known':
@@ -224,6 +226,10 @@ export function reasonText(why: UnknownReason): string {
     case 'cluster-stale':
       return `cluster state ${why.kinds.every(({ untilUs }) => untilUs !== undefined) ? 'was' : 'is'} stale (${staleKindsText(why.kinds)})`;
   }
+}
+
+function valuesText(labels: readonly string[]): string {
+  return `the ${labels.length === 1 ? 'value of label' : 'values of labels'} ${listText(labels, ' and ', maxListed)} ${labels.length === 1 ? 'is' : 'are'}`;
 }
 
 /** `pods since 05:41:07, nodes since 05:41:07`, or `pods changed between 05:41:07 and 05:51:10`; in UTC. */

@@ -10,6 +10,7 @@ import type { PodParty } from './peers.ts';
 import { type PolicySet, type Selection, selectionOf } from './policy-set.ts';
 import { emptyLayer } from './recognised-layer.ts';
 import { judgeTier } from './tiers.ts';
+import { maybeIsolated, maybeIsolatedFromOwnNode } from './uncertain-policies.ts';
 import { undeclared } from './undeclared.ts';
 
 /**
@@ -80,8 +81,9 @@ function judgeEvaluated(
       judgeTier(selection.baseline, context, () =>
         ownNode ? alwaysAllowed(side, 'own-node') : undeclared(selection, context),
       );
-    if (ownNode) return judgeOwnNode(side, selection, judgeBaseline);
-    return judgeNetworkPolicies(side, selection, own, other, flow, options) ?? judgeBaseline();
+    if (ownNode) return maybeIsolatedFromOwnNode(judgeOwnNode(side, selection, judgeBaseline), selection, own);
+    const certain = judgeNetworkPolicies(side, selection, own, other, flow, options) ?? judgeBaseline();
+    return selection.uncertain.length === 0 ? certain : maybeIsolated(certain, selection, context, options);
   });
   return side === 'ingress' && verdict.verdict === 'denied' ? unknownIfMaybeOwnNode(verdict, own, other) : verdict;
 }

@@ -1,5 +1,6 @@
 // The narrowest rule that would allow a connection that a side denies: as in a manifest, and in words.
 import type { Labels } from '../model/kubernetes.ts';
+import { isWhole } from '../model/label-value.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { Direction, Flow, Party, PolicyRef, SideVerdict } from '../model/verdict.ts';
 import type { PodParty } from './peers.ts';
@@ -51,6 +52,8 @@ type Peer = { manifest: object; text: string };
 /** Labels that change with each version or pod of a workload: a rule that names them would soon match nothing. */
 const ephemeralLabels = new Set([
   'pod-template-hash',
+  'rollouts-pod-template-hash',
+  'apps.kruise.io/cloneset-instance-id',
   'controller-revision-hash',
   'pod-template-generation',
   'statefulset.kubernetes.io/pod-name',
@@ -60,8 +63,10 @@ const ephemeralLabels = new Set([
   'controller-uid',
 ]);
 
+/** A value that is not known cannot be written in a rule. */
 function stableLabels(labels: Labels): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).filter(([key]) => !ephemeralLabels.has(key)));
+  const isStable = ([key, value]: [string, string]) => !ephemeralLabels.has(key) && isWhole(value);
+  return Object.fromEntries(Object.entries(labels).filter(isStable));
 }
 
 function podPeer(pod: PodParty, policy: PolicyRef): Peer {

@@ -3,15 +3,16 @@ import { type Address, isIpv6, type Prefix, prefixContainsAddress } from '../mod
 import type { LabelSelector, PolicyPeer } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import type { PolicyOptions } from './options.ts';
-import { selects, selectsWithPartialLabels } from './selectors.ts';
+import { type PodMatch, selects, selectsPod, selectsWithPartialLabels } from './selectors.ts';
 
 export type PodParty = Party & { kind: 'pod' };
 
 /**
  * `maybe`: the peer matches by address, and the address of the other end is not known. `maybe-labelled`: the peer
- * requires a label of the other end's namespace or node, and not all of those labels are known.
+ * requires a label of the other end's namespace or node, and not all of those labels are known. `maybe-valued`: it requires
+ * a value of a pod label whose value is not known.
  */
-export type Match = 'yes' | 'no' | 'maybe' | 'maybe-labelled';
+export type Match = 'yes' | 'no' | 'maybe' | 'maybe-labelled' | 'maybe-valued';
 
 /** `own` is the pod that the policy isolates, so it is in the policy's namespace. No peers match everyone (rule 6). */
 export function peersMatch(peers: readonly PolicyPeer[], own: PodParty, other: Party, options: PolicyOptions): Match {
@@ -31,7 +32,7 @@ function peerMatches(peer: PolicyPeer, own: PodParty, other: Party, options: Pol
   const { podSelector, namespaceSelector } = peer;
   if (namespaceSelector === undefined) {
     if (other.namespace !== own.namespace) return 'no';
-    return podSelector === undefined || selects(podSelector, other.labels) ? 'yes' : 'no';
+    return podSelector === undefined ? 'yes' : selectsPod(podSelector, other.labels);
   }
   return podsMatch(namespaceSelector, podSelector, other);
 }
@@ -40,13 +41,15 @@ export function podsMatch(
   namespaceSelector: LabelSelector,
   podSelector: LabelSelector | undefined,
   pod: PodParty,
-): 'yes' | 'no' | 'maybe-labelled' {
+): PodMatch | 'maybe-labelled' {
   if (pod.namespaceLabelsKnown === false) {
     const match = selectsWithPartialLabels(namespaceSelector, pod.namespaceLabels);
-    return match === 'no' || podSelector === undefined || selects(podSelector, pod.labels) ? match : 'no';
+    if (match === 'no' || podSelector === undefined) return match;
+    const podMatch = selectsPod(podSelector, pod.labels);
+    return podMatch === 'no' || match === 'yes' ? podMatch : match;
   }
   if (!selects(namespaceSelector, pod.namespaceLabels)) return 'no';
-  return podSelector === undefined || selects(podSelector, pod.labels) ? 'yes' : 'no';
+  return podSelector === undefined ? 'yes' : selectsPod(podSelector, pod.labels);
 }
 
 /** Rule 24: `networks` also match the addresses of pods. */

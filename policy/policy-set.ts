@@ -23,7 +23,7 @@ import {
   recognisedLayer,
   sidesInNamespace,
 } from './recognised-layer.ts';
-import { selects, selectsWithPartialLabels } from './selectors.ts';
+import { selects, selectsPod, selectsWithPartialLabels } from './selectors.ts';
 
 /** The policies that select a pod in one direction. Pods with the same policies share one object, also across sets. */
 export type Selection = {
@@ -32,6 +32,8 @@ export type Selection = {
   readonly isolating: readonly Isolation[];
   readonly isolatedBy: readonly PolicyRef[];
   readonly index: PortIndex;
+  /** Policies that isolate the pod if a label has the value that they require, and that value is not known (rule 16a). */
+  readonly uncertain: readonly Isolation[];
   /** Broken policies, which may isolate the pod (rule 17). */
   readonly broken: readonly PolicyRef[];
   readonly baseline: readonly TierPolicy[];
@@ -222,9 +224,8 @@ function select(
   pod: PodParty,
 ): Selection {
   const { labels } = pod;
-  const tiers = tiersOf(tierLayer, pod).filter(({ object }) => maySelect(object.subject?.podSelector, labels));
-  // A broken policy whose selector cannot be read may select every pod.
-  const isolations = parts.filter(({ object }) => maySelect(object.podSelector, labels));
+  const tiers = tiersOf(tierLayer, pod).flatMap((part) => ifSelected(part, part.object.subject?.podSelector, labels));
+  const isolations = parts.flatMap((part) => ifSelected(part, part.object.podSelector, labels));
   const recognised = [...maySelectPod(everywhere, pod), ...maySelectPod(inNamespace, pod)];
   return internedSelection(tiers, isolations, recognised);
 }
@@ -249,7 +250,23 @@ function tierPolicyIfSelected(part: TierPolicy, known: Labels): TierPolicy | [] 
     case 'no':
       return [];
     case 'maybe-labelled':
-      return asMayNotApply(part);
+      return asMayNotApply(part, 'maybe-labelled');
+  }
+}
+
+/** A broken policy whose selector cannot be read may select every pod. */
+function ifSelected<Part extends Isolation | TierPolicy>(
+  part: Part,
+  podSelector: LabelSelector | undefined,
+  labels: Labels,
+): Part | [] {
+  switch (podSelector === undefined ? 'yes' : selectsPod(podSelector, labels)) {
+    case 'yes':
+      return part;
+    case 'no':
+      return [];
+    case 'maybe-valued':
+      return asMayNotApply(part, 'maybe-valued');
   }
 }
 
@@ -277,12 +294,14 @@ function internedSelection(
   for (const part of isolations) node = childOf(node, part);
   for (const part of recognised) node = childOf(node, part);
   if (node.selection !== undefined) return node.selection;
-  const isolating = isolations.filter(({ object }) => object.broken === undefined);
+  const valid = isolations.filter(({ object }) => object.broken === undefined);
+  const isolating = valid.filter(({ mayNotApply }) => mayNotApply === undefined);
   node.selection = {
     admin: tiers.filter(({ object }) => object.tier === 'Admin').sort(byPriority),
     isolating,
     isolatedBy: isolating.map(({ policy }) => policy),
     index: portIndexOf(isolating),
+    uncertain: valid.filter(({ mayNotApply }) => mayNotApply !== undefined),
     broken: isolations.filter(({ object }) => object.broken !== undefined).map(({ policy }) => policy),
     baseline: tiers.filter(({ object }) => object.tier === 'Baseline').sort(byPriority),
     recognised: recognised.filter((one) => !isAfterNetwork(one)),

@@ -1,9 +1,24 @@
 // Label selectors: all requirements must hold (rule 16), and an empty selector selects everything (rule 5).
 import type { LabelSelector, Labels, Requirement } from '../model/kubernetes.ts';
+import { isWhole, mayBe } from '../model/label-value.ts';
 
+/** For an object whose labels and values are all known: a namespace or a node. */
 export function selects(selector: LabelSelector, labels: Labels): boolean {
   for (const requirement of selector) if (!requirementMatches(requirement, labels)) return false;
   return true;
+}
+
+/** `maybe-valued`: the selector requires a value of a label whose value is not known (rule 16a). */
+export type PodMatch = 'yes' | 'no' | 'maybe-valued';
+
+/** For a pod: a controller may have chosen the value of a label, such as a hash. */
+export function selectsPod(selector: LabelSelector, labels: Labels): PodMatch {
+  let undecided = false;
+  for (const requirement of selector) {
+    if (dependsOnUnknownValue(requirement, labels)) undecided = true;
+    else if (!requirementMatches(requirement, labels)) return 'no';
+  }
+  return undecided ? 'maybe-valued' : 'yes';
 }
 
 /** For an object whose labels are not all known: a selector that requires an unknown label may select it. */
@@ -29,4 +44,10 @@ function requirementMatches({ key, operator, values }: Requirement, labels: Labe
     case 'DoesNotExist':
       return !has;
   }
+}
+
+function dependsOnUnknownValue({ key, values }: Requirement, labels: Labels): boolean {
+  if (values.length === 0 || !Object.hasOwn(labels, key)) return false;
+  const value = labels[key]!;
+  return !isWhole(value) && values.some((one) => mayBe(value, one));
 }

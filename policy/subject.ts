@@ -1,5 +1,6 @@
 // Whether a recognised policy selects a pod. The answer is `maybe` if it depends on something that is not known.
 import type { Labels } from '../model/kubernetes.ts';
+import { isWhole, mayBe } from '../model/label-value.ts';
 import type { LabelTest, Subject } from '../model/recognised-policy.ts';
 import type { PodParty } from './peers.ts';
 
@@ -16,6 +17,7 @@ export function subjectSelects(subject: Subject, pod: SubjectPod): Certainty {
     case 'not':
       return opposites[subjectSelects(subject.of, pod)];
     case 'pod':
+      if (dependsOnUnknownValue(subject.test, pod.labels)) return 'maybe';
       return testMatches(subject.test, pod.labels) ? 'yes' : 'no';
     case 'namespace':
       if (pod.namespaceLabelsKnown === false && !Object.hasOwn(pod.namespaceLabels, subject.test.key)) return 'maybe';
@@ -38,6 +40,13 @@ function heaviest(subjects: readonly Subject[], pod: SubjectPod, deciding: Certa
     if (selected === 'maybe') result = 'maybe';
   }
   return result;
+}
+
+/** Whether the test is about a value that a controller chooses (rule 16a). */
+function dependsOnUnknownValue({ key, operator, values }: LabelTest, labels: Labels): boolean {
+  const value = Object.hasOwn(labels, key) ? labels[key]! : '';
+  if (isWhole(value) || operator === 'Exists' || operator === 'DoesNotExist') return false;
+  return operator === 'In' || operator === 'NotIn' ? values.some((one) => mayBe(value, one)) : true;
 }
 
 /** Negative tests hold if the key is missing. */

@@ -102,10 +102,10 @@ function judgePolicy(
 ): boolean {
   if (object.broken !== undefined) {
     outcomes.push({ action: 'undecidable', unknownReason: brokenReason(object, policy) });
-    return mayNotApply === true;
+    return mayNotApply !== undefined;
   }
   const { own, other, flow } = context;
-  const subjectUnknown = mayNotApply && unknownReasonOf('maybe-labelled', own, [policy]);
+  const subjectUnknown = mayNotApply && unknownReasonOf(mayNotApply, own, [policy]);
   for (let i = 0; i < rules.length; i++) {
     const { action, peers, ports, undefinedPorts, notUnderstood } = rules[i]!;
     if (notUnderstood !== undefined) {
@@ -119,7 +119,7 @@ function judgePolicy(
         notUnderstood,
         ...(subjectUnknown && { unknownReason: subjectUnknown }),
       });
-      return mayNotApply === true;
+      return mayNotApply !== undefined;
     }
     const portsDefined = undefinedPorts === undefined || ports.length > 0;
     const portsUnknown = !(portsDefined && portsMatch(ports, flow) === 'yes');

@@ -104,23 +104,23 @@ const kinds: Record<string, KindParser> = {
 };
 
 const workloads: Record<string, KindParser> = {
-  Deployment: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('Deployment') },
-  StatefulSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('StatefulSet') },
-  DaemonSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('DaemonSet') },
+  Deployment: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('apps', 'Deployment') },
+  StatefulSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('apps', 'StatefulSet') },
+  DaemonSet: { group: 'apps', version: 'v1', scope: 'namespaced', parse: ofKind('apps', 'DaemonSet') },
   ReplicaSet: {
     group: 'apps',
     version: 'v1',
     scope: 'namespaced',
-    parse: ofKind('ReplicaSet', 'Deployment', 'Rollout'),
+    parse: ofKind('apps', 'ReplicaSet', 'Deployment', 'Rollout'),
   },
   ReplicationController: {
     group: '',
     version: 'v1',
     scope: 'namespaced',
-    parse: ofKind('ReplicationController', 'DeploymentConfig'),
+    parse: ofKind('', 'ReplicationController', 'DeploymentConfig'),
   },
-  Job: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('Job', 'CronJob') },
-  CronJob: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('CronJob') },
+  Job: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('batch', 'Job', 'CronJob') },
+  CronJob: { group: 'batch', version: 'v1', scope: 'namespaced', parse: ofKind('batch', 'CronJob') },
 };
 
 /** The kinds that may change a verdict, without their groups. A kind of another API with a pod template is used too. */
@@ -130,8 +130,8 @@ export const usedKinds: ReadonlySet<string> = new Set([
   ...recognisedKinds.filter((kind) => factsOf(kind).acts === 'in-network').map(nameOfKind),
 ]);
 
-function ofKind(kind: string, ...ownerKinds: string[]): KindParser['parse'] {
-  return (field, meta) => workload(field, meta, kind, ownerKinds);
+function ofKind(group: string, kind: string, ...ownerKinds: string[]): KindParser['parse'] {
+  return (field, meta) => workload(field, meta, kind, group, ownerKinds);
 }
 
 /** Undefined if Waybill does not use the object. Any kind of another API with a pod template is a workload. */
@@ -141,7 +141,7 @@ function parserFor(field: Field, kind: string): KindParser | undefined {
   const { value: apiVersion } = field.at('apiVersion');
   const [group, version] = typeof apiVersion === 'string' ? apiVersion.split('/') : [];
   if (!isKind(kind) || group === undefined || version === undefined || !hasPodTemplate(field.value)) return undefined;
-  return { group, foreign: true, version, scope: 'namespaced', parse: ofKind(kind) };
+  return { group, foreign: true, version, scope: 'namespaced', parse: ofKind(group, kind) };
 }
 
 /** An unsupported version of a known kind is a fault. A map with neither apiVersion nor metadata is not an object. */

@@ -1,9 +1,16 @@
 // Policies that have no effect: NetworkPolicies never select pods on the host network (rule 13), and some selectors match
 // no pod. Found without traffic, before anyone relies on such a policy.
 import type { Finding } from '../../model/finding.ts';
-import type { LabelSelector, Labels, Pod, Policy, Workload } from '../../model/kubernetes.ts';
+import {
+  type LabelSelector,
+  type Labels,
+  type Pod,
+  type Policy,
+  templatePods,
+  type Workload,
+} from '../../model/kubernetes.ts';
 import { policyText } from '../../policy/explain.ts';
-import { selects } from '../../policy/selectors.ts';
+import { selects, selectsPod } from '../../policy/selectors.ts';
 import { explanationText } from './explanation-text.ts';
 import { workloadFindingId } from './finding-id.ts';
 
@@ -47,15 +54,21 @@ function selectionFinder({
   return (policy) => {
     if (policy.kind === 'NetworkPolicy') {
       const inNamespace = byNamespace.get(policy.namespace) ?? [];
-      const selected = inNamespace.filter((one) => selects(policy.podSelector, one.labels));
+      const selected = inNamespace.filter((one) => maySelect(policy.podSelector, one));
       return { selected, explicit: selected };
     }
     const { namespaceSelector, podSelector } = policy.subject;
     const selected = [...byNamespace]
       .filter(([namespace]) => selects(namespaceSelector, labelsOf(namespace)))
-      .flatMap(([, inNamespace]) => inNamespace.filter((one) => selects(podSelector ?? everything, one.labels)));
+      .flatMap(([, inNamespace]) => inNamespace.filter((one) => maySelect(podSelector ?? everything, one)));
     return { selected, explicit: podSelector === undefined || podSelector.length === 0 ? [] : selected };
   };
+}
+
+/** A policy that may select one of the pods of a template has an effect. */
+function maySelect(selector: LabelSelector, one: Pod | Workload): boolean {
+  const pods = one.kind === 'Pod' ? [one] : templatePods(one);
+  return pods.some(({ labels }) => selectsPod(selector, labels) !== 'no');
 }
 
 const everything: LabelSelector = [];

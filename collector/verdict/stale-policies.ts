@@ -13,7 +13,7 @@ import { combineSides } from '../../policy/judge.ts';
 import { couldChange } from '../../policy/not-evaluated.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
 import { isOwnNode } from '../../policy/own-node.ts';
-import { selects } from '../../policy/selectors.ts';
+import { selects, selectsPod } from '../../policy/selectors.ts';
 import { subjectSelects } from '../../policy/subject.ts';
 import type { PolicyHistory } from '../identity/policy-history.ts';
 
@@ -116,12 +116,14 @@ function selectsSide(policy: Policy, own: PodParty, side: Direction): boolean {
     policy.broken === undefined ? (policy[side]?.length ?? -1) >= minRules(policy) : policy.directions.includes(side);
   if (!hasSide) return false;
   if (policy.kind === 'NetworkPolicy') {
-    return policy.namespace === own.namespace && (!policy.podSelector || selects(policy.podSelector, own.labels));
+    return (
+      policy.namespace === own.namespace && (!policy.podSelector || selectsPod(policy.podSelector, own.labels) !== 'no')
+    );
   }
   const { subject } = policy;
   if (subject === undefined) return true;
   const inNamespace = own.namespaceLabelsKnown === false || selects(subject.namespaceSelector, own.namespaceLabels);
-  return inNamespace && (!subject.podSelector || selects(subject.podSelector, own.labels));
+  return inNamespace && (!subject.podSelector || selectsPod(subject.podSelector, own.labels) !== 'no');
 }
 
 /** A NetworkPolicy without rules isolates; a cluster policy without rules does nothing. */

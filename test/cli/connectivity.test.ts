@@ -156,6 +156,32 @@ t.test('pods of one workload with different verdicts have their own lines, and a
   ]);
 });
 
+t.test('the pods of a StatefulSet without pods are named only if policies distinguish them', async (t) => {
+  const stateful = (replicas: number) =>
+    `{ apiVersion: apps/v1, kind: StatefulSet, metadata: { name: w, namespace: x }, spec: { replicas: ${replicas}, template: { metadata: { labels: { app: w } }, spec: { containers: [{ name: c }] } } } }`;
+  const closed = (label: string) =>
+    `{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: p, namespace: x }, spec: { policyTypes: [Ingress, Egress], podSelector: { matchLabels: { ${label} } } } }`;
+  const at = (...documents: string[]) => folder(t, { 'all.yaml': documents.join('\n---\n') }).path;
+  t.same(await rows({ cluster: at(stateful(3), closed('app: other')) }), [
+    'x/w | x/w | undeclared | all connections',
+    'x/w | outside 0.0.0.0/0, ::/0 | undeclared | all connections',
+    'outside 0.0.0.0/0, ::/0 | x/w | undeclared | all connections',
+  ]);
+  const first = closed('statefulset.kubernetes.io/pod-name: w-0');
+  t.same(await rows({ cluster: at(stateful(3), first) }), [
+    'x/w [w-1, w-2] | x/w [w-1, w-2] | undeclared | all connections',
+    'x/w [w-1, w-2] | outside 0.0.0.0/0, ::/0 | undeclared | all connections',
+    'outside 0.0.0.0/0, ::/0 | x/w [w-1, w-2] | undeclared | all connections',
+  ]);
+  t.same(await rows({ cluster: at(stateful(2), first), diff: at(stateful(2), closed('app: other')) }), [
+    'opened | x/w [w-0] | x/w [w-0] | denied | undeclared | all connections',
+    'opened | x/w [w-0] | x/w [w-1] | denied | undeclared | all connections',
+    'opened | x/w [w-0] | outside 0.0.0.0/0, ::/0 | denied | undeclared | all connections',
+    'opened | outside 0.0.0.0/0, ::/0 | x/w [w-0] | denied | undeclared | all connections',
+    'opened | x/w [w-1] | x/w [w-0] | denied | undeclared | all connections',
+  ]);
+});
+
 t.test(
   'a host-network pod of both families is shown by address, and ends without a common family have no line',
   async (t) => {

@@ -1,9 +1,12 @@
 import t from 'tap';
 import { PartyClasses } from '../../connectivity/party-classes.ts';
 import type { ClusterPolicy, Labels, Policy } from '../../model/kubernetes.ts';
+import { valueFrom } from '../../model/label-value.ts';
 import type { Party } from '../../model/verdict.ts';
+import { verdictJson } from '../../policy/explain.ts';
 import { app, clusterPolicy, type PodParty, pod, policy, sideOf, verdictOf } from '../scene/cluster.ts';
 import { ip } from '../scene/records.ts';
+import { Chance } from './oracle/chance.ts';
 
 const web = pod('shop/web', { app: 'web' });
 
@@ -82,4 +85,134 @@ t.test('pods of two such namespaces are one class only if no policy selects by n
   };
   t.equal(classes(from(asked({}))), 1);
   t.equal(classes(from(asked({ matchLabels: { team: 'a' } }))), 2);
+});
+
+const hash = 'pod-template-hash';
+/** A pod of a Deployment: the value of its hash is not known. */
+const hashed = (place: string, labels: Labels = {}) => pod(place, { ...labels, [hash]: valueFrom('') });
+const ofHash = (operator: string, ...values: string[]) => ({ matchExpressions: [{ key: hash, operator, values }] });
+const hashReason = (kind: Policy['kind'], place: string, name: string) => ({
+  reason: 'label-values-not-known',
+  labels: [hash],
+  policies: [{ kind, namespace: place, name }],
+});
+
+t.test('rule 16a: a label whose value is not known matches Exists, and is unknown by value', async (t) => {
+  const why = hashReason('NetworkPolicy', 'shop', 'web');
+  const asked = (operator: string, ...values: string[]) => {
+    return ingress(hashed('shop/api'), from({ podSelector: ofHash(operator, ...values) }));
+  };
+  t.equal(asked('Exists'), 'allowed');
+  t.equal(asked('DoesNotExist'), 'denied');
+  t.same(asked('In', 'abc'), why);
+  t.same(asked('NotIn', 'abc'), why);
+  t.equal(asked('In', ''), 'denied', 'the value is not empty');
+  t.equal(asked('NotIn', ''), 'allowed');
+  const both = { podSelector: { matchLabels: { [hash]: 'abc', app: 'db' } } };
+  t.equal(ingress(hashed('shop/api', { app: 'api' }), from(both)), 'denied', 'another label decides');
+});
+
+t.test('rule 16a: a value with a known beginning never matches a value without it', async (t) => {
+  const job = pod('shop/job', { 'job-name': valueFrom('nightly-') });
+  const asked = (operator: string, ...values: string[]) => {
+    const requirement = { key: 'job-name', operator, values };
+    return ingress(job, from({ podSelector: { matchExpressions: [requirement] } }));
+  };
+  t.equal(asked('In', 'migrate'), 'denied');
+  t.equal(asked('In', 'nightly'), 'denied', 'something follows the beginning');
+  t.equal(asked('NotIn', 'migrate'), 'allowed');
+  t.match(asked('In', 'migrate', 'nightly-29000000'), { reason: 'label-values-not-known', labels: ['job-name'] });
+});
+
+t.test('rule 16a: a policy that selects by such a value may or may not isolate the pod', async (t) => {
+  const own = hashed('shop/own', { app: 'web' });
+  const api = pod('shop/api', { app: 'api' });
+  const maybe = policy('shop/maybe', {
+    podSelector: ofHash('In', 'abc'),
+    ingress: [{ from: [{ podSelector: app('api') }] }],
+  });
+  const why = hashReason('NetworkPolicy', 'shop', 'maybe');
+  const all = (rules: object[]) => policy('shop/all', { podSelector: {}, ingress: rules });
+  t.same(ingress(api, [maybe], own), why, 'allowed or undeclared');
+  t.same(ingress(web, [maybe], own), why, 'denied or undeclared');
+  t.equal(ingress(api, [maybe, all([{}])], own), 'allowed', 'a policy cannot deny what another one allows');
+  t.equal(ingress(web, [maybe, all([])], own), 'denied', 'neither allows it');
+  t.same(ingress(api, [maybe, all([])], own), why, 'denied by one, and maybe allowed by the other');
+  const baseline = (action: string) => {
+    return clusterPolicy('cnp/base', { tier: 'Baseline', ingress: [{ action, from: [{ namespaces: {} }] }] });
+  };
+  t.equal(ingress(api, [maybe, baseline('Accept')], own), 'allowed', 'allowed in both cases');
+  t.same(ingress(web, [maybe, baseline('Accept')], own), why);
+  t.equal(ingress(web, [maybe, baseline('Deny')], own), 'denied', 'denied in both cases');
+  t.same(ingress(api, [maybe, baseline('Deny')], own), why);
+  const before = clusterPolicy('cnp/a', { ingress: [{ action: 'Deny', from: [{ namespaces: {} }] }] });
+  t.equal(ingress(api, [maybe, before], own), 'denied', 'the Admin tier decides');
+});
+
+t.test('rule 16a: a cluster policy that selects by such a value may or may not select the pod', async (t) => {
+  const own = hashed('shop/own', { app: 'web' });
+  const subject = { pods: { namespaceSelector: {}, podSelector: ofHash('In', 'abc') } };
+  const admin = (action: string) => {
+    return clusterPolicy('cnp/a', { subject, ingress: [{ action, from: [{ namespaces: {} }] }] });
+  };
+  const why = hashReason('ClusterNetworkPolicy', '', 'a');
+  t.same(ingress(web, [admin('Deny')], own), why);
+  t.equal(ingress(web, [admin('Pass')], own), 'undeclared', 'the same verdict in both cases');
+});
+
+t.test(
+  'rules 12 and 16a: a pod whose isolation is not known may reach its own node if both cases allow it',
+  async (t) => {
+    const own = hashed('shop/own', { app: 'web' });
+    const node: Party = { kind: 'address', address: ip('192.0.2.1'), node: 'n1' };
+    const maybe = policy('shop/maybe', { podSelector: ofHash('In', 'abc'), policyTypes: ['Egress'] });
+    const egress = (policies: Policy[]) => sideOf(verdictOf(own, node, 80, policies), 'egress').verdict;
+    t.equal(egress([maybe]), 'allowed');
+    const rule = { action: 'Deny', to: [{ networks: ['192.0.2.1/32'] }] };
+    t.equal(egress([maybe, clusterPolicy('cnp/base', { tier: 'Baseline', egress: [rule] })]), 'unknown');
+  },
+);
+
+t.test('rule 16a: a certain verdict is that of every value, and an unknown one is not that of all', async (t) => {
+  const chance = new Chance(Number(process.env.LABELS_SEED ?? 20));
+  const selectors = [
+    ...['abc', 'xyz'].flatMap((value) => [ofHash('In', value), ofHash('NotIn', value)]),
+    ...[ofHash('Exists'), ofHash('DoesNotExist'), app('api'), {}],
+  ];
+  const one = <Item>(items: readonly Item[]) => chance.one(items);
+  const rules = () => Array.from({ length: chance.number(3) }, () => ({ from: [{ podSelector: one(selectors) }] }));
+  let unknown = 0;
+  for (let round = 0; round < 2000; round++) {
+    const policies = Array.from({ length: 1 + chance.number(3) }, (_, at) => {
+      return policy(`shop/p${at}`, { podSelector: one(selectors), ingress: rules() });
+    });
+    const verdict = (from: string, to: string) => {
+      const [initiator, responder] = [from, to].map((value, at) => pod(`shop/${at}`, { app: 'api', [hash]: value }));
+      return sideOf(verdictOf(initiator!, responder!, 80, policies), 'ingress').verdict;
+    };
+    const values = ['abc', 'xyz', 'other'];
+    const possible = new Set(values.flatMap((from) => values.map((to) => verdict(from, to))));
+    const given = verdict(valueFrom(''), valueFrom(''));
+    if (given === 'unknown') unknown += 1;
+    else t.same([...possible], [given], `round ${round}`);
+    if (possible.size > 1) t.equal(given, 'unknown', `round ${round}`);
+  }
+  t.ok(unknown > 100, `${unknown} rounds are unknown`);
+});
+
+t.test('pods with such labels are one class only if no policy selects by their values', async (t) => {
+  const classes = (policies: Policy[]) => {
+    const made = new PartyClasses(policies);
+    return new Set([hashed('shop/a'), pod('shop/b', { [hash]: 'x' })].map((party) => made.classOf(party).id)).size;
+  };
+  t.equal(classes(from({ podSelector: ofHash('Exists') })), 1);
+  t.equal(classes(from({ podSelector: ofHash('In', 'abc') })), 2);
+});
+
+t.test('the reason names the labels and the policies', async (t) => {
+  const verdict = verdictOf(hashed('shop/api'), web, 80, from({ podSelector: ofHash('In', 'abc') }));
+  t.equal(
+    verdictJson(verdict).reason,
+    'the value of label pod-template-hash is not known before a controller sets it, and a policy selects by such a value: NetworkPolicy shop/web',
+  );
 });

@@ -1,6 +1,6 @@
 // Which pods a policy of another API selects, in the selector language of each: yes, no, or maybe.
 import t from 'tap';
-import type { RecognisedKind } from '../../model/recognised-policy.ts';
+import type { LabelTest, RecognisedKind } from '../../model/recognised-policy.ts';
 import { type Certainty, subjectSelects } from '../../policy/subject.ts';
 import { type PodParty, pod } from '../scene/cluster.ts';
 import { recognised } from '../scene/recognised.ts';
@@ -187,4 +187,19 @@ t.test('Istio: the selector of the namespace; the root namespace may mean all', 
   t.equal(istio({}, 'istio-system/p'), 'maybe');
   t.equal(istio({ selector: labels({ app: 'db' }) }, 'istio-system/p'), 'no');
   t.equal(istio({ targetRefs: [{ kind: 'Service', name: 'web' }] }), 'maybe');
+});
+
+t.test('a test of a label whose value is not known is maybe, if the value could decide it', async (t) => {
+  const labels = { 'job-name': 'nightly-?' };
+  const own = { namespace: 'shop', labels, namespaceLabels: {} };
+  const asked = (operator: LabelTest['operator'], ...values: string[]) => {
+    return subjectSelects({ is: 'pod', test: { key: 'job-name', operator, values } }, own);
+  };
+  t.equal(asked('Exists'), 'yes');
+  t.equal(asked('DoesNotExist'), 'no');
+  t.equal(asked('In', 'nightly-29000000'), 'maybe');
+  t.equal(asked('In', 'migrate'), 'no');
+  t.equal(asked('NotIn', 'nightly-29000000'), 'maybe');
+  t.equal(asked('NotIn', 'migrate'), 'yes');
+  for (const operator of ['Contains', 'StartsWith', 'EndsWith'] as const) t.equal(asked(operator, 'x'), 'maybe');
 });

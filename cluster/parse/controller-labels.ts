@@ -1,0 +1,118 @@
+// The labels that controllers add to the pods of a workload, and the pods that these labels distinguish. Sources: the
+// well-known labels of the Kubernetes reference, and the controllers of OpenShift, Argo Rollouts, OpenKruise and Knative.
+import type { Labels, TemplatePod } from '../../model/kubernetes.ts';
+import { valueFrom } from '../../model/label-value.ts';
+import type { Field } from './field.ts';
+
+/** `name` may be the beginning of a generated name, as a label value. `kind` has the API group, as in `Job.batch`. */
+export type ControlledObject = { kind: string; name: string; spec: Field };
+
+/** `labels`: of every pod. `pods`: pods with different labels; missing if all are equal, or their number is not known. */
+export type ControllerLabels = { labels: Labels; pods?: readonly TemplatePod[] };
+
+/** Larger workloads have one pod with values that are not known. */
+const maxTemplatePods = 1000;
+
+const notKnown = valueFrom('');
+
+export function controllerLabels({ kind, name, spec }: ControlledObject): ControllerLabels {
+  switch (kind) {
+    case 'Deployment.apps':
+      return { labels: { 'pod-template-hash': notKnown } };
+    case 'StatefulSet.apps':
+    case 'StatefulSet.apps.kruise.io':
+      return statefulSetLabels(name, spec);
+    case 'DaemonSet.apps':
+    case 'DaemonSet.apps.kruise.io':
+      return { labels: { 'controller-revision-hash': notKnown, 'pod-template-generation': notKnown } };
+    case 'Job.batch':
+      return jobLabels(name, spec, `Job/${name}`);
+    case 'CronJob.batch':
+      // The controller names a Job by its time.
+      return jobLabels(valueFrom(`${name}-`), spec.at('jobTemplate').at('spec'), `CronJob/${name}`);
+    case 'Rollout.argoproj.io':
+      return { labels: { 'rollouts-pod-template-hash': notKnown } };
+    case 'CloneSet.apps.kruise.io':
+      return {
+        labels: {
+          'apps.kruise.io/cloneset-instance-id': notKnown,
+          'controller-revision-hash': notKnown,
+          'pod-template-hash': notKnown,
+        },
+      };
+    case 'DeploymentConfig.apps.openshift.io':
+      return { labels: { deploymentconfig: name, deployment: valueFrom(`${name}-`) } };
+    case 'Service.serving.knative.dev':
+      return { labels: knativeLabels(name) };
+    default:
+      return { labels: {} };
+  }
+}
+
+/** The labels of `Deployment` and `Rollout`, by the hash that a ReplicaSet has in its own template. */
+export function replicaSetLabels(ownerKind: string): Labels {
+  return { [ownerKind === 'Rollout' ? 'rollouts-pod-template-hash' : 'pod-template-hash']: notKnown };
+}
+
+/** `spec.ordinals.start` is the index of the first pod. */
+export function statefulSetLabels(name: string, spec: Field): ControllerLabels {
+  const first = wholeOf(spec.at('ordinals').at('start'), 0);
+  const pods = numbered(wholeOf(spec.at('replicas'), 1), (at) => {
+    const podName = `${name}-${first + at}`;
+    return { name: podName, labels: { [podNameLabel]: podName, [podIndexLabel]: `${first + at}` } };
+  });
+  const labels = { 'controller-revision-hash': valueFrom(`${name}-`) };
+  if (pods === undefined) {
+    return { labels: { ...labels, [podNameLabel]: valueFrom(`${name}-`), [podIndexLabel]: notKnown } };
+  }
+  return { labels, pods };
+}
+
+const podNameLabel = 'statefulset.kubernetes.io/pod-name';
+const podIndexLabel = 'apps.kubernetes.io/pod-index';
+
+/** With `manualSelector`, the API server adds no labels. */
+function jobLabels(name: string, spec: Field, title: string): ControllerLabels {
+  const labels: Labels =
+    spec.at('manualSelector').value === true
+      ? {}
+      : {
+          'job-name': name,
+          'batch.kubernetes.io/job-name': name,
+          'controller-uid': notKnown,
+          'batch.kubernetes.io/controller-uid': notKnown,
+        };
+  if (spec.at('completionMode').value !== 'Indexed') return { labels };
+  const pods = numbered(wholeOf(spec.at('completions'), 0), (at) => {
+    return { name: `${title} index ${at}`, labels: { [completionIndexLabel]: `${at}` } };
+  });
+  return pods === undefined ? { labels: { ...labels, [completionIndexLabel]: notKnown } } : { labels, pods };
+}
+
+const completionIndexLabel = 'batch.kubernetes.io/job-completion-index';
+
+/** Knative names its revisions by a number, and gives the pods the label `app` unless the template has one. */
+function knativeLabels(name: string): Labels {
+  const revision = valueFrom(`${name}-`);
+  return {
+    'serving.knative.dev/service': name,
+    'serving.knative.dev/configuration': name,
+    'serving.knative.dev/configurationGeneration': notKnown,
+    'serving.knative.dev/revision': revision,
+    'serving.knative.dev/serviceUID': notKnown,
+    'serving.knative.dev/configurationUID': notKnown,
+    'serving.knative.dev/revisionUID': notKnown,
+    'pod-template-hash': notKnown,
+    app: revision,
+  };
+}
+
+/** Undefined for none, since they may be scaled up, and for too many. */
+function numbered(count: number, podAt: (at: number) => TemplatePod): TemplatePod[] | undefined {
+  if (count === 0 || count > maxTemplatePods) return undefined;
+  return Array.from({ length: count }, (_, at) => podAt(at));
+}
+
+function wholeOf({ value }: Field, otherwise: number): number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 ? value : otherwise;
+}
