@@ -1,22 +1,32 @@
 // The pods that may get a connection to a Service (rule 14): its ready endpoints. Manifests in Git have no EndpointSlices;
 // then the pods that its selector selects.
 import type { Address } from '../model/address.ts';
-import type { EndpointSlice, Labels, Service, ServicePort } from '../model/kubernetes.ts';
+import type { EndpointSlice, LabelSelector, Service, ServicePort } from '../model/kubernetes.ts';
+import { keysWithoutValue } from '../model/label-value.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
+import type { NoEndpoints, UnknownReason } from '../model/verdict.ts';
 import type { Candidate } from './candidates.ts';
 import { type QuestionFault, unknownServicePort } from './verdict-errors.ts';
 
 /** `port` is the port of the endpoint, not of the Service; undefined for protocols without ports. */
 export type ServiceCandidate = { candidate: Candidate; port: number | undefined };
 
-/** `complete`: the Service has no other candidates. */
-export type ServiceCandidates = { known: readonly ServiceCandidate[]; complete: boolean };
+/** `complete`: there are no other candidates. `why`: the reason if there is no candidate, or not all are known. */
+export type ServiceCandidates = { known: readonly ServiceCandidate[]; complete: boolean; why?: UnknownReason };
+
+/** `sure`: false if the value of a label that the selector requires is not known. */
+export type MatchingPod = { candidate: Candidate; sure: boolean };
 
 export type PodLookup = {
   /** `podName` is NS/NAME from the slice. Undefined if the endpoint cannot be identified. */
   endpointAt(address: Address, podName: string | undefined): Candidate | undefined;
-  matchingPods(namespace: string, labels: Labels): readonly Candidate[];
+  matchingPods(namespace: string, selector: LabelSelector): readonly MatchingPod[];
 };
+
+type Endpoint = { address: Address; pod: string | undefined; port: number | undefined };
+
+/** DNS names behind one another; more are a loop. */
+const maxNames = 8;
 
 export class ServiceLookup {
   readonly #pods: PodLookup;
@@ -24,7 +34,7 @@ export class ServiceLookup {
   readonly #byAddress = new Map<Address, Service>();
   readonly #byNodePort = new Map<string, { service: Service; port: number }>();
   readonly #slices = new Map<string, EndpointSlice[]>();
-  readonly #selected = new Map<Service, readonly Candidate[]>();
+  readonly #selected = new Map<Service, readonly MatchingPod[]>();
 
   constructor(pods: PodLookup) {
     this.#pods = pods;
@@ -56,55 +66,129 @@ export class ServiceLookup {
     return this.#byNodePort.get(`${protocol}/${nodePort}`);
   }
 
-  /** `port` is a port of the Service, by number or name. */
+  /** `port` is a port of the Service, by number or name; of a headless Service, it may be any port of its pods. */
   candidatesFor(
     service: Service,
     protocol: number,
     port: number | string | undefined,
   ): ServiceCandidates | QuestionFault {
+    if (service.externalName !== undefined) return this.#candidatesByExternalName(service, protocol, port);
     const slices = this.#slices.get(qualifiedNameOf(service));
-    if (!hasPorts(protocol)) {
-      if (slices !== undefined) return merge(slices.map((slice) => this.#candidatesInSlice(slice, undefined)));
-      return {
-        known: this.#podsSelectedBy(service).map((candidate) => ({ candidate, port: undefined })),
-        complete: true,
-      };
-    }
     const servicePort = service.ports.find(
       (one) => one.protocol === protocol && (typeof port === 'number' ? one.port === port : one.name === port),
     );
+    if (service.headless) return this.#podsAtTheirOwnPort(service, slices, protocol, port, servicePort);
+    if (!hasPorts(protocol)) {
+      if (slices !== undefined) return this.#candidatesIn(service, slices, () => ({ port: undefined }));
+      return this.#candidatesBySelector(service, () => [undefined]);
+    }
     if (servicePort === undefined)
       return unknownServicePort(qualifiedNameOf(service), protocolName(protocol), String(port));
-    if (slices === undefined) return { known: this.#candidatesBySelector(service, servicePort), complete: true };
-    return merge(
-      slices.map((slice) => {
-        const slicePort = slice.ports.find((one) => one.name === servicePort.name && one.protocol === protocol);
-        if (slicePort === undefined) return { known: [], complete: !slice.broken };
-        return this.#candidatesInSlice(slice, service.headless ? servicePort.port : slicePort.port);
-      }),
-    );
+    if (slices !== undefined) return this.#candidatesIn(service, slices, (slice) => slicePortOf(slice, servicePort));
+    return this.#candidatesBySelector(service, (candidate) => targetPortsOf(candidate, servicePort), servicePort);
   }
 
-  #candidatesInSlice(slice: EndpointSlice, port: number | undefined): ServiceCandidates {
-    const candidates = slice.addresses.map((address) => this.#pods.endpointAt(address, slice.pods?.[address]));
-    const known = candidates.flatMap((candidate) => (candidate === undefined ? [] : { candidate, port }));
-    return { known, complete: !slice.broken && known.length === candidates.length };
+  /** The name is resolved by DNS: to another Service, or to an address outside the cluster that no manifest has. */
+  #candidatesByExternalName(
+    { namespace, name, externalName = '', ports }: Service,
+    protocol: number,
+    port: number | string | undefined,
+  ): ServiceCandidates | QuestionFault {
+    const service = this.#serviceNamed(externalName);
+    if (service === undefined) {
+      return unknown({ reason: 'external-name', service: `${namespace}/${name}`, name: externalName });
+    }
+    const named = ports.find((one) => one.name === port && one.protocol === protocol);
+    return this.candidatesFor(service, protocol, named?.port ?? port);
   }
 
-  /** A pod without the named target port is not an endpoint. */
-  #candidatesBySelector(service: Service, { port, protocol, targetPort = port }: ServicePort): ServiceCandidate[] {
-    return this.#podsSelectedBy(service).flatMap((candidate): ServiceCandidate | ServiceCandidate[] => {
-      if (service.headless) return { candidate, port };
-      if (typeof targetPort === 'number') return { candidate, port: targetPort };
-      const namedPort = candidate.ports.find((one) => one.name === targetPort && one.protocol === protocol);
-      return namedPort === undefined ? [] : { candidate, port: namedPort.port };
+  /** The Service with the DNS name, which may be a name for another name. */
+  #serviceNamed(dnsName: string, depth = 0): Service | undefined {
+    const [name, namespace, isService] = dnsName.split('.');
+    const service = isService === 'svc' ? this.#byName.get(`${namespace}/${name}`) : undefined;
+    if (service?.externalName === undefined) return service;
+    return depth < maxNames ? this.#serviceNamed(service.externalName, depth + 1) : undefined;
+  }
+
+  /** The DNS name of a headless Service has the addresses of its pods, so ports are not translated. */
+  #podsAtTheirOwnPort(
+    service: Service,
+    slices: readonly EndpointSlice[] | undefined,
+    protocol: number,
+    port: number | string | undefined,
+    servicePort: ServicePort | undefined,
+  ): ServiceCandidates | QuestionFault {
+    if (typeof port !== 'string') {
+      if (slices !== undefined) return this.#candidatesIn(service, slices, () => ({ port }));
+      return this.#candidatesBySelector(service, () => [port]);
+    }
+    // The SRV record of a port name has the port of the pods.
+    if (servicePort !== undefined) {
+      if (slices !== undefined) return this.#candidatesIn(service, slices, (slice) => slicePortOf(slice, servicePort));
+      return this.#candidatesBySelector(service, (candidate) => targetPortsOf(candidate, servicePort), servicePort);
+    }
+    const endpoints = slices?.flatMap((slice) => endpointsIn(slice, undefined)) ?? [];
+    const candidates = slices
+      ? endpoints.flatMap(({ address, pod }) => this.#pods.endpointAt(address, pod) ?? [])
+      : this.#podsSelectedBy(service).map(({ candidate }) => candidate);
+    const numbers = new Set(candidates.flatMap((candidate) => portsNamed(candidate, port, protocol)));
+    const [number, ...others] = numbers;
+    if (number === undefined || others.length > 0)
+      return unknownServicePort(qualifiedNameOf(service), protocolName(protocol), port);
+    return this.#podsAtTheirOwnPort(service, slices, protocol, number, undefined);
+  }
+
+  /** `portIn` is undefined for a slice without the port. Several slices may list the same endpoint. */
+  #candidatesIn(
+    service: Service,
+    slices: readonly EndpointSlice[],
+    portIn: (slice: EndpointSlice) => { port: number | undefined } | undefined,
+  ): ServiceCandidates {
+    const endpoints = new Map<string, Endpoint>();
+    for (const slice of slices) {
+      const target = portIn(slice);
+      if (target === undefined) continue;
+      for (const one of endpointsIn(slice, target.port)) {
+        const key = `${one.address} ${one.port}`;
+        if (endpoints.get(key)?.pod === undefined) endpoints.set(key, one);
+      }
+    }
+    const candidates = [...endpoints.values()].map(({ address, pod, port }) => {
+      return { candidate: this.#pods.endpointAt(address, pod), port };
     });
+    const known = candidates.flatMap(({ candidate, port }) => (candidate === undefined ? [] : { candidate, port }));
+    const isBroken = slices.some(({ broken }) => broken);
+    if (candidates.length === 0 && !isBroken) return withoutEndpoints(service, { why: 'none-ready' });
+    return { known, complete: !isBroken && known.length === candidates.length };
   }
 
-  #podsSelectedBy(service: Service): readonly Candidate[] {
+  /** `portsOf` is empty for a pod that is not an endpoint, because it lacks the named target port. */
+  #candidatesBySelector(
+    service: Service,
+    portsOf: (candidate: Candidate) => readonly (number | undefined)[],
+    servicePort?: ServicePort,
+  ): ServiceCandidates {
+    if (service.selector === undefined) return withoutEndpoints(service, { why: 'no-selector' });
+    const selected = this.#podsSelectedBy(service);
+    if (selected.length === 0) return withoutEndpoints(service, { why: 'selects-no-pod', selector: service.selector });
+    const known = selected.flatMap(({ candidate }) => portsOf(candidate).map((port) => ({ candidate, port })));
+    const { targetPort, protocol } = servicePort ?? {};
+    if (known.length === 0 && typeof targetPort === 'string' && protocol !== undefined) {
+      return withoutEndpoints(service, { why: 'no-such-port', port: targetPort, protocol });
+    }
+    const unsure = selected.find(({ sure }) => !sure);
+    if (unsure === undefined) return { known, complete: true };
+    const labels = valuesNotKnown(unsure.candidate).filter((key) => Object.hasOwn(service.selector!, key));
+    return { ...withoutEndpoints(service, { why: 'selector-not-known', labels }), known };
+  }
+
+  #podsSelectedBy(service: Service): readonly MatchingPod[] {
     let selected = this.#selected.get(service);
     if (selected === undefined) {
-      selected = service.selector === undefined ? [] : this.#pods.matchingPods(service.namespace, service.selector);
+      const selector = Object.entries(service.selector ?? {}).map(([key, value]) => {
+        return { key, operator: 'In' as const, values: [value] };
+      });
+      selected = selector.length === 0 ? [] : this.#pods.matchingPods(service.namespace, selector);
       this.#selected.set(service, selected);
     }
     return selected;
@@ -115,6 +199,30 @@ function qualifiedNameOf({ namespace, name }: Service): string {
   return `${namespace}/${name}`;
 }
 
-function merge(parts: readonly ServiceCandidates[]): ServiceCandidates {
-  return { known: parts.flatMap(({ known }) => known), complete: parts.every(({ complete }) => complete) };
+function unknown(why: UnknownReason): ServiceCandidates {
+  return { known: [], complete: false, why };
+}
+
+function withoutEndpoints(service: Service, none: NoEndpoints): ServiceCandidates {
+  return unknown({ reason: 'no-endpoints', service: qualifiedNameOf(service), none });
+}
+
+function valuesNotKnown({ parties }: Candidate): string[] {
+  return parties.flatMap((party) => (party.kind === 'pod' ? keysWithoutValue(party.labels) : []));
+}
+
+function slicePortOf(slice: EndpointSlice, { name, protocol }: ServicePort): { port: number } | undefined {
+  return slice.ports.find((one) => one.name === name && one.protocol === protocol);
+}
+
+function endpointsIn(slice: EndpointSlice, port: number | undefined): Endpoint[] {
+  return slice.addresses.map((address) => ({ address, pod: slice.pods?.[address], port }));
+}
+
+function targetPortsOf(candidate: Candidate, { port, protocol, targetPort = port }: ServicePort): readonly number[] {
+  return typeof targetPort === 'number' ? [targetPort] : portsNamed(candidate, targetPort, protocol).slice(0, 1);
+}
+
+function portsNamed({ ports }: Candidate, name: string, protocol: number): number[] {
+  return ports.filter((one) => one.name === name && one.protocol === protocol).map(({ port }) => port);
 }

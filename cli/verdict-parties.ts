@@ -5,6 +5,7 @@ import { type Address, parseAddress } from '../model/address.ts';
 import type {
   AnyPolicy,
   ClusterObject,
+  LabelSelector,
   Labels,
   Node,
   Pod,
@@ -14,8 +15,10 @@ import type {
 } from '../model/kubernetes.ts';
 import { isAnyPolicy, templatePods } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
+import { selectsPod } from '../policy/selectors.ts';
 import { type Candidate, firstOfEachFamily, representingWorkload } from './candidates.ts';
-import { ServiceLookup } from './service-lookup.ts';
+import { type HostPortCandidates, HostPortLookup, type HostPortOwner } from './host-port-lookup.ts';
+import { type MatchingPod, ServiceLookup } from './service-lookup.ts';
 import {
   ambiguousParty,
   badParty,
@@ -46,9 +49,11 @@ export class PartyResolver {
   readonly #nodes = new Map<string, Node>();
   readonly #podsByAddress = new Map<Address, Pod[]>();
   readonly #nodeByAddress = new Map<Address, string>();
+  /** Made by the first question about a port of a node. */
+  #hostPorts: HostPortLookup | undefined;
   readonly services = new ServiceLookup({
     endpointAt: (address, podName) => this.#endpointAt(address, podName),
-    matchingPods: (namespace, labels) => this.#matchingPods(namespace, labels),
+    matchingPods: (namespace, selector) => this.#matchingPods(namespace, selector),
   });
 
   constructor(objects: readonly ClusterObject[]) {
@@ -111,9 +116,29 @@ export class PartyResolver {
     return ownsAddress ? this.#podCandidate({ ...pod!, addresses: [address] }) : undefined;
   }
 
+  /** The pods that have this port of the node as their host port. */
+  hostPortCandidates(node: string, address: Address, protocol: number, port: number): HostPortCandidates {
+    this.#hostPorts ??= new HostPortLookup(this.#hostPortOwners());
+    return this.#hostPorts.candidatesAt(node, address, protocol, port);
+  }
+
+  *#hostPortOwners(): Generator<HostPortOwner> {
+    for (const pod of this.#pods.values()) {
+      if (pod.workload.kind === 'Pod' && isLive(pod)) yield this.#hostPortOwner(pod, this.#podCandidate(pod));
+    }
+    for (const owner of [...this.#workloads.values()].flat()) {
+      for (const pod of podsOrTemplates({ ...owner, pods: owner.pods.filter(isLive) })) {
+        yield this.#hostPortOwner(pod, representingWorkload(this.#podCandidate(pod)));
+      }
+    }
+  }
+
+  #hostPortOwner({ namespace, name, node, hostNetwork, ports }: PodOrTemplate, candidate: Candidate): HostPortOwner {
+    return { name: `${namespace}/${name}`, node, hostNetwork, ports, candidate };
+  }
+
   /** The pods, or the pod template of a workload without pods. */
-  #matchingPods(namespace: string, selectorLabels: Labels): Candidate[] {
-    const selectorEntries = Object.entries(selectorLabels);
+  #matchingPods(namespace: string, selector: LabelSelector): MatchingPod[] {
     const owners = [...this.#workloads].filter(([key]) => key.startsWith(`${namespace}/`)).flatMap(([, of]) => of);
     const standalonePods = [...this.#pods.values()].filter(
       (pod) => pod.namespace === namespace && pod.workload.kind === 'Pod',
@@ -126,8 +151,8 @@ export class PartyResolver {
       }));
     });
     return [...standalonePods.filter(isLive).map((pod) => ({ pod, candidate: this.#podCandidate(pod) })), ...ownedPods]
-      .filter(({ pod }) => selectorEntries.every(([key, value]) => pod.labels[key] === value))
-      .map(({ candidate }) => candidate);
+      .map(({ pod, candidate }) => ({ candidate, match: selectsPod(selector, pod.labels) }))
+      .flatMap(({ candidate, match }) => (match === 'no' ? [] : { candidate, sure: match === 'yes' }));
   }
 
   #resolveAddress(address: Address): ResolvedParty {
@@ -231,6 +256,9 @@ export class PartyResolver {
         return;
       case 'Service':
         this.services.add(object);
+        return;
+      case 'Endpoints':
+        for (const slice of object.slices) this.services.addSlice(slice);
         return;
       case 'EndpointSlice':
         this.services.addSlice(object);

@@ -1,7 +1,7 @@
 // Reads one question for a verdict, resolves its ends and evaluates it. An invalid question returns a fault.
 import type { Service } from '../model/kubernetes.ts';
 import { hasPorts, parseProtocol, protocolName } from '../model/protocol.ts';
-import type { Alternative, UnknownReason, Verdict } from '../model/verdict.ts';
+import type { Alternative, Party, UnknownReason, Verdict } from '../model/verdict.ts';
 import { combineAlternatives, combineMaybeTranslated } from '../policy/alternatives.ts';
 import { judge } from '../policy/judge.ts';
 import type { PolicyOptions } from '../policy/options.ts';
@@ -46,7 +46,7 @@ export function evaluateQuestion(
   if (from.kind === 'fault') return from;
   const to = parties.resolve(question.to);
   if (to.kind === 'fault') return to;
-  const target = targetOf(to, question, parties);
+  const target = targetOf(from, to, question, parties);
   const { candidates, forwardingNode } = target;
   if ('code' in candidates) return { fault: candidates };
   const policies = compilePolicies(parties.policies);
@@ -89,19 +89,73 @@ type Target = {
 type ResolvedInitiator = Exclude<ResolvedParty, { kind: 'service' | 'fault' }>;
 type ResolvedResponder = Exclude<ResolvedParty, { kind: 'fault' }>;
 
-function targetOf(to: ResolvedResponder, question: VerdictQuestion, { services }: PartyResolver): Target {
+function targetOf(
+  from: ResolvedInitiator,
+  to: ResolvedResponder,
+  question: VerdictQuestion,
+  parties: PartyResolver,
+): Target {
   const { protocol, port } = question;
+  const { services } = parties;
   if (to.kind === 'service')
     return { responder: to, service: to.service, candidates: services.candidatesFor(to.service, protocol, port) };
   const nodePortService = to.kind === 'one' && isNode(to.candidate) ? services.byNodePort(protocol, port) : undefined;
-  if (to.kind !== 'one' || nodePortService === undefined)
-    return { responder: to, candidates: portCandidates(to, question) };
+  if (to.kind !== 'one' || nodePortService === undefined) {
+    const candidates = to.kind === 'one' ? hostPortCandidates(to.candidate, question, parties) : undefined;
+    return { responder: to, candidates: candidates ?? portCandidates(to, question) };
+  }
   const { service } = nodePortService;
+  const candidates = services.candidatesFor(service, protocol, nodePortService.port);
+  // A node sends connections of pods and nodes to all endpoints, whatever externalTrafficPolicy says.
+  if ('code' in candidates || !service.localOnly || !isOutside(from))
+    return { responder: to, service, candidates, forwardingNode: to.candidate };
+  return { responder: to, service, candidates: onNode(candidates, service, to.candidate) };
+}
+
+function isOutside(initiator: ResolvedInitiator): boolean {
+  return candidatesOf(initiator).every(({ parties }) => {
+    return parties.every((party) => party.kind === 'address' && party.node === undefined);
+  });
+}
+
+/** With `externalTrafficPolicy: Local`, a node uses only its own pods. Pods without a node may be there. */
+function onNode({ known, complete, why }: ServiceCandidates, service: Service, node: Candidate): ServiceCandidates {
+  const nodes = node.parties.map(nodeOf);
+  const there = known.filter(({ candidate }) => {
+    return candidate.parties.some((party) => ['', undefined, ...nodes].includes(nodeOf(party)));
+  });
+  const reason = why ?? (complete && there.length === 0 ? noneOnNode(service) : undefined);
+  return { known: there, complete, ...(reason !== undefined && { why: reason }) };
+}
+
+function noneOnNode({ namespace, name }: Service): UnknownReason {
+  return { reason: 'no-endpoints', service: `${namespace}/${name}`, none: { why: 'none-on-node' } };
+}
+
+function nodeOf(party: Party): string | undefined {
+  return party.kind === 'some-node' ? undefined : party.node;
+}
+
+/** Undefined if no pod may have the port of the node as its host port. */
+function hostPortCandidates(
+  node: Candidate,
+  { protocol, port }: VerdictQuestion,
+  parties: PartyResolver,
+): ServiceCandidates | undefined {
+  if (typeof port !== 'number') return undefined;
+  const found = node.parties.flatMap((party) => {
+    if (party.kind !== 'address' || party.node === undefined) return [];
+    return parties.hostPortCandidates(party.node, party.address, protocol, port);
+  });
+  const there = found.flatMap((one) => one.there);
+  if (there.length > 0) return { known: there, complete: true };
+  const mayBeThere = found.flatMap((one) => one.mayBeThere);
+  if (mayBeThere.length === 0) return undefined;
+  const pods = [...new Set(mayBeThere.map(({ name }) => name))];
   return {
-    responder: to,
-    service,
-    candidates: services.candidatesFor(service, protocol, nodePortService.port),
-    forwardingNode: to.candidate,
+    known: [...mayBeThere, { candidate: node, port }],
+    complete: true,
+    why: { reason: 'host-port-not-known', pods },
   };
 }
 
@@ -112,8 +166,9 @@ function isNode({ parties }: Candidate): boolean {
 function unknownReasonOf(
   { from, to }: VerdictQuestion,
   initiator: ResolvedInitiator,
-  { responder, service }: Target,
+  { responder, service, candidates }: Target,
 ): UnknownReason {
+  if ('why' in candidates && candidates.why !== undefined) return candidates.why;
   if (service !== undefined) return { reason: 'backend-not-known', service: `${service.namespace}/${service.name}` };
   if (responder.kind === 'workload' && responder.pods.length > 1) return { reason: 'pods-differ', party: to };
   if (initiator.kind === 'workload' && initiator.pods.length > 1) return { reason: 'pods-differ', party: from };

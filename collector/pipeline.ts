@@ -98,7 +98,9 @@ export class Pipeline {
       coverage,
       (protocol, address, port, timeUs) => {
         const service = cluster.serviceOf(address, protocol, port, timeUs);
-        return service && cluster.backendsOf(service, protocol, port, timeUs);
+        if (service !== undefined) return cluster.backendsOf(service, protocol, port, timeUs);
+        const backend = cluster.hostPortBackend(address, protocol, port, timeUs);
+        return backend && [backend];
       },
       (side, nowUs) => ownsNearAddress(side, coverage, nearAddresses, nowUs),
       {

@@ -24,7 +24,13 @@ export type LabelSelector = readonly Requirement[];
 /** The object that made a pod. For a ReplicaSet it is the Deployment, for a Job the CronJob. */
 export type WorkloadRef = { kind: string; name: string };
 
-export type ContainerPort = { name: string; port: number; protocol: number };
+/** `hostPort`: the port of the node that leads to it, at all addresses of the node or only at `ip`. */
+export type ContainerPort = {
+  name: string;
+  port: number;
+  protocol: number;
+  hostPort?: { port: number; ip?: Address };
+};
 
 /** No apiVersion: kind, namespace and name are unique among the kinds below. The kinds of other APIs include their group. */
 type ObjectMeta = { name: string; namespace: string; uid: string };
@@ -54,8 +60,8 @@ export type Workload = ObjectMeta & {
   /** The workload that its pods are shown with. */
   workload: WorkloadRef;
   /**
-   * Set for an object that another one owns, such as a ReplicaSet of a Deployment: its own kind. `workload` is then the
-   * owner; this object replaces an owner that is missing. `retired`: it has no replicas any more.
+   * Set for an object that has the same pods as another one: its own kind. Examples are a ReplicaSet of a Deployment, and a
+   * Prometheus, of which its operator makes a StatefulSet. `workload` is the other one, which it replaces if it is missing. `retired`: it has no replicas any more.
    */
   owned?: { kind: string; retired: boolean };
   /** With those that controllers add. */
@@ -92,13 +98,16 @@ export type ServicePort = {
 };
 /**
  * `addresses`: cluster, external and load balancer addresses. Without `selector`, its endpoints do not come from pods. A
- * headless Service is only a DNS name: ports are not translated.
+ * headless Service is only a DNS name: ports are not translated. `externalName` is the DNS name behind an ExternalName
+ * Service. `localOnly`: a node sends connections from outside only to its own pods, with their source address.
  */
 export type Service = ObjectMeta & {
   kind: 'Service';
   addresses: readonly Address[];
   clusterAddresses: readonly Address[];
   headless?: true;
+  externalName?: string;
+  localOnly?: true;
   /** The cluster's DNS, by the label that every distribution gives it. */
   clusterDns?: true;
   selector?: Labels;
@@ -106,10 +115,14 @@ export type Service = ObjectMeta & {
 };
 
 export type EndpointPort = { name: string; protocol: number; port: number };
-/** `addresses`: of ready endpoints; `notReady`: of all others. `broken`: some endpoints or ports could not be read. */
+/**
+ * `addresses`: of ready endpoints; `notReady`: of all others. `broken`: some endpoints or ports could not be read.
+ * `fromEndpoints`: of an Endpoints object, so another slice may list the same endpoints.
+ */
 export type EndpointSlice = ObjectMeta & {
   kind: 'EndpointSlice';
   broken?: true;
+  fromEndpoints?: true;
   service: string;
   addresses: readonly Address[];
   notReady?: readonly Address[];
@@ -117,6 +130,9 @@ export type EndpointSlice = ObjectMeta & {
   pods?: Readonly<Record<Address, string>>;
   ports: readonly EndpointPort[];
 };
+
+/** The older form of EndpointSlices (v1): one slice for each subset. */
+export type Endpoints = ObjectMeta & { kind: 'Endpoints'; slices: readonly EndpointSlice[] };
 
 /** Exactly one form: by address, or by identity (both selectors: both must match; rule 7). */
 export type PolicyPeer =
@@ -243,7 +259,7 @@ export function isRecognised(object: ClusterObject): object is RecognisedPolicy 
   return isRecognisedKind(object.kind);
 }
 
-export type ClusterObject = Pod | Workload | Namespace | Node | Service | EndpointSlice | AnyPolicy;
+export type ClusterObject = Pod | Workload | Namespace | Node | Service | Endpoints | EndpointSlice | AnyPolicy;
 export type ClusterKind = ClusterObject['kind'];
 
 const kinds: Record<Exclude<ClusterKind, RecognisedKind>, true> = {
@@ -252,6 +268,7 @@ const kinds: Record<Exclude<ClusterKind, RecognisedKind>, true> = {
   Pod: true,
   Workload: true,
   Service: true,
+  Endpoints: true,
   EndpointSlice: true,
   NetworkPolicy: true,
   ClusterNetworkPolicy: true,
@@ -278,6 +295,7 @@ export type ClusterEvent =
 
 /** The plural that the API uses: `pods`, `networkpolicies`; with the group for a kind of another API. */
 export function resourceName(kind: ClusterKind): string {
+  if (kind === 'Endpoints') return 'endpoints';
   const name = nameOfKind(kind);
   return name.toLowerCase().replace(/y$/, 'ie').concat('s', kind.slice(name.length));
 }

@@ -94,6 +94,9 @@ export type UnknownReason =
   | { reason: 'pods-differ'; party: string }
   | { reason: 'addresses-differ'; party: string }
   | { reason: 'backend-not-known'; service: string }
+  | { reason: 'no-endpoints'; service: string; none: NoEndpoints }
+  | { reason: 'external-name'; service: string; name: string }
+  | { reason: 'host-port-not-known'; pods: readonly string[] }
   | { reason: 'source-translated' }
   | { reason: 'no-owner-at-that-time'; address: Address }
   | { reason: 'address-of-another-node'; address: Address }
@@ -101,6 +104,18 @@ export type UnknownReason =
   | { reason: 'sender-not-seen'; address: Address }
   | { reason: 'cluster-not-synced' }
   | { reason: 'cluster-stale'; kinds: readonly StaleKind[] };
+
+/**
+ * Why a Service has no endpoint. `no-such-port`: no pod that it selects has a port with the name of its target port.
+ * `selector-not-known`: it may have some, because it selects pods by the values of labels that are not known.
+ */
+export type NoEndpoints =
+  | { why: 'no-selector' }
+  | { why: 'selects-no-pod'; selector: Labels }
+  | { why: 'no-such-port'; port: string; protocol: number }
+  | { why: 'none-ready' }
+  | { why: 'none-on-node' }
+  | { why: 'selector-not-known'; labels: readonly string[] };
 
 /** The objects of the kind were not followed from `sinceUs` on; `untilUs` is missing while that lasts. */
 export type StaleKind = { kind: ClusterKind; sinceUs: number; untilUs?: number };

@@ -1,13 +1,16 @@
 // Explains a verdict in words and as JSON (docs/json.md): for each side the rule that decided it, or the rules that nearly
 // matched.
 
+import { escapeControls } from '../model/escape.ts';
 import { resourceName } from '../model/kubernetes.ts';
+import { protocolName } from '../model/protocol.ts';
 import { kindTitle } from '../model/recognised-policy.ts';
 import type {
   Alternative,
   Direction,
   NamesGap,
   NearMiss,
+  NoEndpoints,
   Party,
   PolicyRef,
   RuleRef,
@@ -211,6 +214,12 @@ export function reasonText(why: UnknownReason): string {
       return `${why.party} has several addresses, and policies treat them differently`;
     case 'backend-not-known':
       return `it is not known which endpoint of Service ${why.service} got the connection, and their verdicts differ or are not known`;
+    case 'no-endpoints':
+      return noEndpointsText(why.service, why.none);
+    case 'external-name':
+      return `Service ${why.service} is the DNS name ${escapeControls(why.name)}, and its addresses are not known`;
+    case 'host-port-not-known':
+      return `it is not known whether a pod of ${listText(why.pods, ' or ', maxListed)} with this host port runs on the node`;
     case 'source-translated':
       return 'the source address was translated, and policies may see either address';
     case 'no-owner-at-that-time':
@@ -230,6 +239,25 @@ export function reasonText(why: UnknownReason): string {
 
 function valuesText(labels: readonly string[]): string {
   return `the ${labels.length === 1 ? 'value of label' : 'values of labels'} ${listText(labels, ' and ', maxListed)} ${labels.length === 1 ? 'is' : 'are'}`;
+}
+
+function noEndpointsText(service: string, none: NoEndpoints): string {
+  switch (none.why) {
+    case 'no-selector':
+      return `Service ${service} has no selector, and no EndpointSlice or Endpoints lists where its connections go`;
+    case 'selects-no-pod': {
+      const selector = Object.entries(none.selector).map(([key, value]) => `${key}=${value}`);
+      return `Service ${service} selects no pod: no pod has ${listText(selector, ' and ', maxListed)}`;
+    }
+    case 'no-such-port':
+      return `no pod that Service ${service} selects has a ${protocolName(none.protocol)} port with the name ${none.port}`;
+    case 'selector-not-known':
+      return `it is not known whether Service ${service} selects a pod: ${valuesText(none.labels)} not known before a controller sets ${none.labels.length === 1 ? 'it' : 'them'}`;
+    case 'none-on-node':
+      return `Service ${service} has no ready endpoint on this node, and externalTrafficPolicy is Local`;
+    case 'none-ready':
+      return `Service ${service} has no ready endpoint for this port`;
+  }
 }
 
 /** `pods since 05:41:07, nodes since 05:41:07`, or `pods changed between 05:41:07 and 05:51:10`; in UTC. */

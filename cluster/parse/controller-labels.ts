@@ -24,7 +24,7 @@ export function controllerLabels({ kind, name, spec }: ControlledObject): Contro
       return statefulSetLabels(name, spec);
     case 'DaemonSet.apps':
     case 'DaemonSet.apps.kruise.io':
-      return { labels: { 'controller-revision-hash': notKnown, 'pod-template-generation': notKnown } };
+      return { labels: daemonSetLabels };
     case 'Job.batch':
       return jobLabels(name, spec, `Job/${name}`);
     case 'CronJob.batch':
@@ -48,6 +48,8 @@ export function controllerLabels({ kind, name, spec }: ControlledObject): Contro
       return { labels: {} };
   }
 }
+
+export const daemonSetLabels: Labels = { 'controller-revision-hash': notKnown, 'pod-template-generation': notKnown };
 
 /** The labels of `Deployment` and `Rollout`, by the hash that a ReplicaSet has in its own template. */
 export function replicaSetLabels(ownerKind: string): Labels {

@@ -38,14 +38,14 @@ export function endpointSlice(field: Field, meta: Metadata): EndpointSlice {
 }
 
 /** Undefined for an endpoint that is not a pod, as a Service without selector may have. */
-function podOf(target: Field, namespace: string): string | undefined {
+export function podOf(target: Field, namespace: string): string | undefined {
   const name = target.at('name').text();
   if (target.at('kind').value !== 'Pod' || !name) return undefined;
   return `${target.at('namespace').text() || namespace}/${name}`;
 }
 
 /** Undefined for a port without a number, which means every port. */
-function endpointPort(field: Field): EndpointPort | undefined {
+export function endpointPort(field: Field): EndpointPort | undefined {
   const port = portNumber(field.at('port'), 'port');
   const read = { name: field.at('name').text() ?? '', protocol: protocol(field.at('protocol')) };
   return port === undefined ? undefined : { ...read, port };

@@ -6,6 +6,7 @@ import type { Problem } from '../../model/problem.ts';
 import { factsOf, nameOfKind, recognisedKinds } from '../../model/recognised-policy.ts';
 import { adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy } from './cluster-policy.ts';
 import { endpointSlice } from './endpoint-slice.ts';
+import { brokenEndpoints, endpoints } from './endpoints.ts';
 import { at, missingField, moreProblems, unknownApiVersion } from './errors.ts';
 import { Field, type FieldFault } from './field.ts';
 import { groupOf, hasKnownKinds, isKind, policyKindFault } from './kind.ts';
@@ -32,7 +33,7 @@ export type Parsed =
 export type Locate = (path: FieldPath) => string;
 
 /**
- * A policy, Node or EndpointSlice with faults is still an object, with `broken`: it shows for which pods or addresses
+ * A policy, Node, EndpointSlice or Endpoints with faults is still an object, with `broken`: it shows for which pods or addresses
  * something is unknown (rule 17). Any other object with faults is `broken` as a whole.
  */
 export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
@@ -53,6 +54,9 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
   if (faults.length > maxProblems) problems.push(at(subject, moreProblems(faults.length - maxProblems)));
   if (isDraft(parsed)) return policy(meta, parsed, problems, locate);
   if (problems.length === 0) return { is: 'object', object: parsed, problems };
+  if (parsed.kind === 'Endpoints' && meta.name !== '') {
+    return { is: 'object', object: brokenEndpoints(parsed), problems };
+  }
   if ((parsed.kind === 'Node' || parsed.kind === 'EndpointSlice') && meta.name !== '') {
     return { is: 'object', object: { ...parsed, broken: true }, problems };
   }
@@ -82,7 +86,7 @@ const maxProblems = 50;
 
 type KindParser = {
   group: string;
-  /** An unknown API; the object is read because of its pod template. Its kind may have the name of a known kind. */
+  /** Another API; the object is read because of its pods. Its kind may have the name of a known kind. */
   foreign?: true;
   version: string;
   scope: Scope;
@@ -96,6 +100,7 @@ const kinds: Record<string, KindParser> = {
   Namespace: { group: '', version: 'v1', scope: 'cluster', parse: namespace },
   Node: { group: '', version: 'v1', scope: 'cluster', parse: node },
   Service: { group: '', version: 'v1', scope: 'namespaced', parse: service },
+  Endpoints: { group: '', version: 'v1', scope: 'namespaced', parse: endpoints },
   EndpointSlice: { group: 'discovery.k8s.io', version: 'v1', scope: 'namespaced', parse: endpointSlice },
   NetworkPolicy: { group: 'networking.k8s.io', version: 'v1', scope: 'namespaced', parse: networkPolicy },
   ClusterNetworkPolicy: { ...policyApi, version: 'v1alpha2', parse: clusterNetworkPolicy },
@@ -134,13 +139,14 @@ function ofKind(group: string, kind: string, ...ownerKinds: string[]): KindParse
   return (field, meta) => workload(field, meta, kind, group, ownerKinds);
 }
 
-/** Undefined if Waybill does not use the object. Any kind of another API with a pod template is a workload. */
+/** Undefined if Waybill does not use the object. A kind of another API is a workload if it has a pod template, or pods by rule. */
 function parserFor(field: Field, kind: string): KindParser | undefined {
   for (const known of [kinds, workloads])
     if (Object.hasOwn(known, kind) && isOurs(field, known[kind]!)) return known[kind];
   const { value: apiVersion } = field.at('apiVersion');
   const [group, version] = typeof apiVersion === 'string' ? apiVersion.split('/') : [];
-  if (!isKind(kind) || group === undefined || version === undefined || !hasPodTemplate(field.value)) return undefined;
+  if (!isKind(kind) || group === undefined || version === undefined) return undefined;
+  if (!hasPodTemplate(field.value)) return undefined;
   return { group, foreign: true, version, scope: 'namespaced', parse: ofKind(group, kind) };
 }
 

@@ -22,6 +22,8 @@ export function service(field: Field, meta: Metadata): Service {
     addresses: [...new Set([...clusterAddresses, ...addresses(external)])],
     clusterAddresses,
     ...(spec.at('clusterIP').value === 'None' && { headless: true as const }),
+    ...externalNameOf(spec),
+    ...(spec.at('externalTrafficPolicy').value === 'Local' && { localOnly: true as const }),
     ...(namespace === 'kube-system' && labels(meta.labels)['k8s-app'] === 'kube-dns' && { clusterDns: true as const }),
     ...(Object.keys(selector).length > 0 && { selector }),
     ports: spec
@@ -29,6 +31,12 @@ export function service(field: Field, meta: Metadata): Service {
       .items()
       .flatMap((port) => servicePort(port) ?? []),
   };
+}
+
+/** In lower case without a final dot. */
+function externalNameOf(spec: Field): { externalName?: string } {
+  if (spec.at('type').value !== 'ExternalName') return {};
+  return { externalName: (spec.at('externalName').text() ?? '').toLowerCase().replace(/\.$/, '') };
 }
 
 function servicePort(field: Field): ServicePort | undefined {

@@ -108,7 +108,17 @@ function containerPort(field: Field): ContainerPort | undefined {
   if (!number.given) number.fault(missingField('containerPort'));
   const port = portNumber(number, 'containerPort');
   const read = { name: field.at('name').text() ?? '', protocol: protocol(field.at('protocol')) };
-  return port === undefined ? undefined : { ...read, port };
+  const hostPort = hostPortOf(field);
+  return port === undefined ? undefined : { ...read, port, ...(hostPort !== undefined && { hostPort }) };
+}
+
+/** The API server writes 0 for no host port. An unspecified address means every address. */
+function hostPortOf(field: Field): ContainerPort['hostPort'] {
+  const number = field.at('hostPort');
+  const port = number.value === 0 ? undefined : portNumber(number, 'hostPort');
+  if (port === undefined) return undefined;
+  const [ip] = addresses([field.at('hostIP')]);
+  return ip === undefined || ip === '0.0.0.0' || ip === '::' ? { port } : { port, ip };
 }
 
 /** The result has no prototype, so a key such as `constructor` finds only a label. */

@@ -1,6 +1,6 @@
 // The cluster's objects: all recent versions. Without a time, a method answers about now.
 import { isDeepStrictEqual } from 'node:util';
-import type { Address, Prefix } from '../../model/address.ts';
+import { type Address, isIpv6, type Prefix } from '../../model/address.ts';
 import type {
   ClusterEvent,
   ClusterKind,
@@ -238,8 +238,25 @@ export class ClusterHistory {
   }
 
   /** The host-network pod of the node that declares the port at that time. */
-  hostNetworkPod(node: string, protocol: number, port: number, timeUs: number): Pod | undefined {
-    const uid = this.#hostPorts.uidAt(node, protocol, port, timeUs);
+  hostNetworkPod(node: string, address: Address, protocol: number, port: number, timeUs: number): Pod | undefined {
+    const pod = this.#podAtHostPort(node, address, protocol, port, timeUs);
+    return pod?.hostNetwork ? pod : undefined;
+  }
+
+  /** Where connections to that port of a node went at that time, if a pod has it as its `hostPort`. */
+  hostPortBackend(address: Address, protocol: number, port: number, timeUs: number): Backend | undefined {
+    if (!this.#hostPorts.used) return undefined;
+    const node = this.nodeOf(address, timeUs)?.name;
+    const pod = node === undefined ? undefined : this.#podAtHostPort(node, address, protocol, port, timeUs);
+    if (pod === undefined || pod.hostNetwork) return undefined;
+    const target = pod.ports.find((one) => one.protocol === protocol && one.hostPort?.port === port);
+    const own = pod.addresses.find((one) => isIpv6(one) === isIpv6(address));
+    if (target === undefined || own === undefined) return undefined;
+    return { address: own, port: target.port, podUid: pod.uid };
+  }
+
+  #podAtHostPort(node: string, address: Address, protocol: number, port: number, timeUs: number): Pod | undefined {
+    const uid = this.#hostPorts.uidAt(node, address, protocol, port, timeUs);
     return uid === undefined ? undefined : this.pod(uid, timeUs);
   }
 
@@ -271,7 +288,7 @@ export class ClusterHistory {
   }
 
   #updateDnsServers(changed: ClusterObject, atUs: number): void {
-    if (changed.kind !== 'Service' && changed.kind !== 'EndpointSlice') return;
+    if (changed.kind !== 'Service' && changed.kind !== 'Endpoints' && changed.kind !== 'EndpointSlice') return;
     const services = [...this.#services.services()].filter(({ clusterDns }) => clusterDns);
     this.#dnsServers.update(services, (service) => this.#services.slicesOf(service), atUs);
   }
@@ -324,6 +341,9 @@ export class ClusterHistory {
       case 'Service':
         this.#services.putService(object, atUs);
         return;
+      case 'Endpoints':
+        this.#services.putEndpoints(object, atUs);
+        return;
       case 'EndpointSlice':
         this.#services.putSlice(object, atUs);
         return;
@@ -357,6 +377,9 @@ export class ClusterHistory {
         return;
       case 'Service':
         this.#services.removeService(object, atUs);
+        return;
+      case 'Endpoints':
+        this.#services.putEndpoints({ ...object, slices: [] }, atUs);
         return;
       case 'EndpointSlice':
         this.#services.removeSlice(object, atUs);

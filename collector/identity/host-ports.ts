@@ -1,31 +1,52 @@
-// The host-network pod behind a port of a node at a given time. A lookup does not depend on the number of pods, because
-// every connection of a node needs one.
+// The pods behind the ports of nodes at a given time: host-network pods, and pods with a `hostPort`. A lookup does not depend on
+// the number of pods, because every connection of a node needs one.
+import type { Address } from '../../model/address.ts';
 import type { Pod } from '../../model/kubernetes.ts';
 import { AddressOwners } from './address-owners.ts';
 
 export class HostPorts {
   readonly #owners = new AddressOwners();
+  readonly #pods = new Set<string>();
+  #used = false;
 
-  /** `when`: as for AddressOwners. A pod that is not on the host network, or has ended, has no host ports. */
+  /** Whether any pod has or had host ports. */
+  get used(): boolean {
+    return this.#used;
+  }
+
+  /** `when`: as for AddressOwners. A pod that has ended has no host ports. */
   put(pod: Pod, atUs: number, when: 'initial' | 'change'): void {
-    this.#owners.put(pod, atUs, when, pod.hostNetwork && pod.endedUs === 0 ? hostPortsOf(pod) : []);
+    const keys = pod.endedUs > 0 || pod.node === '' ? [] : keysOf(pod);
+    if (keys.length === 0 && !this.#pods.has(pod.uid)) return;
+    this.#pods.add(pod.uid);
+    this.#used = true;
+    this.#owners.put(pod, atUs, when, keys);
   }
 
   remove(pod: Pod, atUs: number): void {
-    this.#owners.remove(pod, atUs);
+    if (this.#pods.delete(pod.uid)) this.#owners.remove(pod, atUs);
   }
 
-  /** The uid of the pod that declares the port; undefined for none, and if several pods do. */
-  uidAt(node: string, protocol: number, port: number, timeUs: number): string | undefined {
-    const owner = this.#owners.at(hostPort(node, protocol, port), timeUs);
+  /**
+   * The uid of the pod that declares the port at that address of the node, else at every address; undefined for none, and
+   * if several pods do.
+   */
+  uidAt(node: string, address: Address, protocol: number, port: number, timeUs: number): string | undefined {
+    const atAddress = this.#owners.at(keyOf(node, address, protocol, port), timeUs);
+    const owner = atAddress.owner === 'pod' ? atAddress : this.#owners.at(keyOf(node, '', protocol, port), timeUs);
     return owner.owner === 'pod' ? owner.uid : undefined;
   }
 }
 
-function hostPortsOf(pod: Pod): string[] {
-  return pod.node === '' ? [] : pod.ports.map(({ protocol, port }) => hostPort(pod.node, protocol, port));
+/** A host-network pod has its ports at the node. */
+function keysOf({ node, hostNetwork, ports }: Pod): string[] {
+  return ports.flatMap(({ protocol, port, hostPort }) => {
+    if (hostNetwork) return [keyOf(node, '', protocol, port)];
+    return hostPort === undefined ? [] : [keyOf(node, hostPort.ip ?? '', protocol, hostPort.port)];
+  });
 }
 
-function hostPort(node: string, protocol: number, port: number): string {
-  return `${protocol} ${port} ${node}`;
+/** `address` is empty for every address of the node. */
+function keyOf(node: string, address: string, protocol: number, port: number): string {
+  return `${protocol} ${port} ${node} ${address}`;
 }

@@ -164,7 +164,7 @@ export class Identities {
   #node(node: Node, end: ConnectionEnd, timeUs: number): Identity {
     const party = this.#parties.node(node, end.address);
     const pod = hasPorts(end.protocol)
-      ? this.#cluster.hostNetworkPod(node.name, end.protocol, end.port, timeUs)
+      ? this.#cluster.hostNetworkPod(node.name, end.address, end.protocol, end.port, timeUs)
       : undefined;
     if (pod !== undefined) {
       return { endpoint: { ...podEndpoint(pod, end.address, node.zone), kind: 'host' }, kind: 'address', party };

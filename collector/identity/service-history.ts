@@ -2,7 +2,7 @@
 // scaled or deleted.
 import { isDeepStrictEqual } from 'node:util';
 import type { Address } from '../../model/address.ts';
-import { type EndpointSlice, objectKey, type Service } from '../../model/kubernetes.ts';
+import { type EndpointSlice, type Endpoints, objectKey, type Service } from '../../model/kubernetes.ts';
 import { AddressServices, serviceAtPort } from './address-services.ts';
 import { type Timeline, timelineOf } from './timeline.ts';
 
@@ -46,6 +46,13 @@ export class ServiceHistory {
     if (known.some((one) => isDeepStrictEqual(one, slice))) return;
     this.#goneSlices.delete(key);
     timeline.put([...known.filter(({ name }) => name !== slice.name), slice], atUs);
+  }
+
+  /** Replaces the slices of the former Endpoints of that name. */
+  putEndpoints({ namespace, name, slices }: Endpoints, atUs: number): void {
+    const former = this.#slices.get(`${namespace}/${name}`)?.latest?.filter(({ fromEndpoints }) => fromEndpoints) ?? [];
+    for (const one of former) if (!slices.some((slice) => slice.name === one.name)) this.removeSlice(one, atUs);
+    for (const slice of slices) this.putSlice(slice, atUs);
   }
 
   removeSlice({ namespace, service, name }: EndpointSlice, atUs: number): void {
@@ -95,7 +102,8 @@ export class ServiceHistory {
       for (const address of slice.addresses)
         endpoints.push({ address, port: target.port, pod: slice.pods?.[address] ?? '' });
     }
-    return versions.length > 1 ? distinct(endpoints) : endpoints;
+    const mayRepeat = versions.length > 1 || versions[0]?.some(({ fromEndpoints }) => fromEndpoints);
+    return mayRepeat ? distinct(endpoints) : endpoints;
   }
 
   /** False if some endpoints of that time could not be read. */

@@ -158,13 +158,17 @@ export class ConnectionEvaluator {
     return sender === 'unknown' ? maxLagUs + addressesSettledUs : maxLagUs;
   }
 
-  /** A Service port with exactly one ready endpoint has that backend, also if conntrack did not name it. */
+  /**
+   * A Service port with exactly one ready endpoint has that backend, also if conntrack did not name it. So has a port of a
+   * node that is the `hostPort` of a pod.
+   */
   #onlyBackend({ originalTuple, translatedTuple, protocol, startUs }: JoinedConnection): Backend | undefined {
     if (originalTuple !== translatedTuple) return undefined;
     const { responder: address, responderPort: port } = originalTuple;
     if (this.#identities.at({ address, port, protocol, podUid: '' }, startUs).stale !== undefined) return undefined;
     const service = this.#cluster.serviceOf(address, protocol, port, startUs);
-    if (service === undefined || !this.#cluster.backendsKnown(service, startUs)) return undefined;
+    if (service === undefined) return this.#cluster.hostPortBackend(address, protocol, port, startUs);
+    if (!this.#cluster.backendsKnown(service, startUs)) return undefined;
     const [backend, ...others] = this.#cluster.backendsOf(service, protocol, port, startUs);
     return others.length === 0 ? backend : undefined;
   }
@@ -222,9 +226,14 @@ export class ConnectionEvaluator {
     const { originalTuple, translatedTuple, destination, protocol, startUs } = received;
     const isGuess = originalTuple === translatedTuple && destination === undefined;
     const { responder: address, responderPort: port } = originalTuple;
-    if (isGuess && this.#cluster.serviceOf(address, protocol, port, startUs) !== undefined) return { at: 'service' };
+    if (isGuess && this.#isTranslated(address, protocol, port, startUs)) return { at: 'service' };
     if (responder.kind === 'pod') return { at: 'pod', podUid: responder.uid, address: ends.responder.address };
     return responder.kind === 'service' ? { at: 'service' } : { at: 'outside' };
+  }
+
+  #isTranslated(address: Address, protocol: number, port: number, timeUs: number): boolean {
+    if (this.#cluster.serviceOf(address, protocol, port, timeUs) !== undefined) return true;
+    return this.#cluster.hostPortBackend(address, protocol, port, timeUs) !== undefined;
   }
 
   /** Evaluates again with the state before and after, if something changed near the connection. */

@@ -1,7 +1,7 @@
 // The verdict of one set of policies on a joined connection whose ends are known.
 import type { JoinedConnection } from '../../model/joined.ts';
 import { hasPorts } from '../../model/protocol.ts';
-import type { Alternative, Flow, Verdict } from '../../model/verdict.ts';
+import type { Alternative, Flow, UnknownReason, Verdict } from '../../model/verdict.ts';
 import { combineAlternatives, combineMaybeTranslated } from '../../policy/alternatives.ts';
 import { CachedJudge } from '../../policy/cached-judge.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
@@ -73,7 +73,11 @@ export class PolicyEvaluator {
       const verdict = this.#evaluateEnds({ ...joined, translatedTuple }, initiator, identity, timeUs);
       alternatives.push({ initiator: initiator.party, responder: identity.party, verdict });
     }
-    return combineAlternatives(alternatives, allKnown, { reason: 'backend-not-known', service: name }, this.#options);
+    const why: UnknownReason =
+      allKnown && alternatives.length === 0
+        ? { reason: 'no-endpoints', service: name, none: { why: service.selector ? 'none-ready' : 'no-selector' } }
+        : { reason: 'backend-not-known', service: name };
+    return combineAlternatives(alternatives, allKnown, why, this.#options);
   }
 
   #evaluateEnds(
