@@ -54,8 +54,8 @@ export function lintCommand(streams: LintStreams = process): Command {
 export async function runLint(flags: LintFlags, { stdout, stderr }: LintStreams): Promise<0 | 1 | 2> {
   const rules = chosenRules(flags);
   checkStdinOnce(flags.cluster);
-  const { objects, problems, unread, otherKinds, sources } = await readSources(flags.cluster);
-  const declared = new DeclaredObjects(objects, (object) => sources.get(object));
+  const { objects, problems, unread, otherKinds, customResources, sources } = await readSources(flags.cluster);
+  const declared = new DeclaredObjects(objects, (object) => sources.get(object), customResources);
   // Problems of policies become complaints.
   const policyProblems = new Set(declared.policies.flatMap(({ broken }) => broken ?? []));
   for (const problem of problems) if (!policyProblems.has(problem)) printLine(stderr, problemLine(problem));

@@ -1,5 +1,6 @@
 // The objects of the manifests, with lookups for the lint rules. The labels of a namespace without a manifest are not
 // known, so a selector may match it.
+import type { CustomResource } from '../model/custom-resource.ts';
 import type { FieldPath } from '../model/field-path.ts';
 import type {
   ClusterObject,
@@ -17,6 +18,7 @@ import { isPolicy, isRecognised, isUnread, templatePods } from '../model/kuberne
 import { isWhole } from '../model/label-value.ts';
 import type { RecognisedPolicy } from '../model/recognised-policy.ts';
 import { selects, selectsPod } from '../policy/selectors.ts';
+import { maySelectOperatorPods } from './operator-pods.ts';
 import { isValid, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
 import { maySelectNamespace } from './selectors.ts';
 
@@ -43,16 +45,22 @@ export class DeclaredObjects {
   readonly pods: readonly PodDeclaration[];
   readonly #unread: readonly UnreadDocument[];
   readonly #manifestFields: (object: ClusterObject) => ManifestFields | undefined;
+  readonly #customResources: readonly CustomResource[];
   readonly #podsByNamespace: ReadonlyMap<string, readonly PodDeclaration[]>;
   /** By `key=value`, in the order of `pods`; by `key=?` if the value is not known. */
   readonly #podsByLabel: ReadonlyMap<string, readonly PodDeclaration[]>;
   readonly #namespacesBySelector = new Map<string, ReadonlySet<string>>();
 
-  /** `manifestFields` is for objects that come from manifests: only a manifest shows which fields are missing. */
+  /**
+   * `manifestFields` is for objects that come from manifests: only a manifest shows which fields are missing.
+   * `customResources`: further objects, whose operators may create pods.
+   */
   constructor(
     objects: readonly ClusterObject[],
     manifestFields: (object: ClusterObject) => ManifestFields | undefined = () => undefined,
+    customResources: readonly CustomResource[] = [],
   ) {
+    this.#customResources = customResources;
     this.#unread = objects.filter(isUnread);
     this.policies = objects
       .filter(isPolicy)
@@ -95,6 +103,11 @@ export class DeclaredObjects {
     return candidates.filter(
       (pod) => (namespaces?.has(pod.namespace) ?? true) && selectsPod(podSelector, pod.labels) !== 'no',
     );
+  }
+
+  /** Whether it may be meant for pods that an operator creates, and that no manifest shows. */
+  maySelectOperatorPods(scope: PodScope): boolean {
+    return maySelectOperatorPods(scope, this.#customResources);
   }
 
   /** A small list that contains all pods that the selector may select. */

@@ -1,9 +1,11 @@
 // One manifest file: its objects, each with its place, and its problems.
 import { readFile } from 'node:fs/promises';
 import { buffer as bufferOf } from 'node:stream/consumers';
+import type { CustomResource } from '../../model/custom-resource.ts';
 import type { FieldPath } from '../../model/field-path.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
+import { customResourceOf } from '../parse/custom-resource.ts';
 import { kindText } from '../parse/kind.ts';
 import { expandList } from '../parse/list.ts';
 import { parseObject } from '../parse/parse.ts';
@@ -31,6 +33,8 @@ export type Manifest = {
   ignored: number;
   /** Ignored Kubernetes objects by kind, such as `Ingress.networking.k8s.io`. */
   otherKinds: Counts;
+  /** The ignored objects of CustomResourceDefinitions. */
+  customResources: readonly CustomResource[];
   /** Whether all of it is valid YAML or JSON. If not, an editor may be writing the file. */
   whole: boolean;
   /** A Helm template, which has no objects until Helm renders it. */
@@ -67,6 +71,7 @@ const chartMetadata: Manifest = {
   unread: [],
   ignored: 1,
   otherKinds: new Map(),
+  customResources: [],
   whole: true,
 };
 const template: Manifest = { ...chartMetadata, template: true };
@@ -79,7 +84,14 @@ const templateLine = /^\s*(?:- )?(?:[^\s"'#:]+:\s+)?\{\{/m;
  */
 export function parseManifest(text: string, title: string, keep: Keep = 'objects', name = title): Manifest {
   const { documents, unread, warnings } = readDocuments(text, title);
-  const draft: Draft = { entries: [], problems: [...warnings], unread: [], ignored: 0, otherKinds: new Map() };
+  const draft: Draft = {
+    entries: [],
+    problems: [...warnings],
+    unread: [],
+    ignored: 0,
+    otherKinds: new Map(),
+    customResources: [],
+  };
   const inTemplate = unread.length > 0 && templateLine.test(text);
   const broken = inTemplate ? unread.filter((one) => !one.text.includes('{{')) : unread;
   if (broken.length < unread.length) draft.ignored += 1;
@@ -100,6 +112,7 @@ type Draft = {
   unread: Problem[];
   ignored: number;
   otherKinds: Map<string, number>;
+  customResources: CustomResource[];
 };
 
 /** A document of another kind is ignored. One without a kind is not read either, but no verdict may depend on it. */
@@ -122,6 +135,8 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
       draft.ignored += 1;
       const kind = kindText(raw);
       if (kind !== undefined) count(draft.otherKinds, kind, 1);
+      const customResource = customResourceOf(raw);
+      if (customResource !== undefined) draft.customResources.push(customResource);
       continue;
     }
     draft.problems.push(...parsed.problems);
@@ -142,5 +157,5 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
 /** The file may define any object. */
 export function unreadFile(name: string, problem: Problem): Manifest {
   const entries = [{ object: unreadObject(name, problem, undefined), place: name }];
-  return { entries, problems: [problem], unread: [problem], ignored: 0, otherKinds: new Map(), whole: false };
+  return { ...chartMetadata, ignored: 0, entries, problems: [problem], unread: [problem], whole: false };
 }

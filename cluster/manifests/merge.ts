@@ -1,4 +1,6 @@
 // Merges the objects of several files. An object that is defined twice is a problem, and the last definition is used.
+
+import type { CustomResource } from '../../model/custom-resource.ts';
 import { type ClusterObject, manifestKind, objectKey } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { type Counts, count } from './counts.ts';
@@ -11,6 +13,7 @@ export type Merged = {
   unread: Problem[];
   ignored: number;
   otherKinds: Counts;
+  customResources: readonly CustomResource[];
 };
 
 /** `general` are problems that belong to no single file; they come first. Entries are by object key. */
@@ -20,10 +23,12 @@ export function merge(manifests: Iterable<Manifest>, general: Pick<Manifest, 'pr
   const unread = [...general.unread];
   let ignored = 0;
   const otherKinds = new Map<string, number>();
+  const customResources: CustomResource[] = [];
   for (const manifest of manifests) {
     for (const problem of manifest.problems) all.push(problem);
     for (const problem of manifest.unread) unread.push(problem);
     ignored += manifest.ignored;
+    for (const resource of manifest.customResources) customResources.push(resource);
     for (const [kind, added] of manifest.otherKinds) count(otherKinds, kind, added);
     for (const entry of manifest.entries) {
       const key = objectKey(entry.object);
@@ -32,7 +37,7 @@ export function merge(manifests: Iterable<Manifest>, general: Pick<Manifest, 'pr
       entries.set(key, entry);
     }
   }
-  return { entries, problems: all, unread, ignored, otherKinds };
+  return { entries, problems: all, unread, ignored, otherKinds, customResources };
 }
 
 function titleOf(object: ClusterObject): string {

@@ -1,4 +1,5 @@
 // Reads the cluster's objects from files and folders of manifests, once.
+import type { CustomResource } from '../../model/custom-resource.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Counts } from './counts.ts';
@@ -10,7 +11,8 @@ import type { Source } from './source.ts';
 /**
  * `unread` are the `problems` that kept something from being read: a file, a document, a chart's templates, or an object
  * that no verdict shows as unknown. Paths without any object are one of them too. `ignored` counts documents and list
- * items of kinds that Waybill does not use; `otherKinds` counts the Kubernetes objects among them by kind.
+ * items of kinds that Waybill does not use; `otherKinds` counts the Kubernetes objects among them by kind, and
+ * `customResources` are those of CustomResourceDefinitions.
  */
 export type Manifests = {
   objects: ClusterObject[];
@@ -18,6 +20,7 @@ export type Manifests = {
   unread: Problem[];
   ignored: number;
   otherKinds: Counts;
+  customResources: readonly CustomResource[];
 };
 
 /** One or several files and folders; `-` is stdin. */
@@ -53,8 +56,14 @@ function onDisk(paths: Paths): string[] {
 
 /** One of several paths without objects is only a warning. */
 function summaryOf(scan: Scan): Omit<Manifests, 'objects'> {
-  const { problems, unread, ignored, otherKinds } = scan;
+  const { problems, unread, ignored, otherKinds, customResources } = scan;
   const empty = scan.empty.map(({ path, ignored: count }) => nothingToRead(path === stdinPath ? '-' : path, count));
   const nothing = scan.present.size === 0 && unread.length === 0;
-  return { problems: [...problems, ...empty], unread: [...unread, ...(nothing ? empty : [])], ignored, otherKinds };
+  return {
+    problems: [...problems, ...empty],
+    unread: [...unread, ...(nothing ? empty : [])],
+    ignored,
+    otherKinds,
+    customResources,
+  };
 }

@@ -1,4 +1,5 @@
 // The objects of all given files and folders of manifests over time, read together as `kubectl -f a -f b` reads them.
+import type { CustomResource } from '../../model/custom-resource.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Counts } from './counts.ts';
@@ -20,6 +21,7 @@ export type Scan = {
   unread: readonly Problem[];
   ignored: number;
   otherKinds: Counts;
+  customResources: readonly CustomResource[];
   /** The paths without an object, with their number of ignored documents. */
   empty: readonly { path: string; ignored: number }[];
   /** The folders to watch for changes. */
@@ -51,7 +53,7 @@ export class ManifestScanner {
     for (const [key, { object, source }] of withoutRedundantWorkloads(merged.entries)) {
       present.set(key, { object, writtenUs: writtenUs.get(object)!, source });
     }
-    const { problems, unread, ignored, otherKinds } = merged;
+    const { problems, unread, ignored, otherKinds, customResources } = merged;
     const empty = scans.flatMap(({ manifests, unread: general }, index) => {
       const isEmpty = general.length === 0 && manifests.every(({ manifest }) => manifest.entries.length === 0);
       const count = manifests.reduce((sum, { manifest }) => sum + manifest.ignored, 0);
@@ -59,6 +61,7 @@ export class ManifestScanner {
         ? [{ path: this.#paths[index]!, ignored: count }]
         : [];
     });
-    return { present, problems, unread, ignored, otherKinds, empty, folders: scans.flatMap(({ folders }) => folders) };
+    const folders = scans.flatMap((scan) => scan.folders);
+    return { present, problems, unread, ignored, otherKinds, customResources, empty, folders };
   }
 }

@@ -31,6 +31,7 @@ function withoutObjects(manifest: Manifest): Manifest {
     problems: [],
     unread: [],
     otherKinds: new Map(),
+    customResources: [],
     ignored: Math.max(1, documents),
   };
 }

@@ -16,6 +16,7 @@ import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
 import { pod } from './pod.ts';
 import type { PolicyDraft } from './policy-draft.ts';
+import { prometheusOperatorGroup, prometheusOperatorKinds, prometheusOperatorWorkload } from './prometheus-operator.ts';
 import { recognisedKindOf, recognisedPolicy } from './recognised/recognised.ts';
 import { service } from './service.ts';
 import { hasPodTemplate, workload } from './workload.ts';
@@ -132,6 +133,7 @@ const workloads: Record<string, KindParser> = {
 export const usedKinds: ReadonlySet<string> = new Set([
   ...Object.keys(kinds),
   ...Object.keys(workloads),
+  ...prometheusOperatorKinds,
   ...recognisedKinds.filter((kind) => factsOf(kind).acts === 'in-network').map(nameOfKind),
 ]);
 
@@ -146,8 +148,9 @@ function parserFor(field: Field, kind: string): KindParser | undefined {
   const { value: apiVersion } = field.at('apiVersion');
   const [group, version] = typeof apiVersion === 'string' ? apiVersion.split('/') : [];
   if (!isKind(kind) || group === undefined || version === undefined) return undefined;
-  if (!hasPodTemplate(field.value)) return undefined;
-  return { group, foreign: true, version, scope: 'namespaced', parse: ofKind(group, kind) };
+  const byRule = group === prometheusOperatorGroup ? prometheusOperatorWorkload(kind) : undefined;
+  if (byRule === undefined && !hasPodTemplate(field.value)) return undefined;
+  return { group, foreign: true, version, scope: 'namespaced', parse: byRule ?? ofKind(group, kind) };
 }
 
 /** An unsupported version of a known kind is a fault. A map with neither apiVersion nor metadata is not an object. */

@@ -36,7 +36,7 @@ function missingIn(peer: PeerView, declared: DeclaredObjects): string | undefine
       const all = declared.podsInScope(peer.pods);
       if (all.some(({ hostNetwork }) => !hostNetwork)) return undefined;
       if (all.length > 0) return 'it selects only pods on the host network';
-      if (declared.mayHaveMore(namespace)) return undefined;
+      if (declared.mayHaveMore(namespace) || declared.maySelectOperatorPods(peer.pods)) return undefined;
       const pods = podSelector.length === 0 ? 'no pods' : `no pods with ${selectorText(podSelector)}`;
       if (namespace !== undefined) return `there are ${pods} in namespace ${namespace}`;
       const namespaces =

@@ -20,7 +20,7 @@ export const selectsNothing: LintRule = {
         yield { object: policy, path, fault, fix: 'remove hostNetwork from the pods, or filter on the nodes' };
         continue;
       }
-      if (declared.mayHaveMore(pods.namespace)) continue;
+      if (declared.mayHaveMore(pods.namespace) || declared.maySelectOperatorPods(pods)) continue;
       const texts = selectors.filter(({ selector }) => selector.length > 0);
       const selectorTexts =
         texts.map(({ target, selector }) => `${target} with ${selectorText(selector)}`).join(', ') || 'pods';

@@ -12,8 +12,8 @@ const root = new URL('../..', import.meta.url).pathname;
 const folders = `${root}/test/lint/rules`;
 
 async function complaintsOf(file: string): Promise<{ complaints: ComplaintJson[]; problems: number; broken: number }> {
-  const { objects, problems, sources } = await readSources(file);
-  const declared = new DeclaredObjects(objects, (object) => sources.get(object));
+  const { objects, problems, customResources, sources } = await readSources(file);
+  const declared = new DeclaredObjects(objects, (object) => sources.get(object), customResources);
   const complaints = lint(declared, lintRules).map((complaint) => {
     return complaintJson(complaint, (path) => sources.get(complaint.object)!.locate(path));
   });

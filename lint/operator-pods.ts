@@ -1,0 +1,32 @@
+// Whether a selector may be meant for pods that the operator of a custom resource creates. Such pods are in no manifest.
+import type { CustomResource } from '../model/custom-resource.ts';
+import type { LabelSelector } from '../model/kubernetes.ts';
+import type { PodScope } from './rule-view.ts';
+
+/** The label that operators and charts give the name of the resource. */
+const instanceLabel = 'app.kubernetes.io/instance';
+
+export function maySelectOperatorPods(
+  { namespace, podSelector }: PodScope,
+  customResources: readonly CustomResource[],
+): boolean {
+  return customResources.some((resource) => {
+    const isInScope = namespace === undefined || resource.namespace === '' || resource.namespace === namespace;
+    return isInScope && mayBeOf(resource, podSelector);
+  });
+}
+
+/** An operator labels its pods with keys of its own domain, or with the name of the resource as the instance. */
+function mayBeOf({ group, name }: CustomResource, selector: LabelSelector): boolean {
+  return selector.some(({ key, operator, values }) => {
+    if (operator === 'NotIn' || operator === 'DoesNotExist') return false;
+    if (key === instanceLabel) return values.includes(name);
+    const domain = key.includes('/') ? key.slice(0, key.indexOf('/')) : '';
+    return domain !== '' && registeredDomain(domain) === registeredDomain(group);
+  });
+}
+
+/** `strimzi.io` of `kafka.strimzi.io`: the operator's label keys and API groups share it. */
+function registeredDomain(domain: string): string {
+  return domain.split('.').slice(-2).join('.');
+}

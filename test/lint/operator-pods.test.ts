@@ -1,0 +1,45 @@
+import t from 'tap';
+import { customResourceOf } from '../../cluster/parse/custom-resource.ts';
+import { maySelectOperatorPods } from '../../lint/operator-pods.ts';
+
+const kafka = { group: 'kafka.strimzi.io', namespace: 'shop', name: 'orders' };
+
+function asked(
+  key: string,
+  operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist',
+  values: string[],
+  namespace = 'shop',
+) {
+  const podSelector = [{ key, operator, values }];
+  return maySelectOperatorPods({ namespace, namespaceSelector: [], podSelector }, [kafka]);
+}
+
+t.test('a selector may be meant for pods of an operator by the domain of its key, or by the instance', async (t) => {
+  t.ok(asked('strimzi.io/cluster', 'In', ['orders']));
+  t.ok(asked('strimzi.io/cluster', 'Exists', []));
+  t.ok(asked('app.kubernetes.io/instance', 'In', ['other', 'orders']));
+  t.notOk(asked('app.kubernetes.io/instance', 'In', ['other']), 'another instance');
+  t.notOk(asked('app.kubernetes.io/name', 'In', ['orders']), 'another label');
+  t.notOk(asked('app', 'In', ['orders']), 'no domain');
+  t.notOk(asked('strimzi.io/cluster', 'DoesNotExist', []), 'pods without the label');
+  t.notOk(asked('strimzi.io/cluster', 'In', ['orders'], 'other'), 'another namespace');
+  const everywhere = [{ ...kafka, namespace: '' }];
+  const podSelector = [{ key: 'strimzi.io/cluster', operator: 'Exists' as const, values: [] }];
+  t.ok(maySelectOperatorPods({ namespace: 'other', namespaceSelector: [], podSelector }, everywhere));
+  t.ok(maySelectOperatorPods({ namespaceSelector: [], podSelector }, [kafka]), 'a cluster policy');
+});
+
+t.test('a custom resource is an object of an API group that is not of Kubernetes itself', async (t) => {
+  const of = (apiVersion: unknown, metadata: unknown = { name: 'orders', namespace: 'shop' }) => {
+    return customResourceOf({ apiVersion, kind: 'Kafka', metadata });
+  };
+  t.same(of('kafka.strimzi.io/v1beta2'), kafka);
+  t.same(of('kafka.strimzi.io/v1beta2', { name: 'orders' }), { ...kafka, namespace: '' });
+  t.ok(of('gateway.networking.k8s.io/v1'));
+  for (const apiVersion of ['v1', 'apps/v1', 'rbac.authorization.k8s.io/v1', 'networking.k8s.io/v1', 7, undefined]) {
+    t.equal(of(apiVersion), undefined, `${apiVersion}`);
+  }
+  t.equal(of('kafka.strimzi.io/v1', null), undefined);
+  t.equal(of('kafka.strimzi.io/v1', { name: 7 }), undefined);
+  t.equal(customResourceOf('text'), undefined);
+});
