@@ -25,6 +25,7 @@ export type ConnectivityFlags = {
   namespace?: readonly string[];
   verdict?: readonly string[];
   failOn?: readonly string[];
+  wholeCluster?: true;
   option?: readonly string[];
   output: LineOutput;
   color: ColorMode;
@@ -52,6 +53,7 @@ export function connectivityCommand(streams: ConnectivityStreams = process): Com
       ),
     )
     .addOption(failOnOption())
+    .option('--whole-cluster', 'List no pods outside the manifests: they have all pods of the cluster')
     .option('--option <name=value>', policyOptionHelp(), appendValue)
     .addOption(new Option('-o, --output <format>', 'Output format').choices(lineOutputs).default('table'))
     .addOption(colorOption())
@@ -96,7 +98,12 @@ export async function runConnectivity(
     failOnMet ||= failOn.includes('any') || failOn.includes(what);
   };
   const progress = new Progress(stdout, stderr);
-  const filter: Filter = { verdicts, includesPair: namespaceFilter(flags.namespace), onProgress: progress.show };
+  const filter: Filter = {
+    verdicts,
+    includesPair: namespaceFilter(flags.namespace),
+    wholeCluster: flags.wholeCluster === true,
+    onProgress: progress.show,
+  };
   const noWorkloads = noWorkloadsLines(states, flags.namespace);
   const emptyText = noWorkloads.length === states.length ? noWorkloads.join('; ') : undefined;
   // An empty table shows this text itself.
@@ -137,7 +144,10 @@ function parseChoice<Word extends string>(flag: string, value: string, choices: 
 
 function namespaceFilter(namespaces: readonly string[] | undefined): Filter['includesPair'] {
   if (namespaces === undefined) return () => true;
-  const isSelected = (group: EndpointGroupJson) => 'namespace' in group && namespaces.includes(group.namespace);
+  const isSelected = (group: EndpointGroupJson) =>
+    'namespace' in group
+      ? namespaces.includes(group.namespace)
+      : group.kind === 'other-pods' && group.namespaces?.some((name) => namespaces.includes(name)) === true;
   return (initiator, responder) => isSelected(initiator) || isSelected(responder);
 }
 

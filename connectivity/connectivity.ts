@@ -20,6 +20,8 @@ export type PassingConnections = {
 export type Filter = {
   verdicts: readonly PassingVerdict[];
   includesPair(initiator: EndpointGroupJson, responder: EndpointGroupJson): boolean;
+  /** The manifests have all pods of the cluster: lists no ends for other pods. */
+  wholeCluster?: boolean;
   onProgress?(done: number, total: number): void;
 };
 

@@ -69,10 +69,8 @@ function changesBetween(before: Profile | undefined, after: Profile | undefined)
 function alignedSegments(before: Profile | undefined, after: Profile | undefined): ComparedSegment[] {
   if (before === undefined || after === undefined) {
     const one = before ?? after ?? [];
-    return one.map(({ protocol, from, to, portVerdict }) => ({
-      protocol,
-      from,
-      to,
+    return one.map(({ portVerdict, ...segment }) => ({
+      ...segment,
       before: before === undefined ? 'absent' : portVerdict,
       after: after === undefined ? 'absent' : portVerdict,
     }));
@@ -82,7 +80,15 @@ function alignedSegments(before: Profile | undefined, after: Profile | undefined
     const [one, other] = [before[i]!, after[j]!];
     const to = Math.min(one.to, other.to);
     const from = Math.max(one.from, other.from);
-    segments.push({ protocol: one.protocol, from, to, before: one.portVerdict, after: other.portVerdict });
+    const { protocol, name } = one;
+    segments.push({
+      protocol,
+      from,
+      to,
+      ...(name !== undefined && { name }),
+      before: one.portVerdict,
+      after: other.portVerdict,
+    });
     if (one.to === to) i += 1;
     if (other.to === to) j += 1;
   }

@@ -31,7 +31,21 @@ export type EndpointGroupJson =
       namesSeen?: NamesSeen;
       names?: readonly string[];
       notNames?: readonly string[];
-    };
+    }
+  | OtherPodsJson;
+
+/** Pods that are not in the manifests. */
+export type OtherPodsJson = { kind: 'other-pods' } & PodScopeJson & { except?: readonly PodScopeJson[] };
+
+/**
+ * `text` is for a person. The selectors are in the syntax of `kubectl -l`. `namespaces`: the only ones that it can be.
+ */
+export type PodScopeJson = {
+  text: string;
+  namespaces?: readonly string[];
+  namespaceSelector?: string;
+  podSelector?: string;
+};
 
 /**
  * The domain names that DNS answers gave an external address, if a policy has `domainNames`. `matching`: a name in

@@ -11,6 +11,7 @@ import {
   endpointGroupsOf,
   type GroupState,
 } from './endpoint-groups.ts';
+import { Exposure } from './exposure.ts';
 import { ExternalAddresses, externalJson, externalParty } from './external-addresses.ts';
 import { rulesOf } from './match-criteria.ts';
 import { type PairPlacement, pairPlacements, placementsOf, withPlacement } from './pair-placement.ts';
@@ -35,6 +36,8 @@ export type LineRequest<Entry> = {
   entriesOf: EntriesOf<Entry>;
   /** Whether to list this pair. */
   includesPair(initiator: EndpointGroupJson, responder: EndpointGroupJson): boolean;
+  /** The manifests have all pods of the cluster, so there are no other pods. */
+  wholeCluster?: boolean;
   onProgress?(done: number, total: number): void;
 };
 
@@ -55,11 +58,16 @@ export function* linesOf<Entry extends { key: string }>(
   const evaluators = states.map(
     ({ policies }) => new StateEvaluator(new Profiles(compilePolicies(policies), options, sharedProfiles)),
   );
+  const exposure = request.wholeCluster ? undefined : new Exposure(states, options, sharedProfiles);
   for (const [done, initiator] of groups.entries()) {
     request.onProgress?.(done, groups.length);
     for (const responder of groups) yield* linesBetween(initiator, responder, evaluators, request);
     yield* linesWithExternal(initiator, 'egress', evaluators, request);
     yield* linesWithExternal(initiator, 'ingress', evaluators, request);
+    if (exposure !== undefined && initiator.json.kind !== 'node') {
+      yield* linesWithOtherPods(initiator, 'egress', exposure, request);
+      yield* linesWithOtherPods(initiator, 'ingress', exposure, request);
+    }
   }
 }
 
@@ -134,7 +142,7 @@ function* linesWithExternal<Entry extends { key: string }>(
   evaluators: readonly StateEvaluator[],
   { entriesOf, includesPair }: LineRequest<Entry>,
 ): Generator<Line<Entry>> {
-  const byDirection = <End>(own: End, other: End): [End, End] => (direction === 'egress' ? [own, other] : [other, own]);
+  const byDirection = inOrderOf(direction);
   if (group.json.kind === 'node' || !includesPair(...byDirection<EndpointGroupJson>(group.json, externalPlaceholder)))
     return;
   const rules = group.states.flatMap((groupState, stateIndex) => {
@@ -163,6 +171,24 @@ function* linesWithExternal<Entry extends { key: string }>(
       yield { initiator, responder, entry };
     }
   }
+}
+
+function* linesWithOtherPods<Entry extends { key: string }>(
+  group: EndpointGroup,
+  direction: 'egress' | 'ingress',
+  exposure: Exposure,
+  { entriesOf, includesPair }: LineRequest<Entry>,
+): Generator<Line<Entry>> {
+  for (const { json, profiles } of exposure.endsOf(group, direction)) {
+    const [initiator, responder] = inOrderOf(direction)<EndpointGroupJson>(group.json, json);
+    if (!includesPair(initiator, responder)) continue;
+    for (const entry of entriesOf(profiles)) yield { initiator, responder, entry };
+  }
+}
+
+/** The initiator first. */
+function inOrderOf(direction: 'egress' | 'ingress') {
+  return <End>(own: End, other: End): [End, End] => (direction === 'egress' ? [own, other] : [other, own]);
 }
 
 function familiesOf(groupStates: readonly (GroupState | undefined)[]): AddressFamily[] {

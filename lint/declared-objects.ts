@@ -19,8 +19,8 @@ import { isWhole } from '../model/label-value.ts';
 import type { RecognisedPolicy } from '../model/recognised-policy.ts';
 import { selects, selectsPod } from '../policy/selectors.ts';
 import { maySelectOperatorPods } from './operator-pods.ts';
+import { maySelectNamespace } from '../policy/selector-sets.ts';
 import { isValid, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
-import { maySelectNamespace } from './selectors.ts';
 
 /** Reads the fields of an object's manifest; undefined for a missing field. */
 export type ManifestFields = { value(path: FieldPath): unknown };

@@ -1,10 +1,17 @@
 // Compares the pods and peers of two rules as sets: whether one is within the other, or both are disjoint. The answer is
 // "no" unless the two rules alone prove it.
+
+import {
+  contradictoryKey,
+  everyNamespace,
+  isWithin,
+  maySelectNamespace,
+  selectedNamespaceNames,
+} from '../policy/selector-sets.ts';
 import { selects } from '../policy/selectors.ts';
 import { isPrefixWithin } from './blocks.ts';
 import type { DeclaredObjects } from './declared-objects.ts';
 import type { PeerView, PodScope, RuleView } from './rule-view.ts';
-import { contradictoryKey, everyNamespace, isWithin, maySelectNamespace, selectedNamespaceNames } from './selectors.ts';
 
 export function arePodsWithin(inner: PodScope, outer: PodScope, declared: DeclaredObjects): boolean {
   return areNamespacesWithin(inner, outer, declared) && isWithin(inner.podSelector, outer.podSelector);

@@ -1,11 +1,11 @@
 // Finds rules that never decide, because another rule decides all their connections first (rules 18, 19 and 22). A rule is
 // reported only if the rules alone prove it.
 import type { NetworkPolicy } from '../model/kubernetes.ts';
+import { isWithin } from '../policy/selector-sets.ts';
 import type { DeclaredObjects } from './declared-objects.ts';
 import { arePeersDisjoint, arePeersWithin, arePodsDisjoint, arePodsWithin, namespaceNames } from './peers.ts';
 import { arePortsDisjoint, arePortsWithin } from './ports.ts';
 import type { RuleView } from './rule-view.ts';
-import { isWithin } from './selectors.ts';
 
 /** `isolation`: these policies isolate all pods of a Baseline rule, so the rule never applies. */
 export type Shadow = { by: 'rule'; rule: RuleView } | { by: 'isolation'; policies: readonly NetworkPolicy[] };

@@ -89,6 +89,8 @@ export type UnknownReason =
   | { reason: 'namespace-labels-not-known'; namespace: string; policies: readonly PolicyRef[] }
   | { reason: 'node-labels-not-known'; node: string; policies: readonly PolicyRef[] }
   | { reason: 'label-values-not-known'; labels: readonly string[]; policies: readonly PolicyRef[] }
+  | { reason: 'port-name-not-known'; name: string }
+  | { reason: 'too-many-selectors'; policies: readonly PolicyRef[] }
   | { reason: 'ambiguous-priority'; policies: readonly PolicyRef[] }
   | { reason: 'node-not-known'; party: string }
   | { reason: 'pods-differ'; party: string }

@@ -204,6 +204,10 @@ export function reasonText(why: UnknownReason): string {
       return `the labels of node ${why.node} are not known, and a policy selects by them: ${policiesText(why.policies)}`;
     case 'label-values-not-known':
       return `${valuesText(why.labels)} not known before a controller sets ${why.labels.length === 1 ? 'it' : 'them'}, and a policy selects by such a value: ${policiesText(why.policies)}`;
+    case 'port-name-not-known':
+      return `policies treat port numbers differently, and the number of the port named ${why.name} is not known`;
+    case 'too-many-selectors':
+      return `the selectors of these policies have too many combinations to list: ${policiesText(why.policies)}`;
     case 'ambiguous-priority':
       return `ambiguous priority: ${policiesText(why.policies)} have the same priority and different actions`;
     case 'node-not-known':

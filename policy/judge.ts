@@ -32,6 +32,17 @@ export function judge(flow: Flow, policies: PolicySet, options: PolicyOptions): 
   return afterNetwork.length === 0 ? judged : { ...judged, afterNetwork };
 }
 
+/** One side alone: `egress` of the initiator or `ingress` of the responder. Undefined if that end is not a pod. */
+export function judgeOneSide(
+  side: Direction,
+  flow: Flow,
+  policies: PolicySet,
+  options: PolicyOptions,
+): SideVerdict | undefined {
+  const [own, other] = side === 'egress' ? [flow.initiator, flow.responder] : [flow.responder, flow.initiator];
+  return own.kind === 'pod' ? judgeSide(side, own, other, flow, policies, options) : undefined;
+}
+
 export const verdictPrecedence = {
   any: ['denied', 'unknown', 'allowed'],
   every: ['denied', 'unknown', 'undeclared', 'allowed'],

@@ -159,6 +159,8 @@ export function endpointGroupText(group: EndpointGroupJson, ambiguous: ReadonlyS
     }
     case 'external':
       return `outside ${group.addresses.join(', ')}${namesText(group)}`;
+    case 'other-pods':
+      return group.text;
   }
 }
 

@@ -1,5 +1,5 @@
 // A graph in the DOT language (https://graphviz.org/doc/info/lang.html), for `dot -Tsvg`. Namespaces are boxes around their
-// workloads; nodes and external addresses are outside the boxes.
+// workloads; nodes, external addresses and pods outside the manifests are outside the boxes.
 import type { EndpointGroupJson } from '../../connectivity/endpoint-groups.ts';
 import { escapeControls } from '../../model/escape.ts';
 import { endpointGroupText, type LineFormatter } from './connectivity.ts';
@@ -45,6 +45,8 @@ function nodeStatement(id: string, group: EndpointGroupJson, title: string): str
       return `  ${id} [label=${quote(title)}, shape=box3d, style=solid];\n`;
     case 'external':
       return `  ${id} [label=${quote(title)}, shape=ellipse, style=solid];\n`;
+    case 'other-pods':
+      return `  ${id} [label=${quote(title)}, style=dashed];\n`;
   }
 }
 

@@ -1,10 +1,10 @@
 // Selectors that no labels satisfy, and blocks that `except` covers completely. They never match in any cluster.
 
 import { listText } from '../../policy/list-text.ts';
+import { contradictoryKey, everyNamespace } from '../../policy/selector-sets.ts';
 import { isEmpty } from '../blocks.ts';
 import type { LintRule, RuleComplaint } from '../complaint.ts';
 import { type PeerView, type SelectorView, subjectOf, type ValidPolicy } from '../rule-view.ts';
-import { contradictoryKey, everyNamespace } from '../selectors.ts';
 import { selectorText } from '../text.ts';
 
 export const contradiction: LintRule = {

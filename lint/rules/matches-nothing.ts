@@ -1,10 +1,10 @@
 // Peers that match nothing in the manifests. The texts say "in this folder", because it may have only a part of the cluster.
 
+import { contradictoryKey, everyNamespace } from '../../policy/selector-sets.ts';
 import { selects } from '../../policy/selectors.ts';
 import type { LintRule } from '../complaint.ts';
 import type { DeclaredObjects } from '../declared-objects.ts';
 import type { PeerView } from '../rule-view.ts';
-import { contradictoryKey, everyNamespace } from '../selectors.ts';
 import { selectorText } from '../text.ts';
 
 export const matchesNothing: LintRule = {

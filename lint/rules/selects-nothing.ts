@@ -1,7 +1,8 @@
 // A policy that selects no pod of the manifests, so it protects nothing.
+
+import { contradictoryKey } from '../../policy/selector-sets.ts';
 import type { LintRule } from '../complaint.ts';
 import { subjectOf } from '../rule-view.ts';
-import { contradictoryKey } from '../selectors.ts';
 import { selectorText } from '../text.ts';
 
 export const selectsNothing: LintRule = {

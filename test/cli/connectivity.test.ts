@@ -52,6 +52,8 @@ t.test('an uncertain verdict is unknown, with its reason below', async (t) => {
   t.same(await rows({ namespace: ['shop'], verdict: ['unknown'] }), [
     'monitoring/prometheus | shop/web | unknown | TCP 8080',
     ' | a rule could match by address, and the address is not known: NetworkPolicy shop/web',
+    'any pod | shop/web | unknown | TCP 8080',
+    ' | a rule could match by address, and the address is not known: NetworkPolicy shop/web',
   ]);
 });
 
@@ -86,7 +88,7 @@ t.test('json and jsonl hold the same lines', async (t) => {
     jsonl.map((line) => JSON.parse(line)),
     json,
   );
-  t.hasStrict(json.at(-2), {
+  t.hasStrict(json.at(-3), {
     initiator: { kind: 'pod', namespace: 'shop', workload: 'web', workloadKind: 'Deployment' },
     responder: { kind: 'pod', namespace: 'shop', workload: 'db', workloadKind: 'StatefulSet' },
     verdict: 'allowed',
@@ -145,14 +147,18 @@ t.test('pods of one workload with different verdicts have their own lines, and a
     'x/w [w-0] | x/w [w-0] | undeclared | all connections',
     'x/w [w-0] | outside 0.0.0.0/0 | undeclared | all connections',
     'outside 0.0.0.0/0 | x/w [w-0] | undeclared | all connections',
+    'x/w [w-0] | any pod | undeclared | all connections',
+    'any pod | x/w [w-0] | undeclared | all connections',
     'x/w [w-1] | x/w [w-0] | undeclared | all connections',
     'x/w [w-1] | outside 0.0.0.0/0 | undeclared | all connections',
+    'x/w [w-1] | any pod | undeclared | all connections',
   ]);
   const changed = folder(t, { 'all.yaml': [one, place('w-1', 'open', '10.0.0.2'), policy].join('\n---\n') }).path;
   t.same(await rows({ cluster, diff: changed, verdict: ['undeclared'] }), [
     'opened | x/w [w-0] | x/w [w-1] | denied | undeclared | all connections',
     'opened | x/w [w-1] | x/w [w-1] | denied | undeclared | all connections',
     'opened | outside 0.0.0.0/0 | x/w [w-1] | denied | undeclared | all connections',
+    'opened | any pod | x/w [w-1] | denied | undeclared | all connections',
   ]);
 });
 
@@ -297,4 +303,38 @@ t.test('an unreadable manifest on either side makes the exit code 2, and the res
   });
   t.equal((await run({ cluster: broken })).code, 2);
   t.equal((await run({ cluster: before, diff: broken })).code, 2);
+});
+
+const monitored =
+  '{ apiVersion: apps/v1, kind: Deployment, metadata: { name: api, namespace: ledger }, spec: { template: { metadata: { labels: { app: api } }, spec: { containers: [{ name: c }] } } } }';
+
+function ledgerPolicy(rest: string): string {
+  return `{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: api, namespace: ledger }, spec: { podSelector: {}, policyTypes: [Ingress, Egress]${rest} } }`;
+}
+
+t.test('a change that opens a port to pods outside the folder is a line, and --fail-on opened finds it', async (t) => {
+  const shut = folder(t, { 'all.yaml': `${monitored}\n---\n${ledgerPolicy('')}` }).path;
+  const from =
+    '{ namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: monitoring } } }, { podSelector: { matchLabels: { app: probe } }, namespaceSelector: { matchLabels: { team: sre } } }';
+  const rules = `, ingress: [{ from: [${from}], ports: [{ port: 9090 }] }]`;
+  const open = folder(t, { 'all.yaml': `${monitored}\n---\n${ledgerPolicy(rules)}` }).path;
+  t.equal((await run({ cluster: shut })).stdout, 'no connections: all are denied\n');
+  t.same(await rows({ cluster: shut, diff: open }), [
+    'opened | any pod in namespaces with kubernetes.io/metadata.name=monitoring | ledger/api | denied | allowed | TCP 9090',
+    'opened | any pod with app=probe in namespaces with team=sre | ledger/api | denied | allowed | TCP 9090',
+  ]);
+  t.equal((await run({ cluster: shut, diff: open, failOn: ['opened'] })).code, 1);
+  t.equal((await run({ cluster: shut, diff: open, failOn: ['opened'], wholeCluster: true })).code, 0);
+  t.match(await rows({ cluster: open, diff: shut }), [/^closed \| any pod in/, /^closed \| any pod with app=probe/]);
+  t.equal((await run({ cluster: open, diff: shut, failOn: ['opened'] })).code, 0);
+  t.equal((await run({ cluster: open, diff: shut, failOn: ['closed'] })).code, 1);
+  t.equal((await rows({ cluster: open, namespace: ['monitoring'] })).length, 1, 'the namespace of such an end');
+  const [one] = JSON.parse((await run({ cluster: open, output: 'json' })).stdout);
+  t.same(one.initiator, {
+    kind: 'other-pods',
+    text: 'any pod in namespaces with kubernetes.io/metadata.name=monitoring',
+    namespaces: ['monitoring'],
+    namespaceSelector: 'kubernetes.io/metadata.name=monitoring',
+  });
+  t.match((await run({ cluster: open, output: 'dot' })).stdout, /label="any pod with app=probe .*", style=dashed/);
 });

@@ -129,6 +129,11 @@ export const placeFields: Fields<EndpointGroupJson> = {
   namesSeen: true,
   names: true,
   notNames: true,
+  text: true,
+  namespaces: true,
+  namespaceSelector: true,
+  podSelector: true,
+  except: true,
 };
 
 export const nodeFields: Fields<NodeStatus> = {

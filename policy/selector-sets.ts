@@ -10,9 +10,9 @@ type KeyConstraint = {
   noneOf: ReadonlySet<string>;
 };
 
-const nameLabel = 'kubernetes.io/metadata.name';
+export const namespaceNameLabel = 'kubernetes.io/metadata.name';
 /** Every namespace has its name as a label (rule 16). */
-export const everyNamespace: LabelSelector = [{ key: nameLabel, operator: 'Exists', values: [] }];
+export const everyNamespace: LabelSelector = [{ key: namespaceNameLabel, operator: 'Exists', values: [] }];
 
 /** The key whose requirements contradict each other; undefined if no key does. */
 export function contradictoryKey(selector: LabelSelector): string | undefined {
@@ -46,13 +46,15 @@ function isImplied({ operator, values }: Requirement, constraint: KeyConstraint 
 
 /** The names of the only namespaces that it can select; undefined if it does not name them. */
 export function selectedNamespaceNames(namespaceSelector: LabelSelector): readonly string[] | undefined {
-  const names = constraintsOf(namespaceSelector).get(nameLabel)?.oneOf;
+  const names = constraintsOf(namespaceSelector).get(namespaceNameLabel)?.oneOf;
   return names && [...names];
 }
 
 /** Whether it may select a namespace if only the name of the namespace is known. */
 export function maySelectNamespace(namespaceSelector: LabelSelector, name: string): boolean {
-  return contradictoryKey([...namespaceSelector, { key: nameLabel, operator: 'In', values: [name] }]) === undefined;
+  return (
+    contradictoryKey([...namespaceSelector, { key: namespaceNameLabel, operator: 'In', values: [name] }]) === undefined
+  );
 }
 
 function constraintsOf(selector: LabelSelector): Map<string, KeyConstraint> {
