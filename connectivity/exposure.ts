@@ -86,7 +86,9 @@ export class Exposure {
       known: this.#known,
       evaluate,
       // Rules of NetworkPolicies only add to what others allow.
-      keeps: selections.some((one) => one && one.admin.length + one.baseline.length > 0) ? keepsAll : undefined,
+      overlaps: selections.some((one) => one && one.admin.length + one.baseline.length > 0)
+        ? { keeps: keepsAll, gains: gainsSome }
+        : undefined,
       isSame: (one, other) => one.every((state, at) => state?.profile === other[at]?.profile),
     });
     if (ends === 'too-many')
@@ -164,6 +166,15 @@ function keepsAll(wider: StateProfiles, narrower: StateProfiles): boolean {
       const after = narrower[at]!.segments[index]!.portVerdict;
       if (before.verdict === 'unknown' && after.verdict === 'allowed') return true;
       return before.key === after.key && before.tier === after.tier;
+    }),
+  );
+}
+
+function gainsSome(wider: readonly StateProfiles[], narrower: StateProfiles): boolean {
+  return narrower.some((one, at) =>
+    (one?.segments ?? []).some(({ portVerdict: { key, verdict } }, index) => {
+      if (verdict === 'denied') return false;
+      return !wider.some((profiles) => profiles[at]!.segments[index]!.portVerdict.key === key);
     }),
   );
 }

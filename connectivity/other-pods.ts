@@ -1,5 +1,6 @@
 // The ends that pods outside the manifests can be: any pod, and the pods that each peer of a rule matches. Pods that match
-// several peers have their own end if they lose what one of these peers gives them. Pure.
+// several peers have their own end if they lose what one of these peers gives them, or get what none of these peers gives.
+// Pure.
 import {
   everyPod,
   intersection,
@@ -19,9 +20,16 @@ export type OtherPodsRequest<Value> = {
   known: KnownNamespaces;
   /** What the pods get that exactly these peers match. */
   evaluate(peers: readonly PodScope[]): Value;
-  /** Whether the pods with the second value keep all that the first value gives. Undefined: all pods do. */
-  keeps: ((wider: Value, narrower: Value) => boolean) | undefined;
+  /** Undefined if pods that several peers match get what each of these peers gives, and nothing else. */
+  overlaps: OverlapValues<Value> | undefined;
   isSame(one: Value, other: Value): boolean;
+};
+
+export type OverlapValues<Value> = {
+  /** Whether the pods with the second value keep all that the first value gives. */
+  keeps(wider: Value, narrower: Value): boolean;
+  /** Whether the pods with the second value get something that none of the first values gives. */
+  gains(wider: readonly Value[], narrower: Value): boolean;
 };
 
 type End<Value> = {
@@ -40,13 +48,13 @@ export function otherPodsOf<Value>(request: OtherPodsRequest<Value>): OtherPods<
   ends.add(everyPod, false);
   for (const peer of request.peers) if (isPossible(peer, known)) ends.add(peer, false);
   const maxEnds = ends.all.length + maxOverlaps;
-  if (request.keeps !== undefined) {
+  if (request.overlaps !== undefined) {
     for (const end of ends.all) {
-      addOverlaps(end, ends, request);
+      addOverlaps(end, ends, request, request.overlaps);
       if (ends.all.length > maxEnds) return 'too-many';
     }
   }
-  for (const end of ends.all) end.except = widest(end.except, known);
+  for (const end of ends.all) end.except = widest([...end.except, ...lostOverlaps(end, ends.all, request)], known);
   const possible = ends.all.filter(({ scope, except }) => !isCovered(scope, except, known));
   return withoutRepeated(possible, request);
 }
@@ -77,17 +85,32 @@ class Ends<Value> {
 function addOverlaps<Value>(
   end: End<Value>,
   ends: Ends<Value>,
-  { peers, known, evaluate, keeps }: OtherPodsRequest<Value>,
+  { peers, known, evaluate }: OtherPodsRequest<Value>,
+  { keeps, gains }: OverlapValues<Value>,
 ) {
+  const valueIn = (scope: PodScope) => evaluate(peers.filter((one) => isScopeWithin(scope, one, known)));
   for (const peer of peers) {
     if (end.matched.has(peer)) continue;
     const overlap = intersection(end.scope, peer);
     if (!isPossible(overlap, known)) continue;
-    const value = evaluate(peers.filter((one) => isScopeWithin(overlap, one, known)));
-    if (keeps!(end.value, value)) continue;
-    end.except.push(peer);
+    const value = valueIn(overlap);
+    if (!keeps(end.value, value)) end.except.push(peer);
+    else if (!gains([end.value, valueIn(peer)], value)) continue;
     ends.add(overlap, true);
   }
+}
+
+/** Pods within the end that several peers match, and that lose something although each peer alone takes nothing. */
+function lostOverlaps<Value>(
+  end: End<Value>,
+  ends: readonly End<Value>[],
+  { known, overlaps }: OtherPodsRequest<Value>,
+): PodScope[] {
+  if (overlaps === undefined) return [];
+  return ends.flatMap(({ isOverlap, scope, value }) => {
+    const isLost = isOverlap && !overlaps.keeps(end.value, value) && isScopeWithin(scope, end.scope, known);
+    return isLost ? scope : [];
+  });
 }
 
 /** Without the scopes that are within another one. */

@@ -6,7 +6,10 @@ import type { ClusterObject } from '../model/kubernetes.ts';
 import type { DeclaredObjects } from './declared-objects.ts';
 
 export type RuleComplaint = {
-  /** The policy. For a namespace without a policy: the namespace, or one of its pods if the namespace has no manifest. */
+  /**
+   * The policy. For a namespace without a policy: the namespace, or one of its pods if the namespace has no manifest. For
+   * pods without a policy: one of the pods, or their workload.
+   */
   object: ClusterObject;
   path: FieldPath;
   /** Overrides the severity of the rule. */

@@ -11,6 +11,7 @@ import type {
   Node,
   Pod,
   Policy,
+  Service,
   UnreadDocument,
   Workload,
 } from '../model/kubernetes.ts';
@@ -41,6 +42,7 @@ export class DeclaredObjects {
   readonly recognised: readonly RecognisedPolicy[];
   readonly rules: readonly RuleView[];
   readonly nodes: readonly Node[];
+  readonly services: readonly Service[];
   readonly namespaces: ReadonlyMap<string, Namespace>;
   readonly pods: readonly PodDeclaration[];
   readonly #unread: readonly UnreadDocument[];
@@ -70,6 +72,7 @@ export class DeclaredObjects {
     this.recognised = objects.filter(isRecognised).sort(byName);
     this.rules = this.validPolicies.flatMap(rulesOf);
     this.nodes = objects.filter((object) => object.kind === 'Node');
+    this.services = objects.filter((object) => object.kind === 'Service').sort(byName);
     const namespaces = objects.filter((object) => object.kind === 'Namespace');
     this.namespaces = new Map(namespaces.map((namespace) => [namespace.name, namespace]));
     this.pods = podDeclarationsOf(objects);

@@ -119,6 +119,7 @@ t.test('an unknown rule and a missing folder are problems with their fix', async
   const { path } = folder(t, policies);
   await t.rejects(run({ cluster: path, skip: ['shadows'] }), {
     message: /^bad-flag: --skip shadows: unknown rule "shadows"; use contradiction, .*, undefined-ports$/,
+    message: /^bad-flag: --skip shadows: unknown rule "shadows"; use ambient-mesh, ambiguous-priority, contradiction, .*shadowed$/,
   });
   await t.rejects(run({ cluster: `${path}/none` }), { message: /^cannot-read: / });
 });
