@@ -47,8 +47,9 @@ export function rulesByPolicy(declared: DeclaredObjects): Map<ValidPolicy, RuleV
   return Map.groupBy(declared.rules, ({ policy }) => policy);
 }
 
-/** Whether a policy that cannot be evaluated may isolate the pod or have rules for it. */
+/** Whether a policy that cannot be evaluated, or a document that cannot be read, may have rules for the pod. */
 export function mayHaveOtherPolicy(declared: DeclaredObjects, pod: PodDeclaration): boolean {
+  if (declared.mayHaveMore(pod.namespace)) return true;
   return declared.policies.some((policy) => {
     if (policy.broken === undefined) return false;
     if (policy.kind !== 'NetworkPolicy') return true;

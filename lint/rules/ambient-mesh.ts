@@ -5,7 +5,7 @@ import { TCP } from '../../model/protocol.ts';
 import { listText } from '../../policy/list-text.ts';
 import type { LintRule } from '../complaint.ts';
 import type { DeclaredObjects, PodDeclaration } from '../declared-objects.ts';
-import { podsByIsolation, rulesByPolicy, workloadNames } from '../isolation.ts';
+import { mayHaveOtherPolicy, podsByIsolation, rulesByPolicy, workloadNames } from '../isolation.ts';
 import { arePeersWithin } from '../peers.ts';
 import type { RuleView } from '../rule-view.ts';
 
@@ -19,7 +19,7 @@ export const ambientMesh: LintRule = {
     const rules = rulesByPolicy(declared);
     const complained = new Set<RuleView>();
     for (const { policies, pods } of podsByIsolation(declared, 'ingress')) {
-      const inMesh = pods.filter((pod) => isAmbient(pod, declared));
+      const inMesh = pods.filter((pod) => isAmbient(pod, declared) && !mayHaveOtherPolicy(declared, pod));
       if (inMesh.length === 0) continue;
       const ingress = policies
         .flatMap((policy) => rules.get(policy) ?? [])

@@ -154,7 +154,11 @@ t.test('lint does not say that something is missing that such a document may def
     return { code, rules: complaints.map(({ rule, namespace }) => `${rule} ${namespace}`).sort(), stderr: stderr.text };
   };
   const complete = await rules({ 'p.yaml': selecting });
-  t.same(complete, { code: 0, rules: ['no-policy bank', 'selects-nothing shop'], stderr: complete.stderr });
+  t.same(complete, {
+    code: 0,
+    rules: ['no-policy bank', 'not-selected shop', 'not-selected shop', 'selects-nothing shop'],
+    stderr: complete.stderr,
+  });
   const inNamespace = await rules({ 'p.yaml': selecting, 'q.yaml': broken('Pod', '{name: q, namespace: shop}') });
   t.match(inNamespace, { code: 2, rules: ['no-policy bank'], stderr: /^bad-yaml: q\.yaml:.*\n.*1 policy read/ });
   t.match(await rules({ 'p.yaml': selecting, 'q.yaml': broken('Pod', '{name: q}') }), { code: 2, rules: [] });
