@@ -1,6 +1,6 @@
 // What pods that are not in the manifests can reach, and what can reach them, by the policies that select a group. Manifests
 // are often a part of the cluster. Only the group's own side is evaluated: the policies of those pods are not known.
-import type { Labels, Policy } from '../model/kubernetes.ts';
+import type { AnyPolicy, Labels } from '../model/kubernetes.ts';
 import type { Direction, Party } from '../model/verdict.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { compilePolicies, type Selection } from '../policy/policy-set.ts';
@@ -19,7 +19,7 @@ import {
 } from './pod-scope.ts';
 import { type Profile, Profiles, type SideSegment, unknownSideVerdict } from './profile.ts';
 
-export type ExposedState = { endpoints: readonly DeclaredEndpoint[]; policies: readonly Policy[] };
+export type ExposedState = { endpoints: readonly DeclaredEndpoint[]; policies: readonly AnyPolicy[] };
 
 /** `profiles` has one item for each state; undefined if the group does not exist there. */
 export type Exposed = { json: OtherPodsJson; profiles: readonly (Profile | undefined)[] };

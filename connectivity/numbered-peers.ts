@@ -1,6 +1,13 @@
 // Policies whose pod peers are replaced by numbers. A pod that is not in the manifests has no labels of its own: it has the
 // numbers of the peers that certainly match it, so that the policy engine can evaluate it.
-import type { ClusterPeer, ClusterRule, Policy, PolicyPeer, PolicyRule } from '../model/kubernetes.ts';
+import {
+  type AnyPolicy,
+  type ClusterPeer,
+  type ClusterRule,
+  isRecognised,
+  type PolicyPeer,
+  type PolicyRule,
+} from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import { isClusterPolicy } from '../policy/compile.ts';
 import type { Selection } from '../policy/policy-set.ts';
@@ -17,9 +24,9 @@ export class NumberedPeers {
     return this.#scopes[number]!;
   }
 
-  policiesOf(policies: readonly Policy[]): Policy[] {
-    return policies.map((policy): Policy => {
-      if (policy.broken !== undefined) return policy;
+  policiesOf(policies: readonly AnyPolicy[]): AnyPolicy[] {
+    return policies.map((policy): AnyPolicy => {
+      if (isRecognised(policy) || policy.broken !== undefined) return policy;
       if (isClusterPolicy(policy)) {
         const rule = (one: ClusterRule) => ({ ...one, peers: one.peers.map((peer) => this.#clusterPeer(peer)) });
         return { ...policy, ingress: policy.ingress.map(rule), egress: policy.egress.map(rule) };

@@ -1,7 +1,10 @@
 // Which policies apply to a pod in a direction: the NetworkPolicies that isolate it, and the rules of cluster policies.
-import type { NetworkPolicy } from '../model/kubernetes.ts';
+import type { NetworkPolicy, Policy } from '../model/kubernetes.ts';
+import { factsOf } from '../model/recognised-policy.ts';
 import type { Direction } from '../model/verdict.ts';
+import { namespaceNameLabel } from '../policy/selector-sets.ts';
 import { selects } from '../policy/selectors.ts';
+import { type SubjectPod, subjectSelects } from '../policy/subject.ts';
 import type { DeclaredObjects, PodDeclaration } from './declared-objects.ts';
 import { type RuleView, subjectOf, type ValidPolicy } from './rule-view.ts';
 
@@ -47,17 +50,34 @@ export function rulesByPolicy(declared: DeclaredObjects): Map<ValidPolicy, RuleV
   return Map.groupBy(declared.rules, ({ policy }) => policy);
 }
 
-/** Whether a policy that cannot be evaluated, or a document that cannot be read, may have rules for the pod. */
+/** Whether a policy that is not evaluated, or a document that cannot be read, may have rules for the pod. */
 export function mayHaveOtherPolicy(declared: DeclaredObjects, pod: PodDeclaration): boolean {
   if (declared.mayHaveMore(pod.namespace)) return true;
-  return declared.policies.some((policy) => {
-    if (policy.broken === undefined) return false;
-    if (policy.kind !== 'NetworkPolicy') return true;
-    return (
-      policy.namespace === pod.namespace &&
-      (policy.podSelector === undefined || selects(policy.podSelector, pod.labels))
-    );
-  });
+  return declared.policies.some((policy) => mayApplyBroken(policy, pod)) || mayBeRecognised(declared, pod);
+}
+
+function mayApplyBroken(policy: Policy, { namespace, labels }: PodDeclaration): boolean {
+  if (policy.broken === undefined) return false;
+  if (policy.kind !== 'NetworkPolicy') return true;
+  if (policy.namespace !== namespace) return false;
+  return policy.podSelector === undefined || selects(policy.podSelector, labels);
+}
+
+/** A policy of another API that acts on the network. */
+function mayBeRecognised(declared: DeclaredObjects, pod: PodDeclaration): boolean {
+  return declared.recognised.some(
+    ({ kind, parts }) =>
+      factsOf(kind).acts === 'in-network' &&
+      parts.some(({ subject }) => subjectSelects(subject, subjectPod(declared, pod)) !== 'no'),
+  );
+}
+
+/** For the selectors of policies of other APIs. */
+function subjectPod(declared: DeclaredObjects, { namespace, labels }: PodDeclaration): SubjectPod {
+  const known = declared.namespaces.get(namespace);
+  if (known !== undefined) return { namespace, labels, namespaceLabels: known.labels };
+  const namespaceLabels = { [namespaceNameLabel]: namespace };
+  return { namespace, labels, namespaceLabels, namespaceLabelsKnown: false };
 }
 
 /** `web, api`: the names of their workloads, in namespace `shop`. */
