@@ -9,7 +9,7 @@ import {
   selectedNamespaceNames,
 } from '../policy/selector-sets.ts';
 import { wholeSelectorText } from '../policy/selector-text.ts';
-import { selects } from '../policy/selectors.ts';
+import { selects, selectsPod } from '../policy/selectors.ts';
 
 /** `ownNamespace`: the peer selects only pods of its policy's namespace. `namespaceSelector` does not repeat it. */
 export type PodScope = {
@@ -74,8 +74,9 @@ export function namespaceNamesOf(scope: PodScope, known: KnownNamespaces): reado
   });
 }
 
+/** False if it depends on a label value that is not known. */
 export function scopeSelects(scope: PodScope, labels: Labels, namespaceLabels: Labels): boolean {
-  return selects(namespaceSelectorOf(scope), namespaceLabels) && selects(scope.podSelector, labels);
+  return selects(namespaceSelectorOf(scope), namespaceLabels) && selectsPod(scope.podSelector, labels) === 'yes';
 }
 
 /** `pod with app=x in namespaces with team=y`, after `noun`. */

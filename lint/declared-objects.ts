@@ -18,9 +18,9 @@ import type {
 import { isPolicy, isRecognised, isUnread, templatePods } from '../model/kubernetes.ts';
 import { isWhole } from '../model/label-value.ts';
 import type { RecognisedPolicy } from '../model/recognised-policy.ts';
+import { maySelectNamespace } from '../policy/selector-sets.ts';
 import { selects, selectsPod } from '../policy/selectors.ts';
 import { maySelectOperatorPods } from './operator-pods.ts';
-import { maySelectNamespace } from '../policy/selector-sets.ts';
 import { isValid, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
 
 /** Reads the fields of an object's manifest; undefined for a missing field. */

@@ -3,7 +3,7 @@ import type { NetworkPolicy, Policy } from '../model/kubernetes.ts';
 import { factsOf } from '../model/recognised-policy.ts';
 import type { Direction } from '../model/verdict.ts';
 import { namespaceNameLabel } from '../policy/selector-sets.ts';
-import { selects } from '../policy/selectors.ts';
+import { selectsPod } from '../policy/selectors.ts';
 import { type SubjectPod, subjectSelects } from '../policy/subject.ts';
 import type { DeclaredObjects, PodDeclaration } from './declared-objects.ts';
 import { type RuleView, subjectOf, type ValidPolicy } from './rule-view.ts';
@@ -60,7 +60,7 @@ function mayApplyBroken(policy: Policy, { namespace, labels }: PodDeclaration): 
   if (policy.broken === undefined) return false;
   if (policy.kind !== 'NetworkPolicy') return true;
   if (policy.namespace !== namespace) return false;
-  return policy.podSelector === undefined || selects(policy.podSelector, labels);
+  return policy.podSelector === undefined || selectsPod(policy.podSelector, labels) !== 'no';
 }
 
 /** A policy of another API that acts on the network. */
