@@ -168,24 +168,27 @@ t.test('the pods of a StatefulSet without pods are named only if policies distin
   const closed = (label: string) =>
     `{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: p, namespace: x }, spec: { policyTypes: [Ingress, Egress], podSelector: { matchLabels: { ${label} } } } }`;
   const at = (...documents: string[]) => folder(t, { 'all.yaml': documents.join('\n---\n') }).path;
-  t.same(await rows({ cluster: at(stateful(3), closed('app: other')) }), [
+  t.same(await rows({ wholeCluster: true, cluster: at(stateful(3), closed('app: other')) }), [
     'x/w | x/w | undeclared | all connections',
     'x/w | outside 0.0.0.0/0, ::/0 | undeclared | all connections',
     'outside 0.0.0.0/0, ::/0 | x/w | undeclared | all connections',
   ]);
   const first = closed('statefulset.kubernetes.io/pod-name: w-0');
-  t.same(await rows({ cluster: at(stateful(3), first) }), [
+  t.same(await rows({ wholeCluster: true, cluster: at(stateful(3), first) }), [
     'x/w [w-1, w-2] | x/w [w-1, w-2] | undeclared | all connections',
     'x/w [w-1, w-2] | outside 0.0.0.0/0, ::/0 | undeclared | all connections',
     'outside 0.0.0.0/0, ::/0 | x/w [w-1, w-2] | undeclared | all connections',
   ]);
-  t.same(await rows({ cluster: at(stateful(2), first), diff: at(stateful(2), closed('app: other')) }), [
-    'opened | x/w [w-0] | x/w [w-0] | denied | undeclared | all connections',
-    'opened | x/w [w-0] | x/w [w-1] | denied | undeclared | all connections',
-    'opened | x/w [w-0] | outside 0.0.0.0/0, ::/0 | denied | undeclared | all connections',
-    'opened | outside 0.0.0.0/0, ::/0 | x/w [w-0] | denied | undeclared | all connections',
-    'opened | x/w [w-1] | x/w [w-0] | denied | undeclared | all connections',
-  ]);
+  t.same(
+    await rows({ wholeCluster: true, cluster: at(stateful(2), first), diff: at(stateful(2), closed('app: other')) }),
+    [
+      'opened | x/w [w-0] | x/w [w-0] | denied | undeclared | all connections',
+      'opened | x/w [w-0] | x/w [w-1] | denied | undeclared | all connections',
+      'opened | x/w [w-0] | outside 0.0.0.0/0, ::/0 | denied | undeclared | all connections',
+      'opened | outside 0.0.0.0/0, ::/0 | x/w [w-0] | denied | undeclared | all connections',
+      'opened | x/w [w-1] | x/w [w-0] | denied | undeclared | all connections',
+    ],
+  );
 });
 
 t.test(
