@@ -160,14 +160,14 @@ t.test('each unreadable file is one line, and the others are evaluated', async (
   const { file, cluster, some } = replayScene(t);
   const [text, odd] = [
     file('notes.txt', 'no capture'),
-    file('odd.pcap', pcapFile([{ frame: Buffer.alloc(60) }], { linkType: 105 })),
+    file('odd.pcap', pcapFile([{ frame: Buffer.alloc(60) }], { linkType: 147 })),
   ];
   const ran = await run(`${some}.not`, text, some, odd, ...cluster, '-o', 'jsonl');
   t.equal(ran.out.trimEnd().split('\n').length, 2);
   t.same(ran.err, [
     `capture-file-unreadable: ${some}.not: cannot be read (ENOENT); give the path of a pcap or pcapng file`,
     `capture-file-unknown: ${text}: is neither pcap nor pcapng; give a file that tcpdump -w or Wireshark wrote`,
-    `capture-link-type-unknown: ${odd}: link type 105 is not supported; its packets are lost; ` +
+    `capture-link-type-unknown: ${odd}: link type 147 is not supported; its packets are lost; ` +
       'capture on an Ethernet or raw IP interface, or on any',
     '6 packets (not in connections: unknown-link-type 1); connections: denied 1, undeclared 1',
   ]);

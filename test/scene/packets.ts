@@ -141,3 +141,10 @@ export function u32(...values: number[]): Buffer {
   for (const [i, value] of values.entries()) bytes.writeUInt32BE(value >>> 0, i * 4);
   return bytes;
 }
+
+/** Little-endian. */
+export function numberLe(value: number, length: 2 | 4): Buffer {
+  const bytes = Buffer.alloc(length);
+  bytes.writeUIntLE(value, 0, length);
+  return bytes;
+}

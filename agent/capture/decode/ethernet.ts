@@ -1,4 +1,6 @@
 // The Ethernet header, 802.1Q and QinQ tags, and the EtherType after them (IEEE 802.3, 802.1Q).
+import { followHeaders, payload } from './encapsulation.ts';
+import { etherTypes } from './ether-type.ts';
 import type { Fragments } from './fragments.ts';
 import { ip4 } from './ip4.ts';
 import { ip6 } from './ip6.ts';
@@ -6,12 +8,7 @@ import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts'
 
 const headerBytes = 14;
 const tagBytes = 4;
-const IPV4 = 0x0800;
-const IPV6 = 0x86dd;
-/** 802.1Q, 802.1ad (QinQ), and the tag for stacked VLANs from before 802.1ad. */
-const TAG = 0x8100;
-const SERVICE_TAG = 0x88a8;
-const OLD_SERVICE_TAG = 0x9100;
+const { ipv4: IPV4, ipv6: IPV6, tag: TAG, serviceTag: SERVICE_TAG, oldServiceTag: OLD_SERVICE_TAG } = etherTypes;
 
 export function ethernet(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
   if (end - at < headerBytes) return 'corrupt';
@@ -35,5 +32,23 @@ export function etherType(
     body += tagBytes;
   }
   if (inner === IPV4) return ip4(bytes, body, end, fragments, into);
-  return inner === IPV6 ? ip6(bytes, body, end, fragments, into) : 'not-ip';
+  if (inner === IPV6) return ip6(bytes, body, end, fragments, into);
+  return into.tunnels === 'opaque' ? 'not-ip' : otherType(inner, bytes, body, end, fragments, into);
+}
+
+function otherType(
+  type: number,
+  bytes: Bytes,
+  at: number,
+  end: number,
+  fragments: Fragments,
+  into: Packet,
+): DecodeResult {
+  const followed = followHeaders(type, bytes, at, end);
+  if (followed !== 'payload') return followed;
+  if (payload.type === IPV4) return ip4(bytes, payload.at, end, fragments, into);
+  if (payload.type === IPV6) return ip6(bytes, payload.at, end, fragments, into);
+  into.inner = 'ethernet';
+  into.innerAt = payload.at;
+  return 'carrier';
 }

@@ -1,12 +1,21 @@
 // Decodes a frame of any supported link type.
 // hot, once a packet: allocates only for fragments; make bench-capture, budget replay-vs-nfpcapd
 import { cooked, cooked2 } from './cooked.ts';
-import { ethernet } from './ethernet.ts';
+import { etherTypes } from './ether-type.ts';
+import { ethernet, etherType } from './ethernet.ts';
 import type { Fragments } from './fragments.ts';
 import { ip4 } from './ip4.ts';
 import { ip6 } from './ip6.ts';
 import { linkTypes } from './link-type.ts';
-import type { Bytes, DecodeResult, Packet } from './packet.ts';
+import { nflogPacket } from './nflog.ts';
+import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
+import { avs, radiotap, wifi } from './wifi.ts';
+
+/** A packet in more tunnels than this is lost. */
+export const maxTunnels = 8;
+const encBytes = 12;
+const cHdlcBytes = 4;
+const ppiBytes = 8;
 
 /**
  * The captured bytes of the frame are from `start` to `end`; `length` is its length on the wire. Returns
@@ -25,9 +34,12 @@ export function decodeFrame(
   const onWire = Math.max(length, end - start);
   into.clear(onWire);
   into.cut = length !== end - start;
-  const decoded = decodeOuter(linkType, bytes, start, end, fragments, into);
-  if (decoded !== 'carrier' || into.inner === 'nothing') return decoded;
-  return decodePayload(bytes, start, end, onWire, fragments, into);
+  let decoded = decodeOuter(linkType, bytes, start, end, fragments, into);
+  for (let tunnels = 0; decoded === 'carrier' && into.inner !== 'nothing'; tunnels++) {
+    if (tunnels === maxTunnels) return 'nested-too-deep';
+    decoded = decodePayload(bytes, start, end, onWire, fragments, into);
+  }
+  return decoded;
 }
 
 function decodeOuter(
@@ -55,11 +67,55 @@ function decodeOuter(
     case linkTypes.ipv6:
       return byVersion(bytes, start, end, fragments, into);
     default:
+      return decodeUncommon(linkType, bytes, start, end, fragments, into);
+  }
+}
+
+function decodeUncommon(
+  linkType: number,
+  bytes: Bytes,
+  start: number,
+  end: number,
+  fragments: Fragments,
+  into: Packet,
+): DecodeResult {
+  switch (linkType) {
+    case linkTypes.ppp:
+    case linkTypes.pppHdlc:
+      return ppp(bytes, start, end, fragments, into);
+    // A byte for the direction, in place of the address or before it.
+    case linkTypes.pppd:
+      return ppp(bytes, start + 2, end, fragments, into);
+    case linkTypes.pppWithDirection:
+      return ppp(bytes, start + 1, end, fragments, into);
+    case linkTypes.pppoe:
+      return etherType(etherTypes.pppoeSession, bytes, start, end, fragments, into);
+    case linkTypes.cHdlc:
+      return cHdlc(bytes, start, end, fragments, into);
+    case linkTypes.cHdlcWithDirection:
+      return cHdlc(bytes, start + 1, end, fragments, into);
+    case linkTypes.mpls:
+      return etherType(etherTypes.mpls, bytes, start, end, fragments, into);
+    case linkTypes.enc:
+      return byVersion(bytes, start + encBytes, end, fragments, into);
+    case linkTypes.pflog:
+      return end > start ? byVersion(bytes, start + ((bytes[start]! + 3) & ~3), end, fragments, into) : 'corrupt';
+    case linkTypes.nflog:
+      return nflog(bytes, start, end, fragments, into);
+    case linkTypes.wifi:
+      return wifi(bytes, start, end, false, fragments, into);
+    case linkTypes.radiotap:
+      return radiotap(bytes, start, end, fragments, into);
+    case linkTypes.avs:
+      return avs(bytes, start, end, fragments, into);
+    case linkTypes.ppi:
+      return ppi(bytes, start, end, fragments, into);
+    default:
       return 'unknown-link-type';
   }
 }
 
-/** The packet in the tunnel, counted without the tunnel's headers. A tunnel in a tunnel stays a carrier. */
+/** A packet in a tunnel is counted without the tunnel's headers. */
 function decodePayload(
   bytes: Bytes,
   start: number,
@@ -68,12 +124,13 @@ function decodePayload(
   fragments: Fragments,
   into: Packet,
 ): DecodeResult {
-  const { inner, innerAt, interfaceIndex } = into;
+  const { inner, innerAt, innerType, interfaceIndex } = into;
   into.clear(length - (innerAt - start));
   into.interfaceIndex = interfaceIndex;
-  return inner === 'ethernet'
-    ? ethernet(bytes, innerAt, end, fragments, into)
-    : byVersion(bytes, innerAt, end, fragments, into);
+  if (innerAt > end) return 'corrupt';
+  if (inner === 'ethernet') return ethernet(bytes, innerAt, end, fragments, into);
+  if (inner === 'ether-type') return etherType(innerType, bytes, innerAt, end, fragments, into);
+  return byVersion(bytes, innerAt, end, fragments, into);
 }
 
 function byVersion(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
@@ -81,4 +138,33 @@ function byVersion(bytes: Bytes, at: number, end: number, fragments: Fragments, 
   const version = bytes[at]! >> 4;
   if (version === 4) return ip4(bytes, at, end, fragments, into);
   return version === 6 ? ip6(bytes, at, end, fragments, into) : 'not-ip';
+}
+
+function ppp(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
+  // A port may have Cisco's framing instead (RFC 1662, RFC 1547).
+  if (end - at >= cHdlcBytes && (bytes[at] === 0x0f || bytes[at] === 0x8f))
+    return cHdlc(bytes, at, end, fragments, into);
+  return etherType(etherTypes.ppp, bytes, at, end, fragments, into);
+}
+
+/** Two bytes of address and control, then the EtherType. */
+function cHdlc(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
+  if (end - at < cHdlcBytes) return 'corrupt';
+  return etherType(word16(bytes, at + 2), bytes, at + cHdlcBytes, end, fragments, into);
+}
+
+function nflog(bytes: Bytes, start: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
+  const at = nflogPacket(bytes, start, end);
+  if (at <= 0) return at < 0 ? 'corrupt' : 'not-ip';
+  return byVersion(bytes, at, end, fragments, into);
+}
+
+/** Fields about the packet, then a frame of the link type that the header names; numbers are little-endian. */
+function ppi(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
+  if (end - at < ppiBytes) return 'corrupt';
+  const length = bytes[at + 2]! | (bytes[at + 3]! << 8);
+  const linkType = bytes[at + 4]! | (bytes[at + 5]! << 8);
+  if (length < ppiBytes || end - at < length) return 'corrupt';
+  if (linkType === linkTypes.ppi) return 'unknown-link-type';
+  return decodeOuter(linkType, bytes, at + length, end, fragments, into);
 }

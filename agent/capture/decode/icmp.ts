@@ -1,7 +1,7 @@
 // ICMP and ICMPv6 (RFC 792, RFC 4443): an echo is its own connection, an error belongs to the connection that it
 // quotes.
 import { hasPorts, ICMP, ICMPV6 } from '../../../model/protocol.ts';
-import { FRAGMENT_OFFSET, header4 } from './ip4-header.ts';
+import { AUTHENTICATION, afterAuthentication, FRAGMENT_OFFSET, header4 } from './ip4-header.ts';
 import { chain, hasMappedAddress, header6 } from './ip6-header.ts';
 import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
 import { ports, portsBytes } from './ports.ts';
@@ -47,7 +47,12 @@ function quoted4(bytes: Bytes, at: number, end: number, into: Packet, unreachabl
   const length = header4(bytes, at, end, into);
   if (length === 0) return 'corrupt';
   if ((word16(bytes, at + 6) & FRAGMENT_OFFSET) !== 0) return 'fragment-without-first';
-  return quotedBody(bytes, at + length, end, into, unreachable);
+  let body = at + length;
+  if (into.protocol === AUTHENTICATION && into.tunnels === 'decapsulate') {
+    body = afterAuthentication(bytes, body, end, into);
+    if (body < 0) return 'corrupt';
+  }
+  return quotedBody(bytes, body, end, into, unreachable);
 }
 
 function quoted6(bytes: Bytes, at: number, end: number, into: Packet, unreachable: boolean): DecodeResult {

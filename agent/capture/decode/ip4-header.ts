@@ -1,6 +1,9 @@
 // The IPv4 header with options (RFC 791 3.1), of a packet or of a quoted packet in an ICMP error.
 import { type Bytes, type Packet, word32 } from './packet.ts';
 
+export const AUTHENTICATION = 51;
+/** Frames may be longer than any packet, so the headers have a limit. */
+const maxAuthenticationHeaders = 16;
 const MAPPED = 0xffff;
 export const MORE_FRAGMENTS = 0x2000;
 export const FRAGMENT_OFFSET = 0x1fff;
@@ -16,4 +19,18 @@ export function header4(bytes: Bytes, at: number, end: number, into: Packet): nu
   into.source[3] = word32(bytes, at + 12);
   into.destination[3] = word32(bytes, at + 16);
   return length;
+}
+
+/**
+ * Skips authentication headers (RFC 4302) and sets the protocol after them; returns the offset of its header, or -1 if they
+ * are cut off. In IPv6, they are extension headers.
+ */
+export function afterAuthentication(bytes: Bytes, start: number, end: number, into: Packet): number {
+  let at = start;
+  for (let headers = 0; headers < maxAuthenticationHeaders && into.protocol === AUTHENTICATION; headers++) {
+    if (end - at < 8) return -1;
+    into.protocol = bytes[at]!;
+    at += (bytes[at + 1]! + 2) * 4;
+  }
+  return at > end ? -1 : at;
 }

@@ -36,8 +36,10 @@ export class Packet {
   /** It went to the pod's interface, but its link address is another one. The decoder does not set it. */
   deliveryUnproven = false;
   /** The kind of packet in a tunnel, and its offset. */
-  inner: 'nothing' | 'ethernet' | 'ip' = 'nothing';
+  inner: 'nothing' | 'ethernet' | 'ip' | 'ether-type' = 'nothing';
   innerAt = 0;
+  /** The EtherType of the packet in the tunnel, if the tunnel's header has one. */
+  innerType = 0;
   /** Begin and end of the payload from or to port 53; `dnsStart` is 0 for all other packets. */
   dnsStart = 0;
   dnsEnd = 0;

@@ -1,12 +1,14 @@
 // Decodes the header after the IP header, by protocol number.
 import { hasPorts, ICMP, ICMPV6, SCTP, TCP, UDP } from '../../../model/protocol.ts';
 import { ACK, PSH } from '../../../model/record.ts';
+import { etherTypes } from './ether-type.ts';
+import { gre } from './gre.ts';
 import { icmp } from './icmp.ts';
 import { type Bytes, type DecodeResult, type Packet, word32 } from './packet.ts';
 import { ports, portsBytes } from './ports.ts';
 import { sctp, sctpHeaderBytes } from './sctp.ts';
 import { tcp, tcpHeaderBytes } from './tcp.ts';
-import { IP_IN_IP, IPV6_IN_IP, isTunnel } from './tunnel.ts';
+import { isTunnel, tunnelProtocols } from './tunnel.ts';
 import { udp, udpHeaderBytes } from './udp.ts';
 
 /** Of a TCP header: up to the flags, and up to the acknowledgement number. */
@@ -15,6 +17,8 @@ const acknowledgedEnd = 12;
 /** With all options. A longer segment has data. */
 const maxTcpHeaderBytes = 60;
 const wholeHeader = new Uint8Array(tcpHeaderBytes);
+
+const etherIpBytes = 2;
 
 /**
  * Of a TCP header in two fragments, the first one has at least the ports (RFC 791, RFC 3128). PSH means that the flags are
@@ -88,10 +92,31 @@ export function transport(protocol: number, bytes: Bytes, at: number, end: numbe
     case ICMP:
     case ICMPV6:
       return icmp(protocol, bytes, at, end, into);
-    case IP_IN_IP:
-    case IPV6_IN_IP:
-      if (into.tunnels === 'opaque') return 'packet';
+    default:
+      return into.tunnels === 'opaque' ? 'packet' : tunnelOf(protocol, bytes, at, end, into);
+  }
+}
+
+function tunnelOf(protocol: number, bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
+  switch (protocol) {
+    case tunnelProtocols.ipInIp:
+    case tunnelProtocols.ipv6InIp:
       into.inner = 'ip';
+      into.innerAt = at;
+      return 'carrier';
+    case tunnelProtocols.gre:
+      return gre(bytes, at, end, into);
+    case tunnelProtocols.etherIp:
+      into.inner = 'ethernet';
+      into.innerAt = at + etherIpBytes;
+      return 'carrier';
+    case tunnelProtocols.mplsInIp:
+      into.inner = 'ether-type';
+      into.innerType = etherTypes.mpls;
+      into.innerAt = at;
+      return 'carrier';
+    case tunnelProtocols.ethernet:
+      into.inner = 'ethernet';
       into.innerAt = at;
       return 'carrier';
     default:

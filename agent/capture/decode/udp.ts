@@ -1,14 +1,26 @@
 // The UDP header (RFC 768), and tunnels over UDP.
 import { DNS } from './dns.ts';
+import { etherTypes, isOpenedEtherType } from './ether-type.ts';
+import { gtp } from './gtp.ts';
+import { afterLabels, followLabels } from './mpls.ts';
 import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
 import { ports } from './ports.ts';
-import { genevePort, isVxlanPort } from './tunnel.ts';
+import { tunnelPorts } from './tunnel.ts';
 
 export const udpHeaderBytes = 8;
+const tunnelHeaderBytes = 8;
 const VXLAN_HAS_ID = 0x08;
-const TRANSPARENT_ETHERNET = 0x6558;
-const IPV4 = 0x0800;
-const IPV6 = 0x86dd;
+const GPE_HAS_PROTOCOL = 0x04;
+const GPE_VERSION = 0x30;
+/** By the number in the header (draft-ietf-nvo3-vxlan-gpe 3.2). */
+const gpeProtocols: readonly number[] = [
+  0,
+  etherTypes.ipv4,
+  etherTypes.ipv6,
+  etherTypes.ethernet,
+  etherTypes.nsh,
+  etherTypes.mpls,
+];
 
 export function udp(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < udpHeaderBytes) return 'corrupt';
@@ -17,25 +29,55 @@ export function udp(bytes: Bytes, at: number, end: number, into: Packet): Decode
     into.dnsStart = at + udpHeaderBytes;
     into.dnsEnd = Math.max(into.dnsStart, Math.min(end, at + word16(bytes, at + 4)));
   }
-  if (into.tunnels === 'opaque') return 'packet';
-  if (isVxlanPort(into.destinationPort)) return vxlan(bytes, at + udpHeaderBytes, end, into);
-  return into.destinationPort === genevePort ? geneve(bytes, at + udpHeaderBytes, end, into) : 'packet';
+  return into.tunnels === 'opaque' ? 'packet' : tunnelOf(bytes, at + udpHeaderBytes, end, into);
 }
 
-/** A packet on the port without a VXLAN header is a flow like any other. */
+/** A packet on the port without the tunnel's header is a flow like any other. */
+function tunnelOf(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
+  switch (into.destinationPort) {
+    case tunnelPorts.vxlan:
+    case tunnelPorts.linuxVxlan:
+      return vxlan(bytes, at, end, into);
+    case tunnelPorts.vxlanGpe:
+      return vxlanGpe(bytes, at, end, into);
+    case tunnelPorts.geneve:
+      return geneve(bytes, at, end, into);
+    case tunnelPorts.gtp:
+      return gtp(bytes, at, end, into);
+    case tunnelPorts.mpls:
+      return mpls(bytes, at, end, into);
+    default:
+      return 'packet';
+  }
+}
+
 function vxlan(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
-  if (end - at < 8 || (bytes[at]! & VXLAN_HAS_ID) === 0) return 'packet';
-  into.inner = 'ethernet';
-  into.innerAt = at + 8;
-  return 'carrier';
+  if (end - at < tunnelHeaderBytes || (bytes[at]! & VXLAN_HAS_ID) === 0) return 'packet';
+  return carry(etherTypes.ethernet, at + tunnelHeaderBytes, into);
+}
+
+/** Without the bit for a protocol, it is VXLAN. */
+function vxlanGpe(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
+  if (end - at < tunnelHeaderBytes || (bytes[at]! & VXLAN_HAS_ID) === 0) return 'packet';
+  if ((bytes[at]! & GPE_HAS_PROTOCOL) === 0) return vxlan(bytes, at, end, into);
+  const type = (bytes[at]! & GPE_VERSION) === 0 ? (gpeProtocols[bytes[at + 3]!] ?? 0) : 0;
+  return type === 0 ? 'packet' : carry(type, at + tunnelHeaderBytes, into);
 }
 
 function geneve(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
-  if (end - at < 8 || bytes[at]! >> 6 !== 0) return 'packet';
+  if (end - at < tunnelHeaderBytes || bytes[at]! >> 6 !== 0) return 'packet';
   const type = word16(bytes, at + 2);
-  if (type === TRANSPARENT_ETHERNET) into.inner = 'ethernet';
-  else if (type === IPV4 || type === IPV6) into.inner = 'ip';
-  else return 'carrier';
-  into.innerAt = at + 8 + (bytes[at]! & 0x3f) * 4;
+  if (!isOpenedEtherType(type)) return 'carrier';
+  return carry(type, at + tunnelHeaderBytes + (bytes[at]! & 0x3f) * 4, into);
+}
+
+function mpls(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
+  return followLabels(bytes, at, end) && afterLabels.type !== 0 ? carry(etherTypes.mpls, at, into) : 'packet';
+}
+
+function carry(type: number, at: number, into: Packet): DecodeResult {
+  into.inner = type === etherTypes.ethernet ? 'ethernet' : 'ether-type';
+  into.innerType = type;
+  into.innerAt = at;
   return 'carrier';
 }

@@ -92,9 +92,11 @@ t.test('a tunnel without IP is ignored; a corrupt packet in a tunnel is lost', a
   t.equal(decoded(ethernet(outer({ protocol: 4, bytes: Buffer.alloc(0) })), options).as, 'corrupt');
 });
 
-t.test('a tunnel in a tunnel stays a carrier', async (t) => {
+t.test('a tunnel in a tunnel is decapsulated, and the innermost packet has its own bytes', async (t) => {
   const inner = ethernet(outer(udp(1, 4789, vxlan(ethernet(pods)))));
-  t.equal(decoded(ethernet(outer(udp(1, 8472, vxlan(inner)))), { tunnels: 'decapsulate' }).as, 'carrier');
+  const frame = ethernet(outer(udp(1, 8472, vxlan(inner))));
+  const expected = { as: 'packet', tuple: podsTuple, bytes: 14 + pods.bytes.length };
+  t.match(decoded(frame, { tunnels: 'decapsulate' }), expected);
 });
 
 t.test('the first fragment of a tunnel’s packet is decapsulated, later ones are carrier packets', async (t) => {

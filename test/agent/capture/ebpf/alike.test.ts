@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type AccountingSnapshot, PacketAccounting } from '../../../../accounting/accounting.ts';
 import { isIgnored } from '../../../../accounting/reasons.ts';
 import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
@@ -13,7 +13,8 @@ import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
 import { Packet } from '../../../../agent/capture/decode/packet.ts';
 import { FlowTable } from '../../../../agent/capture/flows/flow-table.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
-import { arp, ethernet, extension, fragment6, ip4, ip6, tcp } from '../../../scene/packets.ts';
+import { headers, tunnels } from '../../../scene/encapsulations.ts';
+import { arp, ethernet, extension, fragment6, ip4, ip6, tcp, udp } from '../../../scene/packets.ts';
 import { frame } from '../../../scene/random-frames.ts';
 
 const script = new URL('see.ts', import.meta.url).pathname;
@@ -37,7 +38,13 @@ const sendable = frames.filter(({ length }) => length > 14 && length <= 1514);
 
 type Seen = { records: ConnectionRecord[]; accounting: AccountingSnapshot };
 
-function inKernel(source: string, folder: string): Seen {
+/** The same packets in everything that capture files open. The program in the kernel does not know the 0x9100 tag. */
+const encapsulations = [...tunnels, ...headers.filter(({ name }) => name !== '0x9100 tag')];
+const encapsulated = [ip4('10.0.1.2', '10.0.2.3', tcp(42_000, 80)), ip6('fd00::2', 'fd00::3', udp(42_000, 53))].flatMap(
+  (inner) => encapsulations.map(({ wrap }) => ethernet(wrap(inner))),
+);
+
+function inKernel(source: string, folder: string, sendable: readonly Buffer[]): Seen {
   const file = join(folder, 'frames.json');
   writeFileSync(file, JSON.stringify(sendable.map((one) => one.toString('hex'))));
   const unshare = process.getuid?.() === 0 ? '-n' : '-rn';
@@ -45,7 +52,7 @@ function inKernel(source: string, folder: string): Seen {
   return JSON.parse(out.toString()) as Seen;
 }
 
-function inTypeScript(): Seen {
+function inTypeScript(sendable: readonly Buffer[]): Seen {
   const accounting = new PacketAccounting();
   const table = new FlowTable({ maxConnections: 10_000, reportEveryUs: 1_000_000 }, accounting);
   const [packet, fragments] = [new Packet('opaque'), new Fragments()];
@@ -74,12 +81,20 @@ function essence({ records }: Seen): string[] {
     .sort();
 }
 
+function compare(t: Test, source: string, sent: readonly Buffer[]): void {
+  const [seen, expected] = [inKernel(source, t.testdir({}), sent), inTypeScript(sent)];
+  t.same(essence(seen), essence(expected));
+  t.equal(seen.accounting.seen, sent.length);
+  t.same(seen.accounting.lost, expected.accounting.lost);
+  t.same(seen.accounting.ignored, expected.accounting.ignored);
+}
+
 for (const source of ['ebpf', 'tap']) {
   t.test(`${source}: ${sendable.length} frames, decoded like the decoder in TypeScript does`, async (t) => {
-    const [seen, expected] = [inKernel(source, t.testdir({})), inTypeScript()];
-    t.same(essence(seen), essence(expected));
-    t.equal(seen.accounting.seen, sendable.length);
-    t.same(seen.accounting.lost, expected.accounting.lost);
-    t.same(seen.accounting.ignored, expected.accounting.ignored);
+    compare(t, source, sendable);
   });
 }
+
+t.test('ebpf and tap open no tunnel and no header besides tags, like the decoder in TypeScript', async (t) => {
+  for (const source of ['ebpf', 'tap']) compare(t, source, encapsulated);
+});

@@ -118,11 +118,11 @@ t.test('records are emitted at intervals of the file’s time, and at its end', 
 t.test('an unsupported link type is reported once, and its packets are lost', async (t) => {
   const { accounting, lines } = await replayed(
     t,
-    pcapFile([{ frame: Buffer.alloc(60) }, { frame: Buffer.alloc(60) }], { linkType: 105 }),
+    pcapFile([{ frame: Buffer.alloc(60) }, { frame: Buffer.alloc(60) }], { linkType: 147 }),
   );
   t.same(accounting.lost, { 'unknown-link-type': 2 });
   t.equal(lines.length, 1);
-  t.match(lines[0], /^capture-link-type-unknown: .*: link type 105 is not supported; /);
+  t.match(lines[0], /^capture-link-type-unknown: .*: link type 147 is not supported; /);
 });
 
 t.test('DNS packets are passed on with their ends, without headers', async (t) => {

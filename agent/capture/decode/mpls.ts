@@ -1,0 +1,60 @@
+// A stack of MPLS labels (RFC 3032). No label says what follows the stack: IP, or an Ethernet frame (pseudowire, RFC 4448)
+// with or without a control word. So the first bytes decide (RFC 4928, RFC 8469).
+import { etherTypes } from './ether-type.ts';
+import { type Bytes, word16 } from './packet.ts';
+
+const labelBytes = 4;
+const BOTTOM = 0x01; // in the third byte
+const controlWordBytes = 4;
+const ethernetBytes = 14;
+const { ipv4: IPV4, ipv6: IPV6, tag: TAG, serviceTag: SERVICE_TAG } = etherTypes;
+
+/** What follows the stack; one object for all packets. `type` is 0 if it is not opened. */
+export const afterLabels = { type: 0, at: 0 };
+
+/** Fills `afterLabels`; false if the frame ends within the stack. */
+export function followLabels(bytes: Bytes, start: number, end: number): boolean {
+  let at = start;
+  for (;;) {
+    if (end - at < labelBytes) return false;
+    const isBottom = (bytes[at + 2]! & BOTTOM) !== 0;
+    at += labelBytes;
+    if (isBottom) break;
+  }
+  if (at >= end) return false;
+  const nibble = bytes[at]! >> 4;
+  afterLabels.at = at;
+  afterLabels.type = 0;
+  if (nibble === 0 && seemsEthernet(bytes, at + controlWordBytes, end)) {
+    afterLabels.type = etherTypes.ethernet;
+    afterLabels.at = at + controlWordBytes;
+  } else if (seemsEthernet(bytes, at, end) && !isIp(bytes, at, end)) afterLabels.type = etherTypes.ethernet;
+  else if (nibble === 4) afterLabels.type = IPV4;
+  else if (nibble === 6) afterLabels.type = IPV6;
+  return true;
+}
+
+/** A frame that carries IP, directly or after one tag. */
+export function seemsEthernet(bytes: Bytes, at: number, end: number): boolean {
+  if (end - at <= ethernetBytes) return false;
+  const type = word16(bytes, at + 12);
+  if (type === IPV4) return bytes[at + ethernetBytes]! >> 4 === 4;
+  if (type === IPV6) return bytes[at + ethernetBytes]! >> 4 === 6;
+  if ((type !== TAG && type !== SERVICE_TAG) || end - at < ethernetBytes + 4) return false;
+  const tagged = word16(bytes, at + 16);
+  return tagged === IPV4 || tagged === IPV6 || tagged === TAG;
+}
+
+/** Whether the fields of an IP header fit together. Link addresses may begin with 4 or 6, too. */
+function isIp(bytes: Bytes, at: number, end: number): boolean {
+  if (bytes[at]! >> 4 === 6) return end - at >= 40 && word16(bytes, at + 4) + 40 === end - at;
+  return bytes[at]! >> 4 === 4 && hasValidChecksum(bytes, at, end);
+}
+
+function hasValidChecksum(bytes: Bytes, at: number, end: number): boolean {
+  const length = (bytes[at]! & 15) * 4;
+  if (length < 20 || end - at < length) return false;
+  let sum = 0;
+  for (let i = 0; i < length; i += 2) sum += word16(bytes, at + i);
+  return sum % 0xffff === 0;
+}
