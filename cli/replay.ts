@@ -6,6 +6,7 @@ import { PacketAccounting } from '../accounting/accounting.ts';
 import type { LossReason } from '../accounting/reasons.ts';
 import { DnsAnswers as AnsweredNames } from '../agent/capture/dns-answers.ts';
 import { clockSet, connectionsEvicted, packetsLost } from '../agent/capture/errors.ts';
+import { stdinPath } from '../agent/capture/pcap/byte-source.ts';
 import { DnsClients } from '../agent/capture/pcap/dns-clients.ts';
 import { replayFiles } from '../agent/capture/pcap/replay.ts';
 import { type Manifests, type Paths, readManifests } from '../cluster/manifests/read.ts';
@@ -64,7 +65,7 @@ const maxConnectionsSetting = integer({
 export function replayCommand(): Command {
   return new Command('replay')
     .description('Evaluate capture files (pcap, pcapng) against manifests, and list the findings')
-    .argument('<file...>', 'Capture files, oldest first')
+    .argument('<file...>', 'Capture files, oldest first; also compressed (gzip, zstd); - for stdin')
     .addOption(clusterOption())
     .addOption(
       pathsOption(
@@ -86,6 +87,7 @@ export function replayCommand(): Command {
 async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<void> {
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
+  checkStdin(files, flags);
   const parsedMaxConnections = maxConnectionsSetting.read(flags.maxConnections);
   if ('fault' in parsedMaxConnections)
     throw new ProblemError(badFlag('--max-connections', parsedMaxConnections.fault, parsedMaxConnections.fix));
@@ -163,6 +165,13 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   else if (failOn !== undefined && findings.some((one) => isAtLeast(one.severity, failOn))) process.exitCode = 1;
 }
 
+function checkStdin(files: readonly string[], { cluster, declared }: ReplayFlags): void {
+  const readers = [...files, ...cluster, ...(declared ?? [])].filter((path) => path === stdinPath);
+  if (readers.length < 2) return;
+  const fault = `stdin is given ${readers.length} times, and can be read once`;
+  throw new ProblemError(badFlag(stdinPath, fault, 'give the paths of files for the others'));
+}
+
 async function readManifestsAndReport(paths: Paths): Promise<Manifests> {
   const manifests = await readManifests(paths);
   reportProblems(manifests.problems);
@@ -209,7 +218,7 @@ function reportProblems(problems: readonly Problem[]): void {
 }
 
 async function progressBar(files: readonly string[]): Promise<SingleBar | undefined> {
-  if (!process.stderr.isTTY) return undefined;
+  if (!process.stderr.isTTY || files.includes(stdinPath)) return undefined;
   let bytes = 0;
   for (const file of files)
     bytes += await stat(file).then(

@@ -49,12 +49,37 @@ export function unreadableFile(file: string, error: NodeJS.ErrnoException): Prob
   );
 }
 
+/** `offset` is in the compressed file, and approximate. */
+export function damagedContent(
+  file: string,
+  { damage, compression, offset }: { damage: 'truncated' | 'corrupt'; compression: string; offset: number },
+  packets: number,
+): Problem {
+  const place = `${file}, near byte ${offset}`;
+  const before = `read ${counted(packets, 'packet')} before it`;
+  if (damage === 'truncated') {
+    const fix = 'stop the program that writes the file, or copy the file again';
+    return problem('capture-file-truncated', place, `its ${compression} content ends too early; ${before}`, fix);
+  }
+  const fix = 'copy the file again, or compress it again';
+  return problem('capture-file-corrupt', place, `its ${compression} content is corrupt; ${before}, none after it`, fix);
+}
+
+export function compressedFile(file: string, compression: string): Problem {
+  return problem(
+    'capture-file-unknown',
+    file,
+    `is compressed with ${compression}`,
+    'decompress it first, or compress it with gzip or zstd',
+  );
+}
+
 export function unknownFormat(file: string): Problem {
   return problem(
     'capture-file-unknown',
     file,
     'is neither pcap nor pcapng',
-    'give a file that tcpdump -w or Wireshark wrote',
+    'give a file that tcpdump -w or Wireshark wrote, also compressed with gzip or zstd',
   );
 }
 
@@ -123,6 +148,8 @@ const fileLosses: Partial<Record<LossReason, { fault: string; fix: string }>> = 
     fix: 'capture without a filter on ports, and from before the traffic',
   },
   'table-full': { fault: 'the connection table was full', fix: 'raise --max-connections' },
+  unopened: { fault: lossReasons.unopened, fix: 'capture on a wired interface' },
+  'nested-too-deep': { fault: lossReasons['nested-too-deep'], fix: 'capture inside the outer tunnels' },
 };
 
 /** `setBack`: times; `outliers`: packets with a time far from that of their neighbours. */

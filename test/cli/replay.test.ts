@@ -1,8 +1,9 @@
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import t from 'tap';
 import { parse } from 'yaml';
 import { pcapFile } from '../scene/captures.ts';
 import { ingressPolicy, shop } from '../scene/pipeline.ts';
-import { all, bypass, internet, named, replayScene, run, undeclared } from '../scene/replay.ts';
+import { all, bypass, internet, named, replayScene, run, runWithInput, undeclared } from '../scene/replay.ts';
 
 const found = '5 packets; connections: denied 1, undeclared 1';
 
@@ -166,7 +167,7 @@ t.test('each unreadable file is one line, and the others are evaluated', async (
   t.equal(ran.out.trimEnd().split('\n').length, 2);
   t.same(ran.err, [
     `capture-file-unreadable: ${some}.not: cannot be read (ENOENT); give the path of a pcap or pcapng file`,
-    `capture-file-unknown: ${text}: is neither pcap nor pcapng; give a file that tcpdump -w or Wireshark wrote`,
+    `capture-file-unknown: ${text}: is neither pcap nor pcapng; give a file that tcpdump -w or Wireshark wrote, also compressed with gzip or zstd`,
     `capture-link-type-unknown: ${odd}: link type 147 is not supported; its packets are lost; ` +
       'capture on an Ethernet or raw IP interface, or on any',
     '6 packets (not in connections: unknown-link-type 1); connections: denied 1, undeclared 1',
@@ -208,4 +209,51 @@ t.test('--option takes one value, so a file may follow it', async (t) => {
   const { some, cluster } = replayScene(t);
   const ran = await run('--option', 'declaredBy=every', some, ...cluster);
   t.equal(ran.code, 0, ran.err.join('\n'));
+});
+
+t.test('- is stdin, also compressed, beside other files', async (t) => {
+  const { file, cluster } = replayScene(t);
+  const other = file('other.pcap', pcapFile(bypass(40_001)));
+  const capture = pcapFile(all);
+  const whole = await runWithInput(capture, '-', ...cluster, '-o', 'jsonl');
+  t.same(whole.err, [found]);
+  t.equal(whole.code, 0);
+  for (const input of [gzipSync(capture), zstdCompressSync(capture)]) {
+    t.same(await runWithInput(input, '-', ...cluster, '-o', 'jsonl'), whole);
+  }
+  const two = await runWithInput(capture, other, '-', ...cluster, '-o', 'jsonl');
+  t.match(two.out, /"kind":"bypass".*"connections":2/);
+  const manifests = await runWithInput(`${shop}---${ingressPolicy('db', '')}`, other, '--cluster', '-', '-o', 'jsonl');
+  t.match(manifests.out, /"kind":"bypass"/);
+});
+
+t.test('stdin that is empty, no capture, or given twice is one line', async (t) => {
+  const { some, cluster } = replayScene(t);
+  t.match(await runWithInput('', '-', ...cluster), { code: 2, err: [/^capture-file-unknown: -: /, /^0 packets; /] });
+  t.match(await runWithInput('no capture', '-', ...cluster), {
+    code: 2,
+    err: [/^capture-file-unknown: -: /, /^0 packets; /],
+  });
+  for (const args of [
+    ['-', '-', ...cluster],
+    [some, '-', '--cluster', '-'],
+    [some, ...cluster, '--declared', '-', '-'],
+  ]) {
+    t.match(await runWithInput('', ...args), {
+      code: 2,
+      err: ['bad-flag: -: stdin is given 2 times, and can be read once; give the paths of files for the others'],
+    });
+  }
+});
+
+t.test('a truncated compressed file is one line, and the packets before the cut are evaluated', async (t) => {
+  const compressed = gzipSync(pcapFile([...all, ...bypass(40_001)]), { level: 0 });
+  const { args } = replayScene(t, compressed.subarray(0, -30));
+  const ran = await run(...args, '-o', 'jsonl', '--fail-on', 'critical');
+  t.match(ran.out, /"kind":"bypass"/);
+  t.match(ran.err, [
+    /^capture-file-truncated: .*: its gzip content ends too early; read 7 packets before it; /,
+    /^7 packets; /,
+  ]);
+  t.equal(ran.code, 2);
 });

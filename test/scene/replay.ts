@@ -17,12 +17,17 @@ export const internet = '203.0.113.7';
 
 export type Ran = { code: number; out: string; err: string[] };
 
-export async function run(...args: string[]): Promise<Ran> {
+export function run(...args: string[]): Promise<Ran> {
+  return runWithInput('', ...args);
+}
+
+export async function runWithInput(input: Buffer | string, ...args: string[]): Promise<Ran> {
   const child = spawn(process.execPath, [waybill, 'replay', ...args], {
     env: { PATH: process.env.PATH },
     stdio: 'pipe',
   });
-  child.stdin.end();
+  child.stdin.on('error', () => undefined); // it may end before it reads everything
+  child.stdin.end(input);
   const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { code: code as number, out, err: err.split('\n').slice(0, -1) };
 }

@@ -1,8 +1,18 @@
 // Reads capture files: pcap and pcapng in both byte orders, with micro- and nanoseconds. Reads in chunks, so that a
-// file may be larger than memory. After a fault, which becomes one Problem, reading continues at the next valid packet.
-import { type FileHandle, open } from 'node:fs/promises';
+// file may be larger than memory. gzip and Zstandard are decompressed. After a fault, which becomes one Problem, reading continues at the next valid packet.
 import type { Problem } from '../../../model/problem.ts';
-import { corruptFile, moreFaults, truncatedFile, unknownFormat, unreadableFile } from '../errors.ts';
+import {
+  compressedFile,
+  corruptFile,
+  damagedContent,
+  moreFaults,
+  truncatedFile,
+  unknownFormat,
+  unreadableFile,
+} from '../errors.ts';
+import { type ByteSource, openBytes, stdinPath, withHead } from './byte-source.ts';
+import { compressionOf, otherCompression } from './compression.ts';
+import { DamagedContent, decompress } from './decompress.ts';
 import type { ChunkPosition, Format, OnPacket } from './format.ts';
 import { PcapFormat } from './pcap-format.ts';
 import { PcapngFormat } from './pcapng-format.ts';
@@ -11,26 +21,31 @@ export type CaptureFileResult = { packets: number; bytes: number; problems: Prob
 
 /** Small enough for the processor's cache. */
 const chunkBytes = 512 * 1024;
+/** Enough to recognise formats and compressions. */
+const headBytes = 8;
 /** Faults that are reported one by one; one more line counts the others. */
 const maxProblems = 10;
 
-/** Never throws because of the file's content. `onProgress` gets the bytes read so far, after each chunk. */
+/**
+ * `-` is stdin. Never throws because of the file's content. `onProgress` gets the bytes of the file that were read so far,
+ * after each chunk.
+ */
 export async function readCaptureFile(
   path: string,
   onPacket: OnPacket,
   onProgress: (bytes: number) => void = () => undefined,
 ): Promise<CaptureFileResult> {
   const reader = new CaptureFileReader(path, onPacket, onProgress);
-  let handle: FileHandle | undefined;
+  let source: ByteSource | undefined;
   try {
-    handle = await open(path);
-    await reader.readAll(handle);
+    source = await openBytes(path);
+    await reader.readAll(source);
   } catch (error) {
     // An error from `onPacket` is a bug of ours, not a fault of the file.
     if (!(error instanceof Error && 'syscall' in error)) throw error;
     reader.faults.push(unreadableFile(path, error as NodeJS.ErrnoException));
   } finally {
-    await handle?.close();
+    await source?.close();
   }
   return reader.result();
 }
@@ -48,6 +63,8 @@ class CaptureFileReader {
   /** The fault after which the next valid block is not found yet. */
   #openFault: { offset: number; fault: string } | undefined;
   #unreportedFaults = 0;
+  /** Of compressed content: nothing follows it. */
+  #damage: DamagedContent | undefined;
 
   constructor(path: string, onPacket: OnPacket, onProgress: (bytes: number) => void) {
     this.#path = path;
@@ -55,25 +72,65 @@ class CaptureFileReader {
     this.#onProgress = onProgress;
   }
 
-  async readAll(handle: FileHandle): Promise<void> {
+  async readAll(file: ByteSource): Promise<void> {
+    const source = await this.#opened(file);
     for (;;) {
-      const { bytesRead } = await handle.read(this.#chunk, this.#filled, this.#chunk.length - this.#filled);
-      this.#filled += bytesRead;
+      const bytesRead = await this.#fill(source);
       this.#format ??= formatOf(this.#chunk.subarray(0, this.#filled));
       if (this.#format === undefined) {
-        this.faults.push(unknownFormat(this.#path));
+        if (this.#damage === undefined) this.#reportFormat();
         return;
       }
       const need = this.#readBlocks(this.#format, bytesRead === 0 ? 'last' : 'more');
-      this.#onProgress(this.#offset);
+      this.#onProgress(source.bytesRead);
       if (bytesRead === 0) return this.#end(this.#format);
       this.#ensureCapacity(need);
     }
   }
 
+  /** Reads the first bytes, which show whether the content is compressed. */
+  async #opened(file: ByteSource): Promise<ByteSource> {
+    const head = Buffer.alloc(headBytes);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < headBytes; length += read) read = await file.read(head, length);
+    const source = withHead(head.subarray(0, length), file);
+    const compression = compressionOf(head.subarray(0, length));
+    if (compression === undefined) return source;
+    return decompress(source, compression, this.#path === stdinPath ? undefined : () => openBytes(this.#path));
+  }
+
+  /** Returns 0 at the end of the file, and where its compressed content is damaged. */
+  async #fill(source: ByteSource): Promise<number> {
+    let bytesRead = 0;
+    do {
+      const length = await this.#readPart(source);
+      if (length === 0) break;
+      bytesRead += length;
+      this.#filled += length;
+    } while (this.#filled < headBytes);
+    return bytesRead;
+  }
+
+  async #readPart(source: ByteSource): Promise<number> {
+    if (this.#damage !== undefined) return 0;
+    try {
+      return await source.read(this.#chunk, this.#filled);
+    } catch (error) {
+      if (!(error instanceof DamagedContent)) throw error;
+      this.#damage = error;
+      return 0;
+    }
+  }
+
+  #reportFormat(): void {
+    const compression = otherCompression(this.#chunk.subarray(0, this.#filled));
+    this.faults.push(compression === undefined ? unknownFormat(this.#path) : compressedFile(this.#path, compression));
+  }
+
   result(): CaptureFileResult {
-    const problems =
-      this.#unreportedFaults === 0 ? this.faults : [...this.faults, moreFaults(this.#path, this.#unreportedFaults)];
+    const problems = [...this.faults];
+    if (this.#unreportedFaults > 0) problems.push(moreFaults(this.#path, this.#unreportedFaults));
+    if (this.#damage !== undefined) problems.push(damagedContent(this.#path, this.#damage, this.#format?.packets ?? 0));
     return { packets: this.#format?.packets ?? 0, bytes: this.#offset, problems };
   }
 
@@ -136,7 +193,8 @@ class CaptureFileReader {
   #end(format: Format): void {
     if (this.#openFault !== undefined)
       this.#reportFault(this.#openFault, this.#offset + this.#filled - this.#openFault.offset, format);
-    else if (this.#filled > 0) this.faults.push(truncatedFile(this.#path, this.#offset, format.packets));
+    else if (this.#filled > 0 && this.#damage === undefined)
+      this.faults.push(truncatedFile(this.#path, this.#offset, format.packets));
   }
 }
 

@@ -48,14 +48,18 @@ export async function replayFiles(
   const replay = new Replay(accounting, options);
   const problems: Problem[] = [];
   let bytesBefore = 0;
+  let bytesRead = 0;
   for (const path of paths) {
     const read = await readCaptureFile(
       path,
       (bytes, start, end, length, linkType, source, timeUs) =>
         replay.onFrame(bytes, start, end, length, linkType, source, timeUs),
-      (bytes) => options.onProgress(bytesBefore + bytes),
+      (bytes) => {
+        bytesRead = bytesBefore + bytes;
+        options.onProgress(bytesRead);
+      },
     );
-    bytesBefore += read.bytes;
+    bytesBefore = bytesRead;
     problems.push(
       ...read.problems,
       ...replay.takeUnknownLinkTypes().map((linkType) => unknownLinkType(path, linkType)),

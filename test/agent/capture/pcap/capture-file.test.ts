@@ -11,7 +11,7 @@ import { t0 } from '../../../scene/records.ts';
 
 const frame = packets.ethernet(packets.ip4('10.0.1.2', '10.0.2.3', packets.tcp(40000, 80)));
 const unknown =
-  'capture-file-unknown: FILE: is neither pcap nor pcapng; give a file that tcpdump -w or Wireshark wrote';
+  'capture-file-unknown: FILE: is neither pcap nor pcapng; give a file that tcpdump -w or Wireshark wrote, also compressed with gzip or zstd';
 
 t.test('a file of another format, an empty file and a file of 3 bytes are reported in one line', async (t) => {
   for (const bytes of [Buffer.from('{"not": "a capture"}'), Buffer.alloc(0), Buffer.from([0xd4, 0xc3, 0xb2])]) {

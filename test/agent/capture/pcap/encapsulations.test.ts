@@ -5,7 +5,7 @@ import t, { type Test } from 'tap';
 import { PacketAccounting } from '../../../../accounting/accounting.ts';
 import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
 import { DnsClients } from '../../../../agent/capture/pcap/dns-clients.ts';
-import { replayFile } from '../../../../agent/capture/pcap/replay.ts';
+import { replayFiles } from '../../../../agent/capture/pcap/replay.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
 import { pcapFile, section } from '../../../scene/captures.ts';
 import { headers, type IpPacket, links, tunnels } from '../../../scene/encapsulations.ts';
@@ -75,7 +75,7 @@ async function connections(t: Test, file: Buffer) {
   writeFileSync(path, file);
   const accounting = new PacketAccounting();
   const records: ConnectionRecord[] = [];
-  const problems = await replayFile(path, accounting, {
+  const { problems } = await replayFiles([path], accounting, {
     maxConnections: 1000,
     dnsSink: { receive: () => undefined },
     clients: new DnsClients(10),
