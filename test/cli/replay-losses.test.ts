@@ -8,7 +8,7 @@ import { all, replayScene, run } from '../scene/replay.ts';
 const broken = { frame: Buffer.from(all[0]!.frame) };
 broken.frame[14] = 0x41;
 const lateFragment = { frame: ethernet(ip4(web, '10.0.2.3', middle(17), { id: 9, offset: 800 })) };
-const unknownLink = pcapFile([{ frame: Buffer.alloc(60) }], { linkType: 105 });
+const unknownLink = pcapFile([{ frame: Buffer.alloc(60) }], { linkType: 147 });
 const found = 'connections: denied 1, undeclared 1';
 
 const losses = {

@@ -250,12 +250,12 @@ t.test('a connection goes on in the next file', async (t) => {
 
 t.test('each file reports its own unsupported link type', async (t) => {
   const odd = (linkType: number) => pcapFile([{ frame: Buffer.alloc(60) }], { linkType });
-  const { lines } = await replayed(t, [odd(105), odd(105), odd(106)]);
+  const { lines } = await replayed(t, [odd(147), odd(147), odd(106)]);
   t.same(
     lines.map((line) => /(\d)\.pcap: link type (\d+)/.exec(line)!.slice(1)),
     [
-      ['0', '105'],
-      ['1', '105'],
+      ['0', '147'],
+      ['1', '147'],
       ['2', '106'],
     ],
   );
