@@ -6,7 +6,7 @@ import { badFlag } from './errors.ts';
 
 export function clusterOption(): Option {
   const help =
-    'File or folder of manifests (required; read recursively); - for stdin; of several, the last definition of an object counts (repeatable)';
+    'File or folder of manifests (required; read recursively); - for stdin (repeatable; the last definition counts)';
   return pathsOption('--cluster <path>', help).makeOptionMandatory();
 }
 
