@@ -33,8 +33,19 @@ function withMoreIndentation(text: string, error: unknown): string | undefined {
   const position = error.mark?.position ?? 0;
   const start = Math.max(text.lastIndexOf('\n', position - 1), text.lastIndexOf('\r', position - 1)) + 1;
   const before = text.slice(start, position);
-  const replaced = before.trim() === '' ? enough : withoutTabs(before);
+  const isLineStart = before.trim() === '';
+  if (isLineStart && before.includes('\t') && endsWithPlainScalar(text.slice(0, start))) return undefined;
+  const replaced = isLineStart ? enough : withoutTabs(before);
   return text.slice(0, start) + replaced + text.slice(position);
+}
+
+/** kubectl's parser refuses a tab at the start of the line after a scalar without quotes, which may go on there. */
+function endsWithPlainScalar(text: string): boolean {
+  const lines = text.trimEnd();
+  const lastLine = lines.slice(lines.lastIndexOf('\n') + 1);
+  const isComment = /(^|\s)#/.test(lastLine);
+  const lastWord = /[^\s,[\]{}]+$/.exec(lastLine)?.[0] ?? '';
+  return !isComment && /^[^&*!"']/.test(lastWord) && !/["':]$/.test(lastWord);
 }
 
 /** A tab within quotes belongs to a value. */

@@ -20,6 +20,7 @@ const indentation: readonly [string, unknown][] = [
   ['a:\n  b: [x,\tw,\n\tz]', { a: { b: ['x', 'w', 'z'] } }],
   ['a: [\n# c\n\t# d\nx]', { a: ['x'] }],
   ['a:\n- [\n]\n- b', { a: [[], 'b'] }],
+  ['a: ["x"\n\t, c # d\n\t]', { a: ['x', 'c'] }],
   ['a: [one\ntwo]', { a: ['one two'] }],
   ['a: [\r\n\tx\r\n]\r\n', { a: ['x'] }],
   ['k: ["a\nb",\n"c"]', { k: ['a b', 'c'] }],
@@ -36,7 +37,16 @@ t.test('lines of a flow collection and of a quoted scalar may have any indentati
 });
 
 t.test('a tab that indents a block, and a line of another mapping, are refused as kubectl refuses them', async (t) => {
-  for (const text of ['a:\n\tb: c', '\ta: b', 'a:\n \t- b', 'a:\n   b: 1\n  c: 2', 'a: [x', "a: 'x\n---\n'"]) {
+  for (const text of [
+    'a:\n\tb: c',
+    '\ta: b',
+    'a:\n \t- b',
+    'a:\n   b: 1\n  c: 2',
+    'a: [x',
+    'a: [x\n\t]',
+    'a: {b: c\n\t\t, d: e}',
+    "a: 'x\n---\n'",
+  ]) {
     t.match(readDocuments(text, 'x.yaml').unread, [{ problem: { code: 'bad-yaml' } }], JSON.stringify(text));
   }
 });
