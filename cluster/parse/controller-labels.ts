@@ -56,12 +56,18 @@ export function replicaSetLabels(ownerKind: string): Labels {
   return { [ownerKind === 'Rollout' ? 'rollouts-pod-template-hash' : 'pod-template-hash']: notKnown };
 }
 
-/** `spec.ordinals.start` is the index of the first pod. */
+/** `spec.ordinals.start` is the index of the first pod. OpenKruise leaves out the indexes in `spec.reserveOrdinals`. */
 export function statefulSetLabels(name: string, spec: Field): ControllerLabels {
   const first = wholeOf(spec.at('ordinals').at('start'), 0);
-  const pods = numbered(wholeOf(spec.at('replicas'), 1), (at) => {
-    const podName = `${name}-${first + at}`;
-    return { name: podName, labels: { [podNameLabel]: podName, [podIndexLabel]: `${first + at}` } };
+  const reserved = spec.at('reserveOrdinals').value;
+  const isKnown = reserved === undefined || (Array.isArray(reserved) && reserved.every(Number.isInteger));
+  const left = new Set<unknown>(isKnown ? (reserved as number[] | undefined) : undefined);
+  let index = first - 1;
+  const pods = numbered(isKnown ? wholeOf(spec.at('replicas'), 1) : 0, () => {
+    do index += 1;
+    while (left.has(index));
+    const podName = `${name}-${index}`;
+    return { name: podName, labels: { [podNameLabel]: podName, [podIndexLabel]: `${index}` } };
   });
   const labels = { 'controller-revision-hash': valueFrom(`${name}-`) };
   if (pods === undefined) {

@@ -119,6 +119,36 @@ t.test(
   },
 );
 
+t.test('rule 14: Endpoints with a fault, or without an owner of an address, make the verdict unknown', async (t) => {
+  const [api] = service() as [string];
+  const endpoints = (...ips: string[]) => {
+    const subsets = `[{ addresses: [${ips.map((one) => `{ ip: ${one} }`).join()}], ports: [{ port: 8080 }] }]`;
+    return `{ apiVersion: v1, kind: Endpoints, metadata: { name: api, namespace: shop }, subsets: ${subsets} }`;
+  };
+  const asked = (...ips: string[]) => {
+    const { entries } = parseManifest([podAt('web', 'podIP: 10.0.0.1'), api, endpoints(...ips)].join('\n---\n'), 'x');
+    const scene = new PartyResolver(entries.map(({ object }) => object));
+    return ask(scene, '203.0.113.7', '10.96.0.1', 80);
+  };
+  t.equal(asked('10.0.0.1').verdict, 'undeclared');
+  const unknown = { verdict: 'unknown', why: { reason: 'backend-not-known' } };
+  t.match(asked('10.0.0.1', '10.0.0.300'), unknown, 'an address is invalid');
+  t.match(asked('10.0.0.300'), unknown, 'no address is valid');
+});
+
+t.test('a pod of a Prometheus has its name, and the resource too', async (t) => {
+  const prometheus =
+    '{ apiVersion: monitoring.coreos.com/v1, kind: Prometheus, metadata: { name: k8s, namespace: mon }, spec: { replicas: 2 } }';
+  const scene = parties(prometheus);
+  const one = { kind: 'pod', namespace: 'mon', name: 'prometheus-k8s-1', ports: [{ name: 'web' }, {}] };
+  t.match(partyOf(scene, 'mon/prometheus-k8s-1'), one);
+  for (const text of ['mon/k8s', 'mon/Prometheus/k8s', 'mon/StatefulSet/prometheus-k8s']) {
+    const found = scene.resolve(text);
+    t.equal(found.kind === 'workload' && found.pods.length, 2, text);
+  }
+  t.equal(scene.resolve('mon/prometheus-k8s-2').kind, 'fault');
+});
+
 t.test('rule 15: a pod that has succeeded or failed no longer owns its address', async (t) => {
   for (const phase of ['Succeeded', 'Failed']) {
     const done = podAt('job', `phase: ${phase}, podIP: 10.0.0.1`);

@@ -52,3 +52,12 @@ t.test('of several workloads of one owner, the active ones represent it, or all 
   t.same(await read(t, old, replicaSet('web-c'), oldest), ['Workload/ReplicaSet/shop/web-c']);
   t.same(await read(t, old, oldest), ['Workload/ReplicaSet/shop/web-a', 'Workload/ReplicaSet/shop/web-b']);
 });
+
+t.test('a Prometheus represents the StatefulSet that its operator makes, and is redundant beside it', async (t) => {
+  const prometheus =
+    '{ apiVersion: monitoring.coreos.com/v1, kind: Prometheus, metadata: { name: k8s, namespace: shop }, spec: {} }';
+  const stateful = `{ apiVersion: apps/v1, kind: StatefulSet, metadata: { name: prometheus-k8s, namespace: shop }, spec: ${spec()} }`;
+  t.same(await read(t, prometheus), ['Workload/Prometheus/shop/k8s']);
+  t.same(await read(t, prometheus, stateful), ['Workload/StatefulSet/shop/prometheus-k8s']);
+  t.same(await read(t, prometheus, pod('prometheus-k8s-0', owner('StatefulSet', 'prometheus-k8s'))), []);
+});

@@ -50,6 +50,16 @@ t.test('a StatefulSet with no pods now, or with very many, has one pod whose nam
   t.equal(podsOf('StatefulSet apps/v1', { spec: { replicas: 1000 } }).length, 1000);
 });
 
+t.test('OpenKruise leaves out reserved indexes; ranges of them are not known', async (t) => {
+  const names = (reserveOrdinals: unknown) => {
+    const spec = { replicas: 2, ordinals: { start: 1 }, reserveOrdinals };
+    return podsOf('StatefulSet apps.kruise.io/v1beta1', { spec }).map(([name]) => name);
+  };
+  t.same(names([0, 2, 3]), ['web-1', 'web-4']);
+  t.same(names([]), ['web-1', 'web-2']);
+  t.same(names(['2-3']), ['StatefulSet/web']);
+});
+
 t.test('the pods of a Job have its name, and those of an indexed Job their index', async (t) => {
   const ofJob = {
     app: 'web',
