@@ -26,7 +26,11 @@ function mayBeOf({ group, name }: CustomResource, selector: LabelSelector): bool
   });
 }
 
-/** `strimzi.io` of `kafka.strimzi.io`: the operator's label keys and API groups share it. */
+/**
+ * `strimzi.io` of `kafka.strimzi.io`: the operator's label keys and API groups share it. Projects of Kubernetes share one
+ * domain: of `jobset.x-k8s.io` and `jobset.sigs.k8s.io`, the first part is the project.
+ */
 function registeredDomain(domain: string): string {
-  return domain.split('.').slice(-2).join('.');
+  const parts = domain.split('.');
+  return /(^|[.-])k8s\.io$/.test(domain) ? `${parts[0]}.k8s.io` : parts.slice(-2).join('.');
 }

@@ -14,9 +14,10 @@ export type PodMatch = 'yes' | 'no' | 'maybe-valued';
 /** For a pod: a controller may have chosen the value of a label, such as a hash. */
 export function selectsPod(selector: LabelSelector, labels: Labels): PodMatch {
   let undecided = false;
-  for (const requirement of selector) {
-    if (dependsOnUnknownValue(requirement, labels)) undecided = true;
-    else if (!requirementMatches(requirement, labels)) return 'no';
+  for (const { key, operator, values } of selector) {
+    const value = Object.hasOwn(labels, key) ? labels[key]! : undefined;
+    if (value !== undefined && !isWhole(value) && values.some((one) => mayBe(value, one))) undecided = true;
+    else if (!valueMatches(value, operator, values)) return 'no';
   }
   return undecided ? 'maybe-valued' : 'yes';
 }
@@ -31,23 +32,24 @@ export function selectsWithPartialLabels(selector: LabelSelector, known: Labels)
   return undecided ? 'maybe-labelled' : 'yes';
 }
 
-/** `NotIn` and `DoesNotExist` hold if the key is missing. */
 function requirementMatches({ key, operator, values }: Requirement, labels: Labels): boolean {
-  const has = Object.hasOwn(labels, key);
-  switch (operator) {
-    case 'In':
-      return has && values.includes(labels[key]!);
-    case 'NotIn':
-      return !has || !values.includes(labels[key]!);
-    case 'Exists':
-      return has;
-    case 'DoesNotExist':
-      return !has;
-  }
+  return valueMatches(Object.hasOwn(labels, key) ? labels[key]! : undefined, operator, values);
 }
 
-function dependsOnUnknownValue({ key, values }: Requirement, labels: Labels): boolean {
-  if (values.length === 0 || !Object.hasOwn(labels, key)) return false;
-  const value = labels[key]!;
-  return !isWhole(value) && values.some((one) => mayBe(value, one));
+/** `NotIn` and `DoesNotExist` hold if the label is missing: then `value` is undefined. */
+function valueMatches(
+  value: string | undefined,
+  operator: Requirement['operator'],
+  values: Requirement['values'],
+): boolean {
+  switch (operator) {
+    case 'In':
+      return value !== undefined && values.includes(value);
+    case 'NotIn':
+      return value === undefined || !values.includes(value);
+    case 'Exists':
+      return value !== undefined;
+    case 'DoesNotExist':
+      return value === undefined;
+  }
 }

@@ -9,7 +9,7 @@ export class HostPorts {
   readonly #pods = new Set<string>();
   #used = false;
 
-  /** Whether any pod has or had host ports. */
+  /** Whether a pod that is not on the host network has or had host ports. */
   get used(): boolean {
     return this.#used;
   }
@@ -19,7 +19,7 @@ export class HostPorts {
     const keys = pod.endedUs > 0 || pod.node === '' ? [] : keysOf(pod);
     if (keys.length === 0 && !this.#pods.has(pod.uid)) return;
     this.#pods.add(pod.uid);
-    this.#used = true;
+    this.#used ||= !pod.hostNetwork;
     this.#owners.put(pod, atUs, when, keys);
   }
 

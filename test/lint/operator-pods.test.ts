@@ -29,6 +29,17 @@ t.test('a selector may be meant for pods of an operator by the domain of its key
   t.ok(maySelectOperatorPods({ namespaceSelector: [], podSelector }, [kafka]), 'a cluster policy');
 });
 
+t.test('projects of Kubernetes share a domain, so their own name counts', async (t) => {
+  const asked = (group: string, key: string) => {
+    const podSelector = [{ key, operator: 'Exists' as const, values: [] }];
+    return maySelectOperatorPods({ namespaceSelector: [], podSelector }, [{ group, namespace: '', name: 'a' }]);
+  };
+  t.ok(asked('jobset.x-k8s.io', 'jobset.sigs.k8s.io/jobset-name'));
+  t.ok(asked('gateway.networking.k8s.io', 'gateway.networking.k8s.io/gateway-name'));
+  t.notOk(asked('snapshot.storage.k8s.io', 'jobset.sigs.k8s.io/jobset-name'));
+  t.ok(asked('elasticsearch.k8s.elastic.co', 'common.k8s.elastic.co/type'));
+});
+
 t.test('a custom resource is an object of an API group that is not of Kubernetes itself', async (t) => {
   const of = (apiVersion: unknown, metadata: unknown = { name: 'orders', namespace: 'shop' }) => {
     return customResourceOf({ apiVersion, kind: 'Kafka', metadata });

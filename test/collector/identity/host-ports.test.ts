@@ -37,7 +37,8 @@ t.test(
     const [internal, external] = [ip('192.0.2.1'), ip('203.0.113.1')];
     const port = { name: 'http', port: 8080, protocol: TCP };
     const ports = new HostPorts();
-    t.equal(ports.used, false);
+    ports.put(pod('exporter', onHost), 0, 'initial');
+    t.equal(ports.used, false, 'a host-network pod is its node');
     ports.put(
       pod('gate', {
         ports: [
@@ -50,6 +51,7 @@ t.test(
     );
     ports.put(pod('inner', { ports: [{ ...port, hostPort: { port: 443, ip: internal } }] }), 0, 'initial');
     ports.put(pod('outer', { ports: [{ ...port, hostPort: { port: 443, ip: external } }] }), 0, 'initial');
+    t.equal(ports.used, true);
     t.equal(ports.uidAt('n1', internal, TCP, 80, t0), 'gate');
     t.equal(ports.uidAt('n1', external, TCP, 80, t0), 'gate');
     t.equal(ports.uidAt('n1', internal, TCP, 443, t0), 'inner');
