@@ -1,7 +1,7 @@
 // The metadata of an object: name, namespace, uid, labels and creation time.
 import { badName, missingField } from './errors.ts';
 import type { Field } from './field.ts';
-import { isDnsLabel, isDnsSubdomain, timeUs } from './values.ts';
+import { isDnsLabel, isDnsSubdomain, labels, timeUs } from './values.ts';
 
 export type Metadata = { name: string; namespace: string; uid: string; createdUs: number; labels: Field; field: Field };
 export type Scope = 'namespaced' | 'cluster';
@@ -23,6 +23,12 @@ export function metadata(object: Field, kind: string, scope: Scope): Metadata {
     labels: field.at('labels'),
     field,
   };
+}
+
+/** Labels and annotations that say nothing about a policy, and that the API server checks all the same. */
+export function checkLabelsAndAnnotations({ labels: ownLabels, field }: Metadata): void {
+  labels(ownLabels);
+  for (const [, annotation] of field.at('annotations').entries()) annotation.text();
 }
 
 type NameForm = 'label' | 'subdomain';

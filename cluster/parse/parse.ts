@@ -10,7 +10,7 @@ import { brokenEndpoints, endpoints } from './endpoints.ts';
 import { at, missingField, moreProblems, unknownApiVersion } from './errors.ts';
 import { Field, type FieldFault } from './field.ts';
 import { groupOf, hasKnownKinds, isKind, policyKindFault } from './kind.ts';
-import { isName, type Metadata, metadata, type Scope } from './metadata.ts';
+import { checkLabelsAndAnnotations, isName, type Metadata, metadata, type Scope } from './metadata.ts';
 import { namespace } from './namespace.ts';
 import { networkPolicy } from './network-policy.ts';
 import { node } from './node.ts';
@@ -50,6 +50,7 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
 
   const meta = metadata(field, known.foreign ? `${kind}.${known.group}` : (kind as string), known.scope);
   const parsed = known.parse(field, meta);
+  if (isDraft(parsed)) checkLabelsAndAnnotations(meta);
   const subject = `${kind} ${known.scope === 'namespaced' ? `${meta.namespace}/` : ''}${meta.name || '(no name)'}`;
   const problems = faults.slice(0, maxProblems).map((fault) => at(placeOf(subject, fault.path, locate), fault));
   if (faults.length > maxProblems) problems.push(at(subject, moreProblems(faults.length - maxProblems)));

@@ -5,6 +5,16 @@ const policy = (spec?: unknown) => raw('NetworkPolicy', 'shop/db', { spec });
 const read = (spec?: unknown) => parsed('NetworkPolicy', policy(spec));
 const ingress = (rule: unknown) => ({ podSelector: {}, ingress: [rule] });
 
+t.test('labels and annotations of a policy are checked, as for the API server', async (t) => {
+  const faults = (metadata: object) =>
+    problemsOf(raw('NetworkPolicy', 'shop/p', { metadata, spec: { podSelector: {} } }));
+  t.same(faults({ labels: { 'example.com/app': 'a_b', empty: '' }, annotations: { 'x.y/z': 'any text' } }), []);
+  t.match(faults({ labels: { app: 'a b' } }), [/^bad-label-value: .*metadata\.labels\.app/]);
+  t.match(faults({ labels: { 'a b': 'x' } }), [/^bad-label-key: /]);
+  t.match(faults({ labels: { app: 1 } }), [/^wrong-type: .*put the value in quotes$/]);
+  t.match(faults({ annotations: { reviewed: true } }), [/^wrong-type: .*put the value in quotes/]);
+});
+
 t.test('policyTypes has at most two items, as for the API server; the same type twice is valid', async (t) => {
   const policy = (policyTypes: string[]) => raw('NetworkPolicy', 'shop/p', { spec: { podSelector: {}, policyTypes } });
   t.same(problemsOf(policy(['Ingress', 'Egress', 'Ingress'])), [
