@@ -39,7 +39,7 @@ t.test(
     const ports = new HostPorts();
     ports.put(pod('exporter', onHost), 0, 'initial');
     t.equal(ports.used, false, 'a host-network pod is its node');
-  ports.remove(pod('exporter', onHost), 0);
+    ports.remove(pod('exporter', onHost), 0);
     ports.put(
       pod('gate', {
         ports: [
