@@ -7,6 +7,7 @@ export const verdictProblemCodes = [
   'unknown-party',
   'ambiguous-party',
   'service-begins-nothing',
+  'not-a-pod',
   'bad-query-protocol',
   'bad-query-port',
   'unknown-port-name',
@@ -67,6 +68,14 @@ export function serviceBeginsNothing(text: string): QuestionFault {
     code: 'service-begins-nothing',
     fault: `${quote(text)} is ${text.includes('/') ? '' : 'the address of '}a Service, and Services do not begin connections`,
     fix: 'name the pod that begins the connection',
+  };
+}
+
+export function notAPod(text: string): QuestionFault {
+  return {
+    code: 'not-a-pod',
+    fault: `${quote(text)} is not a pod or workload, and policies select only pods`,
+    fix: 'name a pod or a workload of the manifests',
   };
 }
 

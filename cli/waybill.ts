@@ -34,6 +34,12 @@ const verbs: readonly Verb[] = [
     load: async () => (await import('./connectivity.ts')).connectivityCommand(),
   },
   {
+    name: 'policies',
+    group: offline,
+    description: 'Show which policies select a pod, in their order, and what they leave open',
+    load: async () => (await import('./policies.ts')).policiesCommand(),
+  },
+  {
     name: 'replay',
     group: offline,
     description: 'Evaluate capture files (pcap, pcapng) against manifests, and list the findings',

@@ -2,11 +2,13 @@
 // docs/json.md.
 import type { ComplaintJson } from '../../cli/output/complaints.ts';
 import type { ChangedJson, PassingJson } from '../../cli/output/connectivity.ts';
+import type { PodPoliciesJson } from '../../cli/output/pod-policies.ts';
 import type { NodeStatus } from '../../collector/api/api.ts';
 import type { EndpointGroupJson } from '../../connectivity/endpoint-groups.ts';
 import type { ConnectionJson, EndpointJson, FindingJson } from '../../model/json.ts';
 import type { SideJson } from '../../model/verdict.ts';
 import type { VerdictJson } from '../../policy/explain.ts';
+import type { SelectedPoliciesJson, SelectedPolicyJson } from '../../policy/selected-policies.ts';
 
 /** Needs a key for each field of the type; for a union, the fields of all members. */
 type Fields<Of> = Record<Of extends unknown ? keyof Of : never, true>;
@@ -134,6 +136,27 @@ export const placeFields: Fields<EndpointGroupJson> = {
   namespaceSelector: true,
   podSelector: true,
   except: true,
+};
+
+export const podPoliciesFields: Fields<PodPoliciesJson> = {
+  pod: true,
+  pods: true,
+  hostNetwork: true,
+  ingress: true,
+  egress: true,
+};
+
+export const directionPoliciesFields: Fields<SelectedPoliciesJson> = { isolated: true, policies: true, open: true };
+
+export const selectedPolicyFields: Fields<SelectedPolicyJson> = {
+  order: true,
+  tier: true,
+  policy: true,
+  priority: true,
+  selects: true,
+  status: true,
+  enforcedBy: true,
+  rules: true,
 };
 
 export const nodeFields: Fields<NodeStatus> = {

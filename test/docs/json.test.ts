@@ -21,11 +21,14 @@ import {
   changedFields,
   complaintFields,
   connectionFields,
+  directionPoliciesFields,
   endpointFields,
   findingFields,
   nodeFields,
   passingFields,
   placeFields,
+  podPoliciesFields,
+  selectedPolicyFields,
   sideFields,
 } from './json-fields.ts';
 
@@ -55,6 +58,9 @@ const tables: [heading: string, head: string, fields: object][] = [
   ['`waybill connectivity -o json`', 'field', passingFields],
   ['`waybill connectivity -o json`', 'field of a change', changedFields],
   ['`waybill connectivity -o json`', 'field of a place', placeFields],
+  ['`waybill policies -o json`', 'field', podPoliciesFields],
+  ['`waybill policies -o json`', 'field of a direction', directionPoliciesFields],
+  ['`waybill policies -o json`', 'field of a policy', selectedPolicyFields],
   ['`waybill status -o json`', 'field of a node', nodeFields],
 ];
 
