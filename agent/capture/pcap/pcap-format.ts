@@ -106,14 +106,26 @@ export class PcapFormat implements Format {
       this.#lastSeconds = seconds;
       this.packets += 1;
       const source = recordBytes > 16 ? words.getUint32(at + 16, isLittle) : 0;
-      // Without the check sequence of the link, which some captures have after each frame.
-      const onWire = this.#checkSequenceBytes === 0 ? length : Math.max(0, length - this.#checkSequenceBytes);
-      const packetAt = at + recordBytes;
-      const packetEnd = this.#checkSequenceBytes === 0 ? next : Math.max(packetAt, Math.min(next, packetAt + onWire));
-      onPacket(bytes, packetAt, packetEnd, onWire, this.#linkType, source, timeUs);
+      if (this.#checkSequenceBytes === 0)
+        onPacket(bytes, at + recordBytes, next, length, this.#linkType, source, timeUs);
+      else this.#passWithoutCheckSequence(bytes, at + recordBytes, next, length, source, timeUs, onPacket);
       at = next;
     }
     return { at, need: recordBytes };
+  }
+
+  /** Some captures have the check sequence of the link after each frame. */
+  #passWithoutCheckSequence(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    length: number,
+    source: number,
+    timeUs: number,
+    onPacket: OnPacket,
+  ): void {
+    const onWire = Math.max(0, length - this.#checkSequenceBytes);
+    onPacket(bytes, start, Math.min(end, start + onWire), onWire, this.#linkType, source, timeUs);
   }
 
   /** A valid record is close in time to the record before it. If there was none, another record must follow it. */
@@ -213,6 +225,15 @@ export class PcapFormat implements Format {
 
   /** What is not plausible for a record of about the time `nearSeconds` (0 if unknown), and not usual. */
   #oddities(seconds: number, fraction: number, captured: number, length: number, nearSeconds: number): number {
+    // Of most records, nothing is.
+    const isPlausible =
+      captured > 0 &&
+      captured <= this.#maxCaptured &&
+      length >= captured &&
+      length <= maxFrameBytes &&
+      fraction < this.#fractions &&
+      Math.abs(seconds - nearSeconds) < maxGapSeconds;
+    if (isPlausible) return 0;
     let oddities = captured === 0 || captured > this.#maxCaptured ? odd.captured : 0;
     if (length < captured || length > maxFrameBytes) oddities |= odd.length;
     if (fraction >= this.#fractions) oddities |= odd.fraction;
