@@ -164,7 +164,7 @@ export function clockSet(setBack: number, outliers: number): Problem {
     'capture-clock-set',
     'times of the packets',
     faults.join(', and '),
-    'compare times in the findings with care, and synchronise the clock before the next capture',
+    'give the files oldest first, and compare times in the findings with care',
   );
 }
 
