@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { NodeGapJson, NodeStatus, ProblemTimes, StatusJson } from '../collector/api/api.ts';
 import { escapeControls } from '../model/escape.ts';
 import { ProblemError } from '../model/problem.ts';
+import { listText } from '../policy/list-text.ts';
 import { addClientFlags, type ClientFlags, CollectorClient } from './collector-client.ts';
 import { unexpectedResponse } from './errors.ts';
 import { jsonText } from './output/json.ts';
@@ -14,6 +15,7 @@ import { yamlText } from './output/yaml.ts';
 
 /** Shown at most. */
 const maxGaps = 5;
+const maxNamespaces = 5;
 const gapReasons = {
   'agent-killed': 'the agent ended without a shutdown',
   'agent-stopped': 'the agent was stopped',
@@ -76,6 +78,7 @@ export function statusText(status: StatusJson, screen: Screen): string {
         ]
       : []),
     `verdicts  ${verdicts.join(', ') || 'none so far'}`,
+    ...unknownLine(status.namespaces),
     `store     ${stored.map((name) => `${store[name]} ${name}`).join(', ')}, ${mebibytes(store.bytesOnDisk)} MiB`,
     ...(store.waiting > 0 || store.lost > 0
       ? [`          ${store.waiting} pending store writes, ${limited(store.lost, 'dropped', 'buffer full')}`]
@@ -101,6 +104,18 @@ function gapLines(list: readonly NodeStatus[]): string[] {
   return gaps.length > maxGaps
     ? [...lines, `          ${gaps.length - maxGaps} earlier gaps; -o json shows them`]
     : lines;
+}
+
+/** The share of unknown verdicts in the namespaces with the most of them; none without unknown verdicts. */
+function unknownLine(namespaces: StatusJson['namespaces'] = {}): string[] {
+  const some = Object.entries(namespaces)
+    .filter(([, { unknown }]) => unknown > 0)
+    .sort(([a, one], [b, other]) => other.unknown - one.unknown || (a < b ? -1 : 1))
+    .map(([name, { connections, unknown }]) => {
+      const percent = Math.max(1, Math.round((100 * unknown) / connections));
+      return `${name} ${percent} % (${unknown} of ${connections})`;
+    });
+  return some.length === 0 ? [] : [`unknown   ${listText(some, ', ', maxNamespaces)}`];
 }
 
 function clusterText({ synced, stale = [] }: StatusJson['cluster']): string {

@@ -5,7 +5,8 @@ import type { EvaluatedConnection } from '../model/evaluated.ts';
 import type { Finding } from '../model/finding.ts';
 import type { JoinedConnection } from '../model/joined.ts';
 import { coverageGapFinding, endedGapFinding, type GapLookup, gapLasts } from './findings/coverage-gap.ts';
-import { type FindingFamily, Findings } from './findings/findings.ts';
+import type { FindingFamily } from './findings/finding-id.ts';
+import { Findings } from './findings/findings.ts';
 import { inertFindings } from './findings/inert.ts';
 import { violationOf } from './findings/violation.ts';
 import type { ClusterHistory } from './identity/cluster-history.ts';
@@ -23,7 +24,7 @@ import { ownsNearAddress } from './verdict/near-owner.ts';
 import { PendingOwners } from './verdict/pending-owners.ts';
 import type { NameLookup } from './verdict/pod-names.ts';
 import { UnsettledNames } from './verdict/unsettled-names.ts';
-import { VerdictCounts } from './verdict/verdict-counts.ts';
+import { type NamespaceVerdicts, VerdictCounts } from './verdict/verdict-counts.ts';
 
 export type PipelineOptions = {
   join: JoinOptions;
@@ -40,6 +41,7 @@ export type PipelineCounts = {
   /** Doubtful connections whose verdict stays unknown, because there were too many. */
   dropped: number;
   verdicts: Record<string, number>;
+  namespaces: Record<string, NamespaceVerdicts>;
 };
 
 /** `inert` findings depend on the whole cluster, so they are updated at most once in this interval. */
@@ -204,6 +206,7 @@ export class Pipeline {
       notOurs,
       ...this.#doubtful.counts,
       verdicts: this.#verdictCounts.counts(),
+      namespaces: this.#verdictCounts.byNamespace(),
     };
   }
 

@@ -37,7 +37,7 @@ export function statusOf(parts: StatusParts): Status {
   const nodeNames = [...new Set([...cluster.nodeNames, ...agentByNode.keys()])].sort();
   const notWatched = podsNotWatched(cluster, agents);
   const list = nodeNames.map((node) => nodeStatus(node, agentByNode.get(node), notWatched.get(node) ?? [], parts));
-  const { live, pending, evicted, doubtful, dropped, notOurs, verdicts } = parts.pipeline;
+  const { live, pending, evicted, doubtful, dropped, notOurs, verdicts, namespaces } = parts.pipeline;
   const problems = parts.problems.slice(-maxProblems);
   return {
     version: parts.version,
@@ -55,6 +55,7 @@ export function statusOf(parts: StatusParts): Status {
     ingest: { streamsRefused: parts.streamsRefused },
     join: { live, pending, evicted, doubtful, dropped, notOurs },
     verdicts,
+    namespaces,
     store: parts.store,
     series: parts.series,
   };

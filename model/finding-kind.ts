@@ -5,6 +5,7 @@ export const findingKinds = [
   'blocked',
   'undeclared',
   'broken',
+  'unevaluated',
   'grandfathered',
   'inert',
   'drift',

@@ -67,6 +67,8 @@ export type Status = {
    */
   join: { live: number; pending: number; evicted: number; doubtful: number; dropped: number; notOurs: number };
   verdicts: Record<string, number>;
+  /** The connections with an end in each namespace, and how many of them have an unknown verdict. */
+  namespaces: Record<string, { connections: number; unknown: number }>;
   store: {
     batches: number;
     records: number;

@@ -6,10 +6,11 @@ import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Observation } from '../../model/joined.ts';
 import { hasPorts, protocolName } from '../../model/protocol.ts';
 import type { SideJson, Verdict } from '../../model/verdict.ts';
-import { verdictJson } from '../../policy/explain.ts';
+import { policyText, verdictJson } from '../../policy/explain.ts';
 import { listText } from '../../policy/list-text.ts';
 import { driftClaim, driftEvidence } from './drift.ts';
 import { explanationText } from './explanation-text.ts';
+import { makesKnown } from './makes-known.ts';
 import type { Violation } from './violation.ts';
 
 /** The verdict of the finding. For a grandfathered connection, it is the verdict of the policies now in force. */
@@ -28,6 +29,7 @@ export function explain(violation: Violation, evaluated: EvaluatedConnection): s
   return explanationText({
     claim: `${ends} ${claimOf(violation, evaluated)}.`,
     evidence: [
+      ...(violation.kind === 'unevaluated' ? [`reason: ${connection.unknownReason}`] : []),
       ...(violation.kind === 'drift' ? driftEvidence(evaluated) : sides.map(({ side, why }) => `${side}: ${why}`)),
       ...networkLines(violation, evaluated).map((line) => `network: ${line}`),
       ...notesOf(violation, evaluated).map((note) => `note: ${note}`),
@@ -40,6 +42,7 @@ export function explain(violation: Violation, evaluated: EvaluatedConnection): s
 export function evidenceOf(violation: Violation, evaluated: EvaluatedConnection): Record<string, unknown> {
   const { connection, observations, masqueradeAddress, declaredVerdict } = evaluated;
   return {
+    ...(violation.kind === 'unevaluated' ? { reason: connection.unknownReason } : {}),
     carried: violation.delivery === 'delivered',
     ...(connection.delivered.delivered === 'yes' ? { deliveredBy: connection.delivered.by } : {}),
     ...(connection.delivered.delivered === 'unknown' ? { deliveredUnknown: connection.delivered.why } : {}),
@@ -66,6 +69,8 @@ function claimOf({ kind, delivery }: Violation, evaluated: EvaluatedConnection):
         : 'is denied by policy, and no delivery was seen';
     case 'undeclared':
       return `${pathText(connection)}, and no policy covers it`;
+    case 'unevaluated':
+      return `${pathText(connection)}, and it is not known whether the policies allow it`;
     case 'broken':
       return delivery === 'not-delivered'
         ? 'is allowed by policy, but the network did not deliver it'
@@ -129,8 +134,12 @@ function lastSeenAt(observations: readonly Observation[]): string {
 }
 
 /** What limits the claim. A failed handshake alone never blames policy. */
-function notesOf({ kind, delivery }: Violation, { connection, masqueradeAddress }: EvaluatedConnection): string[] {
+function notesOf({ kind, delivery }: Violation, evaluated: EvaluatedConnection): string[] {
+  const { connection, masqueradeAddress } = evaluated;
   const notes: string[] = [];
+  const { afterNetwork = [] } = verdictInForce(evaluated);
+  if (afterNetwork.length > 0)
+    notes.push(`${listText(afterNetwork.map(policyText), ' and ')} may refuse it after the network delivered it`);
   if (kind === 'blocked' && connection.outcome === 'unanswered')
     notes.push(
       delivery === 'not-delivered'
@@ -150,7 +159,8 @@ function notesOf({ kind, delivery }: Violation, { connection, masqueradeAddress 
   return notes;
 }
 
-function toDoOf({ kind }: Violation, { connection }: EvaluatedConnection, sides: readonly SideJson[]): string {
+function toDoOf({ kind }: Violation, evaluated: EvaluatedConnection, sides: readonly SideJson[]): string {
+  const { connection } = evaluated;
   switch (kind) {
     case 'bypass':
       return `find out why the CNI does not enforce ${denyingPolicies(sides)}`;
@@ -158,6 +168,8 @@ function toDoOf({ kind }: Violation, { connection }: EvaluatedConnection, sides:
       return `ask the owner of ${nameOf(connection.initiator)} why it tries to connect${ruleToAdd(sides)}`;
     case 'undeclared':
       return 'add a NetworkPolicy that allows it, or one that denies it';
+    case 'unevaluated':
+      return makesKnown(evaluated.verdict);
     case 'broken':
       return 'check routes, node health and MTU from where it was last seen, and enforcement outside of the declared policies';
     case 'grandfathered':

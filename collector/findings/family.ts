@@ -1,8 +1,15 @@
 // The findings of one kind about one initiator workload. The ports of one responder are rolled up into one finding if there
 // are more than `maxSinglePorts`, and the responders if there are more than `maxSingleResponders`. A rolled-up finding stays
-// rolled up until it counts nothing. Every connection counts in exactly one finding.
+// rolled up until it counts nothing. Every connection counts in exactly one finding. Findings about unknown verdicts are always
+// rolled up over the responders.
 import type { Severity } from '../../model/finding.ts';
-import { type FindingSubject, portsFindingId, respondersFindingId, singleFindingId } from './finding-id.ts';
+import {
+  type FindingFamily,
+  type FindingSubject,
+  portsFindingId,
+  respondersFindingId,
+  singleFindingId,
+} from './finding-id.ts';
 import { KeyCounts, NumberCounts } from './member-counts.ts';
 import {
   addSighting,
@@ -32,6 +39,8 @@ type Group = { rolledUp: PortsTally | undefined; singles: Map<number, Tally> };
 export class Family {
   readonly kind: FindingSubject['kind'];
   readonly initiator: string;
+  readonly reason: string | undefined;
+  readonly #maxSingleResponders: number;
   /** Whether it has all that the store has of it. `load` makes it complete. */
   #complete: boolean;
   #rolledUp: RespondersTally | undefined;
@@ -42,9 +51,11 @@ export class Family {
   /** Connections that stored findings no longer count, until `load`. */
   #withdrawn: { subject: Subject; connectionId: string; severity: Severity }[] = [];
 
-  constructor({ kind, initiator }: Pick<FindingSubject, 'kind' | 'initiator'>, stored: 'nothing' | 'unknown') {
+  constructor({ kind, initiator, reason }: FindingFamily, stored: 'nothing' | 'unknown') {
     this.kind = kind;
     this.initiator = initiator;
+    this.reason = reason;
+    this.#maxSingleResponders = kind === 'unevaluated' ? 0 : maxSingleResponders;
     this.#complete = stored === 'nothing';
   }
 
@@ -123,6 +134,15 @@ export class Family {
     for (const tally of counted) this.#merge(tally);
   }
 
+  get #family(): FindingFamily {
+    const { kind, initiator, reason } = this;
+    return { kind, initiator, ...(reason !== undefined && { reason }) };
+  }
+
+  #fullSubject({ responder, protocol, port }: Subject): FindingSubject {
+    return { ...this.#family, responder, protocol, port };
+  }
+
   #find(subject: Subject): Tally | undefined {
     if (this.#rolledUp !== undefined) return this.#rolledUp;
     const group = this.#groups.get(subject.responder)?.get(portGroup(subject.protocol));
@@ -130,7 +150,7 @@ export class Family {
   }
 
   #addSingle(subject: Subject, sighting: Sighting, formerSeverity: Severity | undefined): void {
-    const id = singleFindingId({ ...subject, kind: this.kind, initiator: this.initiator });
+    const id = singleFindingId(this.#fullSubject(subject));
     // A connection that counts already is in a stored finding, unless the store lost it.
     const former = this.#complete ? undefined : formerSeverity;
     this.#insertSingle(
@@ -143,7 +163,7 @@ export class Family {
     this.#insert(tally);
     this.#changed.add(tally.finding.id);
     if (this.#groupOf(subject).singles.size > maxSinglePorts) this.#rollUpPorts(subject);
-    if (this.#groups.size > maxSingleResponders) this.#rollUpResponders();
+    if (this.#groups.size > this.#maxSingleResponders) this.#rollUpResponders();
   }
 
   /** Adds a finding that was counted before the stored ones were loaded. */
@@ -169,7 +189,7 @@ export class Family {
     } else if (into.over === tally.over) addTally(into, tally);
     else addSingle(into, tallySubject(tally), tally);
     this.#changed.add((into ?? tally).finding.id);
-    if (this.#groups.size > maxSingleResponders) this.#rollUpResponders();
+    if (this.#groups.size > this.#maxSingleResponders) this.#rollUpResponders();
   }
 
   /** Rolls up what is there. Undefined if nothing is. */
@@ -190,7 +210,7 @@ export class Family {
     const members = new NumberCounts();
     for (const [member, { finding }] of group.singles) members.add(member, finding.connections);
     const over = portGroup(subject.protocol) === 'protocols' ? 'protocols' : 'ports';
-    const id = portsFindingId({ ...subject, kind: this.kind, initiator: this.initiator });
+    const id = portsFindingId(this.#fullSubject(subject));
     this.#replace([...group.singles.values()], rollUp(id, { over, members }, [...group.singles.values()]));
     group.singles.clear();
   }
@@ -207,7 +227,7 @@ export class Family {
       }
     }
     this.#groups.clear();
-    this.#replace(tallies, rollUp(respondersFindingId(this), { over: 'responders', members }, tallies));
+    this.#replace(tallies, rollUp(respondersFindingId(this.#family), { over: 'responders', members }, tallies));
   }
 
   #replace(tallies: readonly Tally[], by: Tally): void {

@@ -4,6 +4,7 @@ import { hash } from 'node:crypto';
 import type { Address } from '../../model/address.ts';
 import type { Connection } from '../../model/connection.ts';
 import type { Endpoint } from '../../model/endpoint.ts';
+import type { Finding } from '../../model/finding.ts';
 import { type FindingKind, findingKinds } from '../../model/finding-kind.ts';
 import { hasPorts } from '../../model/protocol.ts';
 
@@ -14,15 +15,19 @@ export type FindingSubject = {
   responder: string;
   protocol: number;
   port: number | undefined;
+  /** Of an unevaluated connection: why its verdict is unknown. Each reason has findings of its own. */
+  reason?: string;
 };
 
-export function subjectOf(kind: FindingKind, { initiator, responder, protocol, port }: Connection): FindingSubject {
+export function subjectOf(kind: FindingKind, connection: Connection): FindingSubject {
+  const { initiator, responder, protocol, port, unknownReason } = connection;
   return {
     kind,
     initiator: workloadKey(initiator),
     responder: workloadKey(responder),
     protocol,
     port: hasPorts(protocol) ? port : undefined,
+    ...(kind === 'unevaluated' && { reason: unknownReason }),
   };
 }
 
@@ -46,24 +51,41 @@ export function workloadFindingId(kind: FindingKind, workload: Endpoint): string
   return idOf(kind, workloadKey(workload));
 }
 
-export function singleFindingId({ kind, initiator, responder, protocol, port }: FindingSubject): string {
-  return idOf(kind, initiator, responder, String(protocol), String(port ?? ''));
+export function singleFindingId({ kind, initiator, responder, protocol, port, reason }: FindingSubject): string {
+  return idOf(kind, initiator, responder, String(protocol), String(port ?? ''), reason);
 }
 
 /** Of the finding that rolls up all ports of the protocol, or all protocols without ports. */
-export function portsFindingId({ kind, initiator, responder, protocol }: FindingSubject): string {
+export function portsFindingId({ kind, initiator, responder, protocol, reason }: FindingSubject): string {
   return hasPorts(protocol)
-    ? idOf(kind, initiator, responder, String(protocol), 'ports')
-    : idOf(kind, initiator, responder, 'protocols');
+    ? idOf(kind, initiator, responder, String(protocol), 'ports', reason)
+    : idOf(kind, initiator, responder, 'protocols', '', reason);
 }
 
 /** Of the finding that rolls up all responders. */
-export function respondersFindingId({ kind, initiator }: Pick<FindingSubject, 'kind' | 'initiator'>): string {
-  return idOf(kind, initiator, 'responders');
+export function respondersFindingId({ kind, initiator, reason }: FindingFamily): string {
+  return idOf(kind, initiator, 'responders', '', '', reason);
 }
 
-function idOf(kind: string, initiator: string, responder = '', protocol = '', port = ''): string {
-  return hash('sha256', [kind, initiator, responder, protocol, port].join('\n'), 'hex').slice(0, 16);
+/** The findings of one kind about one initiator workload; of an unknown verdict, with one reason. */
+export type FindingFamily = Pick<FindingSubject, 'kind' | 'initiator' | 'reason'>;
+
+/** The family of a stored finding. */
+export function familyOf({ kind, initiator, evidence }: Finding): FindingFamily {
+  const reason = typeof evidence.reason === 'string' ? evidence.reason : '';
+  return { kind, initiator: workloadKey(initiator), ...(kind === 'unevaluated' && { reason }) };
+}
+
+function idOf(
+  kind: string,
+  initiator: string,
+  responder = '',
+  protocol = '',
+  port = '',
+  reason: string | undefined = undefined,
+): string {
+  const parts = [kind, initiator, responder, protocol, port, ...(reason === undefined ? [] : [reason])];
+  return hash('sha256', parts.join('\n'), 'hex').slice(0, 16);
 }
 
 /** Names the owner of an address by workload; `workloadOfKey` reads it. */

@@ -11,7 +11,14 @@ import { driftOf, driftSeverity, isDrift } from './drift.ts';
 import { equalShare } from './equal-share.ts';
 import { evidenceOf, explain, sidesOf } from './explanation.ts';
 import { Family } from './family.ts';
-import { type FindingSubject, findingKindOf, singleFindingId, subjectOf, workloadKey } from './finding-id.ts';
+import {
+  type FindingFamily,
+  type FindingSubject,
+  familyOf,
+  findingKindOf,
+  singleFindingId,
+  subjectOf,
+} from './finding-id.ts';
 import { publishedFinding, type Sighting, storedTally } from './tally.ts';
 import { effectiveDelivery, isViolationKind, severityOf, type Violation, violationOf } from './violation.ts';
 
@@ -20,9 +27,6 @@ export type FindingChanges = { put: Finding[]; removed: string[] };
 
 /** Kinds of findings without connections. */
 export const unconnectedKinds: readonly FindingKind[] = ['inert', 'coverage-gap'];
-
-/** The findings of one kind about one initiator workload. */
-export type FindingFamily = Pick<FindingSubject, 'kind' | 'initiator'>;
 
 type CountedAs = FindingSubject & { severity: Severity };
 
@@ -105,7 +109,7 @@ export class Findings {
     if (families.length === 0) return [];
     const found = new Map<string, string>();
     for (const [key, subject] of this.#counted) {
-      const family = families.find(({ kind, initiator }) => kind === subject.kind && initiator === subject.initiator);
+      const family = families.find((one) => familyKey(one) === familyKey(subject));
       if (family?.lacksDescription(subject)) found.set(family.idOf(subject)!, connectionOf(key));
     }
     return [...found.values()];
@@ -147,9 +151,7 @@ export class Findings {
 
   /** `stored`: all stored findings of the families. */
   load(families: readonly FindingFamily[], stored: readonly Finding[]): void {
-    const byFamily = Map.groupBy(stored, ({ kind, initiator }) =>
-      familyKey({ kind, initiator: workloadKey(initiator) }),
-    );
+    const byFamily = Map.groupBy(stored, (finding) => familyKey(familyOf(finding)));
     for (const one of families) {
       const key = familyKey(one);
       const family = this.#families.get(key);
@@ -250,8 +252,16 @@ export class Findings {
   }
 }
 
-function familyKey({ kind, initiator }: FindingFamily): string {
-  return `${kind} ${initiator}`;
+function familyKey({
+  kind,
+  initiator,
+  reason,
+}: {
+  kind: string;
+  initiator: string;
+  reason?: string | undefined;
+}): string {
+  return reason === undefined ? `${kind} ${initiator}` : `${kind} ${initiator}\n${reason}`;
 }
 
 function driftKey(connectionId: string): string {
@@ -266,6 +276,7 @@ function isSameSubject(one: FindingSubject, other: FindingSubject): boolean {
   return (
     one.kind === other.kind &&
     one.port === other.port &&
+    one.reason === other.reason &&
     one.protocol === other.protocol &&
     one.initiator === other.initiator &&
     one.responder === other.responder
@@ -296,7 +307,7 @@ function sightingOf(violation: Violation, evaluated: EvaluatedConnection): Sight
       lastSeenUs: connection.endUs,
       explanation: '',
       sides: [],
-      evidence: {},
+      evidence: violation.kind === 'unevaluated' ? { reason: connection.unknownReason } : {},
     },
     explain: () => ({
       explanation: explain(violation, evaluated),

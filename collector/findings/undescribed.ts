@@ -20,7 +20,7 @@ export function undescribed({ connection: _, ...finding }: Finding): Finding {
       toDo: 'list the earlier connections with waybill flows',
     }),
     sides: [],
-    evidence: {},
+    evidence: finding.kind === 'unevaluated' ? { reason: finding.evidence.reason } : {},
   };
 }
 

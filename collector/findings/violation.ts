@@ -5,6 +5,7 @@ import type { EvaluatedConnection } from '../../model/evaluated.ts';
 import type { Severity } from '../../model/finding.ts';
 import type { FindingKind } from '../../model/finding-kind.ts';
 import { SCTP, TCP } from '../../model/protocol.ts';
+import type { UnknownReason, Verdict } from '../../model/verdict.ts';
 import { isLoopback } from '../identity/local-addresses.ts';
 
 /** `unknown`: refused or unanswered, and no agent saw whether the packets arrived. */
@@ -19,13 +20,13 @@ export type Violation = {
   delivery: EffectiveDelivery;
 };
 
-/** Undefined if verdict and outcome fit together, or if the verdict is unknown. */
+/** Undefined if verdict and outcome fit together. */
 export function violationOf(evaluated: EvaluatedConnection): Violation | undefined {
   const kind = kindOf(evaluated);
   if (kind === undefined) return undefined;
   const { connection } = evaluated;
-  // Undeclared connections are findings only if they were delivered, or count as delivered.
-  const delivery = kind === 'undeclared' ? 'delivered' : effectiveDelivery(connection);
+  // Undeclared and unevaluated connections are findings only if they were delivered, or count as delivered.
+  const delivery = kind === 'undeclared' || kind === 'unevaluated' ? 'delivered' : effectiveDelivery(connection);
   return { kind, severity: severityOf(kind, connection), delivery };
 }
 
@@ -50,6 +51,8 @@ export function severityOf(kind: ViolationKind, connection: Connection): Severit
         : 'high';
     case 'undeclared':
       return connection.placement === 'egress' && connection.responder.zone === 'internet' ? 'high' : 'medium';
+    case 'unevaluated':
+      return connection.placement === 'egress' && connection.responder.zone === 'internet' ? 'medium' : 'low';
     case 'blocked':
       return 'medium';
     case 'foreign-source':
@@ -63,7 +66,7 @@ function isOnlyAcknowledged({ delivered }: Connection): boolean {
   return delivered.delivered === 'yes' && delivered.by === 'acknowledged';
 }
 
-function kindOf({ connection, timing }: EvaluatedConnection): ViolationKind | undefined {
+function kindOf({ connection, timing, verdict }: EvaluatedConnection): ViolationKind | undefined {
   const delivery = effectiveDelivery(connection);
   // Whoever sends with the address of somebody else in the cluster pretends to be them.
   if (connection.foreignSource !== undefined)
@@ -71,14 +74,15 @@ function kindOf({ connection, timing }: EvaluatedConnection): ViolationKind | un
   if (timing.timing === 'grandfathered') return 'grandfathered';
   switch (connection.verdict) {
     case 'unknown':
-      return undefined;
+      return isUnevaluated(connection, verdict, delivery) ? 'unevaluated' : undefined;
     case 'denied':
       if (delivery !== 'delivered') return 'blocked';
       return timing.timing === 'grace' ? undefined : 'bypass';
     case 'undeclared':
       return isUndeclared(connection, delivery) ? 'undeclared' : undefined;
     case 'allowed':
-      return isBroken(connection, delivery) ? 'broken' : undefined;
+      // A policy that acts after the network may have refused it.
+      return verdict.afterNetwork === undefined && isBroken(connection, delivery) ? 'broken' : undefined;
   }
 }
 
@@ -87,18 +91,39 @@ export function effectiveDelivery(connection: Connection): EffectiveDelivery {
   return connection.delivered.delivered === 'no' ? 'not-delivered' : 'unknown';
 }
 
-function isUndeclared(connection: Connection, delivery: EffectiveDelivery): boolean {
-  const { placement, outcome, protocol, initiator, responder } = connection;
+/** Crosses nodes or leaves the cluster, and a policy could cover it. */
+function isOfConcern({ placement, initiator, responder }: Connection): boolean {
   if (placement !== 'cross-node' && placement !== 'egress') return false;
-  // No policy of the cluster can cover it.
   if (initiator.kind === 'external' && responder.kind === 'external') return false;
-  if (responder.ip !== undefined && isLoopback(responder.ip)) return false;
+  return responder.ip === undefined || !isLoopback(responder.ip);
+}
+
+function isUndeclared(connection: Connection, delivery: EffectiveDelivery): boolean {
+  if (!isOfConcern(connection)) return false;
+  const { placement, outcome, protocol } = connection;
   // No policy could have refused it, so the responder did. Without a handshake, an unanswered connection that left the
   // cluster counts as delivered.
   return (
     delivery === 'delivered' ||
     (delivery === 'unknown' && (outcome === 'refused' || (placement === 'egress' && !hasHandshake(protocol))))
   );
+}
+
+/** Transient reasons are no finding: the connection is evaluated again when the state of the cluster is known. */
+function isUnevaluated(connection: Connection, verdict: Verdict, delivery: EffectiveDelivery): boolean {
+  if (!isOfConcern(connection)) return false;
+  const { placement, protocol } = connection;
+  const why = unknownReasonOf(verdict);
+  if (why === undefined || why.reason === 'cluster-not-synced' || why.reason === 'local-scope') return false;
+  // The finding would accuse the pod that has the address.
+  if (why.reason === 'sender-not-seen') return false;
+  if (why.reason === 'cluster-stale' && why.kinds.some(({ untilUs }) => untilUs === undefined)) return false;
+  return delivery === 'delivered' || (delivery === 'unknown' && placement === 'egress' && !hasHandshake(protocol));
+}
+
+/** The reason of the verdict, or of its first side that is unknown. */
+export function unknownReasonOf({ why, sides }: Verdict): UnknownReason | undefined {
+  return why ?? sides.flatMap((side) => (side.verdict === 'unknown' ? [side.why] : []))[0];
 }
 
 /** If delivery is unknown, only TCP is broken, after a retransmitted SYN without an answer. */

@@ -5,7 +5,7 @@ import type { Finding, Severity } from '../../model/finding.ts';
 import type { FindingKind } from '../../model/finding-kind.ts';
 import type { KnownObjects, ObjectVersion } from '../../model/object-version.ts';
 import type { VerdictName } from '../../model/verdict.ts';
-import type { FindingFamily } from '../findings/findings.ts';
+import type { FindingFamily } from '../findings/finding-id.ts';
 import type { IngestedBatch } from '../ingest/ingest.ts';
 
 /** Stored with (node, instance, sequence) in one transaction. */

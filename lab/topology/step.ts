@@ -80,7 +80,7 @@ const dialFields = {
   outcome: z.enum(['established', 'refused', 'unanswered']).default('established'),
   verdict: z.enum(['allowed', 'undeclared', 'denied', 'unknown']).optional(),
   delivered: z.union([deliveredWord.transform((word) => [word]), z.array(deliveredWord).min(2)]).default([]),
-  finding: z.enum(['bypass', 'blocked', 'undeclared', 'broken', 'grandfathered', 'none']).optional(),
+  finding: z.enum(['bypass', 'blocked', 'undeclared', 'unevaluated', 'broken', 'grandfathered', 'none']).optional(),
   named: z.string().optional(),
   connections: z.int().min(1).max(10).default(1),
 };

@@ -44,3 +44,18 @@ t.test('the status of an older collector is shown without times', async (t) => {
   t.equal(lines[1], 'cluster   synced');
   t.match(lines[2], /fix it$/);
 });
+
+t.test('the status shows the share of unknown verdicts in the namespaces that have some', async (t) => {
+  const namespaces = {
+    shop: { connections: 40, unknown: 10 },
+    ops: { connections: 900, unknown: 1 },
+    blog: { connections: 7, unknown: 0 },
+  };
+  const lineOf = (change: Partial<typeof status>) =>
+    statusText({ ...status, followers, ...change }, screen)
+      .split('\n')
+      .find((line) => line.startsWith('unknown'));
+  t.equal(lineOf({ namespaces }), 'unknown   shop 25 % (10 of 40), ops 1 % (1 of 900)');
+  t.equal(lineOf({ namespaces: { blog: namespaces.blog } }), undefined);
+  t.equal(lineOf({ namespaces: undefined as unknown as typeof namespaces }), undefined, 'an older collector');
+});

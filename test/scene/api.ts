@@ -56,6 +56,7 @@ export const status: Status = {
   ingest: { streamsRefused: 0 },
   join: { live: 5, pending: 2, evicted: 0, doubtful: 0, dropped: 0, notOurs: 0 },
   verdicts: { allowed: 4, 'unknown: the address had no owner at that time': 1 },
+  namespaces: { shop: { connections: 5, unknown: 1 }, blog: { connections: 2, unknown: 0 } },
   store: {
     batches: 1,
     records: 100,

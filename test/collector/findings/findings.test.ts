@@ -8,7 +8,7 @@ import type { Connection } from '../../../model/connection.ts';
 import type { Finding } from '../../../model/finding.ts';
 import { hasPorts, ICMP, TCP, UDP } from '../../../model/protocol.ts';
 import { podEnd } from '../../scene/connections.ts';
-import { evaluated, type FindingCause } from '../../scene/evaluated.ts';
+import { evaluated, type FindingCause, findingCauses } from '../../scene/evaluated.ts';
 import { second, t0 } from '../../scene/records.ts';
 
 type Seen = { id: string; initiator: string; responder: string; protocol: number; port: number; atUs: number };
@@ -102,7 +102,8 @@ class Model {
   /** After each step, because a finding stays rolled up until it counts nothing. */
   rollUp(): void {
     for (const [family, all] of this.#families()) {
-      if (Map.groupBy(all, ({ seen }) => seen.responder).size > maxSingleResponders) this.#rolledUp.add(family);
+      const maxResponders = family.startsWith('unevaluated') ? 0 : maxSingleResponders;
+      if (Map.groupBy(all, ({ seen }) => seen.responder).size > maxResponders) this.#rolledUp.add(family);
       for (const [group, some] of groupsOf(family, all))
         if (Map.groupBy(some, portOf).size > maxSinglePorts) this.#rolledUp.add(group);
     }
@@ -144,6 +145,7 @@ class Model {
 type Counted = { kind: FindingCause; seen: Seen };
 
 function kindOf(cause: FindingCause): string {
+  if (cause === 'unevaluated' || cause === 'ambiguous') return `unevaluated (${findingCauses[cause].unknownReason})`;
   return cause === 'inferredBypass' ? 'bypass' : cause;
 }
 
@@ -167,10 +169,14 @@ function members(all: readonly (string | number)[]): string {
   return `{${all.length}: ${all.slice(0, 20).join(' ')}}`;
 }
 
+function kindText({ kind, evidence }: Finding): string {
+  return kind === 'unevaluated' ? `${kind} (${evidence.reason})` : kind;
+}
+
 function linesOf(findings: Iterable<Finding>): string[] {
   return [...findings]
     .map((one) => {
-      const family = `${one.kind} ${one.initiator.workload}`;
+      const family = `${kindText(one)} ${one.initiator.workload}`;
       const { responder, responders, ports, protocols, protocol, port, severity } = one;
       const connections = `${one.connections}${severity === 'critical' ? ' critical' : ''}`;
       if (responders !== undefined)
@@ -184,7 +190,10 @@ function linesOf(findings: Iterable<Finding>): string[] {
     .sort();
 }
 
-const causes = ['bypass', 'inferredBypass', 'blocked', 'undeclared', 'broken', 'none'] as const;
+const causes = [
+  ...(['bypass', 'inferredBypass', 'blocked', 'undeclared', 'broken', 'none'] as const),
+  ...(['unevaluated', 'ambiguous'] as const),
+];
 const initiator = fc.constantFrom('web', 'api');
 const responder = fc.nat(60).map(workload);
 const cause = fc.constantFrom(...causes);
@@ -365,7 +374,7 @@ t.test('counts are exact if many steps happen between two writes', async (t) => 
       const counts = (names: readonly string[]) =>
         [...Map.groupBy(names, (it) => it)].map(([name, { length }]) => `${name} ${length}`);
       const found = [...run.stored.values()].flatMap((one) =>
-        Array.from({ length: one.connections }, () => `${one.kind} ${one.initiator.workload}`),
+        Array.from({ length: one.connections }, () => `${kindText(one)} ${one.initiator.workload}`),
       );
       same(counts(found).sort(), counts(kinds).sort());
       same([...run.followed.keys()].sort(), [...run.stored.keys()].sort());
@@ -392,10 +401,13 @@ t.test('a scan of all ports is one finding, which lists the first ports', async 
 
 /** Findings whose example is a connection that they do not count. */
 function wronglyDescribed(findings: Iterable<Finding>, { counted }: Model): Finding[] {
-  return [...findings].filter(({ kind, connection, initiator }) => {
+  return [...findings].filter((finding) => {
+    const { connection, initiator } = finding;
     if (connection === undefined) return false;
     const known = counted.get(connection.id);
-    return known === undefined || kindOf(known.kind) !== kind || known.seen.initiator !== initiator.workload;
+    return (
+      known === undefined || kindOf(known.kind) !== kindText(finding) || known.seen.initiator !== initiator.workload
+    );
   });
 }
 

@@ -3,6 +3,7 @@ import { violationOf } from '../../../collector/findings/violation.ts';
 import type { Connection, Delivered } from '../../../model/connection.ts';
 import type { EvaluatedConnection, VerdictTiming } from '../../../model/evaluated.ts';
 import { ICMP, SCTP, TCP, UDP } from '../../../model/protocol.ts';
+import type { PolicyRef, UnknownReason, Verdict } from '../../../model/verdict.ts';
 import { connection } from '../../scene/connections.ts';
 import { ip } from '../../scene/records.ts';
 
@@ -11,11 +12,15 @@ const no: Delivered = { delivered: 'no' };
 const doubt: Delivered = { delivered: 'unknown', why: 'not-watched' };
 const inForce: VerdictTiming = { timing: 'in-force' };
 
-function violationText(change: Partial<Connection>, timing: VerdictTiming = inForce): string {
+function violationText(
+  change: Partial<Connection>,
+  timing: VerdictTiming = inForce,
+  verdict: Partial<Verdict> = {},
+): string {
   const made = connection(change);
   const evaluated: EvaluatedConnection = {
     connection: made,
-    verdict: { verdict: made.verdict, sides: [] },
+    verdict: { verdict: made.verdict, sides: [], ...verdict },
     timing,
     observations: [],
     masqueradeAddress: undefined,
@@ -139,4 +144,43 @@ t.test('a connection that outlives the change that denies it is grandfathered', 
     violationText({ verdict: 'undeclared', outcome: 'established', delivered: yes }, grandfathered),
     'grandfathered low',
   );
+});
+
+const cilium: PolicyRef = { kind: 'CiliumNetworkPolicy.cilium.io', namespace: 'shop', name: 'db' };
+const notEvaluated: UnknownReason = { reason: 'not-evaluated', policies: [cilium] };
+
+function unknownText(change: Partial<Connection>, why: UnknownReason | undefined = notEvaluated): string {
+  const unknown = { verdict: 'unknown', outcome: 'established', delivered: yes, placement: 'cross-node' } as const;
+  return violationText({ ...unknown, ...change }, inForce, why && { why });
+}
+
+t.test('unknown: a finding only across nodes or out of the cluster, and only if it was delivered', async (t) => {
+  const internet = { placement: 'egress', responder: { kind: 'external', zone: 'internet' } } as const;
+  t.equal(unknownText({}), 'unevaluated low');
+  t.equal(unknownText({ placement: 'same-node' }), 'none');
+  t.equal(unknownText({ placement: 'host' }), 'none');
+  t.equal(unknownText({ placement: 'ingress' }), 'none');
+  t.equal(unknownText(internet), 'unevaluated medium');
+  t.equal(unknownText({ ...internet, responder: { kind: 'external', zone: 'vpc' } }), 'unevaluated low');
+  t.equal(unknownText({ delivered: no, outcome: 'unanswered' }), 'none');
+  t.equal(unknownText({ delivered: doubt, outcome: 'unanswered' }), 'none');
+  t.equal(unknownText({ ...internet, delivered: doubt, outcome: 'unanswered', protocol: UDP }), 'unevaluated medium');
+  t.equal(unknownText({ ...internet, delivered: doubt, outcome: 'unanswered', protocol: TCP }), 'none');
+});
+
+t.test('an unknown verdict that is evaluated again, or that would accuse another pod, is no finding', async (t) => {
+  const stale = { kind: 'Pod', sinceUs: 1 } as const;
+  t.equal(unknownText({}, { reason: 'cluster-not-synced' }), 'none');
+  t.equal(unknownText({}, { reason: 'cluster-stale', kinds: [stale] }), 'none');
+  t.equal(unknownText({}, { reason: 'cluster-stale', kinds: [{ ...stale, untilUs: 2 }] }), 'unevaluated low');
+  t.equal(unknownText({}, { reason: 'sender-not-seen', address: ip('10.0.0.1') }), 'none');
+  t.equal(unknownText({}, { reason: 'local-scope', address: ip('10.0.0.1') }), 'none');
+});
+
+t.test('allowed is not broken if a policy that acts after the network may have refused it', async (t) => {
+  const refused = { verdict: 'allowed', outcome: 'unanswered', delivered: no } as const;
+  const istio: PolicyRef = { kind: 'AuthorizationPolicy.security.istio.io', namespace: 'shop', name: 'db' };
+  t.equal(violationText(refused), 'broken low');
+  t.equal(violationText(refused, inForce, { afterNetwork: [istio] }), 'none');
+  t.equal(violationText({ ...refused, verdict: 'denied' }, inForce, { afterNetwork: [istio] }), 'blocked medium');
 });

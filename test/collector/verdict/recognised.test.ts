@@ -42,7 +42,19 @@ class MeshScene extends Scene {
 t.test('a Cilium policy that allows what a NetworkPolicy denies is no bypass, and the verdict names it', async (t) => {
   const scene = new MeshScene(`${shop}---${ingressPolicy('db', 'api')}---${allowsWeb}`);
   t.equal(scene.connect(), 'unknown: CiliumNetworkPolicy shop/db is not evaluated');
-  t.notOk(scene.kinds().includes('bypass'));
+  t.same(scene.kinds(), ['unevaluated']);
+  const [finding] = scene.findings.values();
+  t.match(finding, {
+    severity: 'low',
+    connections: 1,
+    evidence: { reason: 'CiliumNetworkPolicy shop/db is not evaluated' },
+  });
+  t.match(finding!.explanation, /crosses from n1 to n2, and it is not known whether the policies allow it\./);
+  t.match(
+    finding!.explanation,
+    /\nto do: check CiliumNetworkPolicy shop\/db by hand, or declare the same in a NetworkPolicy/,
+  );
+  t.match(scene.pipeline.counts.namespaces, { shop: { connections: 1, unknown: 1 } });
 });
 
 t.test('it counts from its creation to its deletion', async (t) => {
@@ -55,4 +67,20 @@ t.test('it counts from its creation to its deletion', async (t) => {
   scene.change('gone', allowsWeb);
   scene.pass(20 * second);
   t.equal(scene.connect(), 'denied');
+});
+
+const istioPolicy = `
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: db, namespace: shop }
+spec: { selector: { matchLabels: { app: db } }, action: DENY, rules: [{}] }
+`;
+
+t.test('a finding names the AuthorizationPolicy of the responder, and its verdict stays', async (t) => {
+  const scene = new MeshScene(`${shop}---${ingressPolicy('db', 'api')}---${istioPolicy}`);
+  t.equal(scene.connect(), 'denied');
+  t.same(scene.kinds(), ['bypass']);
+  const [finding] = scene.findings.values();
+  const note = 'note: AuthorizationPolicy shop/db may refuse it after the network delivered it';
+  t.ok(finding!.explanation.split('\n').includes(note), finding!.explanation);
 });
