@@ -111,8 +111,9 @@ function isUndeclared(connection: Connection, delivery: EffectiveDelivery): bool
 
 /** Transient reasons are no finding: the connection is evaluated again when the state of the cluster is known. */
 function isUnevaluated(connection: Connection, verdict: Verdict, delivery: EffectiveDelivery): boolean {
-  if (!isOfConcern(connection)) return false;
-  const { placement, protocol } = connection;
+  const { placement, protocol, initiator } = connection;
+  // A finding is about a workload. An address without an owner may get one in a moment.
+  if (!isOfConcern(connection) || initiator.kind === 'unknown') return false;
   const why = unknownReasonOf(verdict);
   if (why === undefined || why.reason === 'cluster-not-synced' || why.reason === 'local-scope') return false;
   // The finding would accuse the pod that has the address.

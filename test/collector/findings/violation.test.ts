@@ -160,6 +160,7 @@ t.test('unknown: a finding only across nodes or out of the cluster, and only if 
   t.equal(unknownText({ placement: 'same-node' }), 'none');
   t.equal(unknownText({ placement: 'host' }), 'none');
   t.equal(unknownText({ placement: 'ingress' }), 'none');
+  t.equal(unknownText({ ...internet, initiator: { kind: 'unknown', ip: ip('10.0.1.9') } }), 'none');
   t.equal(unknownText(internet), 'unevaluated medium');
   t.equal(unknownText({ ...internet, responder: { kind: 'external', zone: 'vpc' } }), 'unevaluated low');
   t.equal(unknownText({ delivered: no, outcome: 'unanswered' }), 'none');
