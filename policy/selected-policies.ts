@@ -1,7 +1,7 @@
 // The policies that select a pod in one direction, in the order in which they are evaluated (rules 18 to 22), and what they
 // leave open.
 import type { ClusterAction, ClusterPeer, ClusterPort, PolicyPeer } from '../model/kubernetes.ts';
-import { factsOf } from '../model/recognised-policy.ts';
+import { factsOf, isRecognisedKind } from '../model/recognised-policy.ts';
 import type { PolicyRef, Tier } from '../model/verdict.ts';
 import type { Isolation, TierPolicy } from './compile.ts';
 import { policyText } from './explain.ts';
@@ -63,7 +63,8 @@ export function selectedPolicies(selection: Selection, pod: PodParty): SelectedP
       return { policy, selects, status: 'not-evaluated', enforcedBy: factsOf(object.kind).enforcedBy, rules: [] };
     }),
     ...afterNetwork.map((policy): SelectedPolicyJson => {
-      return { policy: policyText(policy), selects: 'maybe', status: 'after-network', rules: [] };
+      const enforcedBy = isRecognisedKind(policy.kind) ? { enforcedBy: factsOf(policy.kind).enforcedBy } : {};
+      return { policy: policyText(policy), selects: 'maybe', status: 'after-network', ...enforcedBy, rules: [] };
     }),
   ];
   return { isolated, policies, open: openText(isolated, policies) };
@@ -81,7 +82,7 @@ function openText(isolated: SelectedPoliciesJson['isolated'], policies: readonly
   }
   if (isolated === 'unknown') return `not known${doubt}`;
   const isDenying = rules.some(({ action }) => action === 'Deny');
-  return `everything${isDenying ? ' that no Deny rule matches first' : rules.length === 0 && isCertain ? ': no policy selects it' : ''}${doubt}`;
+  return `everything${isDenying ? ' that no Deny rule matches first' : policies.length === 0 ? ': no policy selects it' : ''}${doubt}`;
 }
 
 function priorityOf({ object }: TierPolicy): number {

@@ -74,11 +74,11 @@ function* complaintOf(
     return;
   }
   const policy = policies.find(({ egress: rules = [] }) => rules.length > 0)!;
-  const others = policies.length === 1 ? 'it' : listText(policies.map(policyText), ' or ');
+  const all = listText(policies.map(policyText), ' or ');
   yield {
     object: policy,
     path: ['spec', 'egress'],
-    fault: `${names} cannot resolve names: no egress rule of ${others} allows port 53 to the DNS of the cluster`,
+    fault: `${names} cannot resolve names: no egress rule of ${all} allows port 53 to the DNS of the cluster`,
     fix: 'allow egress to the DNS pods (usually namespace kube-system) on port 53, UDP and TCP',
   };
 }
@@ -108,7 +108,9 @@ class DnsPods {
     );
     this.#namespaces = [...new Set([...usualNamespaces, ...services.map(({ namespace }) => namespace)])];
     const targets = services.flatMap(({ ports }) => ports.map(({ targetPort }) => targetPort));
-    this.#ports = new Set([...dnsPorts, ...targets.flatMap((port) => (typeof port === 'number' ? port : []))]);
+    const listened = this.#pods.flatMap(({ ports }) => ports.filter(({ name }) => targets.includes(name)));
+    const numbers = targets.flatMap((port) => (typeof port === 'number' ? port : []));
+    this.#ports = new Set([...dnsPorts, ...numbers, ...listened.map(({ port }) => port)]);
   }
 
   includes(pod: PodDeclaration): boolean {

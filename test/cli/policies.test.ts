@@ -145,6 +145,16 @@ t.test('a policy of another API and an invalid policy are listed, and make it un
   t.equal(code, 0, 'an invalid policy was read');
 });
 
+t.test('a policy that acts after the network is listed, and does not change what is open', async (t) => {
+  const istio =
+    '{ apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: { name: a, namespace: shop }, spec: {} }';
+  const { path } = folder(t, { 'all.yaml': [namespace, pod('web', 'app: web'), istio].join('\n---\n') });
+  t.match(
+    (await run({ cluster: path })).stdout,
+    /- {2}Istio {10}AuthorizationPolicy shop\/a, may select it, acts on what the network delivered\n {4}open: everything\n/,
+  );
+});
+
 t.test('a workload is listed by the pods that policies distinguish', async (t) => {
   const stateful =
     '{ apiVersion: apps/v1, kind: StatefulSet, metadata: { name: db, namespace: shop }, spec: { replicas: 2, template: { metadata: { labels: { app: db } }, spec: { containers: [{ name: c }] } } } }';
