@@ -5,7 +5,7 @@ import { Command, Option } from 'commander';
 import { PacketAccounting } from '../accounting/accounting.ts';
 import type { LossReason } from '../accounting/reasons.ts';
 import { DnsAnswers as AnsweredNames } from '../agent/capture/dns-answers.ts';
-import { clockSet, connectionsEvicted, packetsLost } from '../agent/capture/errors.ts';
+import { clockSet, connectionsEvicted, filesOutOfOrder, packetsLost } from '../agent/capture/errors.ts';
 import { stdinPath } from '../agent/capture/pcap/byte-source.ts';
 import { DnsClients } from '../agent/capture/pcap/dns-clients.ts';
 import { replayFiles } from '../agent/capture/pcap/replay.ts';
@@ -131,7 +131,11 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   const accounting = new PacketAccounting();
   let lastUs = 0;
   const bar = await progressBar(files);
-  const { problems: fileProblems, clock } = await replayFiles(files, accounting, {
+  const {
+    problems: fileProblems,
+    clock,
+    outOfOrder,
+  } = await replayFiles(files, accounting, {
     maxConnections: maxLive,
     dnsSink: dnsAnswers,
     clients,
@@ -152,7 +156,7 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   const screen = screenOf(process.stdout, 'auto', process.env);
   print(process.stdout, formatItems(findings, flags.output, findingFormatter, screen), screen);
   const losses = lossesOf(accounting);
-  reportProblems([...fileProblems, ...losses, ...cautions(clock, pipeline)]);
+  reportProblems([...fileProblems, ...losses, ...outOfOrder.map(filesOutOfOrder), ...cautions(clock, pipeline)]);
   printLine(process.stderr, summary(accounting, pipeline));
   const { failOn, allowLoss } = flags;
   const unread = manifests.unread.length + (declaredManifests?.unread.length ?? 0);

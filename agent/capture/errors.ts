@@ -13,6 +13,7 @@ export const captureProblemCodes = [
   'capture-packets-lost',
   'capture-clock-set',
   'capture-connections-evicted',
+  'capture-files-order',
 ] as const;
 
 type Code = (typeof captureProblemCodes)[number];
@@ -164,7 +165,16 @@ export function clockSet(setBack: number, outliers: number): Problem {
     'capture-clock-set',
     'times of the packets',
     faults.join(', and '),
-    'give the files oldest first, and compare times in the findings with care',
+    'compare times in the findings with care',
+  );
+}
+
+export function filesOutOfOrder(file: string): Problem {
+  return problem(
+    'capture-files-order',
+    file,
+    'its packets are older than those of the file before, so a connection in both counts twice',
+    'give the files oldest first',
   );
 }
 

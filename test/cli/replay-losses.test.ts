@@ -64,7 +64,7 @@ t.test('a clock that was set, and packets with a wrong time, are one line, and c
   const ran = await run(...args);
   t.same(ran.err, [
     'capture-clock-set: times of the packets: the clock was set back 1 time, and 1 packet got the time of the packet before, ' +
-      'because its own is far off; give the files oldest first, and compare times in the findings with care',
+      'because its own is far off; compare times in the findings with care',
     '5 packets; connections: undeclared 5',
   ]);
   t.equal(ran.code, 0);

@@ -18,6 +18,8 @@ export class CaptureClock {
   #offsetUs = 0;
   #nowUs = 0;
   readonly #spans: Span[] = [];
+  /** No packet of the file was read: its time may be any. */
+  #isFileNew = false;
   /** How often the clock was set back, and packets that had neither the time of the packet before nor of the one after. */
   readonly counts = { setBack: 0, outliers: 0 };
 
@@ -35,8 +37,18 @@ export class CaptureClock {
     return Math.abs(timeUs - this.#lastUs) > maxStepUs && this.#lastUs !== Number.NEGATIVE_INFINITY;
   }
 
+  /** Files of the same time are read one after the other. That is no clock that was set. */
+  beginFile(): void {
+    this.#isFileNew = true;
+  }
+
+  get wasSetBack(): boolean {
+    return this.#spans.length > 0;
+  }
+
   /** hot, once a packet. Goes on to the packet's time, and returns it on this clock. */
   advance(timeUs: number): number {
+    this.#isFileNew = false;
     if (timeUs > this.#lastUs) {
       this.#lastUs = timeUs;
       if (timeUs > this.#highestUs) this.#highestUs = timeUs;
@@ -57,7 +69,7 @@ export class CaptureClock {
     // A gap between two packets is time that passed, unless the clock returns to where it was before it was set back.
     let offsetUs = this.#offsetUs;
     if (jumpUs < this.#lastUs) {
-      this.counts.setBack += 1;
+      if (!this.#isFileNew) this.counts.setBack += 1;
       offsetUs = this.#nowUs + setBackTakesUs - jumpUs;
     } else if (jumpUs >= this.#highestUs - maxStepUs) offsetUs = Math.max(0, this.#nowUs + 1 - jumpUs);
     this.#setOffset(offsetUs, jumpUs);

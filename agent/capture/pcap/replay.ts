@@ -28,7 +28,8 @@ export type ReplayOptions = {
   onRecords(records: ConnectionRecord[], untilUs: number, clockOffsetUs: number): void;
 };
 
-export type Replayed = { problems: Problem[]; clock: CaptureClock['counts'] };
+/** `outOfOrder`: files whose packets are all older than those of the file before. */
+export type Replayed = { problems: Problem[]; clock: CaptureClock['counts']; outOfOrder: readonly string[] };
 
 type Frame = { bytes: Uint8Array; length: number; linkType: number; source: number; timeUs: number };
 
@@ -47,9 +48,11 @@ export async function replayFiles(
 ): Promise<Replayed> {
   const replay = new Replay(accounting, options);
   const problems: Problem[] = [];
+  const outOfOrder: string[] = [];
   let bytesBefore = 0;
   let bytesRead = 0;
   for (const path of paths) {
+    replay.clock.beginFile();
     const read = await readCaptureFile(
       path,
       (bytes, start, end, length, linkType, source, timeUs) =>
@@ -60,13 +63,14 @@ export async function replayFiles(
       },
     );
     bytesBefore = bytesRead;
+    if (replay.endFile() === 'older') outOfOrder.push(path);
     problems.push(
       ...read.problems,
       ...replay.takeUnknownLinkTypes().map((linkType) => unknownLinkType(path, linkType)),
     );
   }
   replay.finish();
-  return { problems, clock: replay.clock.counts };
+  return { problems, clock: replay.clock.counts, outOfOrder };
 }
 
 /** A class, because V8 would make an object of each number that a closure changes. */
@@ -83,6 +87,10 @@ class Replay {
   /** A packet later than this causes a drain; the first packet starts the interval. */
   #drainAfterUs = Number.NEGATIVE_INFINITY;
   #packetsUntilRelease = 0;
+  /** In the packets' own time. */
+  #lastTimeUs = 0;
+  #fileFirstUs: number | undefined;
+  #previousFirstUs = 0;
 
   constructor(accounting: PacketAccounting, options: ReplayOptions) {
     this.#accounting = accounting;
@@ -104,6 +112,8 @@ class Replay {
     source: number,
     timeUs: number,
   ): void {
+    this.#lastTimeUs = timeUs;
+    this.#fileFirstUs ??= timeUs;
     if (this.#held !== undefined) this.#releaseHeld(timeUs);
     if (this.clock.isJump(timeUs)) {
       // The bytes are valid until this call returns.
@@ -111,6 +121,15 @@ class Replay {
       return;
     }
     this.#record(bytes, start, end, length, linkType, source, this.clock.advance(timeUs));
+  }
+
+  /** Whether the file that was read is older than the file before. */
+  endFile(): 'older' | 'in-order' {
+    if (this.#fileFirstUs === undefined) return 'in-order';
+    const isOlder = this.#lastTimeUs < this.#previousFirstUs;
+    this.#previousFirstUs = this.#fileFirstUs;
+    this.#fileFirstUs = undefined;
+    return isOlder ? 'older' : 'in-order';
   }
 
   /** Since the last call. Link types that are not supported. */
@@ -224,7 +243,7 @@ class Replay {
 
   #emit(records: ConnectionRecord[]): void {
     const { clock } = this;
-    if (clock.counts.setBack > 0) {
+    if (clock.wasSetBack) {
       for (const record of records) {
         record.beganUs = clock.packetTime(record.beganUs);
         record.firstUs = clock.packetTime(record.firstUs);
