@@ -115,7 +115,7 @@ export class Join {
       this.#evaluate(next.value, nowUs);
       evaluatedCount += 1;
     }
-    this.#sweepEnded(nowUs);
+    this.#sweepEnded(nowUs, maxConnections === Number.POSITIVE_INFINITY ? maxConnections : maxSweptPerTick);
     return this.#pendingCursor !== undefined;
   }
 
@@ -312,9 +312,9 @@ export class Join {
     return this.#grouping.backendsOf(protocol, { address: responder, port: responderPort }, startUs);
   }
 
-  #sweepEnded(nowUs: number): void {
+  #sweepEnded(nowUs: number, max: number): void {
     this.#sweepCursor ??= this.#live.values();
-    for (let i = 0; i < maxSweptPerTick; i++) {
+    for (let i = 0; i < max; i++) {
       const next = this.#sweepCursor.next();
       if (next.done) {
         this.#sweepCursor = undefined;
@@ -330,8 +330,10 @@ export class Join {
     if (!live.evaluated && !isNotOurs(live) && !hasNoPackets(live)) return false;
     const view = this.#viewOf(live);
     const idleUs = nowUs - live.updatedUs;
-    if (observationsOf(view).every((one) => one.ended) && idleUs > endedTimeoutUs) return true;
-    if (this.#options.keepsIdle === true) return false;
+    const isEnded = observationsOf(view).every((one) => one.ended);
+    // The other interface of a file may report its end with the next records, which come before this check.
+    if (this.#options.keepsIdle === true) return isEnded && idleUs > 0;
+    if (isEnded && idleUs > endedTimeoutUs) return true;
     return idleUs > (view.protocol === TCP ? idleTimeoutUs.tcp : idleTimeoutUs.other);
   }
 

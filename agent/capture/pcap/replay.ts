@@ -35,6 +35,8 @@ type Frame = { bytes: Uint8Array; length: number; linkType: number; source: numb
 
 /** In the time of the capture. */
 const drainEveryUs = 5_000_000;
+/** A scan has so many connections that their records would fill the memory until then. */
+const drainEveryNew = 16_384;
 /** Fragmented packets that are remembered. */
 const maxFragmented = 4096;
 /** While the table is full: after this part of it in packets, connections that ended are removed again. */
@@ -86,6 +88,7 @@ class Replay {
   #held: Frame | undefined;
   /** A packet later than this causes a drain; the first packet starts the interval. */
   #drainAfterUs = Number.NEGATIVE_INFINITY;
+  #drainAboveRows = drainEveryNew;
   #packetsUntilRelease = 0;
   /** In the packets' own time. */
   #lastTimeUs = 0;
@@ -166,7 +169,7 @@ class Replay {
   ): void {
     const packet = this.#packet;
     this.#accounting.seen(1, length);
-    if (timeUs > this.#drainAfterUs) this.#drain();
+    if (timeUs > this.#drainAfterUs || this.#table.size > this.#drainAboveRows) this.#drain();
     const decoded = decodeFrame(linkType, bytes, start, end, length, this.#fragments, packet);
     switch (decoded) {
       case 'packet':
@@ -228,6 +231,7 @@ class Replay {
     this.#countFragments();
     const records: ConnectionRecord[] = [];
     this.#table.drain(nowUs, (record) => records.push(record));
+    this.#drainAboveRows = this.#table.size + drainEveryNew;
     this.#emit(records);
   }
 

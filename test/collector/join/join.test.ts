@@ -1,5 +1,5 @@
 import t from 'tap';
-import { Join } from '../../../collector/join/join.ts';
+import { Join, type JoinOptions } from '../../../collector/join/join.ts';
 import { outcomeOf } from '../../../collector/join/outcome.ts';
 import type { FindBackends } from '../../../collector/join/side-index.ts';
 import type { JoinedConnection } from '../../../model/joined.ts';
@@ -10,7 +10,7 @@ import { answered, atDestination, db, ip, record, reset, reversed, second, t0, w
 const serviceAddress = ip('10.96.0.10');
 const noService: FindBackends = () => undefined;
 
-function scene(backends: FindBackends = noService) {
+function scene(backends: FindBackends = noService, options: Partial<JoinOptions> = {}) {
   const covered = new Map([
     ['n1', t0],
     ['n2', t0],
@@ -22,7 +22,7 @@ function scene(backends: FindBackends = noService) {
     [db, 'n2'],
   ]);
   const join = new Join(
-    { answerTimeoutUs: second, maxLagUs: 10 * second, maxWaitUs: 120 * second, maxLive: 1000 },
+    { answerTimeoutUs: second, maxLagUs: 10 * second, maxWaitUs: 120 * second, maxLive: 1000, ...options },
     {
       interfaceOf: (_, address) => {
         const node = nodeOf.get(address);
@@ -507,3 +507,13 @@ t.test(
     t.match(due.at(-2), { source: { midStream: false }, destination: { interfaceIndex: 9, midStream: false } });
   },
 );
+
+t.test('of a file, all connections that ended are forgotten after the next records, however many', async (t) => {
+  const { join, source } = scene(noService, { keepsIdle: true, maxLagUs: 0, maxWaitUs: 0, maxLive: 100_000 });
+  const many = Array.from({ length: 9000 }, (_, i) => ({ ...answered(), initiatorPort: 1 + i, ended: i > 0 }));
+  source(...many);
+  join.tick(t0);
+  t.equal(join.counts.live, 9000, 'the other interface may report its end with the next records');
+  join.tick(t0 + 1);
+  t.equal(join.counts.live, 1, 'the one that goes on');
+});

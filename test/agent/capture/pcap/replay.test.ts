@@ -357,3 +357,19 @@ t.test('a handshake in tiny fragments has its initiator, and is one connection',
     },
   ]);
 });
+
+t.test('the records of a scan are emitted in parts, and every connection once', async (t) => {
+  const connections = 40_000;
+  const scan = Array.from({ length: connections }, (_, i) => ({
+    frame: ethernet(ip4('10.0.1.2', '10.0.2.3', tcp(1 + (i % 20_000), 80 + Math.floor(i / 20_000)))),
+    timeUs: t0 + i,
+  }));
+  const { batches } = await replayed(t, pcapFile(scan), 100_000);
+  const sizes = batches.map(({ records }) => records.length);
+  t.ok(sizes.length > 2 && Math.max(...sizes) < 20_000, String(sizes));
+  const packetsOf = ({ packets }: ConnectionRecord) => packets.forward + packets.reverse;
+  t.equal(
+    batches.flatMap(({ records }) => records).reduce((sum, one) => sum + packetsOf(one), 0),
+    connections,
+  );
+});
