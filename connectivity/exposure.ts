@@ -1,6 +1,6 @@
 // What pods that are not in the manifests can reach, and what can reach them, by the policies that select a group. Manifests
 // are often a part of the cluster. Only the group's own side is evaluated: the policies of those pods are not known.
-import type { AnyPolicy, Labels } from '../model/kubernetes.ts';
+import type { AnyPolicy, ContainerPort, Labels } from '../model/kubernetes.ts';
 import type { Direction, Party } from '../model/verdict.ts';
 import type { PolicyOptions } from '../policy/options.ts';
 import { compilePolicies, type Selection } from '../policy/policy-set.ts';
@@ -9,6 +9,7 @@ import type { DeclaredEndpoint, EndpointGroup, OtherPodsJson, PodScopeJson } fro
 import { rulesOf } from './match-criteria.ts';
 import { NumberedPeers } from './numbered-peers.ts';
 import { type OtherPods, otherPodsOf } from './other-pods.ts';
+import type { PartyClass, PartyClasses } from './party-classes.ts';
 import {
   everyPod,
   type KnownNamespaces,
@@ -21,30 +22,43 @@ import { type Profile, Profiles, type SideSegment, unknownSideVerdict } from './
 
 export type ExposedState = { endpoints: readonly DeclaredEndpoint[]; policies: readonly AnyPolicy[] };
 
+/** The verdicts between two ends of the folder, in one state. */
+export type ProfileOfPair = (state: number, initiator: PartyClass, responder: PartyClass) => Profile;
+
 /** `profiles` has one item for each state; undefined if the group does not exist there. */
 export type Exposed = { json: OtherPodsJson; profiles: readonly (Profile | undefined)[] };
 
 type PodParty = Party & { kind: 'pod' };
+type ClassedPod = { pod: PodParty; partyClass: PartyClass };
 type StateProfile = { segments: readonly SideSegment[]; profile: Profile } | undefined;
 type StateProfiles = readonly StateProfile[];
 
 export class Exposure {
   readonly #peers = new NumberedPeers();
   readonly #evaluators: readonly Profiles[];
-  /** The pods of each state. */
-  readonly #pods: readonly (readonly PodParty[])[];
+  /** For each state, at most two pods of each class: one is not the group's own. */
+  readonly #pods: readonly (readonly ClassedPod[])[];
+  readonly #profileOfPair: ProfileOfPair;
   readonly #known: KnownNamespaces;
   /** Namespaces that have a workload here. */
   readonly #ownNamespaces: ReadonlySet<string>;
   readonly #endsByClass = new Map<string, readonly OtherPods<StateProfiles>[]>();
 
-  constructor(states: readonly ExposedState[], options: PolicyOptions, sharedProfiles: Map<string, Profile>) {
+  constructor(
+    states: readonly ExposedState[],
+    options: PolicyOptions,
+    sharedProfiles: Map<string, Profile>,
+    classes: PartyClasses,
+    profileOfPair: ProfileOfPair,
+  ) {
     this.#evaluators = states.map(
       ({ policies }) => new Profiles(compilePolicies(this.#peers.policiesOf(policies)), options, sharedProfiles),
     );
-    this.#pods = states.map(({ endpoints }) => endpoints.flatMap(podsOf));
-    this.#known = knownNamespaces(this.#pods.flat());
-    this.#ownNamespaces = new Set(this.#pods.flat().map(({ namespace }) => namespace));
+    const pods = states.map(({ endpoints }) => endpoints.flatMap(podsOf));
+    this.#pods = pods.map((list) => someOfEachClass(list, classes));
+    this.#profileOfPair = profileOfPair;
+    this.#known = knownNamespaces(pods.flat());
+    this.#ownNamespaces = new Set(pods.flat().map(({ namespace }) => namespace));
   }
 
   /** `side` is the group's own. */
@@ -56,7 +70,7 @@ export class Exposure {
       this.#endsByClass.set(key, ends);
     }
     return ends
-      .filter((end) => this.#isNeeded(end, group))
+      .filter((end) => this.#isNeeded(end, group, side))
       .map(({ scope, except, value }) => ({
         json: this.#json(scope, except),
         profiles: value.map((one) => one?.profile),
@@ -107,16 +121,20 @@ export class Exposure {
     });
   }
 
-  /** In the namespaces of the manifests, the lines of a matching workload say the same. */
-  #isNeeded({ scope, except, value }: OtherPods<StateProfiles>, { single, states }: EndpointGroup): boolean {
+  /** False if, in the namespaces of the folder, the line of a matching workload has the same verdicts. */
+  #isNeeded({ scope, except, value }: OtherPods<StateProfiles>, group: EndpointGroup, side: Direction): boolean {
     const names = namespaceNamesOf(scope, this.#known);
     if (names?.every((name) => this.#ownNamespaces.has(name)) !== true) return true;
     return value.some((one, at) => {
       if (!one?.profile.some(({ portVerdict }) => portVerdict.verdict !== 'denied')) return false;
-      const own = single ? states[at]?.partyClass.party : undefined;
-      return !this.#pods[at]!.some(
-        (pod) => !isSamePod(pod, own) && selectsPod(scope, pod) && !except.some((one) => selectsPod(one, pod)),
-      );
+      const ownClass = group.states[at]!.partyClass;
+      const own = group.single ? ownClass.party : undefined;
+      return !this.#pods[at]!.some(({ pod, partyClass }) => {
+        if (isSamePod(pod, own) || !selectsPod(scope, pod) || except.some((one) => selectsPod(one, pod))) return false;
+        const [initiator, responder] = side === 'egress' ? [ownClass, partyClass] : [partyClass, ownClass];
+        const { ports } = side === 'egress' ? pod : { ports: [] };
+        return hasSameVerdicts(this.#profileOfPair(at, initiator, responder), one.profile, ports);
+      });
     });
   }
 
@@ -179,6 +197,23 @@ function gainsSome(wider: readonly StateProfiles[], narrower: StateProfiles): bo
   );
 }
 
+/**
+ * Whether the line between two workloads has the verdicts of an end, without its denied connections. A workload's line may be
+ * certain where the end is unknown, because the workload's address and ports are known. `ports`: of the workload.
+ */
+function hasSameVerdicts(pair: Profile, end: Profile, ports: readonly ContainerPort[]): boolean {
+  return end.every(({ protocol, from, to, name, portVerdict: { verdict } }) => {
+    if (verdict === 'denied') return true;
+    const isSame = (one: Profile[number]) => one.portVerdict.verdict === verdict || verdict === 'unknown';
+    const overlapping = (first: number, last: number) =>
+      pair.filter((one) => one.protocol === protocol && one.from <= last && one.to >= first);
+    if (name === undefined)
+      return overlapping(from, to).every((one) => isSame(one) && one.portVerdict.verdict !== 'denied');
+    const named = ports.filter((one) => one.name === name && one.protocol === protocol);
+    return named.length > 0 && named.every(({ port }) => overlapping(port, port).every(isSame));
+  });
+}
+
 function portNamesIn(selections: readonly (Selection | undefined)[]): string[] {
   const ports = selections.flatMap((one) => (one === undefined ? [] : rulesOf(one).flatMap((rule) => rule.ports)));
   return [...new Set(ports.flatMap(({ port }) => (typeof port === 'string' ? port : [])))].sort();
@@ -187,6 +222,16 @@ function portNamesIn(selections: readonly (Selection | undefined)[]): string[] {
 function podsOf(endpoint: DeclaredEndpoint): PodParty[] {
   if (endpoint.kind === 'node') return [];
   return endpoint.pods.flatMap(({ party }) => (party.kind === 'pod' ? party : []));
+}
+
+function someOfEachClass(pods: readonly PodParty[], classes: PartyClasses): ClassedPod[] {
+  const counts = new Map<PartyClass, number>();
+  return pods.flatMap((pod) => {
+    const partyClass = classes.classOf(pod);
+    const count = (counts.get(partyClass) ?? 0) + 1;
+    counts.set(partyClass, count);
+    return count > 2 ? [] : [{ pod, partyClass }];
+  });
 }
 
 /** A namespace whose labels a change of the manifests changes is not known. */

@@ -58,7 +58,11 @@ export function* linesOf<Entry extends { key: string }>(
   const evaluators = states.map(
     ({ policies }) => new StateEvaluator(new Profiles(compilePolicies(policies), options, sharedProfiles)),
   );
-  const exposure = request.wholeCluster ? undefined : new Exposure(states, options, sharedProfiles);
+  const exposure = request.wholeCluster
+    ? undefined
+    : new Exposure(states, options, sharedProfiles, classes, (state, initiator, responder) =>
+        evaluators[state]!.profileOf(initiator, responder, 'any'),
+      );
   for (const [done, initiator] of groups.entries()) {
     request.onProgress?.(done, groups.length);
     for (const responder of groups) yield* linesBetween(initiator, responder, evaluators, request);

@@ -98,8 +98,16 @@ t.test(
 );
 
 t.test('an end that a workload of the manifests matches in its own namespace is left out', async (t) => {
-  const rule = policy('shop/db', { ...both, ingress: [{ from: [{ podSelector: app('web') }], ports: ports(5432) }] });
-  t.same(listed({ pods: [db, web], policies: [rule] }), []);
+  const rule = policy('shop/db', {
+    ...both,
+    podSelector: app('db'),
+    ingress: [{ from: [{ podSelector: app('web') }], ports: ports(5432) }],
+  });
+  const free = policy('shop/web', { ...both, podSelector: app('web'), egress: [{ to: [{ podSelector: {} }] }] });
+  t.same(
+    listed({ pods: [db, web], policies: [rule, free] }).filter((line) => line.endsWith('5432')),
+    [],
+  );
   t.same(listed({ pods: [db], policies: [rule] }), [
     'any pod with app=web in namespace shop -> shop/db allowed TCP 5432',
   ]);
@@ -114,9 +122,13 @@ t.test('an end that a workload of the manifests matches in its own namespace is 
 });
 
 t.test('a pod without an owner does not count as other pods of its namespace', async (t) => {
-  const rule = policy('shop/db', { ...both, ingress: [{ from: [{ podSelector: {} }] }] });
+  const every = [{ podSelector: {} }];
+  const rule = policy('shop/db', { ...both, ingress: [{ from: every }], egress: [{ to: every }] });
   const alone = pod('shop/db', { app: 'db' });
-  t.same(listed({ pods: [alone], policies: [rule] }), ['any pod in namespace shop -> shop/db allowed all connections']);
+  t.same(listed({ pods: [alone], policies: [rule] }), [
+    'shop/db -> any pod in namespace shop allowed all connections',
+    'any pod in namespace shop -> shop/db allowed all connections',
+  ]);
   t.same(listed({ pods: [db], policies: [rule] }), []);
 });
 
@@ -199,8 +211,18 @@ t.test('a change opens a named port, and only that', async (t) => {
 });
 
 t.test('a rule and its workload that come together are one change: that of the workload', async (t) => {
-  const rule = policy('shop/db', { ...both, ingress: [{ from: [{ podSelector: app('web') }], ports: ports(5432) }] });
-  t.same(changed({ pods: [db], policies: [closed] }, { pods: [db, web], policies: [rule] }), []);
+  const rule = policy('shop/db', {
+    ...both,
+    podSelector: app('db'),
+    ingress: [{ from: [{ podSelector: app('web') }], ports: ports(5432) }],
+  });
+  const free = policy('shop/web', { ...both, podSelector: app('web'), egress: [{ ports: ports(5432) }] });
+  t.same(
+    changed({ pods: [db], policies: [closed] }, { pods: [db, web], policies: [rule, free] }).filter((line) =>
+      line.includes('shop/db'),
+    ),
+    [],
+  );
   t.same(changed({ pods: [db, web], policies: [closed] }, { pods: [db], policies: [rule] }), [
     'opened any pod with app=web in namespace shop -> shop/db TCP 5432',
   ]);
@@ -221,4 +243,76 @@ t.test('the whole cluster has no other pods', async (t) => {
   const lines = [...connectivity(state, defaultPolicyOptions, { ...everything, wholeCluster: true })];
   t.ok(lines.length > 0);
   t.same(lines.filter(isOther), []);
+});
+
+t.test('an end has its line if the own policies of every matching workload allow less', async (t) => {
+  const job = template('back/job', { app: 'job' });
+  const pods = [web, job];
+  const shut = policy('shop/web', both);
+  const opened = policy('shop/web', { ...both, ingress: [{ from: [named('back')], ports: ports(8050) }] });
+  const limits = {
+    'denied all egress': policy('back/job', both),
+    'allowed other ports': policy('back/job', { ...both, egress: [{ ports: ports(9) }] }),
+    'allowed other peers': policy('back/job', { ...both, egress: [{ to: [named('other')] }] }),
+  };
+  for (const [name, limit] of Object.entries(limits)) {
+    const end = 'any pod in namespaces with kubernetes.io/metadata.name=back -> shop/web';
+    t.same(
+      changed({ pods, policies: [shut, limit] }, { pods, policies: [opened, limit] }),
+      [`opened ${end} TCP 8050`],
+      name,
+    );
+    t.same(
+      listed({ pods, policies: [opened, limit] }).filter((line) => line.includes('shop/web')),
+      [`${end} allowed TCP 8050`],
+    );
+  }
+  const same = policy('back/job', { ...both, egress: [{ ports: ports(8050) }] });
+  t.same(
+    listed({ pods, policies: [opened, same] }).filter((line) => line.includes('=back')),
+    [],
+  );
+  const free = template('back/free', { app: 'free' });
+  const limit = policy('back/job', { ...both, podSelector: app('job') });
+  t.same(
+    listed({ pods: [web, job, free], policies: [opened, limit] }).filter((line) => line.includes('=back')),
+    [],
+    'another workload has the line',
+  );
+});
+
+t.test('an end of an egress rule has its line if the matching workload allows less ingress', async (t) => {
+  const job = template('back/job', { app: 'job' }, { ports: { http: 8050 } });
+  const pods = [web, job];
+  const limit = policy('back/job', both);
+  const end = 'shop/web -> any pod in namespaces with kubernetes.io/metadata.name=back';
+  const shut = policy('shop/web', both);
+  const opened = policy('shop/web', { ...both, egress: [{ to: [named('back')], ports: ports(8050) }] });
+  t.same(changed({ pods, policies: [shut, limit] }, { pods, policies: [opened, limit] }), [`opened ${end} TCP 8050`]);
+  const byName = policy('shop/web', { ...both, egress: [{ to: [named('back')], ports: ports('http') }] });
+  t.same(listed({ pods, policies: [byName, limit] }), [`${end} allowed TCP port named http`]);
+  const takes = policy('back/job', { ...both, ingress: [{ ports: ports(8050) }] });
+  t.same(
+    listed({ pods, policies: [byName, takes] }).filter((line) => line.startsWith('shop/web')),
+    [],
+  );
+  const nameless = template('back/job', { app: 'job' });
+  t.same(
+    listed({ pods: [web, nameless], policies: [byName, takes] }).filter((line) => line.startsWith('shop/web')),
+    [`${end} allowed TCP port named http`],
+  );
+});
+
+t.test('an end in the namespace of its policy has its line if the matching workload allows less', async (t) => {
+  const cron = template('shop/cron', { app: 'cron', version: '1' });
+  const limit = policy('shop/cron', { podSelector: { matchLabels: { version: '1' } }, policyTypes: ['Egress'] });
+  const rule = policy('shop/web', {
+    ...both,
+    podSelector: app('web'),
+    ingress: [{ from: [{ podSelector: app('cron') }], ports: ports(8050) }],
+  });
+  t.same(
+    listed({ pods: [web, cron], policies: [rule, limit] }).filter((line) => line.includes('shop/web')),
+    ['any pod with app=cron in namespace shop -> shop/web allowed TCP 8050'],
+  );
 });
