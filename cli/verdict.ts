@@ -10,6 +10,7 @@ import { verdictJson } from '../policy/explain.ts';
 import { parsePolicyOptions, policyOptionValues } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
 import { checkStdinOnce, clusterOption, includesStdin } from './manifest-paths.ts';
+import { unreadPoliciesText } from './output/ignored-kinds.ts';
 import { jsonText } from './output/json.ts';
 import { print, printLine } from './output/print.ts';
 import { yamlText } from './output/yaml.ts';
@@ -66,6 +67,8 @@ export async function runVerdict(flags: VerdictFlags, { stdin, stdout, stderr }:
   checkStdinOnce(flags.cluster);
   const manifests = await readManifests(flags.cluster);
   for (const problem of manifests.problems) printLine(stderr, problemLine(problem));
+  const unreadPolicies = unreadPoliciesText(manifests.otherKinds);
+  if (unreadPolicies !== undefined) printLine(stderr, unreadPolicies);
   const exitCode = manifests.unread.length > 0 ? 2 : 0;
   if (parsed === undefined) {
     const failedLines = await evaluateBatch(stdin, stdout, manifests.objects, options);

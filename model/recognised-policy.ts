@@ -3,12 +3,8 @@
 
 /** What a policy of the kind may do to a connection, at most. `after-network` acts on what the network delivered. */
 export type RecognisedFacts = {
-  enforcedBy: 'Cilium' | 'Calico' | 'Antrea' | 'OVN-Kubernetes' | 'OpenShift SDN' | 'Istio';
-  /** The version that the collector watches. Manifests may have any version of the group. */
-  version: string;
-  /** The plural, as in a request path and in a ClusterRole. */
-  resource: string;
-  scope: 'namespaced' | 'cluster';
+  /** Missing for a kind that is recognised by its name only. */
+  enforcedBy?: 'Cilium' | 'Calico' | 'Antrea' | 'OVN-Kubernetes' | 'OpenShift SDN' | 'Istio' | 'GKE' | 'Amazon VPC CNI';
   mayAllow: boolean;
   mayDeny: boolean;
   acts: 'in-network' | 'after-network';
@@ -20,11 +16,28 @@ export type RecognisedFacts = {
   ownNodeIngress?: 'nothing' | 'deny-rules';
 };
 
+export type WatchedFacts = RecognisedFacts & {
+  enforcedBy: string;
+  /** The version that the collector watches. Manifests may have any version of the group. */
+  version: string;
+  /** The plural, as in a request path and in a ClusterRole. */
+  resource: string;
+  scope: 'namespaced' | 'cluster';
+};
+
 const cilium = { enforcedBy: 'Cilium', version: 'v2', acts: 'in-network', mayAllow: true, mayDeny: true } as const;
 const afterAdmin = { afterAdmin: true, ownNodeIngress: 'deny-rules' } as const;
 const calico = { enforcedBy: 'Calico', acts: 'in-network', mayAllow: true, mayDeny: true } as const;
 const calicoNode = { ownNodeIngress: 'nothing' } as const;
 const antrea = { enforcedBy: 'Antrea', version: 'v1beta1', acts: 'in-network', mayAllow: true, mayDeny: true } as const;
+const formerAntrea = { ...antrea, version: 'v1alpha1' } as const;
+const aws = {
+  enforcedBy: 'Amazon VPC CNI',
+  version: 'v1alpha1',
+  acts: 'in-network',
+  mayAllow: true,
+  mayDeny: true,
+} as const;
 const egressFirewall = {
   acts: 'in-network',
   mayAllow: false,
@@ -73,6 +86,31 @@ const facts = {
   },
   'NetworkPolicy.crd.antrea.io': { ...antrea, scope: 'namespaced', resource: 'networkpolicies' },
   'ClusterNetworkPolicy.crd.antrea.io': { ...antrea, scope: 'cluster', resource: 'clusternetworkpolicies' },
+  'NetworkPolicy.security.antrea.tanzu.vmware.com': {
+    ...formerAntrea,
+    scope: 'namespaced',
+    resource: 'networkpolicies',
+  },
+  'ClusterNetworkPolicy.security.antrea.tanzu.vmware.com': {
+    ...formerAntrea,
+    scope: 'cluster',
+    resource: 'clusternetworkpolicies',
+  },
+  'FQDNNetworkPolicy.networking.gke.io': {
+    enforcedBy: 'GKE',
+    version: 'v1alpha1',
+    acts: 'in-network',
+    mayAllow: true,
+    mayDeny: true,
+    scope: 'namespaced',
+    resource: 'fqdnnetworkpolicies',
+  },
+  'ApplicationNetworkPolicy.networking.k8s.aws': {
+    ...aws,
+    scope: 'namespaced',
+    resource: 'applicationnetworkpolicies',
+  },
+  'ClusterNetworkPolicy.networking.k8s.aws': { ...aws, scope: 'cluster', resource: 'clusternetworkpolicies' },
   'EgressFirewall.k8s.ovn.org': { ...egressFirewall, enforcedBy: 'OVN-Kubernetes', resource: 'egressfirewalls' },
   'EgressNetworkPolicy.network.openshift.io': {
     ...egressFirewall,
@@ -88,18 +126,50 @@ const facts = {
     mayAllow: false,
     mayDeny: true,
   },
-} as const satisfies Record<string, RecognisedFacts>;
+} as const satisfies Record<string, WatchedFacts>;
 
-export type RecognisedKind = keyof typeof facts;
-export const recognisedKinds = Object.keys(facts) as readonly RecognisedKind[];
+/** A kind that the collector watches. */
+export type WatchedKind = keyof typeof facts;
+/** A kind of a manifest, as `KIND.GROUP`, whose name says that it is a network policy. */
+export type NamedPolicyKind = `${string}.${string}`;
+export type RecognisedKind = WatchedKind | NamedPolicyKind;
+export const recognisedKinds = Object.keys(facts) as readonly WatchedKind[];
 
-export function factsOf(kind: RecognisedKind): RecognisedFacts {
+const namedPolicyFacts: RecognisedFacts = { mayAllow: true, mayDeny: true, acts: 'in-network' };
+
+export function watchedFactsOf(kind: WatchedKind): WatchedFacts {
   return facts[kind];
 }
 
-export function isRecognisedKind(kind: string): kind is RecognisedKind {
+export function factsOf(kind: RecognisedKind): RecognisedFacts {
+  return isWatchedKind(kind) ? facts[kind] : namedPolicyFacts;
+}
+
+export function isWatchedKind(kind: string): kind is WatchedKind {
   return Object.hasOwn(facts, kind);
 }
+
+export function isRecognisedKind(kind: string): kind is RecognisedKind {
+  return isWatchedKind(kind) || isNamedPolicyKind(kind);
+}
+
+/** `AcmeNetworkPolicy.acme.example`. A FirewallPolicy is mostly a firewall of a cloud, outside of the cluster. */
+export function isNamedPolicyKind(kind: string): kind is NamedPolicyKind {
+  return (
+    /^[A-Za-z0-9]*(NetworkPolicy|EgressFirewall|IngressFirewall|IngressNodeFirewall)\.[a-z0-9.-]+$/.test(kind) &&
+    !noPolicies.has(kind)
+  );
+}
+
+/** Staged policies enforce nothing, and a MultiNetworkPolicy applies to further networks, which are not evaluated. */
+const noPolicies: ReadonlySet<string> = new Set([
+  ...['projectcalico.org', 'crd.projectcalico.org'].flatMap((group) => [
+    `StagedNetworkPolicy.${group}`,
+    `StagedGlobalNetworkPolicy.${group}`,
+    `StagedKubernetesNetworkPolicy.${group}`,
+  ]),
+  'MultiNetworkPolicy.k8s.cni.cncf.io',
+]);
 
 export function groupOfKind(kind: RecognisedKind): string {
   return kind.slice(kind.indexOf('.') + 1);

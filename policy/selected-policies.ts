@@ -60,14 +60,19 @@ export function selectedPolicies(selection: Selection, pod: PodParty): SelectedP
     ),
     ...[...inNetwork].map(([policy, { subject, object }]): SelectedPolicyJson => {
       const selects = subjectSelects(subject, pod) === 'yes' ? 'yes' : 'maybe';
-      return { policy, selects, status: 'not-evaluated', enforcedBy: factsOf(object.kind).enforcedBy, rules: [] };
+      return { policy, selects, status: 'not-evaluated', ...enforcedByOf(object.kind), rules: [] };
     }),
     ...afterNetwork.map((policy): SelectedPolicyJson => {
-      const enforcedBy = isRecognisedKind(policy.kind) ? { enforcedBy: factsOf(policy.kind).enforcedBy } : {};
-      return { policy: policyText(policy), selects: 'maybe', status: 'after-network', ...enforcedBy, rules: [] };
+      const status = 'after-network';
+      return { policy: policyText(policy), selects: 'maybe', status, ...enforcedByOf(policy.kind), rules: [] };
     }),
   ];
   return { isolated, policies, open: openText(isolated, policies) };
+}
+
+function enforcedByOf(kind: string): { enforcedBy?: string } {
+  const enforcedBy = isRecognisedKind(kind) ? factsOf(kind).enforcedBy : undefined;
+  return enforcedBy === undefined ? {} : { enforcedBy };
 }
 
 function openText(isolated: SelectedPoliciesJson['isolated'], policies: readonly SelectedPolicyJson[]): string {

@@ -52,7 +52,7 @@ class Running {
     this.#scanner = new ManifestScanner(paths);
     const cache = new ObjectCache(this.#receive);
     for (const { object } of former?.objects ?? []) cache.seed(object);
-    this.#reporter = new ChangeReporter(cache, this.#receive, former && Math.max(0, ...Object.values(former.untilUs)));
+    this.#reporter = new ChangeReporter(cache, this.#receive, former && lastTimeUs(former.untilUs));
     this.#watch = new FolderWatch({
       clock,
       onChange: () => this.#scanAgain(),
@@ -113,4 +113,8 @@ class Running {
     this.#reportedReasons.add(problem.fix);
     this.#receive({ type: 'problem', problem, atUs: this.#clock.nowUs() });
   }
+}
+
+function lastTimeUs(untilUs: KnownObjects['untilUs']): number {
+  return Math.max(0, ...Object.values(untilUs).filter((time) => time !== undefined));
 }

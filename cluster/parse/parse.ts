@@ -17,7 +17,7 @@ import { node } from './node.ts';
 import { pod } from './pod.ts';
 import type { PolicyDraft } from './policy-draft.ts';
 import { prometheusOperatorGroup, prometheusOperatorKinds, prometheusOperatorWorkload } from './prometheus-operator.ts';
-import { recognisedKindOf, recognisedPolicy } from './recognised/recognised.ts';
+import { namedPolicyKindOf, recognisedKindOf, recognisedPolicy } from './recognised/recognised.ts';
 import { service } from './service.ts';
 import { hasPodTemplate, workload } from './workload.ts';
 
@@ -69,6 +69,9 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
 function unusedKind(raw: object, locate: Locate): Parsed {
   const fault = policyKindFault(raw);
   const meta = 'metadata' in raw ? raw.metadata : undefined;
+  const named = fault === undefined ? namedPolicyKindOf(raw) : undefined;
+  if (named !== undefined)
+    return { is: 'object', object: recognisedPolicy(raw, named, () => locate([])), problems: [] };
   if (fault === undefined || typeof meta !== 'object' || meta === null) return { is: 'not-ours' };
   const field = new Field(meta, []);
   const names = [field.at('namespace').text(), field.at('name').text()].filter((part) => part && isName(part));

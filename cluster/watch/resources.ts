@@ -1,6 +1,6 @@
 // The watched kinds, and their paths on the API server.
 import type { ClusterKind } from '../../model/kubernetes.ts';
-import { factsOf, groupOfKind, type RecognisedKind, recognisedKinds } from '../../model/recognised-policy.ts';
+import { groupOfKind, recognisedKinds, type WatchedKind, watchedFactsOf } from '../../model/recognised-policy.ts';
 
 export type Resource = {
   kind: ClusterKind;
@@ -45,8 +45,8 @@ function optional(kind: ClusterKind, apiVersion: string, name: string): Resource
   return { ...grouped(kind, apiVersion, name), optional: true };
 }
 
-function ofOtherApi(kind: RecognisedKind): Resource {
-  const { version, resource } = factsOf(kind);
+function ofOtherApi(kind: WatchedKind): Resource {
+  const { version, resource } = watchedFactsOf(kind);
   const group = groupOfKind(kind);
   return { ...optional(kind, `${group}/${version}`, resource), name: `${resource}.${group}` };
 }

@@ -246,3 +246,30 @@ t.test('a policy that acts after the network is named below the sides', async (t
     '  after the network delivered it, this may still refuse it: AuthorizationPolicy mesh/api',
   ]);
 });
+
+t.test(
+  'a policy of an API that is not known makes the verdicts of its namespace unknown, and its kind is named',
+  async (t) => {
+    const policyOf = (kind: string, namespace: string) =>
+      `{ apiVersion: acme.example/v1, kind: ${kind}, metadata: { name: guard${namespace} }, spec: {} }`;
+    const pods = ['shop', 'blog'].flatMap((namespace) => [
+      `{ apiVersion: v1, kind: Namespace, metadata: { name: ${namespace} } }`,
+      `{ apiVersion: v1, kind: Pod, metadata: { name: web, namespace: ${namespace} }, status: { podIP: 10.1.0.${namespace.length} } }`,
+    ]);
+    const ask = async (...policies: string[]) => {
+      const cluster = folder(t, { 'all.yaml': [...pods, ...policies].join('\n---\n') }).path;
+      const ran = (one: string) => run({ cluster, from: '192.0.2.1', to: `${one}/web`, port: '80' });
+      const [shopRan, blogRan] = [await ran('shop'), await ran('blog')];
+      return { shop: shopRan.stdout, blog: blogRan.stdout, stderr: shopRan.stderr };
+    };
+    const own = await ask(policyOf('AcmeNetworkPolicy', ', namespace: shop'));
+    t.match(own.shop, 'AcmeNetworkPolicy shop/guard is not evaluated');
+    t.match(own.blog, ': undeclared');
+    t.equal(own.stderr, '');
+    const ofCluster = await ask(policyOf('AcmeNetworkPolicy', ''));
+    t.match(ofCluster.blog, 'AcmeNetworkPolicy guard is not evaluated');
+    const passedOver = await ask(policyOf('MeshPolicy', ', namespace: shop'), policyOf('Gateway', ''));
+    t.match(passedOver.shop, ': undeclared');
+    t.equal(passedOver.stderr, 'ignored 1 object of kinds that may be policies (MeshPolicy.acme.example 1)\n');
+  },
+);

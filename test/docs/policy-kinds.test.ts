@@ -4,7 +4,7 @@ import t from 'tap';
 import { parseObject } from '../../cluster/parse/parse.ts';
 import { clusterResources } from '../../cluster/watch/resources.ts';
 import { clusterKinds, isPolicy, isPolicyKind, isRecognised } from '../../model/kubernetes.ts';
-import { factsOf, groupOfKind, nameOfKind, recognisedKinds } from '../../model/recognised-policy.ts';
+import { factsOf, groupOfKind, nameOfKind, recognisedKinds, watchedFactsOf } from '../../model/recognised-policy.ts';
 
 const page = readFileSync(new URL('../../docs/policy-kinds.md', import.meta.url), 'utf8');
 
@@ -34,7 +34,7 @@ t.test('the page lists exactly the kinds that are evaluated', async (t) => {
 
 t.test('the page lists exactly the kinds that are recognised, with what they may do', async (t) => {
   const expected = recognisedKinds.map((kind) => {
-    const { version, enforcedBy, mayAllow, mayDeny, acts } = factsOf(kind);
+    const { version, enforcedBy, mayAllow, mayDeny, acts } = watchedFactsOf(kind);
     const denies = acts === 'after-network' ? 'after the network' : yesOrNo(mayDeny);
     const apiVersion = `${groupOfKind(kind)}/${version}`;
     return { kind: nameOfKind(kind), apiVersion, rest: `${enforcedBy} | ${yesOrNo(mayAllow)} | ${denies}` };

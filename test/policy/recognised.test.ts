@@ -1,7 +1,7 @@
 // Policies of other APIs: which verdicts they make unknown, by kind, direction and effect (docs/policy-kinds.md).
 import t from 'tap';
 import type { AnyPolicy } from '../../model/kubernetes.ts';
-import type { RecognisedKind } from '../../model/recognised-policy.ts';
+import type { WatchedKind } from '../../model/recognised-policy.ts';
 import { recognisedKinds } from '../../model/recognised-policy.ts';
 import { verdictJson } from '../../policy/explain.ts';
 import { judge } from '../../policy/judge.ts';
@@ -32,7 +32,7 @@ const calicoSelector = (name: string) => ({ selector: `app == '${name}'` });
 const antreaApplied = (name: string) => ({ priority: 5, tier: 'securityops', appliedTo: [{ podSelector: app(name) }] });
 
 type Row = {
-  kind: RecognisedKind;
+  kind: WatchedKind;
   what: string;
   place: string;
   /** The spec for a policy that selects `name` in that direction only. */
@@ -44,7 +44,7 @@ type Row = {
 const peersName = { ingress: 'from', egress: 'to' } as const;
 const calicoTypes = { ingress: 'Ingress', egress: 'Egress' } as const;
 
-function ciliumRows(kind: RecognisedKind, place: string): Row[] {
+function ciliumRows(kind: WatchedKind, place: string): Row[] {
   const peers = (direction: 'ingress' | 'egress') => ({ [`${peersName[direction]}Entities`]: ['cluster'] });
   return [
     {
@@ -79,7 +79,7 @@ function ciliumRows(kind: RecognisedKind, place: string): Row[] {
   ];
 }
 
-function calicoRows(kind: RecognisedKind, place: string): Row[] {
+function calicoRows(kind: WatchedKind, place: string): Row[] {
   const rules =
     (...actions: string[]) =>
     (name: string, direction: 'ingress' | 'egress') => ({
@@ -96,7 +96,7 @@ function calicoRows(kind: RecognisedKind, place: string): Row[] {
   ];
 }
 
-function antreaRows(kind: RecognisedKind, place: string): Row[] {
+function antreaRows(kind: WatchedKind, place: string): Row[] {
   const rules = (action: string | undefined) => (name: string, direction: 'ingress' | 'egress') => ({
     ...antreaApplied(name),
     [direction]: [{ action }],
@@ -117,6 +117,49 @@ function antreaRows(kind: RecognisedKind, place: string): Row[] {
   ];
 }
 
+/** Kinds with the form of the policies of Kubernetes. */
+function fqdnRows(): Row[] {
+  const [kind, place] = ['FQDNNetworkPolicy.networking.gke.io', 'shop/other'] as const;
+  const rules = (egress: unknown) => (name: string) => ({ podSelector: app(name), egress });
+  return [
+    { kind, place, what: 'rules', may: 'allow and deny', directions: ['egress'], spec: rules([{ matches: [] }]) },
+    { kind, place, what: 'no rules', may: 'deny', directions: ['egress'], spec: rules([]) },
+    { kind, place, what: 'rules that cannot be read', may: 'allow and deny', directions: ['egress'], spec: rules(7) },
+  ];
+}
+
+function applicationRows(): Row[] {
+  const [kind, place] = ['ApplicationNetworkPolicy.networking.k8s.aws', 'shop/other'] as const;
+  const spec = (policyTypes: unknown) => (name: string) => ({ podSelector: app(name), policyTypes });
+  return [
+    {
+      ...{ kind, place, what: 'its direction', may: 'allow and deny' },
+      spec: (name, direction) => spec([calicoTypes[direction]])(name),
+    },
+    { kind, place, what: 'the other direction', may: 'nothing', directions: ['ingress'], spec: spec(['Egress']) },
+    { kind, place, what: 'the other direction', may: 'nothing', directions: ['egress'], spec: spec(['Ingress']) },
+    { kind, place, what: 'no directions', may: 'allow and deny', spec: spec(undefined) },
+    { kind, place, what: 'directions that are not known', may: 'allow and deny', spec: spec(['Both']) },
+  ];
+}
+
+function awsClusterRows(): Row[] {
+  const [kind, place] = ['ClusterNetworkPolicy.networking.k8s.aws', 'other'] as const;
+  const rules =
+    (...actions: string[]) =>
+    (name: string, direction: 'ingress' | 'egress') => ({
+      tier: 'Admin',
+      subject: { pods: { namespaceSelector: {}, podSelector: app(name) } },
+      [direction]: actions.map((action) => ({ action })),
+    });
+  return [
+    { kind, place, what: 'Accept', may: 'allow', spec: rules('Accept') },
+    { kind, place, what: 'Deny', may: 'deny', spec: rules('Deny') },
+    { kind, place, what: 'Pass', may: 'allow and deny', spec: rules('Pass') },
+    { kind, place, what: 'no rules', may: 'nothing', spec: rules() },
+  ];
+}
+
 const rows: Row[] = [
   ...ciliumRows('CiliumNetworkPolicy.cilium.io', 'shop/other'),
   ...ciliumRows('CiliumClusterwideNetworkPolicy.cilium.io', 'other'),
@@ -126,10 +169,17 @@ const rows: Row[] = [
   ...calicoRows('GlobalNetworkPolicy.crd.projectcalico.org', 'default.other'),
   ...antreaRows('NetworkPolicy.crd.antrea.io', 'shop/other'),
   ...antreaRows('ClusterNetworkPolicy.crd.antrea.io', 'other'),
+  ...antreaRows('NetworkPolicy.security.antrea.tanzu.vmware.com', 'shop/other'),
+  ...antreaRows('ClusterNetworkPolicy.security.antrea.tanzu.vmware.com', 'other'),
+  ...fqdnRows(),
+  ...applicationRows(),
+  ...awsClusterRows(),
 ];
 
-for (const { kind, what, place, spec, may } of rows) {
-  for (const direction of ['ingress', 'egress'] as const) {
+const bothDirections = ['ingress', 'egress'] as const;
+
+for (const { kind, what, place, spec, may, directions = bothDirections } of rows) {
+  for (const direction of directions) {
     const selected = direction === 'ingress' ? 'db' : 'web';
     t.test(`${kind} with ${what} may ${may} (${direction})`, async (t) => {
       const other = recognised(kind, place, spec(selected, direction));

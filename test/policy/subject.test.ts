@@ -1,6 +1,6 @@
 // Which pods a policy of another API selects, in the selector language of each: yes, no, or maybe.
 import t from 'tap';
-import type { LabelTest, RecognisedKind } from '../../model/recognised-policy.ts';
+import type { LabelTest, WatchedKind } from '../../model/recognised-policy.ts';
 import { type Certainty, subjectSelects } from '../../policy/subject.ts';
 import { type PodParty, pod } from '../scene/cluster.ts';
 import { recognised } from '../scene/recognised.ts';
@@ -12,7 +12,7 @@ const web = pod(
 );
 const noManifest: PodParty = { ...pod('other/web', { app: 'web' }), namespaceLabelsKnown: false };
 
-function selected(kind: RecognisedKind, place: string, spec: object, one: PodParty): Certainty {
+function selected(kind: WatchedKind, place: string, spec: object, one: PodParty): Certainty {
   const { parts } = recognised(kind, place, spec);
   return subjectSelects({ is: 'any', of: parts.map(({ subject }) => subject) }, one);
 }

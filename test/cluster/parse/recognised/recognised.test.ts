@@ -52,7 +52,22 @@ t.test('any version of the group is the same kind, and another group is another 
   t.match(parseObject({ ...raw, apiVersion: 'projectcalico.org/v3' }), {
     object: { kind: 'NetworkPolicy.projectcalico.org' },
   });
-  t.match(parseObject({ ...raw, apiVersion: 'cilium.io/v2' }), { is: 'not-ours' });
+  t.match(parseObject({ ...raw, apiVersion: 'cilium.io/v2' }), { object: { kind: 'NetworkPolicy.cilium.io' } });
+});
+
+t.test('a kind of any other API is recognised by its name', async (t) => {
+  const metadata = { name: 'db', namespace: 'shop' };
+  for (const kind of ['AcmeNetworkPolicy', 'NetworkPolicy', 'HostEgressFirewall', 'IngressNodeFirewall']) {
+    const parsed = parseObject({ apiVersion: 'acme.example/v1', kind, metadata, spec: 7 });
+    t.match(parsed, { problems: [], object: { kind: `${kind}.acme.example`, name: 'db', namespace: 'shop' } }, kind);
+    const inCluster = parseObject({ apiVersion: 'acme.example/v1', kind, metadata: { name: 'db' } });
+    t.match(inCluster, { object: { namespace: '', everywhere: true } }, kind);
+  }
+  for (const kind of ['FirewallPolicy', 'NetworkPolicyReport', 'Policy', 'networkpolicy', 'Acme.NetworkPolicy']) {
+    t.equal(parseObject({ apiVersion: 'acme.example/v1', kind, metadata, spec: {} }).is, 'not-ours', kind);
+  }
+  t.equal(parseObject({ apiVersion: 'v1', kind: 'AcmeNetworkPolicy', metadata }).is, 'not-ours', 'no API group');
+  t.equal(parseObject({ apiVersion: 7, kind: 'AcmeNetworkPolicy', metadata }).is, 'not-ours', 'no API version');
 });
 
 t.test('items of a typed list are read', async (t) => {
