@@ -60,6 +60,8 @@ export class Fragments {
       this.#forget(name);
       return decoded.as;
     }
+    // The packet in the tunnel goes on in later fragments.
+    if (decoded.as === 'carrier') packet.cut = true;
     const { protocol, sourcePort, destinationPort } = packet;
     const { header, units } = decoded;
     const first = { protocol, sourcePort, destinationPort, decoded: decoded.as };

@@ -8,7 +8,9 @@ import { ip4 } from './ip4.ts';
 import { ip6 } from './ip6.ts';
 import { linkTypes } from './link-type.ts';
 import { nflogPacket } from './nflog.ts';
+import { OuterPacket } from './outer-packet.ts';
 import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
+import { seemsIp } from './seems-ip.ts';
 import { avs, radiotap, wifi } from './wifi.ts';
 
 /** A packet in more tunnels than this is lost. */
@@ -16,6 +18,7 @@ export const maxTunnels = 8;
 const encBytes = 12;
 const cHdlcBytes = 4;
 const ppiBytes = 8;
+const outer = new OuterPacket();
 
 /**
  * The captured bytes of the frame are from `start` to `end`; `length` is its length on the wire. Returns
@@ -35,11 +38,27 @@ export function decodeFrame(
   into.clear(onWire);
   into.cut = length !== end - start;
   let decoded = decodeOuter(linkType, bytes, start, end, fragments, into);
+  outer.isKnown = false;
   for (let tunnels = 0; decoded === 'carrier' && into.inner !== 'nothing'; tunnels++) {
     if (tunnels === maxTunnels) return 'nested-too-deep';
+    if (into.ipAt >= 0) outer.keep(into);
     decoded = decodePayload(bytes, start, end, onWire, fragments, into);
+    if (outer.isKnown && !isInTunnel(decoded, bytes, end, into)) {
+      outer.restore(into);
+      return 'packet';
+    }
   }
   return decoded;
+}
+
+/**
+ * Anybody can use the port or the protocol number of a tunnel. Without IP inside, it is a flow like any other: a pod must
+ * not be able to hide one. Of a cut frame, nobody knows.
+ */
+function isInTunnel(decoded: DecodeResult, bytes: Bytes, end: number, into: Packet): boolean {
+  if (decoded === 'corrupt' && into.cut) return true;
+  if (into.ipAt >= 0) return seemsIp(bytes, into.ipAt, end, into.cut);
+  return decoded === 'carrier';
 }
 
 function decodeOuter(

@@ -5,6 +5,7 @@ import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts'
 import { transport, transportOfPart } from './transport.ts';
 
 export function ip4(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
+  into.ipAt = at;
   const headerLength = header4(bytes, at, end, into);
   if (headerLength === 0) return 'corrupt';
   const totalLength = word16(bytes, at + 2);

@@ -9,6 +9,7 @@ const NO_NEXT = 59;
 const anyProtocol = -1;
 
 export function ip6(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
+  into.ipAt = at;
   const payloadLength = end - at < 6 ? 0 : word16(bytes, at + 4);
   // 0: a jumbogram, or segmentation offload.
   const bodyEnd = payloadLength === 0 ? end : Math.min(end, at + 40 + payloadLength);

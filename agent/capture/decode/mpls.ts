@@ -2,11 +2,14 @@
 // with or without a control word. So the first bytes decide (RFC 4928, RFC 8469).
 import { etherTypes } from './ether-type.ts';
 import { type Bytes, word16 } from './packet.ts';
+import { fits6, hasValidChecksum, seemsIp } from './seems-ip.ts';
 
 const labelBytes = 4;
 const BOTTOM = 0x01; // in the third byte
 const controlWordBytes = 4;
 const ethernetBytes = 14;
+const tagBytes = 4;
+const ip6Bytes = 40;
 const { ipv4: IPV4, ipv6: IPV6, tag: TAG, serviceTag: SERVICE_TAG } = etherTypes;
 
 /** What follows the stack; one object for all packets. `type` is 0 if it is not opened. */
@@ -40,21 +43,22 @@ export function seemsEthernet(bytes: Bytes, at: number, end: number): boolean {
   const type = word16(bytes, at + 12);
   if (type === IPV4) return bytes[at + ethernetBytes]! >> 4 === 4;
   if (type === IPV6) return bytes[at + ethernetBytes]! >> 4 === 6;
-  if ((type !== TAG && type !== SERVICE_TAG) || end - at < ethernetBytes + 4) return false;
+  if ((type !== TAG && type !== SERVICE_TAG) || end - at < ethernetBytes + tagBytes) return false;
   const tagged = word16(bytes, at + 16);
   return tagged === IPV4 || tagged === IPV6 || tagged === TAG;
 }
 
 /** Whether the fields of an IP header fit together. Link addresses may begin with 4 or 6, too. */
 function isIp(bytes: Bytes, at: number, end: number): boolean {
-  if (bytes[at]! >> 4 === 6) return end - at >= 40 && word16(bytes, at + 4) + 40 === end - at;
+  if (bytes[at]! >> 4 === 6) return isIp6(bytes, at, end);
   return bytes[at]! >> 4 === 4 && hasValidChecksum(bytes, at, end);
 }
 
-function hasValidChecksum(bytes: Bytes, at: number, end: number): boolean {
-  const length = (bytes[at]! & 15) * 4;
-  if (length < 20 || end - at < length) return false;
-  let sum = 0;
-  for (let i = 0; i < length; i += 2) sum += word16(bytes, at + i);
-  return sum % 0xffff === 0;
+/** With padding after it, a packet could also be a frame: then the header in the frame decides. */
+function isIp6(bytes: Bytes, at: number, end: number): boolean {
+  if (!fits6(bytes, at, end, false)) return false;
+  if (word16(bytes, at + 4) + ip6Bytes === end - at) return true;
+  const type = word16(bytes, at + 12);
+  const isTagged = type === TAG || type === SERVICE_TAG;
+  return !seemsIp(bytes, at + ethernetBytes + (isTagged ? tagBytes : 0), end, false);
 }

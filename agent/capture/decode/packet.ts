@@ -18,7 +18,7 @@ export class Packet {
   frames = 1;
   /** A fragment that waits for its first one, and is not lost yet (fragments.ts). */
   held = false;
-  /** The capture ends before the frame. */
+  /** The capture ends before the frame, or the packet in a tunnel goes on in another fragment. */
   cut = false;
   tcpFlags = 0;
   /** TCP sequence number; that of a SYN distinguishes a new connection from a retry. */
@@ -35,6 +35,8 @@ export class Packet {
   unreachable = false;
   /** It went to the pod's interface, but its link address is another one. The decoder does not set it. */
   deliveryUnproven = false;
+  /** The offset of the IP header; -1 if there is none. */
+  ipAt = -1;
   /** The kind of packet in a tunnel, and its offset. */
   inner: 'nothing' | 'ethernet' | 'ip' | 'ether-type' = 'nothing';
   innerAt = 0;
@@ -68,6 +70,7 @@ export class Packet {
     this.quoted = false;
     this.unreachable = false;
     this.deliveryUnproven = false;
+    this.ipAt = -1;
     this.inner = 'nothing';
     this.dnsStart = 0;
   }

@@ -67,7 +67,7 @@ function vxlanGpe(bytes: Bytes, at: number, end: number, into: Packet): DecodeRe
 function geneve(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < tunnelHeaderBytes || bytes[at]! >> 6 !== 0) return 'packet';
   const type = word16(bytes, at + 2);
-  if (!isOpenedEtherType(type)) return 'carrier';
+  if (!isOpenedEtherType(type)) return 'packet';
   return carry(type, at + tunnelHeaderBytes + (bytes[at]! & 0x3f) * 4, into);
 }
 

@@ -140,7 +140,7 @@ t.test('GRE with a payload that is not opened is a connection between its ends',
   t.match(gre(u16(2, 0x0800), four.bytes), greFlow, 'another version');
   t.match(gre(u16(0x1000, 0x22eb), 4, u8(0x30), 30), greFlow, 'another version of ERSPAN');
   t.equal(gre(u16(0x3000, 0x0800), 4).as, 'corrupt', 'cut within the header');
-  t.equal(gre(u16(0, 0x6558), ethernet(arp())).as, 'not-ip');
+  t.match(gre(u16(0, 0x6558), ethernet(arp())), greFlow, 'a frame without IP');
 });
 
 t.test('an ICMP error about a tunnel is a carrier packet', async (t) => {
@@ -193,6 +193,85 @@ t.test('MPLS: what follows the labels decides between IP and Ethernet', async (t
   const ambiguous = ip4('8.0.69.1', '10.0.2.3', tcp(40_000, 80));
   ambiguous.bytes.writeUInt16BE(checksum(ambiguous.bytes.subarray(0, 20)), 10);
   t.match(after(ambiguous.bytes), { as: 'packet', tuple: 'TCP 8.0.69.1:40000 -> 10.0.2.3:80' });
+});
+
+t.test('MPLS: IPv6 with padding after it is IP, also if its source looks like an EtherType', async (t) => {
+  const label = u32(0x10140);
+  for (const source of ['2001:db8:800:4500::1', '2001:db8:86dd:6000::1', '2001:db8:8100:0:800::1']) {
+    const { bytes } = ip6(source, 'fd00::3', tcp(40_000, 80));
+    for (const padding of [0, 2, 6]) {
+      const packet = decoded(join(label, bytes, padding), { ...opened, linkType: linkTypes.mpls });
+      t.match(packet, { as: 'packet', tuple: `TCP [${source}]:40000 -> [fd00::3]:80` }, `${source} ${padding}`);
+    }
+  }
+});
+
+t.test(
+  'a flow at the port or with the protocol of a tunnel, without IP inside, is a flow like any other',
+  async (t) => {
+    const text = Buffer.from('secret data that leaves, with no header of IP anywhere');
+    const arpFrame = ethernet(arp());
+    const flow = (frame: Buffer, port: number) => {
+      const { as, tuple, bytes } = decoded(frame, opened);
+      const expected = { as: 'packet', tuple: `UDP 10.0.1.2:40000 -> 10.0.2.3:${port}`, bytes: frame.length };
+      t.same({ as, tuple, bytes }, expected, `${port} ${frame.subarray(42).toString('latin1')}`);
+    };
+    const udpTo = (port: number, ...parts: (Buffer | number)[]) =>
+      ethernet(ip4('10.0.1.2', '10.0.2.3', udp(40_000, port, join(...parts))));
+    for (const payload of [
+      text,
+      arpFrame,
+      u8(8),
+      Buffer.alloc(0),
+      four.bytes.subarray(0, 19),
+      ethernet(four).subarray(0, 30),
+    ]) {
+      for (const port of [4789, 8472, 4790]) flow(udpTo(port, u32(0x08000000, 0x4200), payload), port);
+      flow(udpTo(4790, u32(0x0c000001, 0x4200), text), 4790);
+      flow(udpTo(6081, u32(0x6558, 0x4200), payload), 6081);
+      flow(udpTo(6635, u32(0x10140), text), 6635);
+      flow(udpTo(2152, u32(0x30ff0020, 7), text), 2152);
+    }
+    flow(udpTo(6081, u32(0x0806, 0x4200), text), 6081);
+    for (const protocol of [4, 41, 97, 137, 143]) {
+      const { as, tuple } = decoded(outer(protocol, u32(0x30000140), text), opened);
+      t.equal(as, 'packet', `${protocol}`);
+      t.match(tuple, /192\.0\.2\.1:0 -> 192\.0\.2\.2:0$/);
+    }
+    t.match(gre(u16(0, 0x6558), text), greFlow);
+    t.match(gre(u16(0, 0x0800), text), greFlow);
+  },
+);
+
+t.test('a reply to a client whose own port is that of a tunnel is a reply', async (t) => {
+  const answers = [
+    Buffer.from('\x08answer-with-the-data................'),
+    Buffer.from('0\xff0000000600 and more text', 'latin1'),
+  ];
+  for (const port of [2152, 4789, 4790, 6081, 6635, 8472]) {
+    for (const answer of answers) {
+      const reply = ethernet(ip4('10.0.2.3', '10.0.1.2', udp(9000, port, answer)));
+      t.match(decoded(reply, opened), { as: 'packet', tuple: `UDP 10.0.2.3:9000 -> 10.0.1.2:${port}` });
+    }
+  }
+});
+
+t.test('in a tunnel, a flow that only looks like a tunnel is a flow of the inner packet', async (t) => {
+  const inner = ip4('10.0.1.2', '10.0.2.3', udp(40_000, 4789, join(u32(0x08000000, 0), Buffer.from('no IP'))));
+  for (const { name, wrap } of tunnels.filter(({ name }) => !name.startsWith('AH'))) {
+    t.match(
+      decoded(ethernet(wrap(inner)), opened),
+      { as: 'packet', tuple: 'UDP 10.0.1.2:40000 -> 10.0.2.3:4789' },
+      name,
+    );
+  }
+});
+
+t.test('a tunnel that is cut before the IP header in it is lost, not a flow between nodes', async (t) => {
+  const frame = ethernet(ip4('192.0.2.1', '192.0.2.2', udp(40_000, 4789, join(u32(0x08000000, 0), ethernet(four)))));
+  for (const length of [50, 60, 64, 70]) {
+    t.equal(decoded(frame.subarray(0, length), { ...opened, length: frame.length }).as, 'corrupt', `${length}`);
+  }
 });
 
 function checksum(header: Buffer): number {

@@ -84,12 +84,20 @@ t.test('a packet on a tunnel’s port without the tunnel’s header is a flow li
   t.match(decoded(ethernet(outer(udp(4789, 50000, vxlan(ethernet(pods))))), options).tuple, /^UDP 192\.0\.2\.1:4789/);
 });
 
-t.test('a tunnel without IP is ignored; a corrupt packet in a tunnel is lost', async (t) => {
+t.test('a tunnel without IP is a flow; a corrupt packet in a tunnel is lost', async (t) => {
   const options = { tunnels: 'decapsulate' } as const;
-  t.equal(decoded(ethernet(outer(udp(1, 4789, vxlan(ethernet(arp()))))), options).as, 'not-ip');
-  t.equal(decoded(ethernet(outer(udp(1, 6081, geneve(0x88b5, Buffer.alloc(20))))), options).as, 'carrier');
-  t.equal(decoded(ethernet(outer(udp(1, 4789, vxlan(ethernet(pods).subarray(0, 30))))), options).as, 'corrupt');
-  t.equal(decoded(ethernet(outer({ protocol: 4, bytes: Buffer.alloc(0) })), options).as, 'corrupt');
+  const flow = (body: Body, name: string) =>
+    t.match(
+      decoded(ethernet(outer(body)), options),
+      { as: 'packet', tuple: / 192\.0\.2\.1:[01] -> 192\.0\.2\.2:/ },
+      name,
+    );
+  flow(udp(1, 4789, vxlan(ethernet(arp()))), 'ARP');
+  flow(udp(1, 6081, geneve(0x88b5, Buffer.alloc(20))), 'another EtherType');
+  flow(udp(1, 4789, vxlan(ethernet(pods).subarray(0, 30))), 'no whole IP header');
+  flow({ protocol: 4, bytes: Buffer.alloc(0) }, 'nothing');
+  const withoutPorts = ip4('10.0.1.2', '10.0.2.3', { protocol: 6, bytes: Buffer.alloc(3) });
+  t.equal(decoded(ethernet(outer(udp(1, 4789, vxlan(ethernet(withoutPorts))))), options).as, 'corrupt');
 });
 
 t.test('a tunnel in a tunnel is decapsulated, and the innermost packet has its own bytes', async (t) => {
