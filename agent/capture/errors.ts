@@ -151,6 +151,10 @@ const fileLosses: Partial<Record<LossReason, { fault: string; fix: string }>> = 
   'table-full': { fault: 'the connection table was full', fix: 'raise --max-connections' },
   unopened: { fault: lossReasons.unopened, fix: 'capture on a wired interface' },
   'nested-too-deep': { fault: lossReasons['nested-too-deep'], fix: 'capture inside the outer tunnels' },
+  'after-invalid-bytes': {
+    fault: 'they follow invalid bytes, and may be inside the data of a packet',
+    fix: 'copy the file again, or capture again',
+  },
 };
 
 /** `setBack`: times; `outliers`: packets with a time far from that of their neighbours. */

@@ -137,15 +137,33 @@ t.test('a truncated file is one line, and the packets before the cut are evaluat
 
 t.test('a corrupt packet is one line, and the packets before and after it are evaluated', async (t) => {
   const bytes = pcapFile(all);
+  const at = pcapFile(all.slice(0, 2)).length;
+  bytes.writeUInt32LE(0xffffffff, at + 8);
+  const { args, some } = replayScene(t, bytes);
+  const ran = await run(...args, '-o', 'jsonl');
+  t.equal(ran.out.trimEnd().split('\n').length, 2);
+  t.match(ran.err, [
+    new RegExp(
+      `^capture-file-corrupt: ${some}, byte ${at}: a packet claims 4294967295 bytes; skipped \\d+ bytes, read 2 `,
+    ),
+    /^4 packets; /,
+  ]);
+  t.equal(ran.code, 2);
+});
+
+t.test('packets whose place is not certain after invalid bytes are lost, and in no finding', async (t) => {
+  const bytes = pcapFile(all);
   const at = pcapFile(all.slice(0, 3)).length;
   const fault = Buffer.concat([bytes.subarray(0, at), Buffer.alloc(77, 0xff), bytes.subarray(at)]);
   const { args, some } = replayScene(t, fault);
   const ran = await run(...args, '-o', 'jsonl');
-  t.equal(ran.out.trimEnd().split('\n').length, 2);
-  t.same(ran.err, [
+  t.match(ran.out, /^\{.*"kind":"bypass".*\}\n$/);
+  const lost = all.length - 3;
+  t.match(ran.err, [
     `capture-file-corrupt: ${some}, byte ${at}: a packet claims 4294967295 bytes; skipped 77 bytes, ` +
       'read 3 packets before them; copy the file again, or capture again',
-    found,
+    new RegExp(`^capture-packets-lost: after-invalid-bytes: ${lost} of ${all.length} packets are in no connection: `),
+    /after-invalid-bytes/,
   ]);
   t.equal(ran.code, 2);
 });

@@ -1,5 +1,6 @@
 // Reads capture files: pcap and pcapng in both byte orders, with micro- and nanoseconds. Reads in chunks, so that a
-// file may be larger than memory. gzip and Zstandard are decompressed. After a fault, which becomes one Problem, reading continues at the next valid packet.
+// file may be larger than memory. gzip and Zstandard are decompressed. Each fault becomes one Problem. If the next packet has
+// to be searched for, the packets from there on are doubtful: they may be inside the data of a packet.
 import type { Problem } from '../../../model/problem.ts';
 import {
   compressedFile,
@@ -28,14 +29,15 @@ const maxProblems = 10;
 
 /**
  * `-` is stdin. Never throws because of the file's content. `onProgress` gets the bytes of the file that were read so far,
- * after each chunk.
+ * after each chunk. `onDoubtful` gets the packets after a fault whose end is not certain.
  */
 export async function readCaptureFile(
   path: string,
   onPacket: OnPacket,
   onProgress: (bytes: number) => void = () => undefined,
+  onDoubtful: OnPacket = () => undefined,
 ): Promise<CaptureFileResult> {
-  const reader = new CaptureFileReader(path, onPacket, onProgress);
+  const reader = new CaptureFileReader(path, onPacket, onProgress, onDoubtful);
   let source: ByteSource | undefined;
   try {
     source = await openBytes(path);
@@ -53,7 +55,8 @@ export async function readCaptureFile(
 class CaptureFileReader {
   readonly faults: Problem[] = [];
   readonly #path: string;
-  readonly #onPacket: OnPacket;
+  #onPacket: OnPacket;
+  readonly #onDoubtful: OnPacket;
   readonly #onProgress: (bytes: number) => void;
   #format: Format | undefined;
   #chunk = Buffer.allocUnsafe(chunkBytes);
@@ -66,9 +69,10 @@ class CaptureFileReader {
   /** Of compressed content: nothing follows it. */
   #damage: DamagedContent | undefined;
 
-  constructor(path: string, onPacket: OnPacket, onProgress: (bytes: number) => void) {
+  constructor(path: string, onPacket: OnPacket, onProgress: (bytes: number) => void, onDoubtful: OnPacket) {
     this.#path = path;
     this.#onPacket = onPacket;
+    this.#onDoubtful = onDoubtful;
     this.#onProgress = onProgress;
   }
 
@@ -150,6 +154,7 @@ class CaptureFileReader {
           break;
         }
         this.#reportFault(this.#openFault, this.#offset + at - this.#openFault.offset, format);
+        this.#onPacket = this.#onDoubtful;
       }
       const step = format.read(this.#chunk, at, this.#filled, chunkPosition, this.#onPacket);
       at = step.at;
@@ -158,21 +163,27 @@ class CaptureFileReader {
         need = 'need' in step ? step.need : 0;
         break;
       }
+      if ('fault' in step && step.skip !== undefined) {
+        this.#reportFault({ offset: this.#offset + at, fault }, step.skip, format);
+        at += step.skip;
+        continue;
+      }
       this.#openFault = { offset: this.#offset + at, fault };
       at += 1;
     }
     at = Math.min(at, this.#filled);
-    this.#chunk.copyWithin(0, at, this.#filled);
+    if (at > 0) this.#chunk.copyWithin(0, at, this.#filled);
     this.#filled -= at;
     this.#offset += at;
     return need;
   }
 
   /**
-   * A block that ends beyond the file is truncated. But if a valid block follows its beginning, its length is wrong.
+   * A block that ends beyond the file is truncated if its header is credible. Its data is not searched: its sender chose it.
    */
   #faultBeyondEnd(format: Format, at: number, chunkPosition: ChunkPosition): string | undefined {
     if (chunkPosition === 'more' || at >= this.#filled) return undefined;
+    if (format.isCredible(this.#chunk, at, this.#filled)) return undefined;
     const { found } = format.resume(this.#chunk, at + 1, this.#filled, chunkPosition);
     return found ? 'a packet claims more bytes than the file has' : undefined;
   }

@@ -14,8 +14,11 @@ export type OnPacket = (
   timeUs: number,
 ) => void;
 
-/** Reading stopped before the block at `at`: it needs `need` bytes in all, or it has a `fault`. */
-export type ReadStep = { at: number; need: number } | { at: number; fault: string };
+/**
+ * Reading stopped before the block at `at`: it needs `need` bytes in all, or it has a `fault`. Of some faulty blocks it is
+ * certain that the next one follows after `skip` bytes.
+ */
+export type ReadStep = { at: number; need: number } | { at: number; fault: string; skip?: number };
 
 /** Whether more of the file follows the chunk. */
 export type ChunkPosition = 'last' | 'more';
@@ -24,7 +27,11 @@ export type Format = {
   readonly packets: number;
   /** Reads the whole blocks between `at` and `end`. */
   read(bytes: Buffer, at: number, end: number, chunkPosition: ChunkPosition, onPacket: OnPacket): ReadStep;
-  /** Finds the next valid block at or after `at`. */
+  /** Whether the block at `at`, which ends beyond the file, is credible: then the file is truncated. */
+  isCredible(bytes: Buffer, at: number, end: number): boolean;
+  /**
+   * Finds the next valid block at or after `at`. It may be a forgery inside the data of a packet: its sender chose that data.
+   */
   resume(bytes: Buffer, at: number, end: number, chunkPosition: ChunkPosition): Resumed;
 };
 
@@ -32,6 +39,9 @@ export type Format = {
  * `at` is the beginning of the valid block. If none is found, the search continues at `at` with at least `need` bytes.
  */
 export type Resumed = { found: true; at: number } | { found: false; at: number; need: number };
+
+/** A search passes over longer blocks, so that it needs no more than a chunk. */
+export const maxFoundBytes = 264 * 1024;
 
 /** V8 compiles `getUint32` to a plain read in both byte orders. */
 export function wordsOf(bytes: Uint8Array): DataView {

@@ -1,5 +1,13 @@
 // The pcap format (draft-ietf-opsawg-pcap): a header of 24 bytes, then records.
-import { type ChunkPosition, type Format, type OnPacket, type ReadStep, type Resumed, wordsOf } from './format.ts';
+import {
+  type ChunkPosition,
+  type Format,
+  maxFoundBytes,
+  type OnPacket,
+  type ReadStep,
+  type Resumed,
+  wordsOf,
+} from './format.ts';
 
 const headerBytes = 24;
 /** libpcap's largest capture length; a file may state a larger one. */
@@ -42,6 +50,7 @@ export class PcapFormat implements Format {
   #recordBytes = 16;
   #linkType = -1;
   #checkSequenceBytes = 0;
+  #snapLength = 0;
   #maxCaptured = defaultSnapLength;
   #lastSeconds = 0;
   /** What all records of this file have, so that it says nothing about one of them. */
@@ -87,7 +96,9 @@ export class PcapFormat implements Format {
           unit = this.#fractions / microseconds;
           continue;
         }
-        if (captured > this.#maxCaptured) return { at, fault: `a packet claims ${captured} bytes` };
+        if (captured > this.#maxCaptured) {
+          return this.#faulty(words, at, end, chunkPosition, `a packet claims ${captured} bytes`);
+        }
       }
       const next = at + recordBytes + captured;
       if (next > end) return { at, need: recordBytes + captured };
@@ -99,7 +110,7 @@ export class PcapFormat implements Format {
         if (isDoubtful) {
           const chain = this.#chainAt(words, at, end, chunkPosition);
           if ('need' in chain) return { at, need: chain.need };
-          if (!chain.holds) return { at, fault: 'no valid packet header' };
+          if (!chain.holds) return this.#faulty(words, at, end, chunkPosition, 'no valid packet header');
         }
       }
       const timeUs = seconds * 1_000_000 + Math.floor(fraction / unit);
@@ -112,6 +123,22 @@ export class PcapFormat implements Format {
       at = next;
     }
     return { at, need: recordBytes };
+  }
+
+  /** A frame of at most the snap length is captured whole. So its length on the wire leads to the next record. */
+  #faulty(words: DataView, at: number, end: number, chunkPosition: ChunkPosition, fault: string): ReadStep {
+    const recordBytes = this.#recordBytes;
+    const length = words.getUint32(at + 12, this.#isLittle);
+    if (length === 0 || length > this.#snapLength || length > defaultSnapLength) return { at, fault };
+    const next = at + recordBytes + length;
+    if (next + recordBytes > end)
+      return chunkPosition === 'more' ? { at, need: next + recordBytes - at } : { at, fault };
+    const isCertain = this.#odditiesAt(words, next, this.#lastSeconds) === 0;
+    return isCertain ? { at, fault, skip: next - at } : { at, fault };
+  }
+
+  isCredible(bytes: Buffer, at: number, end: number): boolean {
+    return end - at < this.#recordBytes || this.#odditiesAt(wordsOf(bytes), at, this.#lastSeconds) === 0;
   }
 
   /** Some captures have the check sequence of the link after each frame. */
@@ -136,6 +163,7 @@ export class PcapFormat implements Format {
       if (isHeaderAt(words, at, end)) return { found: true, at };
       if (this.#odditiesAt(words, at, this.#lastSeconds) !== 0) continue;
       const captured = words.getUint32(at + 8, this.#isLittle);
+      if (captured > maxFoundBytes) continue;
       const need = recordBytes + captured + (this.#lastSeconds === 0 ? recordBytes : 0);
       if (at + need > end && chunkPosition === 'more') return { found: false, at, need };
       if (at + need > end) continue;
@@ -152,6 +180,7 @@ export class PcapFormat implements Format {
     this.#fractions = fractions;
     this.#recordBytes = recordBytes;
     const snapLength = words.getUint32(at + 16, this.#isLittle);
+    this.#snapLength = snapLength;
     this.#maxCaptured = Math.max(defaultSnapLength, Math.min(snapLength, maxSnapLength));
     const linkType = words.getUint32(at + 20, this.#isLittle);
     this.#linkType = linkType & 0xffff;

@@ -1,5 +1,13 @@
 // The pcapng format (draft-ietf-opsawg-pcapng): sections of blocks, each with its own byte order and interfaces.
-import { type ChunkPosition, type Format, type OnPacket, type ReadStep, type Resumed, wordsOf } from './format.ts';
+import {
+  type ChunkPosition,
+  type Format,
+  maxFoundBytes,
+  type OnPacket,
+  type ReadStep,
+  type Resumed,
+  wordsOf,
+} from './format.ts';
 
 const SECTION = 0x0a0d0d0a;
 const INTERFACE = 1;
@@ -9,6 +17,8 @@ const ENHANCED_PACKET = 6;
 const BYTE_ORDER = 0x1a2b3c4d;
 /** A longer block is invalid. */
 const maxBlockBytes = 16 * 1024 * 1024;
+/** Packets have few options. */
+const maxOptionBytes = 65_536;
 const OPTION_RESOLUTION = 9;
 const OPTION_OFFSET = 14;
 
@@ -37,10 +47,21 @@ export class PcapngFormat implements Format {
       if (at + length > end) return { at, need: length };
       if (this.#uint32At(at + length - 4) !== length) return { at, fault: 'a block has two different lengths' };
       const fault = this.#block(type, bytes, at + 8, at + length - 4, onPacket);
-      if (fault !== undefined) return { at, fault };
+      if (fault !== undefined) return { at, fault, skip: length };
       at += length;
     }
     return { at, need: 12 };
+  }
+
+  isCredible(bytes: Buffer, at: number, end: number): boolean {
+    this.#words = wordsOf(bytes);
+    if (end - at < 8) return true;
+    const [type, length] = [this.#uint32At(at), this.#uint32At(at + 4)];
+    if (type === SIMPLE_PACKET) return end - at < 12 || length <= 16 + padded(this.#uint32At(at + 8));
+    if ((type !== ENHANCED_PACKET && type !== OLD_PACKET) || end - at < 28) return true;
+    const captured = this.#uint32At(at + 20);
+    const optionBytes = length - 32 - padded(captured);
+    return captured <= this.#uint32At(at + 24) && optionBytes >= 0 && optionBytes <= maxOptionBytes;
   }
 
   /** Blocks begin at multiples of four bytes, but after a fault they may not. */
@@ -53,7 +74,7 @@ export class PcapngFormat implements Format {
       const isLittle = type === SECTION ? isLittleAt(words, at + 8) : this.#isLittle;
       if (isLittle === undefined) continue;
       const length = words.getUint32(at + 4, isLittle);
-      if (!isBlockLength(length)) continue;
+      if (!isBlockLength(length) || length > maxFoundBytes) continue;
       if (at + length > end && chunkPosition === 'more') return { found: false, at, need: length };
       if (at + length <= end && words.getUint32(at + length - 4, isLittle) === length) return { found: true, at };
     }
@@ -145,6 +166,11 @@ export class PcapngFormat implements Format {
 function isLittleAt(words: DataView, at: number): boolean | undefined {
   if (words.getUint32(at, true) === BYTE_ORDER) return true;
   return words.getUint32(at, false) === BYTE_ORDER ? false : undefined;
+}
+
+/** Data in blocks is padded to multiples of four bytes. */
+function padded(length: number): number {
+  return Math.ceil(length / 4) * 4;
 }
 
 function isBlockLength(length: number): boolean {

@@ -63,6 +63,10 @@ export async function replayFiles(
         bytesRead = bytesBefore + bytes;
         options.onProgress(bytesRead);
       },
+      (_bytes, _start, _end, length) => {
+        accounting.seen(1, length);
+        accounting.lost('after-invalid-bytes', 1, length);
+      },
     );
     bytesBefore = bytesRead;
     if (replay.endFile() === 'older') outOfOrder.push(path);
