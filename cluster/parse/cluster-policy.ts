@@ -17,6 +17,7 @@ import {
   unknownTier,
 } from './errors.ts';
 import type { Field } from './field.ts';
+import { hasOnlyObjectFields } from './known-fields.ts';
 import type { Metadata } from './metadata.ts';
 import type { PolicyDraft } from './policy-draft.ts';
 import { itemsUpTo, nonEmptyItems } from './values.ts';
@@ -98,10 +99,11 @@ export function baselineAdminNetworkPolicy(object: Field, { name, field }: Metad
 }
 
 function draft(object: Field, form: Form): PolicyDraft {
+  const complete = hasOnlyObjectFields(object);
   const spec = object.at('spec');
   const before = spec.faultCount;
   spec.only(...form.fields);
-  const invalidSpec = !spec.given || spec.faultCount > before;
+  const invalidSpec = !complete || !spec.given || spec.faultCount > before;
   // An invalid tier counts as Admin, where a policy has the most effect.
   const tier = form.tier(spec) ?? 'Admin';
   const priority = form.priority(spec);

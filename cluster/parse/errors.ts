@@ -72,7 +72,7 @@ export function unknownField(name: string, known: readonly string[]): Fault {
   return {
     code: 'unknown-field',
     fault: `unknown field ${quoted(name)}`,
-    fix: `use one of ${known.join(', ')}, or remove it`,
+    fix: `use ${known.length === 1 ? known[0] : `one of ${known.join(', ')}`}, or remove it`,
   };
 }
 

@@ -14,15 +14,18 @@ import {
   unknownPolicyType,
 } from './errors.ts';
 import type { Field } from './field.ts';
+import { hasOnlyObjectFields } from './known-fields.ts';
 import type { PolicyDraft } from './policy-draft.ts';
 import { selector } from './selector.ts';
 import { portName, portNumber, prefix, protocol } from './values.ts';
 
 export function networkPolicy(object: Field): PolicyDraft {
+  const complete = hasOnlyObjectFields(object);
   const spec = object.at('spec').only('podSelector', 'policyTypes', 'ingress', 'egress');
   const before = spec.faultCount;
   const podSelector = selector(spec.at('podSelector'));
-  const podSelectorValid = spec.faultCount === before;
+  // A field beside spec may be meant for it.
+  const podSelectorValid = spec.faultCount === before && (complete || spec.at('podSelector').given);
   const directions = directionsOf(spec);
   // The API server also validates the rules of a direction that policyTypes does not name.
   const ingress = rules(spec.at('ingress'), 'from');
@@ -35,7 +38,11 @@ export function networkPolicy(object: Field): PolicyDraft {
       ...(directions.includes('ingress') && { ingress }),
       ...(directions.includes('egress') && { egress }),
     },
-    partial: { kind, directions, ...(podSelectorValid && { podSelector }) },
+    partial: {
+      kind,
+      directions: complete ? directions : ['ingress', 'egress'],
+      ...(podSelectorValid && { podSelector }),
+    },
   };
 }
 

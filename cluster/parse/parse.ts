@@ -10,6 +10,7 @@ import { brokenEndpoints, endpoints } from './endpoints.ts';
 import { at, missingField, moreProblems, unknownApiVersion } from './errors.ts';
 import { Field, type FieldFault } from './field.ts';
 import { groupOf, hasKnownKinds, isKind, policyKindFault } from './kind.ts';
+import { checkMetadataFields, checkNearlyNamedFields, hasMisspelledNamespace } from './known-fields.ts';
 import { checkLabelsAndAnnotations, isName, type Metadata, metadata, type Scope } from './metadata.ts';
 import { namespace } from './namespace.ts';
 import { networkPolicy } from './network-policy.ts';
@@ -23,7 +24,7 @@ import { hasPodTemplate, workload } from './workload.ts';
 
 /**
  * `not-ours`: a kind or API group that Waybill does not use. `broken`: not usable because of its problems. `mayBePolicy`: its
- * kind is misspelled in an API group of policies; `namespace` is missing for policies of the whole cluster.
+ * kind is misspelled in an API group of policies, or its namespace is; `namespace` is missing for policies of the whole cluster.
  */
 export type Parsed =
   | { is: 'object'; object: ClusterObject; problems: readonly Problem[] }
@@ -50,10 +51,16 @@ export function parseObject(raw: unknown, locate: Locate = () => ''): Parsed {
 
   const meta = metadata(field, known.foreign ? `${kind}.${known.group}` : (kind as string), known.scope);
   const parsed = known.parse(field, meta);
-  if (isDraft(parsed)) checkLabelsAndAnnotations(meta);
+  if (isDraft(parsed)) {
+    checkLabelsAndAnnotations(meta);
+    checkMetadataFields(meta.field);
+  } else checkNearlyNamedFields(field, kind as string, known.group, known.foreign === true);
   const subject = `${kind} ${known.scope === 'namespaced' ? `${meta.namespace}/` : ''}${meta.name || '(no name)'}`;
   const problems = faults.slice(0, maxProblems).map((fault) => at(placeOf(subject, fault.path, locate), fault));
   if (faults.length > maxProblems) problems.push(at(subject, moreProblems(faults.length - maxProblems)));
+  // It may be meant for any namespace.
+  if (isDraft(parsed) && known.scope === 'namespaced' && hasMisspelledNamespace(meta.field))
+    return { is: 'broken', problems, mayBePolicy: {} };
   if (isDraft(parsed)) return policy(meta, parsed, problems, locate);
   if (problems.length === 0) return { is: 'object', object: parsed, problems };
   if (parsed.kind === 'Endpoints' && meta.name !== '') {
