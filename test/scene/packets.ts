@@ -91,8 +91,8 @@ export function arp(): Content {
   return { etherType: 0x0806, bytes: Buffer.alloc(28) };
 }
 
-export function tagged(content: Content, type = 0x8100): Content {
-  return { etherType: type, bytes: join(u16(100, content.etherType), content.bytes) };
+export function tagged(content: Content, type = 0x8100, vlan = 100): Content {
+  return { etherType: type, bytes: join(u16(vlan, content.etherType), content.bytes) };
 }
 
 export function ethernet({ etherType, bytes }: Content): Buffer {

@@ -8,6 +8,7 @@ import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts'
 
 const headerBytes = 14;
 const tagBytes = 4;
+const VLAN_ID = 0x0fff;
 const { ipv4: IPV4, ipv6: IPV6, tag: TAG, serviceTag: SERVICE_TAG, oldServiceTag: OLD_SERVICE_TAG } = etherTypes;
 
 export function ethernet(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
@@ -28,6 +29,7 @@ export function etherType(
   let body = at;
   while (inner === TAG || inner === SERVICE_TAG || inner === OLD_SERVICE_TAG) {
     if (end - body < tagBytes) return 'corrupt';
+    into.vlan = ((into.vlan & VLAN_ID) << 12) | (word16(bytes, body) & VLAN_ID);
     inner = word16(bytes, body + 2);
     body += tagBytes;
   }

@@ -13,6 +13,8 @@ type Fragmented = {
   header: Uint8Array | undefined;
   /** Which units of `header` are known. */
   units: number;
+  /** The time of the newest fragment. */
+  timeUs: number;
 };
 
 export type Uncounted = { frames: number; bytes: number };
@@ -22,11 +24,15 @@ const unitBytes = 8;
 /** Two units have the flags of TCP, and the first chunk type of SCTP. */
 const bothUnits = 0b11;
 const headerBytes = 20;
+/** Linux gives up a packet after this time (ipfrag_time). Then its id may be that of another packet. */
+export const maxFragmentAgeUs = 30_000_000;
 
 export class Fragments {
   readonly #packets = new Map<string, Fragmented>();
   readonly #maxPackets: number;
   readonly #order: 'first-comes-first' | 'any';
+  /** The time of the frame that is decoded next. The caller sets it. */
+  timeUs = 0;
   #lost: Uncounted = { frames: 0, bytes: 0 };
   #carriers: Uncounted = { frames: 0, bytes: 0 };
 
@@ -53,7 +59,7 @@ export class Fragments {
     isAtStart = true,
   ): DecodeResult {
     const name = keyOf(id, key, packet);
-    const known = this.#packets.get(name);
+    const known = this.#find(name);
     const decoded = this.#decodeFirst(known, bytes, at, end, packet, isAtStart);
     // An ICMP error counts as a reply in the connection that it quotes; its later fragments must not.
     if ((decoded.as !== 'packet' && decoded.as !== 'carrier') || packet.quoted) {
@@ -67,19 +73,20 @@ export class Fragments {
     const first = { protocol, sourcePort, destinationPort, decoded: decoded.as };
     if (known !== undefined) this.#countHeld(known, decoded.as, packet);
     this.#packets.delete(name);
-    this.#remember(name, { first, held: { frames: 0, bytes: 0 }, header, units });
+    this.#remember(name, { first, held: { frames: 0, bytes: 0 }, header, units, timeUs: this.timeUs });
     return decoded.as;
   }
 
   /** The fragment at that offset; its payload is from `at` to `end`. */
   later(id: number, key: number, offset: number, bytes: Bytes, at: number, end: number, packet: Packet): DecodeResult {
     const name = keyOf(id, key, packet);
-    const known = this.#packets.get(name);
+    const known = this.#find(name);
     if (known?.first === undefined) {
       if (this.#order === 'any') this.#hold(name, known, offset, bytes, at, end, packet);
       return 'fragment-without-first';
     }
     const { first } = known;
+    known.timeUs = this.timeUs;
     if (known.header !== undefined && addUnit(known, offset, bytes, at, end)) {
       const whole = transport(first.protocol, known.header, 0, headerBytes, packet);
       known.header = undefined;
@@ -148,7 +155,9 @@ export class Fragments {
       held: { frames: 0, bytes: 0 },
       header: isInUnits(packet.protocol) ? new Uint8Array(headerBytes) : undefined,
       units: 0,
+      timeUs: this.timeUs,
     };
+    held.timeUs = this.timeUs;
     packet.held = true;
     held.held.frames += 1;
     held.held.bytes += packet.bytes;
@@ -162,6 +171,14 @@ export class Fragments {
       packet.frames += held.frames;
       packet.bytes += held.bytes;
     } else addTo(this.#carriers, held);
+  }
+
+  /** The clock may have been set back. */
+  #find(name: string): Fragmented | undefined {
+    const known = this.#packets.get(name);
+    if (known === undefined || Math.abs(this.timeUs - known.timeUs) <= maxFragmentAgeUs) return known;
+    this.#forget(name);
+    return undefined;
   }
 
   #remember(name: string, fragmented: Fragmented): void {
@@ -202,6 +219,7 @@ function addTo(sum: Uncounted, { frames, bytes }: Uncounted): void {
   sum.bytes += bytes;
 }
 
-function keyOf(id: number, key: number, { source, destination }: Packet): string {
-  return `${id} ${key} ${source.join()} ${destination.join()}`;
+/** Hosts of other VLANs, or behind other interfaces, may have the same addresses. */
+function keyOf(id: number, key: number, { source, destination, vlan, interfaceIndex }: Packet): string {
+  return `${id} ${key} ${vlan} ${interfaceIndex} ${source.join()} ${destination.join()}`;
 }

@@ -143,9 +143,10 @@ function decodePayload(
   fragments: Fragments,
   into: Packet,
 ): DecodeResult {
-  const { inner, innerAt, innerType, interfaceIndex } = into;
+  const { inner, innerAt, innerType, interfaceIndex, vlan } = into;
   into.clear(length - (innerAt - start));
   into.interfaceIndex = interfaceIndex;
+  into.vlan = vlan;
   if (innerAt > end) return 'corrupt';
   if (inner === 'ethernet') return ethernet(bytes, innerAt, end, fragments, into);
   if (inner === 'ether-type') return etherType(innerType, bytes, innerAt, end, fragments, into);

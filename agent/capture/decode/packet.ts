@@ -27,6 +27,8 @@ export class Packet {
   acknowledged = 0;
   /** The interface that the frame names; 0 if it names none. */
   interfaceIndex = 0;
+  /** The identifiers of the VLAN tags, the last two if there are more; 0 without tags. */
+  vlan = 0;
   /** The end that the packet proves to be the initiator. */
   initiator: 'source' | 'destination' | 'unknown' = 'unknown';
   /** It is an ICMP error, which counts as a reply in the connection that it quotes. */
@@ -35,7 +37,7 @@ export class Packet {
   unreachable = false;
   /** It went to the pod's interface, but its link address is another one. The decoder does not set it. */
   deliveryUnproven = false;
-  /** The offset of the IP header; -1 if there is none. */
+  /** The offset of the IP header; -1 if the frame has no IP. */
   ipAt = -1;
   /** The kind of packet in a tunnel, and its offset. */
   inner: 'nothing' | 'ethernet' | 'ip' | 'ether-type' = 'nothing';
@@ -66,6 +68,7 @@ export class Packet {
     this.sequence = 0;
     this.acknowledged = 0;
     this.interfaceIndex = 0;
+    this.vlan = 0;
     this.initiator = 'unknown';
     this.quoted = false;
     this.unreachable = false;

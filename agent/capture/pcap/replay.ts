@@ -174,6 +174,7 @@ class Replay {
     const packet = this.#packet;
     this.#accounting.seen(1, length);
     if (timeUs > this.#drainAfterUs || this.#table.size > this.#drainAboveRows) this.#drain();
+    this.#fragments.timeUs = timeUs;
     const decoded = decodeFrame(linkType, bytes, start, end, length, this.#fragments, packet);
     switch (decoded) {
       case 'packet':

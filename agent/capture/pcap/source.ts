@@ -257,6 +257,7 @@ export class PcapSource implements CaptureSource {
   ): void {
     this.#accounting.seen(1, length);
     const packet = this.#freePackets.pop() ?? new Packet('opaque');
+    this.#fragments.timeUs = timeUs;
     const decoded = decodeFrame(side.session.linkType, bytes, 0, captured, length, this.#fragments, packet);
     if (this.#isOurs(side, bytes, packet) && decoded === 'packet') {
       if (packet.sourcePort === DNS && side.direction === 'from-pod') this.#onFromDnsPort(packet, bytes, index, timeUs);

@@ -2,11 +2,13 @@
 import t from 'tap';
 import { Fragments } from '../../../../agent/capture/decode/fragments.ts';
 import { decodeFrame } from '../../../../agent/capture/decode/frame.ts';
+import { linkTypes } from '../../../../agent/capture/decode/link-type.ts';
 import { Packet } from '../../../../agent/capture/decode/packet.ts';
 import { ACK, PSH, SYN } from '../../../../model/record.ts';
-import { tupleOf } from '../../../scene/decoded.ts';
+import { decoded, tupleOf } from '../../../scene/decoded.ts';
 import {
   type Body,
+  cooked2,
   ethernet,
   extension,
   fragment6,
@@ -14,6 +16,7 @@ import {
   ip4,
   ip6,
   sctp,
+  tagged,
   tcp,
   udp,
   vxlan,
@@ -54,6 +57,50 @@ t.test('fragments before the first one are held, and counted with it', async (t)
   t.match(decode(part(whole, 1480, 2960)), { as: 'packet', tuple: datagram, frames: 1 }, 'after it');
   fragments.end();
   t.same(fragments.takeLost(), { frames: 0, bytes: 0 });
+});
+
+t.test('a fragment is of no packet that is more than 30 s older or newer', async (t) => {
+  const body = udp(40_000, 53, 100);
+  for (const [afterS, expected] of [
+    [29, 'packet'],
+    [31, 'held'],
+    [3600, 'held'],
+    [-31, 'held'],
+  ] as const) {
+    const { fragments, decode } = decoder();
+    fragments.timeUs = 1_000_000_000_000;
+    t.match(decode(part(body, 0, 64)), { as: 'packet', tuple: datagram });
+    fragments.timeUs += afterS * 1_000_000;
+    t.equal(decode(part(body, 64)).as, expected, `${afterS} s`);
+  }
+  const { fragments, decode } = decoder();
+  decode(part(body, 64));
+  fragments.timeUs += 31_000_000;
+  t.match(decode(part(body, 0, 64)), { as: 'packet', tuple: datagram, frames: 1 }, 'a first one after a held one');
+  t.equal(fragments.takeLost().frames, 1);
+  fragments.timeUs += 20_000_000;
+  t.equal(decode(part(body, 64)).as, 'packet');
+  fragments.timeUs += 20_000_000;
+  t.equal(decode(part(body, 64)).as, 'packet', 'the age is that of the newest fragment');
+});
+
+t.test('fragments of other VLANs and interfaces are of other packets', async (t) => {
+  const at = (body: Body, traits: { id: number; offset?: number; more?: boolean }) =>
+    ip4('10.0.1.2', '10.0.2.3', body, traits);
+  const first = (port: number) => at(udp(port, 53, 24), { id: 7, more: true });
+  const later = at({ protocol: 17, bytes: Buffer.alloc(16) }, { id: 7, offset: 32 });
+  const { decode } = decoder();
+  decode(ethernet(tagged(first(40_001), 0x8100, 1)));
+  decode(ethernet(tagged(first(40_002), 0x8100, 2)));
+  t.equal(decode(ethernet(tagged(later, 0x8100, 1))).tuple, 'UDP 10.0.1.2:40001 -> 10.0.2.3:53');
+  t.equal(decode(ethernet(tagged(later, 0x8100, 2))).tuple, 'UDP 10.0.1.2:40002 -> 10.0.2.3:53');
+  t.equal(decode(ethernet(later)).as, 'held');
+  const fragments = new Fragments(10, 'any');
+  const of = (frame: Buffer) => decoded(frame, { fragments, linkType: linkTypes.cooked2 });
+  of(cooked2(first(40_001), 4));
+  of(cooked2(first(40_002), 5));
+  t.equal(of(cooked2(later, 4)).tuple, 'UDP 10.0.1.2:40001 -> 10.0.2.3:53');
+  t.equal(of(cooked2(later, 5)).tuple, 'UDP 10.0.1.2:40002 -> 10.0.2.3:53');
 });
 
 t.test('held fragments whose first one does not come are lost', async (t) => {
