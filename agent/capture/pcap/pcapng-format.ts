@@ -17,6 +17,10 @@ const ENHANCED_PACKET = 6;
 const BYTE_ORDER = 0x1a2b3c4d;
 /** A longer block is invalid. */
 const maxBlockBytes = 16 * 1024 * 1024;
+/** An interface of a section is a few words, and a packet names one by its number. */
+const maxInterfaces = 65_536;
+/** About the year 2243: the last time that a date of JavaScript has. */
+const maxTimeUs = 8.64e15;
 /** Packets have few options. */
 const maxOptionBytes = 65_536;
 const OPTION_RESOLUTION = 9;
@@ -94,6 +98,7 @@ export class PcapngFormat implements Format {
     switch (type) {
       case INTERFACE:
         if (end - at < 8) return 'an interface block is too short';
+        if (this.#interfaces.length >= maxInterfaces) return `a section has more than ${maxInterfaces} interfaces`;
         this.#interfaces.push(this.#interface(at, end));
         return undefined;
       case ENHANCED_PACKET:
@@ -137,7 +142,9 @@ export class PcapngFormat implements Format {
     if (source === undefined) return `a packet names interface ${index}, which the section does not have`;
     const captured = this.#uint32At(at + 8);
     if (at + 16 + captured > end) return `a packet claims ${captured} bytes, more than its block`;
-    this.#timeUs = timeUsOf(this.#uint32At(at), this.#uint32At(at + 4), source.ticksPerSecond) + source.offsetUs;
+    const timeUs = timeUsOf(this.#uint32At(at), this.#uint32At(at + 4), source.ticksPerSecond) + source.offsetUs;
+    if (timeUs < 0 || timeUs > maxTimeUs) return 'a packet has a time before 1970 or after 2243';
+    this.#timeUs = timeUs;
     this.packets += 1;
     onPacket(bytes, at + 16, at + 16 + captured, this.#uint32At(at + 12), source.linkType, index, this.#timeUs);
     return undefined;

@@ -305,3 +305,19 @@ t.test(
     t.equal(faults.length, 1);
   },
 );
+
+t.test('a search after a fault takes time in proportion to the file, whatever lengths its bytes claim', async (t) => {
+  const claims = Buffer.alloc(16);
+  for (const [i, word] of [0x7f0000, 0, 0x7f0000, 0x7f0000].entries()) claims.writeUInt32LE(word, i * 4);
+  const began = performance.now();
+  const file = join(
+    pcapFile([], { snapLength: 8 * 1024 * 1024 }),
+    Buffer.alloc(16, 0xff),
+    Buffer.alloc(9 * 1024 * 1024, claims),
+    ...packets(2).map((packet) => pcapRecord(packet)),
+  );
+  const { packets: got } = await readBytes(t, file);
+  const seconds = (performance.now() - began) / 1000;
+  t.ok(seconds < 5, `${seconds} s`);
+  t.ok(got.at(-1)!.frame.equals(packets(2)[1]!.frame), 'the search goes to the end');
+});

@@ -195,3 +195,62 @@ t.test('a section without a byte order, and a simple packet without an interface
   t.equal(orphan.packets.length, 1);
   matchEach(t, orphan.lines, [/a simple packet has no interface/]);
 });
+
+t.test('a packet with a time that no date has is a fault, and the other packets are read', async (t) => {
+  const { head, interface: link, packet, option } = section();
+  const offset = (seconds: bigint) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(seconds);
+    return link(1, option(14, bytes));
+  };
+  const odd: [name: string, link: Buffer, ticks: bigint][] = [
+    ['microseconds in an interface of seconds', link(1, option(9, Buffer.from([0]))), BigInt(t0)],
+    ['the largest offset', offset(2n ** 63n - 1n), BigInt(t0)],
+    ['the smallest offset', offset(-(2n ** 63n)), BigInt(t0)],
+    ['the largest time stamp', link(), 2n ** 64n - 1n],
+    ['the first microsecond that no date has', link(), 8_640_000_000_000_001n],
+  ];
+  for (const [name, oddLink, ticks] of odd) {
+    const file = join(head, link(), oddLink, packet(ticks, frame, 1), packet(t0, other));
+    const { packets, doubtful, lines } = await readBytes(t, file);
+    matchEach(t, packets, [{ frame: other, timeUs: t0 }]);
+    t.equal(doubtful, 0, name);
+    matchEach(t, lines, [
+      /^capture-file-corrupt: FILE, byte \d+: a packet has a time before 1970 or after 2243; skipped /,
+    ]);
+  }
+  const last = await readBytes(t, join(head, link(), packet(8_640_000_000_000_000n, frame)));
+  t.equal(new Date(last.packets[0]!.timeUs / 1000).getTime(), 8_640_000_000_000, 'the last one is read');
+});
+
+t.test(
+  'a section keeps at most 65,536 interfaces; more are a fault, and the packets of the first ones are read',
+  async (t) => {
+    const { head, interface: link, packet } = section();
+    const links = Buffer.alloc(20 * 65_540, link());
+    const { packets, doubtful, lines } = await readBytes(
+      t,
+      join(head, links, packet(t0, frame, 65_535), packet(t0, frame, 65_536), packet(t0, other, 0)),
+    );
+    t.same([packets.length, doubtful], [2, 0]);
+    matchEach(t, lines, [
+      ...Array.from({ length: 4 }, () => /a section has more than 65536 interfaces; skipped 20 bytes/),
+      /a packet names interface 65536, which the section does not have/,
+    ]);
+  },
+);
+
+t.test('a search after a fault takes time in proportion to the file, whatever lengths its bytes claim', async (t) => {
+  const { head, interface: link, packet } = section();
+  const [type, length] = [Buffer.alloc(4), Buffer.alloc(4)];
+  type.writeUInt32LE(6);
+  for (const claimed of [16 * 1024 * 1024 - 4, 256 * 1024]) {
+    length.writeUInt32LE(claimed);
+    const claims = Buffer.alloc(17 * 1024 * 1024, join(type, length));
+    const began = performance.now();
+    const { packets } = await readBytes(t, join(head, link(), Buffer.alloc(12, 1), claims, packet(t0, frame)));
+    const seconds = (performance.now() - began) / 1000;
+    t.ok(seconds < 5, `${seconds} s`);
+    t.equal(packets.length, 1);
+  }
+});
