@@ -13,7 +13,7 @@ import type {
   TemplatePod,
   Workload,
 } from '../model/kubernetes.ts';
-import { isAnyPolicy, templatePods } from '../model/kubernetes.ts';
+import { hasEnded, isAnyPolicy, templatePods } from '../model/kubernetes.ts';
 import type { Party } from '../model/verdict.ts';
 import { selectsPod } from '../policy/selectors.ts';
 import { type Candidate, firstOfEachFamily, representingWorkload } from './candidates.ts';
@@ -112,7 +112,7 @@ export class PartyResolver {
       return found.kind === 'one' ? found.candidate : undefined;
     }
     const pod = this.#pods.get(podName);
-    const ownsAddress = pod?.addresses.includes(address) || (pod?.addresses.length === 0 && pod.endedUs === 0);
+    const ownsAddress = pod?.addresses.includes(address) || (pod?.addresses.length === 0 && isLive(pod));
     return ownsAddress ? this.#podCandidate({ ...pod!, addresses: [address] }) : undefined;
   }
 
@@ -297,8 +297,8 @@ export class PartyResolver {
   }
 }
 
-function isLive({ endedUs }: Pod): boolean {
-  return endedUs === 0;
+function isLive(pod: Pod): boolean {
+  return !hasEnded(pod);
 }
 
 type PodOrTemplate = Pick<Pod, 'namespace' | 'name' | 'labels' | 'hostNetwork' | 'ports' | 'node' | 'addresses'>;

@@ -15,7 +15,7 @@ import type {
   UnreadDocument,
   Workload,
 } from '../model/kubernetes.ts';
-import { isPolicy, isRecognised, isUnread, templatePods } from '../model/kubernetes.ts';
+import { hasEnded, isPolicy, isRecognised, isUnread, templatePods } from '../model/kubernetes.ts';
 import { isWhole } from '../model/label-value.ts';
 import type { RecognisedPolicy } from '../model/recognised-policy.ts';
 import { maySelectNamespace } from '../policy/selector-sets.ts';
@@ -141,7 +141,7 @@ function podDeclarationsOf(objects: readonly ClusterObject[]): PodDeclaration[] 
   const distinct = new Map<string, PodDeclaration>();
   for (const object of objects) {
     if (object.kind !== 'Pod' && object.kind !== 'Workload') continue;
-    if (object.kind === 'Pod' && object.endedUs > 0) continue;
+    if (object.kind === 'Pod' && hasEnded(object)) continue;
     const { namespace, hostNetwork, ports } = object;
     for (const { labels } of object.kind === 'Pod' ? [object] : templatePods(object)) {
       const key = JSON.stringify([namespace, Object.entries(labels).sort(), hostNetwork, ports]);

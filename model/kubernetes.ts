@@ -52,7 +52,14 @@ export type Pod = ObjectMeta & {
   /** µs since the epoch, in whole seconds as in the API; 0 if not known. */
   startedUs: number;
   endedUs: number;
+  /** It Succeeded or Failed, also at a time that is not known, as an evicted pod. */
+  ended?: true;
 };
+
+/** Such a pod has no address and no host port. */
+export function hasEnded({ ended, endedUs }: Pick<Pod, 'ended' | 'endedUs'>): boolean {
+  return ended === true || endedUs > 0;
+}
 
 /** An object with a pod template: Deployment, StatefulSet, …, or a kind of another API. */
 export type Workload = ObjectMeta & {

@@ -1,6 +1,7 @@
 // Removes redundant workloads. A workload with an owner, such as a Deployment's ReplicaSet, is redundant if the folder also
 // has its owner, or pods of it: these describe the same workload. Otherwise it represents its owner.
-import type { ClusterObject, Workload, WorkloadRef } from '../../model/kubernetes.ts';
+
+import { type ClusterObject, hasEnded, type Workload, type WorkloadRef } from '../../model/kubernetes.ts';
 import type { Entry } from './manifest.ts';
 
 /** If several represent one owner, the retired ones are redundant, unless all are retired. */
@@ -31,7 +32,7 @@ function ownerOf({ namespace, workload }: Workload): string {
 /** The workload that the object describes: itself if nothing owns it, or the owner of a running pod. */
 function describedWorkload(object: ClusterObject): string | undefined {
   if (object.kind === 'Workload') return object.owned === undefined ? ownerOf(object) : undefined;
-  return object.kind === 'Pod' && object.endedUs === 0 ? keyOf(object.namespace, object.workload) : undefined;
+  return object.kind === 'Pod' && !hasEnded(object) ? keyOf(object.namespace, object.workload) : undefined;
 }
 
 function keyOf(namespace: string, { kind, name }: WorkloadRef): string {

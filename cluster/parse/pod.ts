@@ -40,6 +40,7 @@ export function pod(field: Field, meta: Metadata): Pod {
     ports: containerPorts(spec),
     startedUs: timeUs(status.at('startTime')) || meta.createdUs,
     endedUs: ended ? lastFinishUs(status) : 0,
+    ...(ended && { ended }),
   };
 }
 

@@ -1,7 +1,7 @@
 // The pods behind the ports of nodes at a given time: host-network pods, and pods with a `hostPort`. A lookup does not depend on
 // the number of pods, because every connection of a node needs one.
 import type { Address } from '../../model/address.ts';
-import type { Pod } from '../../model/kubernetes.ts';
+import { hasEnded, type Pod } from '../../model/kubernetes.ts';
 import { AddressOwners } from './address-owners.ts';
 
 export class HostPorts {
@@ -16,7 +16,7 @@ export class HostPorts {
 
   /** `when`: as for AddressOwners. A pod that has ended has no host ports. */
   put(pod: Pod, atUs: number, when: 'initial' | 'change'): void {
-    const keys = pod.endedUs > 0 || pod.node === '' ? [] : keysOf(pod);
+    const keys = hasEnded(pod) || pod.node === '' ? [] : keysOf(pod);
     if (keys.length === 0 && !this.#pods.has(pod.uid)) return;
     this.#pods.add(pod.uid);
     this.#used ||= !pod.hostNetwork;

@@ -241,3 +241,23 @@ t.test('a workload without a manifest is evaluated by the templates that it owns
   });
   t.match(ask(both, '192.0.2.9', 'shop/web', 80), { verdict: 'unknown', why: { reason: 'pods-differ' } });
 });
+
+t.test('a pod that has ended has no host port: the node port is that of the running pod, or of the node', async (t) => {
+  const node =
+    '{ apiVersion: v1, kind: Node, metadata: { name: n1 }, status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] } }';
+  const withHostPort = (name: string, phase: string, port: number) => {
+    const containers = `[{ name: c, ports: [{ containerPort: ${port}, hostPort: 80 }] }]`;
+    const meta = `{ name: ${name}, namespace: shop, labels: { app: ${name} } }`;
+    return `{ apiVersion: v1, kind: Pod, metadata: ${meta}, spec: { nodeName: n1, containers: ${containers} }, status: { phase: ${phase}, podIP: 10.1.0.${port} } }`;
+  };
+  const deny = onlyDb.replaceAll('db', 'old');
+  const ofPhase = (phase: string, ...more: string[]) =>
+    ask(parties(node, deny, withHostPort('old', phase, 8), ...more), '198.51.100.1', '192.0.2.1', 80);
+  t.equal(ofPhase('Running').verdict, 'denied');
+  for (const phase of ['Succeeded', 'Failed']) {
+    t.not(ofPhase(phase).verdict, 'denied', phase);
+    const other = ofPhase(phase, withHostPort('web', 'Running', 9));
+    t.equal(other.verdict, 'undeclared', phase);
+    t.match(other.sides, [{ side: 'ingress' }]);
+  }
+});

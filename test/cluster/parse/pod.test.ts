@@ -1,4 +1,5 @@
 import t from 'tap';
+import { hasEnded } from '../../../model/kubernetes.ts';
 import { parsed, problemsOf, raw } from '../../scene/objects.ts';
 
 const pod = (rest: Record<string, unknown> = {}) => parsed('Pod', raw('Pod', 'shop/web-1', rest));
@@ -34,6 +35,17 @@ t.test('rule 15: a pod in phase Succeeded or Failed owns no address', async (t) 
     t.same(read.addresses, []);
     t.equal(read.endedUs, Date.UTC(2026, 0, 1, 0, 0, 9) * 1000);
   }
+});
+
+t.test('a pod that ended at an unknown time has ended: an evicted pod has no containers left', async (t) => {
+  for (const phase of ['Succeeded', 'Failed']) {
+    const startTime = '2026-01-01T00:00:02Z';
+    const evicted = pod({ status: { phase, startTime, reason: 'Evicted' } });
+    t.match(evicted, { ended: true, endedUs: 0 });
+    t.ok(hasEnded(evicted));
+  }
+  t.notOk(hasEnded(pod({ status: { phase: 'Running' } })));
+  t.notOk(hasEnded(pod({})));
 });
 
 t.test('rule 15: a terminating pod still owns its address', async (t) => {
