@@ -2,6 +2,7 @@
 import { Option } from 'commander';
 import { type Paths, pathList } from '../cluster/manifests/read.ts';
 import { ProblemError } from '../model/problem.ts';
+import { stdinPath } from '../model/stdin.ts';
 import { badFlag } from './errors.ts';
 
 export function clusterOption(): Option {
@@ -21,11 +22,11 @@ export function pathsText(paths: Paths): string {
 }
 
 export function includesStdin(paths: Paths): boolean {
-  return pathList(paths).includes('-');
+  return pathList(paths).includes(stdinPath);
 }
 
 /** Throws a ProblemError if stdin would be read twice. */
 export function checkStdinOnce(...all: Paths[]): void {
-  if (all.flatMap(pathList).filter((path) => path === '-').length < 2) return;
-  throw new ProblemError(badFlag('-', 'stdin can be read only once', 'give the other manifests as files or folders'));
+  if (all.flatMap(pathList).filter((path) => path === stdinPath).length < 2) return;
+  throw new ProblemError(badFlag(stdinPath, 'stdin can be read only once', 'give files or folders for the others'));
 }

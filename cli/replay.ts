@@ -6,7 +6,6 @@ import { PacketAccounting } from '../accounting/accounting.ts';
 import type { LossReason } from '../accounting/reasons.ts';
 import { DnsAnswers as AnsweredNames } from '../agent/capture/dns-answers.ts';
 import { clockSet, connectionsEvicted, filesOutOfOrder, packetsLost } from '../agent/capture/errors.ts';
-import { stdinPath } from '../agent/capture/pcap/byte-source.ts';
 import { DnsClients } from '../agent/capture/pcap/dns-clients.ts';
 import { replayFiles } from '../agent/capture/pcap/replay.ts';
 import { type Manifests, type Paths, readManifests } from '../cluster/manifests/read.ts';
@@ -23,6 +22,7 @@ import { type Severity, severities } from '../model/finding.ts';
 import { findingJson } from '../model/json.ts';
 import { isAnyPolicy } from '../model/kubernetes.ts';
 import { type Problem, ProblemError, problemLine } from '../model/problem.ts';
+import { stdinPath } from '../model/stdin.ts';
 import { parsePolicyOptions } from '../policy/options.ts';
 import { badFlag } from './errors.ts';
 import { failOnOption, isAtLeast } from './findings.ts';
@@ -87,7 +87,7 @@ export function replayCommand(): Command {
 async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<void> {
   const { options, problems } = parsePolicyOptions(flags.option ?? []);
   if (problems.length > 0) throw new ProblemError(...problems);
-  checkStdin(files, flags);
+  checkStdinOnce(files, flags.cluster, flags.declared ?? []);
   const parsedMaxConnections = maxConnectionsSetting.read(flags.maxConnections);
   if ('fault' in parsedMaxConnections)
     throw new ProblemError(badFlag('--max-connections', parsedMaxConnections.fault, parsedMaxConnections.fix));
@@ -96,7 +96,6 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
   if ('fault' in parsedDnsServers)
     throw new ProblemError(badFlag('--dns-servers', parsedDnsServers.fault, parsedDnsServers.fix));
   const dnsServers = parsedDnsServers.value;
-  checkStdinOnce(flags.cluster, flags.declared ?? []);
   const manifests = await readManifestsAndReport(flags.cluster);
   const cluster = new ClusterHistory(dnsServers);
   for (const object of manifests.objects) cluster.receive({ type: 'put', object, atUs: 0 });
@@ -167,13 +166,6 @@ async function runReplay(files: readonly string[], flags: ReplayFlags): Promise<
       : [...fileProblems, ...losses];
   if (faults.length > 0 || unread > 0) process.exitCode = 2;
   else if (failOn !== undefined && findings.some((one) => isAtLeast(one.severity, failOn))) process.exitCode = 1;
-}
-
-function checkStdin(files: readonly string[], { cluster, declared }: ReplayFlags): void {
-  const readers = [...files, ...cluster, ...(declared ?? [])].filter((path) => path === stdinPath);
-  if (readers.length < 2) return;
-  const fault = `stdin is given ${readers.length} times, and can be read once`;
-  throw new ProblemError(badFlag(stdinPath, fault, 'give the paths of files for the others'));
 }
 
 async function readManifestsAndReport(paths: Paths): Promise<Manifests> {

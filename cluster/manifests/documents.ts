@@ -52,7 +52,7 @@ function readPiece(source: PieceSource, read: Documents): void {
   const { text } = source;
   const start = firstContentOffset(text);
   if (start < 0) return;
-  const json = text.trimStart().startsWith('{') ? parseJson(text) : undefined;
+  const json = isInBraces(text) ? parseJson(text) : undefined;
   if (json !== undefined) {
     read.documents.push(jsonDocument(json.raw, source));
     read.warnings.push(...duplicateKeyWarnings(duplicateJsonKeys(text), source));
@@ -169,9 +169,19 @@ function placeAt({ file, lineAt }: PieceSource, offset: number): string {
   return `${file}:${lineAt(offset)}`;
 }
 
+/** A file may have documents in braces and others: no line of JSON starts with ---. */
 function piecesOf(text: string): Piece[] {
-  if (!text.trimStart().startsWith('{')) return yamlPieces(text);
-  return parseJson(text) === undefined ? jsonPieces(text) : [{ start: 0, end: text.length }];
+  if (!isInBraces(text)) return yamlPieces(text);
+  if (parseJson(text) !== undefined) return [{ start: 0, end: text.length }];
+  return yamlPieces(text).flatMap(({ start, end }) => {
+    const piece = text.slice(start, end);
+    if (!isInBraces(piece)) return { start, end };
+    return jsonPieces(piece).map((one) => ({ start: start + one.start, end: start + one.end }));
+  });
+}
+
+function isInBraces(text: string): boolean {
+  return text.trimStart().startsWith('{');
 }
 
 /** YAML 1.2, 9.1.2: a line that starts with --- always starts a document. */

@@ -4,7 +4,7 @@ import { isUnread, objectKey } from '../../model/kubernetes.ts';
 import { type Problem, ProblemError } from '../../model/problem.ts';
 import { chartFolders, type FileRole, roleOf } from './charts.ts';
 import { type Folder, listFiles, type ManifestFile, type Unreadable } from './files.ts';
-import { type Keep, type Manifest, readManifestFile, stdinPath, unreadFile } from './manifest.ts';
+import { type Keep, type Manifest, readManifestFile, stdinDevice, unreadFile } from './manifest.ts';
 import { withoutUnrendered } from './unrendered.ts';
 
 /** `problems` and `unread` belong to no single manifest. `writtenUs`: the last write to the file of a manifest. */
@@ -96,7 +96,7 @@ export class ManifestFolder {
 
   /** `name` is empty for the path itself, if it is a file. */
   readonly #titleOf = (name: string): string => {
-    if (name === '') return this.#titles === 'full' && this.#path !== stdinPath ? this.#path : basename(this.#path);
+    if (name === '') return this.#titles === 'full' && this.#path !== stdinDevice ? this.#path : basename(this.#path);
     return this.#titles === 'full' ? join(this.#path, name) : name;
   };
 }

@@ -43,7 +43,7 @@ export type Manifest = {
 };
 
 /** Read through process.stdin, since stdin may be a socket, which cannot be opened by path. */
-export const stdinPath = '/dev/stdin';
+export const stdinDevice = '/dev/stdin';
 
 /** Parsing JSON needs a fifth of the memory of YAML. */
 const maxBytes = { json: 256 * 2 ** 20, yaml: 64 * 2 ** 20 };
@@ -56,7 +56,7 @@ export async function readManifestFile(file: ManifestFile, keep: Keep, role: Fil
     : file.bytes > yaml && fileTooLarge(file.title, file.bytes, yaml, json);
   if (tooLarge) return unreadFile(file.title, tooLarge);
   try {
-    const bytes = await (file.path === stdinPath ? bufferOf(process.stdin) : readFile(file.path));
+    const bytes = await (file.path === stdinDevice ? bufferOf(process.stdin) : readFile(file.path));
     const text = decodedText(bytes);
     if (role === 'template' && text.includes('{{')) return template;
     return parseManifest(text, file.title, keep, file.name);
@@ -79,8 +79,8 @@ const template: Manifest = { ...chartMetadata, template: true };
 const templateLine = /^\s*(?:- )?(?:[^\s"'#:]+:\s+)?\{\{/m;
 
 /**
- * `title` is the name of the file in problems, and `name` that relative to the scanned folder. A document that cannot be parsed and has an action (`{{`) is a template outside
- * of any known chart, if the file has one that only a template has.
+ * `title` is the name of the file in problems, and `name` that relative to the scanned folder. A document that cannot be
+ * parsed and has an action (`{{`) is a template outside of any known chart, if the file has one that only a template has.
  */
 export function parseManifest(text: string, title: string, keep: Keep = 'objects', name = title): Manifest {
   const { documents, unread, warnings } = readDocuments(text, title);
@@ -91,6 +91,7 @@ export function parseManifest(text: string, title: string, keep: Keep = 'objects
     ignored: 0,
     otherKinds: new Map(),
     customResources: [],
+    unreadAt: new Map(),
   };
   const inTemplate = unread.length > 0 && templateLine.test(text);
   const broken = inTemplate ? unread.filter((one) => !one.text.includes('{{')) : unread;
@@ -98,8 +99,9 @@ export function parseManifest(text: string, title: string, keep: Keep = 'objects
   for (const document of broken) addUnread(document, draft);
   for (const document of documents) addDocument(document, draft, keep);
   const [first] = documents;
+  const { unreadAt: _, ...manifest } = draft;
   return {
-    ...draft,
+    ...manifest,
     whole: broken.length === 0,
     ...(broken.length < unread.length && { template: true }),
     ...(first !== undefined && isKustomization(name) && { kustomization: readKustomization(first.raw, name) }),
@@ -113,6 +115,8 @@ type Draft = {
   ignored: number;
   otherKinds: Map<string, number>;
   customResources: CustomResource[];
+  /** How many documents that cannot be read start at a place. */
+  unreadAt: Map<string, number>;
 };
 
 /** A document of another kind is ignored. One without a kind is not read either, but no verdict may depend on it. */
@@ -124,7 +128,15 @@ function addUnread({ text, place, problem }: UnreadDocument, draft: Draft): void
     return;
   }
   draft.unread.push(problem);
-  if (seen.kind === 'used') draft.entries.push({ object: unreadObject(place, problem, seen.namespace), place });
+  if (seen.kind === 'used') addUnreadObject(place, problem, seen.namespace, draft);
+}
+
+/** Several documents may have the same place: those of a file in one line. Each has a name of its own. */
+function addUnreadObject(place: string, problem: Problem, namespace: string | undefined, draft: Draft): void {
+  const number = (draft.unreadAt.get(place) ?? 0) + 1;
+  draft.unreadAt.set(place, number);
+  const name = number === 1 ? place : `${place} (${number})`;
+  draft.entries.push({ object: unreadObject(name, problem, namespace), place });
 }
 
 function addDocument(document: Document, draft: Draft, keep: Keep): void {
@@ -143,9 +155,7 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
     if (parsed.is !== 'object') {
       draft.unread.push(...parsed.problems);
       if (parsed.mayBePolicy !== undefined) {
-        const place = document.quickLocate(path);
-        const object = unreadObject(place, parsed.problems[0]!, parsed.mayBePolicy.namespace);
-        draft.entries.push({ object, place });
+        addUnreadObject(locate([]), parsed.problems[0]!, parsed.mayBePolicy.namespace, draft);
       }
       continue;
     }

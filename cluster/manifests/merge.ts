@@ -1,7 +1,7 @@
 // Merges the objects of several files. An object that is defined twice is a problem, and the last definition is used.
 
 import type { CustomResource } from '../../model/custom-resource.ts';
-import { type ClusterObject, manifestKind, objectKey } from '../../model/kubernetes.ts';
+import { type ClusterObject, isUnread, manifestKind, objectKey } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { type Counts, count } from './counts.ts';
 import { duplicateObject } from './errors.ts';
@@ -33,7 +33,8 @@ export function merge(manifests: Iterable<Manifest>, general: Pick<Manifest, 'pr
     for (const entry of manifest.entries) {
       const key = objectKey(entry.object);
       const former = entries.get(key);
-      if (former !== undefined) all.push(duplicateObject(`${titleOf(entry.object)} (${entry.place})`, former.place));
+      if (former !== undefined && !isUnread(entry.object))
+        all.push(duplicateObject(`${titleOf(entry.object)} (${entry.place})`, former.place));
       entries.set(key, entry);
     }
   }

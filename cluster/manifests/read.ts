@@ -2,9 +2,10 @@
 import type { CustomResource } from '../../model/custom-resource.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
+import { stdinPath } from '../../model/stdin.ts';
 import type { Counts } from './counts.ts';
 import { nothingToRead } from './errors.ts';
-import { stdinPath } from './manifest.ts';
+import { stdinDevice } from './manifest.ts';
 import { ManifestScanner, type Scan } from './scanner.ts';
 import type { Source } from './source.ts';
 
@@ -51,13 +52,15 @@ export async function readSources(paths: Paths): Promise<Manifests & { sources: 
 }
 
 function onDisk(paths: Paths): string[] {
-  return pathList(paths).map((path) => (path === '-' ? stdinPath : path));
+  return pathList(paths).map((path) => (path === stdinPath ? stdinDevice : path));
 }
 
 /** One of several paths without objects is only a warning. */
 function summaryOf(scan: Scan): Omit<Manifests, 'objects'> {
   const { problems, unread, ignored, otherKinds, customResources } = scan;
-  const empty = scan.empty.map(({ path, ignored: count }) => nothingToRead(path === stdinPath ? '-' : path, count));
+  const empty = scan.empty.map(({ path, ignored: count }) =>
+    nothingToRead(path === stdinDevice ? stdinPath : path, count),
+  );
   const nothing = scan.present.size === 0 && unread.length === 0;
   return {
     problems: [...problems, ...empty],

@@ -3,15 +3,16 @@
 import type { UnreadDocument } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { usedKinds } from '../parse/parse.ts';
+import { firstContentOffset } from './positions.ts';
 
-/** `place`: `db.yaml:14`, or the file; `namespace` undefined: not known. */
-export function unreadObject(place: string, problem: Problem, namespace: string | undefined): UnreadDocument {
+/** `name`: `db.yaml:14`, or the file; `namespace` undefined: not known. */
+export function unreadObject(name: string, problem: Problem, namespace: string | undefined): UnreadDocument {
   const kind = 'ClusterNetworkPolicy';
   return {
     kind,
-    name: place,
+    name,
     namespace: '',
-    uid: `unread/${place}`,
+    uid: `unread/${name}`,
     createdUs: 0,
     tier: 'Admin',
     broken: [problem],
@@ -30,18 +31,35 @@ export type SeenInText = { kind: 'used'; namespace?: string } | { kind: 'other' 
 
 /** The kind that a document seems to have, by its text. */
 export function seenInText(text: string): SeenInText {
-  const kinds = isFlow(text) ? kindsInFlow(text) : kindsAtLineStart(text);
+  const content = contentOf(text);
+  const kinds = content.isFlow ? kindsInFlow(content.text) : kindsAtLineStart(content.text);
   if (kinds.length === 0) return { kind: 'none' };
   const used = kinds.some((kind) => usedKinds.has(kind) || kind.endsWith('List'));
   if (!used) return { kind: 'other' };
   const [kind, ...more] = kinds;
-  if (more.length > 0 || kind!.endsWith('List')) return { kind: 'used' };
-  const namespace = namespaceIn(text, kind === 'Namespace' ? 'name' : 'namespace');
+  if (more.length > 0 || kind!.endsWith('List') || content.isFlow || !content.isIndentedAlike) return { kind: 'used' };
+  const namespace = namespaceIn(content.text, kind === 'Namespace' ? 'name' : 'namespace');
   return namespace === undefined ? { kind: 'used' } : { kind: 'used', namespace };
 }
 
-function isFlow(text: string): boolean {
-  return text.trimStart().startsWith('{');
+type Content = {
+  text: string;
+  isFlow: boolean;
+  /** Whether no line is indented less than the first. */
+  isIndentedAlike: boolean;
+};
+
+/** Without the marker, and without the indentation of the first line that is not a comment. */
+function contentOf(text: string): Content {
+  const withoutMarker = text.replace(/^---(?=[ \t]+[^\s#])/m, '   ');
+  const body = withoutMarker.slice(Math.max(0, firstContentOffset(withoutMarker)));
+  const [indent] = /^[ \t]*/.exec(body)!;
+  const isFlow = body.startsWith('{', indent.length);
+  if (isFlow || indent === '') return { text: body, isFlow, isIndentedAlike: true };
+  const lines = body.split('\n');
+  const isIndentedAlike = lines.every((line) => line.startsWith(indent) || /^\s*(#|$)/.test(line));
+  const dedented = lines.map((line) => line.slice(Math.min(indent.length, line.search(/[^ \t]|$/))));
+  return { text: dedented.join('\n'), isFlow, isIndentedAlike };
 }
 
 function kindsAtLineStart(text: string): string[] {
@@ -57,7 +75,6 @@ const nameText = /^["']?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)["']?$/;
 
 /** The field directly below the only `metadata:` at a line's start, in a block or in braces. */
 function namespaceIn(text: string, field: string): string | undefined {
-  if (isFlow(text)) return undefined;
   const [found, ...others] = text.matchAll(/^metadata[ \t]*:[ \t]*(.*)(?:\r?\n|$)((?:[ \t]+.*(?:\r?\n|$)|\r?\n)*)/gm);
   if (found === undefined || others.length > 0) return undefined;
   const [, sameLine = '', below = ''] = found;

@@ -259,7 +259,7 @@ t.test('stdin that is empty, no capture, or given twice is one line', async (t) 
   ]) {
     t.match(await runWithInput('', ...args), {
       code: 2,
-      err: ['bad-flag: -: stdin is given 2 times, and can be read once; give the paths of files for the others'],
+      err: ['bad-flag: -: stdin can be read only once; give files or folders for the others'],
     });
   }
 });

@@ -69,7 +69,10 @@ t.test('a file, stdin and a folder are read together; stdin only once', async (t
     duplicate.err,
     `NetworkPolicy shop/db (stdin:1): this definition replaces the one in ${at('deny')}/all.yaml:1`,
   );
-  t.match(run([...question, ...cluster('-', '-')]), { code: 2, err: /^bad-flag: -: stdin can be read only once; / });
+  t.match(run([...question, ...cluster('-', '-')]), {
+    code: 2,
+    err: /^bad-flag: -: stdin can be read only once; give files or folders for the others$/m,
+  });
   t.match(run(['connectivity', '--cluster', '-', '--diff', '-']), { code: 2, err: /^bad-flag: -: / });
   t.match(run(['verdict', '--batch', ...cluster(apps, '-')]), { code: 2, err: /^bad-flag: --cluster -: / });
 });

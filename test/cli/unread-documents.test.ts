@@ -5,6 +5,8 @@ import t from 'tap';
 import { runConnectivity } from '../../cli/connectivity.ts';
 import { type LintFlags, runLint } from '../../cli/lint.ts';
 import { runVerdict } from '../../cli/verdict.ts';
+import { readManifests } from '../../cluster/manifests/read.ts';
+import { isUnread } from '../../model/kubernetes.ts';
 import { folder } from '../cluster/manifests/folders.ts';
 import { pcapFile } from '../scene/captures.ts';
 import { Kept } from '../scene/kept.ts';
@@ -107,6 +109,54 @@ t.test('several such documents are all possible reasons, and a misspelled policy
   t.equal(ran.verdicts, 'unknown unknown unknown');
   t.match(ran.answers[0].reason, /: a\.yaml:1$/);
   t.match(ran.answers[2].reason, /: b\.yaml:2$/);
+});
+
+const misspelled = (namespace: string) => ({
+  apiVersion: 'networking.k8s.io/v1',
+  kind: 'NetworkPolice',
+  metadata: { name: 'p', namespace },
+  spec: {},
+});
+const list = (...items: unknown[]) => ({ apiVersion: 'v1', kind: 'List', items });
+
+t.test('each of several such documents in one file counts, also on the same line', async (t) => {
+  const items = [misspelled('shop'), misspelled('bank')];
+  const ofBoth: [string, string][] = [[...inShop], [...inBank], ['1.2.3.4', 'shop/web'], ['1.2.3.4', 'bank/teller']];
+  for (const [name, text] of [
+    ['list.json', JSON.stringify(list(...items), null, 2)],
+    ['line.json', JSON.stringify(list(...items))],
+    ['nested.json', JSON.stringify(list(list(items[0]), list(items[1])))],
+    ['documents.json', items.map((one) => JSON.stringify(one)).join(' ')],
+    ['line.yaml', `kind: List\napiVersion: v1\nitems: ${JSON.stringify(items)}\n`],
+    ['deep.json', JSON.stringify({ ...list(...items), deep: JSON.parse('['.repeat(120) + ']'.repeat(120)) })],
+  ] as const) {
+    const ran = await verdicts(t, { [name]: text }, ofBoth);
+    t.equal(ran.verdicts, 'unknown unknown unknown unknown', name);
+    t.notMatch(ran.stderr, /duplicate-object/, name);
+    t.not(ran.answers[0].reason, ran.answers[1].reason, name);
+  }
+});
+
+t.test('such a document of a JSON file is named with its line', async (t) => {
+  const text = JSON.stringify(list(misspelled('shop'), misspelled('bank')), null, 2);
+  const ran = await verdicts(t, { 'list.json': text }, [[...inShop], [...inBank]]);
+  t.match(ran.answers[0].reason, /: list\.json:5$/);
+  t.match(ran.answers[1].reason, /: list\.json:14$/);
+});
+
+t.test('the same file given twice has no duplicates among its documents that cannot be read', async (t) => {
+  const { path } = folder(t, { 'pods.yaml': pods, 'list.json': JSON.stringify(list(misspelled('shop'))) });
+  const { objects, problems } = await readManifests([`${path}/pods.yaml`, `${path}/list.json`, `${path}/list.json`]);
+  t.notOk(problems.some(({ code }) => code === 'duplicate-object'));
+  t.equal(objects.filter(isUnread).length, 1);
+});
+
+t.test('a document indented as a whole counts like any other', async (t) => {
+  const document = broken('NetworkPolicy', '{name: p, namespace: shop}').replace(/^(?=.)/gm, '  ');
+  const ran = await verdicts(t, { 'p.yaml': `---\n${document}` }, questions);
+  t.equal(ran.verdicts, 'unknown unknown unknown undeclared undeclared');
+  const pasted = document.replace('  metadata', 'metadata');
+  t.equal((await verdicts(t, { 'p.yaml': pasted }, questions)).verdicts, 'unknown unknown unknown unknown unknown');
 });
 
 t.test('connectivity shows the connections of that namespace as unknown, also in a comparison', async (t) => {

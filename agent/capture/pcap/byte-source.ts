@@ -1,5 +1,6 @@
 // The bytes of a capture file or of stdin, in order.
 import { open } from 'node:fs/promises';
+import { stdinPath } from '../../../model/stdin.ts';
 
 export type ByteSource = {
   /** Writes the next bytes at `at`, at most to the end of `into`, and returns their number; 0 at the end. */
@@ -8,9 +9,6 @@ export type ByteSource = {
   readonly bytesRead: number;
   close(): Promise<void>;
 };
-
-/** In place of a path. */
-export const stdinPath = '-';
 
 export async function openBytes(path: string): Promise<ByteSource> {
   if (path === stdinPath) return new ChunkSource(process.stdin, async () => void process.stdin.destroy());

@@ -2,6 +2,7 @@
 // file may be larger than memory. gzip and Zstandard are decompressed. Each fault becomes one Problem. If the next packet has
 // to be searched for, the packets from there on are doubtful: they may be inside the data of a packet.
 import type { Problem } from '../../../model/problem.ts';
+import { stdinPath } from '../../../model/stdin.ts';
 import {
   compressedFile,
   corruptFile,
@@ -11,7 +12,7 @@ import {
   unknownFormat,
   unreadableFile,
 } from '../errors.ts';
-import { type ByteSource, openBytes, stdinPath, withHead } from './byte-source.ts';
+import { type ByteSource, openBytes, withHead } from './byte-source.ts';
 import { compressionOf, otherCompression } from './compression.ts';
 import { DamagedContent, decompress } from './decompress.ts';
 import type { ChunkPosition, Format, OnPacket } from './format.ts';

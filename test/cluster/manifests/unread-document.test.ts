@@ -33,6 +33,15 @@ const used: readonly [string, string | undefined][] = [
   ['{"kind": "NetworkPolicy", "metadata": {"namespace": "shop"}, "spec": [', undefined],
   ['{\n  "apiVersion": "v1",\n  "kind": "Pod",', undefined],
   ['- kind: Pod\n  spec: [', undefined],
+  ['  kind: NetworkPolicy\n  metadata:\n    namespace: shop\n  spec: [', 'shop'],
+  ['---\n# here\n  kind: NetworkPolicy\n\n  metadata: {namespace: shop}\n# there\n  spec: [', 'shop'],
+  ['\tkind: NetworkPolicy\n\tmetadata: {namespace: shop}\n\tspec: [', 'shop'],
+  ['  apiVersion: v1\n  kind: Pod\nmetadata:\n  namespace: shop\nspec: [', undefined],
+  ['  apiVersion: v1\nkind: Pod\n  metadata: {namespace: shop}\nspec: [', undefined],
+  ['---\n{"kind": "NetworkPolicy", "spec": [', undefined],
+  ['# here\n{"kind": "NetworkPolicy", "spec": [', undefined],
+  ['--- {"kind": "NetworkPolicy", "spec": [', undefined],
+  ['--- # here\nkind: NetworkPolicy\nmetadata: {namespace: shop}\nspec: [', 'shop'],
 ];
 
 t.test('the namespace of a document that cannot be read is known only if its text leaves no doubt', async (t) => {
@@ -48,6 +57,8 @@ const notUsed: readonly [string, 'other' | 'none'][] = [
   ['replicas: [', 'none'],
   ['text: |\n  kind: Pod\nx: [', 'none'],
   ['# kind: Pod\nx: [', 'none'],
+  ['  values:\n    kind: NetworkPolicy\n  x: [', 'none'],
+  ['    # kind: Pod\n  text: |\n    kind: Pod\n  x: [', 'none'],
   ['kind:NetworkPolicy: [', 'none'],
   ['subkind: Pod\nx: [', 'none'],
   ['kind: [', 'none'],
@@ -98,6 +109,22 @@ t.test(
     t.match(objects.filter(isUnread), [{ name: 'b.yaml' }]);
   },
 );
+
+t.test('a document in braces keeps its end if another form follows, and the other is read', async (t) => {
+  const inBraces = (name: string) => `{ apiVersion: v1, kind: Namespace, metadata: { name: ${name} } }`;
+  const text = `${inBraces('a')} {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "b"}}\n---\n${namespace('c')}--- # here\n${inBraces('d')}\n`;
+  const { entries, problems } = parseManifest(text, 'x.yaml');
+  t.same(
+    entries.map(({ object: { name }, place }) => [name, place]),
+    [
+      ['a', 'x.yaml:1'],
+      ['b', 'x.yaml'],
+      ['c', 'x.yaml:3'],
+      ['d', 'x.yaml:9'],
+    ],
+  );
+  t.same(problems, []);
+});
 
 t.test('a policy of a misspelled kind may be a policy of its namespace', async (t) => {
   const misspelled = (apiVersion: string, metadata: string) =>
