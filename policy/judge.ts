@@ -22,13 +22,13 @@ export function judge(flow: Flow, policies: PolicySet, options: PolicyOptions): 
   const sides: SideVerdict[] = [];
   if (initiator.kind === 'pod') sides.push(judgeSide('egress', initiator, responder, flow, policies, options));
   if (responder.kind === 'pod') sides.push(judgeSide('ingress', responder, initiator, flow, policies, options));
-  const { unread } = policies.tiers.egress;
+  const { unread } = policies;
   if (sides.length === 0 && unread.length > 0)
     return { verdict: 'unknown', sides, why: { reason: 'unread-documents', documents: unread } };
   const verdict = combineSides(sides, options);
   const judged: Verdict = hasPorts(flow.protocol) ? { verdict, sides } : { verdict, sides, undefinedByApi: true };
   if (responder.kind !== 'pod' || policies.recognised.ingress === emptyLayer) return judged;
-  const { afterNetwork } = selectionOf(policies, responder, 'ingress');
+  const { afterNetworkPolicies: afterNetwork } = selectionOf(policies, responder, 'ingress');
   return afterNetwork.length === 0 ? judged : { ...judged, afterNetwork };
 }
 

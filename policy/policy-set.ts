@@ -1,6 +1,13 @@
 // A set of policies with fast lookup of those that select a pod. Sets are immutable: a change makes a new set, which
 // shares all unaffected parts and cached results with the old one.
-import { type AnyPolicy, isRecognised, type LabelSelector, type Labels, type Policy } from '../model/kubernetes.ts';
+import {
+  type AnyPolicy,
+  isRecognised,
+  isUnread,
+  type LabelSelector,
+  type Labels,
+  type Policy,
+} from '../model/kubernetes.ts';
 import type { Direction, PolicyRef } from '../model/verdict.ts';
 import {
   asMayNotApply,
@@ -40,7 +47,9 @@ export type Selection = {
   /** Policies of other APIs that may select the pod. They are not evaluated. */
   readonly recognised: readonly RecognisedSide[];
   /** Of these APIs too: they act on what the network delivered, so they do not change the verdict. */
-  readonly afterNetwork: readonly PolicyRef[];
+  readonly afterNetwork: readonly RecognisedSide[];
+  /** The policies of `afterNetwork`, each once. */
+  readonly afterNetworkPolicies: readonly PolicyRef[];
 };
 
 /** Parts by name. An unchanged layer is the same object in the next set. */
@@ -50,8 +59,6 @@ type TierLayer = {
   readonly parts: readonly TierPolicy[];
   /** The policies whose subject selects a namespace, by the labels of the namespace. */
   readonly byNamespaceLabels: WeakMap<Labels, readonly TierPolicy[]>;
-  /** Documents that cannot be read and may define any object, also the pod that has an address. */
-  readonly unread: readonly string[];
 };
 type TierLayers = { readonly [Side in Direction]: TierLayer };
 type RecognisedLayers = { readonly [Side in Direction]: RecognisedLayer };
@@ -59,6 +66,8 @@ type RecognisedLayers = { readonly [Side in Direction]: RecognisedLayer };
 export type PolicySet = {
   readonly byNamespace: ReadonlyMap<string, Layers>;
   readonly tiers: TierLayers;
+  /** The places of documents that cannot be read and may define any object, also the pod that has an address. */
+  readonly unread: readonly string[];
   readonly recognised: RecognisedLayers;
 };
 
@@ -67,6 +76,7 @@ const sets = new WeakMap<readonly AnyPolicy[], PolicySet>();
 export const emptyPolicySet: PolicySet = {
   byNamespace: new Map(),
   tiers: { egress: tierLayer([]), ingress: tierLayer([]) },
+  unread: [],
   recognised: { egress: emptyLayer, ingress: emptyLayer },
 };
 
@@ -98,7 +108,7 @@ export function compilePolicies(policies: readonly AnyPolicy[]): PolicySet {
     ingress: tierLayer(sorted(tierPolicies.flatMap(({ ingress }) => ingress ?? []))),
   };
   const recognised = { egress: recognisedLayer(others, 'egress'), ingress: recognisedLayer(others, 'ingress') };
-  const set = { byNamespace, tiers, recognised };
+  const set = { byNamespace, tiers, unread: unreadPlaces(tiers), recognised };
   sets.set(policies, set);
   return set;
 }
@@ -123,13 +133,11 @@ function applyChange(set: PolicySet, policy: AnyPolicy, how: 'put' | 'gone'): Po
     const parts = how === 'put' ? compiledTierPolicy(policy) : noParts;
     const egress = replaced(tiers.egress.parts, policy, parts.egress);
     const ingress = replaced(tiers.ingress.parts, policy, parts.ingress);
-    return {
-      ...set,
-      tiers: {
-        egress: egress === tiers.egress.parts ? tiers.egress : tierLayer(egress),
-        ingress: ingress === tiers.ingress.parts ? tiers.ingress : tierLayer(ingress),
-      },
+    const changed = {
+      egress: egress === tiers.egress.parts ? tiers.egress : tierLayer(egress),
+      ingress: ingress === tiers.ingress.parts ? tiers.ingress : tierLayer(ingress),
     };
+    return { ...set, tiers: changed, unread: unreadPlaces(changed) };
   }
   const parts = how === 'put' ? compiledIsolation(policy) : noParts;
   const before = byNamespace.get(policy.namespace) ?? noIsolation;
@@ -296,6 +304,7 @@ function internedSelection(
   if (node.selection !== undefined) return node.selection;
   const valid = isolations.filter(({ object }) => object.broken === undefined);
   const isolating = valid.filter(({ mayNotApply }) => mayNotApply === undefined);
+  const afterNetwork = recognised.filter(isAfterNetwork);
   node.selection = {
     admin: tiers.filter(({ object }) => object.tier === 'Admin').sort(byPriority),
     isolating,
@@ -305,7 +314,8 @@ function internedSelection(
     broken: isolations.filter(({ object }) => object.broken !== undefined).map(({ policy }) => policy),
     baseline: tiers.filter(({ object }) => object.tier === 'Baseline').sort(byPriority),
     recognised: recognised.filter((one) => !isAfterNetwork(one)),
-    afterNetwork: [...new Set(recognised.filter(isAfterNetwork).map(({ policy }) => policy))],
+    afterNetwork,
+    afterNetworkPolicies: [...new Set(afterNetwork.map(({ policy }) => policy))],
   };
   return node.selection;
 }
@@ -332,10 +342,13 @@ function layer(parts: readonly Isolation[]): Layer {
 }
 
 function tierLayer(parts: readonly TierPolicy[]): TierLayer {
-  const unread = parts.filter(
-    ({ object }) => object.broken !== undefined && object.unread && object.subject === undefined,
-  );
-  return { parts, byNamespaceLabels: new WeakMap(), unread: unread.map(({ policy }) => policy.name) };
+  return { parts, byNamespaceLabels: new WeakMap() };
+}
+
+/** Such a document counts in both directions. */
+function unreadPlaces({ egress }: TierLayers): readonly string[] {
+  const unread = egress.parts.filter(({ object }) => isUnread(object) && object.subject === undefined);
+  return unread.map(({ policy }) => policy.name);
 }
 
 /** By kind and name, so the verdicts do not depend on the order of the policies. */

@@ -1,12 +1,19 @@
 // The policies that select a pod in one direction, in the order in which they are evaluated (rules 18 to 22), and what they
 // leave open.
-import type { ClusterAction, ClusterPeer, ClusterPort, PolicyPeer } from '../model/kubernetes.ts';
-import { factsOf, isRecognisedKind } from '../model/recognised-policy.ts';
+import {
+  type ClusterAction,
+  type ClusterPeer,
+  type ClusterPort,
+  isUnread,
+  type PolicyPeer,
+} from '../model/kubernetes.ts';
+import { factsOf } from '../model/recognised-policy.ts';
 import type { PolicyRef, Tier } from '../model/verdict.ts';
 import type { Isolation, TierPolicy } from './compile.ts';
 import { policyText } from './explain.ts';
 import type { PodParty } from './peers.ts';
 import type { Selection } from './policy-set.ts';
+import type { RecognisedSide } from './recognised-layer.ts';
 import { peersText, portsText } from './rule-text.ts';
 import { subjectSelects } from './subject.ts';
 
@@ -40,12 +47,11 @@ export type SelectedPoliciesJson = {
 /** `pod` is the pod of the selection. */
 export function selectedPolicies(selection: Selection, pod: PodParty): SelectedPoliciesJson {
   const { admin, isolating, uncertain, broken, baseline, recognised, afterNetwork } = selection;
-  const isolated = isolating.length > 0 ? 'yes' : uncertain.length + broken.length > 0 ? 'unknown' : 'no';
+  const isolated = isolationOf(selection);
   const priorities = [...new Set(admin.map(priorityOf))];
   const networkOrder = priorities.length + 1;
   const hasNetwork = isolating.length + uncertain.length + broken.length > 0;
   const baselinePriorities = [...new Set(baseline.map(priorityOf))];
-  const inNetwork = new Map(recognised.map((one) => [policyText(one.policy), one]));
   const policies: SelectedPolicyJson[] = [
     ...admin.map((one) => tierPolicyJson(one, priorities.indexOf(priorityOf(one)) + 1, 'evaluated')),
     ...isolating.map((one) => isolationJson(one, networkOrder, 'yes')),
@@ -58,21 +64,30 @@ export function selectedPolicies(selection: Selection, pod: PodParty): SelectedP
         isolated === 'yes' ? 'not-reached' : 'evaluated',
       ),
     ),
-    ...[...inNetwork].map(([policy, { subject, object }]): SelectedPolicyJson => {
-      const selects = subjectSelects(subject, pod) === 'yes' ? 'yes' : 'maybe';
-      return { policy, selects, status: 'not-evaluated', ...enforcedByOf(object.kind), rules: [] };
-    }),
-    ...afterNetwork.map((policy): SelectedPolicyJson => {
-      const status = 'after-network';
-      return { policy: policyText(policy), selects: 'maybe', status, ...enforcedByOf(policy.kind), rules: [] };
-    }),
+    ...recognisedJson(recognised, pod, 'not-evaluated'),
+    ...recognisedJson(afterNetwork, pod, 'after-network'),
   ];
   return { isolated, policies, open: openText(isolated, policies) };
 }
 
-function enforcedByOf(kind: string): { enforcedBy?: string } {
-  const enforcedBy = isRecognisedKind(kind) ? factsOf(kind).enforcedBy : undefined;
-  return enforcedBy === undefined ? {} : { enforcedBy };
+/** A document that cannot be read may be a policy that isolates the pod, or replace the one that does. */
+function isolationOf({ admin, isolating, uncertain, broken }: Selection): SelectedPoliciesJson['isolated'] {
+  if (admin.some(({ object }) => isUnread(object))) return 'unknown';
+  if (isolating.length > 0) return 'yes';
+  return uncertain.length + broken.length > 0 ? 'unknown' : 'no';
+}
+
+/** One for each policy. It selects the pod if one of its parts does. */
+function recognisedJson(
+  sides: readonly RecognisedSide[],
+  pod: PodParty,
+  status: SelectedPolicyStatus,
+): SelectedPolicyJson[] {
+  return [...Map.groupBy(sides, ({ object }) => object)].map(([object, parts]) => {
+    const selects = parts.some(({ subject }) => subjectSelects(subject, pod) === 'yes') ? 'yes' : 'maybe';
+    const { enforcedBy } = factsOf(object.kind);
+    return { policy: policyText(object), selects, status, ...(enforcedBy !== undefined && { enforcedBy }), rules: [] };
+  });
 }
 
 function openText(isolated: SelectedPoliciesJson['isolated'], policies: readonly SelectedPolicyJson[]): string {
@@ -80,7 +95,9 @@ function openText(isolated: SelectedPoliciesJson['isolated'], policies: readonly
   const unknown = policies.filter(({ status }) => status === 'invalid' || status === 'not-evaluated');
   const isCertain =
     unknown.length === 0 && policies.every(({ status, selects }) => status !== 'evaluated' || selects === 'yes');
-  const doubt = isCertain ? '' : '; policies that are not evaluated, or that may not select it, could change this';
+  const uncertain = isCertain ? '' : '; policies that are not evaluated, or that may not select it, could change this';
+  const isRefused = policies.some(({ status }) => status === 'after-network');
+  const doubt = `${uncertain}${isRefused ? '; a policy that acts on what the network delivered may refuse some of it' : ''}`;
   if (isolated === 'yes') {
     const isAccepting = rules.some(({ action }) => action === 'Accept');
     return `${isAccepting ? 'only what an Accept rule matches' : 'nothing'}${doubt}`;
@@ -96,11 +113,10 @@ function priorityOf({ object }: TierPolicy): number {
 
 function tierPolicyJson(part: TierPolicy, order: number, status: SelectedPolicyStatus): SelectedPolicyJson {
   const { object, policy, rules, mayNotApply } = part;
-  const isUnread = object.broken !== undefined && object.unread === true;
   return {
     order,
     tier: object.tier,
-    policy: isUnread ? `document ${policy.name}` : policyText(policy),
+    policy: isUnread(object) ? `document ${policy.name}` : policyText(policy),
     ...(object.priority !== undefined && { priority: object.priority }),
     selects: mayNotApply === undefined && object.broken === undefined ? 'yes' : 'maybe',
     status: object.broken === undefined ? status : 'invalid',

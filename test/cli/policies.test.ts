@@ -151,7 +151,62 @@ t.test('a policy that acts after the network is listed, and does not change what
   const { path } = folder(t, { 'all.yaml': [namespace, pod('web', 'app: web'), istio].join('\n---\n') });
   t.match(
     (await run({ cluster: path })).stdout,
-    /- {2}Istio {10}AuthorizationPolicy shop\/a, may select it, acts on what the network delivered\n {4}open: everything\n/,
+    /- {2}Istio {10}AuthorizationPolicy shop\/a, acts on what the network delivered\n {4}open: everything; a policy that acts on what the network delivered may refuse some of it\n/,
+  );
+});
+
+t.test('a policy that acts after the network selects as certainly as its selector matches', async (t) => {
+  const istio = (name: string, spec: string) =>
+    `{ apiVersion: security.istio.io/v1, kind: AuthorizationPolicy, metadata: { name: ${name}, namespace: shop }, spec: { ${spec} } }`;
+  const { path } = folder(t, {
+    'all.yaml': [
+      namespace,
+      pod('web', 'app: web'),
+      istio('a', 'selector: { matchLabels: { app: web } }'),
+      istio('b', 'targetRefs: [{ kind: Service, group: "", name: web }]'),
+      istio('c', 'selector: { matchLabels: { app: db } }'),
+    ].join('\n---\n'),
+  });
+  const [one] = JSON.parse((await run({ cluster: path, output: 'json' })).stdout);
+  t.same(
+    one.ingress.policies.map(({ policy, selects }: Record<string, unknown>) => [policy, selects]),
+    [
+      ['AuthorizationPolicy shop/a', 'yes'],
+      ['AuthorizationPolicy shop/b', 'maybe'],
+    ],
+  );
+});
+
+t.test('a policy with several parts selects the pod if one of them certainly does', async (t) => {
+  const part = (selector: string) => `{ endpointSelector: { matchExpressions: [${selector}] }, ingress: [{}] }`;
+  const cilium = (...parts: string[]) =>
+    `{ apiVersion: cilium.io/v2, kind: CiliumNetworkPolicy, metadata: { name: c, namespace: shop }, specs: [${parts.join(', ')}] }`;
+  const [certain, doubtful] = ['{ key: app, operator: Exists }', '{ key: app, operator: Unheard }'].map(part);
+  for (const specs of [
+    [certain!, doubtful!],
+    [doubtful!, certain!],
+  ]) {
+    const { path } = folder(t, { 'all.yaml': [namespace, pod('web', 'app: web'), cilium(...specs)].join('\n---\n') });
+    const [one] = JSON.parse((await run({ cluster: path, output: 'json' })).stdout);
+    t.match(one.ingress.policies, [{ policy: 'CiliumNetworkPolicy shop/c', selects: 'yes' }]);
+  }
+});
+
+t.test('whether a pod is isolated is not known where a document of its namespace cannot be read', async (t) => {
+  const unread = (name: string) => `kind: NetworkPolicy\nmetadata: {name: p, namespace: ${name}}\nspec: [\n`;
+  const isolation = async (...documents: string[]) => {
+    const text = [namespace, pod('web', 'app: web'), ...documents].join('\n---\n');
+    const [one] = JSON.parse((await run({ cluster: folder(t, { 'a.yaml': text }).path, output: 'json' })).stdout);
+    return [one.ingress.isolated, one.egress.isolated, one.ingress.open.split(';')[0]];
+  };
+  t.same(await isolation(unread('shop')), ['unknown', 'unknown', 'not known']);
+  t.same(await isolation('kind: NetworkPolicy\nspec: [\n'), ['unknown', 'unknown', 'not known']);
+  t.same(await isolation(unread('bank')), ['no', 'no', 'everything: no policy selects it']);
+  const isolating = networkPolicy('all', 'podSelector: {}, policyTypes: [Ingress]');
+  t.same(
+    await isolation(isolating, unread('shop')),
+    ['unknown', 'unknown', 'not known'],
+    'the document may replace the policy that isolates it',
   );
 });
 
