@@ -46,7 +46,10 @@ export type Pod = ObjectMeta & {
   addresses: readonly Address[];
   /** Of further networks, from the annotation k8s.v1.cni.cncf.io/network-status. Policies do not apply to them. */
   secondaryAddresses: readonly Address[];
-  /** From the annotations waybill.io/forwards and cni.projectcalico.org/allowedSourcePrefixes: source addresses of packets that the pod forwards, as it says. */
+  /**
+   * From the annotations waybill.io/forwards and cni.projectcalico.org/allowedSourcePrefixes: source addresses of packets
+   * that the pod forwards, as it says.
+   */
   forwards: readonly Prefix[];
   ports: readonly ContainerPort[];
   /** µs since the epoch, in whole seconds as in the API; 0 if not known. */
@@ -68,7 +71,8 @@ export type Workload = ObjectMeta & {
   workload: WorkloadRef;
   /**
    * Set for an object that has the same pods as another one: its own kind. Examples are a ReplicaSet of a Deployment, and a
-   * Prometheus, of which its operator makes a StatefulSet. `workload` is the other one, which it replaces if it is missing. `retired`: it has no replicas any more.
+   * Prometheus, of which its operator makes a StatefulSet. `workload` is the other one, which it replaces if it is missing.
+   * `retired`: it has no replicas any more.
    */
   owned?: { kind: string; retired: boolean };
   /** With those that controllers add. */
@@ -287,8 +291,8 @@ export const clusterKinds = [...Object.keys(kinds), ...recognisedKinds] as reado
 /**
  * Changes of the cluster's objects, in order. `atUs` is when the change was received, or when it happened if known. With
  * `sinceUs`, the change was missed: it happened at an unknown time after `sinceUs`, and the object may look the same.
- * `version`: see ObjectVersion. `stale`: changes of that kind after `sinceUs` may be missing. `fresh`: all of them have been reported.
- * `absent`: the API server does not know this kind. `fixed`: the problem with that code and place is over.
+ * `version`: see ObjectVersion. `stale`: changes of that kind after `sinceUs` may be missing. `fresh`: all of them have been
+ * reported. `absent`: the API server does not know this kind. `fixed`: the problem with that code and place is over.
  */
 export type ClusterEvent =
   | { type: 'put'; object: ClusterObject; atUs: number; sinceUs?: number; version?: string }

@@ -157,7 +157,10 @@ export type Verdict = {
   verdict: VerdictName;
   sides: readonly SideVerdict[];
   undefinedByApi?: true;
-  /** Policies that select the responder and act on what the network delivered. They may refuse it, and do not change the verdict. */
+  /**
+   * Policies that select the responder and act on what the network delivered. They may refuse it, and do not change the
+   * verdict.
+   */
   afterNetwork?: readonly PolicyRef[];
   /** Set if the verdict is unknown for a reason that is not one of a single side. */
   why?: UnknownReason;

@@ -3,7 +3,10 @@ import { escapeControls } from '../../model/escape.ts';
 import type { Direction } from '../../model/verdict.ts';
 import type { SelectedPoliciesJson, SelectedPolicyJson, SelectedPolicyStatus } from '../../policy/selected-policies.ts';
 
-/** `pods` is set if the policies select some pods of the workload and not others. `ingress` and `egress` are missing with `hostNetwork`. */
+/**
+ * `pods` is set if the policies select some pods of the workload and not others. `ingress` and `egress` are missing with
+ * `hostNetwork`.
+ */
 export type PodPoliciesJson = {
   pod: string;
   pods?: readonly string[];
