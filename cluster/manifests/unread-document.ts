@@ -2,6 +2,7 @@
 // not known. It counts as an invalid policy that comes before all others, so those verdicts are unknown (rule 17).
 import type { UnreadDocument } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
+import { isNamedPolicyKind } from '../../model/recognised-policy.ts';
 import { usedKinds } from '../parse/parse.ts';
 import { firstContentOffset } from './positions.ts';
 
@@ -34,7 +35,7 @@ export function seenInText(text: string): SeenInText {
   const content = contentOf(text);
   const kinds = content.isFlow ? kindsInFlow(content.text) : kindsAtLineStart(content.text);
   if (kinds.length === 0) return { kind: 'none' };
-  const used = kinds.some((kind) => usedKinds.has(kind) || kind.endsWith('List'));
+  const used = kinds.some((kind) => usedKinds.has(kind) || kind.endsWith('List') || isNamedPolicyKind(`${kind}.group`));
   if (!used) return { kind: 'other' };
   const [kind, ...more] = kinds;
   if (more.length > 0 || kind!.endsWith('List') || content.isFlow || !content.isIndentedAlike) return { kind: 'used' };

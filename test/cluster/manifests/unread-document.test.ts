@@ -20,6 +20,7 @@ const used: readonly [string, string | undefined][] = [
   ['kind: Pod\r\nmetadata:\r\n    namespace: shop\r\n    name: a\r\nspec: [\r\n', 'shop'],
   ['metadata: {name: p, namespace: shop}\nkind: Service # x\nspec: [', 'shop'],
   ['kind: CiliumNetworkPolicy\nmetadata: {namespace: shop}\nspec: [', 'shop'],
+  ['kind: AcmeNetworkPolicy\nmetadata: {namespace: shop}\nspec: [', 'shop'],
   ['kind: Namespace\nmetadata: {name: shop}\nspec: [', 'shop'],
   ['"kind": "Pod"\nmetadata: {namespace: shop}\nspec: [', 'shop'],
   ['kind: NetworkPolicy\nmetadata:\n  name: p\nspec: [', undefined],
