@@ -7,6 +7,7 @@ export const SYN = 0x02;
 export const RST = 0x04;
 export const PSH = 0x08;
 export const ACK = 0x10;
+export const URG = 0x20;
 
 /** Which side of the connection the observing interface is; `host` is a node's uplink, or a file of unknown origin. */
 export type ObservationPoint = 'source' | 'destination' | 'host';

@@ -158,6 +158,21 @@ t.test('a snap length that cuts the header leaves the ports, and an answer is st
   ]);
   const ran = await run(file('refused.pcap', cutTo(frames(refused), 46)), ...cluster, '-o', 'jsonl');
   t.match(findings(ran), [{ kind: 'blocked' }], 'refusals are no answer');
+
+  const withData: Step[] = [
+    [1, 'web', tcp(40_000, 5432, 'PA', { payload: 10 })],
+    [1.001, 'db', tcp(5432, 40_000, 'PA', { payload: 10 })],
+  ];
+  for (const steps of [withData, [[0, 'web', tcp(40_000, 5432, 'S')], ...withData] satisfies Step[]]) {
+    const short = await run(file('short.pcap', cutTo(frames(steps), 38)), ...cluster, '-o', 'jsonl');
+    t.match(findings(short), [{ kind: 'bypass', outcome: 'established' }], 'data from both ends');
+  }
+  const askedWithData: Step[] = [0, 1, 3].flatMap((at): Step[] => [
+    [at, 'web', tcp(40_000, 5432, 'S', { payload: 20 })],
+    [at + 0.001, 'db', tcp(5432, 40_000, 'RA')],
+  ]);
+  const shortRefusal = await run(file('none.pcap', cutTo(frames(askedWithData), 38)), ...cluster, '-o', 'jsonl');
+  t.match(findings(shortRefusal), [{ kind: 'blocked' }], 'refusals have neither options nor data');
 });
 
 t.test('an IPv6 header that ends within TCP has its ports', async (t) => {

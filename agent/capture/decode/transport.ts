@@ -1,6 +1,6 @@
 // Decodes the header after the IP header, by protocol number.
 import { hasPorts, ICMP, ICMPV6, SCTP, TCP, UDP } from '../../../model/protocol.ts';
-import { ACK, PSH } from '../../../model/record.ts';
+import { ACK, PSH, URG } from '../../../model/record.ts';
 import { etherTypes } from './ether-type.ts';
 import { gre } from './gre.ts';
 import { icmp } from './icmp.ts';
@@ -64,7 +64,10 @@ function headerBytesOf(protocol: number): number {
   return protocol === UDP ? udpHeaderBytes : sctpHeaderBytes;
 }
 
-/** Without flags, PSH means that they are not known, and ACK that the packet cannot be a SYN or refuse one. */
+/**
+ * Without flags, PSH means that they are not known, and ACK that the packet cannot be a SYN or refuse one. URG means that it
+ * cannot refuse one: a refusal has neither options nor data.
+ */
 function cutTcp(bytes: Bytes, at: number, captured: number, length: number, into: Packet): DecodeResult {
   if (captured >= flagsEnd) {
     wholeHeader.fill(0);
@@ -78,6 +81,7 @@ function cutTcp(bytes: Bytes, at: number, captured: number, length: number, into
   // A reset that refuses a SYN has the sequence number 0 (RFC 9293 3.5.2), and a SYN acknowledges nothing.
   const hasNumbers = captured >= acknowledgedEnd && word32(bytes, at + 4) !== 0 && word32(bytes, at + 8) !== 0;
   if (hasNumbers || length > maxTcpHeaderBytes) into.tcpFlags |= ACK;
+  if (length > tcpHeaderBytes) into.tcpFlags |= URG;
   return 'packet';
 }
 

@@ -1,6 +1,6 @@
 // Decides which connection a SYN on known ports belongs to. The sender of a SYN chooses its time and its number, and may
 // lie. So after a SYN the answer of the other end decides, and a SYN alone turns, merges or splits no connection.
-import { ACK, PSH, RST, SYN } from '../../../model/record.ts';
+import { ACK, PSH, RST, SYN, URG } from '../../../model/record.ts';
 import { bit, type FlowColumns } from './flow-columns.ts';
 import type { Interval } from './interval.ts';
 
@@ -238,7 +238,7 @@ export class Handshakes {
   #hasNoFlags(row: number, state: number): boolean {
     const known = bit.hasIsnLow | bit.hasIsnHigh | bit.synSeen | bit.reported;
     const flags = this.#rows.flagsFromLow[row]! | this.#rows.flagsFromHigh[row]!;
-    return (state & known) === 0 && flags === PSH;
+    return (state & known) === 0 && (flags & ~URG) === PSH;
   }
 
   #hasIsn(row: number, ofLow: boolean): boolean {

@@ -1,6 +1,6 @@
 // Headers that a short snap length cuts: the ports that are there are used.
 import t from 'tap';
-import { ACK, PSH, RST, SYN } from '../../../../model/record.ts';
+import { ACK, PSH, RST, SYN, URG } from '../../../../model/record.ts';
 import { decoded } from '../../../scene/decoded.ts';
 import { type Content, ethernet, icmp, ip4, ip6, join, sctp, tcp, udp, vxlan } from '../../../scene/packets.ts';
 
@@ -51,10 +51,10 @@ t.test('a segment with both numbers or with data acknowledges, and is no refusal
   t.match(cut(ip4('10.0.1.2', '10.0.2.3', ack), 11), { tcpFlags: PSH });
   t.match(cut(ip4('10.0.2.3', '10.0.1.2', refusal), 12), { tcpFlags: PSH }, 'its sequence number is 0');
   const data = tcp(40_000, 80, 'PA', { payload: 41 });
-  t.match(cut(ip4('10.0.1.2', '10.0.2.3', data), 4), { tcpFlags: PSH | ACK });
-  t.match(cut(ip6('fd00::2', 'fd00::3', data), 4), { tcpFlags: PSH | ACK });
+  t.match(cut(ip4('10.0.1.2', '10.0.2.3', data), 4), { tcpFlags: PSH | ACK | URG });
+  t.match(cut(ip6('fd00::2', 'fd00::3', data), 4), { tcpFlags: PSH | ACK | URG });
   const short = tcp(40_000, 80, 'PA', { payload: 40 });
-  t.match(cut(ip4('10.0.1.2', '10.0.2.3', short), 4), { tcpFlags: PSH }, 'these may be options');
+  t.match(cut(ip4('10.0.1.2', '10.0.2.3', short), 4), { tcpFlags: PSH | URG }, 'these may be options, of a SYN too');
 });
 
 t.test('of UDP and SCTP, 4 bytes are enough', async (t) => {
