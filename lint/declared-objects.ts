@@ -19,7 +19,7 @@ import { hasEnded, isPolicy, isRecognised, isUnread, templatePods } from '../mod
 import { isWhole } from '../model/label-value.ts';
 import type { RecognisedPolicy } from '../model/recognised-policy.ts';
 import { maySelectNamespace } from '../policy/selector-sets.ts';
-import { selects, selectsPod } from '../policy/selectors.ts';
+import { labelSelectorOf, type PodMatch, selects, selectsPod } from '../policy/selectors.ts';
 import { maySelectOperatorPods } from './operator-pods.ts';
 import { isValid, type PodScope, type RuleView, rulesOf, type ValidPolicy } from './rule-view.ts';
 
@@ -106,6 +106,12 @@ export class DeclaredObjects {
     return candidates.filter(
       (pod) => (namespaces?.has(pod.namespace) ?? true) && selectsPod(podSelector, pod.labels) !== 'no',
     );
+  }
+
+  /** Whether connections to the Service go to the pod. */
+  isBehind(pod: PodDeclaration, { namespace, selector }: Service): PodMatch {
+    if (namespace !== pod.namespace || selector === undefined) return 'no';
+    return selectsPod(labelSelectorOf(selector), pod.labels);
   }
 
   /** Whether it may be meant for pods that an operator creates, and that no manifest shows. */

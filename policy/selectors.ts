@@ -2,6 +2,11 @@
 import type { LabelSelector, Labels, Requirement } from '../model/kubernetes.ts';
 import { isWhole, mayBe } from '../model/label-value.ts';
 
+/** The selector that requires these labels. */
+export function labelSelectorOf(labels: Labels): LabelSelector {
+  return Object.entries(labels).map(([key, value]) => ({ key, operator: 'In', values: [value] }));
+}
+
 /** For an object whose labels and values are all known: a namespace or a node. */
 export function selects(selector: LabelSelector, labels: Labels): boolean {
   for (const requirement of selector) if (!requirementMatches(requirement, labels)) return false;
@@ -37,7 +42,7 @@ function requirementMatches({ key, operator, values }: Requirement, labels: Labe
 }
 
 /** `NotIn` and `DoesNotExist` hold if the label is missing: then `value` is undefined. */
-function valueMatches(
+export function valueMatches(
   value: string | undefined,
   operator: Requirement['operator'],
   values: Requirement['values'],

@@ -3,6 +3,7 @@ import type { Labels } from '../model/kubernetes.ts';
 import { isWhole, mayBe } from '../model/label-value.ts';
 import type { LabelTest, Subject } from '../model/recognised-policy.ts';
 import type { PodParty } from './peers.ts';
+import { valueMatches } from './selectors.ts';
 
 export type Certainty = 'yes' | 'no' | 'maybe';
 
@@ -53,19 +54,13 @@ function dependsOnUnknownValue({ key, operator, values }: LabelTest, labels: Lab
 function testMatches({ key, operator, values }: LabelTest, labels: Labels): boolean {
   const value = Object.hasOwn(labels, key) ? labels[key]! : undefined;
   switch (operator) {
-    case 'In':
-      return value !== undefined && values.includes(value);
-    case 'NotIn':
-      return value === undefined || !values.includes(value);
-    case 'Exists':
-      return value !== undefined;
-    case 'DoesNotExist':
-      return value === undefined;
     case 'Contains':
       return value?.includes(values[0]!) ?? false;
     case 'StartsWith':
       return value?.startsWith(values[0]!) ?? false;
     case 'EndsWith':
       return value?.endsWith(values[0]!) ?? false;
+    default:
+      return valueMatches(value, operator, values);
   }
 }

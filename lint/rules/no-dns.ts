@@ -98,14 +98,7 @@ class DnsPods {
   constructor(declared: DeclaredObjects) {
     this.#declared = declared;
     const services = declared.services.filter(({ clusterDns }) => clusterDns);
-    this.#pods = declared.pods.filter((pod) =>
-      services.some(
-        ({ namespace, selector }) =>
-          namespace === pod.namespace &&
-          selector !== undefined &&
-          Object.entries(selector).every(([key, value]) => pod.labels[key] === value),
-      ),
-    );
+    this.#pods = declared.pods.filter((pod) => services.some((one) => declared.isBehind(pod, one) !== 'no'));
     this.#namespaces = [...new Set([...usualNamespaces, ...services.map(({ namespace }) => namespace)])];
     const targets = services.flatMap(({ ports }) => ports.map(({ targetPort }) => targetPort));
     const listened = this.#pods.flatMap(({ ports }) => ports.filter(({ name }) => targets.includes(name)));

@@ -57,19 +57,24 @@ function isAllowed({ ports }: RuleView, target: number): boolean {
 
 type Target = { service: Service; target: number; nodePort: boolean };
 
+/** `possible`: with those that select the pod if a label has a value that is not known. */
+type ServicesOfPod = { certain: readonly Service[]; possible: readonly Service[] };
+
 class ServicesByPod {
+  readonly #declared: DeclaredObjects;
   readonly #services: ReadonlyMap<string, readonly Service[]>;
-  readonly #byPod = new Map<PodDeclaration, readonly Service[]>();
+  readonly #byPod = new Map<PodDeclaration, ServicesOfPod>();
 
   /** A headless Service translates no ports. */
-  constructor({ services }: DeclaredObjects) {
-    const translating = services.filter(({ headless, selector }) => !headless && selector !== undefined);
+  constructor(declared: DeclaredObjects) {
+    this.#declared = declared;
+    const translating = declared.services.filter(({ headless }) => !headless);
     this.#services = Map.groupBy(translating, ({ namespace }) => namespace);
   }
 
   /** The ports of the pod behind this port of its Services. */
   targetsOf(pod: PodDeclaration, port: number, protocol: number | undefined): Target[] {
-    return this.#servicesOf(pod).flatMap((service) =>
+    return this.#servicesOf(pod).certain.flatMap((service) =>
       service.ports.flatMap((one) => {
         if (protocol !== undefined && one.protocol !== protocol) return [];
         if (one.port !== port && one.nodePort !== port) return [];
@@ -79,9 +84,9 @@ class ServicesByPod {
     );
   }
 
-  /** The ports that its Services send to. */
+  /** The ports that its Services send to, or may send to. */
   listenedPorts(pod: PodDeclaration): { port: number; protocol: number }[] {
-    return this.#servicesOf(pod).flatMap(({ ports }) =>
+    return this.#servicesOf(pod).possible.flatMap(({ ports }) =>
       ports.flatMap((one) => {
         const port = targetPortOf(one, pod);
         return port === undefined ? [] : { port, protocol: one.protocol };
@@ -89,13 +94,12 @@ class ServicesByPod {
     );
   }
 
-  #servicesOf(pod: PodDeclaration): readonly Service[] {
+  #servicesOf(pod: PodDeclaration): ServicesOfPod {
     let found = this.#byPod.get(pod);
     if (found === undefined) {
       const inNamespace = this.#services.get(pod.namespace) ?? [];
-      found = inNamespace.filter(({ selector = {} }) =>
-        Object.entries(selector).every(([key, value]) => pod.labels[key] === value),
-      );
+      const possible = inNamespace.filter((service) => this.#declared.isBehind(pod, service) !== 'no');
+      found = { possible, certain: possible.filter((service) => this.#declared.isBehind(pod, service) === 'yes') };
       this.#byPod.set(pod, found);
     }
     return found;
