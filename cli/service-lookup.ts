@@ -5,6 +5,7 @@ import type { EndpointSlice, LabelSelector, Service, ServicePort } from '../mode
 import { keysWithoutValue } from '../model/label-value.ts';
 import { hasPorts, protocolName } from '../model/protocol.ts';
 import type { NoEndpoints, UnknownReason } from '../model/verdict.ts';
+import { labelSelectorOf } from '../policy/selectors.ts';
 import type { Candidate } from './candidates.ts';
 import { type QuestionFault, unknownServicePort } from './verdict-errors.ts';
 
@@ -24,6 +25,9 @@ export type PodLookup = {
 };
 
 type Endpoint = { address: Address; pod: string | undefined; port: number | undefined };
+
+/** With another domain at the end, it is a Service of another cluster, or of several. */
+const serviceDnsName = /^([^.]+)\.([^.]+)\.svc(?:\.cluster\.local)?$/;
 
 /** DNS names behind one another; more are a loop. */
 const maxNames = 8;
@@ -104,8 +108,8 @@ export class ServiceLookup {
 
   /** The Service with the DNS name, which may be a name for another name. */
   #serviceNamed(dnsName: string, depth = 0): Service | undefined {
-    const [name, namespace, isService] = dnsName.split('.');
-    const service = isService === 'svc' ? this.#byName.get(`${namespace}/${name}`) : undefined;
+    const [, name, namespace] = serviceDnsName.exec(dnsName) ?? [];
+    const service = this.#byName.get(`${namespace}/${name}`);
     if (service?.externalName === undefined) return service;
     return depth < maxNames ? this.#serviceNamed(service.externalName, depth + 1) : undefined;
   }
@@ -185,9 +189,7 @@ export class ServiceLookup {
   #podsSelectedBy(service: Service): readonly MatchingPod[] {
     let selected = this.#selected.get(service);
     if (selected === undefined) {
-      const selector = Object.entries(service.selector ?? {}).map(([key, value]) => {
-        return { key, operator: 'In' as const, values: [value] };
-      });
+      const selector = labelSelectorOf(service.selector ?? {});
       selected = selector.length === 0 ? [] : this.#pods.matchingPods(service.namespace, selector);
       this.#selected.set(service, selected);
     }
