@@ -36,11 +36,17 @@ export function seenInText(text: string): SeenInText {
   const kinds = content.isFlow ? kindsInFlow(content.text) : kindsAtLineStart(content.text);
   if (kinds.length === 0) return { kind: 'none' };
   const used = kinds.some((kind) => usedKinds.has(kind) || kind.endsWith('List') || isNamedPolicyKind(`${kind}.group`));
-  if (!used) return { kind: 'other' };
+  if (!used && !seemsToHavePodTemplate(content.text)) return { kind: 'other' };
   const [kind, ...more] = kinds;
   if (more.length > 0 || kind!.endsWith('List') || content.isFlow || !content.isIndentedAlike) return { kind: 'used' };
   const namespace = namespaceIn(content.text, kind === 'Namespace' ? 'name' : 'namespace');
   return namespace === undefined ? { kind: 'used' } : { kind: 'used', namespace };
+}
+
+/** The fields of `spec.template.spec.containers`. `data` is that of a ConfigMap or Secret, which may contain any text. */
+function seemsToHavePodTemplate(text: string): boolean {
+  const has = (field: string) => new RegExp(`(?:^|[{,\\s])["']?${field}["']?[ \\t]*:`, 'm').test(text);
+  return has('spec') && has('template') && has('containers') && !has('data');
 }
 
 type Content = {

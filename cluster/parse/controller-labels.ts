@@ -15,41 +15,38 @@ const maxTemplatePods = 1000;
 
 const notKnown = valueFrom('');
 
-export function controllerLabels({ kind, name, spec }: ControlledObject): ControllerLabels {
-  switch (kind) {
-    case 'Deployment.apps':
-      return { labels: { 'pod-template-hash': notKnown } };
-    case 'StatefulSet.apps':
-    case 'StatefulSet.apps.kruise.io':
-      return statefulSetLabels(name, spec);
-    case 'DaemonSet.apps':
-    case 'DaemonSet.apps.kruise.io':
-      return { labels: daemonSetLabels };
-    case 'Job.batch':
-      return jobLabels(name, spec, `Job/${name}`);
-    case 'CronJob.batch':
-      // The controller names a Job by its time.
-      return jobLabels(valueFrom(`${name}-`), spec.at('jobTemplate').at('spec'), `CronJob/${name}`);
-    case 'Rollout.argoproj.io':
-      return { labels: { 'rollouts-pod-template-hash': notKnown } };
-    case 'CloneSet.apps.kruise.io':
-      return {
-        labels: {
-          'apps.kruise.io/cloneset-instance-id': notKnown,
-          'controller-revision-hash': notKnown,
-          'pod-template-hash': notKnown,
-        },
-      };
-    case 'DeploymentConfig.apps.openshift.io':
-      return { labels: { deploymentconfig: name, deployment: valueFrom(`${name}-`) } };
-    case 'Service.serving.knative.dev':
-      return { labels: knativeLabels(name) };
-    default:
-      return { labels: {} };
-  }
+export function controllerLabels(object: ControlledObject): ControllerLabels {
+  return Object.hasOwn(labelsByKind, object.kind) ? labelsByKind[object.kind]!(object) : { labels: {} };
 }
 
 export const daemonSetLabels: Labels = { 'controller-revision-hash': notKnown, 'pod-template-generation': notKnown };
+
+const labelsByKind: Readonly<Record<string, (object: ControlledObject) => ControllerLabels>> = {
+  'Deployment.apps': () => ({ labels: { 'pod-template-hash': notKnown } }),
+  'StatefulSet.apps': ({ name, spec }) => statefulSetLabels(name, spec),
+  'StatefulSet.apps.kruise.io': ({ name, spec }) => statefulSetLabels(name, spec),
+  'DaemonSet.apps': () => ({ labels: daemonSetLabels }),
+  'DaemonSet.apps.kruise.io': () => ({ labels: daemonSetLabels }),
+  'Job.batch': ({ name, spec }) => jobLabels(name, spec, `Job/${name}`),
+  // The controller names a Job by its time.
+  'CronJob.batch': ({ name, spec }) =>
+    jobLabels(valueFrom(`${name}-`), spec.at('jobTemplate').at('spec'), `CronJob/${name}`),
+  'Rollout.argoproj.io': () => ({ labels: { 'rollouts-pod-template-hash': notKnown } }),
+  'CloneSet.apps.kruise.io': () => ({
+    labels: {
+      'apps.kruise.io/cloneset-instance-id': notKnown,
+      'controller-revision-hash': notKnown,
+      'pod-template-hash': notKnown,
+    },
+  }),
+  'DeploymentConfig.apps.openshift.io': ({ name }) => ({
+    labels: { deploymentconfig: name, deployment: valueFrom(`${name}-`) },
+  }),
+  'Service.serving.knative.dev': ({ name }) => ({ labels: knativeLabels(name) }),
+};
+
+/** With their groups. */
+export const controlledKinds: readonly string[] = Object.keys(labelsByKind);
 
 /** The labels of `Deployment` and `Rollout`, by the hash that a ReplicaSet has in its own template. */
 export function replicaSetLabels(ownerKind: string): Labels {

@@ -5,6 +5,7 @@ import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
 import { factsOf, nameOfKind, recognisedKinds } from '../../model/recognised-policy.ts';
 import { adminNetworkPolicy, baselineAdminNetworkPolicy, clusterNetworkPolicy } from './cluster-policy.ts';
+import { controlledKinds } from './controller-labels.ts';
 import { endpointSlice } from './endpoint-slice.ts';
 import { brokenEndpoints, endpoints } from './endpoints.ts';
 import { at, missingField, moreProblems, unknownApiVersion } from './errors.ts';
@@ -144,6 +145,7 @@ const workloads: Record<string, KindParser> = {
 export const usedKinds: ReadonlySet<string> = new Set([
   ...Object.keys(kinds),
   ...Object.keys(workloads),
+  ...controlledKinds.map(nameOfKind),
   ...prometheusOperatorKinds,
   ...recognisedKinds.filter((kind) => factsOf(kind).acts === 'in-network').map(nameOfKind),
 ]);

@@ -185,6 +185,21 @@ t.test('connectivity shows the connections of that namespace as unknown, also in
   t.ok(changed.lines.length > 0 && changed.lines.every(({ change }) => change === 'uncertain'));
 });
 
+t.test('connectivity fails if a workload of another API cannot be read', async (t) => {
+  const rollout = broken('Rollout', '{name: p, namespace: shop}').replace(
+    'kind',
+    'apiVersion: argoproj.io/v1alpha1\nkind',
+  );
+  const { path } = folder(t, { 'pods.yaml': pods, 'p.yaml': rollout });
+  const [stdout, stderr] = [new Kept(), new Kept()];
+  const code = await runConnectivity({ output: 'jsonl', color: 'never', cluster: path }, { stdout, stderr });
+  t.equal(code, 2);
+  const lines = stdout.text.trimEnd().split('\n');
+  const ofShop = lines.filter((line) => line.includes('"namespace":"shop"'));
+  t.ok(ofShop.length > 0 && ofShop.every((line) => JSON.parse(line).verdict === 'unknown'));
+  t.match(stderr.text, /^bad-yaml: p\.yaml:/);
+});
+
 t.test('lint does not say that something is missing that such a document may define', async (t) => {
   const selecting = allowAll
     .replace('podSelector: {}, ', 'podSelector: {matchLabels: {app: gone}}, ')
