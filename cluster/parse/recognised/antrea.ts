@@ -7,18 +7,19 @@ import {
   type Subject,
   unknownSubject,
 } from '../../../model/recognised-policy.ts';
-import { inNamespace, labelSelector, namespaceTest, podTest } from './label-selector.ts';
+import { inOwnNamespace, labelSelector, namespaceTest, podTest } from './label-selector.ts';
 import { fieldOf, isGiven, listOf, mapOf } from './raw.ts';
 
 /** A policy is applied to pods as a whole, or rule by rule. */
 export function antreaParts(object: unknown, namespace: string): RecognisedPart[] {
   const spec = fieldOf(object, 'spec');
   const everything = { ingress: everyEffect, egress: everyEffect };
-  if (mapOf(spec) === undefined) return [{ subject: within(unknownSubject, namespace), ...everything }];
+  if (mapOf(spec) === undefined) return [{ subject: inOwnNamespace(unknownSubject, namespace), ...everything }];
   const applied = fieldOf(spec, 'appliedTo');
   return (['ingress', 'egress'] as const).flatMap((direction): RecognisedPart[] => {
     const rules = listOf(fieldOf(spec, direction));
-    if (rules === 'unreadable') return [{ subject: within(unknownSubject, namespace), [direction]: everyEffect }];
+    if (rules === 'unreadable')
+      return [{ subject: inOwnNamespace(unknownSubject, namespace), [direction]: everyEffect }];
     return rules.map((rule) => {
       const subject = subjectOf(isGiven(applied) ? applied : fieldOf(rule, 'appliedTo'), namespace);
       return { subject, [direction]: effectsOf(fieldOf(rule, 'action')) };
@@ -34,12 +35,8 @@ function effectsOf(action: unknown): Effects {
 
 function subjectOf(appliedTo: unknown, namespace: string): Subject {
   const entries = listOf(appliedTo);
-  if (entries === 'unreadable' || entries.length === 0) return within(unknownSubject, namespace);
-  return within({ is: 'any', of: entries.map(entrySubject) }, namespace);
-}
-
-function within(subject: Subject, namespace: string): Subject {
-  return namespace === '' ? subject : { is: 'all', of: [inNamespace(namespace), subject] };
+  if (entries === 'unreadable' || entries.length === 0) return inOwnNamespace(unknownSubject, namespace);
+  return inOwnNamespace({ is: 'any', of: entries.map(entrySubject) }, namespace);
 }
 
 /** Groups, service accounts and Services are not read. Nodes and external entities are no pods. */

@@ -8,7 +8,7 @@ import {
   type Subject,
   unknownSubject,
 } from '../../../model/recognised-policy.ts';
-import { inNamespace, labelSelector } from './label-selector.ts';
+import { inOwnNamespace, labelSelector } from './label-selector.ts';
 import { fieldOf, isGiven, listOf, mapOf } from './raw.ts';
 
 /** `spec` and each entry of `specs` is a rule of its own. */
@@ -21,7 +21,7 @@ export function ciliumParts(object: unknown, namespace: string): RecognisedPart[
 
 function partOf(spec: unknown, namespace: string): RecognisedPart {
   if (mapOf(spec) === undefined) {
-    return { subject: within(unknownSubject, namespace), ingress: everyEffect, egress: everyEffect };
+    return { subject: inOwnNamespace(unknownSubject, namespace), ingress: everyEffect, egress: everyEffect };
   }
   // It selects nodes: host policies do not apply to pods.
   if (namespace === '' && isGiven(fieldOf(spec, 'nodeSelector')) && !isGiven(fieldOf(spec, 'endpointSelector')))
@@ -29,12 +29,7 @@ function partOf(spec: unknown, namespace: string): RecognisedPart {
   const selector = fieldOf(spec, 'endpointSelector');
   const subject = labelSelector(selector, (test) => endpointTest(test, namespace));
   const [ingress, egress] = [effectsOf(spec, 'ingress'), effectsOf(spec, 'egress')];
-  return { subject: within(subject, namespace), ...(ingress && { ingress }), ...(egress && { egress }) };
-}
-
-/** A namespaced policy selects pods of its own namespace only, whatever its selector says. */
-function within(subject: Subject, namespace: string): Subject {
-  return namespace === '' ? subject : { is: 'all', of: [inNamespace(namespace), subject] };
+  return { subject: inOwnNamespace(subject, namespace), ...(ingress && { ingress }), ...(egress && { egress }) };
 }
 
 /** An empty list has no effect. An isolated direction denies what no rule of any policy allows. */

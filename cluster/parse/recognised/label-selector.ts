@@ -48,3 +48,8 @@ function expression(raw: unknown): LabelTest | undefined {
 export function inNamespace(name: string): Subject {
   return { is: 'namespace-name', test: { key: '', operator: 'In', values: [name] } };
 }
+
+/** A namespaced policy selects pods of its own namespace only, whatever its selector says. Empty for a cluster policy. */
+export function inOwnNamespace(subject: Subject, namespace: string): Subject {
+  return namespace === '' ? subject : { is: 'all', of: [inNamespace(namespace), subject] };
+}
