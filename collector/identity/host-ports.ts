@@ -8,6 +8,7 @@ export class HostPorts {
   readonly #owners = new AddressOwners();
   readonly #pods = new Set<string>();
   #used = false;
+  #anyAtOneAddress = false;
 
   /** Whether a pod that is not on the host network has or had host ports. */
   get used(): boolean {
@@ -20,6 +21,7 @@ export class HostPorts {
     if (keys.length === 0 && !this.#pods.has(pod.uid)) return;
     this.#pods.add(pod.uid);
     this.#used ||= !pod.hostNetwork;
+    this.#anyAtOneAddress ||= !pod.hostNetwork && pod.ports.some(({ hostPort }) => hostPort?.ip !== undefined);
     this.#owners.put(pod, atUs, when, keys);
   }
 
@@ -32,8 +34,12 @@ export class HostPorts {
    * if several pods do.
    */
   uidAt(node: string, address: Address, protocol: number, port: number, timeUs: number): string | undefined {
-    const atAddress = this.#owners.at(keyOf(node, address, protocol, port), timeUs);
-    const owner = atAddress.owner === 'pod' ? atAddress : this.#owners.at(keyOf(node, '', protocol, port), timeUs);
+    const uid = this.#anyAtOneAddress ? this.#uidOf(keyOf(node, address, protocol, port), timeUs) : undefined;
+    return uid ?? this.#uidOf(keyOf(node, '', protocol, port), timeUs);
+  }
+
+  #uidOf(key: string, timeUs: number): string | undefined {
+    const owner = this.#owners.at(key, timeUs);
     return owner.owner === 'pod' ? owner.uid : undefined;
   }
 }
