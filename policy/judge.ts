@@ -8,7 +8,7 @@ import type { PolicyOptions } from './options.ts';
 import { alwaysAllowed, isItself, isOwnNode, unknownIfMaybeOwnNode } from './own-node.ts';
 import type { PodParty } from './peers.ts';
 import { type PolicySet, type Selection, selectionOf } from './policy-set.ts';
-import { emptyLayer } from './recognised-layer.ts';
+import { isEmptyLayer } from './recognised-layer.ts';
 import { judgeTier } from './tiers.ts';
 import { maybeIsolated, maybeIsolatedFromOwnNode } from './uncertain-policies.ts';
 import { undeclared } from './undeclared.ts';
@@ -27,7 +27,7 @@ export function judge(flow: Flow, policies: PolicySet, options: PolicyOptions): 
     return { verdict: 'unknown', sides, why: { reason: 'unread-documents', documents: unread } };
   const verdict = combineSides(sides, options);
   const judged: Verdict = hasPorts(flow.protocol) ? { verdict, sides } : { verdict, sides, undefinedByApi: true };
-  if (responder.kind !== 'pod' || policies.recognised.ingress === emptyLayer) return judged;
+  if (responder.kind !== 'pod' || isEmptyLayer(policies.recognised.ingress)) return judged;
   const { afterNetworkPolicies: afterNetwork } = selectionOf(policies, responder, 'ingress');
   return afterNetwork.length === 0 ? judged : { ...judged, afterNetwork };
 }

@@ -21,6 +21,11 @@ export type RecognisedLayer = {
 const none: readonly RecognisedSide[] = [];
 export const emptyLayer: RecognisedLayer = { byNamespace: new Map(), everywhere: none };
 
+/** Also after its last policy was removed. */
+export function isEmptyLayer({ byNamespace, everywhere }: RecognisedLayer): boolean {
+  return everywhere.length === 0 && byNamespace.size === 0;
+}
+
 const sidesCache = new WeakMap<RecognisedPolicy, Record<Direction, readonly RecognisedSide[]>>();
 
 function sidesOf(policy: RecognisedPolicy, direction: Direction): readonly RecognisedSide[] {
