@@ -67,6 +67,8 @@ export type Connection = {
   declaredVerdict?: VerdictName;
   /** Why the verdict is unknown; else empty. */
   unknownReason: string;
+  /** The same for programs (policy/reason-key.ts); not shown. Missing if the verdict is known. */
+  unknownReasonKey?: string;
   /** The sides of the join, to continue after a restart (collector/join/stored-side.ts); not shown. */
   sides?: readonly unknown[];
   /** How these sides are one connection; not shown. */

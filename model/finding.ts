@@ -36,6 +36,8 @@ export type Finding = {
   memberCounts?: string;
   /** For the store. Missing: all connections have the severity of the finding. */
   severityCounts?: SeverityCounts;
+  /** Of the connections of an `unevaluated` finding, for the store. */
+  unknownReasonKey?: string;
   connection?: Pick<Connection, 'id' | 'placement' | 'verdict' | 'outcome' | 'delivered'>;
   connections: number;
   firstSeenUs: number;

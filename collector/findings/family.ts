@@ -32,6 +32,8 @@ import {
 
 export const maxSinglePorts = 20;
 export const maxSingleResponders = 50;
+/** The first responder is rolled up already. */
+const alwaysRolledUp = 0;
 
 /** The findings about one responder and one protocol, or about all protocols without ports. */
 type Group = { rolledUp: PortsTally | undefined; singles: Map<number, Tally> };
@@ -55,7 +57,7 @@ export class Family {
     this.kind = kind;
     this.initiator = initiator;
     this.reason = reason;
-    this.#maxSingleResponders = kind === 'unevaluated' ? 0 : maxSingleResponders;
+    this.#maxSingleResponders = kind === 'unevaluated' ? alwaysRolledUp : maxSingleResponders;
     this.#complete = stored === 'nothing';
   }
 

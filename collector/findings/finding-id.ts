@@ -15,19 +15,19 @@ export type FindingSubject = {
   responder: string;
   protocol: number;
   port: number | undefined;
-  /** Of an unevaluated connection: why its verdict is unknown. Each reason has findings of its own. */
+  /** The key of the reason of an unevaluated connection. Each reason has findings of its own. */
   reason?: string;
 };
 
 export function subjectOf(kind: FindingKind, connection: Connection): FindingSubject {
-  const { initiator, responder, protocol, port, unknownReason } = connection;
+  const { initiator, responder, protocol, port, unknownReasonKey = '' } = connection;
   return {
     kind,
     initiator: workloadKey(initiator),
     responder: workloadKey(responder),
     protocol,
     port: hasPorts(protocol) ? port : undefined,
-    ...(kind === 'unevaluated' && { reason: unknownReason }),
+    ...(kind === 'unevaluated' && { reason: unknownReasonKey }),
   };
 }
 
@@ -71,9 +71,8 @@ export function respondersFindingId({ kind, initiator, reason }: FindingFamily):
 export type FindingFamily = Pick<FindingSubject, 'kind' | 'initiator' | 'reason'>;
 
 /** The family of a stored finding. */
-export function familyOf({ kind, initiator, evidence }: Finding): FindingFamily {
-  const reason = typeof evidence.reason === 'string' ? evidence.reason : '';
-  return { kind, initiator: workloadKey(initiator), ...(kind === 'unevaluated' && { reason }) };
+export function familyOf({ kind, initiator, unknownReasonKey = '' }: Finding): FindingFamily {
+  return { kind, initiator: workloadKey(initiator), ...(kind === 'unevaluated' && { reason: unknownReasonKey }) };
 }
 
 function idOf(

@@ -220,7 +220,8 @@ export class Findings {
     const { severity } = violation;
     if (!isCounted || previous.severity !== severity) {
       const [initiator, responder] = [this.#shared(subject.initiator), this.#shared(subject.responder)];
-      this.#counted.set(key, { ...subject, initiator, responder, severity });
+      const reason = subject.reason && this.#shared(subject.reason);
+      this.#counted.set(key, { ...subject, initiator, responder, severity, ...(reason !== undefined && { reason }) });
     }
     const formerSeverity = isCounted ? previous.severity : undefined;
     this.#changedFamily(subject).add(subject, sightingOf(violation, evaluated), formerSeverity);
@@ -302,6 +303,7 @@ function sightingOf(violation: Violation, evaluated: EvaluatedConnection): Sight
         outcome: connection.outcome,
         delivered: connection.delivered,
       },
+      ...(violation.kind === 'unevaluated' && { unknownReasonKey: connection.unknownReasonKey ?? '' }),
       connections: 1,
       firstSeenUs: connection.startUs,
       lastSeenUs: connection.endUs,

@@ -10,6 +10,7 @@ import type { Tuple } from '../../model/record.ts';
 import type { Verdict } from '../../model/verdict.ts';
 import { reasonText } from '../../policy/explain.ts';
 import type { PolicyOptions } from '../../policy/options.ts';
+import { reasonKey } from '../../policy/reason-key.ts';
 import type { Backend, ClusterHistory } from '../identity/cluster-history.ts';
 import type { ConnectionEnd, Identities, Identity } from '../identity/identity.ts';
 import { localZoneOf } from '../identity/local-addresses.ts';
@@ -312,7 +313,10 @@ function connectionOf(
 ): Omit<Connection, 'placement'> {
   const observations = observationsOf(joined);
   const primary = observations[0]!;
-  const reason = verdict.why ?? verdict.sides.flatMap((side) => (side.verdict === 'unknown' ? [side.why] : []))[0];
+  const reason =
+    verdict.verdict === 'unknown'
+      ? (verdict.why ?? verdict.sides.flatMap((side) => (side.verdict === 'unknown' ? [side.why] : []))[0])
+      : undefined;
   return {
     id: joined.id,
     startUs: joined.startUs,
@@ -336,7 +340,8 @@ function connectionOf(
     observed: observations.map((observation) => observation.point),
     verdict: verdict.verdict,
     ...(declaredVerdict !== undefined && { declaredVerdict: declaredVerdict.verdict }),
-    unknownReason: verdict.verdict === 'unknown' && reason !== undefined ? reasonText(reason) : '',
+    unknownReason: reason === undefined ? '' : reasonText(reason),
+    ...(reason !== undefined && { unknownReasonKey: reasonKey(reason) }),
     findingId: '',
   };
 }

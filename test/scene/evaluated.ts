@@ -16,9 +16,19 @@ export const findingCauses = {
   blocked: { verdict: 'denied', ...no },
   undeclared: { verdict: 'undeclared', ...yes },
   broken: { verdict: 'allowed', ...no },
-  unevaluated: { verdict: 'unknown', unknownReason: 'CiliumNetworkPolicy shop/db is not evaluated', ...yes },
+  unevaluated: {
+    verdict: 'unknown',
+    unknownReason: 'CiliumNetworkPolicy shop/db is not evaluated',
+    unknownReasonKey: 'not-evaluated CiliumNetworkPolicy.cilium.io shop/db',
+    ...yes,
+  },
   /** For another reason. */
-  ambiguous: { verdict: 'unknown', unknownReason: 'ambiguous priority', ...yes },
+  ambiguous: {
+    verdict: 'unknown',
+    unknownReason: 'ambiguous priority',
+    unknownReasonKey: 'ambiguous-priority',
+    ...yes,
+  },
   none: { verdict: 'allowed', ...yes },
 } as const satisfies Record<string, Partial<Connection>>;
 

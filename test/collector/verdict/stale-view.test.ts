@@ -231,3 +231,24 @@ t.test(
     t.ok(scene.kinds().includes('spoofed'));
   },
 );
+
+t.test('two times without a view are one finding, which shows the later one', async (t) => {
+  const scene = new StaleScene(denied);
+  for (const [manifests, untilUs] of [
+    [ingressPolicy('db', 'web'), 60],
+    [ingressPolicy('db', 'api'), 120],
+  ] as const) {
+    scene.pass(10 * second);
+    const sinceUs = scene.nowUs;
+    scene.stale('NetworkPolicy');
+    scene.pass(10 * second);
+    scene.connect();
+    scene.pass(t0 + untilUs * second - scene.nowUs);
+    scene.missed('put', manifests, sinceUs);
+    scene.fresh('NetworkPolicy');
+    scene.pass(second);
+  }
+  const found = [...scene.findings.values()].filter(({ kind }) => kind === 'unevaluated');
+  t.match(found, [{ connections: 2, evidence: { reason: /changed between .* and 00:02:00\)$/ } }]);
+  t.equal(found.length, 1);
+});
