@@ -10,6 +10,9 @@ export function valueFrom(beginning: string): string {
   return `${beginning}${mark}`;
 }
 
+/** Any value, if the pod has the label at all. */
+export const anyOrMissing = `*${mark}`;
+
 // hot, once a requirement of each selector: make bench-policy, budget verdict-uncached
 export function isWhole(value: string): boolean {
   return value.length === 0 || value.charCodeAt(value.length - 1) !== markCode;
@@ -17,6 +20,7 @@ export function isWhole(value: string): boolean {
 
 /** Whether the value, of which only the beginning is known, may be `whole`. */
 export function mayBe(value: string, whole: string): boolean {
+  if (value === anyOrMissing) return true;
   return whole.length >= value.length && whole.startsWith(value.slice(0, -1));
 }
 

@@ -1,6 +1,6 @@
 // Label selectors: all requirements must hold (rule 16), and an empty selector selects everything (rule 5).
 import type { LabelSelector, Labels, Requirement } from '../model/kubernetes.ts';
-import { isWhole, mayBe } from '../model/label-value.ts';
+import { anyOrMissing, isWhole, mayBe } from '../model/label-value.ts';
 
 /** The selector that requires these labels. */
 export function labelSelectorOf(labels: Labels): LabelSelector {
@@ -21,10 +21,15 @@ export function selectsPod(selector: LabelSelector, labels: Labels): PodMatch {
   let undecided = false;
   for (const { key, operator, values } of selector) {
     const value = Object.hasOwn(labels, key) ? labels[key]! : undefined;
-    if (value !== undefined && !isWhole(value) && values.some((one) => mayBe(value, one))) undecided = true;
+    if (value !== undefined && !isWhole(value) && mayDecide(value, values)) undecided = true;
     else if (!valueMatches(value, operator, values)) return 'no';
   }
   return undecided ? 'maybe-valued' : 'yes';
+}
+
+/** Whether the requirement depends on the value, or on whether the pod has the label. */
+function mayDecide(value: string, values: Requirement['values']): boolean {
+  return value === anyOrMissing || values.some((one) => mayBe(value, one));
 }
 
 /** For an object whose labels are not all known: a selector that requires an unknown label may select it. */

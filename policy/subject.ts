@@ -1,6 +1,6 @@
 // Whether a recognised policy selects a pod. The answer is `maybe` if it depends on something that is not known.
 import type { Labels } from '../model/kubernetes.ts';
-import { isWhole, mayBe } from '../model/label-value.ts';
+import { anyOrMissing, isWhole, mayBe } from '../model/label-value.ts';
 import type { LabelTest, Subject } from '../model/recognised-policy.ts';
 import type { PodParty } from './peers.ts';
 import { valueMatches } from './selectors.ts';
@@ -46,6 +46,7 @@ function heaviest(subjects: readonly Subject[], pod: SubjectPod, deciding: Certa
 /** Whether the test is about a value that a controller chooses (rule 16a). */
 function dependsOnUnknownValue({ key, operator, values }: LabelTest, labels: Labels): boolean {
   const value = Object.hasOwn(labels, key) ? labels[key]! : '';
+  if (value === anyOrMissing) return true;
   if (isWhole(value) || operator === 'Exists' || operator === 'DoesNotExist') return false;
   return operator === 'In' || operator === 'NotIn' ? values.some((one) => mayBe(value, one)) : true;
 }

@@ -17,6 +17,7 @@ import { cannotRead, fileTooLarge } from './errors.ts';
 import type { ManifestFile } from './files.ts';
 import { isKustomization, type Kustomization, readKustomization } from './kustomization.ts';
 import { Source } from './source.ts';
+import { withTopologyLabels } from './topology-labels.ts';
 import { seenInText, unreadObject } from './unread-document.ts';
 
 /** `source` is set with `keep` 'sources'. */
@@ -159,7 +160,7 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
       }
       continue;
     }
-    const entry = { object: parsed.object, place: document.quickLocate(path) };
+    const entry = { object: withTopologyLabels(parsed.object, raw), place: document.quickLocate(path) };
     draft.entries.push(keep === 'sources' ? { ...entry, source: new Source(raw, locate) } : entry);
   }
 }

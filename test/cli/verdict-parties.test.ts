@@ -261,3 +261,33 @@ t.test('a pod that has ended has no host port: the node port is that of the runn
     t.match(other.sides, [{ side: 'ingress' }]);
   }
 });
+
+t.test('the zone of a pod in a manifest is not known, unless the API server returned the bound pod', async (t) => {
+  const zone = 'topology.kubernetes.io/zone';
+  const ofRequirement = (requirement: string) =>
+    `{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: zone, namespace: shop }, spec: { podSelector: { matchExpressions: [{ key: ${zone}, ${requirement} }] } } }`;
+  const inZone = ofRequirement('operator: In, values: [a]');
+  const verdictOf = (policy: string, pod: string) => ask(parties(policy, pod), '192.0.2.9', 'shop/web', 80).verdict;
+  const plain = podAt('web', 'podIP: 10.1.0.1');
+  for (const requirement of [
+    'operator: In, values: [a]',
+    'operator: NotIn, values: [a]',
+    'operator: Exists',
+    'operator: DoesNotExist',
+  ])
+    t.equal(verdictOf(ofRequirement(requirement), plain), 'unknown', requirement);
+  t.equal(
+    verdictOf(ofRequirement('operator: Exists').replace(zone, 'topology.kubernetes.io/rack'), plain),
+    'undeclared',
+    'another label',
+  );
+  const labelled = (value: string) => plain.replace('app: web', `app: web, ${zone}: ${value}`);
+  t.equal(verdictOf(inZone, labelled('a')), 'denied');
+  t.equal(verdictOf(inZone, labelled('b')), 'undeclared');
+  const returned = plain.replace('name: web,', 'name: web, uid: 6f1,');
+  t.equal(verdictOf(inZone, returned), 'undeclared');
+  t.equal(verdictOf(inZone, returned.replace('nodeName: n1', 'hostname: web')), 'unknown', 'not bound yet');
+  const deployment =
+    '{ apiVersion: apps/v1, kind: Deployment, metadata: { name: web, namespace: shop }, spec: { template: { metadata: { labels: { app: web } }, spec: { containers: [{ name: c }] } } } }';
+  t.equal(verdictOf(inZone, deployment), 'unknown', 'a pod template');
+});
