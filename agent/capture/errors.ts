@@ -18,6 +18,9 @@ export const captureProblemCodes = [
 
 type Code = (typeof captureProblemCodes)[number];
 
+/** Of compressed content. `large-window`: it is valid, but needs more memory than Waybill gives it. */
+export type Damage = 'truncated' | 'corrupt' | 'large-window';
+
 function problem(code: Code, place: string, fault: string, fix: string): Problem {
   return { code, place, fault, fix };
 }
@@ -53,7 +56,7 @@ export function unreadableFile(file: string, error: NodeJS.ErrnoException): Prob
 /** `offset` is in the compressed file, and approximate. */
 export function damagedContent(
   file: string,
-  { damage, compression, offset }: { damage: 'truncated' | 'corrupt'; compression: string; offset: number },
+  { damage, compression, offset }: { damage: Damage; compression: string; offset: number },
   packets: number,
 ): Problem {
   const place = `${file}, near byte ${offset}`;
@@ -61,6 +64,10 @@ export function damagedContent(
   if (damage === 'truncated') {
     const fix = 'stop the program that writes the file, or copy the file again';
     return problem('capture-file-truncated', place, `its ${compression} content ends too early; ${before}`, fix);
+  }
+  if (damage === 'large-window') {
+    const fix = 'decompress it first, or compress it again without --long and --ultra';
+    return problem('capture-file-unknown', place, `its zstd window is larger than 128 MiB; ${before}`, fix);
   }
   const fix = 'copy the file again, or compress it again';
   return problem('capture-file-corrupt', place, `its ${compression} content is corrupt; ${before}, none after it`, fix);

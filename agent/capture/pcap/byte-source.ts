@@ -7,14 +7,24 @@ export type ByteSource = {
   read(into: Buffer, at: number): Promise<number>;
   /** The bytes of the file itself, also if its content is compressed. */
   readonly bytesRead: number;
+  /** Opens the file again; only of regular files: the content of a FIFO or of stdin can be read once. */
+  readonly reopen?: () => Promise<ByteSource>;
   close(): Promise<void>;
 };
 
 export async function openBytes(path: string): Promise<ByteSource> {
   if (path === stdinPath) return new ChunkSource(process.stdin, async () => void process.stdin.destroy());
   const handle = await open(path);
+  let isRegular: boolean;
+  try {
+    isRegular = (await handle.stat()).isFile();
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
   let bytesRead = 0;
   return {
+    ...(isRegular ? { reopen: () => openBytes(path) } : {}),
     async read(into, at) {
       const read = await handle.read(into, at, into.length - at);
       bytesRead += read.bytesRead;

@@ -2,7 +2,6 @@
 // file may be larger than memory. gzip and Zstandard are decompressed. Each fault becomes one Problem. If the next packet has
 // to be searched for, the packets from there on are doubtful: they may be inside the data of a packet.
 import type { Problem } from '../../../model/problem.ts';
-import { stdinPath } from '../../../model/stdin.ts';
 import {
   compressedFile,
   corruptFile,
@@ -79,6 +78,14 @@ class CaptureFileReader {
 
   async readAll(file: ByteSource): Promise<void> {
     const source = await this.#opened(file);
+    try {
+      await this.#readSource(source);
+    } finally {
+      await source.close();
+    }
+  }
+
+  async #readSource(source: ByteSource): Promise<void> {
     for (;;) {
       const bytesRead = await this.#fill(source);
       this.#format ??= formatOf(this.#chunk.subarray(0, this.#filled));
@@ -101,7 +108,7 @@ class CaptureFileReader {
     const source = withHead(head.subarray(0, length), file);
     const compression = compressionOf(head.subarray(0, length));
     if (compression === undefined) return source;
-    return decompress(source, compression, this.#path === stdinPath ? undefined : () => openBytes(this.#path));
+    return decompress(source, compression, file.reopen);
   }
 
   /** Returns 0 at the end of the file, and where its compressed content is damaged. */

@@ -1,15 +1,16 @@
 // Decompresses gzip and Zstandard while it reads. Of damaged content, all is given that precedes the damage.
 import { createGunzip, createZstdDecompress, type Gunzip, type ZstdDecompress } from 'node:zlib';
+import type { Damage } from '../errors.ts';
 import { type ByteSource, ChunkSource } from './byte-source.ts';
 import type { Compression } from './compression.ts';
 
-/** The content ends too early, or is invalid from about `offset` of the file. */
+/** The content ends too early, or cannot be decompressed from about `offset` of the file. */
 export class DamagedContent extends Error {
-  readonly damage: 'truncated' | 'corrupt';
+  readonly damage: Damage;
   readonly compression: Compression;
   readonly offset: number;
 
-  constructor(damage: 'truncated' | 'corrupt', compression: Compression, offset: number) {
+  constructor(damage: Damage, compression: Compression, offset: number) {
     super(`${compression} is ${damage} at byte ${offset}`);
     this.damage = damage;
     this.compression = compression;
@@ -24,7 +25,7 @@ const outputBytes = 64 * 1024;
 
 /**
  * The decompressed bytes of `compressed`; `read` rejects with DamagedContent after those before the damage. `reopen` opens
- * the file again; undefined for stdin.
+ * the file again; undefined if it cannot be read twice, like stdin.
  */
 export function decompress(
   compressed: ByteSource,
@@ -35,7 +36,10 @@ export function decompress(
     reopen === undefined
       ? decompressedChunks(compressed, compression, () => stepBytes.stdin)
       : recovered(compressed, compression, reopen);
-  const source = new ChunkSource(chunks, () => compressed.close());
+  const source = new ChunkSource(chunks, async () => {
+    await chunks.return(undefined); // closes its engine
+    await compressed.close();
+  });
   return {
     read: (into, at) => source.read(into, at),
     get bytesRead() {
@@ -82,36 +86,49 @@ async function* decompressedChunks(
   compression: Compression,
   stepBytes: (offset: number) => number,
 ): AsyncGenerator<Buffer> {
-  let engine = new Engine(compression);
+  let engine: Engine | undefined = new Engine(compression);
   let offset = 0;
-  for (;;) {
-    const step = Buffer.allocUnsafe(stepBytes(offset));
-    const length = await compressed.read(step, 0);
-    let rest = step.subarray(0, length);
-    try {
+  try {
+    for (;;) {
+      const step = Buffer.allocUnsafe(stepBytes(offset));
+      const length = await compressed.read(step, 0);
+      let rest: Buffer = step.subarray(0, length);
       if (length === 0) {
-        yield* engine.end();
+        if (engine !== undefined) yield* engine.end();
         return;
       }
-      while (rest.length > 0) {
+      for (;;) {
+        if (engine === undefined && compression === 'gzip') rest = withoutPadding(rest);
+        if (rest.length === 0) break;
+        engine ??= new Engine(compression);
         const before = engine.bytesRead;
         yield* engine.write(rest);
         rest = rest.subarray(engine.bytesRead - before);
         if (rest.length === 0) break;
-        // It takes no more. Padding may follow gzip, and another frame may follow one of Zstandard.
-        if (compression === 'gzip') return;
-        engine = new Engine(compression);
+        // It takes no more: another member or frame may follow.
+        engine.close();
+        engine = undefined;
       }
-    } catch (error) {
-      throw damageOf(error, compression, offset);
+      offset += length;
     }
-    offset += length;
+  } catch (error) {
+    throw damageOf(error, compression, offset);
+  } finally {
+    engine?.close();
   }
+}
+
+/** Zeros may follow a member of gzip, for example on a tape, and another member may follow them. */
+function withoutPadding(bytes: Buffer): Buffer {
+  const at = bytes.findIndex((byte) => byte !== 0);
+  return bytes.subarray(at < 0 ? bytes.length : at);
 }
 
 function damageOf(error: unknown, compression: Compression, offset: number): unknown {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   if (code === 'Z_BUF_ERROR') return new DamagedContent('truncated', compression, offset);
+  if (code === 'ZSTD_error_frameParameter_windowTooLarge')
+    return new DamagedContent('large-window', compression, offset);
   return /^(Z|ZSTD)_/.test(code) ? new DamagedContent('corrupt', compression, offset) : error;
 }
 
@@ -138,6 +155,10 @@ class Engine {
 
   get bytesRead(): number {
     return this.#stream.bytesWritten;
+  }
+
+  close(): void {
+    this.#stream.destroy();
   }
 
   write(bytes: Buffer): AsyncGenerator<Buffer> {

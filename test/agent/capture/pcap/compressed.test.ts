@@ -1,4 +1,6 @@
-import { createReadStream, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createReadStream, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
@@ -112,6 +114,59 @@ t.test('content after the last frame of Zstandard is reported, and padding after
   const padded = await readBytes(t, Buffer.concat([gzipSync(capture(3)), Buffer.alloc(512)]));
   t.same([padded.packets.length, padded.lines], [3, []]);
 });
+
+t.test('gzip: a member that follows zeros is read, and other content after zeros is reported', async (t) => {
+  const [first, second] = [gzipSync(capture(3)), gzipSync(capture(3, 3))];
+  for (const zeros of [1, 512, 70_000]) {
+    const { packets, lines } = await readBytes(t, Buffer.concat([first, Buffer.alloc(zeros), second, Buffer.alloc(9)]));
+    t.same([packets.length, lines], [6, []], `${zeros} zeros`);
+    const other = await readBytes(t, Buffer.concat([first, Buffer.alloc(zeros), capture(3)]));
+    t.equal(other.packets.length, 3);
+    t.match(other.lines, [/^capture-file-corrupt: .*its gzip content is corrupt; /]);
+  }
+});
+
+t.test('damaged gzip in a named FIFO ends with a line: it is not read twice', async (t) => {
+  const path = join(folderFor(t), 'fifo');
+  execFileSync('mkfifo', [path]);
+  const damaged = gzipSync(capture(40));
+  damaged[damaged.length - 8]! ^= 0xff; // the checksum
+  const [read] = await Promise.all([readPath(path), writeFile(path, damaged)]);
+  t.match(read.lines, [/^capture-file-corrupt: FILE, near byte \d+: its gzip content is corrupt; /]);
+});
+
+t.test('a Zstandard window that is too large is named', async (t) => {
+  // A frame header: the magic, no content size, a window of 1 GiB; then one raw block.
+  const header = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (30 - 10) << 3]);
+  const content = capture(1);
+  const block = Buffer.alloc(3);
+  block.writeUIntLE(1 | (content.length << 3), 0, 3);
+  const { lines } = await readBytes(t, Buffer.concat([header, block, content]));
+  t.same(lines, [
+    'capture-file-unknown: FILE, near byte 0: its zstd window is larger than 128 MiB; read 0 packets before it; ' +
+      'decompress it first, or compress it again without --long and --ultra',
+  ]);
+});
+
+t.test('a file is closed, also after damage and if its content is not a capture', async (t) => {
+  const path = join(folderFor(t), 'some.gz');
+  const damaged = gzipSync(capture(40));
+  damaged[damaged.length - 8]! ^= 0xff;
+  for (const content of [damaged, gzipSync(Buffer.alloc(300_000)), gzipSync(capture(3)), Buffer.alloc(0)]) {
+    writeFileSync(path, content);
+    await readPath(path);
+    const open = readdirSync('/proc/self/fd').filter((fd) => linkOf(fd) === path);
+    t.same(open, []);
+  }
+});
+
+function linkOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return ''; // that of the folder, closed since
+  }
+}
 
 t.test('a compression that is not decompressed is named', async (t) => {
   const heads = { xz: '\xfd7zXZ\0', bzip2: 'BZh91AY', lz4: '\x04\x22\x4d\x18', zip: 'PK\x03\x04' };
