@@ -55,6 +55,33 @@ export const headers: readonly Header[] = [
     wrap: ({ etherType, bytes }) => ({ etherType: 0x893f, bytes: join(6, u16(etherType), bytes) }),
   },
   {
+    name: 'HSR',
+    wrap: ({ etherType, bytes }) => ({ etherType: 0x892f, bytes: join(u16(0x1040, 1, etherType), bytes) }),
+  },
+  {
+    name: 'Cisco metadata',
+    wrap: ({ etherType, bytes }) => ({ etherType: 0x8909, bytes: join(u8(1, 1), u16(1, 5, etherType), bytes) }),
+  },
+  {
+    name: 'Arista time',
+    wrap: ({ etherType, bytes }) => ({ etherType: 0xd28b, bytes: join(u16(1, 0x0110), 8, u16(etherType), bytes) }),
+  },
+  {
+    name: 'Arista time, 48 bits',
+    wrap: ({ etherType, bytes }) => ({ etherType: 0xd28b, bytes: join(u16(1, 0x0020), 6, u16(etherType), bytes) }),
+  },
+  {
+    name: 'MACsec without encryption',
+    wrap: ({ etherType, bytes }) => ({ etherType: 0x88e5, bytes: join(u16(0), u32(1), u16(etherType), bytes, 16) }),
+  },
+  {
+    name: 'MACsec without encryption, with a channel',
+    wrap: ({ etherType, bytes }) => ({
+      etherType: 0x88e5,
+      bytes: join(u8(0x20, 0), u32(1), 8, u16(etherType), bytes, 16),
+    }),
+  },
+  {
     name: 'LLC',
     wrap: (inner) => withLength(inner.etherType === 0x0800 ? join(u8(6, 6, 3), inner.bytes) : snap(inner)),
   },
@@ -204,8 +231,16 @@ export const links: readonly Link[] = [
     wrap: ({ etherType, bytes }) => join(1, u8(0x8f, 0), u16(etherType), bytes),
   },
   { name: 'MPLS without Ethernet', linkType: linkTypes.mpls, wrap: ({ bytes }) => join(labels(16, 17), bytes) },
-  { name: 'IPv4', linkType: linkTypes.ipv4, wrap: ({ bytes }) => bytes },
-  { name: 'IPv6', linkType: linkTypes.ipv6, wrap: ({ bytes }) => bytes },
+  {
+    name: 'IPv4',
+    linkType: linkTypes.ipv4,
+    wrap: (inner) => (inner.etherType === 0x0800 ? inner : outer(inner)).bytes,
+  },
+  {
+    name: 'IPv6',
+    linkType: linkTypes.ipv6,
+    wrap: (inner) => (inner.etherType === 0x86dd ? inner : outer6(inner)).bytes,
+  },
   {
     name: 'NFLOG',
     linkType: linkTypes.nflog,

@@ -2,12 +2,14 @@
 // must not be able to hide its packets, or to forge those of others, by a header that its node ignores.
 import { etherTypes, maxLength } from './ether-type.ts';
 import { llcBytes, llcLength, llcType } from './llc.ts';
+import { longTagLength } from './long-tag.ts';
 import { afterLabels, followLabels } from './mpls.ts';
 import { type Bytes, word16 } from './packet.ts';
 import { pppFramingLength, pppProtocolLength, pppType } from './ppp.ts';
 
 const tagBytes = 4;
 const vnTagBytes = 6;
+const hsrBytes = 6;
 const extenderTagBytes = 8;
 /** The tag, two link addresses, and the EtherType. */
 const backboneTagBytes = 18;
@@ -51,6 +53,17 @@ export function followHeaders(
       case etherTypes.vnTag:
         at += vnTagBytes;
         break;
+      case etherTypes.hsr:
+        at += hsrBytes;
+        break;
+      case etherTypes.ciscoMetadata:
+      case etherTypes.aristaTime:
+      case etherTypes.macsec: {
+        const length = longTagLength(type, bytes, at, end);
+        if (length <= 0) return length === 0 ? 'not-ip' : 'corrupt';
+        at += length;
+        break;
+      }
       case etherTypes.extenderTag:
         at += extenderTagBytes;
         break;

@@ -14,6 +14,14 @@ export const etherTypes = {
   vnTag: 0x8926,
   /** 802.1BR. */
   extenderTag: 0x893f,
+  /** High-availability seamless redundancy (IEC 62439-3). */
+  hsr: 0x892f,
+  /** Security group tags of Cisco. */
+  ciscoMetadata: 0x8909,
+  /** Times that Arista's switches insert. */
+  aristaTime: 0xd28b,
+  /** 802.1AE; opened if the frame is not encrypted. */
+  macsec: 0x88e5,
   pppoeSession: 0x8864,
   ppp: 0x880b,
   mpls: 0x8847,

@@ -82,9 +82,11 @@ function decodeOuter(
     case linkTypes.raw:
     case linkTypes.rawBsd:
     case linkTypes.rawOpenBsd:
-    case linkTypes.ipv4:
-    case linkTypes.ipv6:
       return byVersion(bytes, start, end, fragments, into);
+    case linkTypes.ipv4:
+      return ip4(bytes, start, end, fragments, into);
+    case linkTypes.ipv6:
+      return ip6(bytes, start, end, fragments, into);
     default:
       return decodeUncommon(linkType, bytes, start, end, fragments, into);
   }

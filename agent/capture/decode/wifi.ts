@@ -50,23 +50,28 @@ const MORE_FIELDS = 0x80; // in the last byte of each word of field bits
 const fields = { time: 0x01, flags: 0x02 };
 const timeBytes = 8;
 const PADDED = 0x20;
+const BAD_CHECK_SEQUENCE = 0x40;
 
 /** https://www.radiotap.org; numbers are little-endian. */
 export function radiotap(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {
   if (end - at < radiotapBytes) return 'corrupt';
   const length = bytes[at + 2]! | (bytes[at + 3]! << 8);
   if (length < radiotapBytes || end - at < length) return 'corrupt';
-  return wifi(bytes, at + length, end, isPadded(bytes, at, length), fragments, into);
+  const flags = radiotapFlags(bytes, at, length);
+  // Any byte of the frame may be wrong.
+  if ((flags & BAD_CHECK_SEQUENCE) !== 0) return 'corrupt';
+  return wifi(bytes, at + length, end, (flags & PADDED) !== 0, fragments, into);
 }
 
-function isPadded(bytes: Bytes, start: number, length: number): boolean {
+/** 0 if the header has no flags. */
+function radiotapFlags(bytes: Bytes, start: number, length: number): number {
   const present = bytes[start + 4]!;
-  if ((present & fields.flags) === 0) return false;
+  if ((present & fields.flags) === 0) return 0;
   let at = 4;
   while (at + 4 <= length && (bytes[start + at + 3]! & MORE_FIELDS) !== 0) at += 4;
   at += 4;
   if ((present & fields.time) !== 0) at = ((at + 7) & ~7) + timeBytes;
-  return at < length && (bytes[start + at]! & PADDED) !== 0;
+  return at < length ? bytes[start + at]! : 0;
 }
 
 export function avs(bytes: Bytes, at: number, end: number, fragments: Fragments, into: Packet): DecodeResult {

@@ -328,6 +328,46 @@ t.test(
   },
 );
 
+t.test('tags of other kinds are ignored, and cut ones are corrupt', async (t) => {
+  const as = (etherType: number, ...parts: (Buffer | number)[]) =>
+    decoded(ethernet({ etherType, bytes: join(...parts) }), opened).as;
+  t.equal(as(0x88e5, u8(0x0c, 0), u32(1), u16(0x0800), four.bytes), 'not-ip', 'encrypted');
+  t.equal(as(0x88e5, u8(0x80, 0), u32(1), u16(0x0800), four.bytes), 'not-ip', 'another version');
+  t.equal(as(0x8909, u8(2, 1), u16(1, 5, 0x0800), four.bytes), 'not-ip');
+  t.equal(as(0x8909, u8(1, 200), u16(1, 5, 0x0800), four.bytes), 'corrupt');
+  t.equal(as(0xd28b, u16(2, 0x10), 8, u16(0x0800), four.bytes), 'not-ip');
+  t.equal(as(0xd28b, u16(1, 0x30), 8, u16(0x0800), four.bytes), 'not-ip');
+  for (const type of [0x892f, 0x88e5, 0x8909, 0xd28b]) t.equal(as(type, u8(1)), 'corrupt');
+});
+
+t.test('NFLOG: nested attributes before the packet are skipped, in both byte orders', async (t) => {
+  const of = (...parts: Buffer[]) => decoded(join(u8(2, 0, 0, 0), ...parts), { ...opened, linkType: linkTypes.nflog });
+  const { bytes } = four;
+  const little = (type: number, length: number) => join(numberLe(length, 2), numberLe(type, 2));
+  for (const type of [0x8012, 0x8013, 0x4009 + 1]) {
+    t.match(of(little(type, 12), Buffer.alloc(8, 1), little(9, 4 + bytes.length), bytes), { as: 'packet' }, `${type}`);
+    t.match(of(u16(12, type), Buffer.alloc(8, 1), u16(4 + bytes.length, 9), bytes), { as: 'packet' }, `${type}`);
+  }
+  t.equal(of(u16(8, 0x8012), u32(0)).as, 'not-ip');
+});
+
+t.test('an 802.11 frame with a bad check sequence is corrupt', async (t) => {
+  const llc = join(u8(0xaa, 0xaa, 3, 0, 0, 0, 8, 0), four.bytes);
+  const of = (flags: number) =>
+    decoded(join(u8(0, 0, 9, 0, 2, 0, 0, 0, flags), u8(8, 1), 22, llc), { ...opened, linkType: linkTypes.radiotap });
+  t.match(of(0x10), { as: 'packet', tuple: inners[0]![1] });
+  t.equal(of(0x50).as, 'corrupt');
+});
+
+t.test('a link type of one IP version has only that version', async (t) => {
+  for (const [[{ bytes }], linkType] of [
+    [inners[0]!, linkTypes.ipv6],
+    [inners[1]!, linkTypes.ipv4],
+  ] as const) {
+    t.equal(decoded(bytes, { ...opened, linkType }).as, 'corrupt');
+  }
+});
+
 t.test('headers before a frame that contradict themselves are corrupt', async (t) => {
   const as = (linkType: number, ...parts: (Buffer | number)[]) => decoded(join(...parts), { ...opened, linkType }).as;
   t.equal(as(linkTypes.radiotap, u8(0, 0), numberLe(4, 2), 60), 'corrupt');
