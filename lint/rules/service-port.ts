@@ -3,7 +3,7 @@ import type { Service, ServicePort } from '../../model/kubernetes.ts';
 import { listText } from '../../policy/list-text.ts';
 import type { LintRule } from '../complaint.ts';
 import type { DeclaredObjects, PodDeclaration } from '../declared-objects.ts';
-import type { RuleView } from '../rule-view.ts';
+import type { PodScope, RuleView } from '../rule-view.ts';
 
 export const servicePort: LintRule = {
   name: 'service-port',
@@ -40,8 +40,12 @@ export const servicePort: LintRule = {
 /** Egress to everyone or to addresses may mean any pod, so it has no responders here. */
 function respondersOf({ direction, subject, peers }: RuleView, declared: DeclaredObjects): readonly PodDeclaration[] {
   if (direction === 'ingress') return declared.selectablePods(subject);
-  if (peers === 'everyone' || peers.some(({ kind }) => kind !== 'pods')) return [];
+  if (peers === 'everyone' || peers.some((peer) => peer.kind !== 'pods' || isAnyPod(peer.pods))) return [];
   return peers.flatMap((peer) => (peer.kind === 'pods' ? declared.selectablePods(peer.pods) : []));
+}
+
+function isAnyPod({ namespace, namespaceSelector, podSelector }: PodScope): boolean {
+  return namespace === undefined && namespaceSelector.length === 0 && podSelector.length === 0;
 }
 
 function listensOn(pod: PodDeclaration, port: number, protocol: number | undefined, services: ServicesByPod): boolean {
