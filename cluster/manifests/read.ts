@@ -1,4 +1,5 @@
 // Reads the cluster's objects from files and folders of manifests, once.
+import { realpath } from 'node:fs/promises';
 import type { CustomResource } from '../../model/custom-resource.ts';
 import type { ClusterObject } from '../../model/kubernetes.ts';
 import type { Problem } from '../../model/problem.ts';
@@ -36,13 +37,13 @@ export function pathList(paths: Paths): readonly string[] {
  * Several paths are read together: the last definition of an object counts. Throws a ProblemError if a path does not exist.
  */
 export async function readManifests(paths: Paths): Promise<Manifests> {
-  const scan = await new ManifestScanner(onDisk(paths)).scan();
+  const scan = await new ManifestScanner(await onDisk(paths)).scan();
   return { objects: Array.from(scan.present.values(), ({ object }) => object), ...summaryOf(scan) };
 }
 
 /** Like `readManifests`, with the written form of each object that was read. */
 export async function readSources(paths: Paths): Promise<Manifests & { sources: Map<ClusterObject, Source> }> {
-  const scan = await new ManifestScanner(onDisk(paths), 'sources').scan();
+  const scan = await new ManifestScanner(await onDisk(paths), 'sources').scan();
   const sources = new Map<ClusterObject, Source>();
   const objects = Array.from(scan.present.values(), ({ object, source }) => {
     if (source !== undefined) sources.set(object, source);
@@ -51,8 +52,12 @@ export async function readSources(paths: Paths): Promise<Manifests & { sources: 
   return { objects, ...summaryOf(scan), sources };
 }
 
-function onDisk(paths: Paths): string[] {
-  return pathList(paths).map((path) => (path === stdinPath ? stdinDevice : path));
+/** A path that is given several times is read once, at its last place: the last definition of an object counts. */
+async function onDisk(paths: Paths): Promise<string[]> {
+  const list = pathList(paths).map((path) => (path === stdinPath ? stdinDevice : path));
+  // A path that does not exist is a problem when it is read.
+  const real = await Promise.all(list.map((path) => realpath(path).catch(() => path)));
+  return list.filter((_, index) => real.lastIndexOf(real[index]!) === index);
 }
 
 /** One of several paths without objects is only a warning. */

@@ -1,4 +1,5 @@
 // Reads the cluster's objects from files and folders of manifests, and watches for changes.
+import { resolve } from 'node:path';
 import { type ClusterEvent, clusterKinds } from '../../model/kubernetes.ts';
 import type { FormerObjects, KnownObjects } from '../../model/object-version.ts';
 import type { Clock } from '../clock.ts';
@@ -49,7 +50,7 @@ class Running {
     this.#receive = (event) => {
       if (!this.#stopped) receive(event);
     };
-    this.#scanner = new ManifestScanner(paths);
+    this.#scanner = new ManifestScanner(withoutRepeated(paths));
     const cache = new ObjectCache(this.#receive);
     for (const { object } of former?.objects ?? []) cache.seed(object);
     this.#reporter = new ChangeReporter(cache, this.#receive, former && lastTimeUs(former.untilUs));
@@ -117,4 +118,10 @@ class Running {
 
 function lastTimeUs(untilUs: KnownObjects['untilUs']): number {
   return Math.max(0, ...Object.values(untilUs).filter((time) => time !== undefined));
+}
+
+/** Links are not followed, because they may change. */
+function withoutRepeated(paths: readonly string[]): string[] {
+  const full = paths.map((path) => resolve(path));
+  return paths.filter((_, index) => full.lastIndexOf(full[index]!) === index);
 }
