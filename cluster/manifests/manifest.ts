@@ -79,9 +79,17 @@ const template: Manifest = { ...chartMetadata, template: true };
 /** A template action at the start of a line or a value, which is invalid YAML. */
 const templateLine = /^\s*(?:- )?(?:[^\s"'#:]+:\s+)?\{\{/m;
 
+/** An action that uses the objects or templates of Helm, anywhere in a text. Other programs have `{{` in their strings. */
+const helmAction = /\{\{-?\s*(?:include\s|[^}\n]*\.(?:Values|Release|Chart|Capabilities|Files|Template)\b)/;
+
+function hasHelmAction(text: string): boolean {
+  return helmAction.test(text);
+}
+
 /**
  * `title` is the name of the file in problems, and `name` that relative to the scanned folder. A document that cannot be
- * parsed and has an action (`{{`) is a template outside of any known chart, if the file has one that only a template has.
+ * parsed and has an action (`{{`) is a template outside of any known chart, if the file or the document has one that only a
+ * template has. An object with faults and such an action is one too.
  */
 export function parseManifest(text: string, title: string, keep: Keep = 'objects', name = title): Manifest {
   const { documents, unread, warnings } = readDocuments(text, title);
@@ -95,8 +103,11 @@ export function parseManifest(text: string, title: string, keep: Keep = 'objects
     unreadAt: new Map(),
   };
   const inTemplate = unread.length > 0 && templateLine.test(text);
-  const broken = inTemplate ? unread.filter((one) => !one.text.includes('{{')) : unread;
-  if (broken.length < unread.length) draft.ignored += 1;
+  const broken = unread.filter((one) => !(inTemplate ? one.text.includes('{{') : hasHelmAction(one.text)));
+  if (broken.length < unread.length) {
+    draft.ignored += 1;
+    draft.template = true;
+  }
   for (const document of broken) addUnread(document, draft);
   for (const document of documents) addDocument(document, draft, keep);
   const [first] = documents;
@@ -104,7 +115,6 @@ export function parseManifest(text: string, title: string, keep: Keep = 'objects
   return {
     ...manifest,
     whole: broken.length === 0,
-    ...(broken.length < unread.length && { template: true }),
     ...(first !== undefined && isKustomization(name) && { kustomization: readKustomization(first.raw, name) }),
   };
 }
@@ -118,6 +128,7 @@ type Draft = {
   customResources: CustomResource[];
   /** How many documents that cannot be read start at a place. */
   unreadAt: Map<string, number>;
+  template?: true;
 };
 
 /** A document of another kind is ignored. One without a kind is not read either, but no verdict may depend on it. */
@@ -150,6 +161,12 @@ function addDocument(document: Document, draft: Draft, keep: Keep): void {
       if (kind !== undefined) count(draft.otherKinds, kind, 1);
       const customResource = customResourceOf(raw);
       if (customResource !== undefined) draft.customResources.push(customResource);
+      continue;
+    }
+    // The value is quoted, so the template is valid YAML.
+    if (parsed.problems.length > 0 && hasHelmAction(JSON.stringify(raw))) {
+      draft.ignored += 1;
+      draft.template = true;
       continue;
     }
     draft.problems.push(...parsed.problems);

@@ -150,3 +150,38 @@ t.test('a kustomization of an unknown form does not keep other files from being 
     t.same((await read(path)).keys, ['Namespace//a']);
   }
 });
+
+const policy = (name: string, value: string) => `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: ${name}, namespace: shop }
+spec: { podSelector: { matchLabels: { app: ${value} } } }
+`;
+
+t.test('a Helm action in quotes or in braces makes a document a template too', async (t) => {
+  for (const [name, value] of [
+    ['p', '{{ .Values.app }}'],
+    ['p', '{{- .Values.app | quote }}'],
+    ['p', '{{ include "shop.name" . }}'],
+    ['"{{ .Release.Name }}"', 'db'],
+    ['"{{ .Release.Name }}-{{ .Chart.Name }}"', 'db'],
+    ['p', `'{{ include "shop.name" . }}'`],
+    ['p', '"{{ $.Values.app }}"'],
+  ] as const) {
+    const { path } = folder(t, { 'a.yaml': namespace('a'), 'p.yaml': policy(name, value) });
+    const { keys, lines, ignored } = await read(join(path));
+    t.match(lines, [/^helm-templates: .*: found 1 unrendered Helm template; /], `${name} ${value}`);
+    t.same([lines.length, keys, ignored], [1, ['Namespace//a'], 1]);
+  }
+});
+
+t.test('an object with faults and an action of another program is no template', async (t) => {
+  const { path } = folder(t, { 'p.yaml': policy('p', '"{{ $labels.pod }}"'), 'q.yaml': policy('q', '{{ x }}') });
+  const { lines } = await read(path);
+  t.match(lines, [/^bad-label-value: NetworkPolicy shop\/p /, /^bad-yaml: q\.yaml/]);
+});
+
+t.test('an object without faults is read, whatever its annotations have', async (t) => {
+  const text = `${namespace('a')}  annotations: { text: "{{ .Values.x }}" }\n`;
+  const { path } = folder(t, { 'a.yaml': text });
+  t.same(await read(path), { keys: ['Namespace//a'], lines: [], ignored: 0 });
+});
