@@ -15,6 +15,7 @@ export const lossReasons = {
   unopened: 'an 802.11 frame of a capture file that is encrypted, or has several packets',
   'nested-too-deep': 'a packet of a capture file in more than 8 tunnels inside one another',
   'after-invalid-bytes': 'a packet after invalid bytes of a capture file, which may be inside the data of a packet',
+  'capture-dropped': 'missing in a capture file, as its statistics say: the program that captured was too slow',
   'capture-start': 'the first packet of a capture, which libpcap skips if the capture was not ready',
   'fragment-without-first': 'a later fragment whose first fragment was not seen, so the ports are not known',
   'table-full': 'the connection table was full; raise capture.maxConnections',

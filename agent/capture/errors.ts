@@ -158,6 +158,10 @@ const fileLosses: Partial<Record<LossReason, { fault: string; fix: string }>> = 
   'table-full': { fault: 'the connection table was full', fix: 'raise --max-connections' },
   unopened: { fault: lossReasons.unopened, fix: 'capture on a wired interface' },
   'nested-too-deep': { fault: lossReasons['nested-too-deep'], fix: 'capture inside the outer tunnels' },
+  'capture-dropped': {
+    fault: 'the statistics of the file say that the program that captured dropped them',
+    fix: 'capture again with a larger buffer (dumpcap -B)',
+  },
   'after-invalid-bytes': {
     fault: 'they follow invalid bytes, and may be inside the data of a packet',
     fix: 'copy the file again, or capture again',

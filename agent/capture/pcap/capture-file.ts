@@ -18,7 +18,8 @@ import type { ChunkPosition, Format, OnPacket } from './format.ts';
 import { PcapFormat } from './pcap-format.ts';
 import { PcapngFormat } from './pcapng-format.ts';
 
-export type CaptureFileResult = { packets: number; bytes: number; problems: Problem[] };
+/** `dropped`: packets that the file says are missing. */
+export type CaptureFileResult = { packets: number; dropped: number; bytes: number; problems: Problem[] };
 
 /** Small enough for the processor's cache. */
 const chunkBytes = 512 * 1024;
@@ -143,7 +144,8 @@ class CaptureFileReader {
     const problems = [...this.faults];
     if (this.#unreportedFaults > 0) problems.push(moreFaults(this.#path, this.#unreportedFaults));
     if (this.#damage !== undefined) problems.push(damagedContent(this.#path, this.#damage, this.#format?.packets ?? 0));
-    return { packets: this.#format?.packets ?? 0, bytes: this.#offset, problems };
+    const dropped = this.#format?.dropped ?? 0;
+    return { packets: this.#format?.packets ?? 0, dropped, bytes: this.#offset, problems };
   }
 
   /**

@@ -25,6 +25,8 @@ export type ChunkPosition = 'last' | 'more';
 
 export type Format = {
   readonly packets: number;
+  /** Packets that the program that captured did not get, as the file says. */
+  readonly dropped: number;
   /** Reads the whole blocks between `at` and `end`. */
   read(bytes: Buffer, at: number, end: number, chunkPosition: ChunkPosition, onPacket: OnPacket): ReadStep;
   /** Whether the block at `at`, which ends beyond the file, is credible: then the file is truncated. */

@@ -45,6 +45,7 @@ type Chain = { holds: boolean; oddities: number } | { need: number };
 
 export class PcapFormat implements Format {
   packets = 0;
+  readonly dropped = 0;
   #isLittle = true;
   #fractions = microseconds;
   #recordBytes = 16;

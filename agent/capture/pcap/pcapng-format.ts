@@ -13,6 +13,7 @@ const SECTION = 0x0a0d0d0a;
 const INTERFACE = 1;
 const OLD_PACKET = 2;
 const SIMPLE_PACKET = 3;
+const STATISTICS = 5;
 const ENHANCED_PACKET = 6;
 const BYTE_ORDER = 0x1a2b3c4d;
 /** A longer block is invalid. */
@@ -25,12 +26,17 @@ const maxTimeUs = 8.64e15;
 const maxOptionBytes = 65_536;
 const OPTION_RESOLUTION = 9;
 const OPTION_OFFSET = 14;
+const OPTION_INTERFACE_DROPS = 5;
+const OPTION_SYSTEM_DROPS = 7;
+/** A larger count is invalid. */
+const maxDropped = 2 ** 40;
 
-type Interface = { linkType: number; snapLength: number; ticksPerSecond: number; offsetUs: number };
+type Interface = { linkType: number; snapLength: number; ticksPerSecond: number; offsetUs: number; dropped: number };
 
 export class PcapngFormat implements Format {
   static readonly magic = SECTION;
   packets = 0;
+  dropped = 0;
   #isLittle = true;
   /** The chunk that is being read. */
   #words: DataView = new DataView(new ArrayBuffer(0));
@@ -109,6 +115,9 @@ export class PcapngFormat implements Format {
         return this.#packet(this.#uint16At(at), bytes, at + 4, end, onPacket);
       case SIMPLE_PACKET:
         return this.#simplePacket(bytes, at, end, onPacket);
+      case STATISTICS:
+        this.#statistics(at, end);
+        return undefined;
       default:
         return undefined;
     }
@@ -120,6 +129,7 @@ export class PcapngFormat implements Format {
       snapLength: this.#uint32At(at + 4),
       ticksPerSecond: 1_000_000,
       offsetUs: 0,
+      dropped: 0,
     };
     for (let option = at + 8; option + 4 <= end; ) {
       const code = this.#uint16At(option);
@@ -134,6 +144,25 @@ export class PcapngFormat implements Format {
       option += 4 + ((length + 3) & ~3);
     }
     return parsed;
+  }
+
+  /** The counts are those since the beginning of the capture: a later block replaces an earlier one. */
+  #statistics(at: number, end: number): void {
+    const source = end - at < 12 ? undefined : this.#interfaces[this.#uint32At(at)];
+    if (source === undefined) return;
+    let dropped = 0;
+    for (let option = at + 12; option + 4 <= end; ) {
+      const code = this.#uint16At(option);
+      const length = this.#uint16At(option + 2);
+      if (code === 0 || option + 4 + length > end) break;
+      if ((code === OPTION_INTERFACE_DROPS || code === OPTION_SYSTEM_DROPS) && length === 8) {
+        const count = Number(this.#words.getBigUint64(option + 4, this.#isLittle));
+        if (count <= maxDropped) dropped += count;
+      }
+      option += 4 + padded(length);
+    }
+    this.dropped += Math.max(0, dropped - source.dropped);
+    source.dropped = Math.max(dropped, source.dropped);
   }
 
   /** `at` is the offset of the time stamp. */

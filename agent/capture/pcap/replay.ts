@@ -68,6 +68,8 @@ export async function replayFiles(
         accounting.lost('after-invalid-bytes', 1, length);
       },
     );
+    accounting.seen(read.dropped, 0);
+    accounting.lost('capture-dropped', read.dropped, 0);
     bytesBefore = bytesRead;
     if (replay.endFile() === 'older') outOfOrder.push(path);
     problems.push(

@@ -29,7 +29,7 @@ t.test('both byte orders, with micro- and nanoseconds, give the same packets', a
         source: 0,
       }));
       t.same(packets, expected, `${order} ${unit}`);
-      t.same(read, { packets: 3, bytes: file.length, problems: [] });
+      t.same(read, { packets: 3, dropped: 0, bytes: file.length, problems: [] });
     }
   }
 });
@@ -47,7 +47,7 @@ t.test('the upper bits of the link type are ignored, because they are about a ch
 
 t.test('a file without packets is valid', async (t) => {
   const { read } = await readBytes(t, pcapFile([]));
-  t.same(read, { packets: 0, bytes: 24, problems: [] });
+  t.same(read, { packets: 0, dropped: 0, bytes: 24, problems: [] });
 });
 
 t.test('a file cut at any byte: the packets before the cut are read, and one line reports the cut', async (t) => {

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { type Order, section } from '../../../scene/captures.ts';
+import { numbers, type Order, section } from '../../../scene/captures.ts';
 import { readBytes } from '../../../scene/file-read.ts';
 import { matchEach } from '../../../scene/match-each.ts';
 import { ethernet, ip4, join, tcp } from '../../../scene/packets.ts';
@@ -19,7 +19,7 @@ for (const order of ['little', 'big'] satisfies Order[]) {
       { frame: other, length: other.length, linkType: 1, source: 0, timeUs: t0 + 1 },
       { frame, length: frame.length, linkType: 1, source: 0, timeUs: t0 + 1 },
     ]);
-    t.same(read, { packets: 3, bytes: file.length, problems: [] });
+    t.same(read, { packets: 3, dropped: 0, bytes: file.length, problems: [] });
   });
 
   t.test(`${order} endian: each interface has its link type, resolution and offset`, async (t) => {
@@ -252,5 +252,23 @@ t.test('a search after a fault takes time in proportion to the file, whatever le
     const seconds = (performance.now() - began) / 1000;
     t.ok(seconds < 5, `${seconds} s`);
     t.equal(packets.length, 1);
+  }
+});
+
+t.test('packets that the statistics of an interface report as dropped are counted once', async (t) => {
+  for (const order of ['little', 'big'] satisfies Order[]) {
+    const { head, interface: link, packet, block, option } = section(order);
+    const { word } = numbers(order);
+    const count = (value: number) => (order === 'little' ? join(word(value), word(0)) : join(word(0), word(value)));
+    const statistics = (index: number, dropped: number, bySystem: number) =>
+      block(5, word(index), 8, option(4, count(900)), option(5, count(dropped)), option(7, count(bySystem)));
+    const file = join(head, link(), link(), packet(t0, frame), statistics(0, 5, 1), statistics(1, 7, 0));
+    t.equal((await readBytes(t, file)).read.dropped, 13, order);
+    const later = await readBytes(t, join(file, statistics(0, 8, 2), statistics(9, 50, 0)));
+    t.equal(later.read.dropped, 17, 'a later block replaces an earlier one');
+    t.equal((await readBytes(t, join(file, file))).read.dropped, 26, 'each section has its own');
+    const invalid = block(5, word(0), 8, option(5, Buffer.alloc(8, 0xff)));
+    const { read, lines } = await readBytes(t, join(head, link(), invalid, block(5, word(0))));
+    t.same([read.dropped, lines], [0, []], 'an invalid count is ignored');
   }
 });
