@@ -352,5 +352,6 @@ t.test('a known kind in an API group that lacks it is reported, and in an unknow
       `unknown-api-version: NetworkPolicy default/db (apiVersion): apiVersion "${apiVersion}" is not supported for this kind; use networking.k8s.io/v1`,
     ]);
   }
-  t.same(parseObject(policy('policy.example.com/v3')), { is: 'not-ours' });
+  t.same(problemsOf(policy('policy.example.com/v3')), []);
+  t.match(parseObject(policy('policy.example.com/v3')), { object: { kind: 'NetworkPolicy.policy.example.com' } });
 });
