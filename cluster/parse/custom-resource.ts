@@ -1,7 +1,10 @@
 // Recognises an object of a CustomResourceDefinition by its API group.
 import type { CustomResource } from '../../model/custom-resource.ts';
+import type { Labels } from '../../model/kubernetes.ts';
+import { Field } from './field.ts';
 import { groupOf, kindText } from './kind.ts';
 import { isName } from './metadata.ts';
+import { labels } from './values.ts';
 
 /** The API groups of Kubernetes itself. Their objects create no pods, except the workloads that are read. */
 const builtInGroups: ReadonlySet<string> = new Set([
@@ -29,5 +32,17 @@ export function customResourceOf(raw: unknown): CustomResource | undefined {
   if (builtInGroups.has(group) || typeof metadata !== 'object' || metadata === null) return undefined;
   const { name, namespace } = metadata as { name?: unknown; namespace?: unknown };
   if (typeof name !== 'string' || !isName(name)) return undefined;
-  return { group, name, namespace: typeof namespace === 'string' ? namespace : '' };
+  const podLabels = podLabelsOf(raw, group);
+  return { group, name, namespace: typeof namespace === 'string' ? namespace : '', ...(podLabels && { podLabels }) };
+}
+
+/** A template without containers may be one of pods too, as in a VirtualMachine of KubeVirt. */
+function podLabelsOf(raw: unknown, group: string): Labels | undefined {
+  const object = new Field(raw, []);
+  const isInstance = group === 'kubevirt.io' && object.at('kind').value === 'VirtualMachineInstance';
+  const spec = object.at('spec');
+  const pool = spec.at('virtualMachineTemplate');
+  const template = (pool.given ? pool.at('spec') : spec).at('template');
+  const field = (isInstance ? object : template).at('metadata').at('labels');
+  return field.given ? labels(field) : undefined;
 }

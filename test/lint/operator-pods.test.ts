@@ -29,6 +29,26 @@ t.test('a selector may be meant for pods of an operator by the domain of its key
   t.ok(maySelectOperatorPods({ namespaceSelector: [], podSelector }, [kafka]), 'a cluster policy');
 });
 
+t.test('a selector may be meant for pods with the labels of a template without containers', async (t) => {
+  const metadata = { name: 'vm', namespace: 'shop' };
+  const template = { metadata: { labels: { app: 'vm' } }, spec: { domain: {} } };
+  const kubevirt = (kind: string, spec: object, rest: object = {}) =>
+    customResourceOf({ apiVersion: 'kubevirt.io/v1', kind, metadata: { ...metadata, ...rest }, spec })!;
+  const machine = kubevirt('VirtualMachine', { template });
+  const instance = kubevirt('VirtualMachineInstance', {}, { labels: { app: 'vm' } });
+  const pool = kubevirt('VirtualMachinePool', { virtualMachineTemplate: { spec: { template } } });
+  const selects = (key: string, operator: 'In' | 'NotIn' | 'Exists', values: string[], of = machine) =>
+    maySelectOperatorPods({ namespace: 'shop', namespaceSelector: [], podSelector: [{ key, operator, values }] }, [of]);
+  for (const one of [machine, instance, pool]) t.ok(selects('app', 'In', ['vm'], one));
+  t.ok(selects('app', 'Exists', []));
+  t.notOk(selects('app', 'In', ['web']), 'another value');
+  t.notOk(selects('tier', 'In', ['vm']), 'another label');
+  t.notOk(selects('app', 'NotIn', ['web']), 'no label is required');
+  const labelled = kubevirt('VirtualMachine', {}, { labels: { app: 'vm' } });
+  t.notOk(selects('app', 'In', ['vm'], labelled), 'labels of the machine are not those of its pod');
+  t.notOk(selects('app', 'In', ['vm'], kubevirt('VirtualMachine', { template: 7 })), 'no template');
+});
+
 t.test('projects of Kubernetes share a domain, so their own name counts', async (t) => {
   const asked = (group: string, key: string) => {
     const podSelector = [{ key, operator: 'Exists' as const, values: [] }];

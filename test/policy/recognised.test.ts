@@ -103,6 +103,13 @@ function antreaRows(kind: WatchedKind, place: string): Row[] {
   });
   return [
     { kind, place, what: 'Allow', may: 'allow', spec: rules('Allow') },
+    {
+      ...{ kind, place, what: 'Allow of some requests', may: 'allow and deny' },
+      spec: (name, direction) => ({
+        ...antreaApplied(name),
+        [direction]: [{ action: 'Allow', l7Protocols: [{ http: { method: 'GET' } }] }],
+      }),
+    },
     { kind, place, what: 'Drop', may: 'deny', spec: rules('Drop') },
     { kind, place, what: 'Reject', may: 'deny', spec: rules('Reject') },
     { kind, place, what: 'Pass', may: 'allow and deny', spec: rules('Pass') },

@@ -22,14 +22,19 @@ export function antreaParts(object: unknown, namespace: string): RecognisedPart[
       return [{ subject: inOwnNamespace(unknownSubject, namespace), [direction]: everyEffect }];
     return rules.map((rule) => {
       const subject = subjectOf(isGiven(applied) ? applied : fieldOf(rule, 'appliedTo'), namespace);
-      return { subject, [direction]: effectsOf(fieldOf(rule, 'action')) };
+      return { subject, [direction]: effectsOf(rule) };
     });
   });
 }
 
-/** Native policies isolate nothing. Pass skips the other native policies, which may allow or deny. */
-function effectsOf(action: unknown): Effects {
-  if (action === 'Allow') return { allow: true };
+/**
+ * Native policies isolate nothing. Pass skips the other native policies, which may allow or deny. With `l7Protocols`, Allow
+ * denies the requests that these do not match.
+ */
+function effectsOf(rule: unknown): Effects {
+  const action = fieldOf(rule, 'action');
+  const protocols = listOf(fieldOf(rule, 'l7Protocols'));
+  if (action === 'Allow' && protocols.length === 0) return { allow: true };
   return action === 'Drop' || action === 'Reject' ? { deny: true } : { allow: true, deny: true };
 }
 
