@@ -134,6 +134,7 @@ enum counter {
 	TABLE_FULL,
 	RING_FULL,
 	NOT_OURS,
+	MAPPED_ADDRESS,
 	MISSED_TRANSLATION,
 	MISSED_DNS,
 	COUNTERS
@@ -373,6 +374,12 @@ inlined int is_mapped(const __u32 words[4])
 	return !words[0] && !words[1] && words[2] == 0xffff;
 }
 
+/* No host may send an IPv4-mapped address in an IPv6 packet (RFC 4291 2.5.5.2). A row with it would be the IPv4 host's. */
+inlined int has_mapped_address(const struct packet *packet)
+{
+	return is_mapped(packet->source) || is_mapped(packet->destination);
+}
+
 inlined void map_ipv4(__u32 words[4], __u32 address)
 {
 	words[0] = words[1] = 0;
@@ -549,6 +556,8 @@ inlined int read_quoted(const struct __sk_buff *skb, __u32 at, struct packet *pa
 		struct ipv6_header ip;
 		if (load(skb, at, &ip, sizeof(ip)) || read_ipv6(skb, &ip, at, packet, &payload))
 			return CORRUPT;
+		if (has_mapped_address(packet))
+			return MAPPED_ADDRESS;
 	}
 	if (payload.is_later)
 		return FRAGMENT_WITHOUT_FIRST;
@@ -741,6 +750,8 @@ __noinline int decode_any(const struct __sk_buff *skb, struct packet *packet)
 		struct ipv6_header ip;
 		if (load(skb, at, &ip, sizeof(ip)) || read_ipv6(skb, &ip, at, packet, &payload))
 			return CORRUPT;
+		if (has_mapped_address(packet))
+			return MAPPED_ADDRESS;
 	} else {
 		return NOT_IP;
 	}
@@ -822,6 +833,8 @@ inlined int decode(const struct __sk_buff *skb, enum hook hook, struct packet *p
 				packet->source[i] = bpf_ntohl(plain->ip.source[i]);
 				packet->destination[i] = bpf_ntohl(plain->ip.destination[i]);
 			}
+			if (has_mapped_address(packet))
+				return MAPPED_ADDRESS;
 			read_plain(&plain->tcp, ETH_HLEN + sizeof(plain->ip), packet);
 			return DECODED;
 		}
@@ -1700,12 +1713,12 @@ inlined void count_packet(const struct __sk_buff *skb, enum hook hook, int from_
 		return;
 	__u32 epoch = *(volatile __u32 *)&settings->epoch;
 	if (reason != DECODED) {
-		if (reason != NOT_IP) {
+		if (reason != NOT_IP && reason != MAPPED_ADDRESS) {
 			lose_packet(skb, &packet, from_pod, epoch, reason);
 			return;
 		}
 		count(reason, 1, skb->len);
-		if (from_pod)
+		if (from_pod && reason == NOT_IP)
 			learn_link_address(skb); /* ARP comes before any IP packet */
 		return;
 	}

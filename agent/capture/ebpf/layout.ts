@@ -70,7 +70,15 @@ export const dnsKind = { reply: 0, query: 1, sentAsServer: 2, echo: 3 } as const
 export const dnsShare = { missedFromPod: 24, bytes: 32 } as const;
 
 /** `enum counter`: first the reasons of the packet accounting, then events that were dropped because the ring was full. */
-export const counters = ['not-ip', 'corrupt', 'fragment-without-first', 'table-full', 'ring-full', 'not-ours'] as const;
+export const counters = [
+  'not-ip',
+  'corrupt',
+  'fragment-without-first',
+  'table-full',
+  'ring-full',
+  'not-ours',
+  'mapped-address',
+] as const;
 export const missedEvents = ['translation', 'dns'] as const;
 export const countBytes = 16;
 

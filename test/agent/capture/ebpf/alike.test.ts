@@ -14,7 +14,7 @@ import { Packet } from '../../../../agent/capture/decode/packet.ts';
 import { FlowTable } from '../../../../agent/capture/flows/flow-table.ts';
 import type { ConnectionRecord } from '../../../../model/record.ts';
 import { headers, tunnels } from '../../../scene/encapsulations.ts';
-import { arp, ethernet, extension, fragment6, ip4, ip6, tcp, udp } from '../../../scene/packets.ts';
+import { arp, ethernet, extension, fragment6, icmp6, ip4, ip6, middle, tcp, udp } from '../../../scene/packets.ts';
 import { frame } from '../../../scene/random-frames.ts';
 
 const script = new URL('see.ts', import.meta.url).pathname;
@@ -32,7 +32,22 @@ const long = [8, 9, 16, 17, 20].map((headers, n) => {
   for (let i = 0; i < headers; i++) body = extension(60, body);
   return ethernet(ip6('2001:db8::2', `2001:db8::${n + 3}`, body));
 });
-const frames = [...fc.sample(frame, { numRuns: 600, seed: 20_261_124 }), ...tiny, ...long, ethernet(arp())];
+/** Offsets of the addresses in the IPv6 header that are IPv4-mapped: the source, the destination, both. */
+const mapped = [[8], [24], [8, 24]].flatMap((offsets) => {
+  const bodies = [
+    tcp(43_000, 80, 'S'),
+    udp(43_000, 53),
+    extension(60, tcp(43_000, 80)),
+    fragment6(udp(43_000, 53), { id: 9, more: true }),
+    fragment6(middle(17, 8), { id: 9, offset: 8 }),
+  ];
+  const packets = bodies.map((body) => ip6('fd00::2', 'fd00::3', body));
+  for (const { bytes } of packets)
+    for (const at of offsets) bytes.set(Buffer.from('00000000000000000000ffff0a000102', 'hex'), at);
+  const quoting = ip6('fd00::3', 'fd00::2', icmp6(1, 4, 4, packets[0]!.bytes));
+  return [...packets, quoting].map((packet) => ethernet(packet));
+});
+const frames = [...fc.sample(frame, { numRuns: 600, seed: 20_261_124 }), ...tiny, ...long, ...mapped, ethernet(arp())];
 /** A packet socket cannot send frames shorter than a link header or longer than the interface's MTU allows. */
 const sendable = frames.filter(({ length }) => length > 14 && length <= 1514);
 
@@ -92,6 +107,13 @@ function compare(t: Test, source: string, sent: readonly Buffer[]): void {
 for (const source of ['ebpf', 'tap']) {
   t.test(`${source}: ${sendable.length} frames, decoded like the decoder in TypeScript does`, async (t) => {
     compare(t, source, sendable);
+  });
+
+  t.test(`${source}: an IPv4-mapped address on the wire is ignored`, async (t) => {
+    const { records, accounting } = inKernel(source, t.testdir({}), mapped);
+    t.same(records, []);
+    t.same(accounting.ignored, { 'mapped-address': mapped.length });
+    t.same(accounting.lost, {});
   });
 }
 
