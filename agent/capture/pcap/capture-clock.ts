@@ -1,11 +1,16 @@
-// The times in capture files as one clock that never goes back. Clocks are set while a capture runs, and single packets have
-// a wrong time. Neither may stop the ageing of connections, or end all of them.
+// The times in capture files as one clock that never goes back. Clocks are set while a capture runs, and a few packets may
+// have a wrong time. Neither may stop the ageing of connections, or end all of them.
 
-/** A packet may be earlier than the one before by this time, or later, without a look at the next packet. */
+/** A packet may be earlier than the one before by this time, or later, without a look at the packets after it. */
 const maxStepUs = 30_000_000;
 /** How long it took to set the clock back is not known. Afterwards, UDP is another connection, and TCP is not. */
 const setBackTakesUs = 61_000_000;
-/** Of a file whose clock was set more often, the oldest times are converted by the oldest that is known. */
+/** So many packets after a jump decide whether the clock was set, or a few packets have a wrong time. */
+export const maxPacketsAhead = 8;
+/**
+ * Of a file whose clock was set more often, every second span of the older half is forgotten. Times in it are converted like
+ * those before it.
+ */
 const maxSpans = 10_000;
 
 /** From this time of the clock on, the packets' own time is `offsetUs` less. */
@@ -17,10 +22,10 @@ export class CaptureClock {
   #highestUs = Number.NEGATIVE_INFINITY;
   #offsetUs = 0;
   #nowUs = 0;
-  readonly #spans: Span[] = [];
+  #spans: Span[] = [];
   /** No packet of the file was read: its time may be any. */
   #isFileNew = false;
-  /** How often the clock was set back, and packets that had neither the time of the packet before nor of the one after. */
+  /** How often the clock was set back, and packets whose time fits neither the packets before nor those after. */
   readonly counts = { setBack: 0, outliers: 0 };
 
   get nowUs(): number {
@@ -32,7 +37,7 @@ export class CaptureClock {
     return this.#offsetUs;
   }
 
-  /** hot, once a packet. Whether the time is far from that of the packets before: then the next packet decides. */
+  /** hot, once a packet. Whether the time is far from that of the packets before: then the packets after it decide. */
   isJump(timeUs: number): boolean {
     return Math.abs(timeUs - this.#lastUs) > maxStepUs && this.#lastUs !== Number.NEGATIVE_INFINITY;
   }
@@ -58,14 +63,15 @@ export class CaptureClock {
   }
 
   /**
-   * The time of a packet that `isJump`, on this clock. `nextUs` is the time of the packet after it; undefined at the end of
-   * the last file. If that one is back at the time before, this packet gets it too.
+   * The time of a packet that `isJump`, on this clock; undefined if more of the packets after it are needed. `nextUs` are their
+   * times. If one of them is back at the time before, this packet gets that time, too.
    */
-  resolve(jumpUs: number, nextUs: number | undefined): number {
-    if (nextUs !== undefined && this.#isOutlier(jumpUs, nextUs)) {
+  resolve(jumpUs: number, nextUs: readonly number[], following: 'more-may-follow' | 'no-more'): number | undefined {
+    if (nextUs.some((timeUs) => this.#isBack(jumpUs, timeUs))) {
       this.counts.outliers += 1;
       return this.#nowUs;
     }
+    if (following === 'more-may-follow') return undefined;
     // A gap between two packets is time that passed, unless the clock returns to where it was before it was set back.
     let offsetUs = this.#offsetUs;
     if (jumpUs < this.#lastUs) {
@@ -90,14 +96,15 @@ export class CaptureClock {
     return clockUs - (spans[low - 1]?.offsetUs ?? 0);
   }
 
-  #isOutlier(jumpUs: number, nextUs: number): boolean {
-    return jumpUs > this.#lastUs ? nextUs < jumpUs - maxStepUs : nextUs >= this.#lastUs - maxStepUs;
+  /** Whether `timeUs` continues the time before the jump, and not that of the jump. */
+  #isBack(jumpUs: number, timeUs: number): boolean {
+    return timeUs >= this.#lastUs - maxStepUs && (jumpUs < this.#lastUs || timeUs < jumpUs - maxStepUs);
   }
 
   #setOffset(offsetUs: number, jumpUs: number): void {
     if (offsetUs === this.#offsetUs) return;
     this.#offsetUs = offsetUs;
     this.#spans.push({ fromUs: jumpUs + offsetUs, offsetUs });
-    if (this.#spans.length > maxSpans) this.#spans.shift();
+    if (this.#spans.length > maxSpans) this.#spans = this.#spans.filter((_, at) => at % 2 === 0 || at > maxSpans / 2);
   }
 }

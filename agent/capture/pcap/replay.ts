@@ -12,6 +12,7 @@ import { CaptureClock } from './capture-clock.ts';
 import { readCaptureFile } from './capture-file.ts';
 import type { DnsClients } from './dns-clients.ts';
 import { directionByPort, dnsPacketOf } from './dns-packet.ts';
+import { type HeldPacket, HeldPackets } from './held-packets.ts';
 
 export type ReplayOptions = {
   maxConnections: number;
@@ -31,7 +32,7 @@ export type ReplayOptions = {
 /** `outOfOrder`: files whose packets are all older than those of the file before. */
 export type Replayed = { problems: Problem[]; clock: CaptureClock['counts']; outOfOrder: readonly string[] };
 
-type Frame = { bytes: Uint8Array; length: number; linkType: number; source: number; timeUs: number };
+type Frame = HeldPacket & { bytes: Uint8Array; length: number; linkType: number; source: number };
 
 /** In the time of the capture. */
 const drainEveryUs = 5_000_000;
@@ -54,7 +55,6 @@ export async function replayFiles(
   let bytesBefore = 0;
   let bytesRead = 0;
   for (const path of paths) {
-    replay.clock.beginFile();
     const read = await readCaptureFile(
       path,
       (bytes, start, end, length, linkType, source, timeUs) =>
@@ -90,8 +90,10 @@ class Replay {
   readonly #table: FlowTable;
   readonly #fragments = new Fragments(maxFragmented, 'any');
   readonly #packet = new Packet('decapsulate');
-  /** Its time is far from that of the packets before. */
-  #held: Frame | undefined;
+  readonly #held = new HeldPackets<Frame>(this.clock, (frame, timeUs) => {
+    const { bytes, length, linkType, source } = frame;
+    this.#record(bytes, 0, bytes.length, length, linkType, source, timeUs);
+  });
   /** A packet later than this causes a drain; the first packet starts the interval. */
   #drainAfterUs = Number.NEGATIVE_INFINITY;
   #drainAboveRows = drainEveryNew;
@@ -122,11 +124,12 @@ class Replay {
     timeUs: number,
   ): void {
     this.#lastTimeUs = timeUs;
-    this.#fileFirstUs ??= timeUs;
-    if (this.#held !== undefined) this.#releaseHeld(timeUs);
-    if (this.clock.isJump(timeUs)) {
+    const isFirstOfFile = this.#fileFirstUs === undefined;
+    if (isFirstOfFile) this.#fileFirstUs = timeUs;
+    if (this.#held.mustHold(timeUs)) {
       // The bytes are valid until this call returns.
-      this.#held = { bytes: Uint8Array.prototype.slice.call(bytes, start, end), length, linkType, source, timeUs };
+      const copy = Uint8Array.prototype.slice.call(bytes, start, end);
+      this.#held.add({ bytes: copy, length, linkType, source, timeUs, isFirstOfFile });
       return;
     }
     this.#record(bytes, start, end, length, linkType, source, this.clock.advance(timeUs));
@@ -149,18 +152,12 @@ class Replay {
   }
 
   finish(): void {
-    if (this.#held !== undefined) this.#releaseHeld(undefined);
+    this.#held.end();
     this.#fragments.end();
     this.#countFragments();
     const records: ConnectionRecord[] = [];
     this.#table.finish((record) => records.push(record));
     this.#emit(records);
-  }
-
-  #releaseHeld(nextUs: number | undefined): void {
-    const { bytes, length, linkType, source, timeUs } = this.#held!;
-    this.#held = undefined;
-    this.#record(bytes, 0, bytes.length, length, linkType, source, this.clock.resolve(timeUs, nextUs));
   }
 
   /** hot, once a packet; `timeUs` is on `clock` */

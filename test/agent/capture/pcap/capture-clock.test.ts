@@ -1,21 +1,21 @@
 import t from 'tap';
-import { CaptureClock } from '../../../../agent/capture/pcap/capture-clock.ts';
+import { CaptureClock, maxPacketsAhead } from '../../../../agent/capture/pcap/capture-clock.ts';
+import { HeldPackets } from '../../../../agent/capture/pcap/held-packets.ts';
 
 const second = 1_000_000;
 const day = 86_400 * second;
 const start = 20_000 * day;
 
-/** Runs the clock over the times as `waybill replay` does; returns its time for each. */
-function run(clock: CaptureClock, times: readonly number[]): number[] {
+/** Runs the clock over the times of files as `waybill replay` does; returns its time for each. */
+function run(clock: CaptureClock, ...files: (readonly number[])[]): number[] {
   const shown: number[] = [];
-  let held: number | undefined;
-  for (const time of times) {
-    if (held !== undefined) shown.push(clock.resolve(held, time));
-    held = undefined;
-    if (clock.isJump(time)) held = time;
-    else shown.push(clock.advance(time));
-  }
-  if (held !== undefined) shown.push(clock.resolve(held, undefined));
+  const held = new HeldPackets(clock, (_, clockUs) => shown.push(clockUs));
+  for (const times of files)
+    for (const [at, timeUs] of times.entries()) {
+      if (held.mustHold(timeUs)) held.add({ timeUs, isFirstOfFile: at === 0 });
+      else shown.push(clock.advance(timeUs));
+    }
+  held.end();
   return shown;
 }
 
@@ -84,4 +84,50 @@ t.test('a first packet with a wrong time does not matter', async (t) => {
   const shown = run(clock, times);
   t.equal(shown[4]! - shown[1]!, 62 * second);
   t.equal(shown.map((one) => clock.packetTime(one)).at(-1), start + 62 * second);
+});
+
+t.test('a few packets with a wrong time get that of the packet before', async (t) => {
+  for (const wrong of [start + 365 * day, start - 365 * day])
+    for (let count = 1; count <= maxPacketsAhead; count++) {
+      const clock = new CaptureClock();
+      const strays = Array.from({ length: count }, (_, i) => wrong + i * second);
+      const shown = run(clock, [...seconds(0, 1), ...strays, ...seconds(2, 3)]);
+      t.same(shown, seconds(0, 1, ...strays.map(() => 1), 2, 3));
+      t.same(clock.counts, { setBack: 0, outliers: count });
+    }
+});
+
+t.test('packets with a wrong time that are far from one another get that of the packet before', async (t) => {
+  const clock = new CaptureClock();
+  const shown = run(clock, [...seconds(0, 1), start + 365 * day, start - 365 * day, 0, ...seconds(2, 3)]);
+  t.same(shown, seconds(0, 1, 1, 1, 1, 2, 3));
+  t.same(clock.counts, { setBack: 0, outliers: 3 });
+});
+
+t.test('more packets with another time than are held show that the clock was set', async (t) => {
+  const clock = new CaptureClock();
+  const other = Array.from({ length: maxPacketsAhead + 1 }, (_, i) => start + 365 * day + i * second);
+  const shown = run(clock, [...seconds(0, 1), ...other, ...seconds(2, 3)]);
+  t.same(shown.slice(0, -2), [...seconds(0, 1), ...other]);
+  t.same(clock.counts, { setBack: 1, outliers: 0 });
+});
+
+t.test('files of the same time are no clock that was set, and their packets have the right time', async (t) => {
+  const clock = new CaptureClock();
+  const shown = run(clock, seconds(0, 1, 300, 301), seconds(0, 1, 300, 301), seconds(1, 2, 301), seconds(302, 303));
+  t.same(clock.counts, { setBack: 0, outliers: 0 });
+  t.same(
+    shown.map((one) => clock.packetTime(one)),
+    seconds(0, 1, 300, 301, 0, 1, 300, 301, 1, 2, 301, 302, 303),
+  );
+});
+
+t.test('a clock that is set very often: late times are exact, and early times are off by one setting', async (t) => {
+  const clock = new CaptureClock();
+  const times = Array.from({ length: 10_050 }, (_, i) => start - i * 100 * second);
+  const shown = run(clock, times);
+  t.equal(clock.counts.setBack, 10_049);
+  const off = shown.map((one, i) => Math.abs(clock.packetTime(one) - times[i]!));
+  t.ok(Math.max(...off.slice(0, 5100)) <= 161 * second, 'the step and the minute that setting it takes');
+  t.ok(Math.max(...off.slice(5100)) === 0);
 });
