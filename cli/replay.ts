@@ -201,7 +201,7 @@ function lossesOf(accounting: PacketAccounting): Problem[] {
   return reasons.map((reason) => packetsLost(reason, lost[reason] ?? 0, seen));
 }
 
-/** What no finding hangs on. */
+/** Problems that cannot hide a finding. */
 function cautions({ setBack, outliers }: { setBack: number; outliers: number }, { counts }: Pipeline): Problem[] {
   return [
     ...(setBack + outliers > 0 ? [clockSet(setBack, outliers)] : []),

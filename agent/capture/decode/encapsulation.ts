@@ -1,6 +1,6 @@
 // The headers between a link header and IP, by EtherType: tags, LLC, PPPoE, MPLS, NSH. Only capture files open them. A pod
 // must not be able to hide its packets, or to forge those of others, by a header that its node ignores.
-import { etherTypes, maxLength } from './ether-type.ts';
+import { etherTypes, maxLength, nextProtocols } from './ether-type.ts';
 import { llcBytes, llcLength, llcType } from './llc.ts';
 import { longTagLength } from './long-tag.ts';
 import { afterLabels, followLabels } from './mpls.ts';
@@ -15,14 +15,6 @@ const extenderTagBytes = 8;
 const backboneTagBytes = 18;
 const pppoeBytes = 6;
 const minNshBytes = 8;
-const nshProtocols: readonly number[] = [
-  0,
-  etherTypes.ipv4,
-  etherTypes.ipv6,
-  etherTypes.ethernet,
-  etherTypes.nsh,
-  etherTypes.mpls,
-];
 
 /** Where the headers end; one object for all packets. `type` is the EtherType of what follows: IP, or an Ethernet frame. */
 export const payload = { type: 0, at: 0 };
@@ -95,7 +87,7 @@ export function followHeaders(
       case etherTypes.nsh: {
         const length = end - at < minNshBytes ? 0 : (bytes[at + 1]! & 0x3f) * 4;
         if (length < minNshBytes) return 'corrupt';
-        type = nshProtocols[bytes[at + 3]!] ?? 0;
+        type = nextProtocols[bytes[at + 3]!] ?? 0;
         at += length;
         if (type === 0) return 'not-ip';
         continue;

@@ -35,6 +35,16 @@ export const etherTypes = {
   ethernet: 0x6558,
 } as const;
 
+/** EtherTypes by the number in a header of NSH (RFC 8300 2.2) or VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe 3.2). */
+export const nextProtocols: readonly number[] = [
+  0,
+  etherTypes.ipv4,
+  etherTypes.ipv6,
+  etherTypes.ethernet,
+  etherTypes.nsh,
+  etherTypes.mpls,
+];
+
 /** A value up to this is the length of an 802.3 frame. LLC follows. */
 export const maxLength = 1500;
 

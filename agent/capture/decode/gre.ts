@@ -49,28 +49,21 @@ function greBody(
   into: Packet,
 ): DecodeResult {
   // The first type of ERSPAN has neither a sequence number nor a header.
-  if (type === erspanTypes.erspan && !hasSequence) return carry('ethernet', at, into);
+  if (type === erspanTypes.erspan && !hasSequence) return into.carry('ethernet', at);
   if (type === erspanTypes.erspan || type === erspanTypes.erspan3) return erspan(bytes, at, end, into);
-  if (type === wccpType && end > at) return carry('ip', bytes[at]! >> 4 === 4 ? at : at + wccpBytes, into);
-  if (type === etherTypes.ethernet) return carry('ethernet', at, into);
+  if (type === wccpType && end > at) return into.carry('ip', bytes[at]! >> 4 === 4 ? at : at + wccpBytes);
+  if (type === etherTypes.ethernet) return into.carry('ethernet', at);
   if (!isOpenedEtherType(type)) return 'packet';
-  into.innerType = type;
-  return carry('ether-type', at, into);
+  return into.carryType(type, at);
 }
 
 function erspan(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < erspan2Bytes) return 'corrupt';
   const version = bytes[at]! >> 4;
-  if (version === ERSPAN_2) return carry('ethernet', at + erspan2Bytes, into);
+  if (version === ERSPAN_2) return into.carry('ethernet', at + erspan2Bytes);
   if (version !== ERSPAN_3) return 'packet';
   if (end - at < erspan3Bytes) return 'corrupt';
   const frameType = (bytes[at + 10]! >> 2) & 0x1f;
   const platform = (bytes[at + 11]! & HAS_PLATFORM) !== 0 ? platformBytes : 0;
-  return carry(frameType === IP_FRAME ? 'ip' : 'ethernet', at + erspan3Bytes + platform, into);
-}
-
-function carry(inner: Packet['inner'], at: number, into: Packet): DecodeResult {
-  into.inner = inner;
-  into.innerAt = at;
-  return 'carrier';
+  return into.carry(frameType === IP_FRAME ? 'ip' : 'ethernet', at + erspan3Bytes + platform);
 }

@@ -1,6 +1,6 @@
 // GTP-U, the tunnels of mobile networks (3GPP TS 29.281 5).
-import { seemsEthernet } from './mpls.ts';
 import type { Bytes, DecodeResult, Packet } from './packet.ts';
+import { seemsEthernet } from './seems-ethernet.ts';
 
 const headerBytes = 8;
 const optionalBytes = 4;
@@ -17,11 +17,8 @@ export function gtp(bytes: Bytes, at: number, end: number, into: Packet): Decode
   const body = bodyOf(bytes, at, end);
   if (body >= end) return 'packet';
   const version = bytes[body]! >> 4;
-  if (version === 4 || version === 6) into.inner = 'ip';
-  else if (seemsEthernet(bytes, body, end)) into.inner = 'ethernet';
-  else return 'packet';
-  into.innerAt = body;
-  return 'carrier';
+  if (version === 4 || version === 6) return into.carry('ip', body);
+  return seemsEthernet(bytes, body, end) ? into.carry('ethernet', body) : 'packet';
 }
 
 /** The offset after the extension headers; `end` if they are invalid. */

@@ -2,13 +2,12 @@
 // with or without a control word. So the first bytes decide (RFC 4928, RFC 8469).
 import { etherTypes } from './ether-type.ts';
 import { type Bytes, word16 } from './packet.ts';
+import { ethernetBytes, seemsEthernet, tagBytes } from './seems-ethernet.ts';
 import { fits6, hasValidChecksum, seemsIp } from './seems-ip.ts';
 
 const labelBytes = 4;
 const BOTTOM = 0x01; // in the third byte
 const controlWordBytes = 4;
-const ethernetBytes = 14;
-const tagBytes = 4;
 const ip6Bytes = 40;
 const { ipv4: IPV4, ipv6: IPV6, tag: TAG, serviceTag: SERVICE_TAG } = etherTypes;
 
@@ -35,17 +34,6 @@ export function followLabels(bytes: Bytes, start: number, end: number): boolean 
   else if (nibble === 4) afterLabels.type = IPV4;
   else if (nibble === 6) afterLabels.type = IPV6;
   return true;
-}
-
-/** A frame that carries IP, directly or after one tag. */
-export function seemsEthernet(bytes: Bytes, at: number, end: number): boolean {
-  if (end - at <= ethernetBytes) return false;
-  const type = word16(bytes, at + 12);
-  if (type === IPV4) return bytes[at + ethernetBytes]! >> 4 === 4;
-  if (type === IPV6) return bytes[at + ethernetBytes]! >> 4 === 6;
-  if ((type !== TAG && type !== SERVICE_TAG) || end - at < ethernetBytes + tagBytes) return false;
-  const tagged = word16(bytes, at + 16);
-  return tagged === IPV4 || tagged === IPV6 || tagged === TAG;
 }
 
 /** Whether the fields of an IP header fit together. Link addresses may begin with 4 or 6, too. */

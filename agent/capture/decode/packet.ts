@@ -1,5 +1,6 @@
 // The decoded headers of one packet. The object is used again for the next packet, so copy what you keep.
 import type { IgnoredReason, LossReason } from '../../../accounting/reasons.ts';
+import { etherTypes } from './ether-type.ts';
 
 /** The result for a frame: a packet of a connection, or the reason why it is ignored or lost. */
 export type DecodeResult = 'packet' | Exclude<IgnoredReason, 'not-ours'> | LossReason;
@@ -76,6 +77,19 @@ export class Packet {
     this.ipAt = -1;
     this.inner = 'nothing';
     this.dnsStart = 0;
+  }
+
+  /** The header of a tunnel ends at `at`, where the packet in it begins. */
+  carry(inner: 'ethernet' | 'ip' | 'ether-type', at: number): 'carrier' {
+    this.inner = inner;
+    this.innerAt = at;
+    return 'carrier';
+  }
+
+  /** Like `carry`, with the EtherType of what the tunnel carries. */
+  carryType(type: number, at: number): 'carrier' {
+    this.innerType = type;
+    return this.carry(type === etherTypes.ethernet ? 'ethernet' : 'ether-type', at);
   }
 
   /** Turns the packet into a reply. */

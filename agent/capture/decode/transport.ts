@@ -97,32 +97,23 @@ export function transport(protocol: number, bytes: Bytes, at: number, end: numbe
     case ICMPV6:
       return icmp(protocol, bytes, at, end, into);
     default:
-      return into.tunnels === 'opaque' ? 'packet' : tunnelOf(protocol, bytes, at, end, into);
+      return into.tunnels === 'opaque' ? 'packet' : tunnelOfProtocol(protocol, bytes, at, end, into);
   }
 }
 
-function tunnelOf(protocol: number, bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
+function tunnelOfProtocol(protocol: number, bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   switch (protocol) {
     case tunnelProtocols.ipInIp:
     case tunnelProtocols.ipv6InIp:
-      into.inner = 'ip';
-      into.innerAt = at;
-      return 'carrier';
+      return into.carry('ip', at);
     case tunnelProtocols.gre:
       return gre(bytes, at, end, into);
     case tunnelProtocols.etherIp:
-      into.inner = 'ethernet';
-      into.innerAt = at + etherIpBytes;
-      return 'carrier';
+      return into.carry('ethernet', at + etherIpBytes);
     case tunnelProtocols.mplsInIp:
-      into.inner = 'ether-type';
-      into.innerType = etherTypes.mpls;
-      into.innerAt = at;
-      return 'carrier';
+      return into.carryType(etherTypes.mpls, at);
     case tunnelProtocols.ethernet:
-      into.inner = 'ethernet';
-      into.innerAt = at;
-      return 'carrier';
+      return into.carry('ethernet', at);
     default:
       return 'packet';
   }

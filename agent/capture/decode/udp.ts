@@ -1,6 +1,6 @@
 // The UDP header (RFC 768), and tunnels over UDP.
 import { DNS } from './dns.ts';
-import { etherTypes, isOpenedEtherType } from './ether-type.ts';
+import { etherTypes, isOpenedEtherType, nextProtocols } from './ether-type.ts';
 import { gtp } from './gtp.ts';
 import { afterLabels, followLabels } from './mpls.ts';
 import { type Bytes, type DecodeResult, type Packet, word16 } from './packet.ts';
@@ -12,15 +12,6 @@ const tunnelHeaderBytes = 8;
 const VXLAN_HAS_ID = 0x08;
 const GPE_HAS_PROTOCOL = 0x04;
 const GPE_VERSION = 0x30;
-/** By the number in the header (draft-ietf-nvo3-vxlan-gpe 3.2). */
-const gpeProtocols: readonly number[] = [
-  0,
-  etherTypes.ipv4,
-  etherTypes.ipv6,
-  etherTypes.ethernet,
-  etherTypes.nsh,
-  etherTypes.mpls,
-];
 
 export function udp(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < udpHeaderBytes) return 'corrupt';
@@ -29,11 +20,11 @@ export function udp(bytes: Bytes, at: number, end: number, into: Packet): Decode
     into.dnsStart = at + udpHeaderBytes;
     into.dnsEnd = Math.max(into.dnsStart, Math.min(end, at + word16(bytes, at + 4)));
   }
-  return into.tunnels === 'opaque' ? 'packet' : tunnelOf(bytes, at + udpHeaderBytes, end, into);
+  return into.tunnels === 'opaque' ? 'packet' : tunnelOfPort(bytes, at + udpHeaderBytes, end, into);
 }
 
 /** A packet on the port without the tunnel's header is a flow like any other. */
-function tunnelOf(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
+function tunnelOfPort(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   switch (into.destinationPort) {
     case tunnelPorts.vxlan:
     case tunnelPorts.linuxVxlan:
@@ -53,31 +44,24 @@ function tunnelOf(bytes: Bytes, at: number, end: number, into: Packet): DecodeRe
 
 function vxlan(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < tunnelHeaderBytes || (bytes[at]! & VXLAN_HAS_ID) === 0) return 'packet';
-  return carry(etherTypes.ethernet, at + tunnelHeaderBytes, into);
+  return into.carryType(etherTypes.ethernet, at + tunnelHeaderBytes);
 }
 
 /** Without the bit for a protocol, it is VXLAN. */
 function vxlanGpe(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < tunnelHeaderBytes || (bytes[at]! & VXLAN_HAS_ID) === 0) return 'packet';
   if ((bytes[at]! & GPE_HAS_PROTOCOL) === 0) return vxlan(bytes, at, end, into);
-  const type = (bytes[at]! & GPE_VERSION) === 0 ? (gpeProtocols[bytes[at + 3]!] ?? 0) : 0;
-  return type === 0 ? 'packet' : carry(type, at + tunnelHeaderBytes, into);
+  const type = (bytes[at]! & GPE_VERSION) === 0 ? (nextProtocols[bytes[at + 3]!] ?? 0) : 0;
+  return type === 0 ? 'packet' : into.carryType(type, at + tunnelHeaderBytes);
 }
 
 function geneve(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
   if (end - at < tunnelHeaderBytes || bytes[at]! >> 6 !== 0) return 'packet';
   const type = word16(bytes, at + 2);
   if (!isOpenedEtherType(type)) return 'packet';
-  return carry(type, at + tunnelHeaderBytes + (bytes[at]! & 0x3f) * 4, into);
+  return into.carryType(type, at + tunnelHeaderBytes + (bytes[at]! & 0x3f) * 4);
 }
 
 function mpls(bytes: Bytes, at: number, end: number, into: Packet): DecodeResult {
-  return followLabels(bytes, at, end) && afterLabels.type !== 0 ? carry(etherTypes.mpls, at, into) : 'packet';
-}
-
-function carry(type: number, at: number, into: Packet): DecodeResult {
-  into.inner = type === etherTypes.ethernet ? 'ethernet' : 'ether-type';
-  into.innerType = type;
-  into.innerAt = at;
-  return 'carrier';
+  return followLabels(bytes, at, end) && afterLabels.type !== 0 ? into.carryType(etherTypes.mpls, at) : 'packet';
 }

@@ -26,8 +26,11 @@ export type FlowTableOptions = {
   seed?: number;
   /** Receives what finds no row. */
   unrecorded?: UnrecordedSink;
-  /** `at-its-row`: for files. Each connection gets one record that says that it ended, when no packet of it can follow. */
-  reportsEnd?: 'at-once' | 'at-its-row';
+  /**
+   * `file`: each connection gets one record that says that it ended, when no packet of it can follow. An evicted row is
+   * reported, because nothing reads the packets again.
+   */
+  source?: 'live' | 'file';
 };
 
 /** `not-at-pod`: seen at another interface than a pod's, or in a file. */
@@ -64,7 +67,7 @@ export class FlowTable {
   constructor(options: FlowTableOptions, accounting: PacketAccounting) {
     this.#options = options;
     this.#accounting = accounting;
-    this.#isFile = options.reportsEnd === 'at-its-row';
+    this.#isFile = options.source === 'file';
     this.#unrecorded = options.unrecorded ?? ignoreUnrecorded;
     this.#seed = options.seed ?? 0x9e3779b9;
     this.#shares = new TableShares(this.#rows, options.maxConnections, (row) => this.#evict(row));

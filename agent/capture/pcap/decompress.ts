@@ -57,8 +57,8 @@ async function* recovered(
 ): AsyncGenerator<Buffer> {
   let given = 0;
   let damagedFrom = 0;
-  for (const length of stepBytes.file) {
-    const source = damagedFrom === 0 ? compressed : await reopen();
+  for (const [pass, length] of stepBytes.file.entries()) {
+    const source = pass === 0 ? compressed : await reopen();
     const step = (offset: number) => (offset < damagedFrom ? Math.min(longestStep, damagedFrom - offset) : length);
     const givenBefore = given;
     let position = 0;
@@ -72,7 +72,7 @@ async function* recovered(
       return;
     } catch (error) {
       const isCorrupt = error instanceof DamagedContent && error.damage === 'corrupt';
-      if (!isCorrupt || length === stepBytes.file.at(-1)) throw error;
+      if (!isCorrupt || pass === stepBytes.file.length - 1) throw error;
       damagedFrom = error.offset;
     } finally {
       if (source !== compressed) await source.close();
@@ -80,17 +80,17 @@ async function* recovered(
   }
 }
 
-/** `stepBytes` gives the length of the step at an offset. */
+/** `stepAt` gives the length of the step at an offset. */
 async function* decompressedChunks(
   compressed: ByteSource,
   compression: Compression,
-  stepBytes: (offset: number) => number,
+  stepAt: (offset: number) => number,
 ): AsyncGenerator<Buffer> {
   let engine: Engine | undefined = new Engine(compression);
   let offset = 0;
   try {
     for (;;) {
-      const step = Buffer.allocUnsafe(stepBytes(offset));
+      const step = Buffer.allocUnsafe(stepAt(offset));
       const length = await compressed.read(step, 0);
       let rest: Buffer = step.subarray(0, length);
       if (length === 0) {

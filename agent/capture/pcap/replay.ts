@@ -108,7 +108,7 @@ class Replay {
     this.#options = options;
     const { maxConnections } = options;
     this.#table = new FlowTable(
-      { maxConnections, reportEveryUs: Number.POSITIVE_INFINITY, reportsEnd: 'at-its-row' },
+      { maxConnections, reportEveryUs: Number.POSITIVE_INFINITY, source: 'file' },
       accounting,
     );
   }

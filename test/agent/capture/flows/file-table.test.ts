@@ -6,7 +6,7 @@ import { ip4, tcp, udp } from '../../../scene/packets.ts';
 import { db, web } from '../../../scene/records.ts';
 
 function fileFlows(maxConnections = 1000): Flows {
-  return new Flows({ reportEveryUs: Number.POSITIVE_INFINITY, reportsEnd: 'at-its-row', maxConnections });
+  return new Flows({ reportEveryUs: Number.POSITIVE_INFINITY, source: 'file', maxConnections });
 }
 
 function closed(flows: Flows, from = 40_000): void {
