@@ -1,21 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { type ConnectivityFlags, connectivityCommand, runConnectivity } from '../../cli/connectivity.ts';
 import { folder } from '../cluster/manifests/folders.ts';
+import { Kept } from '../scene/kept.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const before = `${root}docs/example/shop-before`;
 const after = `${root}docs/example/shop-after`;
-
-class Kept extends Writable {
-  text = '';
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString();
-    done();
-  }
-}
 
 async function run(flags: Partial<ConnectivityFlags>): Promise<{ code: number; stdout: string; stderr: string }> {
   const [stdout, stderr] = [new Kept(), new Kept()];

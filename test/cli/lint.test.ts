@@ -1,17 +1,9 @@
-import { Writable } from 'node:stream';
 import t from 'tap';
 import { type LintFlags, lintCommand, runLint } from '../../cli/lint.ts';
 import { folder } from '../cluster/manifests/folders.ts';
+import { Kept } from '../scene/kept.ts';
 
 type Ran = { code: number; stdout: string; stderr: string };
-
-class Kept extends Writable {
-  text = '';
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString();
-    done();
-  }
-}
 
 async function run(flags: Partial<LintFlags> & { cluster: string }): Promise<Ran> {
   const [stdout, stderr] = [new Kept(), new Kept()];

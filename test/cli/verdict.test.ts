@@ -10,6 +10,7 @@ import { runVerdict, type VerdictFlags, verdictCommand } from '../../cli/verdict
 import { maxLineLength } from '../../cli/verdict-batch.ts';
 import { ProblemError } from '../../model/problem.ts';
 import { folder } from '../cluster/manifests/folders.ts';
+import { Kept } from '../scene/kept.ts';
 
 const cases = fileURLToPath(new URL('../cases/', import.meta.url));
 const shop = join(cases, 'shop', 'cluster.yaml');
@@ -21,14 +22,6 @@ async function run(flags: Partial<VerdictFlags>, stdin: Iterable<string | Buffer
   const streams = { stdin: Readable.from(stdin, { objectMode: false }), stdout, stderr };
   const code = await runVerdict({ cluster: shop, output: 'table', ...flags }, streams);
   return { code, stdout: stdout.text, stderr: stderr.text };
-}
-
-class Kept extends Writable {
-  text = '';
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk.toString();
-    done();
-  }
 }
 
 function lines(text: string): string[] {
