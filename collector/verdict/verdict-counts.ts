@@ -8,7 +8,8 @@ export type NamespaceVerdicts = { connections: number; unknown: number };
 /** More namespaces are not counted. */
 const maxNamespaces = 10_000;
 
-type Counted = { key: string; namespaces: readonly string[] };
+/** With the namespaces of the ends. An end outside the cluster has none. */
+type Counted = { key: string; initiatorIn: string | undefined; responderIn: string | undefined };
 
 export class VerdictCounts {
   readonly #counts: Record<string, number> = {};
@@ -17,11 +18,11 @@ export class VerdictCounts {
 
   count(connection: Connection): void {
     const key = connection.verdict === 'unknown' ? `unknown: ${connection.unknownReason}` : connection.verdict;
-    const namespaces = namespacesOf(connection);
+    const [initiatorIn, responderIn] = [connection.initiator.namespace, connection.responder.namespace];
     const previous = this.#live.get(connection.id);
-    if (previous?.key === key && isSame(previous.namespaces, namespaces)) return;
+    if (previous?.key === key && previous.initiatorIn === initiatorIn && previous.responderIn === responderIn) return;
     if (previous !== undefined) this.#add(previous, -1);
-    const counted = { key, namespaces };
+    const counted = { key, initiatorIn, responderIn };
     this.#live.set(connection.id, counted);
     this.#add(counted, 1);
   }
@@ -48,41 +49,22 @@ export class VerdictCounts {
     return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, one]) => [name, { ...one }]));
   }
 
-  #add({ key, namespaces }: Counted, connections: 1 | -1): void {
+  #add({ key, initiatorIn, responderIn }: Counted, connections: 1 | -1): void {
     this.#counts[key] = (this.#counts[key] ?? 0) + connections;
-    for (const name of namespaces) {
-      let one = this.#byNamespace.get(name);
-      if (one === undefined) {
-        if (this.#byNamespace.size >= maxNamespaces) continue;
-        one = { connections: 0, unknown: 0 };
-        this.#byNamespace.set(name, one);
-      }
-      one.connections += connections;
-      if (key.startsWith('unknown')) one.unknown += connections;
+    const unknown = key.startsWith('unknown') ? connections : 0;
+    this.#addIn(initiatorIn, connections, unknown);
+    if (responderIn !== initiatorIn) this.#addIn(responderIn, connections, unknown);
+  }
+
+  #addIn(namespace: string | undefined, connections: number, unknown: number): void {
+    if (namespace === undefined) return;
+    let one = this.#byNamespace.get(namespace);
+    if (one === undefined) {
+      if (this.#byNamespace.size >= maxNamespaces) return;
+      one = { connections: 0, unknown: 0 };
+      this.#byNamespace.set(namespace, one);
     }
+    one.connections += connections;
+    one.unknown += unknown;
   }
-}
-
-const none: readonly string[] = [];
-/** One list for all connections within a namespace, because each connection keeps it as long as it lives. */
-const singles = new Map<string, readonly string[]>();
-
-function namespacesOf({ initiator, responder }: Connection): readonly string[] {
-  const [one, other] = [initiator.namespace, responder.namespace];
-  if (one === undefined || one === other) return other === undefined ? none : single(other);
-  return other === undefined ? single(one) : [one, other];
-}
-
-function single(name: string): readonly string[] {
-  let list = singles.get(name);
-  if (list === undefined) {
-    if (singles.size >= maxNamespaces) singles.clear();
-    list = [name];
-    singles.set(name, list);
-  }
-  return list;
-}
-
-function isSame(one: readonly string[], other: readonly string[]): boolean {
-  return one === other || (one.length === other.length && one.every((name, i) => name === other[i]));
 }
